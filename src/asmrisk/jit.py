@@ -1,0 +1,188 @@
+"""How kernels are compiled and cached: the only place in the package that knows.
+
+Kernels are serial, release the GIL and keep IEEE arithmetic in the order written (no ``fastmath``), so that a
+result has the same bits on every x86-64 processor and with the compiler switched off
+(``NUMBA_DISABLE_JIT=1``). Machine code is cached in a directory whose name is a digest of every kernel source
+file, of the compiler's versions and of the processor, so that a stale kernel can never be loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import llvmlite
+import numba
+from llvmlite import binding
+from numba.core import config as _config
+from numba.core import types as _types
+from platformdirs import user_cache_path
+
+__all__ = ["cache_directory", "inline", "inner", "kernel", "kernel_hash", "kernels_compiled"]
+
+# Settings and options that numba's stubs leave out.
+config: Any = _config
+types: Any = _types
+_njit: Any = numba.njit
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+#: Folders and files, relative to the package, whose text (calibration tables too) decides the numbers.
+_KERNEL_SOURCES = ("jit.py", "elementary.py", "rule", "simulation", "population")
+#: Modules in these folders that schedule, show and copy numbers but make none.
+_NO_NUMBERS = ("engine.py", "progress.py", "replay.py")
+
+
+@cache
+def kernel_hash() -> str:
+    """Digest of the sources of every kernel, the same on every machine.
+
+    Returns
+    -------
+    str
+        Sixteen hexadecimal digits.
+    """
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for name in _KERNEL_SOURCES:
+        path = root / name
+        files = [*path.glob("**/*.py"), *path.glob("**/*.csv")] if path.is_dir() else [path]
+        for file in sorted(each for each in files if each.name not in _NO_NUMBERS):
+            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+@cache
+def cache_directory() -> Path | None:
+    """Where compiled kernels are kept, or ``None`` if no place can be written to.
+
+    The directory lies under ``$ASMRISK_CACHE_DIR`` or the user's cache folder, and is named by the kernels'
+    sources, the versions of Python, numba and LLVM, and the processor's name and features.
+
+    Returns
+    -------
+    pathlib.Path or None
+        An existing, writable directory; ``None`` (after one warning) if there is none.
+    """
+    processor = (
+        f"{config.CPU_NAME or binding.get_host_cpu_name()} "
+        f"{config.CPU_FEATURES or binding.get_host_cpu_features().flatten()}"
+    )
+    versions = f"{platform.python_version()} {numba.__version__} {llvmlite.__version__} {sys.platform}"
+    tag = hashlib.sha256(f"{kernel_hash()} {versions} {processor}".encode()).hexdigest()[:16]
+    base = Path(os.environ.get("ASMRISK_CACHE_DIR") or user_cache_path("asmrisk"))
+    path = base / f"kernels-{tag}"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".writable-{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        warnings.warn(
+            f"compiled kernels cannot be kept in {path} ({error.strerror}); they are compiled anew in every "
+            "process. Set ASMRISK_CACHE_DIR to a folder that can be written to.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return None
+    return path
+
+
+def kernels_compiled() -> bool:
+    """Whether an earlier process left compiled kernels for this version on this processor.
+
+    Returns
+    -------
+    bool
+        False before the first run after an install or an update.
+    """
+    path = cache_directory()
+    return path is not None and any(path.glob("**/*.nbc"))
+
+
+def _compile(function: _Function, *, inline: str, inner: bool = False) -> _Function:
+    path = cache_directory() if inline == "never" and not config.DISABLE_JIT else None
+    before = config.CACHE_DIR
+    config.CACHE_DIR = "" if path is None else str(path)
+    try:
+        compiled: _Function = _njit(
+            function,
+            nogil=True,
+            error_model="numpy",
+            inline=inline,
+            cache=path is not None,
+            # Wrappers that nobody calls cost more to compile than many a kernel.
+            no_cfunc_wrapper=True,
+            no_cpython_wrapper=inner,
+        )
+    finally:
+        config.CACHE_DIR = before
+    if inline == "never" and not config.DISABLE_JIT:
+        _forget_literals(compiled)
+    return compiled
+
+
+def _forget_literals(dispatcher: Any) -> None:
+    """Compile one version for all integers; numba would compile one for each constant that is passed."""
+    find = dispatcher.get_call_template
+
+    def get_call_template(args: Any, kws: Any) -> Any:
+        plain = {name: types.unliteral(each) for name, each in dict(kws).items()}
+        return find([types.unliteral(each) for each in args], plain)
+
+    dispatcher.get_call_template = get_call_template
+
+
+def kernel(function: _Function) -> _Function:
+    """Compile a function that works on arrays; its machine code is cached on disk.
+
+    Parameters
+    ----------
+    function : callable
+        Takes numbers, arrays and records; returns numbers or nothing.
+
+    Returns
+    -------
+    callable
+        The compiled function, or `function` itself with ``NUMBA_DISABLE_JIT=1``.
+    """
+    return _compile(function, inline="never")
+
+
+def inner(function: _Function) -> _Function:
+    """Compile a function that only kernels call; it cannot be called from Python unless compilation is off.
+
+    Parameters
+    ----------
+    function : callable
+        As for `kernel`.
+
+    Returns
+    -------
+    callable
+        The compiled function, or `function` itself with ``NUMBA_DISABLE_JIT=1``.
+    """
+    return _compile(function, inline="never", inner=True)
+
+
+def inline(function: _Function) -> _Function:
+    """Compile a small arithmetic function that is always written into its caller, so that loops vectorize.
+
+    Parameters
+    ----------
+    function : callable
+        Takes and returns numbers.
+
+    Returns
+    -------
+    callable
+        The compiled function, or `function` itself with ``NUMBA_DISABLE_JIT=1``.
+    """
+    return _compile(function, inline="always")
