@@ -1,0 +1,286 @@
+"""What a parameter is: declared once, as data, with its unit, default, range, citation and basis.
+
+Validation, documentation, command-line help and the provenance in results are all derived from the
+declarations. A parameter's *type* is an annotated type that pydantic checks; the functions `number`,
+`integer`, `choice`, `numbers`, `table` and `either` build the ones that are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, create_model
+from pydantic.config import ConfigDict
+from rapidfuzz import process
+
+__all__ = [
+    "BASES",
+    "Parameter",
+    "Parameters",
+    "Values",
+    "choice",
+    "either",
+    "integer",
+    "nearest",
+    "number",
+    "numbers",
+    "table",
+]
+
+#: Where a value comes from, strongest first.
+BASES = {
+    "CFR": "the regulation says so",
+    "secondary": "law-firm, society or vendor summaries of the final rule agree",
+    "published": "a figure that CMS published",
+    "data": "recovered from CMS data",
+    "precedent": "how the sibling program (MIPS, SNF VBP) does it",
+    "assumed": "not public",
+}
+
+#: First and last year for which a year-varying parameter can hold a value.
+FIRST_YEAR, LAST_YEAR = 2027, 2033
+
+
+def number(low: float, high: float) -> Any:
+    """Type of a finite number from `low` to `high`, both allowed."""
+    return Annotated[float, Field(ge=low, le=high, allow_inf_nan=False)]
+
+
+def integer(low: int, high: int) -> Any:
+    """Type of a whole number from `low` to `high`, both allowed."""
+    return Annotated[int, Field(ge=low, le=high)]
+
+
+def choice(*names: str) -> Any:
+    """Type of one word out of `names`."""
+    return Literal[names]
+
+
+def numbers(count: int, low: float, high: float) -> Any:
+    """Type of a list of exactly `count` numbers from `low` to `high`."""
+    entry: Any = number(low, high)
+    return Annotated[list[entry], Field(min_length=count, max_length=count)]
+
+
+def table(keys: Iterable[str], entry: Any) -> Any:
+    """Type of a table with exactly the given keys, each holding an `entry`."""
+    fields: dict[str, Any] = dict.fromkeys(keys, (entry, ...))
+    return create_model("table", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+def either(*types: Any) -> Any:
+    """Type of a value that is of one of the given types."""
+    union = types[0]
+    for each in types[1:]:
+        union = union | each
+    return union
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Give the allowed name most like the one given, if any is alike enough to be meant.
+
+    Parameters
+    ----------
+    name : str
+        What the user wrote.
+    names : iterable of str
+        What is allowed.
+
+    Returns
+    -------
+    str or None
+        The nearest allowed name.
+    """
+    found = process.extractOne(name, list(names), score_cutoff=55.0)
+    return None if found is None else str(found[0])
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """The declaration of one parameter.
+
+    Attributes
+    ----------
+    name : str
+        Section and name, for example ``policy.risk_level``.
+    meaning : str
+        One line for a reader who does not know the model.
+    type : Any
+        Annotated type of the value in one year, as the functions above build it.
+    default : Any
+        Value of the baseline; for a year-varying parameter a value or a table from year to value.
+    allowed : str
+        The valid range in words.
+    unit : str
+        For example ``fraction``, ``points``, ``USD``; empty for words.
+    basis : str
+        One of `BASES`.
+    citation : str
+        Regulation, table or paper.
+    section : str
+        Section of the regulation or part of the model that the parameter belongs to.
+    by_year : bool
+        Whether it may vary by calendar year: a value holds from its year until changed.
+    """
+
+    name: str
+    meaning: str
+    type: Any
+    default: Any
+    allowed: str
+    unit: str
+    basis: str
+    citation: str
+    section: str
+    by_year: bool = False
+
+    def __post_init__(self) -> None:
+        if self.basis not in BASES:
+            raise ValueError(f"{self.name}: basis {self.basis!r} is none of {', '.join(BASES)}")
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """The checker of one year's value."""
+        return TypeAdapter(self.type)
+
+    def resolve(self, value: Any) -> Any:
+        """Check a value and bring it to its full form.
+
+        Parameters
+        ----------
+        value : Any
+            What a scenario gives: a value or, where the parameter varies by year, a table from year to value.
+
+        Returns
+        -------
+        Any
+            Plain numbers, words, lists and dicts; for a year-varying parameter a dict from each calendar
+            year (int, `FIRST_YEAR` to `LAST_YEAR`) to its value.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            If a value has the wrong type or lies outside the range.
+        KeyError
+            If a table by year does not give the first year, or names a year outside the calendar.
+        """
+        if not self.by_year:
+            return self._plain(value)
+        if not _is_by_year(value):
+            held = self._plain(value)
+            return dict.fromkeys(range(FIRST_YEAR, LAST_YEAR + 1), held)
+        given = {int(year): entry for year, entry in value.items()}
+        outside = sorted(year for year in given if not FIRST_YEAR <= year <= LAST_YEAR)
+        if outside:
+            raise KeyError(f"year {outside[0]} is outside {FIRST_YEAR} to {LAST_YEAR}")
+        if FIRST_YEAR not in given:
+            raise KeyError(f"year {FIRST_YEAR} is missing; give the value from which later years depart")
+        resolved: dict[int, Any] = {}
+        held = None
+        for year in range(FIRST_YEAR, LAST_YEAR + 1):
+            if year in given:
+                held = self._plain(given[year])
+            resolved[year] = held
+        return resolved
+
+    def _plain(self, value: Any) -> Any:
+        checked = self.adapter.validate_python(value, strict=True)
+        return checked.model_dump() if hasattr(checked, "model_dump") else checked
+
+
+def _is_by_year(value: Any) -> bool:
+    return isinstance(value, Mapping) and bool(value) and all(str(key).isdigit() for key in value)
+
+
+class Parameters(Mapping[str, Parameter]):
+    """The declarations of one or more sections, by name, in order.
+
+    Parameters
+    ----------
+    declarations : iterable of Parameter
+        Each name once.
+    """
+
+    def __init__(self, declarations: Iterable[Parameter]) -> None:
+        self._by_name: dict[str, Parameter] = {}
+        for parameter in declarations:
+            if parameter.name in self._by_name:
+                raise ValueError(f"{parameter.name} is declared twice")
+            self._by_name[parameter.name] = parameter
+
+    def __getitem__(self, name: str) -> Parameter:
+        return self._by_name[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_name)
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def defaults(self) -> Values:
+        """Give the values of the baseline, resolved."""
+        return Values({name: each.resolve(each.default) for name, each in self.items()}, self)
+
+
+class Values(Mapping[str, Any]):
+    """Resolved values of parameters, by name.
+
+    Parameters
+    ----------
+    values : mapping of str to Any
+        What `Parameter.resolve` gave for each name.
+    parameters : Parameters
+        The declarations.
+    """
+
+    def __init__(self, values: Mapping[str, Any], parameters: Parameters) -> None:
+        self._values = dict(values)
+        self.parameters = parameters
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def at(self, name: str, year: int) -> Any:
+        """Give the value of a parameter in a calendar year.
+
+        Parameters
+        ----------
+        name : str
+            A declared name.
+        year : int
+            Calendar year; years outside the calendar hold the nearest one's value.
+
+        Returns
+        -------
+        Any
+            The value in that year; the value itself if the parameter does not vary by year.
+        """
+        value = self._values[name]
+        if not self.parameters[name].by_year:
+            return value
+        return value[min(max(year, FIRST_YEAR), LAST_YEAR)]
+
+    def replace(self, **changes: Any) -> Values:
+        """Give these values with some exchanged (names with dots as dict: ``replace(**{"a.b": 1})``).
+
+        Parameters
+        ----------
+        **changes : Any
+            New values as a scenario would write them.
+
+        Returns
+        -------
+        Values
+            Checked and resolved.
+        """
+        resolved = {name: self.parameters[name].resolve(value) for name, value in changes.items()}
+        return Values(self._values | resolved, self.parameters)
