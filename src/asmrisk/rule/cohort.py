@@ -1,0 +1,78 @@
+"""The whole rule for one cohort in one performance year: from what is observed to the adjustment factors.
+
+The sections' functions, each called in one place only, are written into this kernel: as kernels of their own
+they would be compiled once more at every level of calls.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asmrisk.jit import kernel
+from asmrisk.rule.arrays import (
+    Environment,
+    Observed,
+    Scored,
+    Scratch,
+    make_environment,
+    make_observed,
+    make_scored,
+    make_scratch,
+)
+from asmrisk.rule.conduct import deduct
+from asmrisk.rule.cost import score_cost
+from asmrisk.rule.final_score import put_together
+from asmrisk.rule.payment import adjust
+from asmrisk.rule.quality import score_quality
+
+__all__ = [
+    "Environment",
+    "Observed",
+    "Scored",
+    "Scratch",
+    "make_environment",
+    "make_observed",
+    "make_scored",
+    "make_scratch",
+    "score_cohort",
+]
+
+
+@kernel
+def score_cohort(
+    policy: np.record,
+    cohort: int,
+    observed: Observed,
+    n: int,
+    scored: Scored,
+    environment: Environment,
+    scratch: Scratch,
+) -> None:
+    """Score and adjust the measured clinicians of one cohort in one performance year.
+
+    The result's bits are a function of the policy and of the participants in their order, whatever the
+    arrays' capacity. An exempt participant has no final score and is outside every benchmark, reference
+    and sum.
+
+    Parameters
+    ----------
+    policy : numpy.record
+        One performance year's policy, dtype `asmrisk.rule.policy.POLICY_DTYPE`.
+    cohort : int
+        Code in `COHORTS`.
+    observed : Observed
+        The participants.
+    n : int
+        How many of them; they come first in every array.
+    scored : Scored
+        Receives their scores and adjustment factors.
+    environment : Environment
+        Receives what they were ranked against.
+    scratch : Scratch
+        Room for n participants.
+    """
+    score_quality(policy, cohort, observed, n, scored, environment, scratch)
+    score_cost(policy, observed, n, scored, environment, scratch)
+    deduct(policy, observed, n, scored)
+    put_together(policy, cohort, observed, n, scored, environment, scratch)
+    adjust(policy, observed, n, scored, environment, scratch)

@@ -1,0 +1,44 @@
+"""Conduct (42 CFR §§ 512.735, 512.740): what improvement activities and interoperability deduct."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asmrisk.jit import inline
+
+if TYPE_CHECKING:
+    from asmrisk.rule.arrays import Observed, Scored
+
+__all__ = ["deduct"]
+
+
+@inline
+def deduct(policy: np.record, observed: Observed, n: int, scored: Scored) -> None:
+    """Find both deductions; an exempt participant has none.
+
+    Parameters
+    ----------
+    policy : numpy.record
+        One performance year's policy.
+    observed : Observed
+        The participants.
+    n : int
+        How many of them.
+    scored : Scored
+        Receives `improvement_activities_adjustment` and `promoting_interoperability_adjustment`.
+    """
+    none, one, both = (
+        policy.improvement_activities_points[0],
+        policy.improvement_activities_points[1],
+        policy.improvement_activities_points[2],
+    )
+    most = policy.promoting_interoperability_points
+    for i in range(n):
+        taking_part = observed.exempt[i] == 0
+        attested = observed.improvement_activities[i]
+        activities = both if attested >= 2 else (one if attested == 1 else none)
+        interoperability = most * (1.0 - observed.promoting_interoperability[i] / 100.0)
+        scored.improvement_activities_adjustment[i] = activities if taking_part else 0.0
+        scored.promoting_interoperability_adjustment[i] = interoperability if taking_part else 0.0

@@ -1,0 +1,412 @@
+"""The rule's parameters (section ``policy``), declared once with unit, range, default, citation and basis.
+
+A value may vary by performance year unless its declaration says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, create_model
+
+from asmrisk.parameters import Parameter, Parameters, choice, either, integer, number, numbers
+from asmrisk.rule.definitions import COHORTS, measures_of
+
+__all__ = ["CHOICES", "POLICY"]
+
+#: Words whose position in its tuple is the code that kernels use for them.
+CHOICES = {
+    "exchange_function": ("logistic", "linear", "none"),
+    "cap_excess": ("retained", "redistributed"),
+    "zero_scorers": ("in_pool", "outside_pool"),
+    "quality_benchmarks": ("peer", "fixed"),
+    "tie_rule": ("upper", "lower", "mid"),
+    "missing_category": ("reweight", "neutral", "median_points"),
+    "missing_measure": ("zero", "excluded"),
+    "quality_peer_group": ("collection_type", "cohort", "specialty"),
+    "cost_peer_group": ("cohort", "specialty"),
+    "payment_peer_group": ("cohort", "specialty"),
+}
+
+_RULE = "90 FR 49266"
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if len(set(names)) < len(names):
+        raise ValueError("a measure is named twice")
+    return names
+
+
+def _declare(
+    name: str,
+    meaning: str,
+    kind: Any,
+    default: Any,
+    allowed: str,
+    unit: str,
+    basis: str,
+    section: str,
+    note: str = "",
+    *,
+    by_year: bool = True,
+) -> Parameter:
+    return Parameter(
+        name=f"policy.{name}",
+        meaning=meaning,
+        type=kind,
+        default=default,
+        allowed=allowed,
+        unit=unit,
+        basis=basis,
+        citation=f"42 CFR {section}, {_RULE}" + (f"; {note}" if note else ""),
+        section=section,
+        by_year=by_year,
+    )
+
+
+def _declare_choice(
+    name: str, meaning: str, basis: str, section: str, note: str = "", *, by_year: bool = True
+) -> Parameter:
+    words = CHOICES[name]
+    allowed = ", ".join(words[:-1]) + " or " + words[-1]
+    return _declare(
+        name, meaning, choice(*words), words[0], allowed, "", basis, section, note, by_year=by_year
+    )
+
+
+def _measure_table() -> Any:
+    """Build the type of ``policy.measures``: for each cohort a list of distinct names of its measures."""
+    fields: dict[str, Any] = {}
+    for cohort in COHORTS:
+        name = choice(*(measure.name for measure in measures_of(cohort)))
+        names = list[name]  # type: ignore[valid-type]
+        fields[cohort] = (Annotated[names, Field(min_length=1), AfterValidator(_distinct)], ...)
+    return create_model("table", __config__=ConfigDict(extra="forbid", strict=True), **fields)
+
+
+#: The parameters of section ``policy``, in the order of the regulation.
+POLICY = Parameters(
+    [
+        _declare(
+            "measures",
+            "Quality measures in each cohort's set",
+            _measure_table(),
+            {cohort: [each.name for each in measures_of(cohort) if each.final] for cohort in COHORTS},
+            "names of the cohort's measures, each once, at least one",
+            "",
+            "CFR",
+            "§ 512.725",
+            "the MRI measure was proposed, not finalized",
+        ),
+        _declare(
+            "minimum_cases",
+            "Cases from which a reported measure is scored",
+            integer(1, 10_000),
+            20,
+            "1 to 10,000",
+            "cases",
+            "CFR",
+            "§ 512.725",
+        ),
+        _declare(
+            "minimum_completeness",
+            "Data completeness from which a reported measure is scored",
+            number(0, 1),
+            0.75,
+            "0 to 1",
+            "fraction",
+            "CFR",
+            "§ 512.725",
+        ),
+        _declare_choice(
+            "missing_measure",
+            "A measure that was not reported earns zero points, or is excluded",
+            "secondary",
+            "§ 512.725",
+        ),
+        _declare_choice(
+            "quality_benchmarks",
+            "Benchmarks from the year's peers, or fixed beforehand at CMS's published percentiles",
+            "CFR",
+            "§ 512.725",
+        ),
+        _declare_choice(
+            "quality_peer_group",
+            "Who is compared within cohort and measure: those of one collection type, all, or one specialty",
+            "CFR",
+            "§ 512.725",
+            "separate benchmarks by collection type in the preamble",
+            by_year=False,
+        ),
+        _declare(
+            "minimum_reporters",
+            "Participants from which a benchmark is formed",
+            integer(1, 10_000),
+            20,
+            "1 to 10,000",
+            "clinicians",
+            "precedent",
+            "§ 512.725",
+            "MIPS, 42 CFR § 414.1380(b)(1)",
+        ),
+        _declare(
+            "worst_rate_excluded",
+            "Leave the worst possible rate out of the benchmark and of its count",
+            bool,
+            True,
+            "true or false",
+            "",
+            "precedent",
+            "§ 512.725",
+            "MIPS, 42 CFR § 414.1380(b)(1)",
+        ),
+        _declare_choice(
+            "tie_rule",
+            "Decile of a rate equal to an edge: the upper one, the lower one, or the mean of both's points",
+            "precedent",
+            "§ 512.725",
+            "MIPS: in a topped-out measure the best rate earns 10 points",
+        ),
+        _declare(
+            "partial_points",
+            "Interpolate points within a decile",
+            bool,
+            True,
+            "true or false",
+            "",
+            "precedent",
+            "§ 512.725",
+            "MIPS, 42 CFR § 414.1380(b)(1)",
+        ),
+        _declare(
+            "minimum_episodes",
+            "Episodes from which the cost measure is scored",
+            integer(1, 10_000),
+            20,
+            "1 to 10,000",
+            "episodes",
+            "CFR",
+            "§ 512.730",
+        ),
+        _declare_choice(
+            "cost_peer_group",
+            "Whose median and standard deviation a cost is compared with: the cohort's or the specialty's",
+            "CFR",
+            "§ 512.730",
+            by_year=False,
+        ),
+        _declare(
+            "cost_points_z",
+            "Knots of the cost points: standard deviations of cost above the median, ascending",
+            numbers(10, -10, 10),
+            [-1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 2.75],
+            "ten numbers, ascending, -10 to 10",
+            "standard deviations",
+            "data",
+            "§ 512.730",
+            "cut points recovered from CMS's MIPS cost benchmarks",
+        ),
+        _declare(
+            "cost_points",
+            "Points at these knots; linear between them, flat outside",
+            numbers(10, 0, 10),
+            [10.0, 9.0, 8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0],
+            "ten numbers, 0 to 10",
+            "points",
+            "data",
+            "§ 512.730",
+            "ASM may anchor the median elsewhere than at 7.5 points",
+        ),
+        _declare(
+            "improvement_activities_points",
+            "Deduction with no, one and both improvement activities attested",
+            numbers(3, -100, 0),
+            [-20.0, -10.0, 0.0],
+            "three numbers, -100 to 0",
+            "points",
+            "secondary",
+            "§ 512.735",
+        ),
+        _declare(
+            "promoting_interoperability_points",
+            "Deduction at a promoting interoperability score of 0, falling linearly to none at 100",
+            number(-100, 0),
+            -10.0,
+            "-100 to 0",
+            "points",
+            "secondary",
+            "§ 512.740",
+            "range secondary, linear map assumed",
+        ),
+        _declare(
+            "quality_weight",
+            "Weight of quality in the final score; with the cost weight it makes 1",
+            number(0, 1),
+            0.5,
+            "0 to 1",
+            "fraction",
+            "CFR",
+            "§ 512.745",
+        ),
+        _declare(
+            "cost_weight",
+            "Weight of cost in the final score; with the quality weight it makes 1",
+            number(0, 1),
+            0.5,
+            "0 to 1",
+            "fraction",
+            "CFR",
+            "§ 512.745",
+        ),
+        _declare_choice(
+            "missing_category",
+            "Where quality or cost cannot be scored: the other carries all, there is no final score, or the "
+            "missing one counts as a median performance",
+            "assumed",
+            "§ 512.745",
+        ),
+        _declare(
+            "complex_patient_intercept",
+            "Complex-patient points at the mean of HCC risk score or dual share",
+            number(-10, 10),
+            1.5,
+            "-10 to 10",
+            "points",
+            "precedent",
+            "§ 512.745",
+            "MIPS, 42 CFR § 414.1380(c)(3)",
+        ),
+        _declare(
+            "complex_patient_slope",
+            "Further complex-patient points for each standard deviation above the mean",
+            number(0, 100),
+            4.0,
+            "0 to 100",
+            "points per standard deviation",
+            "precedent",
+            "§ 512.745",
+            "MIPS, 42 CFR § 414.1380(c)(3)",
+        ),
+        _declare(
+            "complex_patient_cap",
+            "Most complex-patient points",
+            number(0, 100),
+            10.0,
+            "0 to 100",
+            "points",
+            "secondary",
+            "§ 512.745",
+        ),
+        _declare(
+            "small_practice_points",
+            "Points for a small practice of two or more clinicians",
+            number(0, 100),
+            10.0,
+            "0 to 100",
+            "points",
+            "secondary",
+            "§ 512.745",
+        ),
+        _declare(
+            "solo_practice_points",
+            "Points for a solo practitioner",
+            number(0, 100),
+            15.0,
+            "0 to 100",
+            "points",
+            "secondary",
+            "§ 512.745",
+            "rests on one source",
+        ),
+        _declare(
+            "small_practice_maximum",
+            "Most clinicians in a small practice",
+            integer(1, 10_000),
+            15,
+            "1 to 10,000",
+            "clinicians",
+            "secondary",
+            "§ 512.745",
+        ),
+        _declare(
+            "risk_level",
+            "Largest reduction of Part B payment, by performance year",
+            number(0, 1),
+            {2027: 0.09, 2029: 0.10, 2030: 0.11, 2031: 0.12},
+            "0 to 1",
+            "fraction",
+            "secondary",
+            "§ 512.750",
+            "sources unanimous",
+        ),
+        _declare(
+            "redistribution_share",
+            "Share of the payments at risk that is paid out again; Medicare keeps the rest",
+            number(0, 1),
+            0.85,
+            "0 to 1",
+            "fraction",
+            "secondary",
+            "§ 512.750",
+            "sources unanimous",
+        ),
+        _declare_choice(
+            "exchange_function",
+            "How a final score F > 0 becomes a transformed score: logistic, F/100, or 1 for everybody",
+            "secondary",
+            "§ 512.750",
+            "sources unanimous",
+        ),
+        _declare(
+            "exchange_steepness",
+            "Steepness k of the logistic exchange function",
+            number(0, 10),
+            0.1,
+            "0 to 10",
+            "per point",
+            "precedent",
+            "§ 512.750",
+            "SNF Value-Based Purchasing, 42 CFR § 413.338",
+        ),
+        _declare(
+            "exchange_midpoint",
+            "Final score at which the logistic exchange function is 1/2",
+            either(Literal["cohort_median"], number(0, 100)),
+            "cohort_median",
+            'a number from 0 to 100, or "cohort_median" (of the final scores above 0)',
+            "points",
+            "secondary",
+            "§ 512.750",
+            "sources differ: the median, or a fixed 50",
+        ),
+        _declare(
+            "adjustment_cap",
+            "Largest positive payment adjustment",
+            either(Literal["none"], number(0, 1)),
+            "none",
+            'a number from 0 to 1, or "none"',
+            "fraction",
+            "assumed",
+            "§ 512.750",
+        ),
+        _declare_choice(
+            "cap_excess",
+            "What lies above the cap is retained by Medicare, or redistributed to those below it",
+            "assumed",
+            "§ 512.750",
+        ),
+        _declare_choice(
+            "zero_scorers",
+            "Whether the payments of participants with a final score of 0 count in the incentive pool",
+            "assumed",
+            "§ 512.750",
+        ),
+        _declare_choice(
+            "payment_peer_group",
+            "Who shares one incentive pool: the cohort or the specialty",
+            "CFR",
+            "§ 512.750",
+            by_year=False,
+        ),
+    ]
+)

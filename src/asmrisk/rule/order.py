@@ -1,0 +1,415 @@
+"""Order statistics and sums of unsorted numbers, exact and with bits that depend only on the numbers' order.
+
+A percentile needs a few order statistics, not a sorted array. The values are counted in a histogram of
+equal bins between the least and the greatest; only the values in the bins that hold a wanted rank are copied
+out and sorted (bucket selection). Sums run in sixteen explicit lanes that are added up pairwise, so that the
+compiled loop uses vector instructions while its bits stay those of the loop as written.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from asmrisk.jit import inline, kernel
+
+__all__ = [
+    "LANES",
+    "MOST_RANKS",
+    "OrderScratch",
+    "extremes",
+    "lane_sum",
+    "make_order_scratch",
+    "mean_and_deviation",
+    "median",
+    "order_statistics",
+    "quantiles",
+    "sort",
+]
+
+#: Partial sums kept side by side: two vectors of eight float64.
+LANES = 16
+#: Most ranks that can be asked for at once: `quantiles` needs two for each quantile.
+MOST_RANKS = 64
+
+_MOST_BINS = 2048
+#: Up to so many values are sorted outright.
+_FEW = 64
+#: Up to so many values are sorted by insertion.
+_VERY_FEW = 24
+#: A range of values outside these is sorted outright, since a bin's width would overflow or vanish.
+_LEAST_RANGE, _GREATEST_RANGE = 1e-280, 1e280
+
+
+class OrderScratch(NamedTuple):
+    """Room for the functions of this module; contents mean nothing between calls.
+
+    Attributes
+    ----------
+    bin_of : ndarray of uint16, shape (capacity,)
+        Bin of each value.
+    counts : ndarray of int32, shape (bins,)
+        Values in each bin, then the place where the bin's next value goes (-1: not wanted).
+    gathered : ndarray of float64, shape (capacity,)
+        Values of the wanted bins, bin after bin.
+    starts : ndarray of int64, shape (MOST_RANKS + 1,)
+        Where each wanted bin starts in `gathered`.
+    places : ndarray of int64, shape (MOST_RANKS,)
+        Where each rank lies in `gathered`.
+    ranks, where : ndarray of int64, shape (MOST_RANKS,)
+        Ranks that `quantiles` asks for, and which of them is each quantile's lower one.
+    ordered : ndarray of float64, shape (MOST_RANKS,)
+        The order statistics at these ranks.
+    lanes : ndarray of float64, shape (2, LANES)
+        Partial sums or extremes.
+    deviations : ndarray of float64, shape (capacity,)
+        Terms of a sum.
+    """
+
+    bin_of: npt.NDArray[np.uint16]
+    counts: npt.NDArray[np.int32]
+    gathered: npt.NDArray[np.float64]
+    starts: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int64]
+    ranks: npt.NDArray[np.int64]
+    where: npt.NDArray[np.int64]
+    ordered: npt.NDArray[np.float64]
+    lanes: npt.NDArray[np.float64]
+    deviations: npt.NDArray[np.float64]
+
+
+def make_order_scratch(capacity: int) -> OrderScratch:
+    """Set aside room for arrays of up to `capacity` values.
+
+    Parameters
+    ----------
+    capacity : int
+        Most values in one call.
+
+    Returns
+    -------
+    OrderScratch
+        Zeroed arrays.
+    """
+    return OrderScratch(
+        bin_of=np.zeros(capacity, np.uint16),
+        counts=np.zeros(_MOST_BINS, np.int32),
+        gathered=np.zeros(capacity),
+        starts=np.zeros(MOST_RANKS + 1, np.int64),
+        places=np.zeros(MOST_RANKS, np.int64),
+        ranks=np.zeros(MOST_RANKS, np.int64),
+        where=np.zeros(MOST_RANKS, np.int64),
+        ordered=np.zeros(MOST_RANKS),
+        lanes=np.zeros((2, LANES)),
+        deviations=np.zeros(capacity),
+    )
+
+
+@kernel
+def lane_sum(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.float64]) -> float:
+    """Sum in sixteen lanes: value i goes to lane i mod 16, and the lanes are added pairwise.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (at least n,)
+        Terms.
+    n : int
+        How many of them.
+    lanes : ndarray of float64, shape (2, LANES)
+        Scratch.
+
+    Returns
+    -------
+    float
+        The sum; 0 for none.
+    """
+    partial = lanes[0]
+    for lane in range(LANES):
+        partial[lane] = 0.0
+    whole = n - n % LANES
+    for start in range(0, whole, LANES):
+        for lane in range(LANES):
+            partial[lane] += values[start + lane]
+    for i in range(whole, n):
+        partial[i - whole] += values[i]
+    width = LANES // 2
+    while width > 0:
+        for lane in range(width):
+            partial[lane] += partial[lane + width]
+        width //= 2
+    return float(partial[0])
+
+
+@kernel
+def extremes(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Least and greatest of at least one value.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (at least n,)
+        Numbers, no NaN.
+    n : int
+        How many of them, at least one.
+    lanes : ndarray of float64, shape (2, LANES)
+        Scratch.
+
+    Returns
+    -------
+    least, greatest : float
+        The extremes.
+    """
+    least, greatest = lanes[0], lanes[1]
+    for lane in range(LANES):
+        least[lane] = values[0]
+        greatest[lane] = values[0]
+    whole = n - n % LANES
+    for start in range(0, whole, LANES):
+        for lane in range(LANES):
+            value = values[start + lane]
+            least[lane] = value if value < least[lane] else least[lane]
+            greatest[lane] = value if value > greatest[lane] else greatest[lane]
+    for i in range(whole, n):
+        least[0] = min(least[0], values[i])
+        greatest[0] = max(greatest[0], values[i])
+    low, high = least[0], greatest[0]
+    for lane in range(1, LANES):
+        low = min(low, least[lane])
+        high = max(high, greatest[lane])
+    return low, high
+
+
+@kernel
+def mean_and_deviation(
+    values: npt.NDArray[np.float64], n: int, pivot: float, scratch: OrderScratch
+) -> tuple[float, float]:
+    """Mean and sample standard deviation (divisor n - 1), in two passes.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (at least n,)
+        Numbers, no NaN.
+    n : int
+        How many of them.
+    pivot : float
+        A number among or near the values. Deviations are taken from it first, so that equal values give
+        exactly that mean and a standard deviation of exactly 0.
+    scratch : OrderScratch
+        Room.
+
+    Returns
+    -------
+    mean, deviation : float
+        NaN where undefined: without a value, and the deviation of a single value.
+    """
+    if n == 0:
+        return np.nan, np.nan
+    terms = scratch.deviations
+    for i in range(n):
+        terms[i] = values[i] - pivot
+    mean = pivot + lane_sum(terms, n, scratch.lanes) / n
+    if n == 1:
+        return mean, np.nan
+    for i in range(n):
+        terms[i] = (values[i] - mean) * (values[i] - mean)
+    return mean, np.sqrt(lane_sum(terms, n, scratch.lanes) / (n - 1))
+
+
+@inline
+def _sift_down(values: npt.NDArray[np.float64], root: int, size: int) -> None:
+    value = values[root]
+    child = 2 * root + 1
+    while child < size:
+        if child + 1 < size and values[child + 1] > values[child]:
+            child += 1
+        if values[child] <= value:
+            break
+        values[root] = values[child]
+        root = child
+        child = 2 * root + 1
+    values[root] = value
+
+
+@kernel
+def sort(values: npt.NDArray[np.float64]) -> None:
+    """Sort in place: by insertion if very few, else as a heap (never quadratic, and quick on ties).
+
+    Parameters
+    ----------
+    values : ndarray of float64, one-dimensional
+        Numbers, no NaN.
+    """
+    size = len(values)
+    if size <= _VERY_FEW:
+        for i in range(1, size):
+            value = values[i]
+            j = i
+            while j > 0 and values[j - 1] > value:
+                values[j] = values[j - 1]
+                j -= 1
+            values[j] = value
+        return
+    for root in range(size // 2 - 1, -1, -1):
+        _sift_down(values, root, size)
+    for last in range(size - 1, 0, -1):
+        greatest = values[0]
+        values[0] = values[last]
+        values[last] = greatest
+        _sift_down(values, 0, last)
+
+
+@kernel
+def order_statistics(
+    values: npt.NDArray[np.float64],
+    n: int,
+    ranks: npt.NDArray[np.int64],
+    out: npt.NDArray[np.float64],
+    scratch: OrderScratch,
+) -> None:
+    """Find the values at given ranks, as ``numpy.sort(values[:n])[ranks]`` would.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (at least n,)
+        Finite numbers.
+    n : int
+        How many of them, at least one.
+    ranks : ndarray of int64, shape (up to MOST_RANKS,)
+        From 0 to n - 1, ascending.
+    out : ndarray of float64, shape (at least the number of ranks,)
+        Receives the order statistics.
+    scratch : OrderScratch
+        Room for n values.
+    """
+    asked = len(ranks)
+    low, high = extremes(values, n, scratch.lanes)
+    half = 0.5 * high - 0.5 * low
+    gathered = scratch.gathered
+    if n <= _FEW or not _LEAST_RANGE < half < _GREATEST_RANGE:
+        for i in range(n):
+            gathered[i] = values[i]
+        sort(gathered[:n])
+        for r in range(asked):
+            out[r] = gathered[ranks[r]]
+        return
+
+    bins = _FEW
+    while bins < _MOST_BINS and 4 * bins < n:
+        bins *= 2
+    # A bin's number never falls as the value rises, whatever the rounding: bins are in order.
+    bin_of, counts = scratch.bin_of, scratch.counts
+    scale = 0.5 * bins / half
+    last = bins - 1.0
+    for i in range(n):
+        position = (values[i] - low) * scale
+        position = last if position > last else position
+        bin_of[i] = np.int32(position)
+    counts[:bins] = 0
+    for i in range(n):
+        counts[bin_of[i]] += 1
+
+    starts, places = scratch.starts, scratch.places
+    below = 0
+    kept = 0
+    wanted = 0
+    r = 0
+    for b in range(bins):
+        inside = int(counts[b])
+        counts[b] = -1
+        if r < asked and ranks[r] < below + inside:
+            counts[b] = kept
+            starts[wanted] = kept
+            wanted += 1
+            while r < asked and ranks[r] < below + inside:
+                places[r] = kept + ranks[r] - below
+                r += 1
+            kept += inside
+        below += inside
+    starts[wanted] = kept
+
+    for i in range(n):
+        place = counts[bin_of[i]]
+        if place >= 0:
+            gathered[place] = values[i]
+            counts[bin_of[i]] = place + 1
+    for b in range(wanted):
+        sort(gathered[starts[b] : starts[b + 1]])
+    for r in range(asked):
+        out[r] = gathered[places[r]]
+
+
+@kernel
+def quantiles(
+    values: npt.NDArray[np.float64],
+    n: int,
+    numerators: npt.NDArray[np.int64],
+    denominator: int,
+    out: npt.NDArray[np.float64],
+    scratch: OrderScratch,
+) -> None:
+    """Quantiles by linear interpolation (Hyndman-Fan type 7), with positions in integers.
+
+    The quantile p = a / b lies at position ``(n - 1) a div b`` with fraction ``((n - 1) a mod b) / b``; a
+    fraction of 0 gives the order statistic itself, so that no tie is lost to rounding.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (at least n,)
+        Finite numbers.
+    n : int
+        How many of them.
+    numerators : ndarray of int64, shape (up to MOST_RANKS / 2,)
+        Ascending, from 0 to `denominator`.
+    denominator : int
+        Ten for deciles, a hundred for percentiles.
+    out : ndarray of float64, shape (at least the number of quantiles,)
+        Receives the quantiles; NaN without a value.
+    scratch : OrderScratch
+        Room for n values.
+    """
+    if n == 0:
+        out[: len(numerators)] = np.nan
+        return
+    ranks, where, ordered = scratch.ranks, scratch.where, scratch.ordered
+    asked = 0
+    for q in range(len(numerators)):
+        lower = (n - 1) * numerators[q] // denominator
+        if asked == 0 or ranks[asked - 1] < lower:
+            ranks[asked] = lower
+            asked += 1
+        where[q] = asked - 1 if ranks[asked - 1] == lower else asked - 2
+        if where[q] == asked - 1 and (n - 1) * numerators[q] % denominator > 0:
+            ranks[asked] = lower + 1
+            asked += 1
+    order_statistics(values, n, ranks[:asked], ordered, scratch)
+    for q in range(len(numerators)):
+        fraction = (n - 1) * numerators[q] % denominator
+        low = ordered[where[q]]
+        out[q] = low if fraction == 0 else low + fraction / denominator * (ordered[where[q] + 1] - low)
+
+
+@kernel
+def median(values: npt.NDArray[np.float64], n: int, scratch: OrderScratch) -> float:
+    """Median: the mean of the middle two.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (at least n,)
+        Finite numbers.
+    n : int
+        How many of them.
+    scratch : OrderScratch
+        Room for n values.
+
+    Returns
+    -------
+    float
+        NaN without a value.
+    """
+    if n == 0:
+        return np.nan
+    scratch.ranks[0] = (n - 1) // 2
+    scratch.ranks[1] = n // 2
+    order_statistics(values, n, scratch.ranks[:2], scratch.ordered, scratch)
+    return float(0.5 * (scratch.ordered[0] + scratch.ordered[1]))

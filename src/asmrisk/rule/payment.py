@@ -1,0 +1,182 @@
+"""Payment (42 CFR § 512.750): the exchange of payments at risk for final scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from asmrisk.elementary import logistic
+from asmrisk.jit import inline, kernel
+from asmrisk.rule.definitions import PEER_GROUPS
+from asmrisk.rule.order import lane_sum, median
+from asmrisk.rule.policy import CHOICES
+
+if TYPE_CHECKING:
+    from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
+
+__all__ = ["adjust"]
+
+_LINEAR = CHOICES["exchange_function"].index("linear")
+_NONE = CHOICES["exchange_function"].index("none")
+_REDISTRIBUTED = CHOICES["cap_excess"].index("redistributed")
+_OUTSIDE_POOL = CHOICES["zero_scorers"].index("outside_pool")
+_BY_SPECIALTY = CHOICES["payment_peer_group"].index("specialty")
+#: The scaling factor is not formed where it would exceed the inverse of this.
+_LEAST_SHARE = 1e-290
+
+
+@inline
+def adjust(
+    policy: np.record,
+    observed: Observed,
+    n: int,
+    scored: Scored,
+    environment: Environment,
+    scratch: Scratch,
+) -> None:
+    """Turn final scores into payment adjustment factors, each payment pool apart.
+
+    Parameters
+    ----------
+    policy : numpy.record
+        One performance year's policy.
+    observed : Observed
+        The participants.
+    n : int
+        How many of them.
+    scored : Scored
+        Final scores; receives `transformed_score` and `adjustment_factor`.
+    environment : Environment
+        Receives `exchange_midpoint` and `scaling_factor`.
+    scratch : Scratch
+        Room.
+    """
+    final, group = scored.final_score, scratch.group
+    by_specialty = policy.payment_peer_group == _BY_SPECIALTY
+    for i in range(n):
+        together = observed.specialty[i] if by_specialty else 0
+        group[i] = together if final[i] == final[i] else -1
+        scored.transformed_score[i] = np.nan
+        scored.adjustment_factor[i] = 0.0
+    environment.exchange_midpoint[:] = np.nan
+    environment.scaling_factor[:] = np.nan
+    for code in range(PEER_GROUPS if by_specialty else 1):
+        positive = _gather_positive(final, group, code, n, scratch.members)
+        midpoint = policy.exchange_midpoint
+        if midpoint != midpoint:
+            midpoint = median(scratch.members, positive, scratch.order)
+        _transform(policy, midpoint if positive > 0 else 0.0, final, group, code, n, scored.transformed_score)
+        environment.exchange_midpoint[code] = midpoint
+        environment.scaling_factor[code] = _exchange(policy, observed.part_b, n, code, scored, scratch)
+
+
+@kernel
+def _gather_positive(
+    final: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+    code: int,
+    n: int,
+    members: npt.NDArray[np.float64],
+) -> int:
+    """Copy the final scores above 0 of one pool side by side; give their number."""
+    count = 0
+    for i in range(n):
+        members[count] = final[i]
+        count += (group[i] == code) & (final[i] > 0.0)
+    return count
+
+
+@inline
+def _transform(
+    policy: np.record,
+    midpoint: float,
+    final: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+    code: int,
+    n: int,
+    transformed: npt.NDArray[np.float64],
+) -> None:
+    """Apply the exchange function; a final score of 0 gives 0."""
+    if policy.exchange_function == _LINEAR:
+        for i in range(n):
+            transformed[i] = final[i] / 100.0 if group[i] == code else transformed[i]
+    elif policy.exchange_function == _NONE:
+        for i in range(n):
+            share = 1.0 if final[i] > 0.0 else 0.0
+            transformed[i] = share if group[i] == code else transformed[i]
+    else:
+        steepness = policy.exchange_steepness
+        for i in range(n):
+            share = logistic(steepness * (final[i] - midpoint)) if final[i] > 0.0 else 0.0
+            transformed[i] = share if group[i] == code else transformed[i]
+
+
+@inline
+def _exchange(
+    policy: np.record,
+    part_b: npt.NDArray[np.float64],
+    n: int,
+    code: int,
+    scored: Scored,
+    scratch: Scratch,
+) -> float:
+    """Pay one pool out; give the scaling factor S (NaN where nothing can be distributed)."""
+    final, transformed, group = scored.final_score, scored.transformed_score, scratch.group
+    risk = policy.risk_level
+    outside = policy.zero_scorers == _OUTSIDE_POOL
+    payments, terms, lanes = scratch.value, scratch.terms, scratch.order.lanes
+    for i in range(n):
+        in_pool = group[i] == code and (final[i] > 0.0 or not outside)
+        payments[i] = part_b[i] if in_pool else 0.0
+        terms[i] = transformed[i] * part_b[i] if in_pool else 0.0
+    shared = policy.redistribution_share * lane_sum(payments, n, lanes)
+    weighted = lane_sum(terms, n, lanes)
+
+    scaling = np.nan
+    if weighted > shared * _LEAST_SHARE:
+        scaling = shared / weighted
+        if policy.cap_excess == _REDISTRIBUTED and risk > 0.0:
+            scaling = _raise_scaling(
+                shared, scaling, 1.0 + policy.adjustment_cap / risk, n, code, scored, scratch
+            )
+    for i in range(n):
+        gain = risk * transformed[i] * scaling if weighted > shared * _LEAST_SHARE else 0.0
+        factor = gain - risk
+        factor = policy.adjustment_cap if factor > policy.adjustment_cap else factor
+        scored.adjustment_factor[i] = factor if group[i] == code else scored.adjustment_factor[i]
+    return scaling
+
+
+@inline
+def _raise_scaling(
+    shared: float, scaling: float, limit: float, n: int, code: int, scored: Scored, scratch: Scratch
+) -> float:
+    """Raise S until what the cap takes from some has gone to the others, or all are at the cap.
+
+    A participant is at the cap where ``T S > limit``. Raising S only adds to them, so the search ends.
+    """
+    transformed, group = scored.transformed_score, scratch.group
+    payments, terms, lanes = scratch.value, scratch.terms, scratch.order.lanes
+    while True:
+        least = np.inf
+        for i in range(n):
+            share = transformed[i] if group[i] == code and transformed[i] > 0.0 else np.inf
+            least = share if share < least else least
+            capped = share < np.inf and share * scaling > limit
+            terms[i] = payments[i] if capped else 0.0
+        capped_payments = lane_sum(terms, n, lanes)
+        if capped_payments == 0.0:
+            return scaling
+        for i in range(n):
+            uncapped = group[i] == code and transformed[i] * scaling <= limit
+            terms[i] = transformed[i] * payments[i] if uncapped else 0.0
+        weighted = lane_sum(terms, n, lanes)
+        if not weighted > shared * _LEAST_SHARE:
+            # Nobody is left to whom it could go: S is where the last one reaches the cap.
+            return limit / least
+        raised = (shared - limit * capped_payments) / weighted
+        if not raised > scaling:
+            return scaling
+        scaling = raised

@@ -1,0 +1,131 @@
+"""One performance year's policy as a record of plain numbers, for the kernels."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from asmrisk.parameters import Values
+from asmrisk.rule.declarations import CHOICES, POLICY
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PERFORMANCE_YEARS, measures_of
+
+__all__ = ["CHOICES", "POLICY", "POLICY_DTYPE", "inconsistencies", "policy_records"]
+
+_MEASURES = len(measures_of(COHORTS[0]))
+_EDGES = 10
+
+_NUMBERS = (
+    "risk_level",
+    "redistribution_share",
+    "exchange_steepness",
+    "exchange_midpoint",
+    "adjustment_cap",
+    "quality_weight",
+    "cost_weight",
+    "promoting_interoperability_points",
+    "complex_patient_intercept",
+    "complex_patient_slope",
+    "complex_patient_cap",
+    "small_practice_points",
+    "solo_practice_points",
+    "minimum_completeness",
+)
+_WHOLE_NUMBERS = (
+    "small_practice_maximum",
+    "partial_points",
+    "worst_rate_excluded",
+    "minimum_cases",
+    "minimum_reporters",
+    "minimum_episodes",
+)
+#: Words that stand in for a number.
+_WORDS = {"cohort_median": np.nan, "none": np.inf}
+_LISTS = {"improvement_activities_points": 3, "cost_points_z": 10, "cost_points": 10}
+
+#: One performance year's policy for the kernels: words as codes, no cap as infinity, the median midpoint and
+#: missing fixed edges as NaN. Measures are indexed by cohort and place in `measures_of`.
+POLICY_DTYPE = np.dtype(
+    [
+        *((name, np.float64) for name in _NUMBERS),
+        *((name, np.int64) for name in (*_WHOLE_NUMBERS, *CHOICES)),
+        *((name, np.float64, (length,)) for name, length in _LISTS.items()),
+        ("measure_in_set", np.int64, (len(COHORTS), _MEASURES)),
+        ("measure_inverse", np.int64, (len(COHORTS), _MEASURES)),
+        ("measure_claims", np.int64, (len(COHORTS), _MEASURES)),
+        ("measure_worst", np.float64, (len(COHORTS), _MEASURES)),
+        ("fixed_edges", np.float64, (len(COHORTS), _MEASURES, len(COLLECTION_TYPES), _EDGES)),
+    ]
+)
+
+
+def policy_records(values: Values, fixed_edges: npt.NDArray[np.float64] | None = None) -> np.recarray:
+    """Pack the policy of each performance year for the kernels.
+
+    Parameters
+    ----------
+    values : Values
+        Resolved parameters, those of section ``policy`` among them.
+    fixed_edges : ndarray of float64, shape (cohorts, measures, collection types, 10), optional
+        Minimum and 10th to 90th percentiles of the oriented rates (negative where lower is better),
+        ascending; NaN where there is no fixed benchmark. Needed only if a year's benchmarks are fixed.
+
+    Returns
+    -------
+    numpy.recarray
+        Shape (5,), dtype `POLICY_DTYPE`, one record per performance year.
+
+    Raises
+    ------
+    ValueError
+        If a year's benchmarks are fixed and `fixed_edges` is not given.
+    """
+    records = np.zeros(len(PERFORMANCE_YEARS), POLICY_DTYPE).view(np.recarray)
+    records["fixed_edges"] = np.nan if fixed_edges is None else fixed_edges
+    for c, cohort in enumerate(COHORTS):
+        for m, measure in enumerate(measures_of(cohort)):
+            records["measure_inverse"][:, c, m] = measure.inverse
+            records["measure_claims"][:, c, m] = measure.claims
+            records["measure_worst"][:, c, m] = np.nan if measure.worst is None else measure.worst
+    for y, year in enumerate(PERFORMANCE_YEARS):
+        record = records[y]
+        for name in (*_NUMBERS, *_WHOLE_NUMBERS, *_LISTS):
+            value = values.at(f"policy.{name}", year)
+            record[name] = _WORDS[value] if isinstance(value, str) else value
+        for name, words in CHOICES.items():
+            record[name] = words.index(values.at(f"policy.{name}", year))
+        measures = values.at("policy.measures", year)
+        for c, cohort in enumerate(COHORTS):
+            for m, measure in enumerate(measures_of(cohort)):
+                record["measure_in_set"][c, m] = measure.name in measures[cohort]
+        if fixed_edges is None and values.at("policy.quality_benchmarks", year) == "fixed":
+            raise ValueError(f"benchmarks are fixed in {year}, but no edges were given")
+    return records
+
+
+def inconsistencies(values: Values) -> list[str]:
+    """Find what is wrong between parameters that are each within their range.
+
+    Parameters
+    ----------
+    values : Values
+        Resolved parameters, those of section ``policy`` among them.
+
+    Returns
+    -------
+    list of str
+        One sentence per problem, naming parameters, year and remedy; empty if there is none.
+    """
+    problems: list[str] = []
+    for year in PERFORMANCE_YEARS:
+        quality, cost = values.at("policy.quality_weight", year), values.at("policy.cost_weight", year)
+        if abs(quality + cost - 1.0) > 1e-9:
+            problems.append(
+                f"policy.quality_weight and policy.cost_weight make {quality + cost:g} in {year}; they must "
+                f"make 1, so set policy.cost_weight to {1.0 - quality:g} or change both"
+            )
+        knots = values.at("policy.cost_points_z", year)
+        if any(after <= before for before, after in pairwise(knots)):
+            problems.append(f"policy.cost_points_z must ascend, but in {year} it is {knots}")
+    return problems

@@ -1,0 +1,234 @@
+"""Quality (42 CFR § 512.725): benchmarks, points of each measure, and the quality score."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from asmrisk.jit import inline, kernel
+from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS
+from asmrisk.rule.groups import gather
+from asmrisk.rule.order import extremes, quantiles
+from asmrisk.rule.policy import CHOICES
+
+if TYPE_CHECKING:
+    from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
+
+__all__ = ["add_points", "score_quality"]
+
+_FIXED = CHOICES["quality_benchmarks"].index("fixed")
+_BY_COHORT = CHOICES["quality_peer_group"].index("cohort")
+_BY_SPECIALTY = CHOICES["quality_peer_group"].index("specialty")
+_UPPER = CHOICES["tie_rule"].index("upper")
+_LOWER = CHOICES["tie_rule"].index("lower")
+_MID = CHOICES["tie_rule"].index("mid")
+_EXCLUDED = CHOICES["missing_measure"].index("excluded")
+_CLAIMS = COLLECTION_TYPES.index("claims")
+_DECILES = np.arange(1, 10)
+
+
+@inline
+def score_quality(
+    policy: np.record,
+    cohort: int,
+    observed: Observed,
+    n: int,
+    scored: Scored,
+    environment: Environment,
+    scratch: Scratch,
+) -> None:
+    """Score every quality measure of the set and put the points together.
+
+    Parameters
+    ----------
+    policy : numpy.record
+        One performance year's policy.
+    cohort : int
+        Code in `COHORTS`.
+    observed : Observed
+        The participants.
+    n : int
+        How many of them.
+    scored : Scored
+        Receives `points` and `quality_score`.
+    environment : Environment
+        Receives `edges` and `benchmark_size`.
+    scratch : Scratch
+        Room; `complete` is left with 1 where the completeness was met on a non-claims measure.
+    """
+    quality_score, denominator = scored.quality_score, scratch.denominator
+    quality_score[:n] = 0.0
+    denominator[:n] = 0.0
+    scratch.complete[:n] = 0
+    environment.edges[:] = np.nan
+    environment.benchmark_size[:] = 0
+    for m in range(len(observed.rate)):
+        points = scored.points[m]
+        if policy.measure_in_set[cohort, m] == 0:
+            points[:n] = np.nan
+            continue
+        _classify(policy, cohort, m, observed, n, points, scratch)
+        _score_measure(policy, cohort, m, n, points, environment, scratch)
+        for i in range(n):
+            counts = points[i] == points[i]
+            quality_score[i] += points[i] if counts else 0.0
+            denominator[i] += 1.0 if counts else 0.0
+    for i in range(n):
+        most = 10.0 * denominator[i]
+        quality_score[i] = quality_score[i] / most if most > 0.0 else np.nan
+
+
+@inline
+def _classify(
+    policy: np.record,
+    cohort: int,
+    m: int,
+    observed: Observed,
+    n: int,
+    points: npt.NDArray[np.float64],
+    scratch: Scratch,
+) -> None:
+    """Tell scorable, zero and excluded apart: peer group and oriented rate, 0 points, or NaN points."""
+    rate, cases = observed.rate[m], observed.cases[m]
+    completeness, collection_type = observed.completeness[m], observed.collection_type[m]
+    group, value, complete = scratch.group, scratch.value, scratch.complete
+    claims = policy.measure_claims[cohort, m] != 0
+    sign = -1.0 if policy.measure_inverse[cohort, m] != 0 else 1.0
+    missing = np.nan if policy.missing_measure == _EXCLUDED else 0.0
+    minimum_cases, minimum_completeness = policy.minimum_cases, policy.minimum_completeness
+
+    for i in range(n):
+        reported = claims or collection_type[i] != NOT_REPORTED
+        met = claims or completeness[i] >= minimum_completeness
+        enough = cases[i] >= minimum_cases
+        taking_part = observed.exempt[i] == 0
+        scorable = taking_part and reported and met and enough and rate[i] == rate[i]
+        group[i] = (_CLAIMS if claims else collection_type[i]) if scorable else -1
+        value[i] = sign * rate[i]
+        # Scorable measures start from 0 and are given their points, or NaN, by their peer group.
+        earned = (0.0 if scorable or (enough and not met) else np.nan) if reported else missing
+        points[i] = earned if taking_part else np.nan
+        complete[i] |= 1 if taking_part and reported and met and not claims else 0
+
+    by_specialty = policy.quality_peer_group == _BY_SPECIALTY
+    if policy.quality_benchmarks != _FIXED and (by_specialty or policy.quality_peer_group == _BY_COHORT):
+        for i in range(n):
+            together = observed.specialty[i] if by_specialty else 0
+            group[i] = together if group[i] >= 0 else -1
+
+
+@inline
+def _score_measure(
+    policy: np.record,
+    cohort: int,
+    m: int,
+    n: int,
+    points: npt.NDArray[np.float64],
+    environment: Environment,
+    scratch: Scratch,
+) -> None:
+    """Form each peer group's benchmark and score its members."""
+    fixed = policy.quality_benchmarks == _FIXED
+    for code in range(PEER_GROUPS):
+        members = scratch.members
+        edges = environment.edges[m, code]
+        if fixed:
+            if code < len(COLLECTION_TYPES):
+                for k in range(len(edges)):
+                    edges[k] = policy.fixed_edges[cohort, m, code, k]
+        else:
+            count = gather(scratch.value, scratch.group, code, n, members)
+            if count > 0 and policy.worst_rate_excluded != 0:
+                sign = -1.0 if policy.measure_inverse[cohort, m] != 0 else 1.0
+                count = _drop(members, count, sign * policy.measure_worst[cohort, m])
+            environment.benchmark_size[m, code] = count
+            if count >= policy.minimum_reporters:
+                edges[0] = extremes(members, count, scratch.order.lanes)[0]
+                quantiles(members, count, _DECILES, 10, edges[1:], scratch.order)
+        if edges[0] != edges[0]:
+            for i in range(n):
+                points[i] = np.nan if scratch.group[i] == code else points[i]
+            continue
+        partial = 1.0 if policy.partial_points != 0 else 0.0
+        weight = 0.5 if policy.tie_rule == _MID else 1.0
+        if policy.tie_rule != _LOWER:
+            add_points(edges, True, partial, weight, scratch.value, scratch.group, code, n, points)
+        if policy.tie_rule != _UPPER:
+            add_points(edges, False, partial, weight, scratch.value, scratch.group, code, n, points)
+
+
+@kernel
+def _drop(values: npt.NDArray[np.float64], n: int, unwanted: float) -> int:
+    """Close up an array over every occurrence of one value; give what is left."""
+    count = 0
+    for i in range(n):
+        value = values[i]
+        values[count] = value
+        count += value != unwanted
+    return count
+
+
+@kernel
+def add_points(
+    edges: npt.NDArray[np.float64],
+    upper: bool,
+    partial: float,
+    weight: float,
+    value: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int64],
+    code: int,
+    n: int,
+    points: npt.NDArray[np.float64],
+) -> None:
+    """Add the points of one peer group's members: the decile, and how far the rate lies into it.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (10,)
+        The benchmark's minimum and its 10th to 90th percentiles.
+    upper : bool
+        Whether a rate equal to an edge has reached it.
+    partial : float
+        1 with partial points, 0 without.
+    weight : float
+        Share of these points in the result.
+    value : ndarray of float64, shape (at least n,)
+        Oriented rates (higher is better).
+    group : ndarray of int64, shape (at least n,)
+        Each participant's peer group.
+    code : int
+        The group to score.
+    n : int
+        Participants.
+    points : ndarray of float64, shape (at least n,)
+        The members' points are added to.
+    """
+    # Scalars and blends instead of array elements and branches: so the loop becomes vector instructions.
+    e0, e1, e2, e3, e4 = edges[0], edges[1], edges[2], edges[3], edges[4]
+    e5, e6, e7, e8, e9 = edges[5], edges[6], edges[7], edges[8], edges[9]
+    for i in range(n):
+        rate = value[i]
+        decile, low, high = 1.0, e0, e1
+        reached = (rate > e1) | (upper & (rate == e1))
+        decile, low, high = (2.0, e1, e2) if reached else (decile, low, high)
+        reached = (rate > e2) | (upper & (rate == e2))
+        decile, low, high = (3.0, e2, e3) if reached else (decile, low, high)
+        reached = (rate > e3) | (upper & (rate == e3))
+        decile, low, high = (4.0, e3, e4) if reached else (decile, low, high)
+        reached = (rate > e4) | (upper & (rate == e4))
+        decile, low, high = (5.0, e4, e5) if reached else (decile, low, high)
+        reached = (rate > e5) | (upper & (rate == e5))
+        decile, low, high = (6.0, e5, e6) if reached else (decile, low, high)
+        reached = (rate > e6) | (upper & (rate == e6))
+        decile, low, high = (7.0, e6, e7) if reached else (decile, low, high)
+        reached = (rate > e7) | (upper & (rate == e7))
+        decile, low, high = (8.0, e7, e8) if reached else (decile, low, high)
+        reached = (rate > e8) | (upper & (rate == e8))
+        decile, low, high = (9.0, e8, e9) if reached else (decile, low, high)
+        reached = (rate > e9) | (upper & (rate == e9))
+        # Decile 10 earns exactly 10; a rate below the minimum, and a decile without width, add nothing.
+        decile, low, high = (10.0, e9, np.inf) if reached else (decile, low, high)
+        within = (rate - low) / (high - low) if rate > low else 0.0
+        points[i] += weight * (decile + partial * within) if group[i] == code else 0.0

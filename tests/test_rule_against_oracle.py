@@ -1,0 +1,202 @@
+"""The kernels against the oracle, which reads the rule a second time in plain Python."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from asmrisk.rule.cohort import (
+    Environment,
+    Observed,
+    Scored,
+    make_environment,
+    make_observed,
+    make_scored,
+    make_scratch,
+    score_cohort,
+)
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, NOT_REPORTED, SPECIALTIES, measures_of
+from asmrisk.rule.policy import CHOICES, POLICY, POLICY_DTYPE, policy_records
+from tests.oracle.cohorts import clinicians, policies
+from tests.oracle.rule import final_rule
+from tests.oracle.rule import score_cohort as score_plainly
+
+COLUMNS = (
+    "quality_score",
+    "cost_points",
+    "improvement_activities_adjustment",
+    "promoting_interoperability_adjustment",
+    "complex_patient_adjustment",
+    "small_practice_adjustment",
+    "final_score",
+    "transformed_score",
+    "adjustment_factor",
+)
+
+
+def record_of(policy: dict[str, Any]) -> np.record:
+    """Pack the oracle's policy as the kernels' record."""
+    record = np.zeros(1, POLICY_DTYPE).view(np.recarray)[0]
+    record.measure_worst = np.nan
+    record.fixed_edges = np.nan
+    for name in POLICY_DTYPE.names:
+        if name in CHOICES:
+            record[name] = CHOICES[name].index(policy[name])
+        elif name in policy and name != "fixed_edges":
+            value = policy[name]
+            record[name] = (
+                {"cohort_median": np.nan, None: np.inf}.get(value, value)
+                if np.isscalar(value) or value is None
+                else value
+            )
+    for c, cohort in enumerate(COHORTS):
+        for m, measure in enumerate(measures_of(cohort)):
+            given_measure = policy["measures"][cohort].get(measure.name)
+            if given_measure is None:
+                continue
+            record.measure_in_set[c, m] = 1
+            record.measure_claims[c, m] = given_measure["claims"]
+            record.measure_inverse[c, m] = given_measure["inverse"]
+            record.measure_worst[c, m] = np.nan if given_measure["worst"] is None else given_measure["worst"]
+            for name, edges in policy["fixed_edges"].get(measure.name, {}).items():
+                record.fixed_edges[c, m, COLLECTION_TYPES.index(name)] = edges
+    return record
+
+
+def number(value: float | None) -> float:
+    return math.nan if value is None else float(value)
+
+
+def arrays_of(field: list[dict[str, Any]], capacity: int) -> Observed:
+    """Pack the oracle's clinicians as the kernels' arrays; what lies beyond them must never be read."""
+    observed = make_observed(capacity)
+    for array in observed:
+        array[...] = -(10**6)
+    for i, clinician in enumerate(field):
+        for m, measure in enumerate(measures_of(clinician["cohort"])):
+            cell = clinician["measures"].get(measure.name) or dict.fromkeys(
+                ("rate", "cases", "completeness", "collection_type")
+            )
+            observed.rate[m, i] = number(cell["rate"])
+            observed.cases[m, i] = cell["cases"] or 0
+            observed.completeness[m, i] = number(cell["completeness"])
+            kind = cell["collection_type"]
+            observed.collection_type[m, i] = NOT_REPORTED if kind is None else COLLECTION_TYPES.index(kind)
+        observed.specialty[i] = SPECIALTIES.index(clinician["specialty"])
+        observed.practice_size[i] = clinician["practice_size"]
+        observed.part_b[i] = clinician["part_b_payments"]
+        observed.episodes[i] = clinician["episodes"]
+        observed.exempt[i] = clinician.get("exempt", False)
+        observed.improvement_activities[i] = clinician["improvement_activities"]
+        for name in ("cost_per_episode", "hcc_risk_score", "dual_share", "promoting_interoperability"):
+            getattr(observed, name)[i] = number(clinician[name])
+    return observed
+
+
+def score_by_kernels(
+    field: list[dict[str, Any]], policy: np.record, spare: int = 3
+) -> tuple[Scored, Environment]:
+    capacity = len(field) + spare
+    scored, environment = make_scored(capacity), make_environment()
+    cohort = COHORTS.index(field[0]["cohort"])
+    observed = arrays_of(field, capacity)
+    score_cohort(policy, cohort, observed, len(field), scored, environment, make_scratch(capacity))
+    for array in scored:
+        assert np.isnan(array[..., len(field) :]).all()
+    return scored, environment
+
+
+def tolerance(policy: dict[str, Any]) -> float:
+    """Rounding of a final score (about 1e-13 points), as the exchange function's slope can enlarge it."""
+    return 1e-12 * max(1.0, 10.0 * policy["exchange_steepness"])
+
+
+def compare(field: list[dict[str, Any]], policy: dict[str, Any]) -> None:
+    expected, references = score_plainly(field, policy)
+    # A score that is zero but for rounding may fall on either side of 'a final score of 0'.
+    assume(not any(abs(row["unclipped_score"]) < 1e-9 for row in expected))
+    scored, environment = score_by_kernels(field, record_of(policy))
+    n = len(field)
+    near = tolerance(policy)
+    in_set = policy["measures"][field[0]["cohort"]]
+    for m, measure in enumerate(measures_of(field[0]["cohort"])):
+        column = [number(row["points"].get(measure.name)) for row in expected]
+        if measure.name not in in_set:
+            assert np.isnan(scored.points[m, :n]).all()
+        np.testing.assert_allclose(scored.points[m, :n], column, rtol=1e-12, atol=1e-12, err_msg=measure.name)
+    for name in COLUMNS:
+        column = [number(row[name]) for row in expected]
+        np.testing.assert_allclose(getattr(scored, name)[:n], column, rtol=near, atol=near, err_msg=name)
+    compare_environment(field, policy, references, environment)
+
+
+def compare_environment(
+    field: list[dict[str, Any]], policy: dict[str, Any], references: dict[str, Any], environment: Environment
+) -> None:
+    measures = [measure.name for measure in measures_of(field[0]["cohort"])]
+    code = {"cohort": 0} | {name: k for k, name in enumerate(COLLECTION_TYPES)}
+    code |= {name: k for k, name in enumerate(SPECIALTIES)}
+    edges = np.full_like(environment.edges, np.nan)
+    size = np.zeros_like(environment.benchmark_size)
+    for (measure, group), benchmark in references["benchmarks"].items():
+        place = measures.index(measure), code[group]
+        if policy["quality_benchmarks"] != "fixed":
+            size[place] = benchmark["count"]
+        if benchmark["edges"] is not None:
+            edges[place] = [benchmark["minimum"], *benchmark["edges"]]
+    np.testing.assert_allclose(environment.edges, edges, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(environment.benchmark_size, size)
+    for group, cost in references["cost"].items():
+        assert environment.cost_peers[code[group]] == cost["count"]
+        close(environment.cost_median[code[group]], cost["median"])
+        close(environment.cost_sd[code[group]], cost["sd"])
+    for name, moments in (("hcc_risk_score", environment.hcc), ("dual_share", environment.dual)):
+        for k, key in enumerate(("median", "mean", "sd")):
+            close(moments[k], references["complex_patient"][name][key])
+    near = tolerance(policy)
+    for group, pool in references["payment"].items():
+        close(environment.exchange_midpoint[code[group]], pool["midpoint"])
+        close(environment.scaling_factor[code[group]], pool["scaling_factor"], near)
+
+
+def close(value: float, expected: float | None, near: float = 1e-12) -> None:
+    np.testing.assert_allclose(value, number(expected), rtol=near, atol=near)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(clinicians())
+def test_the_final_rule(field: list[dict[str, Any]]) -> None:
+    compare(field, final_rule(2027))
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(clinicians(consistent=False), policies())
+def test_every_alternative(field: list[dict[str, Any]], policy: dict[str, Any]) -> None:
+    compare(field, policy)
+
+
+@pytest.mark.parametrize("name", sorted(CHOICES))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(field=clinicians(min_size=30), data=st.data())
+def test_each_alternative_alone(name: str, field: list[dict[str, Any]], data: st.DataObject) -> None:
+    changes: dict[str, Any] = {name: data.draw(st.sampled_from(CHOICES[name]))}
+    if name == "cap_excess":
+        changes["adjustment_cap"] = 0.01
+    compare(field, final_rule(2027, **changes))
+
+
+@pytest.mark.parametrize("year", [2027, 2028, 2029, 2030, 2031])
+def test_the_defaults_are_the_oracles(year: int) -> None:
+    mine = policy_records(POLICY.defaults())[year - 2027]
+    plain = record_of(final_rule(year))
+    for name in POLICY_DTYPE.names:
+        if name.startswith("measure_") and name != "measure_in_set":
+            kept = mine.measure_in_set != 0
+            np.testing.assert_array_equal(mine[name][kept], plain[name][kept])
+        else:
+            np.testing.assert_array_equal(mine[name], plain[name], err_msg=name)
