@@ -1,0 +1,22 @@
+"""Who the clinicians are: the synthetic field and the constants that fit it to published statistics.
+
+Data flow one way::
+
+    data/*.csv -> tables -> quantiles -> calibration -> inputs -> simulation
+                     |                                    ^
+                     +--> parameters (and behavior) ------+
+
+* `tables` reads the shipped statistics; `parameters` and `behavior` declare every parameter, with defaults
+  from there.
+* `quantiles` makes a quantile function of published percentiles: one uniform number becomes one variate, so
+  that a reform and its baseline share every coin.
+* `calibration` solves, by quadrature, for the constants with which the field's averages are those published.
+* `inputs` packs everything into one record per cohort (`population_records`) and one per calendar year
+  (`behavior_records`).
+
+A cohort is a fixed number of slots, each always held by one active clinician: who leaves on 1 January is
+followed by somebody new with attributes, history and luck of its own. A slot's clinician is *measured* in a
+year after enough episodes two years earlier, so the number measured is random and stationary, and there are
+as many slots as make its mean the number CMS projects. Whatever CMS publishes about *participants* (episodes,
+Part B payment, cost per episode) holds in the model among measured clinicians, not among slots.
+"""

@@ -1,0 +1,339 @@
+"""Solvers: the few constants of the model that make its averages equal the published ones.
+
+Everything is done by quadrature, never by simulation, and each step is remembered, because under parameter
+uncertainty it is repeated for every draw with a few inputs changed.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import gammaln, ndtr, ndtri, pdtrc
+
+from asmrisk.population.quantiles import (
+    cost_log_shape,
+    expectation_nodes,
+    part_b_log_shape,
+    read_shape,
+    stable,
+)
+
+__all__ = [
+    "COST_CASE_MINIMUM",
+    "CostSpread",
+    "EpisodeVolume",
+    "cost_spread",
+    "episode_volume",
+    "part_b_mean_over_level",
+]
+
+#: CMS publishes the statistics of its episode-based cost measures for clinicians with this many episodes.
+COST_CASE_MINIMUM = 20
+
+#: Results remembered: enough for the draws in flight, each with values of its own.
+_REMEMBERED = 256
+
+#: Slots are at most a hundred times the measured clinicians.
+_LEAST_MEASURED = 0.01
+
+#: Standard deviations of true log cost that are looked at.
+_NARROWEST, _WIDEST = 1e-5, 1.0
+
+_LARGEST_COUNTED = 400
+_GROUPS = 48
+
+
+class EpisodeVolume(NamedTuple):
+    """How many episodes the clinicians of a cohort have.
+
+    Attributes
+    ----------
+    log_mean, log_sd : float
+        Expected episodes are lognormal with these parameters, given that they reach the lowest level.
+    floor_probability : float
+        Share of the untruncated lognormal below the lowest level.
+    measured : float
+        Share of clinicians measured in a year: enough episodes two years earlier.
+    mean : float
+        Mean episodes in a year of clinicians measured in it.
+    too_few : float
+        Share of those measured whose episodes in the year itself are fewer than the minimum.
+    scores, weights : ndarray of float64, shape (Q,)
+        Quadrature over the clinician's normal score of the expected episodes (standard normal in all).
+    expected : ndarray of float64, shape (Q,)
+        Expected episodes at the scores.
+    chance : ndarray of float64, shape (Q,)
+        Probability of being measured at the scores.
+    """
+
+    log_mean: float
+    log_sd: float
+    floor_probability: float
+    measured: float
+    mean: float
+    too_few: float
+    scores: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    chance: NDArray[np.float64]
+
+
+@cache
+def _normal_grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    # The trapezoidal rule is exponentially accurate for smooth functions under a normal weight.
+    scores = np.linspace(-7.0, 7.0, 113)
+    weights = np.exp(-(scores**2) / 2)
+    return scores, weights / weights.sum()
+
+
+@cache
+def _hermite(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    scores, weights = np.polynomial.hermite_e.hermegauss(count)
+    return scores, weights / weights.sum()
+
+
+def _yearly_rates(
+    expected: NDArray[np.float64], shock: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give expected episodes times a year's shock, shape (Q, 11), and the shocks' weights."""
+    scores, weights = _hermite(11)
+    return expected[:, None] * np.exp(shock * scores - shock * shock / 2), weights
+
+
+def _enough(expected: NDArray[np.float64], shock: float, minimum: int) -> NDArray[np.float64]:
+    """Give the probability of at least `minimum` episodes in a year."""
+    if minimum <= 0:
+        return np.ones_like(expected)
+    yearly, weights = _yearly_rates(expected, shock)
+    return np.asarray(pdtrc(minimum - 1, yearly) @ weights, dtype=np.float64)
+
+
+def _volume(log_mean: float, log_sd: float, lowest: float, shock: float, minimum: int) -> EpisodeVolume:
+    scores, weights = _normal_grid()
+    lowest_score = (math.log(lowest) - log_mean) / log_sd
+    # Truncation from below, by way of the upper tail, which keeps its precision.
+    expected = np.exp(log_mean - log_sd * ndtri(ndtr(-lowest_score) * ndtr(-scores)))
+    chance = _enough(expected, shock, minimum)
+    measured = float(weights @ chance)
+    return EpisodeVolume(
+        log_mean=log_mean,
+        log_sd=log_sd,
+        floor_probability=float(ndtr(lowest_score)),
+        measured=measured,
+        mean=float(weights @ (chance * expected)) / measured,
+        too_few=float(weights @ (chance * (1.0 - chance))) / measured,
+        scores=scores,
+        weights=weights,
+        expected=expected,
+        chance=chance,
+    )
+
+
+@lru_cache(_REMEMBERED)
+def episode_volume(mean: float, log_sd: float, lowest: float, shock: float, minimum: int) -> EpisodeVolume:
+    """Find the lognormal of expected episodes with which measured clinicians have the published mean.
+
+    A clinician's episodes in a year are Poisson with mean (expected episodes) x (the year's shock); the
+    clinician is measured if those of two years earlier reach the minimum. Shocks are independent.
+
+    Parameters
+    ----------
+    mean : float
+        Mean episodes in a year of clinicians measured in it.
+    log_sd : float
+        Standard deviation of the logarithm of expected episodes before truncation.
+    lowest : float
+        Expected episodes are at least this many (truncated, not moved up).
+    shock : float
+        Standard deviation of the logarithm of a year's shock, whose mean is 1.
+    minimum : int
+        Episodes two years earlier that make a clinician measured.
+
+    Returns
+    -------
+    EpisodeVolume
+        The solution; `log_mean` and `floor_probability` are rounded by `stable`.
+
+    Raises
+    ------
+    ValueError
+        If no lognormal above `lowest`, with at least one clinician in a hundred measured, has that mean.
+    """
+
+    def volume(log_mean: float) -> EpisodeVolume:
+        return _volume(log_mean, log_sd, lowest, shock, minimum)
+
+    # Six standard deviations below the lowest level, hardly anybody is above it; yet some must be measured.
+    low, high = math.log(lowest) - 6.0 * log_sd, math.log(max(mean, lowest, minimum)) + 1.0
+    if volume(low).measured < _LEAST_MEASURED:
+        low = brentq(lambda log_mean: volume(log_mean).measured - _LEAST_MEASURED, low, high)
+    least = volume(low).mean
+    if least >= mean:
+        raise ValueError(f"measured clinicians have at least {least:.4g} episodes on average")
+    log_mean = stable(
+        brentq(lambda log_mean: volume(log_mean).mean - mean, low, high, xtol=1e-12, rtol=1e-14)
+    )
+    solution = volume(log_mean)
+    return solution._replace(floor_probability=stable(solution.floor_probability))
+
+
+@lru_cache(_REMEMBERED)
+def part_b_mean_over_level(
+    specialty: str,
+    tail_slope: float,
+    correlation: float,
+    mean: float,
+    log_sd: float,
+    lowest: float,
+    shock: float,
+    minimum: int,
+) -> float:
+    """Give the mean Part B shape among measured clinicians, who see more patients than the others.
+
+    Parameters
+    ----------
+    specialty : str
+        One of `SPECIALTIES`.
+    tail_slope : float
+        As in `part_b_log_shape`.
+    correlation : float
+        Of the normal scores of Part B and of expected episodes.
+    mean, log_sd, lowest, shock, minimum
+        As in `episode_volume`.
+
+    Returns
+    -------
+    float
+        E[exp(shape) | measured]; a level divided by it is the mean over measured clinicians.
+    """
+    volume = episode_volume(mean, log_sd, lowest, shock, minimum)
+    nodes = expectation_nodes()
+    # Chance of being measured given the score of Part B: the episodes' score is then normal around c z.
+    spread = 1.0 - correlation * correlation
+    kernel = np.exp(-((volume.scores - correlation * nodes.scores[:, None]) ** 2) / (2.0 * spread))
+    chance = kernel @ volume.chance / kernel.sum(axis=1)
+    shape = np.exp(read_shape(part_b_log_shape(specialty, tail_slope), nodes.scores))
+    return float((nodes.weights * chance) @ shape / (nodes.weights @ chance))
+
+
+class CostSpread(NamedTuple):
+    """Cost per episode: ``scale * exp(spread * s(z) + sqrt(noise_variance / n) * eps)``.
+
+    Attributes
+    ----------
+    scale : float
+        US dollars.
+    spread : float
+        Standard deviation of the true part of log cost.
+    noise_variance : float
+        Variance of the noise of log cost in one episode.
+    """
+
+    scale: float
+    spread: float
+    noise_variance: float
+
+
+@lru_cache(_REMEMBERED)
+def _episode_groups(
+    mean: float, log_sd: float, lowest: float, shock: float, minimum: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Group measured clinicians with enough episodes in the year by their number, n: shares and means of 1/n.
+
+    Counts up to 400 are taken one by one; above, where the noise of cost is next to nothing, the count is
+    put at its expectation. Halving the groups moves no solution by more than 3 in a million.
+    """
+    volume = episode_volume(mean, log_sd, lowest, shock, minimum)
+    yearly, shares = _yearly_rates(volume.expected, shock)
+    mass = ((volume.weights * volume.chance)[:, None] * shares).ravel()
+    rates = np.maximum(yearly.ravel(), 1e-300)
+    kept = mass > 1e-13
+    mass, rates = mass[kept], rates[kept]
+    counts = np.arange(COST_CASE_MINIMUM, _LARGEST_COUNTED + 1)
+    logarithm = np.log(rates)[:, None] * counts - rates[:, None] - gammaln(counts + 1.0)
+    exact = mass @ np.exp(logarithm)
+    above = mass * pdtrc(_LARGEST_COUNTED, rates)
+    inverse = np.concatenate([1.0 / counts, 1.0 / np.maximum(rates, _LARGEST_COUNTED + 1.0)])
+    probability = np.concatenate([exact, above])
+    order = np.argsort(-inverse, kind="stable")
+    inverse, probability = inverse[order], probability[order] / probability.sum()
+    middle = np.cumsum(probability) - probability / 2
+    group = np.minimum((middle * _GROUPS).astype(np.intp), _GROUPS - 1)
+    share, total = np.zeros(_GROUPS), np.zeros(_GROUPS)
+    np.add.at(share, group, probability)
+    np.add.at(total, group, probability * inverse)
+    filled = share > 0.0
+    return share[filled], total[filled] / share[filled]
+
+
+@lru_cache(_REMEMBERED)
+def cost_spread(
+    median: float,
+    deviation: float,
+    reliability: float,
+    mean: float,
+    log_sd: float,
+    lowest: float,
+    shock: float,
+    minimum: int,
+) -> CostSpread:
+    """Solve the cost model so that observed costs have CMS's median and standard deviation.
+
+    Let x = log(cost / scale) / spread = s(z) + sqrt(k / n) eps. The reliability fixes k = noise_variance /
+    spread^2, so that the median of x does not depend on the spread, and one equation in the spread is left:
+    standard deviation over median.
+
+    Parameters
+    ----------
+    median, deviation : float
+        Of the observed cost per episode of clinicians with at least 20 episodes, in US dollars.
+    reliability : float
+        spread^2 / (spread^2 + noise_variance / mean), at the mean number of episodes.
+    mean, log_sd, lowest, shock, minimum
+        As in `episode_volume`.
+
+    Returns
+    -------
+    CostSpread
+        Each number rounded by `stable`.
+
+    Raises
+    ------
+    ValueError
+        If no spread gives that ratio of deviation to median.
+    """
+    noise = mean * (1.0 - reliability) / reliability
+    share, inverse = _episode_groups(mean, log_sd, lowest, shock, minimum)
+    nodes = expectation_nodes()
+    shape = read_shape(cost_log_shape(), nodes.scores)
+    width = np.sqrt(noise * inverse)
+
+    def below(x: float) -> float:
+        return float(nodes.weights @ (ndtr((x - shape[:, None]) / width) @ share)) - 0.5
+
+    middle = brentq(below, -3.0, 3.0, xtol=1e-13)
+
+    def moment(power: float) -> float:
+        # Far beyond any spread that is a solution, an exponential must not overflow.
+        noisy = share @ np.exp(np.minimum(power * power * noise * inverse / 2.0, 300.0))
+        return float(nodes.weights @ np.exp(power * shape)) * float(noisy)
+
+    def relative_deviation(spread: float) -> float:
+        variance = moment(2.0 * spread) - moment(spread) ** 2
+        return math.sqrt(max(variance, 0.0)) / math.exp(spread * middle)
+
+    target = deviation / median
+    most, least = relative_deviation(_WIDEST), relative_deviation(_NARROWEST)
+    if not least < target < most:
+        raise ValueError(f"it must lie between {least * median:.4g} and {most * median:.4g} US dollars")
+    spread = stable(brentq(lambda each: relative_deviation(each) - target, _NARROWEST, _WIDEST, xtol=1e-13))
+    return CostSpread(
+        scale=stable(median / math.exp(spread * middle)),
+        spread=spread,
+        noise_variance=stable(spread * spread * noise),
+    )

@@ -1,0 +1,321 @@
+"""Quantile functions: from published percentiles to a value for every normal score.
+
+Two kinds. A *log shape* is a table of a logarithm over normal scores, read linearly between its points; that
+piecewise linear function, not the smooth curve behind it, is the quantile function, so that every integral
+over it is one over what the simulation draws from. A *rate* is linear in probability between the published
+percentiles and constant outside.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import PchipInterpolator
+from scipy.optimize import brentq
+from scipy.special import expit, logit, ndtr, ndtri
+
+from asmrisk.population import tables
+
+__all__ = [
+    "SCORES",
+    "SCORE_COUNT",
+    "SCORE_LIMIT",
+    "SCORE_STEP",
+    "cost_log_shape",
+    "expectation_nodes",
+    "log_shape",
+    "mean_rate",
+    "normal_probability",
+    "normal_quantile",
+    "part_b_log_shape",
+    "rates",
+    "read_rate",
+    "read_shape",
+    "shifted_to_mean",
+    "stable",
+]
+
+#: Normal scores at which shapes are tabulated: -6.5 to 6.5 (one in 12 billion lies outside) in sixteenths.
+SCORE_LIMIT = 6.5
+SCORE_STEP = 0.0625
+SCORE_COUNT = 209
+SCORES = -SCORE_LIMIT + SCORE_STEP * np.arange(SCORE_COUNT)
+SCORES.flags.writeable = False
+
+#: Shapes remembered: those of the draws in flight, each with values of its own.
+_REMEMBERED = 256
+
+_TABLE_DECIMALS = 7
+_DIGITS = 9
+
+
+def stable(value: float) -> float:
+    """Round to nine significant digits.
+
+    The math libraries behind NumPy and SciPy differ in the last bits from one processor to the next; results
+    must not. Everything that calibration computes with them is rounded, far above that noise and far below
+    any effect.
+
+    Parameters
+    ----------
+    value : float
+        Any number, infinities too.
+
+    Returns
+    -------
+    float
+        The number to nine digits.
+
+    Examples
+    --------
+    >>> stable(2.0 ** 0.5)
+    1.41421356
+    """
+    return float(f"{value:.{_DIGITS}g}")
+
+
+class Nodes(NamedTuple):
+    """A quadrature rule for expectations under the standard normal distribution.
+
+    Attributes
+    ----------
+    scores : ndarray of float64, shape (Q,)
+        Normal scores.
+    weights : ndarray of float64, shape (Q,)
+        They sum to 1.
+    """
+
+    scores: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+@cache
+def expectation_nodes() -> Nodes:
+    """Give the rule for functions that have a kink at each of `SCORES`: Gauss-Legendre in every cell.
+
+    Returns
+    -------
+    Nodes
+        Two nodes in each of the 208 cells; the error is of fourth order in the step.
+    """
+    points, weights = np.polynomial.legendre.leggauss(2)
+    centers = SCORES[:-1, None] + SCORE_STEP / 2
+    scores = (centers + points * SCORE_STEP / 2).ravel()
+    mass = np.tile(weights, SCORE_COUNT - 1) * np.exp(-(scores**2) / 2)
+    return Nodes(scores, mass / mass.sum())
+
+
+def read_shape(table: NDArray[np.float64], scores: ArrayLike) -> NDArray[np.float64]:
+    """Read a log shape as the simulation does: linear between its points, constant outside.
+
+    Parameters
+    ----------
+    table : ndarray of float64, shape (209,)
+        Values at `SCORES`.
+    scores : array_like of float
+        Normal scores.
+
+    Returns
+    -------
+    ndarray of float64
+        One value per score.
+    """
+    return np.interp(np.asarray(scores, dtype=np.float64), SCORES, table)
+
+
+def log_shape(
+    probabilities: ArrayLike, logarithms: ArrayLike, upper_slope: float | None = None
+) -> NDArray[np.float64]:
+    """Tabulate a quantile function from the logarithms of a few quantiles.
+
+    Monotone (PCHIP) interpolation in the normal score; beyond the first and the last quantile a straight
+    line, that is a lognormal tail.
+
+    Parameters
+    ----------
+    probabilities : array_like of float, shape (K,)
+        Ascending, inside (0, 1).
+    logarithms : array_like of float, shape (K,)
+        Ascending.
+    upper_slope : float, optional
+        Slope of the upper tail (the lognormal's standard deviation). Without it, and in the lower tail, the
+        slope between the two nearest quantiles.
+
+    Returns
+    -------
+    ndarray of float64, shape (209,)
+        Logarithms at `SCORES`.
+    """
+    knots = ndtri(np.asarray(probabilities, dtype=np.float64))
+    heights = np.asarray(logarithms, dtype=np.float64)
+    first, last = knots[0], knots[-1]
+    table = PchipInterpolator(knots, heights)(np.clip(SCORES, first, last))
+    below = (heights[1] - heights[0]) / (knots[1] - first)
+    above = (heights[-1] - heights[-2]) / (last - knots[-2]) if upper_slope is None else upper_slope
+    table += np.minimum(SCORES - first, 0.0) * below
+    table += np.maximum(SCORES - last, 0.0) * above
+    return np.asarray(table, dtype=np.float64)
+
+
+def _rounded(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    table = np.round(table, _TABLE_DECIMALS)
+    table.flags.writeable = False
+    return table
+
+
+@lru_cache(_REMEMBERED)
+def part_b_log_shape(specialty: str, tail_slope: float) -> NDArray[np.float64]:
+    """Tabulate the shape of Part B payments of a specialty.
+
+    Parameters
+    ----------
+    specialty : str
+        One of `SPECIALTIES`.
+    tail_slope : float
+        Slope of the logarithm above the 99th percentile.
+
+    Returns
+    -------
+    ndarray of float64, shape (209,), read-only
+        Logarithm of payment over mean payment at `SCORES`; the mean under the normal distribution is 1.
+    """
+    probabilities, ratios = tables.part_b_shape(specialty)
+    table = log_shape(probabilities, np.log(ratios), tail_slope)
+    nodes = expectation_nodes()
+    return _rounded(table - np.log(nodes.weights @ np.exp(read_shape(table, nodes.scores))))
+
+
+@cache
+def cost_log_shape() -> NDArray[np.float64]:
+    """Tabulate the skewed shape of log cost per episode.
+
+    Returns
+    -------
+    ndarray of float64, shape (209,), read-only
+        Standardized: mean 0 and variance 1 under the normal distribution.
+    """
+    table = log_shape(tables.KNOT_PROBABILITIES, tables.cost_shape())
+    nodes = expectation_nodes()
+    values = read_shape(table, nodes.scores)
+    mean = nodes.weights @ values
+    deviation = np.sqrt(nodes.weights @ (values - mean) ** 2)
+    return _rounded((table - mean) / deviation)
+
+
+def read_rate(quantiles: NDArray[np.float64], probabilities: ArrayLike) -> NDArray[np.float64]:
+    """Read a rate's quantile function as the simulation does.
+
+    Parameters
+    ----------
+    quantiles : ndarray of float64, shape (11,)
+        Rates at `tables.KNOT_PROBABILITIES`.
+    probabilities : array_like of float
+        In [0, 1].
+
+    Returns
+    -------
+    ndarray of float64
+        Linear between the published percentiles, constant outside.
+    """
+    return np.interp(np.asarray(probabilities, dtype=np.float64), tables.KNOT_PROBABILITIES, quantiles)
+
+
+def mean_rate(quantiles: NDArray[np.float64]) -> float:
+    """Give the mean of a rate's quantile function (exact: it is piecewise linear).
+
+    Parameters
+    ----------
+    quantiles : ndarray of float64, shape (11,)
+        Rates at `tables.KNOT_PROBABILITIES`.
+
+    Returns
+    -------
+    float
+        The mean.
+    """
+    knots = np.array([0.0, *tables.KNOT_PROBABILITIES, 1.0])
+    return float(np.trapezoid(np.concatenate([quantiles[:1], quantiles, quantiles[-1:]]), knots))
+
+
+def shifted_to_mean(quantiles: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
+    """Shift rates by one constant in the logit so that their quantile function has a given mean.
+
+    Parameters
+    ----------
+    quantiles : ndarray of float64, shape (11,)
+        Rates at `tables.KNOT_PROBABILITIES`, fractions inside (0, 1).
+    mean : float
+        The mean wanted.
+
+    Returns
+    -------
+    ndarray of float64, shape (11,)
+        Shifted rates.
+    """
+    shift = brentq(lambda by: mean_rate(expit(logit(quantiles) + by)) - mean, -10.0, 10.0, xtol=1e-14)
+    return np.asarray(expit(logit(quantiles) + shift), dtype=np.float64)
+
+
+@cache
+def rates(measure: str, collection_type: str) -> NDArray[np.float64] | None:
+    """Give the quantiles of the true rates of a measure among those who report it in one way.
+
+    Parameters
+    ----------
+    measure : str
+        Name of a measure with published percentiles.
+    collection_type : str
+        One of `COLLECTION_TYPES`.
+
+    Returns
+    -------
+    ndarray of float64, shape (11,), read-only, or None
+        Rates at `tables.KNOT_PROBABILITIES`, ascending; ``None`` if the measure is not reported in this way.
+        Where CMS publishes a ladder set by policy in place of percentiles: those of the eCQM, moved to CMS's
+        average.
+    """
+    published = tables.benchmark_percentiles(measure, collection_type)
+    if published is None:
+        if tables.benchmark_percentiles(measure, collection_type, ladder=True) is None:
+            return None
+        electronic = tables.benchmark_percentiles(measure, "ecqm")
+        assert electronic is not None
+        published = shifted_to_mean(electronic, tables.average_rate(measure, collection_type))
+        published = np.array([stable(rate) for rate in published])
+    published.flags.writeable = False
+    return published
+
+
+def normal_quantile(probability: float) -> float:
+    """Give the normal score below which a share of all lie, rounded by `stable`.
+
+    Parameters
+    ----------
+    probability : float
+        In [0, 1].
+
+    Returns
+    -------
+    float
+        Minus and plus infinity at 0 and 1.
+    """
+    return stable(float(ndtri(probability)))
+
+
+def normal_probability(score: float) -> float:
+    """Give the share of all below a normal score, rounded by `stable`.
+
+    Parameters
+    ----------
+    score : float
+        A normal score.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+    """
+    return stable(float(ndtr(score)))

@@ -1,0 +1,388 @@
+"""The calibration facts that ship with the package (``data/*.csv``; provenance in ``data/README.md``).
+
+Nothing is retyped: parameters whose basis is ``data`` or ``published`` take their defaults from here.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from functools import cache
+from importlib.resources import files
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, measures_of
+
+__all__ = [
+    "KNOTS",
+    "KNOT_PROBABILITIES",
+    "PANEL",
+    "PRACTICE_CLASSES",
+    "average_rate",
+    "benchmark_percentiles",
+    "cost_benchmark",
+    "cost_shape",
+    "fixed_edges",
+    "part_b_mean",
+    "part_b_panel_ratio",
+    "part_b_persistence",
+    "part_b_shape",
+    "part_b_tail_slope",
+    "practice_links",
+    "read",
+    "silent_share",
+    "statistic",
+]
+
+#: Probabilities at which CMS publishes percentiles of a benchmark.
+KNOT_PROBABILITIES = (0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99)
+KNOTS = len(KNOT_PROBABILITIES)
+_KNOT_COLUMNS = tuple(f"p{round(100 * probability)}" for probability in KNOT_PROBABILITIES)
+
+#: Subset of the Part B tables nearest to clinicians with 20 or more episodes.
+PANEL = "max_single_line_benes>=50"
+
+#: Classes of practice size of CMS's table, by name: smallest and largest number of clinicians. The table's
+#: last class is open; its end at 1,000 is assumed (no rule looks at sizes beyond 15).
+PRACTICE_CLASSES = {
+    "solo": (1, 1),
+    "2-5": (2, 5),
+    "6-15": (6, 15),
+    "16-50": (16, 50),
+    "51-200": (51, 200),
+    "201-1000": (201, 1000),
+}
+_PRACTICE_ROWS = dict(zip(PRACTICE_CLASSES, ("1", "2-5", "6-15", "16-50", "51-200", "201+"), strict=True))
+
+_COST_MEASURES = dict(zip(COHORTS, ("COST_HF_1", "COST_LBP_1"), strict=True))
+_COST_YEAR = "2025"
+_LEVEL_YEAR = "2023"
+_TYPE_TITLES = dict(zip(COLLECTION_TYPES, ("eCQM", "MIPS CQM/QCDR", "Administrative claims"), strict=True))
+_RISK_STANDARDIZED = "costScore"
+_POLICY_LADDER = "flat_policy_ladder"
+
+
+@cache
+def read(name: str) -> tuple[dict[str, str], ...]:
+    """Read one shipped table.
+
+    Parameters
+    ----------
+    name : str
+        File name without ``.csv``.
+
+    Returns
+    -------
+    tuple of dict
+        One dict from column to text per row.
+    """
+    text = (files("asmrisk.population") / "data" / f"{name}.csv").read_text(encoding="utf-8")
+    return tuple(csv.DictReader(text.splitlines()))
+
+
+def _row(name: str, **where: str) -> dict[str, str]:
+    (found,) = (row for row in read(name) if all(row[column] == text for column, text in where.items()))
+    return found
+
+
+def _specialty_rows(name: str, specialty: str) -> list[dict[str, str]]:
+    title = specialty.replace("_", " ")
+    return [row for row in read(name) if row["specialty"].lower() == title]
+
+
+def statistic(name: str, column: str, **where: str) -> float:
+    """Give one number of a shipped table.
+
+    Parameters
+    ----------
+    name : str
+        File name without ``.csv``.
+    column : str
+        Column of the number.
+    **where : str
+        Column and text that pick exactly one row.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Examples
+    --------
+    >>> statistic("hcc_and_volume_2022", "sd", variable="Bene_Avg_Risk_Scre")
+    0.8
+    """
+    return float(_row(name, **where)[column])
+
+
+def _benchmark(measure: str, collection_type: str) -> dict[str, str] | None:
+    number = measure.removeprefix("q")
+    title = _TYPE_TITLES[collection_type]
+    rows = read("quality_benchmarks")
+    found = [row for row in rows if row["measure_id"] == number and row["collection_type"] == title]
+    return found[0] if found else None
+
+
+def _unit(row: dict[str, str]) -> float:
+    # Rates are published in percent, risk-standardized ones in their own unit.
+    return 1.0 if row["metric_type"] == _RISK_STANDARDIZED else 100.0
+
+
+def benchmark_percentiles(
+    measure: str, collection_type: str, *, ladder: bool = False
+) -> NDArray[np.float64] | None:
+    """Give the percentiles CMS published for a measure and collection type.
+
+    Parameters
+    ----------
+    measure : str
+        Name of a measure, for example ``q236``.
+    collection_type : str
+        One of `COLLECTION_TYPES`.
+    ladder : bool
+        Also give a ladder set by policy (Q236 as MIPS CQM: 10, 20, ... 90), which benchmarks but does not
+        describe anybody.
+
+    Returns
+    -------
+    ndarray of float64, shape (11,), or None
+        Rates at `KNOT_PROBABILITIES`, ascending: fractions (Q492: its own unit). ``None`` if there are none.
+    """
+    row = _benchmark(measure, collection_type)
+    if row is None or (row["ladder_kind"] == _POLICY_LADDER and not ladder):
+        return None
+    return np.array([float(row[column]) / _unit(row) for column in _KNOT_COLUMNS])
+
+
+def average_rate(measure: str, collection_type: str) -> float:
+    """Give the average rate CMS published for a measure and collection type.
+
+    Parameters
+    ----------
+    measure, collection_type : str
+        Names; the pair must be in the table.
+
+    Returns
+    -------
+    float
+        A fraction; for Q492 in its own unit.
+    """
+    row = _benchmark(measure, collection_type)
+    assert row is not None, f"no benchmark of {measure} as {collection_type}"
+    return float(row["average_performance_rate"]) / _unit(row)
+
+
+def fixed_edges() -> NDArray[np.float64]:
+    """Give CMS's published benchmarks as the edges of the deciles.
+
+    The 10th to 90th percentiles of the 2024 performance rates, with the first percentile in the place of the
+    minimum (Q236 as MIPS CQM: CMS's policy ladder, which is the benchmark MIPS uses).
+
+    Returns
+    -------
+    ndarray of float64, shape (2, 5, 3, 10)
+        By cohort, measure and collection type: minimum, then the nine edges, ascending and oriented so that
+        higher is better (an inverse measure is negated and reversed). NaN where CMS publishes no benchmark.
+    """
+    edges = np.full((len(COHORTS), 5, len(COLLECTION_TYPES), 10), np.nan)
+    for cohort, name in enumerate(COHORTS):
+        for place, measure in enumerate(measures_of(name)):
+            for code, collection_type in enumerate(COLLECTION_TYPES):
+                rates = benchmark_percentiles(measure.name, collection_type, ladder=True)
+                if rates is not None:
+                    oriented = 0.0 - rates[::-1] if measure.inverse else rates  # 0 - 0 is +0
+                    edges[cohort, place, code] = oriented[:10]
+    return edges
+
+
+def cost_benchmark(cohort: str, column: str) -> float:
+    """Give a statistic of a cohort's episode-based cost measure in performance year 2025.
+
+    Parameters
+    ----------
+    cohort : str
+        One of `COHORTS`.
+    column : str
+        For example ``median_usd`` or ``sd_usd``.
+
+    Returns
+    -------
+    float
+        US dollars per episode.
+    """
+    return statistic(
+        "cost_benchmarks", column, performance_year=_COST_YEAR, measure_id=_COST_MEASURES[cohort]
+    )
+
+
+def cost_shape() -> NDArray[np.float64]:
+    """Give the shape of cost per episode among clinicians.
+
+    Returns
+    -------
+    ndarray of float64, shape (11,)
+        Logarithm of the ratio to the median at `KNOT_PROBABILITIES`, averaged over the two chronic
+        episode-based measures whose percentiles CMS published (diabetes, asthma and COPD).
+    """
+    rows = read("chronic_ebcm_shape_py2023")
+    ratios = [[float(row[f"ratio_to_median_{column}"]) for column in _KNOT_COLUMNS] for row in rows]
+    return np.asarray(np.log(ratios).mean(axis=0), dtype=np.float64)
+
+
+def part_b_mean(specialty: str) -> float:
+    """Give the mean Part B payment per clinician of a specialty in 2023, in US dollars.
+
+    Parameters
+    ----------
+    specialty : str
+        One of `SPECIALTIES`.
+
+    Returns
+    -------
+    float
+        US dollars.
+    """
+    (row,) = (
+        row
+        for row in _specialty_rows("partb_mean_payment_2014_2023", specialty)
+        if row["year"] == _LEVEL_YEAR
+    )
+    return float(row["mean_payment_per_provider_usd"])
+
+
+def _panel(specialty: str, subset: str) -> dict[str, str]:
+    (row,) = (
+        row
+        for row in _specialty_rows("partb_2012_payment_quantiles_by_specialty", specialty)
+        if row["subset"] == subset
+    )
+    return row
+
+
+def part_b_panel_ratio(specialty: str) -> float:
+    """Give how much more than all clinicians of a specialty those with a panel like a participant's are paid.
+
+    Parameters
+    ----------
+    specialty : str
+        One of `SPECIALTIES`.
+
+    Returns
+    -------
+    float
+        Mean payment of clinicians with at least 50 beneficiaries on one line, over the mean of all.
+    """
+    return float(_panel(specialty, PANEL)["mean_usd"]) / float(_panel(specialty, "all")["mean_usd"])
+
+
+def part_b_shape(specialty: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the shape of Part B payments in a specialty, among clinicians with a panel like a participant's.
+
+    Parameters
+    ----------
+    specialty : str
+        One of `SPECIALTIES`.
+
+    Returns
+    -------
+    probabilities : ndarray of float64, shape (15,)
+        Ascending, .01 to .99.
+    ratios : ndarray of float64, shape (15,)
+        Quantile over mean.
+    """
+    row = _panel(specialty, PANEL)
+    columns = [column for column in row if column.endswith("_over_mean")]
+    probabilities = [int(column[1:3]) / 100 for column in columns]
+    return np.array(probabilities), np.array([float(row[column]) for column in columns])
+
+
+def part_b_tail_slope(specialty: str) -> float:
+    """Give the heaviness of the upper tail of a specialty's Part B payments, from those of 2023.
+
+    The largest payments of 2023 are observed one by one; the table behind the shape (few clinicians, 2012)
+    ends at its 99th percentile. With these tails the means of the raw shapes miss 1 by 0.9% on average, with
+    the slope between that table's last quantiles by 1.4%.
+
+    Parameters
+    ----------
+    specialty : str
+        One of `SPECIALTIES`.
+
+    Returns
+    -------
+    float
+        Slope of the logarithm in the normal score between the 99th and the 99.9th percentile.
+    """
+    (row,) = _specialty_rows("partb_2023_payment_quantiles_estimated", specialty)
+    scores = NormalDist()
+    rise = math.log(float(row["q99.9_usd"]) / float(row["q99_usd"]))
+    return round(rise / (scores.inv_cdf(0.999) - scores.inv_cdf(0.99)), 3)
+
+
+def part_b_persistence(specialty: str) -> float:
+    """Give the correlation, from one year to the next, of a clinician's (normal score of) Part B payment.
+
+    One minus half the mean square of the log change (without its mean, over the five one-year pairs of the
+    table) over the variance of the log payment: the correlation of a process whose marginal stays.
+
+    Parameters
+    ----------
+    specialty : str
+        One of `SPECIALTIES`.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+    """
+    rows = _specialty_rows("partb_year_to_year_log_change", specialty)
+    squares = [
+        float(row["sd_log_change"]) ** 2 for row in rows if int(row["year_to"]) == int(row["year_from"]) + 1
+    ]
+    spread = float(_panel(specialty, PANEL)["sd_of_ln"])
+    return round(1.0 - math.fsum(squares) / len(squares) / (2.0 * spread**2), 3)
+
+
+def practice_links(practice_class: str) -> float:
+    """Give the number of clinicians (links of a clinician to a practice) in practices of a size.
+
+    Parameters
+    ----------
+    practice_class : str
+        A key of `PRACTICE_CLASSES`.
+
+    Returns
+    -------
+    float
+        A whole number.
+    """
+    return statistic(
+        "mips_py2023_final_score_by_practice_size",
+        "n_clinician_org_links",
+        clinicians_linked_to_org=_PRACTICE_ROWS[practice_class],
+    )
+
+
+def silent_share(*practice_classes: str) -> float:
+    """Give the share of clinicians in practices of the given sizes who reported nothing to MIPS.
+
+    Parameters
+    ----------
+    *practice_classes : str
+        Keys of `PRACTICE_CLASSES`, weighted by their clinicians.
+
+    Returns
+    -------
+    float
+        Share with a final score of at most 18.75, the score of somebody who did not report.
+    """
+    name = "mips_py2023_final_score_by_practice_size"
+    shares = [
+        statistic(name, "share_le_18_75", clinicians_linked_to_org=_PRACTICE_ROWS[each])
+        for each in practice_classes
+    ]
+    links = [practice_links(each) for each in practice_classes]
+    return math.fsum(a * b for a, b in zip(shares, links, strict=True)) / math.fsum(links)
