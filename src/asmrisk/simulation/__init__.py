@@ -1,0 +1,1 @@
+"""Who lives through what: random streams, participation, observation, draws, replays, and their engine."""

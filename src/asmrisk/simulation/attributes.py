@@ -1,0 +1,131 @@
+"""What a clinician keeps for life: specialty, practice, collection type, patients, levels.
+
+The clinicians of a roster come first in their strip; what is known of them takes the place of what is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from asmrisk.elementary import log
+from asmrisk.jit import inner
+from asmrisk.simulation.keys import BLOCK_CASES, BLOCK_MIX, BLOCK_WHO, PERMANENT, fill_uniforms
+from asmrisk.simulation.known import Known, level_score
+from asmrisk.simulation.participation import Field
+from asmrisk.simulation.state import LANES, PLACES, Strip
+from asmrisk.simulation.strips import exponentials, normal_scores
+
+__all__ = ["draw_attributes"]
+
+
+@inner
+def _know_attributes(population: np.record, cohort: int, known: Known, strip: Strip, m: int) -> None:
+    """Put what is known of a roster's m clinicians in the place of what was drawn."""
+    for i in range(m):
+        slot = strip.slot[i]
+        strip.specialty[i] = known.specialty[cohort, slot]
+        level = population.part_b_level[strip.specialty[i]]
+        strip.part_b_level[i] = level * known.part_b_factor[cohort, slot]
+        size = known.practice_size[cohort, slot]
+        strip.practice_size[i] = size
+        group = 0
+        while group < population.practice_high.shape[0] - 1 and size > population.practice_high[group]:
+            group += 1
+        strip.silence_class[i] = min(group, 3)
+        strip.size_class[i] = 0 if group == 0 else (1 if group < 3 else 2)
+        chosen = 0 if strip.uniforms[3, i] < population.ecqm_share[strip.size_class[i]] else 1
+        given = known.collection_type[cohort, slot]
+        strip.collection_type[i] = given if given >= 0 else chosen
+        score = level_score(known, cohort, slot, strip.uniforms[0, i])
+        strip.part_b_fixed[i] = population.part_b_episode_correlation * score
+
+
+@inner
+def draw_attributes(
+    population: np.record,
+    cohort: int,
+    draw: int,
+    key: np.ndarray,
+    known: Known,
+    field: Field,
+    strip: Strip,
+    first: int,
+    n: int,
+    m: int,
+) -> None:
+    """Draw what a clinician keeps for life: specialty, practice, collection type, patients, levels.
+
+    The first m clinicians of the strip are a roster's: what is known of them takes the place of the drawn.
+    """
+    u = strip.uniforms
+    scores = strip.a
+    for i in range(n):
+        c = strip.chosen[first + i]
+        strip.slot[i] = field.slot[c]
+        strip.base[i] = field.base[c]
+    fill_uniforms(u, BLOCK_WHO, strip.slot, strip.base, PERMANENT, draw, key, n)
+    normal_scores(u[0], scores, n)
+    for i in range(n):
+        strip.part_b_fixed[i] = population.part_b_episode_correlation * scores[i]
+        specialty = 0
+        while u[1, i] >= population.specialty_cumulative[specialty]:
+            specialty += 1
+        strip.specialty[i] = specialty
+        group = 0
+        below = 0.0
+        while u[2, i] >= population.practice_cumulative[group]:
+            below = population.practice_cumulative[group]
+            group += 1
+        # The uniform's place within its class picks the size, so that one uniform makes one variate.
+        within = (u[2, i] - below) / (population.practice_cumulative[group] - below)
+        low = population.practice_low[group]
+        width = population.practice_high[group] - low + 1
+        strip.practice_size[i] = low + min(int(within * width), width - 1)
+        strip.silence_class[i] = min(group, 3)
+        size = 0 if group == 0 else (1 if group < 3 else 2)
+        strip.size_class[i] = size
+        strip.collection_type[i] = 0 if u[3, i] < population.ecqm_share[size] else 1
+        strip.part_b_level[i] = population.part_b_level[specialty]
+    _know_attributes(population, cohort, known, strip, m)
+    fill_uniforms(u, BLOCK_MIX, strip.slot, strip.base, PERMANENT, draw, key, n)
+    normal_scores(u[0], strip.hcc_risk_score, n)
+    normal_scores(u[1], strip.dual_share, n)
+    correlation = population.dual_hcc_correlation
+    rest = math.sqrt(1.0 - correlation * correlation)
+    for i in range(m):
+        hcc = known.hcc_risk_score[cohort, strip.slot[i]]
+        if hcc > 0.0:
+            strip.hcc_risk_score[i] = (log(hcc) - population.hcc_log_mean) / population.hcc_log_sd
+    for i in range(n):
+        score = strip.hcc_risk_score[i]
+        strip.hcc_risk_score[i] = population.hcc_log_mean + population.hcc_log_sd * score
+        score = correlation * score + rest * strip.dual_share[i]
+        strip.dual_share[i] = population.dual_log_mean + population.dual_log_sd * score
+    exponentials(strip.hcc_risk_score, n)
+    exponentials(strip.dual_share, n)
+    for i in range(n):
+        strip.dual_share[i] = min(strip.dual_share[i], 1.0)
+    for i in range(m):
+        hcc = known.hcc_risk_score[cohort, strip.slot[i]]
+        dual = known.dual_share[cohort, strip.slot[i]]
+        strip.hcc_risk_score[i] = hcc if hcc > 0.0 else strip.hcc_risk_score[i]
+        strip.dual_share[i] = dual if dual >= 0.0 else strip.dual_share[i]
+    spread = population.cases_log_sd
+    for place in range(PLACES):
+        if place % LANES == 0:
+            fill_uniforms(u, BLOCK_CASES + place // LANES, strip.slot, strip.base, PERMANENT, draw, key, n)
+        level = strip.case_level[place]
+        normal_scores(u[place % LANES], level, n)
+        for i in range(m):
+            mean = known.case_log_mean[cohort, place, strip.slot[i]]
+            strip.a[i] = mean + known.case_log_sd[cohort, place, strip.slot[i]] * level[i]
+        exponentials(strip.a, m)
+        for i in range(n):
+            level[i] = spread * level[i] - 0.5 * spread * spread
+        exponentials(level, n)
+        for i in range(n):
+            level[i] *= population.cases_factor[place] * field.level[strip.chosen[first + i]]
+        for i in range(m):
+            level[i] = strip.a[i] if strip.a[i] > 0.0 else level[i]

@@ -1,0 +1,117 @@
+"""Which uniform belongs to which decision: the key of every random number in the simulation.
+
+A uniform is a pure function of (seed, draw, cohort, clinician slot, generation, year, decision). The
+generator gives four words for one counter, so a decision is a *block* (the counter) and one of four *lanes*.
+Numbers once given are never reused: adding a decision or a measure changes no other number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asmrisk.jit import inline, kernel
+from asmrisk.simulation.philox import philox4x32, uniform
+
+__all__ = [
+    "BLOCK_CASES",
+    "BLOCK_CONDUCT",
+    "BLOCK_FIELD",
+    "BLOCK_MEASURE",
+    "BLOCK_MIX",
+    "BLOCK_PARTICIPATION",
+    "BLOCK_PERFORMANCE",
+    "BLOCK_WHO",
+    "KNOWLEDGE",
+    "PERMANENT",
+    "fill_uniforms",
+    "stream",
+]
+
+# Drawn once for each clinician, with the year `PERMANENT`.
+PERMANENT = 0
+BLOCK_WHO = 0  # lanes: episode level, specialty, practice size, collection type
+BLOCK_MIX = 1  # lanes: HCC risk score, dual-eligible share, -, -
+BLOCK_CASES = 2  # blocks 2 and 3, lanes: level of eligible cases of measures 0-3, of measure 4
+
+# Drawn for each clinician and calendar year.
+BLOCK_PARTICIPATION = 16  # lanes: exit, episode shock, episodes, -
+BLOCK_PERFORMANCE = 17  # lanes: general quality, cost, cost noise, reports nothing
+BLOCK_CONDUCT = 18  # lanes: improvement activities, promoting interoperability, exempt, Part B
+BLOCK_MEASURE = 32  # blocks 32-36, one a measure; lanes: specific quality, submission, cases, rate
+
+# Not a clinician's: what nobody knows, drawn once for each draw.
+KNOWLEDGE = 3  # in the place of the cohort
+BLOCK_FIELD = 64
+
+_YEAR_ZERO = 2000
+
+
+@inline
+def stream(cohort: int, generation: int, year: int) -> int:
+    """Pack cohort, generation and calendar year into one counter word.
+
+    Parameters
+    ----------
+    cohort : int
+        Code of the cohort, 0 to 255.
+    generation : int
+        How many clinicians held the slot before, 0 to 255.
+    year : int
+        Calendar year, or `PERMANENT`.
+
+    Returns
+    -------
+    int
+        A number below 2**24.
+    """
+    offset = year - _YEAR_ZERO if year > 0 else 0
+    return generation | (offset << 8) | (cohort << 16)
+
+
+@kernel
+def fill_uniforms(
+    u: np.ndarray,
+    block: int,
+    slot: np.ndarray,
+    base: np.ndarray,
+    year: int,
+    draw: int,
+    key: np.ndarray,
+    n: int,
+) -> None:
+    """Draw the four uniforms of one block for each of n clinicians.
+
+    Parameters
+    ----------
+    u : ndarray of float64, shape (4, at least n)
+        Written: uniforms strictly between 0 and 1, one row a lane.
+    block : int
+        Block of decisions.
+    slot : ndarray of int64, shape (at least n,)
+        Clinician slots.
+    base : ndarray of int64, shape (at least n,)
+        `stream` of each clinician for the year `PERMANENT`.
+    year : int
+        Calendar year, or `PERMANENT`.
+    draw : int
+        Number of the draw.
+    key : ndarray of uint64, shape (2,)
+        Lower and upper half of the seed.
+    n : int
+        Number of clinicians.
+    """
+    u0 = u[0]
+    u1 = u[1]
+    u2 = u[2]
+    u3 = u[3]
+    c0 = np.uint64(block)
+    c3 = np.uint64(draw)
+    key0 = key[0]
+    key1 = key[1]
+    when = stream(0, 0, year)
+    for i in range(n):
+        w0, w1, w2, w3 = philox4x32(c0, np.uint64(slot[i]), np.uint64(base[i] | when), c3, key0, key1)
+        u0[i] = uniform(w0)
+        u1[i] = uniform(w1)
+        u2[i] = uniform(w2)
+        u3[i] = uniform(w3)

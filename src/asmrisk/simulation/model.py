@@ -1,0 +1,147 @@
+"""From a scenario to what the kernels read, and the simulation of a block of draws."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asmrisk.parameters import Values
+from asmrisk.population.inputs import behavior_records, population_records
+from asmrisk.population.tables import fixed_edges
+from asmrisk.rule.definitions import COHORTS
+from asmrisk.rule.policy import policy_records
+from asmrisk.scenario import Scenario
+from asmrisk.simulation.draw import Inputs, Workspace, make_workspace, simulate_draws
+from asmrisk.simulation.knowledge import draw_values, with_values
+from asmrisk.simulation.known import nobody_known
+from asmrisk.simulation.participation import YEARS
+from asmrisk.simulation.philox import seed_key
+from asmrisk.simulation.record import make_record, unpack
+
+__all__ = ["Model", "simulate_block"]
+
+
+#: Both cohorts, as the kernel takes them.
+BOTH = (0, len(COHORTS))
+
+
+class Model:
+    """A scenario made ready for simulation.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Checked values of all parameters, and what is uncertain.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        As given.
+    inputs : Inputs
+        What the kernels read where nothing is uncertain.
+
+    Raises
+    ------
+    InputError
+        If no population can be calibrated to the scenario's values.
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self._key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
+        self._edges = fixed_edges()
+        self._known = nobody_known()
+        self.inputs = self._inputs_from(scenario.values)
+
+    def _inputs_from(self, values: Values) -> Inputs:
+        policy = policy_records(values, self._edges)
+        population = population_records(values)
+        # What no year's set has is not simulated; its numbers are keyed by measure, so no other one changes.
+        population.measure_kind[~policy.measure_in_set.any(axis=0)] = 0
+        return Inputs(
+            policy=policy,
+            population=population,
+            behavior=behavior_records(values),
+            key=self._key,
+            known=self._known,
+        )
+
+    def drawn_values(self, draw: int) -> dict[str, float]:
+        """Give the values that the uncertain parameters take in a draw.
+
+        Parameters
+        ----------
+        draw : int
+            Number of the draw.
+
+        Returns
+        -------
+        dict of str to float
+            By name; empty if nothing is uncertain.
+        """
+        return draw_values(self.scenario, draw, self._key)
+
+    def inputs_of(self, draw: int) -> Inputs:
+        """Give what the kernels read in a draw.
+
+        Parameters
+        ----------
+        draw : int
+            Number of the draw.
+
+        Returns
+        -------
+        Inputs
+            `inputs`, or inputs with the values that the uncertain parameters take in the draw.
+        """
+        if not self.scenario.uncertainty:
+            return self.inputs
+        return self._inputs_from(with_values(self.scenario.values, self.drawn_values(draw)))
+
+    def workspace(self, inputs: Inputs) -> Workspace:
+        """Allocate what draws with these inputs work in."""
+        return make_workspace(int(inputs.population.slots.max()))
+
+
+def simulate_block(
+    model: Model, first: int, count: int, progress: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Simulate consecutive draws.
+
+    Parameters
+    ----------
+    model : Model
+        The scenario made ready.
+    first : int
+        Number of the first draw.
+    count : int
+        Number of draws.
+    progress : ndarray of int64, shape (2,), optional
+        The first element counts finished draws; another thread stops the work by setting the second.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By the path of the variable, as `asmrisk.results.schema.variables` declares them; the first dimension
+        is the draw. After a stop the draws not begun hold NaN and zeros.
+    """
+    progress = np.zeros(2, np.int64) if progress is None else progress
+    work = model.workspace(model.inputs)
+    slots = work.response.shape[0]
+    record = make_record(count, slots)
+    if not model.scenario.uncertainty:
+        simulate_draws(model.inputs, BOTH, YEARS, first, 0, count, record, work, progress)
+        return unpack(record, model.scenario)
+    names = sorted(model.scenario.uncertainty)
+    drawn = np.full((count, len(names)), np.nan)
+    for index in range(count):
+        if progress[1]:
+            break
+        inputs = model.inputs_of(first + index)
+        if int(inputs.population.slots.max()) > slots:
+            work = model.workspace(inputs)
+            slots = work.response.shape[0]
+            record = record._replace(values=np.zeros(slots))
+        simulate_draws(inputs, BOTH, YEARS, first + index, index, 1, record, work, progress)
+        values = model.drawn_values(first + index)
+        drawn[index] = [values[name] for name in names]
+    return unpack(record, model.scenario) | {"knowledge/parameter_value": drawn}

@@ -1,0 +1,233 @@
+"""Who takes part: clinicians, exits, episodes, and who is measured when (42 CFR §§ 512.705, 512.710).
+
+A cohort is a fixed number of slots. Each slot always holds one active clinician; one who leaves on 1 January
+is followed by a new one, with attributes, history and luck of its own: the slot's next *generation*. A
+clinician is measured in a performance year in which it is active if it had enough episodes two years before.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from asmrisk.jit import inner
+from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS
+from asmrisk.simulation.keys import BLOCK_PARTICIPATION, BLOCK_WHO, PERMANENT, fill_uniforms, stream
+from asmrisk.simulation.known import Known, level_score, probability_of
+from asmrisk.simulation.strips import exponentials, normal_scores
+from asmrisk.simulation.variates import poisson_strip
+
+__all__ = ["CALENDAR", "STRIP", "YEARS", "Field", "enroll", "make_field"]
+
+#: Performance years, and the calendar from the first of them to the last payment year.
+YEARS = len(PERFORMANCE_YEARS)
+CALENDAR = YEARS + PAYMENT_LAG
+FIRST_YEAR = PERFORMANCE_YEARS[0]
+#: Clinicians worked on together: what a strip needs stays in the processor's nearest cache.
+STRIP = 256
+
+
+class Field(NamedTuple):
+    """The clinicians of one cohort in one draw (workspace, `capacity` clinicians, `slots` slots).
+
+    Clinicians are numbered in groups by the year in which they enter. Years are counted from the first
+    performance year; episodes are kept from two years before it.
+    """
+
+    slot: np.ndarray  # int64 (capacity,)
+    base: np.ndarray  # int64 (capacity,): counter word of the clinician, see keys.stream
+    leaves: np.ndarray  # int64 (capacity,): first year in which it is not active; CALENDAR if it stays
+    level: np.ndarray  # float64 (capacity,): expected episodes a year
+    episodes: np.ndarray  # int32 (CALENDAR, capacity), from two years before the first performance year
+    last: np.ndarray  # int64 (capacity,): last performance year in which it is measured; -1 if never
+    row: np.ndarray  # int32 (YEARS, capacity): position among the measured of the year; -1 if not measured
+    member: np.ndarray  # int32 (YEARS, slots): clinician at each position
+    participants: np.ndarray  # int64 (YEARS,): measured clinicians
+    group: np.ndarray  # int64 (YEARS + 1,): first clinician of each year of entry
+    queue: np.ndarray  # int64 (YEARS, 2, slots): slots and generations of those who enter
+    queued: np.ndarray  # int64 (YEARS,)
+    owner: np.ndarray  # int32 (slots,)
+    uniforms: np.ndarray  # float64 (4, STRIP)
+    coins: np.ndarray  # float64 (CALENDAR, STRIP)
+    mean: np.ndarray  # float64 (STRIP,)
+    drawn: np.ndarray  # float64 (STRIP,)
+
+
+def make_field(slots: int) -> Field:
+    """Allocate the workspace for a cohort.
+
+    Parameters
+    ----------
+    slots : int
+        Clinician slots.
+
+    Returns
+    -------
+    Field
+        Arrays for as many clinicians as there can be: every slot taken anew each year.
+    """
+    capacity = slots * YEARS
+    return Field(
+        slot=np.zeros(capacity, np.int64),
+        base=np.zeros(capacity, np.int64),
+        leaves=np.zeros(capacity, np.int64),
+        level=np.zeros(capacity),
+        episodes=np.zeros((CALENDAR, capacity), np.int32),
+        last=np.zeros(capacity, np.int64),
+        row=np.zeros((YEARS, capacity), np.int32),
+        member=np.zeros((YEARS, slots), np.int32),
+        participants=np.zeros(YEARS, np.int64),
+        group=np.zeros(YEARS + 1, np.int64),
+        queue=np.zeros((YEARS, 2, slots), np.int64),
+        queued=np.zeros(YEARS, np.int64),
+        owner=np.zeros(slots, np.int32),
+        uniforms=np.zeros((4, STRIP)),
+        coins=np.zeros((CALENDAR, STRIP)),
+        mean=np.zeros(STRIP),
+        drawn=np.zeros(STRIP),
+    )
+
+
+@inner
+def _episodes_of_strip(
+    population: np.record,
+    behavior: np.recarray,
+    draw: int,
+    key: np.ndarray,
+    entry: int,
+    first: int,
+    n: int,
+    cohort: int,
+    known: Known,
+    field: Field,
+) -> None:
+    """Draw levels, episodes and exits of n clinicians from `first` on, who enter in year `entry`."""
+    u = field.uniforms
+    slot = field.slot[first : first + n]
+    base = field.base[first : first + n]
+    level = field.level[first : first + n]
+    mean = field.mean
+    episodes = field.drawn
+    floor = population.episodes_floor_probability
+    shock_sd = population.episodes_shock_log_sd
+    fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, n)
+    u0 = u[0]
+    u1 = u[1]
+    for i in range(n):
+        uniform = u0[i]
+        if entry == 0 and slot[i] < known.count[cohort]:
+            uniform = probability_of(level_score(known, cohort, slot[i], uniform))
+        level[i] = floor + uniform * (1.0 - floor)
+    normal_scores(level, level, n)
+    for i in range(n):
+        level[i] = population.episodes_log_mean + population.episodes_log_sd * level[i]
+    exponentials(level, n)
+    for history in range(entry, CALENDAR + PAYMENT_LAG):
+        year = history - PAYMENT_LAG
+        fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, FIRST_YEAR + year, draw, key, n)
+        if year > entry:
+            for i in range(n):
+                field.coins[year, i] = u0[i]
+        if history < CALENDAR:
+            normal_scores(u1, mean, n)
+            for i in range(n):
+                mean[i] = shock_sd * mean[i] - 0.5 * shock_sd * shock_sd
+            exponentials(mean, n)
+            for i in range(n):
+                mean[i] *= level[i]
+            poisson_strip(u[2], mean, episodes, n)
+            for i in range(n):
+                count = int(episodes[i])
+                if entry == 0 and slot[i] < known.count[cohort]:
+                    given = known.episodes[cohort, history, slot[i]]
+                    count = given if given >= 0 else count
+                field.episodes[history, first + i] = count
+    for i in range(n):
+        leaves = CALENDAR
+        for year in range(entry + 1, CALENDAR):
+            if leaves == CALENDAR and field.coins[year, i] < behavior[year].exit_probability:
+                leaves = year
+        field.leaves[first + i] = leaves
+        if leaves < YEARS:
+            place = field.queued[leaves]
+            field.queue[leaves, 0, place] = slot[i]
+            field.queue[leaves, 1, place] = (base[i] & 255) + 1
+            field.queued[leaves] = place + 1
+
+
+@inner
+def enroll(
+    population: np.record,
+    behavior: np.recarray,
+    cohort: int,
+    draw: int,
+    key: np.ndarray,
+    known: Known,
+    field: Field,
+) -> None:
+    """Fill the field of one cohort for one draw: clinicians, exits, episodes, and who is measured when.
+
+    Parameters
+    ----------
+    population : record of POPULATION_DTYPE
+        The cohort's population.
+    behavior : recarray, shape (CALENDAR,)
+        Behavior by calendar year.
+    cohort : int
+        Code of the cohort.
+    draw : int
+        Number of the draw.
+    key : ndarray of uint64, shape (2,)
+        Halves of the seed.
+    known : Known
+        What is known of the roster's clinicians.
+    field : Field
+        Written.
+    """
+    slots = population.slots
+    for year in range(YEARS):
+        field.queued[year] = 0
+    for s in range(slots):
+        field.queue[0, 0, s] = s
+        field.queue[0, 1, s] = 0
+    field.queued[0] = slots
+    total = 0
+    for entry in range(YEARS):
+        field.group[entry] = total
+        count = field.queued[entry]
+        for i in range(count):
+            field.slot[total + i] = field.queue[entry, 0, i]
+            field.base[total + i] = stream(cohort, field.queue[entry, 1, i], PERMANENT)
+        for first in range(total, total + count, STRIP):
+            n = min(STRIP, total + count - first)
+            _episodes_of_strip(population, behavior, draw, key, entry, first, n, cohort, known, field)
+        total += count
+    field.group[YEARS] = total
+    _measure_who(population.minimum_episodes, slots, field)
+
+
+@inner
+def _measure_who(minimum_episodes: int, slots: int, field: Field) -> None:
+    """Give the measured clinicians of each year positions in the order of their slots."""
+    total = field.group[YEARS]
+    for c in range(total):
+        field.last[c] = -1
+    for year in range(YEARS):
+        for s in range(slots):
+            field.owner[s] = -1
+        for entry in range(year + 1):
+            for c in range(field.group[entry], field.group[entry + 1]):
+                active = field.leaves[c] > year
+                if active and field.episodes[year, c] >= minimum_episodes:
+                    field.owner[field.slot[c]] = c
+                field.row[year, c] = -1
+        position = 0
+        for s in range(slots):
+            c = field.owner[s]
+            if c >= 0:
+                field.member[year, position] = c
+                field.row[year, c] = position
+                field.last[c] = year
+                position += 1
+        field.participants[year] = position

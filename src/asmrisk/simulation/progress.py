@@ -1,0 +1,113 @@
+"""How far a run is, on a terminal: draws done, draws a second, time left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Progress"]
+
+#: Seconds between looks at the counters.
+_INTERVAL = 0.2
+
+
+class Progress:
+    """Counts the draws of all workers and shows them; also the way to stop the workers.
+
+    Every piece of work has a *slot*, an int64 array of two elements: the kernel adds one to the first after
+    each draw and gives up when the second is not zero. Each element has one writer, so it takes no lock.
+
+    Parameters
+    ----------
+    stream : file
+        Where to write.
+    quiet : bool
+        Write nothing.
+    """
+
+    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
+        self._stream = stream
+        self._quiet = quiet
+        self._slots: list[NDArray[np.int64]] = []
+        self._closed = 0
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def say(self, text: str) -> None:
+        """Write one line, unless quiet."""
+        if not self._quiet:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+
+    def slot(self) -> NDArray[np.int64]:
+        """Give a new piece of work its slot."""
+        slot = np.zeros(2, np.int64)
+        with self._lock:
+            slot[1] = self._stopped
+            self._slots.append(slot)
+        return slot
+
+    def close(self, slot: NDArray[np.int64], count: int) -> None:
+        """Count a piece of work as finished."""
+        with self._lock:
+            self._slots = [each for each in self._slots if each is not slot]
+            self._closed += count
+
+    def stop(self) -> None:
+        """Ask all work under way to end at its next draw, and new work not to begin."""
+        with self._lock:
+            self._stopped = True
+            for slot in self._slots:
+                slot[1] = 1
+
+    @property
+    def done(self) -> int:
+        """Draws finished by now."""
+        with self._lock:
+            return self._closed + sum(int(slot[0]) for slot in self._slots)
+
+    @contextmanager
+    def shown(self, total: int, done: int) -> Iterator[None]:
+        """Show a bar for as long as the context lasts, if the stream is a terminal.
+
+        Parameters
+        ----------
+        total : int
+            Draws of the whole run.
+        done : int
+            Draws finished before this one began.
+        """
+        if self._quiet or done >= total or not self._stream.isatty():
+            yield
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+        from rich.text import Text
+
+        class Rate(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                return Text(f"{task.speed:,.1f} draws/s" if task.speed else "- draws/s")
+
+        ended = threading.Event()
+        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+        with Bar(*columns, console=Console(file=self._stream)) as bar:
+            task = bar.add_task("draws", total=total, completed=done)
+
+            def watch() -> None:
+                while not ended.wait(_INTERVAL):
+                    bar.update(task, completed=done + self.done)
+
+            watcher = threading.Thread(target=watch, name="asmrisk-progress", daemon=True)
+            watcher.start()
+            try:
+                yield
+            finally:
+                ended.set()
+                watcher.join()
+                bar.update(task, completed=done + self.done)

@@ -1,0 +1,105 @@
+"""One draw again, clinician by clinician: the table of everything that went into it and came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asmrisk.errors import InputError
+from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from asmrisk.scenario import Scenario
+
+__all__ = ["replay", "replay_draw"]
+
+
+def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
+    """Simulate one draw and give every clinician-year of it.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        As the run's.
+    draw : int
+        Number of the draw, from 0.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The clinician table (see `asmrisk.clinician_table`), one row for each measured clinician and
+        performance year, with what was observed and what the rule made of it, by year, cohort and slot.
+    """
+    import pandas as pd
+
+    from asmrisk.clinician_table import frame_from_arrays, in_table_order
+    from asmrisk.simulation.draw import observed_in, simulate_draws
+    from asmrisk.simulation.model import Model
+    from asmrisk.simulation.record import make_record
+
+    model = Model(scenario)
+    inputs = model.inputs_of(draw)
+    work = model.workspace(inputs)
+    record = make_record(1, work.response.shape[0])
+    frames = []
+    for year, calendar_year in enumerate(PERFORMANCE_YEARS):
+        for cohort in range(len(COHORTS)):
+            # The workspace keeps the scores of the last year alone, so each year is reached anew.
+            progress = np.zeros(2, np.int64)
+            simulate_draws(inputs, (cohort, cohort + 1), year + 1, draw, 0, 1, record, work, progress)
+            n = int(work.field.participants[year])
+            members = work.field.member[year, :n]
+            names = [
+                f"{COHORTS[cohort]}-{work.field.slot[c]:05d}-{work.field.base[c] & 255}" for c in members
+            ]
+            frames.append(
+                frame_from_arrays(
+                    cohort,
+                    calendar_year,
+                    names,
+                    observed_in(work.observations, year),
+                    work.scored,
+                    work.environment,
+                    inputs.policy[year],
+                    n,
+                    np.asarray(work.observations.payment_year_part_b[year, :n]),
+                )
+            )
+    return in_table_order(pd.concat(frames, ignore_index=True))
+
+
+def replay(results: str | Path, *, draw: int, out: str | Path) -> Path:
+    """Write the clinician table of one draw of a run, exactly as it was simulated.
+
+    Parameters
+    ----------
+    results : str or path
+        A store that `asmrisk run` wrote.
+    draw : int
+        Number of the draw, from 0.
+    out : str or path
+        Table to write, ``.csv`` or ``.parquet``; replaced if it exists.
+
+    Returns
+    -------
+    pathlib.Path
+        `out`.
+
+    Raises
+    ------
+    InputError
+        If `results` is no store, was written by other kernels, or has no such draw; or if `out` has another
+        ending or cannot be written.
+    """
+    from asmrisk.clinician_table import check_output, write_clinicians
+    from asmrisk.results import stored_run
+
+    run = stored_run(results)
+    if not 0 <= draw < run.draws:
+        raise InputError(f"{results} has draws 0 to {run.draws - 1}; there is no draw {draw}")
+    out = check_output(out)
+    return write_clinicians(replay_draw(run.scenario, draw), out)
