@@ -1,0 +1,78 @@
+"""Where results come from: software, scenario, every parameter with its basis, seed, machine.
+
+Nothing here enters the arithmetic, so two stores of one run differ in this record alone. It holds no name of
+a host or user and no path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from llvmlite import binding
+
+from asmrisk.jit import kernel_hash
+
+if TYPE_CHECKING:
+    from asmrisk.scenario import Scenario
+
+__all__ = ["package_version", "provenance"]
+
+_SOFTWARE = ("asmrisk", "numpy", "numba", "llvmlite", "scipy", "xarray", "dask", "zarr")
+
+
+def package_version() -> str:
+    """Version of the installed package."""
+    return version("asmrisk")
+
+
+def provenance(scenario: Scenario) -> dict[str, Any]:
+    """Record where the results of a scenario come from, now and on this machine.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Resolved; ``run.seed`` is the seed used.
+
+    Returns
+    -------
+    dict
+        Plain JSON: ``created``, ``software``, ``kernels``, ``seed``, ``scenario`` (its ``identity`` and its
+        ``definition``, as `asmrisk.scenario.scenario_from_dict` reads it), ``parameters`` (value, unit, basis
+        and citation by name), ``uncertainty``, ``environment``. A roster appears by the name of its file.
+    """
+    declared = scenario.values.parameters
+    values = dict(scenario.values)
+    definition = scenario.to_dict()
+    if scenario.roster is not None:
+        values["population.roster"] = definition["population"]["roster"] = scenario.roster.name
+    record = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "software": {"python": platform.python_version()} | {name: version(name) for name in _SOFTWARE},
+        "kernels": kernel_hash(),
+        "seed": values["run.seed"],
+        "scenario": {"title": scenario.title, "identity": scenario.identity(), "definition": definition},
+        "parameters": {
+            name: {
+                "value": value,
+                "unit": declared[name].unit,
+                "basis": declared[name].basis,
+                "citation": declared[name].citation,
+            }
+            for name, value in values.items()
+        },
+        "uncertainty": scenario.uncertainty,
+        "environment": {
+            "processor": binding.get_host_cpu_name(),
+            "processors": os.cpu_count(),
+            "machine": platform.machine(),
+            "operating_system": f"{platform.system()} {platform.release()}",
+        },
+    }
+    # Once through JSON, so that a fresh record and one read from a store compare equal.
+    plain: dict[str, Any] = json.loads(json.dumps(record))
+    return plain

@@ -1,0 +1,177 @@
+"""How far a run is: which draws are shown, finished, missing or damaged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from asmrisk.results.manifest import Chunk, Manifest, blocks_of
+from asmrisk.results.store import being_written, committed_draws, require_store
+
+__all__ = ["Status", "status"]
+
+#: A run of draws: the first and the last.
+Draws = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a result store.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The store.
+    title : str
+        Of the scenario.
+    scenario, kernels, version : str
+        Digests of the resolved scenario and of the kernels' sources, and the package's version.
+    seed : int
+        Of the random streams.
+    created : str
+        When the store was made, UTC.
+    block_length : int
+        Draws that are computed and written together.
+    draws : int
+        Draws that the latest run was asked for.
+    committed : int
+        Draws that a reader sees; 0 before the store can be opened.
+    done : int
+        Draws that are finished.
+    missing, damaged : tuple of (int, int)
+        First and last draw of every stretch of blocks that the next run computes.
+    faults : tuple of str
+        One phrase per damaged or missing file.
+    verified : bool
+        Whether every file was read and compared with its digest, or only looked for.
+    writing : bool
+        Whether a run is writing to it now.
+    """
+
+    path: Path
+    title: str
+    scenario: str
+    kernels: str
+    version: str
+    seed: int
+    created: str
+    block_length: int
+    draws: int
+    committed: int
+    done: int
+    missing: tuple[Draws, ...]
+    damaged: tuple[Draws, ...]
+    faults: tuple[str, ...]
+    verified: bool
+    writing: bool
+
+    @property
+    def complete(self) -> bool:
+        """Whether all draws asked for are there, sound, and shown to readers."""
+        return self.committed >= self.draws and not (self.missing or self.damaged or self.faults)
+
+    def __str__(self) -> str:
+        state = "complete" if self.complete else "being written" if self.writing else "not complete"
+        lines = [
+            f"{self.path}: {state}",
+            f"  scenario   {self.title} ({self.scenario[:12]})",
+            f"  seed       {self.seed}",
+            f"  made by    asmrisk {self.version}, kernels {self.kernels}, {self.created}",
+            f"  draws      {self.done:,} of {self.draws:,} finished, {self.committed:,} shown to readers, "
+            f"in blocks of {self.block_length:,}",
+        ]
+        for label, stretches in (("missing", self.missing), ("damaged", self.damaged)):
+            if stretches:
+                lines.append(f"  {label:<10} draws {_ranges(stretches)}")
+        lines += [f"             {fault}" for fault in self.faults[:10]]
+        if len(self.faults) > 10:
+            lines.append(f"             and {len(self.faults) - 10} more")
+        if self.verified:
+            lines.append("  verified   every file was read and compared with its digest")
+        if not self.complete and not self.writing:
+            lines.append("  Run the same `asmrisk run` command again to complete it.")
+        return "\n".join(lines)
+
+
+def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
+    """Say how far a run is.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The store that ``asmrisk run`` writes.
+    verify : bool
+        Read every chunk file and compare it with the digest in the manifest; otherwise only presence and size
+        are looked at.
+
+    Returns
+    -------
+    Status
+        Readable when printed.
+
+    Raises
+    ------
+    InputError
+        If there is no store.
+    """
+    root, description = require_store(path)
+    manifest = Manifest(root)
+    committed = committed_draws(root)
+    draws = max(description.draws, committed)
+    done = 0
+    missing: list[Draws] = []
+    damaged: list[Draws] = []
+    faults: list[str] = []
+    for block in blocks_of(draws, description.block_length):
+        entry = manifest.entry(block.index, description.chunk_keys(block.index))
+        if entry is None:
+            missing.append((block.first, block.last))
+            if manifest.path(block.index).exists():
+                faults.append(f"{manifest.path(block.index).relative_to(root)} is damaged")
+        elif found := entry.faults(root, verify=verify):
+            damaged.append((block.first, block.last))
+            faults.extend(found)
+        else:
+            held = min(entry.count, block.count)
+            done += held
+            if held < block.count:
+                missing.append((block.first + held, block.last))
+    for key, chunk in description.fixed.items():
+        file = root / key
+        if not file.exists() or (verify and Chunk.of(file.read_bytes()) != chunk):
+            faults.append(f"{key} is {'damaged' if file.exists() else 'missing'}")
+    return Status(
+        path=root,
+        title=description.provenance["scenario"]["title"],
+        scenario=description.scenario,
+        kernels=description.kernels,
+        version=description.version,
+        seed=description.seed,
+        created=description.provenance["created"],
+        block_length=description.block_length,
+        draws=draws,
+        committed=committed,
+        done=done,
+        missing=_joined(missing),
+        damaged=_joined(damaged),
+        faults=tuple(faults),
+        verified=verify,
+        writing=being_written(root),
+    )
+
+
+def _joined(stretches: Iterable[Draws]) -> tuple[Draws, ...]:
+    joined: list[Draws] = []
+    for first, last in stretches:
+        if joined and joined[-1][1] + 1 == first:
+            joined[-1] = (joined[-1][0], last)
+        else:
+            joined.append((first, last))
+    return tuple(joined)
+
+
+def _ranges(stretches: Iterable[Draws]) -> str:
+    said = [str(first) if first == last else f"{first} to {last}" for first, last in stretches]
+    return ", ".join(said[:8]) + (f", and {len(said) - 8} more stretches" if len(said) > 8 else "")

@@ -1,0 +1,684 @@
+"""The result store: what is shown is finished, what is finished is kept, what is damaged is found."""
+
+import errno
+import getpass
+import json
+import platform
+import random
+import re
+import shutil
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from asmrisk.errors import InputError, RunError
+from asmrisk.results import manifest as manifest_module
+from asmrisk.results import open_results, schema, status
+from asmrisk.results.manifest import Block, Chunk, Entry, Manifest
+from asmrisk.results.provenance import provenance
+from asmrisk.results.store import Store, committed_draws
+from asmrisk.results.store import writer as writer_module
+from asmrisk.scenario import scenario_from_dict
+from asmrisk.simulation import engine
+from tests import fake_run
+from tests.fake_run import Fake, scenario
+
+BASELINE = scenario()
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch):
+    fake_run.isolate(monkeypatch.setattr)
+
+
+def run(out, draws, *, chosen=BASELINE, simulate=None, workers=1, **options):
+    return engine.run(
+        chosen,
+        draws=draws,
+        out=out,
+        workers=workers,
+        simulate=simulate or Fake(chosen),
+        quiet=True,
+        **options,
+    )
+
+
+def bits(dataset):
+    """Every data variable and label as type, shape and bytes."""
+    return {
+        name: (str(array.dtype), array.shape, array.dims)
+        + ((tuple(array.values),) if array.dtype.kind in "OT" else (array.values.tobytes(),))
+        for name, array in dataset.variables.items()
+    }
+
+
+def content(path, draws=None):
+    groups = [xr.open_zarr(path, group=group, chunks=None) for group in (None, "environment")]
+    return [bits(each.isel(draw=slice(draws))) for each in groups]
+
+
+@cache
+def expected(draws):
+    return Fake(BASELINE)(0, draws, np.zeros(2, np.int64))
+
+
+def assert_holds(path, draws):
+    """The store shows exactly these draws, bit for bit what was simulated."""
+    values = expected(draws)
+    for group in ("", "environment"):
+        dataset = xr.open_zarr(path, group=group or None, chunks=None)
+        assert dataset.sizes["draw"] == draws
+        assert list(dataset.draw.values) == list(range(draws))
+        names = {path.rpartition("/")[2]: path for path in values if path.rpartition("/")[0] == group}
+        assert set(dataset.data_vars) == set(names)
+        for name, key in names.items():
+            assert dataset[name].dtype == values[key].dtype
+            assert dataset[name].values.tobytes() == values[key].tobytes(), name
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A store of 22 draws in blocks of 5, to be copied."""
+    with pytest.MonkeyPatch.context() as patch:
+        fake_run.isolate(patch.setattr)
+        return run(tmp_path_factory.mktemp("finished") / "r.zarr", 22, block_size=5)
+
+
+@pytest.fixture
+def store(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "copy.zarr")
+
+
+def snapshot(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# What a user sees
+
+
+def test_xarray_opens_what_was_simulated_with_its_labels(finished):
+    assert_holds(finished, 22)
+    root = xr.open_zarr(finished)
+    assert list(root.cohort.values) == ["heart_failure", "low_back_pain"]
+    assert list(root.performance_year.values) == [2027, 2028, 2029, 2030, 2031]
+    assert list(root["quantile"].values) == [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]
+    assert list(root.practice_size.values) == ["solo", "small", "large"]
+    assert list(xr.open_zarr(finished, group="environment").collection_type.values) == [
+        "ecqm",
+        "mips_cqm",
+        "claims",
+    ]
+    for group in (None, "environment"):
+        for array in xr.open_zarr(finished, group=group).data_vars.values():
+            assert array.attrs["units"]
+            assert array.attrs["long_name"]
+            assert array.dims[:2] == ("draw", "performance_year")
+
+
+def test_names_and_dimensions_that_users_rely_on(finished):
+    root = xr.open_zarr(finished)
+    by_cohort = """
+        participants scored zero_scores episodes episode_spending part_b_paid incentive_pool scaling_factor
+        median_final_score penalized_share weighted_adjustment_factor payment_year_part_b net_adjustment
+        retained_savings episode_savings medicare_savings
+    """
+    by_specialty = """
+        specialty_participants specialty_part_b_paid specialty_mean_adjustment_factor specialty_net_adjustment
+        specialty_penalized_share
+    """
+    for name in by_cohort.split():
+        assert root[name].dims == ("draw", "performance_year", "cohort")
+    for name in by_specialty.split():
+        assert root[name].dims == ("draw", "performance_year", "specialty", "practice_size")
+    for name in ("adjustment_factor_quantile", "final_score_quantile"):
+        assert root[name].dims == ("draw", "performance_year", "cohort", "quantile")
+
+
+def test_a_tree_opens_too(finished):
+    with xr.open_datatree(finished, engine="zarr") as tree:
+        assert set(tree.children) == {"environment"}
+
+
+def test_arrays_are_compressed_checked_and_in_chunks_of_whole_draws(finished):
+    for name in ("participants", "environment/benchmark_edges"):
+        metadata = json.loads((finished / name / "zarr.json").read_bytes())
+        assert [codec["name"] for codec in metadata["codecs"]] == ["bytes", "zstd", "crc32c"]
+        assert metadata["chunk_grid"]["configuration"]["chunk_shape"][0] == 5
+        assert metadata["chunk_grid"]["configuration"]["chunk_shape"][1:] == metadata["shape"][1:]
+    assert json.loads((finished / "cohort/zarr.json").read_bytes())["data_type"] == "string"
+    assert zarr.open_array(finished, path="participants", mode="r").shape[0] == 22
+
+
+def test_provenance_names_software_scenario_seed_and_every_parameter_but_no_person_or_place(finished):
+    text = xr.open_zarr(finished).attrs["provenance"]
+    record = json.loads(text)
+    assert record["seed"] == 20270101
+    assert record["scenario"]["identity"] == BASELINE.identity()
+    assert set(record["parameters"]) == set(BASELINE.values)
+    for each in record["parameters"].values():
+        assert set(each) == {"value", "unit", "basis", "citation"}
+    assert set(record["software"]) >= {"asmrisk", "python", "numpy", "numba", "xarray", "dask", "zarr"}
+    assert str(finished.parent) not in text
+    assert str(Path.home()) not in text
+    for texts in (record["environment"].values(), record["software"].values()):
+        assert not {platform.node(), getpass.getuser()} & set(
+            re.findall(r"[\w.-]+", " ".join(map(str, texts)))
+        )
+
+
+def test_the_recorded_definition_is_the_scenario():
+    chosen = scenario(policy__risk_level={"2027": 0.09, "2029": 0.1})
+    record = provenance(chosen)
+    assert record == json.loads(json.dumps(record))
+    assert scenario_from_dict(record["scenario"]["definition"]) == chosen
+
+
+# Dimensions that follow the scenario
+
+
+@pytest.mark.parametrize(
+    ("parameter", "name", "dims"),
+    [
+        ("quality_peer_group", "benchmark_edges", ("measure", "specialty", "edge")),
+        ("cost_peer_group", "cost_median", ("specialty",)),
+        ("payment_peer_group", "scaling_factor", ("specialty",)),
+    ],
+)
+def test_peer_groups_decide_the_dimensions_of_the_environment(parameter, name, dims, tmp_path):
+    chosen = scenario(**{f"policy__{parameter}": "specialty"})
+    path = run(tmp_path / "r.zarr", 3, chosen=chosen)
+    assert xr.open_zarr(path, group="environment")[name].dims == ("draw", "performance_year", *dims)
+
+
+def test_quality_benchmarks_by_cohort_have_no_peer_dimension():
+    declared = schema.variables(scenario(policy__quality_peer_group="cohort"))
+    assert declared["environment/benchmark_size"].dims == ("draw", "performance_year", "measure")
+
+
+def test_uncertain_parameters_make_a_group_knowledge(tmp_path):
+    uncertain = {"policy.risk_level": {"distribution": "uniform", "low": 0.05, "high": 0.1}}
+    chosen = replace(BASELINE, uncertainty=uncertain)
+    path = run(tmp_path / "r.zarr", 3, chosen=chosen)
+    knowledge = xr.open_zarr(path, group="knowledge")
+    assert knowledge.parameter_value.dims == ("draw", "parameter")
+    assert list(knowledge.parameter.values) == ["policy.risk_level"]
+    assert "knowledge" not in schema.variables(BASELINE)
+
+
+# The bits do not depend on how they were computed
+
+
+@pytest.mark.parametrize("block_size", [1, 5, 64])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_same_bits_for_any_block_size_and_number_of_workers(block_size, workers, tmp_path):
+    assert_holds(run(tmp_path / "r.zarr", 50, block_size=block_size, workers=workers), 50)
+
+
+def test_the_first_draws_of_a_longer_run(finished, tmp_path):
+    longer = run(tmp_path / "r.zarr", 50, block_size=7)
+    assert content(longer, 22) == content(finished)
+
+
+@pytest.mark.parametrize("further", [23, 25, 26, 41])
+def test_extension_computes_only_what_is_missing(store, further):
+    fake = Fake(BASELINE)
+    run(store, further, simulate=fake)
+    assert_holds(store, further)
+    # Four whole blocks of five are there; the last, with two draws, is computed anew.
+    assert min(first for first, _ in fake.calls) == 20
+    assert sum(count for _, count in fake.calls) == further - 20
+
+
+def test_a_second_identical_run_computes_nothing_and_fewer_draws_take_nothing_away(store):
+    before = content(store)
+    fake = Fake(BASELINE)
+    for draws in (22, 8):
+        run(store, draws, simulate=fake)
+    assert fake.calls == []
+    assert content(store) == before
+
+
+def test_the_store_keeps_its_block_size(store, capsys):
+    engine.run(BASELINE, draws=30, out=store, workers=1, block_size=64, simulate=Fake(BASELINE))
+    assert "blocks of 5" in capsys.readouterr().err
+    assert status(store).block_length == 5
+    assert_holds(store, 30)
+
+
+def test_an_extension_that_would_change_a_draw_is_refused(store):
+    class Other(Fake):
+        def __call__(self, first, count, progress):
+            block = super().__call__(first, count, progress)
+            if first == 20:
+                block["incentive_pool"][1, 0, 0] += 1e-12
+            return block
+
+    with pytest.raises(RunError, match="draw 21 of incentive_pool"):
+        run(store, 40, simulate=Other(BASELINE))
+    assert_holds(store, 22)
+    assert status(store, verify=True).damaged == ()
+
+
+def test_wrong_types_from_the_simulation_are_refused(tmp_path):
+    class Other(Fake):
+        def __call__(self, first, count, progress):
+            block = super().__call__(first, count, progress)
+            return block | {"participants": block["participants"].astype(float)}
+
+    with pytest.raises(TypeError, match="participants must be int32"):
+        run(tmp_path / "r.zarr", 4, simulate=Other(BASELINE))
+
+
+# Places
+
+
+def test_another_run_is_refused_and_the_store_untouched(store):
+    before = snapshot(store)
+    with pytest.raises(
+        InputError, match=r"another scenario \(policy.risk_level: .*0.09.* there, .*0.1.* now\)"
+    ):
+        run(store, 30, chosen=scenario(policy__risk_level=0.1))
+    with pytest.raises(InputError, match=r"another seed \(20270101 there, 7 now\)"):
+        run(store, 30, seed=7)
+    assert snapshot(store) == before
+
+
+def test_other_kernels_and_versions_are_refused(store, monkeypatch):
+    before = snapshot(store)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "kernel_hash", lambda: "fedcba9876543210")
+        with pytest.raises(InputError, match="other kernels"):
+            run(store, 30)
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "package_version", lambda: "9.9")
+        with pytest.raises(InputError, match=r"another version of asmrisk \(.* there, 9.9 now\)"):
+            run(store, 30)
+    assert snapshot(store) == before
+
+
+def test_title_and_number_of_draws_do_not_make_another_run(store):
+    chosen = scenario(run__draws=25)
+    engine.run(chosen, out=store, workers=1, simulate=Fake(chosen), quiet=True)
+    assert_holds(store, 25)
+
+
+def test_what_is_no_store_is_refused_and_untouched(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("precious")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("precious")
+    before = snapshot(tmp_path)
+    for place, message in ((file, "is a file"), (folder, "not empty"), (file / "below", "cannot be used")):
+        with pytest.raises(InputError, match=message):
+            run(place, 3)
+    with pytest.raises(InputError, match="null"):
+        run("a\0b", 3)
+    with pytest.raises(InputError, match="too long"):
+        run(tmp_path / ("x" * 300), 3)
+    assert snapshot(tmp_path) == before
+
+
+def test_an_empty_folder_may_be_used(tmp_path):
+    place = tmp_path / "empty"
+    place.mkdir()
+    assert_holds(run(place, 3), 3)
+
+
+def test_a_place_that_cannot_be_written_to_is_bad_input(tmp_path, monkeypatch):
+    # Permissions do not stop the superuser, so the refusal is made here.
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(writer_module.Path, "mkdir", refuse)
+    with pytest.raises(InputError, match="Permission denied"):
+        run(tmp_path / "r.zarr", 3)
+
+
+@pytest.mark.parametrize("when", [0, 1, 20, 60, 75, -1])
+def test_a_full_disk_keeps_what_is_finished(when, tmp_path, monkeypatch):
+    put = writer_module.write_file
+    calls = 0
+
+    def count(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        put(*args, **kwargs)
+
+    monkeypatch.setattr(writer_module, "write_file", count)
+    run(tmp_path / "whole.zarr", 12, block_size=5)
+    limit = calls - 1 if when == -1 else when
+    calls = 0
+
+    def full(*args, **kwargs):
+        nonlocal calls
+        if calls >= limit:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        count(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "write_file", full)
+        with pytest.raises(RunError, match=r"no space left for .*; free some"):
+            run(tmp_path / "r.zarr", 12, block_size=5)
+    assert committed_draws(tmp_path / "r.zarr") == 0
+    assert_holds(run(tmp_path / "r.zarr", 12, block_size=5), 12)
+
+
+# Unfinished and damaged stores
+
+
+def test_nothing_opens_before_the_commit(tmp_path):
+    class Failing(Fake):
+        def __call__(self, first, count, progress):
+            if first >= 10:
+                raise ValueError("no such thing")
+            return super().__call__(first, count, progress)
+
+    place = tmp_path / "r.zarr"
+    with pytest.raises(
+        RunError, match=r"draws 10 to 14 failed \(ValueError: no such thing\): 10 of 22 draws"
+    ):
+        run(place, 22, block_size=5, simulate=Failing(BASELINE))
+    for group in (None, "environment"):
+        with pytest.raises(FileNotFoundError):
+            xr.open_zarr(place, group=group)
+        with pytest.raises(InputError, match=r"not finished.*partial=True"):
+            open_results(place, group=group)
+        dataset = open_results(place, partial=True, group=group)
+        assert list(dataset.draw.values) == list(range(10))
+        assert dataset.attrs["partial"] == "10 of 22 draws are finished"
+    with pytest.raises(FileNotFoundError):
+        xr.open_zarr(place / "environment")
+    state = status(place)
+    assert (state.committed, state.done, state.missing, state.damaged) == (0, 10, ((10, 21),), ())
+    assert not state.complete
+    assert "draws 10 to 21" in str(state)
+    fake = Fake(BASELINE)
+    run(place, 22, simulate=fake)
+    assert min(first for first, _ in fake.calls) == 10
+    assert_holds(place, 22)
+    assert status(place, verify=True).complete
+
+
+def test_partial_results_have_the_bits_of_the_finished_ones(store, finished):
+    Manifest(store).path(1).unlink()
+    partial = open_results(store, partial=True)
+    assert list(partial.draw.values) == [*range(5), *range(10, 22)]
+    whole = xr.open_zarr(finished)
+    for name, array in whole.data_vars.items():
+        assert partial[name].values.tobytes() == array.sel(draw=partial.draw.values).values.tobytes()
+        assert partial[name].attrs == array.attrs
+    assert "partial" not in open_results(finished, partial=True).attrs
+
+
+def test_a_store_without_a_finished_draw_opens_partially_as_empty(tmp_path):
+    with Store.writing(tmp_path / "r.zarr", BASELINE, 10):
+        pass
+    assert open_results(tmp_path / "r.zarr", partial=True).sizes["draw"] == 0
+
+
+@pytest.mark.parametrize("trial", range(8))
+def test_a_flipped_byte_is_found_named_and_repaired(trial, store):
+    rng = random.Random(trial)
+    chunk = rng.choice(sorted(path for path in store.rglob("c.*") if path.parent.parent.name != "blocks"))
+    data = bytearray(chunk.read_bytes())
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    chunk.write_bytes(data)
+    state = status(store, verify=True)
+    key = str(chunk.relative_to(store))
+    assert state.faults == (f"{key} is damaged",)
+    assert not state.complete
+    run(store, 22)
+    assert status(store, verify=True).complete
+    assert_holds(store, 22)
+
+
+@pytest.mark.parametrize("harm", ["unlink", "truncate"])
+def test_a_missing_or_short_chunk_is_found_without_reading(harm, store):
+    chunk = store / "incentive_pool" / "c.2.0.0"
+    if harm == "unlink":
+        chunk.unlink()
+    else:
+        chunk.write_bytes(chunk.read_bytes()[:-1])
+    state = status(store)
+    assert state.damaged == ((10, 14),)
+    assert state.done == 17
+    with pytest.raises(InputError, match=r"not finished: incentive_pool/c\.2\.0\.0 is"):
+        open_results(store)
+    assert 12 not in open_results(store, partial=True).draw
+    fake = Fake(BASELINE)
+    run(store, 22, simulate=fake)
+    assert fake.calls == [(10, 5)]
+    assert_holds(store, 22)
+
+
+def test_a_truncated_or_altered_manifest_entry_counts_for_nothing(store):
+    path = Manifest(store).path(3)
+    whole = path.read_bytes()
+    for data in (
+        b"",
+        whole[: len(whole) // 2],
+        whole[:-2],
+        whole.replace(b'"count": 5', b'"count": 9'),
+        b"[1]",
+    ):
+        path.write_bytes(data)
+        assert status(store).missing == ((15, 19),)
+        with pytest.raises(InputError, match="draws 15 to 19 are missing"):
+            open_results(store)
+    run(store, 22)
+    assert_holds(store, 22)
+    assert path.read_bytes() == whole
+
+
+def test_an_entry_survives_being_written_and_read():
+    entry = Entry(5, 3, {"a/c.1": Chunk(7, "00")}, {"a/c.1": Chunk(8, "11")})
+    assert Entry.decode(entry.encode()) == entry
+    rng = random.Random(1)
+    for _ in range(300):
+        data = bytearray(entry.encode())
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        assert Entry.decode(bytes(data)) in (None, entry)
+
+
+def test_a_lost_label_or_root_is_restored(store, finished):
+    (store / "cohort" / "c.0").unlink()
+    (store / "zarr.json").write_bytes(b"{")
+    assert status(store).faults == ("cohort/c.0 is missing",)
+    assert status(store).committed == 0
+    with pytest.raises(InputError, match="not finished"):
+        open_results(store)
+    run(store, 22)
+    assert content(store) == content(finished)
+
+
+def test_a_damaged_description_is_named(store):
+    (store / ".asmrisk" / "store.json").write_bytes(b"{}")
+    for use in (lambda: run(store, 22), lambda: status(store), lambda: open_results(store)):
+        with pytest.raises(InputError, match=r"store\.json cannot be read"):
+            use()
+
+
+def test_what_is_no_store_has_no_status_and_no_results(tmp_path):
+    for use in (status, open_results):
+        with pytest.raises(InputError, match="does not exist"):
+            use(tmp_path / "nothing.zarr")
+        with pytest.raises(InputError, match="no result store"):
+            use(tmp_path)
+
+
+def test_an_unknown_group_is_named_with_those_there_are(finished):
+    with pytest.raises(InputError, match="no group 'environs'; it has environment"):
+        open_results(finished, group="environs")
+
+
+# One writer
+
+
+def test_a_second_writer_is_refused(store, monkeypatch):
+    monkeypatch.setattr(writer_module, "_PATIENCE", 0.1)
+    before = snapshot(store)
+    with Store.writing(store, BASELINE, 22):
+        assert status(store).writing
+        with pytest.raises(RunError, match="another run is writing"):
+            run(store, 40)
+    assert not status(store).writing
+    assert {key: data for key, data in snapshot(store).items() if key.name != "store.json"} == {
+        key: data for key, data in before.items() if key.name != "store.json"
+    }
+
+
+# Power cut: the work stops at any one write
+
+
+class PowerCutError(BaseException):
+    pass
+
+
+def cut_after(monkeypatch, writes, *, torn):
+    """Let so many files be written, then stop; with `torn`, leave an unfinished file behind."""
+    put = manifest_module.write_file
+    count = 0
+
+    def cut(path, data, scratch, **options):
+        nonlocal count
+        if count == writes:
+            if torn:
+                (scratch / "torn").write_bytes(data[: len(data) // 2])
+            raise PowerCutError
+        count += 1
+        put(path, data, scratch, **options)
+
+    monkeypatch.setattr(writer_module, "write_file", cut)
+    monkeypatch.setattr(manifest_module, "write_file", cut)
+
+
+def writes_of(monkeypatch, work):
+    count = 0
+    put = manifest_module.write_file
+
+    def counted(*args, **options):
+        nonlocal count
+        count += 1
+        put(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer_module, "write_file", counted)
+        patch.setattr(manifest_module, "write_file", counted)
+        work()
+    return count
+
+
+@pytest.mark.parametrize("trials", [4, pytest.param(100, marks=pytest.mark.long)])
+def test_a_run_cut_at_any_write_shows_nothing_and_is_completed(trials, tmp_path, monkeypatch):
+    total = writes_of(monkeypatch, lambda: run(tmp_path / "whole.zarr", 8, block_size=5))
+    rng = random.Random(3)
+    for moment in sorted({0, 1, total - 2, total - 1, *rng.sample(range(total), trials)}):
+        place = tmp_path / f"{moment}.zarr"
+        with monkeypatch.context() as patch:
+            cut_after(patch, moment, torn=rng.random() < 0.5)
+            with pytest.raises(PowerCutError):
+                run(place, 8, block_size=5)
+        with pytest.raises(FileNotFoundError):
+            xr.open_zarr(place)
+        if moment:
+            assert status(place, verify=True).committed == 0
+        run(place, 8, block_size=5)
+        assert_holds(place, 8)
+        assert status(place, verify=True).complete
+        assert not list((place / ".asmrisk" / "unfinished").iterdir())
+
+
+@pytest.mark.parametrize("trials", [5, pytest.param(100, marks=pytest.mark.long)])
+def test_an_extension_cut_at_any_write_shows_the_old_run_and_is_completed(
+    trials, finished, tmp_path, monkeypatch
+):
+    place = shutil.copytree(finished, tmp_path / "whole.zarr")
+    total = writes_of(monkeypatch, lambda: run(place, 28))
+    rng = random.Random(4)
+    for moment in sorted({0, 1, total - 2, total - 1, *rng.sample(range(total), trials)}):
+        place = shutil.copytree(finished, tmp_path / f"{moment}.zarr")
+        with monkeypatch.context() as patch:
+            cut_after(patch, moment, torn=rng.random() < 0.5)
+            with pytest.raises(PowerCutError):
+                run(place, 28)
+        assert_holds(place, 22)
+        assert open_results(place).sizes["draw"] == 22
+        assert status(place, verify=True).damaged == ()
+        # Another length than the one that was cut: chunks half old, half new must be told apart again.
+        then = rng.choice([22, 24, 28, 31])
+        with monkeypatch.context() as patch:
+            cut_after(patch, rng.randrange(1, total), torn=True)
+            try:
+                run(place, then)
+            except PowerCutError:
+                assert status(place, verify=True).damaged == ()
+                assert_holds(place, committed_draws(place))
+        run(place, then)
+        assert_holds(place, then)
+        assert status(place, verify=True).complete
+
+
+def test_chunks_left_by_two_cut_extensions_of_other_lengths_are_told_apart(store, monkeypatch):
+    # The first write is the description, the second announces the new chunks, then come the chunks.
+    for draws, writes in ((28, 17), (24, 9), (27, 2), (31, 30)):
+        with monkeypatch.context() as patch:
+            cut_after(patch, writes, torn=True)
+            with pytest.raises(PowerCutError):
+                run(store, draws)
+        assert status(store, verify=True).damaged == ()
+        assert_holds(store, 22)
+    fake = Fake(BASELINE)
+    run(store, 25, simulate=fake)
+    assert fake.calls == [(20, 5)]
+    assert_holds(store, 25)
+
+
+def test_later_runs_on_another_machine_are_noted(store, monkeypatch):
+    def elsewhere(scenario):
+        record = provenance(scenario)
+        return record | {"environment": record["environment"] | {"processor": "abacus"}}
+
+    run(store, 23)
+    assert "continued" not in json.loads(open_results(store).attrs["provenance"])
+    monkeypatch.setattr(writer_module, "provenance", elsewhere)
+    for draws in (24, 25):
+        run(store, draws)
+    record = json.loads(open_results(store).attrs["provenance"])
+    assert record["environment"]["processor"] != "abacus"
+    assert [each["environment"]["processor"] for each in record["continued"]] == ["abacus"]
+
+
+def test_a_reader_during_an_extension_sees_the_old_run(store):
+    seen = []
+
+    class Watched(Fake):
+        def __call__(self, first, count, progress):
+            seen.append(open_results(store).sizes["draw"])
+            assert_holds(store, 22)
+            return super().__call__(first, count, progress)
+
+    before = xr.open_zarr(store)
+    run(store, 40, simulate=Watched(BASELINE))
+    assert seen == [22] * 4
+    # A dataset opened before reads the same draws afterwards.
+    assert before.sizes["draw"] == 22
+    assert before.incentive_pool.values.tobytes() == expected(22)["incentive_pool"].tobytes()
+    assert_holds(store, 40)
+
+
+def test_blocks_cover_every_draw_once():
+    for draws in range(12):
+        for length in range(1, 6):
+            blocks = manifest_module.blocks_of(draws, length)
+            covered = [draw for block in blocks for draw in range(block.first, block.last + 1)]
+            assert covered == list(range(draws))
+            assert all(
+                block == Block(index, index * length, block.count) for index, block in enumerate(blocks)
+            )
+            assert all(0 < block.count <= length for block in blocks)
