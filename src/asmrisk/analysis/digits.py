@@ -1,0 +1,85 @@
+"""Numbers as text: only the digits that the error supports."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["decimals", "number", "with_error"]
+
+#: Significant digits of a number whose error is not known.
+_DIGITS_WITHOUT_ERROR = 4
+
+
+def decimals(error: float) -> int:
+    """Give the decimal places at which an error shows two significant digits.
+
+    Parameters
+    ----------
+    error : float
+        Positive and finite.
+
+    Returns
+    -------
+    int
+        Negative where digits before the point are not supported either.
+
+    Examples
+    --------
+    >>> decimals(0.0312), decimals(4.2), decimals(317.0), decimals(0.0996)
+    (3, 1, -1, 2)
+    """
+    return 1 - int(f"{error:.1e}".partition("e")[2])
+
+
+def number(value: float, error: float) -> str:
+    """Write a value to the digits that its error supports, without the error.
+
+    Parameters
+    ----------
+    value : float
+        NaN is written as n/a.
+    error : float
+        Zero or NaN where there is none: four significant digits are written, whole numbers in full.
+
+    Returns
+    -------
+    str
+        With commas between thousands.
+
+    Examples
+    --------
+    >>> number(1234.5678, 0.31), number(1234.5678, 312.0), number(0.5, 0.0), number(51234.0, 0.0)
+    ('1,234.57', '1,230', '0.5000', '51,234')
+    """
+    if math.isnan(value):
+        return "n/a"
+    if error > 0.0 and math.isfinite(error):
+        places = decimals(error)
+    elif value == 0.0:
+        return "0"
+    else:
+        places = max(0, _DIGITS_WITHOUT_ERROR - 1 - math.floor(math.log10(abs(value))))
+    # Adding zero turns -0 into 0.
+    return f"{round(value, places) + 0.0:,.{max(places, 0)}f}"
+
+
+def with_error(value: float, error: float) -> str:
+    """Write a value and its standard error.
+
+    Parameters
+    ----------
+    value, error : float
+        In the same unit; an error of NaN is written as n/a.
+
+    Returns
+    -------
+    str
+        Both to the error's second significant digit.
+
+    Examples
+    --------
+    >>> with_error(1234.5678, 0.3123), with_error(-0.0834, 0.000123), with_error(3.0, float("nan"))
+    ('1,234.57 ± 0.31', '-0.08340 ± 0.00012', '3.000 ± n/a')
+    """
+    shown = "0" if error == 0.0 else number(error, error)
+    return f"{number(value, error)} ± {shown}"

@@ -1,0 +1,182 @@
+"""Estimates from draws, each with its error: mean, standard deviation, quantiles.
+
+The unit is the draw: draws are independent and equally distributed, whatever happens within one. Everything
+works on plain arrays whose first axis is the draw; a draw in which a quantity is undefined (NaN) is left out
+of that quantity, and the number of draws that remain is part of the estimate.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binom
+
+__all__ = ["Estimate", "Interval", "mean", "quantile", "ranks", "standard_deviation"]
+
+_Array = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """A value and its standard error; arrays of the shape of the input without its first axis."""
+
+    value: _Array  #: the estimate; NaN without draws
+    error: _Array  #: its standard error; NaN where there are too few draws to tell
+    draws: NDArray[np.int64]  #: draws that it rests on
+
+
+class Interval(NamedTuple):
+    """A quantile with an interval that holds the true one with at least the stated confidence."""
+
+    value: _Array  #: the sample quantile
+    low: _Array  #: lower end; NaN where there are too few draws for such an interval
+    high: _Array  #: upper end
+    draws: NDArray[np.int64]
+
+
+def mean(draws: ArrayLike) -> Estimate:
+    """Estimate a mean.
+
+    Parameters
+    ----------
+    draws : array_like of float64, shape (n, ...)
+        One entry a draw.
+
+    Returns
+    -------
+    Estimate
+        Mean and s / √n, with s the sample standard deviation (n - 1); no error from fewer than two draws.
+
+    Examples
+    --------
+    >>> mean([1.0, 2.0, 3.0, 4.0]).value.item()
+    2.5
+    """
+    x, n = _draws(draws)
+    center, squares = _moments(x, n)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.sqrt(squares / (n - 1) / n)
+    return Estimate(center, np.where(n > 1, error, np.nan), n)
+
+
+def standard_deviation(draws: ArrayLike) -> Estimate:
+    """Estimate a standard deviation.
+
+    Parameters
+    ----------
+    draws : array_like of float64, shape (n, ...)
+        One entry a draw.
+
+    Returns
+    -------
+    Estimate
+        Sample standard deviation s (n - 1), and by the delta method its error
+        √((m₄ - s⁴ (n - 3)/(n - 1)) / n) / (2 s), with m₄ the fourth central moment: no normality is assumed.
+        No value from fewer than two draws, no error from fewer than four.
+    """
+    x, n = _draws(draws)
+    center, squares = _moments(x, n)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        variance = squares / (n - 1)
+        deviation = np.sqrt(variance)
+        # In units of s, so that dollars to the fourth power do not arise.
+        fourth = np.nansum(((x - center) / deviation) ** 4, axis=0) / n
+        error = 0.5 * deviation * np.sqrt(np.maximum(fourth - (n - 3) / (n - 1), 0.0) / n)
+    error = np.where(deviation == 0.0, 0.0, error)
+    return Estimate(np.where(n > 1, deviation, np.nan), np.where(n > 3, error, np.nan), n)
+
+
+def quantile(draws: ArrayLike, level: float, confidence: float = 0.95) -> Interval:
+    """Estimate a quantile, with an interval between two order statistics.
+
+    Parameters
+    ----------
+    draws : array_like of float64, shape (n, ...)
+        One entry a draw.
+    level : float
+        Between 0 and 1, both left out.
+    confidence : float
+        Least probability that the interval holds the true quantile, whatever the distribution.
+
+    Returns
+    -------
+    Interval
+        The sample quantile (Hyndman-Fan type 7) and the order statistics of `ranks`.
+    """
+    x, n = _draws(draws)
+    ordered = np.sort(x, axis=0)  # NaNs last
+    flat, counts = ordered.reshape(len(ordered), n.size), n.reshape(-1)
+    value, low, high = (np.full(counts.shape, np.nan) for _ in range(3))
+    for count in np.unique(counts[counts > 0]).tolist():
+        columns = np.flatnonzero(counts == count)
+        position = (count - 1) * level
+        below = int(position)
+        above = min(below + 1, count - 1)
+        bottom, top = flat[below, columns], flat[above, columns]
+        value[columns] = bottom + (position - below) * (top - bottom)
+        lower, upper = ranks(count, level, confidence)
+        if lower >= 1 and upper <= count:
+            low[columns], high[columns] = flat[lower - 1, columns], flat[upper - 1, columns]
+    shape = n.shape
+    return Interval(value.reshape(shape), low.reshape(shape), high.reshape(shape), n)
+
+
+@lru_cache(maxsize=4096)
+def ranks(count: int, level: float, confidence: float = 0.95) -> tuple[int, int]:
+    """Give the order statistics that enclose a quantile.
+
+    The number of draws below the true quantile is binomial, so the l-th and u-th smallest of n draws hold it
+    with probability P(l ≤ B < u), at least, whatever the distribution. Each side errs with at most half of
+    what the confidence leaves (David and Nagaraja, Order Statistics, 3rd ed., section 7.1).
+
+    Parameters
+    ----------
+    count : int
+        Number of draws.
+    level : float
+        Level of the quantile.
+    confidence : float
+        Least coverage.
+
+    Returns
+    -------
+    lower, upper : int
+        Ranks counted from 1; a lower rank of 0 or an upper one of `count` + 1 means that there are too few
+        draws.
+
+    Examples
+    --------
+    >>> ranks(100, 0.5)
+    (40, 61)
+    >>> ranks(20, 0.05)[0]
+    0
+    """
+    tail = (1.0 - confidence) / 2.0
+    # The largest l with P(B < l) ≤ tail and the smallest u with P(B ≥ u) ≤ tail.
+    lower = int(binom.ppf(tail, count, level))
+    while lower > 0 and binom.cdf(lower - 1, count, level) > tail:
+        lower -= 1
+    upper = int(binom.isf(tail, count, level)) + 1
+    while upper <= count and binom.sf(upper - 1, count, level) > tail:
+        upper += 1
+    return lower, upper
+
+
+def _draws(draws: ArrayLike) -> tuple[_Array, NDArray[np.int64]]:
+    x = np.asarray(draws, dtype=np.float64)
+    if x.ndim == 0:
+        raise ValueError("draws need an axis; give one entry a draw")
+    return x, np.asarray(len(x) - np.isnan(x).sum(axis=0), dtype=np.int64)
+
+
+def _moments(x: _Array, n: NDArray[np.int64]) -> tuple[_Array, _Array]:
+    """Mean and sum of squared deviations of what is not NaN."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Relative to the first draw, so that draws that are all equal have a deviation of exactly zero.
+        start = np.where(np.isnan(x), np.inf, x).min(axis=0, initial=np.inf)
+        start = np.where(np.isfinite(start), start, 0.0)
+        center = np.asarray(start + np.nansum(x - start, axis=0) / n)
+        squares = np.asarray(np.nansum((x - center) ** 2, axis=0))
+    return center, squares
