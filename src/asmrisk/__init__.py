@@ -1,0 +1,72 @@
+"""Monte Carlo risk simulator for CMS's Ambulatory Specialty Model (42 CFR part 512 subpart G).
+
+Each public function is also a command, ``asmrisk NAME``; ``asmrisk NAME --help`` shows an example.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asmrisk.analysis import summarize
+    from asmrisk.errors import InputError, RunError
+    from asmrisk.policy_listing import policy
+    from asmrisk.results import open_results, status
+    from asmrisk.scenario import Scenario, load_scenario, validate
+    from asmrisk.scoring import score
+    from asmrisk.simulation.engine import run, warmup
+    from asmrisk.simulation.replay import replay
+
+    __version__: str
+
+__all__ = [
+    "InputError",
+    "RunError",
+    "Scenario",
+    "__version__",
+    "load_scenario",
+    "open_results",
+    "policy",
+    "replay",
+    "run",
+    "score",
+    "status",
+    "summarize",
+    "validate",
+    "warmup",
+]
+
+_HOMES = {
+    "InputError": "errors",
+    "RunError": "errors",
+    "Scenario": "scenario",
+    "load_scenario": "scenario",
+    "open_results": "results",
+    "policy": "policy_listing",
+    "replay": "simulation.replay",
+    "run": "simulation.engine",
+    "score": "scoring",
+    "status": "results",
+    "summarize": "analysis",
+    "validate": "scenario",
+    "warmup": "simulation.engine",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: a command waits only for what it needs.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("asmrisk")
+    elif name in _HOMES:
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

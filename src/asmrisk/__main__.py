@@ -1,0 +1,5 @@
+"""``python -m asmrisk`` is ``asmrisk``."""
+
+from asmrisk.cli import main
+
+main()

@@ -1,0 +1,291 @@
+"""Command line: one thin command for each public function.
+
+Exit status: 0 done, 1 a failure while working, 2 unusable input, 130 and 143 stopped by a signal. Modules are
+imported inside the commands, so that each waits only for what it needs.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from asmrisk.errors import InputError, RunError
+
+__all__ = ["commands", "main"]
+
+#: Set, it shows where an unexpected failure arose.
+_TRACEBACK = "ASMRISK_TRACEBACK"
+
+_EXIT_FAILURE, _EXIT_INPUT, _EXIT_INTERRUPT, _EXIT_PIPE, _EXIT_TERMINATED = 1, 2, 130, 141, 143
+
+
+class _Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM)."""
+
+    exit_status = _EXIT_TERMINATED
+
+
+class _Commands(click.Group):
+    """The commands; whatever goes wrong in one ends in one readable message and an exit status."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+            from asmrisk.parameters import nearest
+
+            best = nearest(args[0], self.commands)
+            hint = f"did you mean {best}?" if best else f"the commands are {', '.join(self.commands)}."
+            ctx.fail(f"there is no command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning  # type: ignore[assignment]
+                result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except InputError as error:
+            _fail(ctx, _EXIT_INPUT, *error.problems)
+        except RunError as error:
+            _fail(ctx, _EXIT_FAILURE, str(error))
+        except BrokenPipeError:
+            # Whoever read our output has seen enough; nothing more can be said to it, not even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(_EXIT_PIPE)
+        except KeyboardInterrupt as error:
+            # A run says what it keeps, and which signal stopped it.
+            _fail(ctx, getattr(error, "exit_status", _EXIT_INTERRUPT), str(error) or "interrupted")
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except MemoryError:
+            _fail(ctx, _EXIT_FAILURE, "out of memory; try fewer --workers or a smaller --block-size")
+        except Exception as error:
+            if os.environ.get(_TRACEBACK):
+                raise
+            _fail(ctx, _EXIT_FAILURE, _unexpected(error))
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    click.echo(f"asmrisk: note: {message}", err=True)
+
+
+def _fail(ctx: click.Context, status: int, *lines: str) -> NoReturn:
+    for line in lines:
+        click.echo(f"asmrisk: {line}", err=True)
+    ctx.exit(status)
+
+
+def _unexpected(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}"
+    text = " ".join(str(error).split())
+    return f"internal error ({type(error).__name__}: {text}); set {_TRACEBACK}=1 to see where, and report it"
+
+
+_scenario_argument = click.argument("scenario", type=click.Path(path_type=Path))
+_results_argument = click.argument("results", type=click.Path(path_type=Path))
+_set_option = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Exchange one value, for example policy.risk_level.2029=0.02; may be repeated.",
+)
+
+
+def _example(command: str) -> str:
+    return f"\b\nExample:\n  {command}"
+
+
+@click.group(
+    cls=_Commands,
+    epilog=_example("asmrisk run scenarios/baseline.toml"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="asmrisk", message="asmrisk %(version)s")
+def commands() -> None:
+    """Simulate what CMS's Ambulatory Specialty Model does to clinicians' Part B payments."""
+
+
+@commands.command(
+    epilog=_example("asmrisk run scenarios/baseline.toml --draws 200 --set policy.redistribution_share=1")
+)
+@_scenario_argument
+@click.option(
+    "--draws", type=click.IntRange(1, 10_000_000), help="Number of draws; the scenario's if not given."
+)
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Key of all random numbers; the scenario's.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where to write.  [default: results/SCENARIO.zarr]"
+)
+@click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
+@click.option("--block-size", type=click.IntRange(1, 100_000), help="Draws computed and stored together.")
+@_set_option
+@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+def run(
+    scenario: Path,
+    draws: int | None,
+    seed: int | None,
+    out: Path | None,
+    workers: int | None,
+    block_size: int | None,
+    overrides: tuple[str, ...],
+    quiet: bool,
+) -> None:
+    """Simulate SCENARIO and store the results.
+
+    What is already stored of the same run is kept: more draws can be asked for later, and a run that was
+    stopped goes on when the same command is given again.
+    """
+    from asmrisk.scenario import load_scenario
+
+    checked = load_scenario(scenario, overrides)
+
+    from asmrisk.analysis import summarize
+    from asmrisk.simulation.engine import run
+
+    results = run(
+        checked,
+        draws=draws,
+        seed=seed,
+        out=out,
+        workers=workers or len(os.sched_getaffinity(0)),
+        block_size=block_size,
+        quiet=quiet,
+    )
+    click.echo(summarize(results).to_text())
+
+
+@commands.command(epilog=_example("asmrisk replay results/baseline.zarr --draw 17 --out draw_17.csv"))
+@_results_argument
+@click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
+def replay(results: Path, draw: int, out: Path) -> None:
+    """Write the clinician table of one draw.
+
+    The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
+    """
+    from asmrisk.simulation.replay import replay
+
+    click.echo(f"Clinicians: {replay(results, draw=draw, out=out)}")
+
+
+@commands.command(
+    epilog=_example(
+        "asmrisk score clinicians.csv --scenario scenarios/peers_by_specialty.toml --out scored.csv"
+    )
+)
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option(
+    "--scenario", type=click.Path(path_type=Path), help="Whose policy holds.  [default: the final rule]"
+)
+@_set_option
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
+def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: Path) -> None:
+    """Apply the rule to a table of clinicians.
+
+    TABLE is CSV or Parquet, one row for each observed clinician and performance year; everybody in it is
+    ranked against the others of the cohort and year.
+    """
+    from asmrisk.scenario import load_scenario, scenario_from_dict
+
+    checked = scenario_from_dict({}, overrides) if scenario is None else load_scenario(scenario, overrides)
+
+    from asmrisk.scoring import score
+
+    score(table, scenario=checked, out=out)
+    click.echo(f"Scores: {out}")
+
+
+@commands.command(epilog=_example("asmrisk status results/baseline.zarr"))
+@_results_argument
+@click.option("--verify", is_flag=True, help="Read every file and compare it with its digest.")
+def status(results: Path, verify: bool) -> None:
+    """Say how far the run of RESULTS is."""
+    from asmrisk.results import status
+
+    click.echo(str(status(results, verify=verify)))
+
+
+@commands.command(epilog=_example("asmrisk summarize results/baseline.zarr"))
+@_results_argument
+def summarize(results: Path) -> None:
+    """Print the main figures of RESULTS.
+
+    Every estimate comes with its standard error.
+    """
+    from asmrisk.analysis import summarize
+
+    click.echo(summarize(results).to_text())
+
+
+@commands.command(epilog=_example("asmrisk validate scenarios/*.toml"))
+@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def validate(scenarios: tuple[Path, ...]) -> None:
+    """Check scenario files without running them.
+
+    Everything that is wrong is listed at once, with file and line.
+    """
+    from asmrisk.scenario import validate
+
+    for path, scenario in zip(scenarios, validate(*scenarios), strict=True):
+        click.echo(f"{path}: valid ({scenario.title})")
+
+
+@commands.command(epilog=_example("asmrisk policy scenarios/budget_neutral.toml"))
+@click.argument("scenario", required=False, type=click.Path(path_type=Path))
+@_set_option
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["table", "json", "markdown", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to write it.",
+)
+def policy(scenario: Path | None, overrides: tuple[str, ...], layout: str) -> None:
+    """List every parameter and its source.
+
+    With SCENARIO, show what differs from the final rule and which results rest on assumed values.
+    """
+    from asmrisk.policy_listing import policy
+    from asmrisk.scenario import load_scenario, scenario_from_dict
+
+    checked = None
+    if scenario is not None or overrides:
+        checked = (
+            scenario_from_dict({}, overrides) if scenario is None else load_scenario(scenario, overrides)
+        )
+    listing = policy(checked)
+    click.echo(getattr(listing, f"to_{layout}")(), nl=False)
+
+
+@commands.command(epilog=_example("asmrisk warmup"))
+def warmup() -> None:
+    """Compile the kernels before the first run."""
+    from asmrisk.simulation.engine import warmup
+
+    warmup()
+
+
+def _terminate(*_: Any) -> NoReturn:
+    raise _Terminated
+
+
+def main() -> NoReturn:
+    """Run the command line and end the process with its exit status."""
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        commands(prog_name="asmrisk")
+    except KeyboardInterrupt as error:  # Before or after the command itself.
+        sys.exit(getattr(error, "exit_status", _EXIT_INTERRUPT))
+    sys.exit(0)

@@ -1,0 +1,426 @@
+"""The command line: exit statuses, messages, help, listings, and what is imported when."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType, SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import asmrisk
+from asmrisk.cli import commands
+from asmrisk.errors import InputError, RunError
+from asmrisk.parameters import BASES
+from asmrisk.policy_listing import policy
+from asmrisk.scenario import PARAMETERS, scenario_from_dict
+
+SCENARIOS = Path(__file__).parents[1] / "scenarios"
+BASELINE = str(SCENARIOS / "baseline.toml")
+
+
+def call(*arguments: str) -> Result:
+    """Run a command in this process; an exception that gets out is an error of the test."""
+    return CliRunner().invoke(commands, arguments, catch_exceptions=False, prog_name="asmrisk")
+
+
+def process(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a command as a user does."""
+    command = [sys.executable, "-m", "asmrisk", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
+
+
+# ------------------------------------------------------------------------------- help and imports
+
+
+@pytest.mark.parametrize("name", list(commands.commands))
+def test_help_of_each_command_shows_an_example(name: str) -> None:
+    result = call(name, "--help")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"Usage: asmrisk {name} ")
+    example = result.stdout.partition("Example:\n")[2].strip()
+    assert example.startswith(f"asmrisk {name}")
+
+
+def test_every_command_is_a_public_function() -> None:
+    assert set(commands.commands) <= set(asmrisk.__all__)
+    for name in commands.commands:
+        assert isinstance(getattr(asmrisk, name), FunctionType)
+
+
+def test_the_public_names_resolve() -> None:
+    for name in asmrisk.__all__:
+        assert getattr(asmrisk, name) is not None
+        assert name in dir(asmrisk)
+    assert asmrisk.__version__.count(".") == 2
+    with pytest.raises(AttributeError, match="no attribute 'runn'"):
+        asmrisk.runn  # noqa: B018
+
+
+def test_a_module_does_not_hide_the_function_of_its_name() -> None:
+    code = "import asmrisk, asmrisk.scoring; assert callable(asmrisk.score), asmrisk.score"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = """
+    import sys
+    from asmrisk.cli import commands
+    try:
+        commands(["--help"], prog_name="asmrisk")
+    except SystemExit as ending:
+        assert ending.code == 0
+    print(sorted({name.partition(".")[0] for name in sys.modules}))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=120
+    )
+    loaded = set(eval(done.stdout.splitlines()[-1]))
+    assert "click" in loaded
+    assert not loaded & {
+        "numba",
+        "numpy",
+        "scipy",
+        "pandas",
+        "xarray",
+        "zarr",
+        "dask",
+        "pydantic",
+        "rich",
+        "tree_sitter",
+    }
+
+
+def test_help_is_quick() -> None:
+    def seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert process("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # Processor time, which a busy machine does not lengthen; the best of a few.
+    assert min(seconds() for _ in range(4)) < 0.3
+
+
+def test_version() -> None:
+    assert call("--version").stdout == f"asmrisk {asmrisk.__version__}\n"
+
+
+# ------------------------------------------------------------------------------- exit statuses and messages
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rum"], "there is no command 'rum'; did you mean run?"),
+        (["xyzzy"], "there is no command 'xyzzy'; "),
+        (["run"], "Missing argument 'SCENARIO'"),
+        (["run", BASELINE, "--drawz", "5"], "No such option '--drawz'"),
+        (["run", BASELINE, "--draws", "0"], "Invalid value for '--draws': 0 is not in the range"),
+        (["run", BASELINE, "--draws", "many"], "Invalid value for '--draws': 'many' is not a valid integer"),
+        (["run", BASELINE, "--seed", "-1"], "Invalid value for '--seed'"),
+        (["run", BASELINE, "--seed", str(2**64)], "Invalid value for '--seed'"),
+        (["run", BASELINE, "--workers", "0"], "Invalid value for '--workers'"),
+        (["run", "basline.toml"], "asmrisk: basline.toml: no such file"),
+        (
+            ["run", BASELINE, "--set", "policy.risk_levle=1"],
+            "asmrisk: --set policy.risk_levle=1: policy.risk_levle: unkn",
+        ),
+        (["policy", BASELINE, "--format", "xml"], "Invalid value for '--format': 'xml' is not one of"),
+        (["validate"], "Missing argument 'SCENARIO...'"),
+        (["replay", "none.zarr", "--out", "x.csv"], "Missing option '--draw'"),
+        (["score", "none.csv"], "Missing option '--out'"),
+        (["status", "none.zarr"], "none.zarr"),
+        (["summarize", "none.zarr"], "none.zarr"),
+        (["replay", "none.zarr", "--draw", "0", "--out", "x.csv"], "none.zarr"),
+        (["score", "none.csv", "--out", "x.csv"], "none.csv"),
+    ],
+)
+def test_unusable_input_ends_with_status_2(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_all_problems_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.toml").write_text("[policy]\nrisk_levle = 1\ntie_rule = 'uper'\n")
+    result = process("validate", "x.toml", BASELINE)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    first, second = result.stderr.splitlines()
+    assert first == "asmrisk: x.toml:2: policy.risk_levle: unknown key; did you mean policy.risk_level?"
+    assert second.startswith('asmrisk: x.toml:3: policy.tie_rule: "uper" is not allowed; allowed: upper, ')
+
+
+def test_the_library_is_valid() -> None:
+    files = sorted(map(str, SCENARIOS.glob("*.toml")))
+    result = call("validate", *files)
+    assert result.exit_code == 0
+    assert [line.partition(": valid (")[0] for line in result.stdout.splitlines()] == files
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "message"),
+    [
+        (InputError(["one", "two"]), 2, "asmrisk: one\nasmrisk: two\n"),
+        (RunError("block 3 failed; run it again"), 1, "asmrisk: block 3 failed; run it again\n"),
+        (OSError(28, "No space left on device", "/x"), 1, "asmrisk: /x: No space left on device\n"),
+        (MemoryError(), 1, "asmrisk: out of memory; try fewer --workers or a smaller --block-size\n"),
+        (
+            KeyError("what\never"),
+            1,
+            "asmrisk: internal error (KeyError: 'what\\never'); set ASMRISK_TRACEBACK=1 to see where, "
+            "and report it\n",
+        ),
+        (KeyboardInterrupt(), 130, "asmrisk: interrupted\n"),
+    ],
+)
+def test_failures_end_in_one_message(
+    failure: BaseException, status: int, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise failure
+
+    monkeypatch.delenv("ASMRISK_TRACEBACK", raising=False)
+    monkeypatch.setattr("asmrisk.scenario.validate", fail)
+    result = call("validate", BASELINE)
+    assert (result.exit_code, result.stdout, result.stderr) == (status, "", message)
+
+
+def test_a_traceback_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASMRISK_TRACEBACK", "1")
+    monkeypatch.setattr("asmrisk.scenario.validate", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        call("validate", BASELINE)
+
+
+def test_warnings_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def warn(*paths: Any) -> list[Any]:
+        warnings.simplefilter("always")
+        warnings.warn("the cache cannot be written", RuntimeWarning, stacklevel=1)
+        return [SimpleNamespace(title="T") for _ in paths]
+
+    monkeypatch.setattr("asmrisk.scenario.validate", warn)
+    result = call("validate", BASELINE)
+    assert (result.exit_code, result.stderr) == (0, "asmrisk: note: the cache cannot be written\n")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_command(number: int, status: int) -> None:
+    code = """
+    import sys, time
+    import asmrisk.cli, asmrisk.scenario
+    def wait(*_):
+        print("ready", flush=True)
+        time.sleep(60)
+    asmrisk.scenario.validate = wait
+    sys.argv = ["asmrisk", "validate", "x.toml"]
+    asmrisk.cli.main()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        child.send_signal(number)
+        _, said = child.communicate(timeout=60)
+    assert child.returncode == status
+    assert said.startswith("asmrisk: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_reader_that_stops_reading_is_no_failure() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        command = [sys.executable, "-m", "asmrisk", "policy"]
+        done = subprocess.run(
+            command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+        )
+    assert done.stderr == ""
+    assert done.returncode == 141
+
+
+# ------------------------------------------------------------------------------- thin commands
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], dict[str, Any]]]:
+    """Record the calls of the public functions in place of doing anything."""
+    made: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+
+    def recorder(name: str, result: Any) -> Callable[..., Any]:
+        def record(*arguments: Any, **named: Any) -> Any:
+            made.append((name, arguments, named))
+            return result
+
+        return record
+
+    summary = SimpleNamespace(to_text=lambda: "the summary")
+    for place, result in {
+        "asmrisk.simulation.engine.run": Path("results/x.zarr"),
+        "asmrisk.simulation.engine.warmup": None,
+        "asmrisk.simulation.replay.replay": Path("x.csv"),
+        "asmrisk.analysis.summarize": summary,
+        "asmrisk.results.status": "complete",
+    }.items():
+        monkeypatch.setattr(place, recorder(place.rpartition(".")[2], result))
+    monkeypatch.setattr(import_module("asmrisk.scoring"), "score", recorder("score", None))
+    return made
+
+
+def test_run_passes_on_what_is_asked_for(calls: list[Any]) -> None:
+    options = "--draws 7 --seed 0 --workers 2 --block-size 64 --out here.zarr --quiet"
+    result = call("run", BASELINE, "--set", "policy.tie_rule=mid", *options.split())
+    assert result.exit_code == 0
+    assert result.stdout == "the summary\n"
+    (_, (scenario,), named), (summarized, (results,), _) = calls
+    assert scenario.values["policy.tie_rule"][2027] == "mid"
+    assert scenario.source == Path(BASELINE)
+    assert named == {
+        "draws": 7,
+        "seed": 0,
+        "workers": 2,
+        "block_size": 64,
+        "out": Path("here.zarr"),
+        "quiet": True,
+    }
+    assert (summarized, results) == ("summarize", Path("results/x.zarr"))
+
+
+def test_run_leaves_open_what_is_not_asked_for(calls: list[Any]) -> None:
+    assert call("run", BASELINE).exit_code == 0
+    named = calls[0][2]
+    usable = len(os.sched_getaffinity(0))
+    assert named == {
+        "draws": None,
+        "seed": None,
+        "workers": usable,
+        "block_size": None,
+        "out": None,
+        "quiet": False,
+    }
+
+
+def test_the_other_commands_pass_on(calls: list[Any]) -> None:
+    assert call("replay", "r.zarr", "--draw", "3", "--out", "x.csv").stdout == "Clinicians: x.csv\n"
+    assert call("status", "r.zarr").stdout == "complete\n"
+    assert call("summarize", "r.zarr").stdout == "the summary\n"
+    assert call("warmup").exit_code == 0
+    assert (
+        call("score", "t.csv", "--set", "policy.tie_rule=mid", "--out", "y.csv").stdout == "Scores: y.csv\n"
+    )
+    assert call("score", "t.csv", "--scenario", BASELINE, "--out", "y.csv").exit_code == 0
+    assert [name for name, *_ in calls] == ["replay", "status", "summarize", "warmup", "score", "score"]
+    assert calls[0][1:] == ((Path("r.zarr"),), {"draw": 3, "out": Path("x.csv")})
+    assert calls[1][1:] == ((Path("r.zarr"),), {"verify": False})
+    assert calls[4][1] == (Path("t.csv"),)
+    assert calls[4][2]["scenario"].values["policy.tie_rule"][2027] == "mid"
+    assert calls[5][2]["scenario"].differences() == {}
+
+
+# ------------------------------------------------------------------------------- the policy listing
+
+
+def test_the_table_names_every_parameter_and_fits_80_columns() -> None:
+    result = call("policy")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for name, parameter in PARAMETERS.items():
+        if not name.startswith("run."):
+            assert any(line.startswith(f"{name} = ") for line in lines), name
+            assert parameter.basis in BASES
+    assert "policy.risk_level = 0.09, from 2029 0.1, from 2030 0.11, from 2031 0.12" in lines
+
+
+def test_the_table_of_a_scenario_shows_what_differs() -> None:
+    result = call("policy", str(SCENARIOS / "budget_neutral.toml"), "--set", "policy.risk_level.2029=.02")
+    text = result.stdout
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.startswith("Budget-neutral redistribution\n\nDiffers from the final rule\n")
+    assert "  policy.redistribution_share\n    final rule     0.85\n    this scenario  1.0\n" in text
+    assert "    this scenario  0.09, from 2029 0.02, from 2030 0.11, from 2031 0.12\n" in text
+    assert "policy.tie_rule" not in text
+    assert "Medicare savings" in text
+    assert "Does not differ from the final rule." in call("policy", BASELINE).stdout
+
+
+def test_json_and_csv_hold_everything() -> None:
+    scenario = str(SCENARIOS / "ties_to_the_middle.toml")
+    listing = json.loads(call("policy", scenario, "--format", "json").stdout)
+    rows = list(csv.DictReader(io.StringIO(call("policy", scenario, "--format", "csv").stdout)))
+    names = [name for name in PARAMETERS if not name.startswith("run.")]
+    assert [each["name"] for each in listing["parameters"]] == names == [row["name"] for row in rows]
+    assert [each["name"] for each in listing["parameters"] if each["changed"]] == ["policy.tie_rule"]
+    assert [row["name"] for row in rows if row["changed"] == "true"] == ["policy.tie_rule"]
+    ties = next(each for each in listing["parameters"] if each["name"] == "policy.tie_rule")
+    assert (ties["value"], ties["final_rule"], ties["basis"]) == (
+        "mid",
+        "upper",
+        PARAMETERS["policy.tie_rule"].basis,
+    )
+    for each, row in zip(listing["parameters"], rows, strict=True):
+        declared = PARAMETERS[each["name"]]
+        for key in ("meaning", "unit", "allowed", "basis", "citation", "section"):
+            assert each[key] == row[key] == getattr(declared, key)
+
+
+def test_markdown_is_a_table_of_seven_columns() -> None:
+    lines = call("policy", "--format", "markdown").stdout.splitlines()
+    rows = [line for line in lines if line.startswith("| `")]
+    assert len(rows) == len(PARAMETERS) - 2
+    assert all(line.replace("\\|", "").count("|") == 8 for line in rows)
+
+
+def test_assumptions_reach_the_results_that_rest_on_them() -> None:
+    assumptions = policy().assumptions
+    for name, parameter in PARAMETERS.items():
+        listed = {result for result, names in assumptions.items() if name in names}
+        if parameter.basis != "assumed" or name.startswith("run.") or name == "population.roster":
+            assert not listed
+        else:
+            # Everything assumed reaches Medicare savings in the end.
+            assert "Medicare savings" in listed, name
+    assert "behavior.medicare_share" in assumptions["episode savings"]
+    assert "behavior.medicare_share" not in assumptions["final scores"]
+    assert "population.part_b_episode_correlation" not in assumptions["final scores"]
+    assert "policy.zero_scorers" in assumptions["incentive pool, adjustment factors"]
+
+
+def test_what_is_uncertain_is_listed_as_such() -> None:
+    given = {"policy.risk_level": {"distribution": "uniform", "low": 0.01, "high": 0.09}}
+    listing = policy(scenario_from_dict({"title": "T", "uncertainty": given}))
+    risk = next(each for each in listing.entries if each.name == "policy.risk_level")
+    assert risk.uncertain == given
+    assert "policy.risk_level" in listing.assumptions["Medicare savings"]
+    assert "policy.risk_level" not in policy().assumptions["Medicare savings"]
+    assert 'policy.risk_level: {distribution = "uniform", low = 0.01, high = 0.09}' in listing.to_table()
+
+
+def test_every_section_of_the_declarations_feeds_a_result() -> None:
+    from asmrisk.policy_listing import _RESULTS
+
+    inputs = {each for names in _RESULTS.values() for each in names}
+    for name, parameter in PARAMETERS.items():
+        if not name.startswith("run.") and name != "population.roster":
+            assert parameter.section in inputs or name in inputs, name
+    assert inputs <= {parameter.section for parameter in PARAMETERS.values()} | set(PARAMETERS)
