@@ -1,0 +1,48 @@
+"""Fixtures that several test modules share: scenarios, and one run that is simulated once."""
+
+from pathlib import Path
+
+import pytest
+
+from asmrisk.scenario import load_scenario
+from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.replay import replay_draw
+
+BASELINE = Path(__file__).parents[1] / "scenarios" / "baseline.toml"
+
+#: Draws of the full-size baseline in `baseline_block`, and those of them in `baseline_tables`.
+BLOCK, REPLAYED = 40, (0, 39)
+
+
+@pytest.fixture(scope="session")
+def baseline():
+    """The final rule with 8,600 clinicians."""
+    return load_scenario(BASELINE)
+
+
+@pytest.fixture(scope="session")
+def baseline_block(baseline):
+    """What is recorded of the baseline's first draws, by the path of the variable."""
+    return simulate_block(Model(baseline), 0, BLOCK)
+
+
+@pytest.fixture(scope="session")
+def baseline_tables(baseline):
+    """Clinician tables of two draws of `baseline_block`, by the number of the draw."""
+    return {draw: replay_draw(baseline, draw) for draw in REPLAYED}
+
+
+@pytest.fixture(scope="session")
+def load():
+    """Load the baseline with some values set: ``load("policy.risk_level=0.1")``."""
+
+    def load_with(*overrides):
+        return load_scenario(BASELINE, overrides=list(overrides))
+
+    return load_with
+
+
+@pytest.fixture(scope="session")
+def tiny(load):
+    """The final rule with 200 clinicians: a draw takes a millisecond."""
+    return load("population.clinicians=200")

@@ -1,0 +1,649 @@
+"""The promises to users: the rule's invariants in every draw, and the same bits whatever else changes.
+
+Sums of n terms, each rounded to a unit in the last place, differ from the exact sum by at most n 2^-52 of the
+sum of their magnitudes: that is every tolerance here, with a few units for the terms themselves. Where the
+promise is *the same bits*, nothing is tolerated.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.stats import kstest
+
+import asmrisk
+from asmrisk.clinician_arrays import observed_of
+from asmrisk.clinician_table import write_clinicians
+from asmrisk.rule.cohort import make_environment, make_scored, make_scratch
+from asmrisk.rule.payment import adjust
+from asmrisk.scenario import load_scenario, scenario_from_dict
+from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.replay import replay_draw
+
+UNIT = 2.0**-52
+YEARS = (2027, 2028, 2029, 2030, 2031)
+COHORTS = ("heart_failure", "low_back_pain")
+RISK_LEVEL = np.array([0.09, 0.09, 0.10, 0.11, 0.12])
+REDISTRIBUTED = 0.85
+SPECIALTIES = (
+    "cardiology",
+    "anesthesiology",
+    "pain_management",
+    "interventional_pain_management",
+    "neurosurgery",
+    "orthopedic_surgery",
+    "physical_medicine_and_rehabilitation",
+)
+MEASURES = ("q492", "q008", "q005", "q236", "q377", "q238", "q134", "q128", "q220")
+INVERSE = ("q492", "q238")
+QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+
+
+def cells(tables):
+    """Give every draw, year and cohort of the tables: places, and rows in the order of the slots."""
+    for draw, table in tables.items():
+        for year, name in enumerate(YEARS):
+            for cohort, label in enumerate(COHORTS):
+                rows = table[(table.performance_year == name) & (table.cohort == label)]
+                yield (draw, year, cohort), rows
+
+
+def assert_sum(found, terms, extra=0):
+    """Check a sum against the correctly rounded one, up to its rounding errors."""
+    terms = np.asarray(terms, dtype=float)
+    slack = (terms.size + 8 + extra) * UNIT * math.fsum(np.abs(terms))
+    assert abs(found - math.fsum(terms)) <= slack
+
+
+def same(first, second):
+    """Check that two collections of arrays are equal to the bit (NaN, signed zeros and types too)."""
+    assert first.keys() == second.keys()
+    for name, array in first.items():
+        assert array.dtype == second[name].dtype, name
+        assert array.shape == second[name].shape, name
+        assert array.tobytes() == second[name].tobytes(), name
+
+
+def part(block, first, stop):
+    return {name: np.ascontiguousarray(array[first:stop]) for name, array in block.items()}
+
+
+def joined(blocks):
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+# --- The five invariants of 42 CFR 512.750 ------------------------------------------------------------------
+
+
+def test_nobody_loses_more_than_the_risk_level(baseline_block, baseline_tables):
+    lowest = baseline_block["adjustment_factor_quantile"][..., 0]
+    assert (lowest >= -RISK_LEVEL[None, :, None]).all()
+    for (_, year, _), rows in cells(baseline_tables):
+        assert (rows.adjustment_factor >= -RISK_LEVEL[year]).all()
+        assert (rows.adjustment_factor[rows.final_score == 0] == -RISK_LEVEL[year]).all()
+        assert (rows.adjustment_factor[rows.final_score.isna()] == 0).all()
+        assert rows.final_score.eq(0).any()
+
+
+def test_the_field_loses_the_retained_share(baseline_block, baseline_tables):
+    """Sum of P A = -(1 - rho) r sum of P, in every draw, year and cohort."""
+    expected = -(1 - REDISTRIBUTED) * RISK_LEVEL[None, :, None]
+    participants = baseline_block["participants"]
+    assert participants.shape == (40, 5, 2)
+    found = baseline_block["weighted_adjustment_factor"]
+    # Two sums behind the scaling factor, one over the products: none magnifies more than r.
+    slack = 3 * (participants + 8) * UNIT * RISK_LEVEL[None, :, None]
+    assert (np.abs(found - expected) <= slack).all()
+    assert slack.max() < 1e-9 * np.abs(expected).min()
+    for (_, year, _), rows in cells(baseline_tables):
+        scored = rows[rows.final_score.notna()]
+        total = math.fsum(scored.part_b_payments * scored.adjustment_factor)
+        paid = math.fsum(scored.part_b_payments)
+        assert abs(total - expected[0, year, 0] * paid) <= slack.max() * paid
+
+
+def test_what_is_earned_back_is_the_pool(baseline_block, baseline_tables):
+    """Sum of r T S P = r rho sum of P."""
+    pool = RISK_LEVEL[None, :, None] * REDISTRIBUTED * baseline_block["part_b_paid"]
+    np.testing.assert_allclose(baseline_block["incentive_pool"], pool, rtol=4 * UNIT)
+    for place, rows in cells(baseline_tables):
+        scored = rows[rows.final_score.notna()]
+        earned = (
+            RISK_LEVEL[place[1]] * scored.transformed_score * scored.scaling_factor * scored.part_b_payments
+        )
+        assert_sum(baseline_block["incentive_pool"][place], earned, extra=2 * len(rows))
+
+
+def test_the_unit_of_payments_does_not_matter(baseline_tables):
+    """Payments in quarters give the same bits; in any other unit all that changes is rounding."""
+    table = baseline_tables[0]
+    for factor, slack in ((4.0, 0.0), (1000 / 7, 2 * (len(table) + 8) * UNIT)):
+        scaled = table.assign(part_b_payments=table.part_b_payments * factor)
+        again = asmrisk.score(scaled, notes=lambda text: None)
+        assert np.abs(again.adjustment_factor - table.adjustment_factor).max() <= slack
+        assert again.final_score.equals(table.final_score)
+
+
+def test_a_constant_added_to_all_scores_changes_no_factor(baseline, baseline_tables):
+    """Under the median midpoint."""
+    model = Model(baseline)
+    for (_, year, cohort), rows in cells({0: baseline_tables[0]}):
+        n = len(rows)
+        scored, environment = make_scored(n), make_environment()
+        final = rows.final_score.to_numpy()
+        scored.final_score[:n] = np.where(final > 0, final + 3.7, final)
+        observed = observed_of(rows.reset_index(drop=True), cohort)
+        adjust(model.inputs.policy[year], observed, n, scored, environment, make_scratch(n))
+        # A score of 100 moves by 2^-46 when it is rounded, its T by a tenth of that.
+        slack = (2 * n + 32) * UNIT
+        change = scored.adjustment_factor[:n] - rows.adjustment_factor.to_numpy()
+        assert np.abs(change).max() <= slack
+        assert environment.exchange_midpoint[0] > np.median(final[final > 0]) + 3.6
+
+
+def test_factors_follow_from_scores_and_payments(baseline_tables):
+    """Section 7 of the rule once more, in NumPy's own arithmetic."""
+    for (_, year, _), rows in cells(baseline_tables):
+        scored = rows[rows.final_score.notna()]
+        final, paid = scored.final_score.to_numpy(), scored.part_b_payments.to_numpy()
+        transformed = np.where(final > 0, 1 / (1 + np.exp(-0.1 * (final - np.median(final[final > 0])))), 0.0)
+        scaling = REDISTRIBUTED * math.fsum(paid) / math.fsum(transformed * paid)
+        factor = RISK_LEVEL[year] * (transformed * scaling - 1)
+        assert np.abs(scored.adjustment_factor - factor).max() <= (2 * len(rows) + 64) * UNIT
+        dollars = scored.adjustment_factor * scored.payment_year_part_b
+        np.testing.assert_allclose(scored.adjustment_usd, dollars, rtol=2 * UNIT)
+
+
+# --- What is recorded is what happened ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["baseline", "some without a score"])
+def recorded_run(request, load):
+    """What is recorded of a run, and the tables of two of its draws."""
+    if request.param == "baseline":
+        return request.getfixturevalue("baseline_block"), request.getfixturevalue("baseline_tables")
+    scenario = load(
+        "population.clinicians=1000",
+        "behavior.exempt_share={heart_failure=0.1, low_back_pain=0.05}",
+        "policy.zero_scorers=outside_pool",
+    )
+    block = simulate_block(Model(scenario), 0, 3)
+    tables = {draw: replay_draw(scenario, draw) for draw in (0, 2)}
+    assert tables[0].final_score.isna().sum() > 100
+    return block, tables
+
+
+def test_recorded_sums_are_those_of_the_clinicians(recorded_run):
+    block, tables = recorded_run
+    for place, rows in cells(tables):
+        recorded = {name: array[place] for name, array in block.items() if array.ndim == 3}
+        scored = rows[rows.final_score.notna()]
+        n = len(rows)
+        assert recorded["participants"] == n
+        assert recorded["scored"] == len(scored)
+        assert recorded["zero_scores"] == (scored.final_score == 0).sum()
+        assert recorded["episodes"] == rows.episodes.sum()
+        assert_sum(recorded["episode_spending"], (rows.episodes * rows.cost_per_episode).dropna())
+        assert_sum(recorded["part_b_paid"], scored.part_b_payments)
+        assert_sum(recorded["payment_year_part_b"], scored.payment_year_part_b)
+        assert_sum(recorded["net_adjustment"], scored.adjustment_factor * scored.payment_year_part_b)
+        assert recorded["retained_savings"] == -recorded["net_adjustment"]
+        assert recorded["medicare_savings"] == recorded["retained_savings"] + recorded["episode_savings"]
+        assert recorded["penalized_share"] == (scored.adjustment_factor < 0).sum() / len(scored)
+        assert recorded["scaling_factor"] == rows.scaling_factor.iloc[0] == rows.scaling_factor.iloc[-1]
+        weighted = math.fsum(scored.part_b_payments * scored.adjustment_factor)
+        assert recorded["weighted_adjustment_factor"] == pytest.approx(
+            weighted / math.fsum(scored.part_b_payments), abs=4 * n * UNIT
+        )
+
+
+def test_recorded_sums_by_specialty_and_practice_size(recorded_run):
+    block, tables = recorded_run
+    for (draw, year, _), rows in cells(tables):
+        size = np.digitize(rows.practice_size, [2, 16])
+        for (specialty, column), some in rows.groupby([rows.specialty, size]):
+            place = (draw, year, SPECIALTIES.index(specialty), column)
+            recorded = {k: block[f"specialty_{k}"][place] for k in ("participants", "scored",
+                "part_b_paid", "mean_adjustment_factor", "net_adjustment", "penalized_share")}  # fmt: skip
+            scored = some[some.final_score.notna()]
+            assert recorded["participants"] == len(some)
+            assert recorded["scored"] == len(scored)
+            assert_sum(recorded["part_b_paid"], scored.part_b_payments)
+            assert_sum(recorded["net_adjustment"], scored.adjustment_factor * scored.payment_year_part_b)
+            if len(scored):
+                share = (scored.adjustment_factor < 0).sum() / len(scored)
+                assert recorded["penalized_share"] == share
+                assert_sum(recorded["mean_adjustment_factor"] * len(scored), scored.adjustment_factor)
+    # Nobody is lost between the cells.
+    assert (block["specialty_participants"].sum(axis=(2, 3))
+            == block["participants"].sum(axis=2)).all()  # fmt: skip
+
+
+def assert_quantiles(found, values, probabilities):
+    expected = np.quantile(values, probabilities)
+    # NumPy rounds the position among n values, so its result may move by n units of the range.
+    slack = (len(values) + 8) * UNIT * (np.ptp(values) + np.abs(values).max())
+    assert np.abs(found - expected).max() <= slack
+
+
+def test_recorded_quantiles_are_those_of_the_clinicians(recorded_run):
+    block, tables = recorded_run
+    for place, rows in cells(tables):
+        scored = rows[rows.final_score.notna()]
+        for name in ("adjustment_factor", "final_score"):
+            assert_quantiles(block[f"{name}_quantile"][place], scored[name], QUANTILES)
+        assert block["median_final_score"][place] == np.median(scored.final_score)
+
+
+def test_recorded_environment_is_what_clinicians_were_ranked_against(recorded_run):
+    block, tables = recorded_run
+
+    def environment(name, place):
+        return block[f"environment/{name}"][place]
+
+    for place, rows in cells(tables):
+        rows = rows[rows.exempt == 0]  # the others are ranked against nobody
+        slack = (len(rows) + 8) * UNIT
+        costs = rows.cost_per_episode[rows.episodes >= 20]
+        assert environment("cost_median", place) == np.median(costs)
+        assert environment("cost_sd", place) == pytest.approx(costs.std(), rel=slack)
+        for name, column in (("hcc", "hcc_risk_score"), ("dual_share", "dual_share")):
+            assert environment(f"{name}_median", place) == np.median(rows[column])
+            assert environment(f"{name}_mean", place) == pytest.approx(rows[column].mean(), rel=slack)
+            assert environment(f"{name}_sd", place) == pytest.approx(rows[column].std(), rel=slack)
+        scored = rows[rows.final_score > 0]
+        assert environment("exchange_midpoint", place) == np.median(scored.final_score)
+        assert environment("scaling_factor", place) == rows.scaling_factor.iloc[0]
+
+
+def test_recorded_benchmarks_are_those_of_the_peers(recorded_run):
+    """Scorable peers of one collection type, the worst possible rate left out; 20 make a benchmark."""
+    block, tables = recorded_run
+    formed = 0
+    for (draw, year, cohort), rows in cells(tables):
+        rows = rows[rows.exempt == 0]  # the others are ranked against nobody
+        for place, measure in enumerate(MEASURES):
+            if (place >= 5) != bool(cohort):
+                continue
+            rate, claims = rows[f"{measure}_rate"], measure == "q492"
+            complete = claims | (rows[f"{measure}_completeness"] >= 0.75)
+            scorable = (rows[f"{measure}_cases"] >= 20) & complete
+            worst = None if claims else 1.0 if measure in INVERSE else 0.0
+            for group, how in enumerate(("ecqm", "mips_cqm", "claims")):
+                peers = rate[scorable & (rows[f"{measure}_collection_type"] == how) & (rate != worst)]
+                at = (draw, year, place, group)
+                edges = block["environment/benchmark_edges"][at]
+                lowest = block["environment/benchmark_minimum"][at]
+                assert block["environment/benchmark_size"][at] == len(peers)
+                if len(peers) < 20:
+                    assert np.isnan(edges).all()
+                    assert np.isnan(lowest)
+                    continue
+                formed += 1
+                deciles = np.arange(1, 10) / 10
+                assert_quantiles(edges, peers, 1 - deciles if measure in INVERSE else deciles)
+                assert lowest == (peers.max() if measure in INVERSE else peers.min())
+    # Everyone of nine measures, six of them in two ways, in every draw and year.
+    assert formed == 2 * 5 * 15
+
+
+# --- The same bits ------------------------------------------------------------------------------------------
+
+DRAWS = 70
+
+
+@pytest.fixture(scope="module")
+def model(tiny):
+    return Model(tiny)
+
+
+@pytest.fixture(scope="module")
+def whole(model):
+    """70 draws of the small scenario in one block."""
+    return simulate_block(model, 0, DRAWS)
+
+
+@pytest.mark.parametrize("length", [1, 5, 64])
+def test_blocks_of_any_length_in_any_order_give_the_same_bits(model, whole, length):
+    firsts = list(range(0, DRAWS, length))
+    order = np.random.default_rng(length).permutation(len(firsts))
+    blocks = {k: simulate_block(model, firsts[k], min(length, DRAWS - firsts[k])) for k in order}
+    same(joined([blocks[k] for k in range(len(firsts))]), whole)
+
+
+def test_threads_give_the_same_bits(model, whole):
+    with ThreadPoolExecutor(2) as pool:
+        blocks = list(pool.map(lambda first: simulate_block(model, first, 7), range(0, DRAWS, 7)))
+    same(joined(blocks), whole)
+
+
+def test_full_size_draws_do_not_depend_on_those_before(baseline, baseline_block):
+    for draw in (39, 7, 0):
+        same(simulate_block(Model(baseline), draw, 1), part(baseline_block, draw, draw + 1))
+
+
+def test_larger_slots_elsewhere_do_not_matter(model, whole):
+    """A draw far away is as good as the first; it does not disturb those simulated later."""
+    far = simulate_block(model, 4_000_000_000, 3)
+    assert not np.isin(far["part_b_paid"], whole["part_b_paid"]).any()
+    same(simulate_block(model, 0, 3), part(whole, 0, 3))
+
+
+def test_a_stopped_block_keeps_its_finished_draws(model, whole):
+    stopped = simulate_block(model, 0, 4, np.array([0, 1]))
+    assert np.isnan(stopped["part_b_paid"]).all()
+    assert (stopped["participants"] == 0).all()
+    progress = np.zeros(2, np.int64)
+    same(simulate_block(model, 0, 4, progress), part(whole, 0, 4))
+    assert progress[0] == 4
+
+
+def stored(path):
+    """Every data variable of a store."""
+    found = {}
+    for group in (None, "environment"):
+        for name, array in xr.open_zarr(path, group=group, chunks=None).data_vars.items():
+            found[name if group is None else f"{group}/{name}"] = np.ascontiguousarray(array.values)
+    return found
+
+
+@pytest.mark.parametrize(("length", "workers"), [(1, 2), (5, 1), (64, 2)])
+def test_stores_hold_those_bits_and_can_be_extended(tiny, whole, tmp_path, length, workers):
+    """The first 12 draws of a run of more are the run of 12."""
+    place = tmp_path / "r.zarr"
+    for draws in (12, DRAWS if length == 64 else 20):
+        asmrisk.run(tiny, draws=draws, out=place, block_size=length, workers=workers, quiet=True)
+        same(stored(place), part(whole, 0, draws))
+
+
+def test_every_seed_and_every_draw_is_another_world(tiny, load, whole):
+    """No number of dollars appears twice, in 70 draws of four seeds; also where seeds differ by 2^32."""
+    seeds = (0, 1, 2**32, 2**63)
+    drawn = [whole["part_b_paid"].ravel()]
+    for seed in seeds:
+        scenario = load("population.clinicians=200", f"run.seed={seed}")
+        drawn.append(simulate_block(Model(scenario), 0, DRAWS)["part_b_paid"].ravel())
+    drawn = np.concatenate(drawn)
+    assert len(np.unique(drawn)) == drawn.size == 5 * DRAWS * 10
+
+
+PROGRAM = """
+import sys, numpy
+from asmrisk.scenario import load_scenario
+from asmrisk.simulation.model import Model, simulate_block
+scenario = load_scenario(sys.argv[1], overrides=sys.argv[3:])
+numpy.savez(sys.argv[2], **simulate_block(Model(scenario), 5, 3))
+"""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        (),
+        (
+            'policy.measures={low_back_pain=["q238","q134","q128","q220","mri"]}',
+            "policy.tie_rule=mid",
+            "policy.zero_scorers=outside_pool",
+            "policy.quality_peer_group=specialty",
+            "policy.payment_peer_group=specialty",
+            "policy.cost_peer_group=specialty",
+            "policy.adjustment_cap=0.05",
+            "policy.cap_excess=redistributed",
+            "behavior.exempt_share={heart_failure=0.1, low_back_pain=0.1}",
+        ),
+    ],
+)
+def test_uncompiled_kernels_give_the_same_bits(load, tmp_path, changes):
+    """Plain Python on NumPy's numbers, without a warning."""
+    changes = ("population.clinicians=90", *changes)
+    scenario = load(*changes)
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM, scenario.source, tmp_path / "plain.npz", *changes],
+        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
+        check=True,
+        timeout=120,
+    )
+    with np.load(tmp_path / "plain.npz") as plain:
+        same(dict(plain), simulate_block(Model(scenario), 5, 3))
+
+
+# --- Replay and score ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_score_gives_back_a_replayed_table_to_the_bit(load, tmp_path, ending):
+    scenario = load("population.clinicians=900")
+    results = asmrisk.run(scenario, draws=3, out=tmp_path / "r.zarr", quiet=True)
+    path = asmrisk.replay(results, draw=2, out=tmp_path / f"draw.{ending}")
+    table = replay_draw(scenario, 2)
+    again = asmrisk.score(path, notes=lambda text: None)
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
+    assert again.adjustment_factor.to_numpy().tobytes() == table.adjustment_factor.to_numpy().tobytes()
+    write_clinicians(table[inputs(table)], tmp_path / f"inputs.{ending}")
+    scored = asmrisk.score(tmp_path / f"inputs.{ending}", notes=lambda text: None)
+    pd.testing.assert_frame_equal(scored, table, check_exact=True)
+
+
+def test_score_gives_back_a_replayed_table_under_another_policy(load):
+    scenario = load(
+        "population.clinicians=500",
+        "policy.tie_rule=mid",
+        "policy.quality_benchmarks=fixed",
+        "policy.missing_category=median_points",
+        "policy.exchange_midpoint=50",
+        "behavior.exempt_share={heart_failure=0.05, low_back_pain=0.02}",
+    )
+    table = replay_draw(scenario, 1)
+    assert table.exempt.any()
+    again = asmrisk.score(table, scenario=scenario, notes=lambda text: None)
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
+
+
+def inputs(table):
+    """Columns that go into the rule."""
+    scored = table.columns[
+        table.columns.get_loc("quality_score") : table.columns.get_loc("adjustment_usd") + 1
+    ]
+    points = [column for column in table if column.endswith("_points")]
+    return [column for column in table if column not in {*scored, *points}]
+
+
+# --- What a change does not touch ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def medium(load):
+    return load("population.clinicians=600")
+
+
+@pytest.fixture(scope="module")
+def medium_table(medium):
+    return replay_draw(medium, 4)
+
+
+def test_a_new_measure_changes_no_other_number(load, medium_table):
+    """From 2028 on MRI use is scored; every other measure keeps its rates, cases, reports and points."""
+    mri = {year: ["q238", "q134", "q128", "q220", *(["mri"] if year > 2027 else [])] for year in (2027, 2028)}
+    sets = ", ".join(f"{year}={{low_back_pain={names}}}".replace("'", '"') for year, names in mri.items())
+    table = replay_draw(load("population.clinicians=600", f"policy.measures={{{sets}}}"), 4)
+    assert table.mri_rate.notna().sum() > 1000
+    assert table.mri_rate[table.performance_year == 2027].isna().all()
+    kept = [c for c in table if c.startswith("q") and c != "quality_score"]
+    kept += [c for c in inputs(medium_table) if c not in kept and c != "cost_per_episode"]
+    pd.testing.assert_frame_equal(table[kept], medium_table[kept], check_exact=True)
+    early = table.performance_year < 2028
+    others = [column for column in table if not column.startswith("mri_")]
+    assert set(others) == set(medium_table)
+    pd.testing.assert_frame_equal(table.loc[early, others], medium_table.loc[early, others], check_exact=True)
+    assert not table.quality_score.equals(medium_table.quality_score)
+
+
+def test_a_reform_of_payment_shares_every_coin(load, medium_table):
+    """Inputs are the same bits; costs too, until clinicians respond to another sign of their factor."""
+    table = replay_draw(load("population.clinicians=600", "policy.redistribution_share=1.0"), 4)
+    columns = inputs(medium_table)
+    early = table.performance_year <= 2028
+    before = [*columns, "quality_score", "cost_points", "final_score", "transformed_score"]
+    pd.testing.assert_frame_equal(table.loc[early, before], medium_table.loc[early, before], check_exact=True)
+    columns.remove("cost_per_episode")
+    pd.testing.assert_frame_equal(table[columns], medium_table[columns], check_exact=True)
+    paid = table.final_score.notna() & (table.final_score > 0)
+    assert (table.adjustment_factor[paid] > medium_table.adjustment_factor[paid]).mean() > 0.99
+    late = table.performance_year >= 2029
+    assert (table.cost_per_episode[late] >= medium_table.cost_per_episode[late]).mean() > 0.9
+    assert not table.cost_per_episode[late].equals(medium_table.cost_per_episode[late])
+
+
+def test_the_size_of_one_cohort_does_not_touch_the_other(load):
+    """100 heart-failure clinicians beside 200 or 300 of back pain."""
+    few, many = (
+        load(
+            f"population.clinicians={total}",
+            f"population.cohort_share={{heart_failure=0.1, low_back_pain={share}}}",
+        )
+        for total, share in ((300, 0.2), (400, 0.3))
+    )
+    blocks = [simulate_block(Model(each), 0, 4) for each in (few, many)]
+    assert blocks[1]["participants"][..., 1].mean() > 1.4 * blocks[0]["participants"][..., 1].mean()
+    assert blocks[0].keys() == blocks[1].keys()
+    for name, array in blocks[0].items():
+        other = blocks[1][name]
+        if name.startswith("specialty_"):
+            array, other = array[:, :, 0], other[:, :, 0]
+        elif name.startswith("environment/benchmark"):
+            array, other = array[:, :, :5], other[:, :, :5]
+        else:
+            array, other = array[:, :, 0], other[:, :, 0]
+        assert array.tobytes() == other.tobytes(), name
+    tables = [replay_draw(each, 0) for each in (few, many)]
+    hearts = [each[each.cohort == "heart_failure"].reset_index(drop=True) for each in tables]
+    pd.testing.assert_frame_equal(*hearts, check_exact=True)
+    # The other cohort's first clinicians are the same ones, among more.
+    given = [c for c in inputs(tables[0]) if c not in ("cost_per_episode",) and not c.startswith("q377")]
+    backs = [each[each.cohort == "low_back_pain"][given].set_index(given[:2]) for each in tables]
+    pd.testing.assert_frame_equal(backs[1].loc[backs[0].index], backs[0], check_exact=True)
+
+
+def test_a_reform_equal_to_its_baseline_differs_by_nothing(load, tiny, whole, tmp_path):
+    written = tmp_path / "all_values.toml"
+    written.write_text(tiny.to_toml())
+    reforms = [
+        load_scenario(written),
+        load(
+            "population.clinicians=200",
+            "policy.redistribution_share={2027=0.85, 2030=0.85}",
+            "policy.risk_level={2027=0.09, 2028=0.09, 2029=0.10, 2030=0.11, 2031=0.12}",
+            "behavior.cost_response={2027=0.0, 2028=0.0, 2029=0.002, 2033=0.002}",
+            "policy.adjustment_cap=none",
+        ),
+        scenario_from_dict({"title": "Reform", "population": {"clinicians": 200}}),
+    ]
+    for reform in reforms:
+        block = simulate_block(Model(reform), 0, 10)
+        same(block, part(whole, 0, 10))
+        for name, array in block.items():
+            difference = array - whole[name][:10]
+            assert (difference[~np.isnan(array)] == 0).all()
+
+
+# --- What nobody knows --------------------------------------------------------------------------------------
+
+UNKNOWN = {
+    "population": {"clinicians": 150},
+    "uncertainty": {
+        "behavior.cost_response": {"distribution": "uniform", "low": 0.0, "high": 0.01},
+        "population.cost_reliability.heart_failure": {
+            "distribution": "triangular",
+            "low": 0.4,
+            "mode": 0.7,
+            "high": 0.9,
+        },
+        "policy.minimum_cases": {"distribution": "choice", "values": [10, 20], "weights": [1, 3]},
+        "policy.risk_level.2029": {"distribution": "normal", "mean": 0.10, "sd": 0.01},
+    },
+}
+NAMES = sorted(UNKNOWN["uncertainty"])
+
+
+def with_value(drawn):
+    """The same scenario where what was drawn is known."""
+    levels = {2027: 0.09, 2028: 0.09, 2029: 0.10, 2030: 0.11, 2031: 0.12}
+    return scenario_from_dict(
+        {
+            "population": {
+                "clinicians": 150,
+                "cost_reliability": {"heart_failure": drawn["population.cost_reliability.heart_failure"]},
+            },
+            "behavior": {"cost_response": drawn["behavior.cost_response"]},
+            "policy": {
+                "minimum_cases": int(drawn["policy.minimum_cases"]),
+                "risk_level": {
+                    str(year): drawn["policy.risk_level.2029"] if year == 2029 else level
+                    for year, level in levels.items()
+                },
+            },
+        }
+    )
+
+
+def test_the_value_that_is_recorded_is_the_one_that_was_used():
+    scenario = scenario_from_dict(UNKNOWN)
+    model = Model(scenario)
+    block = simulate_block(model, 0, 6)
+    values = block.pop("knowledge/parameter_value")
+    assert values.shape == (6, 4)
+    assert len(np.unique(values[:, 0])) == 6
+    for draw in (0, 3, 5):
+        drawn = dict(zip(NAMES, values[draw], strict=True))
+        assert drawn == model.drawn_values(draw)
+        same(simulate_block(Model(with_value(drawn)), draw, 1), part(block, draw, draw + 1))
+        table = replay_draw(scenario, draw)
+        scored = table[table.final_score.notna() & (table.cohort == COHORTS[0])]
+        total = scored[scored.performance_year == 2031].part_b_payments.sum()
+        assert block["part_b_paid"][draw, 4, 0] == pytest.approx(total, rel=1e-12)
+    for length in (1, 2):
+        blocks = [simulate_block(model, first, length) for first in range(0, 6, length)]
+        same(joined(blocks), block | {"knowledge/parameter_value": values})
+
+
+def test_values_follow_their_distributions_and_are_independent():
+    """3,000 draws; each test fails by chance with probability 1e-6, once, as the seed is fixed."""
+    count = 3000
+    model = Model(scenario_from_dict(UNKNOWN))
+    drawn = [model.drawn_values(draw) for draw in range(count)]
+    drawn = {name: np.array([each[name] for each in drawn]) for name in NAMES}
+    response = drawn["behavior.cost_response"]
+    assert ((response >= 0) & (response <= 0.01)).all()
+    assert kstest(response / 0.01, "uniform").pvalue > 1e-6
+    reliability = drawn["population.cost_reliability.heart_failure"]
+    assert kstest(reliability, "triang", args=(0.6, 0.4, 0.5)).pvalue > 1e-6
+    cases = drawn["policy.minimum_cases"]
+    assert set(cases) == {10, 20}
+    assert abs(np.mean(cases == 10) - 0.25) < 4.9 * math.sqrt(0.25 * 0.75 / count)
+    assert kstest((drawn["policy.risk_level.2029"] - 0.1) / 0.01, "norm").pvalue > 1e-6
+    correlation = np.corrcoef(list(drawn.values()))
+    assert np.abs(correlation[np.triu_indices(4, 1)]).max() < 4.9 / math.sqrt(count)
+
+
+def test_what_else_is_unknown_moves_no_value():
+    """Each value has a coin of its own, keyed by the parameter's name, and no clinician's coin moves."""
+    fewer = {name: UNKNOWN["uncertainty"][name] for name in NAMES[:1]}
+    alone = Model(scenario_from_dict(UNKNOWN | {"uncertainty": fewer}))
+    model = Model(scenario_from_dict(UNKNOWN))
+    for draw in (0, 1, 17, 2**31):
+        assert alone.drawn_values(draw)[NAMES[0]] == model.drawn_values(draw)[NAMES[0]]
+    other = Model(scenario_from_dict(UNKNOWN | {"run": {"seed": 7}}))
+    assert other.drawn_values(0) != model.drawn_values(0)
+    certain = simulate_block(Model(scenario_from_dict({"population": {"clinicians": 150}})), 0, 3)
+    block = simulate_block(model, 0, 3)
+    for name in ("participants", "episodes"):
+        assert block[name].tobytes() == certain[name].tobytes()
+    assert not np.array_equal(block["medicare_savings"], certain["medicare_savings"])
