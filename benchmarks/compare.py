@@ -1,0 +1,208 @@
+"""Compare the working tree's speed with that of a commit: ``python benchmarks/compare.py BASE``.
+
+The benchmarks of the working tree are run on both, in processes of their own on one processor, in turn (base,
+tree, tree, base, ...), and the least time of each counts: noise only ever adds. A benchmark is believed if it
+takes at least 50 ms; where a believed one seems slower it is measured as often again before it is said.
+
+Exit status: 0 no regression; 1 a regression; 2 nothing was measured, or a benchmark fails in the tree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from machine import BUSY, busy_cores
+
+__all__ = ["Times", "main", "verdict"]
+
+_HERE = Path(__file__).resolve().parent
+_ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass
+class Times:
+    """Least time of each benchmark, and why others have none."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+
+    def add(self, lines: str) -> None:
+        """Take in what `measure.py` printed."""
+        for line in lines.splitlines():
+            result = json.loads(line)
+            name = result["name"]
+            if "error" in result:
+                self.errors[name] = result["error"]
+            else:
+                self.seconds[name] = min(result["seconds"], self.seconds.get(name, float("inf")))
+
+
+def regressions(
+    base: Mapping[str, float], tree: Mapping[str, float], threshold: float, least: float
+) -> list[str]:
+    """Name the benchmarks that take `threshold` times as long as before, among those that can be believed."""
+    return [
+        name
+        for name in tree
+        if name in base and max(base[name], tree[name]) >= least and tree[name] >= threshold * base[name]
+    ]
+
+
+def verdict(base: Times, tree: Times, threshold: float = 1.3, least: float = 0.05) -> tuple[int, list[str]]:
+    """Judge two sets of times.
+
+    Parameters
+    ----------
+    base, tree : Times
+        Before and now.
+    threshold : float
+        Ratio from which it is a regression.
+    least : float
+        Seconds from which a benchmark is believed.
+
+    Returns
+    -------
+    int, list of str
+        Exit status, and the lines to show.
+    """
+    lines = [f"{'base':>12} {'tree':>12} {'ratio':>7}  benchmark"]
+    slower = regressions(base.seconds, tree.seconds, threshold, least)
+    believed = 0
+    for name, now in tree.seconds.items():
+        if name in base.seconds:
+            before = base.seconds[name]
+            trusted = max(before, now) >= least
+            believed += trusted
+            note = "  SLOWER" if name in slower else ("" if trusted else "  (too short to judge)")
+            lines.append(f"{1e3 * before:9.2f} ms {1e3 * now:9.2f} ms {now / before:7.2f}  {name}{note}")
+        else:
+            lines.append(f"{'-':>12} {1e3 * now:9.2f} ms {'-':>7}  {name}  ({base.errors.get(name, 'new')})")
+    lines += [f"failed in the working tree: {name}: {error}" for name, error in tree.errors.items()]
+    if slower:
+        lines.append(f"{len(slower)} of {believed} benchmarks take {threshold:g} times as long or longer")
+        return 1, lines
+    if tree.errors:
+        return 2, lines
+    if not believed:
+        lines.append(f"nothing was measured that takes at least {1e3 * least:g} ms on both sides")
+        return 2, lines
+    lines.append(f"no regression in {believed} benchmarks")
+    return 0, lines
+
+
+def _git(*arguments: str) -> str:
+    result = subprocess.run(
+        ["git", "-C", str(_HERE), *arguments], capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        print(f"git {' '.join(arguments)}: {result.stderr.strip()}", file=sys.stderr)
+        raise SystemExit(2)
+    return result.stdout.strip()
+
+
+@contextmanager
+def _checked_out(commit: str) -> Iterator[Path]:
+    """Check a commit out beside the working tree, for as long as it is needed."""
+    with tempfile.TemporaryDirectory(prefix="asmrisk-base-") as folder:
+        place = Path(folder) / "tree"
+        _git("worktree", "add", "--detach", str(place), commit)
+        try:
+            yield place
+        finally:
+            _git("worktree", "remove", "--force", str(place))
+
+
+def _measure(times: Times, root: Path, cache: Path | None, pattern: str) -> None:
+    source = root / "src"
+    environment = {**os.environ, "PYTHONPATH": str(source), **dict.fromkeys(_ONE_THREAD, "1")}
+    if cache is not None:
+        environment["ASMRISK_CACHE_DIR"] = str(cache)
+    result = subprocess.run(
+        [sys.executable, str(_HERE / "measure.py"), str(source), pattern],
+        env=environment,
+        cwd=_HERE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    times.add(result.stdout)
+    if result.returncode != 0:
+        print(f"measuring {root} failed:\n{result.stderr.strip()}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _compare(root: Path, other: Path, arguments: argparse.Namespace) -> tuple[Times, Times]:
+    """Measure both in turn, then those that seem slower again."""
+    base, tree = Times(), Times()
+    sides = [(base, other, other.parent / "kernels"), (tree, root, None)]
+
+    def rounds(pattern: str) -> None:
+        for count in range(arguments.rounds):
+            for times, place, cache in sides if count % 2 == 0 else reversed(sides):
+                _measure(times, place, cache, pattern)
+            print(f"round {count + 1} of {arguments.rounds} done", file=sys.stderr)
+
+    rounds(arguments.bench)
+    suspects = regressions(base.seconds, tree.seconds, arguments.threshold, arguments.least)
+    if suspects:
+        print(f"measuring {len(suspects)} again that seem slower", file=sys.stderr)
+        rounds("|".join(f"^{re.escape(name)}$" for name in suspects))
+    return base, tree
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the comparison.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments in place of the command line's.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("base", help="commit, branch or tag to compare with")
+    parser.add_argument(
+        "--bench", default=".", metavar="REGEX", help="only benchmarks whose name it is found in"
+    )
+    parser.add_argument("--rounds", type=int, default=4, help="measurements of each side (4)")
+    parser.add_argument("--threshold", type=float, default=1.3, help="ratio that is a regression (1.3)")
+    parser.add_argument(
+        "--least", type=float, default=0.05, help="seconds from which a time is believed (0.05)"
+    )
+    parser.add_argument("--busy", action="store_true", help="measure even if others use the machine")
+    arguments = parser.parse_args(argv)
+    busy = busy_cores(1.0)
+    if busy > BUSY and not arguments.busy:
+        print(
+            f"others use {busy:.1f} of this machine's cores: wait, or pass --busy and do not believe "
+            "the figures",
+            file=sys.stderr,
+        )
+        return 2
+    root = Path(_git("rev-parse", "--show-toplevel"))
+    commit = _git("rev-parse", "--verify", f"{arguments.base}^{{commit}}")
+    with _checked_out(commit) as other:
+        base, tree = _compare(root, other, arguments)
+    status, lines = verdict(base, tree, arguments.threshold, arguments.least)
+    print("\n".join(lines))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

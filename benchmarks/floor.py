@@ -1,0 +1,338 @@
+"""The floor: what a draw would cost if it only made its variates and touched its arrays.
+
+For as many clinicians and years as a real draw has, the same blocks of uniforms are drawn with the same keys
+and transformed to as many normal scores, lognormals, probabilities, exact Poissons and exact binomials, with
+parameters drawn from the same calibration. The observations are written, read once, and the scores written.
+There are no attributes, no lookups, no selection, no memory of the year before, no benchmarks, no ranks and
+no sums: what the simulation takes beyond the floor is what the model and the rule cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from asmrisk.jit import inner, kernel
+from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG
+from asmrisk.simulation.draw import Workspace, simulate_draws
+from asmrisk.simulation.keys import (
+    BLOCK_CASES,
+    BLOCK_CONDUCT,
+    BLOCK_MEASURE,
+    BLOCK_MIX,
+    BLOCK_PARTICIPATION,
+    BLOCK_PERFORMANCE,
+    BLOCK_WHO,
+    PERMANENT,
+    fill_uniforms,
+)
+from asmrisk.simulation.model import Model
+from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, STRIP, YEARS
+from asmrisk.simulation.record import make_record
+from asmrisk.simulation.state import LANES, PLACES
+from asmrisk.simulation.strips import exponentials, normal_probabilities, normal_scores
+from asmrisk.simulation.variates import binomial_strip, poisson_strip
+
+__all__ = ["Plan", "draw_floor", "make_floor", "make_plan"]
+
+#: Code of `measure_kind`.
+_RISK_STANDARDIZED = 2
+
+
+class Plan(NamedTuple):
+    """How much there is to draw in one cohort, taken from a real draw."""
+
+    entering: np.ndarray  # int64 (YEARS,): clinicians who enter in each year
+    observed: np.ndarray  # int64 (YEARS,): those of them who are ever measured
+    measured: np.ndarray  # int64 (YEARS, YEARS): those measured, by year of entry and performance year
+    kind: np.ndarray  # int64 (PLACES,): 0 none, 1 binomial, 2 risk-standardized
+    episodes: np.ndarray  # float64 (STRIP,): expected episodes
+    cases: np.ndarray  # float64 (PLACES, STRIP): expected cases
+    rate: np.ndarray  # float64 (PLACES, STRIP): true rates
+
+
+def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
+    """Count what a real draw draws.
+
+    Parameters
+    ----------
+    model : Model
+        The scenario.
+    cohort : int
+        Code of the cohort.
+
+    Returns
+    -------
+    Plan, Workspace
+        The counts, and the workspace that the real draw has left: slots and keys are used again.
+    """
+    inputs = model.inputs
+    population = inputs.population[cohort]
+    work = model.workspace(inputs)
+    record = make_record(1, work.response.shape[0])
+    progress = np.zeros(2, np.int64)
+    simulate_draws(inputs, (cohort, cohort + 1), YEARS, 0, 0, 1, record, work, progress)
+    field = work.field
+    total = field.group[YEARS]
+    entry = np.searchsorted(field.group[1:YEARS], np.arange(total), side="right")
+    measured = np.zeros((YEARS, YEARS), np.int64)
+    for year in range(YEARS):
+        members = field.member[year, : field.participants[year]]
+        measured[:, year] = np.bincount(entry[members], minlength=YEARS)
+
+    rng = np.random.default_rng(1)
+    rate = np.zeros((PLACES, STRIP))
+    for place in range(PLACES):
+        fixed = population.measure_collection_type[place]
+        ladders = population.rate_quantile[place]
+        for i in range(STRIP):
+            chosen = rng.integers(2) if fixed < 0 else fixed
+            rate[place, i] = np.interp(rng.random(), population.rate_probability, ladders[chosen])
+    members = field.member[0, : field.participants[0]]
+    level = field.level[rng.choice(members, STRIP)]
+    plan = Plan(
+        entering=np.diff(field.group),
+        observed=np.bincount(entry[field.last[:total] >= 0], minlength=YEARS),
+        measured=measured,
+        kind=population.measure_kind.copy(),
+        episodes=field.level[rng.choice(total, STRIP)].copy(),
+        cases=population.cases_factor[:, None] * level,
+        rate=rate,
+    )
+    return plan, work
+
+
+@inner
+def _enroll(plan: Plan, entry: int, first: int, draw: int, key: np.ndarray, work: Workspace) -> None:
+    """Draw levels and episodes of those who enter in one year."""
+    field = work.field
+    u, mean, count = field.uniforms, field.mean, work.strip.c
+    end = first + plan.entering[entry]
+    for start in range(first, end, STRIP):
+        n = min(STRIP, end - start)
+        slot, base = field.slot[start : start + n], field.base[start : start + n]
+        fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, n)
+        normal_scores(u[0], mean, n)
+        exponentials(mean, n)
+        for i in range(n):
+            field.level[start + i] = mean[i]
+        for history in range(entry, CALENDAR + PAYMENT_LAG):
+            year = FIRST_YEAR + history - PAYMENT_LAG
+            fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, year, draw, key, n)
+            if history < CALENDAR:
+                normal_scores(u[1], mean, n)
+                exponentials(mean, n)
+                poisson_strip(u[2], plan.episodes, count, n)
+                for i in range(n):
+                    field.episodes[history, start + i] = int(count[i])
+
+
+@inner
+def _observe_year(
+    plan: Plan,
+    entry: int,
+    year: int,
+    slot: np.ndarray,
+    base: np.ndarray,
+    draw: int,
+    key: np.ndarray,
+    position: int,
+    n: int,
+    m: int,
+    work: Workspace,
+) -> None:
+    """Draw a year of n clinicians, of whom m are measured, and write what is observed from `position` on."""
+    strip, out = work.strip, work.observations
+    u, a, b, c = strip.uniforms, strip.a, strip.b, strip.c
+    when = FIRST_YEAR + year
+    fill_uniforms(u, BLOCK_CONDUCT, slot, base, when, draw, key, n)
+    normal_scores(u[3], strip.part_b[year], n)
+    exponentials(strip.part_b[year], n)
+    if year >= YEARS:
+        return
+    normal_scores(u[0], strip.improvement, n)
+    normal_scores(u[1], strip.interoperability, n)
+    for k in range(m):
+        a[k] = strip.interoperability[k]
+    normal_probabilities(a, m)
+    for k in range(m):
+        r = position + k
+        out.promoting_interoperability[year, r] = a[k]
+        out.improvement_activities[year, r] = 1
+        out.specialty[year, r] = 1
+        out.practice_size[year, r] = 1
+        out.exempt[year, r] = 0
+        out.hcc_risk_score[year, r] = strip.hcc_risk_score[k]
+        out.dual_share[year, r] = strip.dual_share[k]
+        out.part_b[year, r] = strip.part_b[year, k]
+        out.payment_year_part_b[year, r] = strip.part_b[year, k]
+    fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, n)
+    normal_scores(u[0], strip.general, n)
+    normal_scores(u[1], strip.cost, n)
+    normal_scores(u[3], strip.silence, n)
+    normal_scores(u[2], b, m)
+    for k in range(m):
+        a[k] = strip.cost[k]
+    exponentials(a, m)
+    exponentials(b, m)
+    for k in range(m):
+        r = position + k
+        out.episodes[year, r] = 20
+        out.true_cost[year, r] = a[k]
+        out.cost_per_episode[year, r] = a[k] * b[k]
+    for place in range(PLACES):
+        if plan.kind[place] == 0:
+            continue
+        fill_uniforms(u, BLOCK_MEASURE + place, slot, base, when, draw, key, n)
+        normal_scores(u[0], strip.specific[place], n)
+        normal_scores(u[1], strip.submission[place], n)
+        poisson_strip(u[2], plan.cases[place], c, m)
+        if plan.kind[place] == _RISK_STANDARDIZED:
+            normal_scores(u[3], b, m)
+        else:
+            binomial_strip(u[3], c, plan.rate[place], b, m)
+        for k in range(m):
+            a[k] = strip.specific[place, k]
+        normal_probabilities(a, m)
+        normal_probabilities(strip.submission[place], m)
+        for k in range(m):
+            r = position + k
+            out.rate[year, place, r] = b[k]
+            out.cases[year, place, r] = int(c[k])
+            out.completeness[year, place, r] = strip.submission[place, k]
+            out.collection_type[year, place, r] = 1 if a[k] < 0.5 else 0
+
+
+@inner
+def _observe(
+    plan: Plan,
+    entry: int,
+    first: int,
+    draw: int,
+    key: np.ndarray,
+    filled: np.ndarray,
+    work: Workspace,
+) -> None:
+    """Draw what is observed of those who enter in one year and are ever measured."""
+    field, strip = work.field, work.strip
+    u = strip.uniforms
+    count = plan.observed[entry]
+    for start in range(0, count, STRIP):
+        n = min(STRIP, count - start)
+        slot, base = (
+            field.slot[first + start : first + start + n],
+            field.base[first + start : first + start + n],
+        )
+        fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, n)
+        normal_scores(u[0], strip.part_b_fixed, n)
+        fill_uniforms(u, BLOCK_MIX, slot, base, PERMANENT, draw, key, n)
+        normal_scores(u[0], strip.hcc_risk_score, n)
+        normal_scores(u[1], strip.dual_share, n)
+        exponentials(strip.hcc_risk_score, n)
+        exponentials(strip.dual_share, n)
+        for place in range(PLACES):
+            if place % LANES == 0:
+                fill_uniforms(u, BLOCK_CASES + place // LANES, slot, base, PERMANENT, draw, key, n)
+            normal_scores(u[place % LANES], strip.case_level[place], n)
+            exponentials(strip.case_level[place], n)
+        for year in range(entry, CALENDAR):
+            m = 0
+            position = 0
+            if year < YEARS:
+                # Spread those measured evenly over the strips, to the last one of them.
+                before = plan.measured[entry, year] * start // count
+                m = plan.measured[entry, year] * (start + n) // count - before
+                position = filled[year] + before
+            _observe_year(plan, entry, year, slot, base, draw, key, position, n, m, work)
+    for year in range(entry, YEARS):
+        filled[year] += plan.measured[entry, year]
+
+
+@inner
+def _touch(year: int, n: int, work: Workspace) -> None:
+    """Read a year's observations once and write its scores once."""
+    out, scored = work.observations, work.scored
+    for place in range(PLACES):
+        for i in range(n):
+            asked = out.cases[year, place, i] + out.collection_type[year, place, i]
+            scored.points[place, i] = (
+                out.rate[year, place, i] + out.completeness[year, place, i] + float(asked)
+            )
+    for i in range(n):
+        who = out.specialty[year, i] + out.practice_size[year, i] + out.exempt[year, i]
+        conduct = float(out.improvement_activities[year, i]) + out.promoting_interoperability[year, i]
+        dollars = out.part_b[year, i] + out.payment_year_part_b[year, i]
+        cost = out.cost_per_episode[year, i] + out.true_cost[year, i] + float(out.episodes[year, i])
+        scored.quality_score[i] = float(who)
+        scored.cost_points[i] = cost
+        scored.improvement_activities_adjustment[i] = conduct
+        scored.promoting_interoperability_adjustment[i] = conduct
+        scored.complex_patient_adjustment[i] = out.hcc_risk_score[year, i] + out.dual_share[year, i]
+        scored.small_practice_adjustment[i] = conduct
+        scored.final_score[i] = dollars
+        scored.transformed_score[i] = dollars
+        scored.adjustment_factor[i] = dollars
+        work.factor[year, i] = dollars
+
+
+@kernel
+def draw_floor(
+    plan: Plan, first: int, count: int, key: np.ndarray, filled: np.ndarray, work: Workspace
+) -> None:
+    """Make the variates of consecutive draws of one cohort and touch its arrays.
+
+    Parameters
+    ----------
+    plan : Plan
+        How many of them.
+    first : int
+        Number of the first draw.
+    count : int
+        Number of draws.
+    key : ndarray of uint64, shape (2,)
+        Halves of the seed.
+    filled : ndarray of int64, shape (YEARS,)
+        Workspace; left with the measured clinicians of each year.
+    work : Workspace
+        Written.
+    """
+    for k in range(count):
+        at = 0
+        for entry in range(YEARS):
+            filled[entry] = 0
+        for entry in range(YEARS):
+            _enroll(plan, entry, at, first + k, key, work)
+            at += plan.entering[entry]
+        at = 0
+        for entry in range(YEARS):
+            _observe(plan, entry, at, first + k, key, filled, work)
+            at += plan.entering[entry]
+        for year in range(YEARS):
+            _touch(year, filled[year], work)
+
+
+def make_floor(model: Model, draws: int) -> Callable[[], Any]:
+    """Make a call that does the floor's work for some draws of both cohorts.
+
+    Parameters
+    ----------
+    model : Model
+        The scenario.
+    draws : int
+        How many draws.
+
+    Returns
+    -------
+    callable
+        Takes nothing.
+    """
+    prepared = [make_plan(model, cohort) for cohort in range(len(COHORTS))]
+    filled = np.zeros(YEARS, np.int64)
+
+    def work_floor() -> None:
+        for plan, work in prepared:
+            draw_floor(plan, 0, draws, model.inputs.key, filled, work)
+
+    return work_floor

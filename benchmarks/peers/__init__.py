@@ -1,0 +1,1 @@
+"""What an analyst would write instead."""

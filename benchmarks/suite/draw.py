@@ -1,0 +1,73 @@
+"""The whole kernel: what a draw costs, against its targets, the floor and NumPy."""
+
+from __future__ import annotations
+
+import floor
+import numpy as np
+from peers.numpy_model import simulate as simulate_with_numpy
+
+from asmrisk.simulation.model import Model
+from suite.workload import SIZES, Benchmark, baseline, ratio, seconds, simulator
+
+__all__ = ["TARGET_NANOSECONDS", "Draw"]
+
+#: Most that a measured clinician-year may cost on one core of a current server processor.
+TARGET_NANOSECONDS = 400.0
+
+
+class Draw(Benchmark):
+    """Draws of the baseline with the default recorders, one thread."""
+
+    def setup(self) -> None:
+        super().setup()
+        self.model = Model(baseline())
+        self.simulate, self.record = simulator(self.model, SIZES.draws)
+        self.simulate()
+
+    def time_draws(self) -> None:
+        self.simulate()
+
+    def track_nanoseconds_per_clinician_year(self) -> float:
+        taken = min(seconds(self.simulate) for _ in range(SIZES.rounds))
+        return 1e9 * taken / float(self.record.totals[..., 0].sum())
+
+    track_nanoseconds_per_clinician_year.unit = "ns"  # type: ignore[attr-defined]
+
+    def track_ratio_to_numpy_peer(self) -> float:
+        """Give how many times as long NumPy takes for the same draws."""
+        values = baseline().values
+        return 1.0 / ratio(self.simulate, lambda: simulate_with_numpy(SIZES.draws, 1, values))
+
+    track_ratio_to_numpy_peer.unit = "times"  # type: ignore[attr-defined]
+
+    def track_ratio_to_floor(self) -> float:
+        """Give how many times as long as the floor a draw takes."""
+        return ratio(self.simulate, floor.make_floor(self.model, SIZES.draws))
+
+    track_ratio_to_floor.unit = "times"  # type: ignore[attr-defined]
+
+
+class Precision(Benchmark):
+    """The standard error of a mean over draws that one second of one core's time buys."""
+
+    def setup(self) -> None:
+        super().setup()
+        simulate, record = simulator(Model(baseline()), SIZES.sample)
+        self.taken = seconds(simulate)
+        self.record = record
+
+    def _error(self, by_draw: np.ndarray) -> float:
+        return float(np.std(by_draw, ddof=1) * np.sqrt(self.taken / len(by_draw)))
+
+    def track_error_of_medicare_savings(self) -> float:
+        """Of all five years together, millions of dollars."""
+        return self._error(self.record.totals[..., 14].sum(axis=(1, 2))) / 1e6
+
+    track_error_of_medicare_savings.unit = "USD million in a CPU second"  # type: ignore[attr-defined]
+
+    def track_error_of_penalized_share(self) -> float:
+        """Of the share of those with a final score, all years and both cohorts, percentage points."""
+        scored, share = self.record.totals[..., 1], self.record.totals[..., 8]
+        return 100.0 * self._error((scored * share).sum(axis=(1, 2)) / scored.sum(axis=(1, 2)))
+
+    track_error_of_penalized_share.unit = "percentage points in a CPU second"  # type: ignore[attr-defined]
