@@ -96,7 +96,7 @@ def cache_directory() -> Path | None:
 
 
 def kernels_compiled() -> bool:
-    """Whether an earlier process left compiled kernels for this version on this processor.
+    """Whether an earlier process left the compiled simulation for this version on this processor.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def kernels_compiled() -> bool:
         False before the first run after an install or an update.
     """
     path = cache_directory()
-    return path is not None and any(path.glob("**/*.nbc"))
+    return path is not None and any(path.glob("**/*simulate_draws*.nbc"))
 
 
 def _compile(function: _Function, *, inline: str, inner: bool = False) -> _Function:

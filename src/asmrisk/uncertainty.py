@@ -102,8 +102,8 @@ class Distribution(dict[str, Any]):
         return float(median * math.exp(log_sd * _truncated(low, high, probability)))
 
     def _chosen(self, probability: float) -> float:
-        values = self["values"]
-        weights = self.get("weights", [1.0] * len(values))
+        values: list[float] = self["values"]
+        weights: list[float] = self.get("weights", [1.0] * len(values))
         left = probability * sum(weights)
         for value, weight in zip(values, weights, strict=True):
             left -= weight

@@ -15,7 +15,7 @@ from asmrisk.rule.order import OrderScratch, make_order_scratch
 
 __all__ = [
     "EDGES",
-    "SLOTS",
+    "PLACES",
     "Environment",
     "Observed",
     "Scored",
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 #: Measures of one cohort.
-SLOTS = len(MEASURES) // 2
+PLACES = len(MEASURES) // 2
 #: The benchmark's minimum and its 10th to 90th percentiles.
 EDGES = 10
 
@@ -40,13 +40,13 @@ class Observed(NamedTuple):
 
     Attributes
     ----------
-    rate : ndarray of float64, shape (SLOTS, capacity)
+    rate : ndarray of float64, shape (PLACES, capacity)
         Performance rate, 0 to 1 (Q492 in its own unit); NaN for none.
-    cases : ndarray of int32, shape (SLOTS, capacity)
+    cases : ndarray of int32, shape (PLACES, capacity)
         Eligible cases.
-    completeness : ndarray of float64, shape (SLOTS, capacity)
+    completeness : ndarray of float64, shape (PLACES, capacity)
         Data completeness, 0 to 1; not looked at in claims measures.
-    collection_type : ndarray of int32, shape (SLOTS, capacity)
+    collection_type : ndarray of int32, shape (PLACES, capacity)
         Code in `COLLECTION_TYPES`, or `NOT_REPORTED`.
     specialty : ndarray of int32, shape (capacity,)
         Code in `SPECIALTIES`.
@@ -85,7 +85,7 @@ class Observed(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """What the rule makes of it; shapes ``(SLOTS, capacity)`` and ``(capacity,)``, all float64.
+    """What the rule makes of it; shapes ``(PLACES, capacity)`` and ``(capacity,)``, all float64.
 
     Attributes
     ----------
@@ -124,9 +124,9 @@ class Environment(NamedTuple):
 
     Attributes
     ----------
-    edges : ndarray of float64, shape (SLOTS, PEER_GROUPS, EDGES)
+    edges : ndarray of float64, shape (PLACES, PEER_GROUPS, EDGES)
         Benchmark's minimum and e1..e9 of the oriented rates (higher is better).
-    benchmark_size : ndarray of int64, shape (SLOTS, PEER_GROUPS)
+    benchmark_size : ndarray of int64, shape (PLACES, PEER_GROUPS)
         Participants whose rates make (or would make, if too few) the benchmark; 0 if it is fixed.
     cost_median, cost_sd : ndarray of float64, shape (PEER_GROUPS,)
         Median and sample standard deviation of the peers' cost per episode, USD.
@@ -193,10 +193,10 @@ def make_observed(capacity: int) -> Observed:
         Rates, costs and reference values NaN, collection types `NOT_REPORTED`, the rest 0.
     """
     return Observed(
-        rate=np.full((SLOTS, capacity), np.nan),
-        cases=np.zeros((SLOTS, capacity), np.int32),
-        completeness=np.zeros((SLOTS, capacity)),
-        collection_type=np.full((SLOTS, capacity), NOT_REPORTED, np.int32),
+        rate=np.full((PLACES, capacity), np.nan),
+        cases=np.zeros((PLACES, capacity), np.int32),
+        completeness=np.zeros((PLACES, capacity)),
+        collection_type=np.full((PLACES, capacity), NOT_REPORTED, np.int32),
         specialty=np.zeros(capacity, np.int32),
         practice_size=np.zeros(capacity, np.int32),
         part_b=np.zeros(capacity),
@@ -223,7 +223,7 @@ def make_scored(capacity: int) -> Scored:
     Scored
         NaN everywhere.
     """
-    by_measure = np.full((SLOTS, capacity), np.nan)
+    by_measure = np.full((PLACES, capacity), np.nan)
     return Scored(by_measure, *(np.full(capacity, np.nan) for _ in Scored._fields[1:]))
 
 
@@ -236,8 +236,8 @@ def make_environment() -> Environment:
         NaN and 0 everywhere.
     """
     return Environment(
-        edges=np.full((SLOTS, PEER_GROUPS, EDGES), np.nan),
-        benchmark_size=np.zeros((SLOTS, PEER_GROUPS), np.int64),
+        edges=np.full((PLACES, PEER_GROUPS, EDGES), np.nan),
+        benchmark_size=np.zeros((PLACES, PEER_GROUPS), np.int64),
         cost_median=np.full(PEER_GROUPS, np.nan),
         cost_sd=np.full(PEER_GROUPS, np.nan),
         cost_peers=np.zeros(PEER_GROUPS, np.int64),

@@ -39,6 +39,7 @@ def deduct(policy: np.record, observed: Observed, n: int, scored: Scored) -> Non
         taking_part = observed.exempt[i] == 0
         attested = observed.improvement_activities[i]
         activities = both if attested >= 2 else (one if attested == 1 else none)
-        interoperability = most * (1.0 - observed.promoting_interoperability[i] / 100.0)
+        # A sum with 0, lest a full score deduct -0.
+        interoperability = 0.0 + most * (1.0 - observed.promoting_interoperability[i] / 100.0)
         scored.improvement_activities_adjustment[i] = activities if taking_part else 0.0
         scored.promoting_interoperability_adjustment[i] = interoperability if taking_part else 0.0
