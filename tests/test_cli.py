@@ -274,7 +274,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
 
         return record
 
-    summary = SimpleNamespace(to_text=lambda: "the summary")
+    summary = SimpleNamespace(
+        to_text=lambda: "the summary", to_json=lambda: '{"all": "digits"}', to_csv=lambda: "all,digits\n"
+    )
     for place, result in {
         "asmrisk.simulation.engine.run": Path("results/x.zarr"),
         "asmrisk.simulation.engine.warmup": None,
@@ -330,11 +332,52 @@ def test_the_other_commands_pass_on(calls: list[Any]) -> None:
     )
     assert call("score", "t.csv", "--scenario", BASELINE, "--out", "y.csv").exit_code == 0
     assert [name for name, *_ in calls] == ["replay", "status", "summarize", "warmup", "score", "score"]
-    assert calls[0][1:] == ((Path("r.zarr"),), {"draw": 3, "out": Path("x.csv")})
+    assert calls[0][1:] == ((Path("r.zarr"),), {"draw": 3, "out": Path("x.csv"), "roster": None})
     assert calls[1][1:] == ((Path("r.zarr"),), {"verify": False})
+    assert calls[2][1:] == ((Path("r.zarr"),), {"by": None, "metrics": None, "partial": False})
     assert calls[4][1] == (Path("t.csv"),)
     assert calls[4][2]["scenario"].values["policy.tie_rule"][2027] == "mid"
     assert calls[5][2]["scenario"].differences() == {}
+
+
+def test_summarize_passes_on_what_is_asked_for(calls: list[Any]) -> None:
+    chosen = ["--by", "year, cohort", "--metric", "episodes", "--metric", "scored", "--partial"]
+    assert call("summarize", "r.zarr", *chosen).stdout == "the summary\n"
+    assert call("summarize", "r.zarr", "--by", "specialty", "--format", "csv").stdout == "all,digits\n"
+    assert call("summarize", "r.zarr", "--format", "json").stdout == '{"all": "digits"}\n'
+    assert [named for _, _, named in calls] == [
+        {"by": ["year", "cohort"], "metrics": ("episodes", "scored"), "partial": True},
+        {"by": ["specialty"], "metrics": None, "partial": False},
+        {"by": None, "metrics": None, "partial": False},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "messages"),
+    [
+        (["--by", "yeer,cohrt"], ["'cohrt' is no label; is 'cohort' meant?", "'yeer' is no label; is 'p"]),
+        (["--by", "year,"], ["'' is no label; Allowed are year, cohort, specialty, practice_size."]),
+        (["--metric", "net_adjustmnt"], ["'net_adjustmnt' is no metric; is 'net_adjustment' meant?"]),
+        (["--metric", "a b c", "--metric", "epsiodes"], ["'a b c' is no metric;", "is 'episodes' meant?"]),
+        (["--by", "specialty", "--metric", "episodes"], ["episodes is not kept by specialty and practice"]),
+    ],
+)
+def test_unknown_labels_and_metrics_are_answered_with_the_nearest(
+    arguments: list[str], messages: list[str]
+) -> None:
+    result = call("summarize", "none.zarr", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    lines = result.stderr.splitlines()
+    assert len(lines) == len(messages)
+    for line, message in zip(lines, messages, strict=True):
+        assert line.startswith("asmrisk: ")
+        assert message in line
+
+
+def test_an_unknown_layout_of_a_summary() -> None:
+    result = call("summarize", "none.zarr", "--format", "xml")
+    assert result.exit_code == 2
+    assert "'xml' is not one of 'table', 'json', 'csv'" in result.stderr
 
 
 # ------------------------------------------------------------------------------- the policy listing

@@ -169,14 +169,15 @@ def run(
 @_results_argument
 @click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
-def replay(results: Path, draw: int, out: Path) -> None:
+@click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
+def replay(results: Path, draw: int, out: Path, roster: Path | None) -> None:
     """Write the clinician table of one draw.
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
     """
     from asmrisk.simulation.replay import replay
 
-    click.echo(f"Clinicians: {replay(results, draw=draw, out=out)}")
+    click.echo(f"Clinicians: {replay(results, draw=draw, out=out, roster=roster)}")
 
 
 @commands.command(
@@ -216,16 +217,37 @@ def status(results: Path, verify: bool) -> None:
     click.echo(str(status(results, verify=verify)))
 
 
-@commands.command(epilog=_example("asmrisk summarize results/baseline.zarr"))
+@commands.command(
+    epilog=_example("asmrisk summarize results/baseline.zarr --by year,specialty --metric net_adjustment")
+)
 @_results_argument
-def summarize(results: Path) -> None:
+@click.option(
+    "--by",
+    metavar="LABELS",
+    help="Tell apart by any of year, cohort, specialty, practice_size, with commas between them.",
+)
+@click.option("--metric", "metrics", metavar="NAME", multiple=True, help="Only this metric; may be repeated.")
+@click.option("--partial", is_flag=True, help="Take the finished draws of a run that is not finished.")
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to write it; JSON and CSV have all digits.",
+)
+def summarize(results: Path, by: str | None, metrics: tuple[str, ...], partial: bool, layout: str) -> None:
     """Print the main figures of RESULTS.
 
-    Every estimate comes with its standard error.
+    Every estimate comes with its standard error. With neither --by nor --metric it prints what a run prints
+    at its end; an unknown NAME is answered with the list of metrics.
     """
     from asmrisk.analysis import summarize
 
-    click.echo(summarize(results).to_text())
+    labels = None if by is None else [label.strip() for label in by.split(",")]
+    summary = summarize(results, by=labels, metrics=metrics or None, partial=partial)
+    write = {"table": summary.to_text, "json": summary.to_json, "csv": summary.to_csv}[layout]
+    click.echo(write().rstrip("\n"))
 
 
 @commands.command(epilog=_example("asmrisk validate scenarios/*.toml"))
