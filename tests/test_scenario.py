@@ -694,9 +694,13 @@ def test_quantiles_of_a_choice() -> None:
 # ------------------------------------------------------------------------------- roster
 
 
+#: The smallest roster.
+ROSTER = "clinician_id,cohort,specialty,practice_size,part_b_payments\nA,heart_failure,cardiology,3,2e5\n"
+
+
 def test_a_roster_is_relative_to_the_file_that_states_it(folder: Path) -> None:
     (folder / "deep").mkdir()
-    write("deep/ours.csv", "x")
+    write("deep/ours.csv", ROSTER)
     write("deep/base.toml", "population.roster = 'ours.csv'")
     scenario = load_scenario(write("x.toml", "extends = 'deep/base'"))
     assert scenario.roster == folder / "deep" / "ours.csv"
@@ -706,14 +710,22 @@ def test_a_roster_is_relative_to_the_file_that_states_it(folder: Path) -> None:
 
 
 def test_a_roster_counts_by_its_content(folder: Path) -> None:
-    write("a.csv", "x")
-    write("b.csv", "x")
+    write("a.csv", ROSTER)
+    write("b.csv", ROSTER.replace("2e5", "200000"))
     identity = {
         name: load_scenario(write("x.toml", f"population.roster = '{name}.csv'")).identity() for name in "ab"
     }
     assert identity["a"] == identity["b"] != load_scenario(write("y.toml", "")).identity()
-    write("b.csv", "y")
+    write("b.csv", ROSTER.replace("2e5", "200001"))
     assert load_scenario("x.toml").identity() != identity["a"]
+
+
+def test_what_is_wrong_with_a_roster_is_said_with_the_rest(folder: Path) -> None:
+    write("a.csv", ROSTER.replace("2e5", "-1"))
+    with pytest.raises(InputError) as caught:
+        load_scenario(write("x.toml", "population.roster = 'a.csv'\npolicy.risk_level = 7"))
+    assert any("a.csv, line 2: part_b_payments is '-1'" in each for each in caught.value.problems)
+    assert any("policy.risk_level" in each for each in caught.value.problems)
 
 
 # ------------------------------------------------------------------------------- identity and round trips

@@ -50,7 +50,8 @@ class _Commands(click.Group):
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning  # type: ignore[assignment]
                 result = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # Closed by whoever started us.
+                sys.stdout.flush()
             return result
         except InputError as error:
             _fail(ctx, _EXIT_INPUT, *error.problems)

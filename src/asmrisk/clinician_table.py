@@ -7,10 +7,13 @@ a file to the last bit.
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
 import importlib.util
 import io
 import os
+import stat
 import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
@@ -29,7 +32,7 @@ from asmrisk.clinician_columns import (
     measure_columns,
     points_column,
 )
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, RunError
 
 __all__ = [
     "CLINICIAN_COLUMNS",
@@ -97,10 +100,7 @@ def read_clinicians(
         without a cost, a reported measure without cases, a clinician twice in a year.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; give a clinician table, a .csv or .parquet file.")
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; give a clinician table, a .csv or .parquet file.")
+    _require_file(path)
     if path.suffix.lower() in _PARQUET:
         return check_clinicians(
             _read_parquet(path), source=str(path), required=required, notes=notes, known_years=known_years
@@ -165,6 +165,8 @@ def write_clinicians(
     ------
     InputError
         As `check_output`, or if the place cannot be written to.
+    RunError
+        If the disk is full.
     """
     path = check_output(path, inputs=inputs)
     frame = in_table_order(frame)
@@ -175,10 +177,15 @@ def write_clinicians(
         else:
             frame.to_csv(temporary, index=False, lineterminator="\n")
         temporary.replace(path)
-    except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name.
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(f"{path} cannot be written: {reason}; free some space.") from None
+        raise InputError(f"{path} cannot be written: {reason}.") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        # On a read-only disk even what is not there cannot be removed.
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
     return path
 
 
@@ -200,21 +207,42 @@ def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.Path
     Raises
     ------
     InputError
-        If the name ends in none of ``.csv``, ``.parquet`` and ``.pq``, is a folder's or one of `inputs`, if
-        its folder does not exist, or if Parquet is asked for without pyarrow.
+        If the name ends in none of ``.csv``, ``.parquet`` and ``.pq``, is a folder's or one of `inputs` or
+        too long, if its folder does not exist, or if Parquet is asked for without pyarrow.
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", *_PARQUET):
         raise InputError(f"{path}: a table is written as .csv or .parquet; give a name that ends so.")
-    if path.is_dir():
+    try:
+        folder, homeless = path.is_dir(), not path.parent.is_dir()
+        taken = any(path.exists() and Path(each).exists() and path.samefile(each) for each in inputs)
+    except OSError as error:  # A name too long, a loop of links.
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+    if folder:
         raise InputError(f"{path} is a folder; give the name of a file.")
-    if not path.parent.is_dir():
+    if homeless:
         raise InputError(f"{path}: the folder {path.parent} does not exist; create it first.")
-    if any(path.exists() and Path(each).exists() and path.samefile(each) for each in inputs):
+    if taken:
         raise InputError(f"{path} is the input; give another name for the output.")
     if path.suffix.lower() in _PARQUET:
         _need_pyarrow(path)
     return path
+
+
+def _require_file(path: Path) -> None:
+    """Check that there is a file at a path, and say what is there instead."""
+    remedy = "give a clinician table, a .csv or .parquet file."
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path}: there is no such file; {remedy}") from None
+    except (OSError, ValueError) as error:  # A name too long or with a NUL character, a loop of links.
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path} cannot be read: {reason}.") from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a folder; {remedy}")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is a device or a pipe; {remedy}")
 
 
 def _need_pyarrow(path: Path) -> None:

@@ -118,10 +118,14 @@ class Scenario:
         Raises
         ------
         InputError
-            If the roster cannot be read.
+            If the roster cannot be read or used.
         """
         values = {name: self.values[name] for name in self.values if name not in (*RUN, ROSTER.name)}
-        roster = None if self.roster is None else _digest(self.roster)
+        roster = None
+        if self.roster is not None:
+            from asmrisk.population.roster import read_roster
+
+            roster = read_roster(self.roster).digest
         content = {"values": values, "uncertainty": self.uncertainty, "roster": roster}
         return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
@@ -204,13 +208,6 @@ def stated(by_year: Mapping[int, Any]) -> Any:
             changes[str(year)] = value
         held = value
     return held if len(changes) == 1 else changes
-
-
-def _digest(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"{path}: the roster cannot be read ({error.strerror})") from None
 
 
 def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Scenario:
@@ -325,6 +322,7 @@ def _build(sources: list[Source], problems: list[str], title: str, source: Path 
     for name in _WEIGHTS:
         if name in layers.uncertainty:
             layers.reject(f"uncertainty.{name}: the weights of quality and cost must make 1 in every draw")
+    problems = [*problems, *_roster_problems(layers.values())]
     if not problems and not layers.problems:
         for text in _calibration_problems(layers.values()):
             layers.reject(text)
@@ -351,6 +349,21 @@ def _calibration_problems(values: Values) -> tuple[str, ...]:
 
     try:
         population_records(values)
+    except InputError as error:
+        return error.problems
+    return ()
+
+
+def _roster_problems(values: Values) -> tuple[str, ...]:
+    """Find what is wrong with the roster's table; that there is none was found where it is stated."""
+    path = values[ROSTER.name]
+    if path == NO_ROSTER or not Path(path).is_file():
+        return ()
+    # Pandas takes a while to import.
+    from asmrisk.population.roster import read_roster
+
+    try:
+        read_roster(path)
     except InputError as error:
         return error.problems
     return ()

@@ -6,15 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.metrics import METRICS, Metric, metric_draws
     from asmrisk.analysis.summary import Summary, summarize
 
-__all__ = ["METRICS", "Metric", "Summary", "metric_draws", "summarize"]
+__all__ = ["METRICS", "Metric", "Summary", "clinicians", "metric_draws", "summarize"]
 
 _HOMES = {
     "METRICS": "metrics",
     "Metric": "metrics",
     "Summary": "summary",
+    "clinicians": "clinician_risk",
     "metric_draws": "metrics",
     "summarize": "summary",
 }

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from asmrisk.analysis.clinician_risk import clinician_tables, clinicians
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.estimates import mean, quantile, ranks, standard_deviation
 from asmrisk.analysis.metrics import BY, METRICS, check_by, check_metric, metric_draws
@@ -66,6 +67,8 @@ class Summary:
         The run is not finished.
     standard : bool
         The summary that ends a run, not one of chosen metrics.
+    clinicians : xarray.Dataset or None
+        What `asmrisk.analysis.clinicians` gives, where a scenario has a roster.
     """
 
     dataset: xr.Dataset
@@ -74,6 +77,7 @@ class Summary:
     seed: int | None
     partial: bool
     standard: bool
+    clinicians: xr.Dataset | None = None
 
     @property
     def draws(self) -> int:
@@ -185,7 +189,10 @@ class Summary:
             ]
             for size in sizes
         ]
-        return lines + _tables(labels, [("Share penalized, %, by practice size", sizes, columns)])
+        lines += _tables(labels, [("Share penalized, %, by practice size", sizes, columns)])
+        for rows, columns_of in [] if self.clinicians is None else clinician_tables(self.clinicians):
+            lines += _tables(rows, columns_of)
+        return lines
 
     def _estimate(self, name: str, year: int | None) -> xr.DataArray:
         if year is None:
@@ -294,6 +301,9 @@ def summarize(
         seed=origin.get("seed"),
         partial=bool(results.attrs.get("partial", False)),
         standard=standard,
+        clinicians=clinicians(source, partial=partial)
+        if source and standard and "roster" in origin
+        else None,
     )
 
 

@@ -40,6 +40,8 @@ _Codes = NDArray[np.int64]
 #: Rows of the latents: general quality, cost, specific quality of each measure.
 _GENERAL, _COST, _SPECIFIC = 0, 1, 2
 _BINOMIAL = 1
+#: The simulation reads a table of scores up to here.
+_HIGHEST_SCORE = float(SCORES[-2])
 #: Probabilities and variances are kept this far from where they would make a certainty.
 _NEVER = 1e-9
 _HERMITE_NODES, _HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
@@ -118,8 +120,8 @@ def part_b_scores(
         # A point of a flat stretch is as good as another: the first keeps the table ascending.
         rising = np.concatenate([[True], np.diff(shape) > 0.0])
         at = np.interp(ratio, shape[rising], SCORES[rising])
-        at = np.where(ratio >= shape[-1], SCORE_LIMIT, at)
-        over = (ratio < shape[0]) | (ratio > shape[-1])
+        at = np.minimum(np.where(ratio >= shape[-1], SCORE_LIMIT, at), _HIGHEST_SCORE)
+        over = (ratio < shape[0]) | (ratio > shape[-2])
         rest = np.where(over, np.exp(ratio - read_shape(shape, at)), 1.0)
         score[:, of] = np.where(np.isnan(paid), np.nan, np.where(paid > 0.0, at, -SCORE_LIMIT))
         factor[:, of] = np.where(np.isnan(paid), np.nan, np.where(paid > 0.0, rest, 0.0))
@@ -276,7 +278,7 @@ def latent_states(population: np.record, known: Clinicians, level: Normal) -> St
             mean *= persistence
             covariance *= persistence * persistence
             covariance += (1.0 - persistence * persistence) * np.eye(states)
-        for at in np.flatnonzero(known.years == year):
+        for at in np.flatnonzero(known.years == year).tolist():
             told, likelihood = _cost_evidence(population, known, at, expected)
             _update(mean, covariance, cost, told, likelihood)
             for place in range(places):
@@ -366,12 +368,10 @@ def _type_shares(
     electronic = population.ecqm_share[size_class(population, known.practice_size)]
     share[0] = np.where(code < 0, electronic, share[0])
     share[1] = np.where(code < 0, 1.0 - electronic, share[1])
-    return share
+    return np.asarray(share)
 
 
-def _binomial(
-    population: np.record, quantiles: _Array, score: _Array, rate: _Array, cases: _Array
-) -> _Array:
+def _binomial(population: np.record, quantiles: _Array, score: _Array, rate: _Array, cases: _Array) -> _Array:
     true = np.clip(read_rate(quantiles, ndtr(score)), _NEVER, 1.0 - _NEVER)
     met = rate * cases
     # Reported rates are rounded: what is met need not be a whole number.

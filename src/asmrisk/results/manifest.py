@@ -315,9 +315,11 @@ class Description:
 
 def _settings(provenance: dict[str, Any]) -> dict[str, Any]:
     parameters = provenance.get("parameters", {})
-    return {name: each.get("value") for name, each in parameters.items() if not name.startswith("run.")} | {
-        f"uncertainty of {name}": each for name, each in provenance.get("uncertainty", {}).items()
-    }
+    settings = {name: each.get("value") for name, each in parameters.items() if not name.startswith("run.")}
+    settings |= {f"uncertainty of {name}": each for name, each in provenance.get("uncertainty", {}).items()}
+    if "roster" in provenance:
+        settings["content of population.roster"] = provenance["roster"]["sha256"][:12]
+    return settings
 
 
 def _short(settings: dict[str, Any], name: str) -> str:

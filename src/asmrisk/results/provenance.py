@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from llvmlite import binding
 
 from asmrisk.jit import kernel_hash
+from asmrisk.rule.definitions import COHORTS
 
 if TYPE_CHECKING:
     from asmrisk.scenario import Scenario
@@ -43,14 +44,22 @@ def provenance(scenario: Scenario) -> dict[str, Any]:
     dict
         Plain JSON: ``created``, ``software``, ``kernels``, ``seed``, ``scenario`` (its ``identity`` and its
         ``definition``, as `asmrisk.scenario.scenario_from_dict` reads it), ``parameters`` (value, unit, basis
-        and citation by name), ``uncertainty``, ``environment``. A roster appears by the name of its file.
+        and citation by name), ``uncertainty``, ``environment``. A roster appears by the name of its file, the
+        digest of its content and the number of its clinicians by cohort (``roster``).
     """
     declared = scenario.values.parameters
     values = dict(scenario.values)
     definition = scenario.to_dict()
     if scenario.roster is not None:
         values["population.roster"] = definition["population"]["roster"] = scenario.roster.name
-    record = {
+    roster = {}
+    if scenario.roster is not None:
+        from asmrisk.population.roster import read_roster
+
+        read = read_roster(scenario.roster)
+        counts = dict(zip(COHORTS, (each.count for each in read.cohorts), strict=True))
+        roster = {"roster": {"sha256": read.digest, "clinicians": counts}}
+    record: dict[str, Any] = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "software": {"python": platform.python_version()} | {name: version(name) for name in _SOFTWARE},
         "kernels": kernel_hash(),
@@ -66,6 +75,7 @@ def provenance(scenario: Scenario) -> dict[str, Any]:
             for name, value in values.items()
         },
         "uncertainty": scenario.uncertainty,
+        **roster,
         "environment": {
             "processor": binding.get_host_cpu_name(),
             "processors": os.cpu_count(),

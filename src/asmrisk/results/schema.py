@@ -24,15 +24,28 @@ from asmrisk.rule.definitions import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asmrisk.population.roster import Roster
     from asmrisk.scenario import Scenario
 
-__all__ = ["GROUPS", "QUANTILES", "Variable", "coordinates", "empty_block", "scored_measures", "variables"]
+__all__ = [
+    "GROUPS",
+    "QUANTILES",
+    "Variable",
+    "coordinates",
+    "descriptions",
+    "empty_block",
+    "scored_measures",
+    "variables",
+]
 
 #: Levels of the quantile variables.
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
-#: Groups of a store: the root, what a clinician was ranked against, the parameter values that were drawn.
-GROUPS = ("", "environment", "knowledge")
+#: Groups of a store: the root, what a clinician was ranked against, the parameter values that were drawn, and
+#: what happens to each of a roster's clinicians.
+GROUPS = ("", "environment", "knowledge", "clinician")
 
 _COHORT = ("draw", "performance_year", "cohort")
 _SPECIALTY = ("draw", "performance_year", "specialty", "practice_size")
@@ -168,6 +181,15 @@ _KNOWLEDGE = Variable(
 )
 
 
+_CLINICIAN = tuple(
+    Variable(name, ("draw", "performance_year", "clinician"), _NUMBER, units, meaning, "clinician")
+    for name, units, meaning in (
+        ("adjustment_factor", "1", "Adjustment factor of a clinician of the roster; NaN if not measured"),
+        ("adjustment_usd", "USD", "Adjustment paid to the clinician (negative: taken); NaN if not measured"),
+    )
+)
+
+
 def scored_measures(scenario: Scenario) -> tuple[str, ...]:
     """Name the measures that are in a cohort's set in any performance year.
 
@@ -195,7 +217,7 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
     ----------
     scenario : Scenario
         Its peer groups decide the dimensions of the environment's variables, its uncertainty whether there
-        is a group ``knowledge``.
+        is a group ``knowledge``, its roster whether there is a group ``clinician``.
 
     Returns
     -------
@@ -209,6 +231,8 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
     )
     if scenario.uncertainty:
         declared += (_KNOWLEDGE,)
+    if scenario.roster is not None:
+        declared += _CLINICIAN
     return {variable.path: variable for variable in declared}
 
 
@@ -218,7 +242,7 @@ def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
     Parameters
     ----------
     scenario : Scenario
-        Decides the measures and the uncertain parameters.
+        Decides the measures, the uncertain parameters and the roster.
 
     Returns
     -------
@@ -229,7 +253,8 @@ def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
     def names(labels: tuple[str, ...]) -> NDArray[Any]:
         return np.array(labels, dtype=object)
 
-    return {
+    roster = {} if scenario.roster is None else {"clinician": _roster(scenario.roster).ids}
+    return roster | {
         "performance_year": np.array(PERFORMANCE_YEARS, dtype=np.int64),
         "cohort": names(COHORTS),
         "specialty": names(SPECIALTIES),
@@ -240,6 +265,34 @@ def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
         "edge": np.arange(1, 10, dtype=np.int64),
         "parameter": names(tuple(sorted(scenario.uncertainty))),
     }
+
+
+def descriptions(scenario: Scenario) -> dict[str, tuple[str, str, NDArray[Any]]]:
+    """Give the labels that describe the entries of another label.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its roster says who the clinicians are.
+
+    Returns
+    -------
+    dict of str to tuple
+        By path (``clinician/cohort``): the dimension, the meaning and the labels.
+    """
+    if scenario.roster is None:
+        return {}
+    roster = _roster(scenario.roster)
+    return {
+        "clinician/cohort": ("clinician", "Cohort", roster.cohort_names),
+        "clinician/specialty": ("clinician", "Specialty", roster.specialty_names),
+    }
+
+
+def _roster(path: Path) -> Roster:
+    from asmrisk.population.roster import read_roster
+
+    return read_roster(path)
 
 
 def empty_block(scenario: Scenario, count: int) -> dict[str, NDArray[Any]]:

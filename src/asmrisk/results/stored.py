@@ -10,7 +10,7 @@ from asmrisk.errors import InputError
 from asmrisk.jit import kernel_hash
 from asmrisk.results.provenance import package_version
 from asmrisk.results.store import committed_draws, require_store
-from asmrisk.scenario import Scenario, scenario_from_dict
+from asmrisk.scenario import NO_ROSTER, Scenario, scenario_from_dict
 
 __all__ = ["StoredRun", "stored_run"]
 
@@ -31,15 +31,16 @@ class StoredRun:
     draws: int
 
 
-def stored_run(path: str | os.PathLike[str], *, folder: str | os.PathLike[str] = ".") -> StoredRun:
+def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] | None = None) -> StoredRun:
     """Read what a store is a run of, for simulating its draws again with the same numbers.
 
     Parameters
     ----------
     path : str or path-like
         The store that ``asmrisk run`` wrote.
-    folder : str or path-like
-        Where a roster lies, if the scenario has one.
+    roster : str or path-like, optional
+        The run's roster, if it had one; looked for in the current folder if not given. A store does not hold
+        it.
 
     Returns
     -------
@@ -49,8 +50,8 @@ def stored_run(path: str | os.PathLike[str], *, folder: str | os.PathLike[str] =
     Raises
     ------
     InputError
-        If there is no store, or it was written by another version or other kernels, whose numbers this
-        version cannot give again.
+        If there is no store, it was written by another version or other kernels, whose numbers this version
+        cannot give again, or the run's roster is not there or not the same.
     """
     root, description = require_store(path)
     if description.version != package_version() or description.kernels != kernel_hash():
@@ -60,4 +61,22 @@ def stored_run(path: str | os.PathLike[str], *, folder: str | os.PathLike[str] =
             "version that wrote it, or run the scenario anew to another place."
         )
     definition = description.provenance["scenario"]["definition"]
-    return StoredRun(scenario_from_dict(definition, folder=Path(folder)), committed_draws(root))
+    name = definition["population"]["roster"]
+    if name == NO_ROSTER:
+        if roster is not None:
+            raise InputError(f"{root} is a run without a roster; leave out --roster.")
+        return StoredRun(scenario_from_dict(definition), committed_draws(root))
+    place = Path(name if roster is None else roster)
+    if not place.is_file():
+        raise InputError(
+            f"{root} is a run with the roster {name}, which a store does not hold, and there is no file "
+            f"{place}. Say where the roster is with --roster."
+        )
+    population = definition["population"] | {"roster": str(place.resolve())}
+    scenario = scenario_from_dict(definition | {"population": population})
+    if scenario.identity() != description.scenario:
+        raise InputError(
+            f"{place} is not the roster of {root}: its content differs from the one that was simulated. Give "
+            "the table as it was then with --roster."
+        )
+    return StoredRun(scenario, committed_draws(root))

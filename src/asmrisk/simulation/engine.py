@@ -9,6 +9,7 @@ an executor of threads here; it would take a cluster's client in the same place.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import signal
 import sys
@@ -42,6 +43,9 @@ _PIECE = 32
 _PIECES_PER_WAVE = 64
 
 _LAST_NAME = 10**12 - 1
+
+#: Bytes of a block from which its memory is worth a word.
+_LARGE = 2e8
 
 _Arrays = dict[str, NDArray[Any]]
 
@@ -121,7 +125,9 @@ def run(
     out = Path(out) if out is not None else _default_place(scenario)
     workers = workers or os.cpu_count() or 1
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
-    simulate = _model(scenario) if simulate is None else simulate
+    if scenario.roster is not None:
+        _announce(scenario, draws, block_size, progress)
+    simulate = _model(scenario, progress) if simulate is None else simulate
     # Zarr takes a while to import: a scenario that cannot be used is refused before.
     from asmrisk.results.store import Store
 
@@ -179,10 +185,42 @@ def _default_place(scenario: Scenario) -> Path:
     return Path("results") / f"{stem}.zarr"
 
 
-def _model(scenario: Scenario) -> _Simulate:
+def _announce(scenario: Scenario, draws: int, block_size: int | None, progress: Progress) -> None:
+    """Say how much the clinicians of the roster add to the results."""
+    from asmrisk.results.schema import coordinates, variables
+    from asmrisk.results.store import BLOCK_LENGTH
+
+    labels = coordinates(scenario)
+    size = sum(
+        np.dtype(variable.dtype).itemsize * math.prod(len(labels[dim]) for dim in variable.dims[1:])
+        for variable in variables(scenario).values()
+        if variable.group == "clinician"
+    )
+    text = (
+        f"the roster's {len(labels['clinician']):,} clinicians add about {_bytes(size)} a draw, "
+        f"{_bytes(size * draws)} in all"
+    )
+    together = size * min(draws, block_size or BLOCK_LENGTH)
+    if together > _LARGE:
+        text += f", and {_bytes(together)} of memory for each block under way (--block-size makes it less)"
+    progress.say(text)
+
+
+def _bytes(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000.0:
+            return f"{size:.2g} {unit}" if size < 10.0 else f"{size:.0f} {unit}"
+        size /= 1000.0
+    return f"{size:.2g} GB" if size < 10.0 else f"{size:,.0f} GB"
+
+
+def _model(scenario: Scenario, progress: Progress | None = None) -> _Simulate:
     from asmrisk.simulation.model import Model, simulate_block
 
     model = Model(scenario)
+    if progress is not None:
+        for note in model.notes:
+            progress.say(note)
 
     def simulate(first: int, count: int, progress: NDArray[np.int64]) -> _Arrays:
         return simulate_block(model, first, count, progress)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.jit import inner
-from asmrisk.rule.arrays import SLOTS as PLACES
+from asmrisk.rule.arrays import PLACES
 from asmrisk.rule.definitions import COHORTS
 from asmrisk.simulation.normal import normal_cdf, normal_quantile
 
@@ -27,12 +27,14 @@ STATES = SPECIFIC + PLACES
 #: submission of each measure.
 SILENCE, IMPROVEMENT, INTEROPERABILITY, SUBMISSION = 0, 1, 2, 3
 HABITS = SUBMISSION + PLACES
+#: Highest normal score of expected episodes.
+HIGHEST_LEVEL = 7.0
 
 
 class Known(NamedTuple):
     """What is known of the roster's clinicians; `most` is the larger cohort's number of them."""
 
-    count: np.ndarray  # int64 (cohorts,)
+    clinicians: np.ndarray  # int64 (cohorts,): how many
     specialty: np.ndarray  # int64 (cohorts, most): code
     practice_size: np.ndarray  # int64 (cohorts, most): clinicians in the practice
     collection_type: np.ndarray  # int64 (cohorts, most): code of the clinician's choice; -1 not known
@@ -45,7 +47,7 @@ class Known(NamedTuple):
     )  # int64 (cohorts, CALENDAR, most): from two years before the first year; -1 not known
     part_b_score: np.ndarray  # float64 (cohorts, most): normal score of the known Part B payments
     part_b_factor: np.ndarray  # float64 (cohorts, most): known dollars over the distribution's at that score
-    years_since: np.ndarray  # int64 (cohorts, most): from what is known to the first performance year
+    years_since: np.ndarray  # int64 (cohorts, most): from the known payments to the first performance year
     case_log_mean: np.ndarray  # float64 (cohorts, PLACES, most): log of eligible cases a year; NaN not known
     case_log_sd: np.ndarray  # float64 (cohorts, PLACES, most)
     state_mean: np.ndarray  # float64 (cohorts, STATES, most): latents in the first performance year
@@ -54,6 +56,7 @@ class Known(NamedTuple):
     )  # float64 (cohorts, STATES, STATES, most): lower Cholesky factor of their covariance
     habit_low: np.ndarray  # float64 (cohorts, HABITS, most): probabilities between which the habit lay
     habit_high: np.ndarray  # float64 (cohorts, HABITS, most)
+    habit_years_since: np.ndarray  # int64 (cohorts, HABITS, most): from then to the first performance year
 
 
 def nobody_known(most: int = 0) -> Known:
@@ -75,7 +78,7 @@ def nobody_known(most: int = 0) -> Known:
     root = np.zeros((cohorts, STATES, STATES, most))
     root[:, np.arange(STATES), np.arange(STATES)] = 1.0
     return Known(
-        count=np.zeros(cohorts, np.int64),
+        clinicians=np.zeros(cohorts, np.int64),
         specialty=np.zeros((cohorts, most), np.int64),
         practice_size=np.ones((cohorts, most), np.int64),
         collection_type=np.full((cohorts, most), -1, np.int64),
@@ -93,6 +96,7 @@ def nobody_known(most: int = 0) -> Known:
         state_root=root,
         habit_low=np.zeros((cohorts, HABITS, most)),
         habit_high=np.ones((cohorts, HABITS, most)),
+        habit_years_since=np.zeros((cohorts, HABITS, most), np.int64),
     )
 
 
@@ -100,7 +104,8 @@ def nobody_known(most: int = 0) -> Known:
 def level_score(known: Known, cohort: int, slot: int, uniform: float) -> float:
     """Draw the normal score of a known clinician's expected episodes."""
     score: float = known.level_mean[cohort, slot] + known.level_sd[cohort, slot] * normal_quantile(uniform)
-    return score
+    # Beyond, its probability would come too close to 1 for a quantile function.
+    return min(score, HIGHEST_LEVEL)
 
 
 @inner
@@ -149,7 +154,7 @@ def habit_score(
     high = known.habit_high[cohort, row, slot]
     score = fresh
     if high - low < 1.0:
-        kept = _kept(persistence, known.years_since[cohort, slot])
+        kept = _kept(persistence, known.habit_years_since[cohort, row, slot])
         score = kept * normal_quantile(low + past * (high - low)) + math.sqrt(1.0 - kept * kept) * fresh
     return score
 

@@ -6,16 +6,18 @@ import numpy as np
 
 from asmrisk.parameters import Values
 from asmrisk.population.inputs import behavior_records, population_records
+from asmrisk.population.roster import read_roster
 from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.definitions import COHORTS
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario import Scenario
 from asmrisk.simulation.draw import Inputs, Workspace, make_workspace, simulate_draws
 from asmrisk.simulation.knowledge import draw_values, with_values
-from asmrisk.simulation.known import nobody_known
+from asmrisk.simulation.known import Known, nobody_known
 from asmrisk.simulation.participation import YEARS
 from asmrisk.simulation.philox import seed_key
 from asmrisk.simulation.record import make_record, unpack
+from asmrisk.simulation.roster import known_clinicians, slots_with_roster
 
 __all__ = ["Model", "simulate_block"]
 
@@ -36,25 +38,40 @@ class Model:
     ----------
     scenario : Scenario
         As given.
+    roster : Roster or None
+        The scenario's own clinicians.
     inputs : Inputs
         What the kernels read where nothing is uncertain.
+    notes : tuple of str
+        How many clinicians of each cohort are the roster's; empty without one.
 
     Raises
     ------
     InputError
-        If no population can be calibrated to the scenario's values.
+        If no population can be calibrated to the scenario's values, or the roster cannot be read.
     """
 
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
         self._key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
         self._edges = fixed_edges()
-        self._known = nobody_known()
+        self.roster = None if scenario.roster is None else read_roster(scenario.roster)
+        self._nobody = nobody_known()
+        self._known_of = (b"", self._nobody)
         self.inputs = self._inputs_from(scenario.values)
+        self.notes: tuple[str, ...] = ()
+        if self.roster is not None:
+            shares = slots_with_roster(scenario.values, self.inputs.known)
+            self.notes = tuple(share.note(cohort) for cohort, share in zip(COHORTS, shares, strict=True))
 
     def _inputs_from(self, values: Values) -> Inputs:
         policy = policy_records(values, self._edges)
         population = population_records(values)
+        known = self._known(population)
+        if self.roster is not None:
+            for cohort, share in enumerate(slots_with_roster(values, known)):
+                if share.roster:
+                    population[cohort].slots = share.slots
         # What no year's set has is not simulated; its numbers are keyed by measure, so no other one changes.
         population.measure_kind[~policy.measure_in_set.any(axis=0)] = 0
         return Inputs(
@@ -62,8 +79,19 @@ class Model:
             population=population,
             behavior=behavior_records(values),
             key=self._key,
-            known=self._known,
+            known=known,
         )
+
+    def _known(self, population: np.recarray) -> Known:
+        """Give what is known of the roster, in the light of a population."""
+        if self.roster is None:
+            return self._nobody
+        # Most uncertain parameters leave the population as it is: what was learned last still holds.
+        learned, known = self._known_of
+        if learned != population.tobytes():
+            learned, known = population.tobytes(), known_clinicians(self.roster, population)
+            self._known_of = (learned, known)
+        return known
 
     def drawn_values(self, draw: int) -> dict[str, float]:
         """Give the values that the uncertain parameters take in a draw.
@@ -127,7 +155,7 @@ def simulate_block(
     progress = np.zeros(2, np.int64) if progress is None else progress
     work = model.workspace(model.inputs)
     slots = work.response.shape[0]
-    record = make_record(count, slots)
+    record = make_record(count, slots, int(model.inputs.known.clinicians.sum()))
     if not model.scenario.uncertainty:
         simulate_draws(model.inputs, BOTH, YEARS, first, 0, count, record, work, progress)
         return unpack(record, model.scenario)

@@ -32,7 +32,8 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The clinician table (see `asmrisk.clinician_table`), one row for each measured clinician and
-        performance year, with what was observed and what the rule made of it, by year, cohort and slot.
+        performance year, with what was observed and what the rule made of it, by year, cohort and slot. A
+        roster's clinicians have their own identities.
     """
     import pandas as pd
 
@@ -44,7 +45,12 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     model = Model(scenario)
     inputs = model.inputs_of(draw)
     work = model.workspace(inputs)
-    record = make_record(1, work.response.shape[0])
+    record = make_record(1, work.response.shape[0], int(inputs.known.clinicians.sum()))
+    own = [() for _ in COHORTS] if model.roster is None else [each.ids for each in model.roster.cohorts]
+    taken = [str(each) for ids in own for each in ids]
+    peer = ""
+    while any(each.startswith(tuple(f"{peer}{cohort}-" for cohort in COHORTS)) for each in taken):
+        peer += "peer-"
     frames = []
     for year, calendar_year in enumerate(PERFORMANCE_YEARS):
         for cohort in range(len(COHORTS)):
@@ -54,7 +60,11 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
             n = int(work.field.participants[year])
             members = work.field.member[year, :n]
             names = [
-                f"{COHORTS[cohort]}-{work.field.slot[c]:05d}-{work.field.base[c] & 255}" for c in members
+                own[cohort][c]
+                # Clinicians are numbered by year of entry, and those of the first year by slot.
+                if c < len(own[cohort])
+                else f"{peer}{COHORTS[cohort]}-{work.field.slot[c]:05d}-{work.field.base[c] & 255}"
+                for c in members.tolist()
             ]
             frames.append(
                 frame_from_arrays(
@@ -72,7 +82,7 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     return in_table_order(pd.concat(frames, ignore_index=True))
 
 
-def replay(results: str | Path, *, draw: int, out: str | Path) -> Path:
+def replay(results: str | Path, *, draw: int, out: str | Path, roster: str | Path | None = None) -> Path:
     """Write the clinician table of one draw of a run, exactly as it was simulated.
 
     Parameters
@@ -83,6 +93,8 @@ def replay(results: str | Path, *, draw: int, out: str | Path) -> Path:
         Number of the draw, from 0.
     out : str or path
         Table to write, ``.csv`` or ``.parquet``; replaced if it exists.
+    roster : str or path, optional
+        The run's roster, if it had one; looked for in the current folder if not given.
 
     Returns
     -------
@@ -92,13 +104,15 @@ def replay(results: str | Path, *, draw: int, out: str | Path) -> Path:
     Raises
     ------
     InputError
-        If `results` is no store, was written by other kernels, or has no such draw; or if `out` has another
-        ending or cannot be written.
+        If `results` is no store, was written by other kernels, or has no such draw; if the run's roster is
+        not there or not the same; or if `out` has another ending or cannot be written.
     """
     from asmrisk.clinician_table import check_output, write_clinicians
     from asmrisk.results import stored_run
 
-    run = stored_run(results)
+    run = stored_run(results, roster=roster)
+    if not run.draws:
+        raise InputError(f"{results} is not finished, so no draw can be replayed; complete the run first")
     if not 0 <= draw < run.draws:
         raise InputError(f"{results} has draws 0 to {run.draws - 1}; there is no draw {draw}")
     out = check_output(out)

@@ -30,6 +30,7 @@ _LABELS = {
     "collection_type": "Collection type",
     "edge": "Decile edge",
     "parameter": "Uncertain parameter",
+    "clinician": "Clinician of the roster",
 }
 
 
@@ -46,10 +47,17 @@ class Layout:
         Length of the arrays along ``draw``.
     length : int
         Draws in a chunk.
+    descriptions : mapping of str to tuple
+        By path, labels that describe another label: its dimension, their meaning, and the labels.
     """
 
     def __init__(
-        self, declared: Mapping[str, Variable], labels: Mapping[str, NDArray[Any]], draws: int, length: int
+        self,
+        declared: Mapping[str, Variable],
+        labels: Mapping[str, NDArray[Any]],
+        draws: int,
+        length: int,
+        descriptions: Mapping[str, tuple[str, str, NDArray[Any]]] | None = None,
     ) -> None:
         self._bytes: dict[str, Buffer] = {}
         self._memory = MemoryStore(store_dict=self._bytes)
@@ -63,14 +71,24 @@ class Layout:
                 if dim == "draw":
                     self._create(path, ("draw",), (draws,), "int64", attributes)
                 else:
-                    # Labels are no part of `_arrays`: they have one chunk, written here and now.
-                    values = labels[dim]
-                    dtype = "string" if values.dtype == object else str(values.dtype)
-                    self._create(path, (dim,), values.shape, dtype, attributes)
-                    self._arrays.pop(path)[...] = values
+                    self._label(path, dim, labels[dim], attributes)
+            described = []
+            for path, (dim, meaning, values) in (descriptions or {}).items():
+                if path.rpartition("/")[0] == group:
+                    described.append(path.rpartition("/")[2])
+                    self._label(path, dim, values, {"long_name": meaning})
+            # As the CF conventions name the labels of a variable that are no dimensions of it (section 5).
+            coordinates = {"coordinates": " ".join(described)} if described else {}
             for variable in members:
                 shape = (draws, *(len(labels[dim]) for dim in variable.dims[1:]))
-                self._create(variable.path, variable.dims, shape, variable.dtype, variable.attributes)
+                attributes = variable.attributes | coordinates
+                self._create(variable.path, variable.dims, shape, variable.dtype, attributes)
+
+    def _label(self, path: str, dim: str, values: NDArray[Any], attributes: Mapping[str, str]) -> None:
+        """Make an array of labels, which is no part of `_arrays`: it has one chunk, written here and now."""
+        dtype = "string" if values.dtype == object else str(values.dtype)
+        self._create(path, (dim,), values.shape, dtype, attributes)
+        self._arrays.pop(path)[...] = values
 
     def _create(
         self,

@@ -75,7 +75,11 @@ def require_store(path: str | os.PathLike[str]) -> tuple[Path, Description]:
         If there is no store.
     """
     root = Path(path)
-    if not root.exists():
+    try:
+        exists = root.exists()
+    except OSError as error:  # A name too long.
+        raise InputError(f"{root} cannot be read ({error.strerror}).") from None
+    if not exists:
         raise InputError(f"{root} does not exist. `asmrisk run SCENARIO --out {root}` makes it.")
     description = Description.read(root)
     if description is None:
@@ -96,8 +100,9 @@ def open_results(
         Give the draws that are finished even if the run is not: they are labelled by the coordinate ``draw``
         and by an attribute ``partial``.
     group : str, optional
-        ``environment`` (what clinicians were ranked against) or ``knowledge`` (the parameter values drawn,
-        where the scenario has uncertain ones) instead of the main results.
+        Instead of the main results: ``environment`` (what clinicians were ranked against), ``knowledge`` (the
+        parameter values drawn, where the scenario has uncertain ones) or ``clinician`` (adjustments of each
+        clinician of the roster, where it has one).
 
     Returns
     -------
@@ -157,11 +162,15 @@ def _open_partial(root: Path, description: Description, group: str) -> xr.Datase
         if entry is not None and not entry.faults(root, verify=False):
             done.append(replace(block, count=min(entry.count, block.count)))
     members: dict[str, Any] = {}
+    described: set[str] = set()
     for path in description.variables:
         home, _, name = path.rpartition("/")
         if home != group:
             continue
         dims, shape, dtype, attributes = _array(root, path)
+        for label in attributes.pop("coordinates", "").split():
+            described.add(label)
+            members[label] = ((dims[-1],), _read_label(root, f"{group}/{label}"))
         parts = [
             da.from_delayed(delayed(_read_chunk)(root, path, block), (block.count, *shape[1:]), dtype)  # type: ignore[no-untyped-call]
             for block in done
@@ -171,7 +180,7 @@ def _open_partial(root: Path, description: Description, group: str) -> xr.Datase
         for dim in dims[1:]:
             label = f"{group}/{dim}" if group else dim
             members[dim] = ((dim,), _read_label(root, label), _array(root, label)[-1])
-    dataset = xr.Dataset(members)
+    dataset = xr.Dataset(members).set_coords(sorted(described))
     finished = sum(block.count for block in done)
     return dataset.assign_attrs(
         title=description.provenance["scenario"]["title"],

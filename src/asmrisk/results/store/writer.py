@@ -20,7 +20,7 @@ from asmrisk.errors import InputError, RunError
 from asmrisk.jit import kernel_hash
 from asmrisk.results.manifest import FOLDER, Block, Chunk, Description, Entry, Manifest, blocks_of, write_file
 from asmrisk.results.provenance import package_version, provenance
-from asmrisk.results.schema import GROUPS, coordinates, variables
+from asmrisk.results.schema import GROUPS, coordinates, descriptions, variables
 from asmrisk.results.store.layout import Layout
 from asmrisk.results.store.reader import committed_draws
 
@@ -108,7 +108,7 @@ class Store:
             present = _require_same_run(root, wanted)
             length = wanted.block_length if present is None else present.block_length
             draws = max(draws, committed_draws(root))
-            layout = Layout(declared, labels, draws, length)
+            layout = Layout(declared, labels, draws, length, descriptions(scenario))
             description = replace(
                 wanted,
                 block_length=length,
