@@ -31,7 +31,6 @@ from asmrisk.simulation.known import (
     Known,
     habit_score,
     part_b_score,
-    probability_of,
     start,
 )
 from asmrisk.simulation.participation import FIRST_YEAR, STRIP, YEARS, Field
@@ -43,6 +42,8 @@ __all__ = ["observe"]
 
 #: Knots of a rate's quantile function are its first and last percentile and the deciles between.
 DECILES = 10
+#: Keeps a division by nothing from being one by 0.
+LEAST = 1e-300
 #: Codes of `measure_kind`.
 BINOMIAL, RISK_STANDARDIZED = 1, 2
 #: Code of the collection type of measures that CMS computes.
@@ -175,11 +176,12 @@ def _cost(
 ) -> None:
     """Write episodes and cost per episode: exp of a skewed true part plus noise of variance v/n."""
     true, noise, episodes = strip.a, strip.b, strip.c
+    chosen = strip.chosen[first:]
     correlation = population.cost_quality_correlation
     rest = math.sqrt(1.0 - correlation * correlation)
     for k in range(m):
         i = strip.who[k]
-        episodes[k] = field.episodes[year + PAYMENT_LAG, strip.chosen[first + i]]
+        episodes[k] = field.episodes[year + PAYMENT_LAG, chosen[i]]
         noise[k] = strip.uniforms[2, i]
         # Better quality goes with lower cost.
         score = rest * strip.cost[i] - correlation * strip.general[i]
@@ -232,7 +234,7 @@ def _rates(
         prior = population.shrinkage_mean_cases * (1.0 - reliability) / reliability
         normal_scores(uniform, uniform, m)
         for k in range(m):
-            weight = counts[k] / (counts[k] + prior)
+            weight = counts[k] / max(counts[k] + prior, LEAST)
             # Noise is turned the same way round as quality: a higher uniform is better.
             score[k] = math.sqrt(weight) * score[k] + sign * math.sqrt(1.0 - weight) * uniform[k]
     normal_probabilities(score, m)
@@ -250,21 +252,24 @@ def _rates(
 @inner
 def _report(population: np.record, strip: Strip, out: Observations, year: int, place: int, m: int) -> None:
     """Write one measure as it is reported: rate, cases, completeness, collection type."""
-    counts, rates = strip.c, strip.d
+    counts, rates, habit = strip.c, strip.d, strip.a
     missed = population.missed_z[place]
     incomplete = population.incomplete_z[place]
     fixed = population.measure_collection_type[place]
     from_claims = fixed == CLAIMS
+    for k in range(m):
+        habit[k] = strip.submission[place, strip.who[k]]
+    if not from_claims:
+        normal_probabilities(habit, m)
     for k in range(m):
         i = strip.who[k]
         r = strip.position[k]
         submission = strip.submission[place, i]
         silent = strip.silence[i] < population.nothing_reported_z[strip.silence_class[i]]
         reported = from_claims or not (silent or submission < missed)
-        completeness = 1.0
-        if submission < incomplete:
-            above = probability_of(submission) - population.missed_probability[place]
-            completeness = population.completeness_low + population.completeness_slope[place] * above
+        above = habit[k] - population.missed_probability[place]
+        partial = population.completeness_low + population.completeness_slope[place] * above
+        completeness = partial if submission < incomplete else 1.0
         chosen = strip.collection_type[i] if fixed < 0 else fixed
         out.collection_type[year, place, r] = chosen if reported else NOT_REPORTED
         out.completeness[year, place, r] = completeness if reported and not from_claims else np.nan
@@ -326,7 +331,7 @@ def _live(
     habit = population.habit_persistence
     # Slots ascend, and a roster's clinicians hold the first ones from the first year on.
     told = 0
-    while entry == 0 and told < n and field.slot[strip.chosen[first + told]] < known.count[cohort]:
+    while entry == 0 and told < n and field.slot[strip.chosen[first + told]] < known.clinicians[cohort]:
         told += 1
     draw_attributes(population, cohort, draw, key, known, field, strip, first, n, told)
     for year in range(entry, last + PAYMENT_LAG + 1):
@@ -356,6 +361,9 @@ def _live(
         _cost(population, now.cost_trend, strip, field, out, year, first, m)
         for place in range(PLACES):
             if population.measure_kind[place] == 0:
+                if told > 0:  # What is known of the other latents may hang together with this one.
+                    fill_uniforms(u, BLOCK_MEASURE + place, slot, base, when, draw, key, told)
+                    normal_scores(u[0], strip.fresh[SPECIFIC + place], told)
                 _leave_out(strip, out, year, place, m)
                 continue
             specific, submission = strip.specific[place], strip.submission[place]
@@ -413,11 +421,12 @@ def observe(
         Written, up to ``field.participants[year]`` in each year.
     """
     for entry in range(YEARS):
-        # Those last measured in the same year are worked on together: none is lived on for nothing.
-        for last in range(entry, YEARS):
+        # Those last measured in the same year are worked on together, so that none is lived on for nothing;
+        # later entrants are too few to be parted.
+        for last in range(entry if entry == 0 else YEARS - 1, YEARS):
             count = 0
             for c in range(field.group[entry], field.group[entry + 1]):
-                if field.last[c] == last:
+                if field.last[c] == last or (entry > 0 and field.last[c] >= 0):
                     strip.chosen[count] = c
                     count += 1
             for first in range(0, count, STRIP):

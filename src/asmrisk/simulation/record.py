@@ -45,6 +45,8 @@ TOTALS = (
     "episode_savings",
     "medicare_savings",
 )
+#: The first of them are counts.
+COUNTS = 4
 #: Columns of `Record.by_specialty`.
 BY_SPECIALTY = (
     "specialty_participants",
@@ -93,9 +95,11 @@ def make_record(draws: int, slots: int, clinicians: int = 0) -> Record:
     """
     lead = (draws, len(PERFORMANCE_YEARS))
     cohorts = (*lead, len(COHORTS))
+    totals = np.full((*cohorts, len(TOTALS)), np.nan)
+    totals[..., :COUNTS] = 0.0
     return Record(
         percents=_PERCENTS.copy(),
-        totals=np.full((*cohorts, len(TOTALS)), np.nan),
+        totals=totals,
         quantiles=np.full((*cohorts, 2, len(_PERCENTS)), np.nan),
         by_specialty=np.zeros((*lead, len(SPECIALTIES), _SIZES, len(BY_SPECIALTY))),
         edges=np.full((*cohorts, PLACES, PEER_GROUPS, EDGES), np.nan),
@@ -312,11 +316,11 @@ def record_clinicians(
     """
     before = 0
     for earlier in range(cohort):
-        before += known.count[earlier]
+        before += known.clinicians[earlier]
     for r in range(n):
         c = field.member[year, r]
         # Clinicians are numbered by year of entry, and those of the first year by slot.
-        if c < known.count[cohort]:
+        if c < known.clinicians[cohort]:
             factor = scored.adjustment_factor[r]
             record.clinicians[index, year, before + c, 0] = factor
             record.clinicians[index, year, before + c, 1] = factor * out.payment_year_part_b[year, r]
@@ -378,6 +382,8 @@ def unpack(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
         values[f"environment/{name}"] = record.patients[..., k]
     for k, name in enumerate(("dual_share_median", "dual_share_mean", "dual_share_sd")):
         values[f"environment/{name}"] = record.patients[..., 3 + k]
+    values["clinician/adjustment_factor"] = record.clinicians[..., 0]
+    values["clinician/adjustment_usd"] = record.clinicians[..., 1]
     declared = variables(scenario)
     return {
         path: np.ascontiguousarray(values[path], dtype=declared[path].dtype)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asmrisk.rule.arrays import SLOTS as PLACES
+from asmrisk.rule.arrays import PLACES
 from asmrisk.simulation.known import STATES
 from asmrisk.simulation.participation import CALENDAR, STRIP, YEARS
 
@@ -65,8 +65,8 @@ class Strip(NamedTuple):
     interoperability: np.ndarray  # float64 (STRIP,)
     past: np.ndarray  # float64 (4, STRIP): uniforms for what a roster's clinicians did before
     fresh: np.ndarray  # float64 (STATES, STRIP): normal scores from which their latents start
-    who: np.ndarray  # int64 (STRIP,): those of the strip measured in the year
-    position: np.ndarray  # int64 (STRIP,): their positions among the measured
+    who: np.ndarray  # uint64 (STRIP,): those of the strip measured in the year
+    position: np.ndarray  # uint64 (STRIP,): their positions among the measured
     a: np.ndarray  # float64 (STRIP,)
     b: np.ndarray  # float64 (STRIP,)
     c: np.ndarray  # float64 (STRIP,)
@@ -120,7 +120,7 @@ def make_strip(slots: int) -> Strip:
         "past": (LANES, STRIP),
         "fresh": (STATES, STRIP),
     }
-    types = dict.fromkeys(
+    types: dict[str, type] = dict.fromkeys(
         (
             "chosen",
             "slot",
@@ -130,9 +130,9 @@ def make_strip(slots: int) -> Strip:
             "size_class",
             "silence_class",
             "collection_type",
-            "who",
-            "position",
         ),
         np.int64,
     )
+    # An unsigned index needs no check for counting from the end.
+    types |= dict.fromkeys(("who", "position"), np.uint64)
     return Strip(*(np.zeros(shapes.get(f, (STRIP,)), types.get(f, np.float64)) for f in Strip._fields))
