@@ -76,6 +76,8 @@ def score(
     ------
     InputError
         If the table, the scenario or the place to write to cannot be used; nothing is written then.
+    RunError
+        If the disk is full.
     """
     from asmrisk.population.tables import fixed_edges
 

@@ -106,6 +106,8 @@ def replay(results: str | Path, *, draw: int, out: str | Path, roster: str | Pat
     InputError
         If `results` is no store, was written by other kernels, or has no such draw; if the run's roster is
         not there or not the same; or if `out` has another ending or cannot be written.
+    RunError
+        If the disk is full.
     """
     from asmrisk.clinician_table import check_output, write_clinicians
     from asmrisk.results import stored_run
