@@ -41,7 +41,7 @@ def _import(name: str) -> ModuleType:
         try:
             importlib.import_module(SUITE.name)
         finally:
-            # pytest cannot import its other modules past asv's finder; the package's own path serves from here.
+            # pytest cannot import past asv's finder; from here the package's own path serves.
             sys.meta_path[:] = finders
     return importlib.import_module(name)
 
