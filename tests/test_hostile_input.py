@@ -1,0 +1,176 @@
+"""Whatever is asked for that cannot be done: one clear message, status 2, and nothing on the disk touched."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+import asmrisk
+from asmrisk.cli import commands
+from asmrisk.errors import InputError, RunError
+from asmrisk.results.store import Store
+from asmrisk.scenario import load_scenario
+
+BASELINE = str(Path(__file__).parents[1] / "scenarios" / "baseline.toml")
+FEW = "population.clinicians=200"
+#: No file system of ours has such long names.
+LONG = "x" * 300
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(commands, arguments, catch_exceptions=False, prog_name="asmrisk")
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a user: a finished run, an interrupted one, a table, and files of no concern to us."""
+    folder = tmp_path_factory.mktemp("bench")
+    scenario = load_scenario(BASELINE, [FEW])
+    asmrisk.run(scenario, draws=2, out=folder / "run.zarr", workers=1, quiet=True)
+    with Store.writing(folder / "interrupted.zarr", scenario, 2):
+        pass
+    asmrisk.replay(folder / "run.zarr", draw=1, out=folder / "table.csv")
+    (folder / "notes.txt").write_text("precious")
+    (folder / "thesis").mkdir()
+    (folder / "thesis" / "chapter.txt").write_text("precious")
+    (folder / "empty.csv").touch()
+    header, first, *_ = (folder / "table.csv").read_text().splitlines()
+    (folder / "twice.csv").write_text("\n".join([header, first, first, ""]))
+    (folder / "negative.csv").write_text(
+        pd.read_csv(folder / "table.csv", dtype=str).head(3).assign(part_b_payments="-1").to_csv(index=False)
+    )
+    (folder / "reform.toml").write_text("[policy]\nrisk_level = 2\n")
+    os.mkfifo(folder / "pipe.csv")
+    (folder / "loop.csv").symlink_to("loop.csv")
+    return folder
+
+
+def snapshot(folder: Path) -> dict[str, Any]:
+    return {
+        str(path.relative_to(folder)): (path.read_bytes() if path.is_file() else "", path.lstat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        # The lock is opened by whoever looks; it holds nothing.
+        if path.name != "lock"
+    }
+
+
+RUN = ["run", BASELINE, "--set", FEW, "--draws", "2", "--quiet"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([*RUN, "--out", "notes.txt"], "notes.txt is a file, not a result store"),
+        ([*RUN, "--out", "thesis"], "thesis is no result store of asmrisk and not empty"),
+        ([*RUN, "--out", "notes.txt/r.zarr"], "notes.txt/r.zarr cannot be used (Not a directory)"),
+        ([*RUN, "--out", LONG], "cannot be used (File name too long)"),
+        ([*RUN, "--out", "run.zarr", "--seed", "0"], "run.zarr holds another run: another seed (2027"),
+        ([*RUN, "--out", "run.zarr", "--set", "policy.tie_rule=mid"], "run.zarr holds another run"),
+        (["run", "reform.toml"], "reform.toml:2: policy.risk_level: 2 is not allowed"),
+        (["run", "thesis"], "thesis: is a folder; name a scenario file in it"),
+        ([*RUN, "--set", "policy.cap=1"], "policy.cap: unknown key"),
+        (["status", "notes.txt"], "notes.txt is no result store"),
+        (["status", "thesis"], "thesis is no result store"),
+        (["status", "run.zarr/environment"], "is no result store"),
+        (["status", LONG], "cannot be read (File name too long)"),
+        (["summarize", "thesis"], "thesis is no result store"),
+        (["summarize", "interrupted.zarr"], "interrupted.zarr is not finished"),
+        (["replay", "run.zarr", "--draw", "2", "--out", "x.csv"], "run.zarr has draws 0 to 1; there is no"),
+        (["replay", "run.zarr", "--draw", "9" * 20, "--out", "x.csv"], "has draws 0 to 1; there is no"),
+        (["replay", "interrupted.zarr", "--draw", "0", "--out", "x.csv"], "interrupted.zarr is not finished"),
+        (["replay", "run.zarr", "--draw", "0", "--out", "no/x.csv"], "the folder no does not exist"),
+        (["replay", "run.zarr", "--draw", "0", "--out", "x.txt"], "a table is written as .csv or .parquet"),
+        (["replay", "thesis", "--draw", "0", "--out", "x.csv"], "thesis is no result store"),
+        (["score", "empty.csv", "--out", "x.csv"], "empty.csv is empty"),
+        (["score", "twice.csv", "--out", "x.csv"], "line 3: clinician"),
+        (["score", "thesis", "--out", "x.csv"], "thesis is a folder"),
+        (["score", "missing.csv", "--out", "x.csv"], "there is no such file"),
+        (["score", "notes.txt/t.csv", "--out", "x.csv"], "there is no such file"),
+        (["score", "pipe.csv", "--out", "x.csv"], "pipe.csv is a device or a pipe"),
+        (["score", "loop.csv", "--out", "x.csv"], "loop.csv cannot be read: Too many levels"),
+        (["score", LONG, "--out", "x.csv"], "cannot be read: File name too long"),
+        (["score", "table.csv", "--out", f"{LONG}.csv"], "cannot be written: File name too long"),
+        (["score", "table.csv", "--out", "table.csv"], "table.csv is the input"),
+        (["score", "table.csv", "--out", "thesis"], "a table is written as .csv or .parquet"),
+        (["score", "table.csv", "--scenario", "reform.toml", "--out", "x.csv"], "2 is not allowed"),
+        (["score", "table.csv", "--scenario", "table.csv", "--out", "x.csv"], "malformed TOML"),
+    ],
+    ids=lambda value: " ".join(value)[:60].replace(BASELINE, "") if isinstance(value, list) else "",
+)
+def test_nothing_is_touched(
+    arguments: list[str], message: str, bench: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bench)
+    before = snapshot(bench)
+    result = call(*arguments)
+    assert result.exit_code == 2, result.stderr
+    assert result.stdout == ""
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert result.stderr.startswith("asmrisk: ")
+    assert snapshot(bench) == before
+
+
+def test_every_bad_row_has_its_line(bench: Path, tmp_path: Path) -> None:
+    result = call("score", str(bench / "negative.csv"), "--out", str(tmp_path / "x.csv"))
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert len(lines) == 3
+    for number, line in enumerate(lines, 2):
+        assert f"negative.csv, line {number}: part_b_payments is '-1'; it must be a number, 0 or" in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        (errno.ENOSPC, RunError),
+        (errno.EDQUOT, RunError),
+        (errno.EROFS, InputError),
+        (errno.EACCES, InputError),
+    ],
+)
+def test_a_table_that_cannot_be_written_leaves_the_old_one(
+    code: int, error: type[Exception], bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk is a failure while working; on a read-only one the half-written file cannot be removed."""
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    out = tmp_path / "scored.csv"
+    out.write_text("old")
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
+    if code == errno.EROFS:
+        monkeypatch.setattr(Path, "unlink", fail)
+    with pytest.raises(error, match=f"scored.csv cannot be written: {os.strerror(code)}"):
+        asmrisk.score(bench / "table.csv", out=out, notes=lambda text: None)
+    monkeypatch.undo()
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("scored.csv", "old")]
+
+
+def test_a_path_that_no_file_can_have(bench: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="null"):
+        asmrisk.score("a\0b.csv")
+    with pytest.raises(InputError, match="null"):
+        asmrisk.score(bench / "table.csv", out=tmp_path / "a\0b.csv", notes=lambda text: None)
+
+
+def test_nobody_has_to_listen() -> None:
+    """Standard output closed by whoever started us is no failure of ours."""
+    done = subprocess.run(
+        ["sh", "-c", f'exec "{sys.executable}" -m asmrisk validate "{BASELINE}" >&-'],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
