@@ -37,7 +37,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 #: Folders and files, relative to the package, whose text (calibration tables too) decides the numbers.
 _KERNEL_SOURCES = ("jit.py", "elementary.py", "rule", "simulation", "population")
 #: Modules in these folders that schedule, show and copy numbers but make none.
-_NO_NUMBERS = ("engine.py", "progress.py", "replay.py")
+_NO_NUMBERS = ("engine.py", "precompile.py", "progress.py", "replay.py")
 
 
 @cache
@@ -101,8 +101,10 @@ def kernels_compiled() -> bool:
     Returns
     -------
     bool
-        False before the first run after an install or an update.
+        False before the first run after an install or an update; true where compilation is switched off.
     """
+    if config.DISABLE_JIT:
+        return True
     path = cache_directory()
     return path is not None and any(path.glob("**/*simulate_draws*.nbc"))
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binom
+from scipy.special import bdtr, bdtrc
 
 __all__ = ["Estimate", "Interval", "mean", "quantile", "ranks", "standard_deviation"]
 
@@ -155,12 +155,11 @@ def ranks(count: int, level: float, confidence: float = 0.95) -> tuple[int, int]
     """
     tail = (1.0 - confidence) / 2.0
     # The largest l with P(B < l) ≤ tail and the smallest u with P(B ≥ u) ≤ tail.
-    lower = int(binom.ppf(tail, count, level))
-    while lower > 0 and binom.cdf(lower - 1, count, level) > tail:
-        lower -= 1
-    upper = int(binom.isf(tail, count, level)) + 1
-    while upper <= count and binom.sf(upper - 1, count, level) > tail:
-        upper += 1
+    counts = np.arange(count + 1)
+    below = np.append(0.0, bdtr(counts[:-1], count, level))
+    at_least = np.append(1.0, bdtrc(counts, count, level))
+    lower = int(np.searchsorted(below, tail, side="right")) - 1
+    upper = int(np.argmax(at_least <= tail))
     return lower, upper
 
 

@@ -277,7 +277,7 @@ def summarize(
         from asmrisk.results import open_results
 
         source = os.fspath(results)
-        results = open_results(results, partial=partial)
+        results = open_results(results, partial=partial, chunked=False)
     if "draw" not in results.sizes or not results.sizes["draw"]:
         raise InputError(f"{source or 'the dataset'} holds no draws; there is nothing to summarize.")
 

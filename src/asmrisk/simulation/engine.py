@@ -152,7 +152,7 @@ def warmup() -> None:
     """Compile every kernel, so that the next run starts at once; one draw of the baseline does it."""
     from asmrisk.scenario import scenario_from_dict
 
-    _model(scenario_from_dict({}))(0, 1, np.zeros(2, np.int64))
+    _prepare(_model(scenario_from_dict({})), 0, Progress(sys.stderr, quiet=True))
 
 
 def _resolve(
@@ -231,7 +231,10 @@ def _model(scenario: Scenario, progress: Progress | None = None) -> _Simulate:
 def _prepare(simulate: _Simulate, first: int, progress: Progress) -> None:
     """Compile in the main thread, which a signal can stop, and say so."""
     if not kernels_compiled():
-        progress.say("compiling the kernels (once after an install, about 20 s)")
+        progress.say("compiling the kernels (once after an install, about half a minute)")
+        from asmrisk.simulation.precompile import compile_side_by_side
+
+        compile_side_by_side()
         simulate(first, 1, np.zeros(2, np.int64))
 
 

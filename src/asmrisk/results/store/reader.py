@@ -88,7 +88,11 @@ def require_store(path: str | os.PathLike[str]) -> tuple[Path, Description]:
 
 
 def open_results(
-    path: str | os.PathLike[str], partial: bool = False, *, group: str | None = None
+    path: str | os.PathLike[str],
+    partial: bool = False,
+    *,
+    group: str | None = None,
+    chunked: bool = True,
 ) -> xr.Dataset:
     """Open the results of a run.
 
@@ -103,6 +107,9 @@ def open_results(
         Instead of the main results: ``environment`` (what clinicians were ranked against), ``knowledge`` (the
         parameter values drawn, where the scenario has uncertain ones) or ``clinician`` (adjustments of each
         clinician of the roster, where it has one).
+
+    chunked : bool
+        Give variables as dask arrays, for results larger than memory; otherwise each is read when used.
 
     Returns
     -------
@@ -131,7 +138,9 @@ def open_results(
             "finished draws with partial=True."
         )
     if committed and not faults and (not partial or committed >= description.draws):
-        dataset: xr.Dataset = xr.open_zarr(root, group=group, consolidated=True)
+        dataset: xr.Dataset = xr.open_zarr(
+            root, group=group, consolidated=True, chunks="auto" if chunked else None
+        )
         return dataset
     return _open_partial(root, description, group or "")
 
