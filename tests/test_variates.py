@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from asmrisk.jit import kernel
-from asmrisk.simulation.normal import normal_cdf, normal_quantile
+from asmrisk.simulation.normal import normal_cdf, normal_quantile, normal_score
 from asmrisk.simulation.variates import (
     _LEAST_VARIANCE,
     _expansion,
@@ -97,6 +97,14 @@ def test_normal_quantile():
 def _quantile_strip(u, out):
     for i in range(len(u)):
         out[i] = normal_quantile(u[i])
+
+
+def test_normal_score_is_the_quantile_of_a_word():
+    words = np.r_[
+        np.arange(2000), np.arange(2**32 - 2000, 2**32), np.linspace(0, 2**32 - 1, 20_000).astype(int)
+    ]
+    for u in (words + 0.5) * 2.0**-32:
+        assert normal_score(u) == normal_quantile(u)
 
 
 def test_normal_quantile_never_decreases_from_word_to_word():

@@ -15,39 +15,20 @@ import numpy as np
 from asmrisk.elementary import exp, log
 from asmrisk.jit import inline
 
-__all__ = ["normal_cdf", "normal_quantile"]
+__all__ = ["normal_cdf", "normal_quantile", "normal_score"]
 
 #: Clears the 27 low bits of a float's fraction, so that the square of what is left is exact.
 _HEAD_MASK = -(1 << 27)
 
 
 @inline
-def normal_quantile(u: float) -> float:
-    """Invert the standard normal distribution function (AS 241, PPND16), relative error below 2e-15.
-
-    The three rational approximations share one evaluation whose coefficients are selected, so that a loop has
-    no branches.
-
-    Parameters
-    ----------
-    u : float
-        Probability, from 1e-300 to 1 - 1e-16.
-
-    Returns
-    -------
-    float
-        z with P(Z <= z) = u.
-
-    Examples
-    --------
-    >>> float(normal_quantile(0.5)), round(float(normal_quantile(0.975)), 10)
-    (0.0, 1.9599639845)
-    """
+def _wichura(u: float, tails: bool) -> float:
+    """Evaluate AS 241; without `tails` its third part, for u within 1.4e-11 of 0 or 1, is left out."""
     q = u - 0.5
     central = abs(q) <= 0.425
     tail = u if q < 0.0 else 1.0 - u
     root = math.sqrt(-log(tail))
-    far = root > 5.0
+    far = tails and root > 5.0
     r = 0.180625 - q * q if central else (root - 5.0 if far else root - 1.6)
     a7 = (
         2.5090809287301226727e3
@@ -128,6 +109,55 @@ def normal_quantile(u: float) -> float:
     bottom = ((((((b7 * r + b6) * r + b5) * r + b4) * r + b3) * r + b2) * r + b1) * r + 1.0
     side = -1.0 if q < 0.0 else 1.0
     return (q if central else side) * (top / bottom)
+
+
+@inline
+def normal_quantile(u: float) -> float:
+    """Invert the standard normal distribution function (AS 241, PPND16), relative error below 2e-15.
+
+    The three rational approximations share one evaluation whose coefficients are selected, so that a loop has
+    no branches.
+
+    Parameters
+    ----------
+    u : float
+        Probability, from 1e-300 to 1 - 1e-16.
+
+    Returns
+    -------
+    float
+        z with P(Z <= z) = u.
+
+    Examples
+    --------
+    >>> float(normal_quantile(0.5)), round(float(normal_quantile(0.975)), 10)
+    (0.0, 1.9599639845)
+    """
+    return _wichura(u, True)
+
+
+@inline
+def normal_score(u: float) -> float:
+    """Invert the standard normal distribution function for a uniform of 32 bits.
+
+    The same bits as `normal_quantile`, in less time, since such a uniform is never within 1.4e-11 of 0 or 1.
+
+    Parameters
+    ----------
+    u : float
+        From 2**-33 to 1 - 2**-33.
+
+    Returns
+    -------
+    float
+        z with P(Z <= z) = u.
+
+    Examples
+    --------
+    >>> normal_score(0.975) == normal_quantile(0.975)
+    True
+    """
+    return _wichura(u, False)
 
 
 @inline

@@ -25,7 +25,7 @@ YEARS = len(PERFORMANCE_YEARS)
 CALENDAR = YEARS + PAYMENT_LAG
 FIRST_YEAR = PERFORMANCE_YEARS[0]
 #: Clinicians worked on together: few enough for the processor's cache, enough to outweigh the calls.
-STRIP = 512
+STRIP = 1024
 
 
 class Field(NamedTuple):

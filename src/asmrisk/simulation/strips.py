@@ -12,7 +12,7 @@ import numpy as np
 
 from asmrisk.elementary import exp
 from asmrisk.jit import inner
-from asmrisk.simulation.normal import normal_cdf, normal_quantile
+from asmrisk.simulation.normal import normal_cdf, normal_score
 
 __all__ = ["advance", "exponentials", "normal_probabilities", "normal_scores"]
 
@@ -24,14 +24,14 @@ def normal_scores(uniform: np.ndarray, score: np.ndarray, n: int) -> None:
     Parameters
     ----------
     uniform : ndarray of float64, shape (at least n,)
-        Strictly between 0 and 1.
+        From 2**-33 to 1 - 2**-33, or at least not within 1.4e-11 of 0 or 1.
     score : ndarray of float64, shape (at least n,)
         Written.
     n : int
         How many.
     """
     for i in range(n):
-        score[i] = normal_quantile(uniform[i])
+        score[i] = normal_score(uniform[i])
 
 
 @inner

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from asmrisk.elementary import ROUNDER, exp, log
 from asmrisk.jit import inline, kernel
-from asmrisk.simulation.normal import normal_quantile
+from asmrisk.simulation.normal import normal_score
 
 __all__ = [
     "binomial_quantile",
@@ -265,7 +265,7 @@ def binomial_quantile(u: float, trials: int, probability: float) -> int:
     guess = n * probability
     if variance >= _LEAST_VARIANCE:
         skew, product = 1.0 - 2.0 * probability, probability * (1.0 - probability)
-        guess = min(max(_expansion(normal_quantile(u), guess, math.sqrt(variance), skew, product), 0.0), n)
+        guess = min(max(_expansion(normal_score(u), guess, math.sqrt(variance), skew, product), 0.0), n)
     return int(_binomial_search(u, n, probability, float(int(guess))))
 
 
@@ -294,7 +294,7 @@ def poisson_quantile(u: float, mean: float) -> int:
         return 0
     guess = mean
     if mean >= _LEAST_VARIANCE:
-        guess = max(_expansion(normal_quantile(u), mean, math.sqrt(mean), 1.0, 0.0), 0.0)
+        guess = max(_expansion(normal_score(u), mean, math.sqrt(mean), 1.0, 0.0), 0.0)
     return int(_poisson_search(u, mean, float(int(guess))))
 
 
@@ -364,7 +364,7 @@ def binomial_strip(
         variance = count * product
         small = variance < _LEAST_VARIANCE
         deviation = math.sqrt(_LEAST_VARIANCE if small else variance)
-        z = normal_quantile(u[i])
+        z = normal_score(u[i])
         x = _expansion(z, count * p, deviation, 1.0 - 2.0 * p, product)
         k = (x + ROUNDER) - ROUNDER
         certain = abs(x - k) < 0.5 - _tolerance(z, deviation)
@@ -404,7 +404,7 @@ def poisson_strip(u: NDArray[np.float64], mean: NDArray[np.float64], out: NDArra
     for i in range(n):
         small = mean[i] < _LEAST_VARIANCE
         deviation = math.sqrt(_LEAST_VARIANCE if small else mean[i])
-        z = normal_quantile(u[i])
+        z = normal_score(u[i])
         x = _expansion(z, mean[i], deviation, 1.0, 0.0)
         k = (x + ROUNDER) - ROUNDER
         certain = abs(x - k) < 0.5 - _tolerance(z, deviation)
