@@ -172,31 +172,30 @@ def _cost(
     out: Observations,
     year: int,
     first: int,
+    n: int,
     m: int,
 ) -> None:
     """Write episodes and cost per episode: exp of a skewed true part plus noise of variance v/n."""
     true, noise, episodes = strip.a, strip.b, strip.c
-    chosen = strip.chosen[first:]
     correlation = population.cost_quality_correlation
     rest = math.sqrt(1.0 - correlation * correlation)
-    for k in range(m):
-        i = strip.who[k]
-        episodes[k] = field.episodes[year + PAYMENT_LAG, chosen[i]]
-        noise[k] = strip.uniforms[2, i]
+    for i in range(n):
+        episodes[i] = field.episodes[year + PAYMENT_LAG, strip.chosen[first + i]]
         # Better quality goes with lower cost.
         score = rest * strip.cost[i] - correlation * strip.general[i]
-        true[k] = population.cost_spread * _from_table(population.cost_log_shape, score)
-    normal_scores(noise, noise, m)
+        true[i] = population.cost_spread * _from_table(population.cost_log_shape, score)
+    normal_scores(strip.uniforms[2], noise, n)
+    for i in range(n):
+        noise[i] *= math.sqrt(population.cost_noise_variance / max(episodes[i], 1.0))
+    exponentials(true, n)
+    exponentials(noise, n)
     for k in range(m):
-        noise[k] *= math.sqrt(population.cost_noise_variance / max(episodes[k], 1.0))
-    exponentials(true, m)
-    exponentials(noise, m)
-    for k in range(m):
+        i = strip.who[k]
         r = strip.position[k]
-        level = population.cost_scale_usd * trend * true[k]
-        out.episodes[year, r] = int(episodes[k])
+        level = population.cost_scale_usd * trend * true[i]
+        out.episodes[year, r] = int(episodes[i])
         out.true_cost[year, r] = level
-        out.cost_per_episode[year, r] = level * noise[k] if episodes[k] > 0.0 else np.nan
+        out.cost_per_episode[year, r] = level * noise[i] if episodes[i] > 0.0 else np.nan
 
 
 @inner
@@ -205,7 +204,7 @@ def _rates(
     learning: float,
     strip: Strip,
     place: int,
-    m: int,
+    n: int,
     counts: np.ndarray,
     rates: np.ndarray,
 ) -> None:
@@ -220,61 +219,57 @@ def _rates(
     rest = math.sqrt(1.0 - loading * loading)
     sign = -1.0 if population.rate_inverse[place] else 1.0
     specific = strip.specific[place]
-    level = strip.case_level[place]
-    for k in range(m):
-        i = strip.who[k]
-        uniform[k] = strip.uniforms[2, i]
-        rates[k] = level[i]
-        score[k] = sign * (loading * strip.general[i] + rest * specific[i] + learning)
-    poisson_strip(uniform, rates, counts, m)
-    for k in range(m):
-        uniform[k] = strip.uniforms[3, strip.who[k]]
+    poisson_strip(strip.uniforms[2], strip.case_level[place], counts, n)
+    for i in range(n):
+        score[i] = sign * (loading * strip.general[i] + rest * specific[i] + learning)
     if population.measure_kind[place] == RISK_STANDARDIZED:
         reliability = population.shrinkage_reliability
         prior = population.shrinkage_mean_cases * (1.0 - reliability) / reliability
-        normal_scores(uniform, uniform, m)
-        for k in range(m):
-            weight = counts[k] / max(counts[k] + prior, LEAST)
+        normal_scores(strip.uniforms[3], uniform, n)
+        for i in range(n):
+            weight = counts[i] / max(counts[i] + prior, LEAST)
             # Noise is turned the same way round as quality: a higher uniform is better.
-            score[k] = math.sqrt(weight) * score[k] + sign * math.sqrt(1.0 - weight) * uniform[k]
-    normal_probabilities(score, m)
+            score[i] = math.sqrt(weight) * score[i] + sign * math.sqrt(1.0 - weight) * uniform[i]
+    normal_probabilities(score, n)
     fixed = population.measure_collection_type[place]
-    for k in range(m):
-        chosen = strip.collection_type[strip.who[k]] if fixed < 0 else fixed
-        rates[k] = _quantile(population.rate_probability, population.rate_quantile[place, chosen], score[k])
+    for i in range(n):
+        chosen = strip.collection_type[i] if fixed < 0 else fixed
+        rates[i] = _quantile(population.rate_probability, population.rate_quantile[place, chosen], score[i])
     if population.measure_kind[place] == BINOMIAL:
         successes = score
-        binomial_strip(uniform, counts, rates, successes, m)
-        for k in range(m):
-            rates[k] = successes[k] / max(counts[k], 1.0)
+        binomial_strip(strip.uniforms[3], counts, rates, successes, n)
+        for i in range(n):
+            rates[i] = successes[i] / max(counts[i], 1.0)
 
 
 @inner
-def _report(population: np.record, strip: Strip, out: Observations, year: int, place: int, m: int) -> None:
+def _report(
+    population: np.record, strip: Strip, out: Observations, year: int, place: int, n: int, m: int
+) -> None:
     """Write one measure as it is reported: rate, cases, completeness, collection type."""
     counts, rates, habit = strip.c, strip.d, strip.a
     missed = population.missed_z[place]
     incomplete = population.incomplete_z[place]
     fixed = population.measure_collection_type[place]
     from_claims = fixed == CLAIMS
-    for k in range(m):
-        habit[k] = strip.submission[place, strip.who[k]]
     if not from_claims:
-        normal_probabilities(habit, m)
+        for i in range(n):
+            habit[i] = strip.submission[place, i]
+        normal_probabilities(habit, n)
     for k in range(m):
         i = strip.who[k]
         r = strip.position[k]
         submission = strip.submission[place, i]
         silent = strip.silence[i] < population.nothing_reported_z[strip.silence_class[i]]
         reported = from_claims or not (silent or submission < missed)
-        above = habit[k] - population.missed_probability[place]
+        above = habit[i] - population.missed_probability[place]
         partial = population.completeness_low + population.completeness_slope[place] * above
         completeness = partial if submission < incomplete else 1.0
         chosen = strip.collection_type[i] if fixed < 0 else fixed
         out.collection_type[year, place, r] = chosen if reported else NOT_REPORTED
         out.completeness[year, place, r] = completeness if reported and not from_claims else np.nan
-        out.cases[year, place, r] = int(counts[k])
-        out.rate[year, place, r] = rates[k] if counts[k] > 0.0 else np.nan
+        out.cases[year, place, r] = int(counts[i])
+        out.rate[year, place, r] = rates[i] if counts[i] > 0.0 else np.nan
 
 
 @inner
@@ -358,7 +353,7 @@ def _live(
         _know_state(cohort, known, strip, GENERAL, strip.general, told)
         _know_state(cohort, known, strip, COST, strip.cost, told)
         _know_habit(population, cohort, known, strip, SILENCE, past[3], strip.silence, told)
-        _cost(population, now.cost_trend, strip, field, out, year, first, m)
+        _cost(population, now.cost_trend, strip, field, out, year, first, n, m)
         for place in range(PLACES):
             if population.measure_kind[place] == 0:
                 if told > 0:  # What is known of the other latents may hang together with this one.
@@ -373,8 +368,8 @@ def _live(
             fill_uniforms(past, BLOCK_MEASURE + place, slot, base, PERMANENT, draw, key, told)
             _know_state(cohort, known, strip, SPECIFIC + place, specific, told)
             _know_habit(population, cohort, known, strip, SUBMISSION + place, past[1], submission, told)
-            _rates(population, now.quality_learning[cohort], strip, place, m, strip.c, strip.d)
-            _report(population, strip, out, year, place, m)
+            _rates(population, now.quality_learning[cohort], strip, place, n, strip.c, strip.d)
+            _report(population, strip, out, year, place, n, m)
     for i in range(n):
         c = strip.chosen[first + i]
         for year in range(entry, last + 1):
