@@ -139,7 +139,7 @@ def open_results(
         )
     if committed and not faults and (not partial or committed >= description.draws):
         dataset: xr.Dataset = xr.open_zarr(
-            root, group=group, consolidated=True, chunks="auto" if chunked else None
+            root, group=group, consolidated=True, chunks={} if chunked else None
         )
         return dataset
     return _open_partial(root, description, group or "")
