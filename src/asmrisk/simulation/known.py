@@ -18,7 +18,17 @@ from asmrisk.rule.arrays import PLACES
 from asmrisk.rule.definitions import COHORTS
 from asmrisk.simulation.normal import normal_cdf, normal_quantile
 
-__all__ = ["HABITS", "STATES", "Known", "habit_score", "level_score", "nobody_known", "part_b_score", "start"]
+__all__ = [
+    "HABITS",
+    "STATES",
+    "Known",
+    "habit_score",
+    "level_score",
+    "nobody_known",
+    "part_b_score",
+    "probability_of",
+    "start",
+]
 
 #: Rows of `Known.state_mean`: general quality, cost, then specific quality by measure.
 GENERAL, COST, SPECIFIC = 0, 1, 2
@@ -196,10 +206,3 @@ def probability_of(score: float) -> float:
     """Give the standard normal probability of a score."""
     probability: float = normal_cdf(score)
     return probability
-
-
-@inner
-def score_of(probability: float) -> float:
-    """Give the standard normal score of a probability."""
-    score: float = normal_quantile(probability)
-    return score
