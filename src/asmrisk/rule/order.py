@@ -35,6 +35,8 @@ LANES = 16
 MOST_RANKS = 64
 
 _MOST_BINS = 2048
+#: All bits of an integer but its sign.
+_BELOW_SIGN = 0x7FFFFFFFFFFFFFFF
 #: Up to so many values are sorted outright.
 _FEW = 64
 #: Up to so many values are sorted by insertion.
@@ -142,8 +144,16 @@ def lane_sum(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.floa
     return float(partial[0])
 
 
+@inline
+def _key(value: float) -> np.int64:
+    """Turn a float into an integer, so that integers are ordered as the floats are."""
+    bits = np.float64(value).view(np.int64)
+    key: np.int64 = bits ^ ((bits >> 63) & _BELOW_SIGN)
+    return key
+
+
 @kernel
-def extremes(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.float64]) -> tuple[float, float]:
+def extremes(values: npt.NDArray[np.float64], n: int) -> tuple[float, float]:
     """Least and greatest of at least one value.
 
     Parameters
@@ -152,32 +162,22 @@ def extremes(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.floa
         Numbers, no NaN.
     n : int
         How many of them, at least one.
-    lanes : ndarray of float64, shape (2, LANES)
-        Scratch.
 
     Returns
     -------
     least, greatest : float
-        The extremes.
+        The extremes; of two zeros the negative one is less.
     """
-    least, greatest = lanes[0], lanes[1]
-    for lane in range(LANES):
-        least[lane] = values[0]
-        greatest[lane] = values[0]
-    whole = n - n % LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
-            value = values[start + lane]
-            least[lane] = value if value < least[lane] else least[lane]
-            greatest[lane] = value if value > greatest[lane] else greatest[lane]
-    for i in range(whole, n):
-        least[0] = min(least[0], values[i])
-        greatest[0] = max(greatest[0], values[i])
-    low, high = least[0], greatest[0]
-    for lane in range(1, LANES):
-        low = min(low, least[lane])
-        high = max(high, greatest[lane])
-    return low, high
+    # As integers, since a compiler may not take the minima of floats out of order.
+    low = _key(values[0])
+    high = low
+    for i in range(n):
+        key = _key(values[i])
+        low = key if key < low else low
+        high = key if key > high else high
+    low ^= (low >> 63) & _BELOW_SIGN
+    high ^= (high >> 63) & _BELOW_SIGN
+    return np.int64(low).view(np.float64), np.int64(high).view(np.float64)
 
 
 @kernel
@@ -283,7 +283,7 @@ def order_statistics(
         Room for n values.
     """
     asked = len(ranks)
-    low, high = extremes(values, n, scratch.lanes)
+    low, high = extremes(values, n)
     half = 0.5 * high - 0.5 * low
     gathered = scratch.gathered
     if n <= _FEW or not _LEAST_RANGE < half < _GREATEST_RANGE:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from asmrisk.jit import inline, kernel
 from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS
 from asmrisk.rule.groups import gather
-from asmrisk.rule.order import extremes, quantiles
+from asmrisk.rule.order import quantiles
 from asmrisk.rule.policy import CHOICES
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _LOWER = CHOICES["tie_rule"].index("lower")
 _MID = CHOICES["tie_rule"].index("mid")
 _EXCLUDED = CHOICES["missing_measure"].index("excluded")
 _CLAIMS = COLLECTION_TYPES.index("claims")
-_DECILES = np.arange(1, 10)
+_DECILES = np.arange(10)
 
 
 @inline
@@ -131,7 +131,15 @@ def _score_measure(
 ) -> None:
     """Form each peer group's benchmark and score its members."""
     fixed = policy.quality_benchmarks == _FIXED
-    for code in range(PEER_GROUPS):
+    # Groups without a member need no look.
+    first, last = PEER_GROUPS, -1
+    for i in range(n):
+        code = scratch.group[i]
+        first = code if 0 <= code < first else first
+        last = code if code > last else last
+    if fixed:
+        first, last = 0, PEER_GROUPS - 1
+    for code in range(first, last + 1):
         members = scratch.members
         edges = environment.edges[m, code]
         if fixed:
@@ -145,8 +153,7 @@ def _score_measure(
                 count = _drop(members, count, sign * policy.measure_worst[cohort, m])
             environment.benchmark_size[m, code] = count
             if count >= policy.minimum_reporters:
-                edges[0] = extremes(members, count, scratch.order.lanes)[0]
-                quantiles(members, count, _DECILES, 10, edges[1:], scratch.order)
+                quantiles(members, count, _DECILES, 10, edges, scratch.order)
         if edges[0] != edges[0]:
             for i in range(n):
                 points[i] = np.nan if scratch.group[i] == code else points[i]

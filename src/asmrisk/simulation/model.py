@@ -16,7 +16,7 @@ from asmrisk.simulation.knowledge import draw_values, with_values
 from asmrisk.simulation.known import Known, nobody_known
 from asmrisk.simulation.participation import YEARS
 from asmrisk.simulation.philox import seed_key
-from asmrisk.simulation.record import make_record, unpack
+from asmrisk.simulation.record import make_record, make_terms, unpack
 from asmrisk.simulation.roster import known_clinicians, slots_with_roster
 
 __all__ = ["Model", "simulate_block"]
@@ -168,7 +168,7 @@ def simulate_block(
         if int(inputs.population.slots.max()) > slots:
             work = model.workspace(inputs)
             slots = work.response.shape[0]
-            record = record._replace(values=np.zeros(slots))
+            record = record._replace(terms=make_terms(slots))
         simulate_draws(inputs, BOTH, YEARS, first + index, index, 1, record, work, progress)
         values = model.drawn_values(first + index)
         drawn[index] = [values[name] for name in names]

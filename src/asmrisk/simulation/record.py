@@ -17,7 +17,7 @@ from asmrisk.rule.definitions import (
     SMALL_PRACTICE,
     SPECIALTIES,
 )
-from asmrisk.rule.order import quantiles
+from asmrisk.rule.order import lane_sum, quantiles
 from asmrisk.simulation.known import Known
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.state import PLACES, Observations
@@ -60,20 +60,52 @@ _SIZES = len(PRACTICE_SIZES)
 _PERCENTS = np.array([1, 5, 10, 25, 50, 75, 90, 95, 99], np.int64)
 
 
+class Terms(NamedTuple):
+    """What each measured clinician of a cohort and year adds to the sums (workspace)."""
+
+    cell: np.ndarray  # uint64 (slots,): specialty and practice size
+    scored: np.ndarray  # float64 (slots,), as the rest: 1 with a final score
+    paid: np.ndarray
+    pooled: np.ndarray
+    later: np.ndarray
+    factor: np.ndarray
+    penalized: np.ndarray
+    weighted: np.ndarray
+    net: np.ndarray
+    spending: np.ndarray
+    saved: np.ndarray
+
+
+def make_terms(slots: int) -> Terms:
+    """Allocate room for the terms of the larger cohort's sums.
+
+    Parameters
+    ----------
+    slots : int
+        Its clinician slots.
+
+    Returns
+    -------
+    Terms
+        Zeroed arrays.
+    """
+    return Terms(np.zeros(slots, np.uint64), *(np.zeros(slots) for _ in Terms._fields[1:]))
+
+
 class Record(NamedTuple):
     """What a block of draws leaves behind, by draw and performance year."""
 
     percents: np.ndarray  # int64 (9,): levels of the quantiles
     totals: np.ndarray  # float64 (draws, years, cohorts, len(TOTALS))
     quantiles: np.ndarray  # float64 (draws, years, cohorts, 2, 9): adjustment factor, final score
-    by_specialty: np.ndarray  # float64 (draws, years, specialties, sizes, len(BY_SPECIALTY))
+    by_specialty: np.ndarray  # float64 (draws, years, specialties x sizes, len(BY_SPECIALTY))
     edges: np.ndarray  # float64 (draws, years, cohorts, PLACES, PEER_GROUPS, 10)
     sizes: np.ndarray  # int64 (draws, years, cohorts, PLACES, PEER_GROUPS)
     cost: np.ndarray  # float64 (draws, years, cohorts, PEER_GROUPS, 2): median, SD
     patients: np.ndarray  # float64 (draws, years, cohorts, 6): HCC median, mean, SD; dual share the same
     exchange: np.ndarray  # float64 (draws, years, cohorts, PEER_GROUPS, 2): midpoint, scaling factor
     clinicians: np.ndarray  # float64 (draws, years, roster's clinicians, 2): adjustment factor, USD
-    values: np.ndarray  # float64 (slots,): workspace
+    terms: Terms
 
 
 def make_record(draws: int, slots: int, clinicians: int = 0) -> Record:
@@ -101,15 +133,44 @@ def make_record(draws: int, slots: int, clinicians: int = 0) -> Record:
         percents=_PERCENTS.copy(),
         totals=totals,
         quantiles=np.full((*cohorts, 2, len(_PERCENTS)), np.nan),
-        by_specialty=np.zeros((*lead, len(SPECIALTIES), _SIZES, len(BY_SPECIALTY))),
+        by_specialty=np.zeros((*lead, len(SPECIALTIES) * _SIZES, len(BY_SPECIALTY))),
         edges=np.full((*cohorts, PLACES, PEER_GROUPS, EDGES), np.nan),
         sizes=np.zeros((*cohorts, PLACES, PEER_GROUPS), np.int64),
         cost=np.full((*cohorts, PEER_GROUPS, 2), np.nan),
         patients=np.full((*cohorts, 6), np.nan),
         exchange=np.full((*cohorts, PEER_GROUPS, 2), np.nan),
         clinicians=np.full((*lead, clinicians, 2), np.nan),
-        values=np.zeros(slots),
+        terms=make_terms(slots),
     )
+
+
+@inner
+def _spread_out(
+    out: Observations, scored: Scored, response: np.ndarray, year: int, n: int, terms: Terms
+) -> None:
+    """Write what each measured clinician adds to the sums; one without a final score adds no dollars."""
+    episodes, cost, true_cost = out.episodes[year], out.cost_per_episode[year], out.true_cost[year]
+    part_b, later = out.part_b[year], out.payment_year_part_b[year]
+    size, specialty = out.practice_size[year], out.specialty[year]
+    score, factor = scored.final_score, scored.adjustment_factor
+    for i in range(n):
+        count = float(episodes[i])
+        terms.spending[i] = count * cost[i] if count > 0.0 else 0.0
+        terms.saved[i] = count * (true_cost[i] * (1.0 - response[i]))
+    for i in range(n):
+        with_score = score[i] == score[i]
+        terms.scored[i] = 1.0 if with_score else 0.0
+        terms.paid[i] = part_b[i] if with_score else 0.0
+        terms.later[i] = later[i] if with_score else 0.0
+        # Without a final score the factor is 0.
+        terms.factor[i] = factor[i]
+        terms.penalized[i] = 1.0 if factor[i] < 0.0 else 0.0
+    for i in range(n):
+        terms.weighted[i] = terms.paid[i] * factor[i]
+        terms.net[i] = terms.later[i] * factor[i]
+    for i in range(n):
+        column = 2 if size[i] > SMALL_PRACTICE else (1 if size[i] > 1 else 0)
+        terms.cell[i] = specialty[i] * _SIZES + column
 
 
 @inner
@@ -119,92 +180,67 @@ def _sum_up(
     out: Observations,
     scored: Scored,
     environment: Environment,
-    response: np.ndarray,
     year: int,
     n: int,
+    terms: Terms,
+    lanes: np.ndarray,
     totals: np.ndarray,
 ) -> None:
-    """Write the sums over the measured clinicians of one cohort and year, in the order of their slots."""
-    with_score = 0
+    """Write the sums over the measured clinicians of one cohort and year."""
     zeros = 0
-    penalized = 0
     episodes = 0
-    spending = 0.0
-    paid = 0.0
-    pooled = 0.0
-    weighted = 0.0
-    scaled = 0.0
-    later = 0.0
-    net = 0.0
-    saved = 0.0
+    outside = policy.zero_scorers == 1
     for i in range(n):
-        count = out.episodes[year, i]
-        if count > 0:
-            episodes += count
-            spending += count * out.cost_per_episode[year, i]
-            saved += count * (out.true_cost[year, i] * (1.0 - response[i]))
-        score = scored.final_score[i]
-        if score == score:
-            dollars = out.part_b[year, i]
-            factor = scored.adjustment_factor[i]
-            with_score += 1
-            paid += dollars
-            weighted += dollars * factor
-            later += out.payment_year_part_b[year, i]
-            net += factor * out.payment_year_part_b[year, i]
-            zero = score == 0.0
-            zeros += 1 if zero else 0
-            penalized += 1 if factor < 0.0 else 0
-            if not (zero and policy.zero_scorers == 1):
-                group = out.specialty[year, i] if policy.payment_peer_group == 1 else 0
-                pooled += dollars
-                scaled += dollars * environment.scaling_factor[group]
+        zero = scored.final_score[i] == 0.0
+        zeros += 1 if zero else 0
+        episodes += out.episodes[year, i]
+        terms.pooled[i] = 0.0 if zero and outside else terms.paid[i]
+    with_score = lane_sum(terms.scored, n, lanes)
+    paid = lane_sum(terms.paid, n, lanes)
+    pooled = lane_sum(terms.pooled, n, lanes)
+    net = lane_sum(terms.net, n, lanes)
+    saved = lane_sum(terms.saved, n, lanes)
     totals[0] = n
     totals[1] = with_score
     totals[2] = zeros
     totals[3] = episodes
-    totals[4] = spending
+    totals[4] = lane_sum(terms.spending, n, lanes)
     totals[5] = paid
     totals[6] = policy.risk_level * policy.redistribution_share * pooled
     # Of several pools the mean weighted by their payments; of one pool its own factor to the bit.
     totals[7] = environment.scaling_factor[0] if policy.payment_peer_group == 0 else np.nan
-    if policy.payment_peer_group == 1 and pooled > 0.0:
-        totals[7] = scaled / pooled
-    totals[8] = penalized / with_score if with_score > 0 else np.nan
-    totals[9] = weighted / paid if paid > 0.0 else np.nan
-    totals[10] = later
+    totals[8] = lane_sum(terms.penalized, n, lanes) / with_score if with_score > 0.0 else np.nan
+    totals[9] = lane_sum(terms.weighted, n, lanes) / paid if paid > 0.0 else np.nan
+    totals[10] = lane_sum(terms.later, n, lanes)
     totals[11] = net
     totals[12] = 0.0 - net
     totals[13] = medicare_share * saved
     totals[14] = (0.0 - net) + medicare_share * saved
+    if policy.payment_peer_group == 1 and pooled > 0.0:
+        for i in range(n):
+            dollars = terms.pooled[i]
+            scale = environment.scaling_factor[out.specialty[year, i]]
+            terms.weighted[i] = dollars * scale if dollars > 0.0 else 0.0
+        totals[7] = lane_sum(terms.weighted, n, lanes) / pooled
 
 
 @inner
-def _sum_by_specialty(
-    out: Observations, scored: Scored, year: int, n: int, specialties: int, table: np.ndarray
-) -> None:
+def _sum_by_specialty(n: int, cohort: int, terms: Terms, table: np.ndarray) -> None:
     """Add to the sums by specialty and practice size, then turn two of them into a mean and a share."""
     for i in range(n):
-        size = out.practice_size[year, i]
-        column = 0 if size == 1 else (1 if size <= SMALL_PRACTICE else 2)
-        row = table[out.specialty[year, i], column]
-        row[0] += 1.0
-        score = scored.final_score[i]
-        if score == score:
-            factor = scored.adjustment_factor[i]
-            row[1] += 1.0
-            row[2] += out.part_b[year, i]
-            row[3] += factor
-            row[4] += factor * out.payment_year_part_b[year, i]
-            row[5] += 1.0 if factor < 0.0 else 0.0
-    for specialty in range(table.shape[0]):
+        cell = terms.cell[i]
+        table[cell, 0] += 1.0
+        table[cell, 1] += terms.scored[i]
+        table[cell, 2] += terms.paid[i]
+        table[cell, 3] += terms.factor[i]
+        table[cell, 4] += terms.net[i]
+        table[cell, 5] += terms.penalized[i]
+    for cell in range(table.shape[0]):
         # The first specialty is the first cohort's, the rest are the second's: each is finished once.
-        if (specialty == 0) == (specialties == 0):
-            for column in range(table.shape[1]):
-                row = table[specialty, column]
-                with_score = row[1]
-                row[3] = row[3] / with_score if with_score > 0.0 else np.nan
-                row[5] = row[5] / with_score if with_score > 0.0 else np.nan
+        if (cell < _SIZES) == (cohort == 0):
+            with_score = table[cell, 1]
+            table[cell, 3] = table[cell, 3] / with_score if with_score > 0.0 else np.nan
+            table[cell, 5] = table[cell, 5] / with_score if with_score > 0.0 else np.nan
 
 
 @inner
@@ -252,16 +288,17 @@ def record_year(
         Workspace of the rule.
     """
     totals = record.totals[index, year, cohort]
-    _sum_up(policy, medicare_share, out, scored, environment, response, year, n, totals)
-    _sum_by_specialty(out, scored, year, n, cohort, record.by_specialty[index, year])
-    values = record.values
+    terms = record.terms
+    _spread_out(out, scored, response, year, n, terms)
+    _sum_by_specialty(n, cohort, terms, record.by_specialty[index, year])
+    _sum_up(policy, medicare_share, out, scored, environment, year, n, terms, scratch.order.lanes, totals)
+    values = terms.paid
     for which in range(2):
         count = 0
         column = scored.adjustment_factor if which == 0 else scored.final_score
         for i in range(n):
-            if scored.final_score[i] == scored.final_score[i]:
-                values[count] = column[i]
-                count += 1
+            values[count] = column[i]
+            count += scored.final_score[i] == scored.final_score[i]
         quantiles(
             values, count, record.percents, 100, record.quantiles[index, year, cohort, which], scratch.order
         )
@@ -351,7 +388,10 @@ def unpack(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     from asmrisk.results.schema import scored_measures, variables
 
     values: dict[str, Any] = {name: record.totals[..., k] for k, name in enumerate(TOTALS)}
-    values |= {name: record.by_specialty[..., k] for k, name in enumerate(BY_SPECIALTY)}
+    by_specialty = record.by_specialty.reshape(
+        *record.by_specialty.shape[:2], len(SPECIALTIES), _SIZES, len(BY_SPECIALTY)
+    )
+    values |= {name: by_specialty[..., k] for k, name in enumerate(BY_SPECIALTY)}
     values["adjustment_factor_quantile"] = record.quantiles[..., 0, :]
     values["final_score_quantile"] = record.quantiles[..., 1, :]
     values["median_final_score"] = record.quantiles[..., 1, 4]
