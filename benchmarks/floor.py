@@ -192,7 +192,7 @@ def _observe_year(
         if plan.kind[place] == _RISK_STANDARDIZED:
             normal_scores(u[3], b, m)
         else:
-            binomial_strip(u[3], c, plan.rate[place], b, m)
+            binomial_strip(u[3], c, plan.rate[place], b, m, strip.sums)
         for k in range(m):
             a[k] = strip.specific[place, k]
         normal_probabilities(a, m)

@@ -20,13 +20,19 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from asmrisk.jit import kernel
-from asmrisk.simulation.normal import normal_cdf, normal_quantile, normal_score
+from asmrisk.simulation.normal import (
+    normal_cdf,
+    normal_probability,
+    normal_quantile,
+    normal_score,
+)
 from asmrisk.simulation.variates import (
     _LEAST_VARIANCE,
     _expansion,
     _tolerance,
     binomial_quantile,
     binomial_strip,
+    make_sums,
     poisson_quantile,
     poisson_strip,
 )
@@ -37,16 +43,17 @@ uniforms = st.integers(0, 2**32 - 1).map(lambda word: (word + 0.5) * 2.0**-32)
 
 def _binomial(u, trials, probability) -> np.ndarray:
     u, trials, probability = np.broadcast_arrays(
-        np.asarray(u, float), np.asarray(trials, np.int64), np.asarray(probability, float)
+        np.asarray(u, float), np.asarray(trials, float), np.asarray(probability, float)
     )
-    out = np.empty(u.size, np.int64)
-    binomial_strip(u.ravel().copy(), trials.ravel().copy(), probability.ravel().copy(), out, u.size)
+    out = np.empty(u.size)
+    columns = (each.ravel().copy() for each in (u, trials, probability))
+    binomial_strip(*columns, out, u.size, make_sums(u.size))
     return out.reshape(u.shape)
 
 
 def _poisson(u, mean) -> np.ndarray:
     u, mean = np.broadcast_arrays(np.asarray(u, float), np.asarray(mean, float))
-    out = np.empty(u.size, np.int64)
+    out = np.empty(u.size)
     poisson_strip(u.ravel().copy(), mean.ravel().copy(), out, u.size)
     return out.reshape(u.shape)
 
@@ -99,15 +106,41 @@ def _quantile_strip(u, out):
         out[i] = normal_quantile(u[i])
 
 
-def test_normal_score_is_the_quantile_of_a_word():
+def _words() -> np.ndarray:
+    """Uniforms of both tails to the last word, of the center, and of all between."""
+    middle = np.arange(2**31 - 2000, 2**31 + 2000)
     words = np.r_[
-        np.arange(2000), np.arange(2**32 - 2000, 2**32), np.linspace(0, 2**32 - 1, 20_000).astype(int)
+        np.arange(2000),
+        np.arange(2**32 - 2000, 2**32),
+        middle,
+        np.exp2(np.linspace(0, 31, 20_000)).astype(np.int64),
+        np.linspace(0, 2**32 - 1, 20_000).astype(np.int64),
     ]
-    for u in (words + 0.5) * 2.0**-32:
-        assert normal_score(u) == normal_quantile(u)
+    return (words + 0.5) * 2.0**-32
 
 
-def test_normal_quantile_never_decreases_from_word_to_word():
+@kernel
+def _score_strip(u, out):
+    for i in range(len(u)):
+        out[i] = normal_score(u[i])
+
+
+def test_normal_score_of_a_word():
+    u = _words()
+    z = np.empty_like(u)
+    _score_strip(u, z)
+    exact = np.where(u < 0.5, special.ndtri(u), -special.ndtri(1 - u))
+    assert np.abs(z / exact - 1).max() < 5e-11
+    # What half a step of the uniform changes is more, everywhere.
+    half_step = 2.0**-33 / stats.norm.pdf(exact)
+    assert (np.abs(z - exact) < half_step).all()
+    assert normal_score(0.5) == 0.0
+    _score_strip(1 - u, exact)
+    assert (exact == -z).all()
+
+
+@pytest.mark.parametrize("strip", [_quantile_strip, _score_strip])
+def test_normal_scores_rise_from_word_to_word(strip):
     rng = np.random.default_rng(5)
     seams = [0.075 * 2**32, 0.925 * 2**32, 2**31]
     starts = np.concatenate(
@@ -116,8 +149,19 @@ def test_normal_quantile_never_decreases_from_word_to_word():
     for start in starts:
         u = (start + np.arange(4096) + 0.5) * 2.0**-32
         z = np.empty_like(u)
-        _quantile_strip(u, z)
+        strip(u, z)
         assert (np.diff(z) > 0).all()
+
+
+def test_normal_probability():
+    z = np.concatenate([np.linspace(-9, 9, 20_001), [0.0, 1e-300, -40.0, 40.0]])
+    probability = np.array([normal_probability(each) for each in z])
+    inside = np.abs(z) <= 6.5
+    assert np.abs(probability - special.ndtr(z))[inside].max() < 2e-12
+    assert np.abs(probability - special.ndtr(z)).max() < 5e-11
+    assert probability.min() > 0.0
+    assert probability.max() < 1.0
+    assert normal_probability(0.0) == 0.5
 
 
 # Counts: the whole range against SciPy
@@ -165,19 +209,12 @@ def test_degenerate_counts():
     assert [poisson_quantile(v, 0.0) for v in u] == [0, 0, 0]
 
 
-def test_counts_may_be_floats():
-    u = _many_uniforms(np.random.default_rng(8), 300)
-    trials, p, out = np.full(300, 37.0), np.linspace(0, 1, 300), np.empty(300)
-    binomial_strip(u, trials, p, out, 300)
-    assert (out == _binomial(u, 37, p)).all()
-    poisson_strip(u, 40 * p, out, 300)
-    assert (out == _poisson(u, 40 * p)).all()
-
-
 def test_only_the_first_n_items_are_touched():
-    out = np.full(10, -7, np.int64)
+    out = np.full(10, -7.0)
     poisson_strip(np.full(10, 0.5), np.full(10, 9.0), out, 4)
     assert out.tolist() == [9] * 4 + [-7] * 6
+    binomial_strip(np.full(10, 0.5), np.full(10, 9.0), np.full(10, 0.01), out, 5, make_sums(10))
+    assert out.tolist() == [0] * 5 + [-7] * 5
 
 
 # Counts: the steps themselves
@@ -475,15 +512,17 @@ rng = np.random.default_rng(9)
 u = (rng.integers(0, 2**32, 400) + 0.5) / 2**32
 u[:8] = [2.0**-33, 1 - 2.0**-33] * 4
 mean = np.exp(rng.uniform(-4, 12, 400))
-trials = np.exp(rng.uniform(0, 11, 400)).astype(np.int64)
+trials = np.floor(np.exp(rng.uniform(0, 11, 400)))
 p = np.where(np.arange(400) % 3 == 0, rng.uniform(0, 1, 400), np.exp(rng.uniform(-12, 0, 400)))
 mean[10:12], trials[20:22], p[30:33] = 0, 0, [0, 1, 1]
-counts, more = np.empty(400, np.int64), np.empty(400, np.int64)
+counts, more = np.empty(400), np.empty(400)
 poisson_strip(u, mean, counts, 400)
-binomial_strip(u, trials, p, more, 400)
+binomial_strip(u, trials, p, more, 400, make_sums(400))
 for i in range(400):
-    print(float(normal_quantile(u[i])).hex(), float(normal_cdf(40 * u[i] - 30)).hex(), counts[i], more[i],
-          poisson_quantile(u[i], mean[i]), binomial_quantile(u[i], trials[i], p[i]))
+    print(float(normal_quantile(u[i])).hex(), float(normal_score(u[i])).hex(),
+          float(normal_probability(15 * u[i] - 7)).hex(), float(normal_cdf(40 * u[i] - 30)).hex(),
+          counts[i], more[i], poisson_quantile(u[i], mean[i]),
+          binomial_quantile(u[i], int(trials[i]), p[i]))
 """
 
 

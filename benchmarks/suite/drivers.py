@@ -16,7 +16,7 @@ from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import STRIP, YEARS, enroll
 from asmrisk.simulation.record import Record, record_year
 from asmrisk.simulation.strips import exponentials, normal_probabilities, normal_scores
-from asmrisk.simulation.variates import binomial_strip, poisson_strip
+from asmrisk.simulation.variates import Sums, binomial_strip, poisson_strip
 
 __all__ = [
     "STEPS",
@@ -79,7 +79,9 @@ def poissons(u: np.ndarray, mean: np.ndarray, out: np.ndarray, repeats: int) -> 
 
 
 @kernel
-def binomials(u: np.ndarray, trials: np.ndarray, rate: np.ndarray, out: np.ndarray, repeats: int) -> None:
+def binomials(
+    u: np.ndarray, trials: np.ndarray, rate: np.ndarray, out: np.ndarray, sums: Sums, repeats: int
+) -> None:
     """Draw exact binomials, strip by strip."""
     for _ in range(repeats):
         for first in range(0, len(u) - STRIP + 1, STRIP):
@@ -89,6 +91,7 @@ def binomials(u: np.ndarray, trials: np.ndarray, rate: np.ndarray, out: np.ndarr
                 rate[first : first + STRIP],
                 out,
                 STRIP,
+                sums,
             )
 
 

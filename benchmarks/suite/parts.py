@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from asmrisk.simulation.participation import STRIP
+from asmrisk.simulation.variates import make_sums
 from suite import drivers
 from suite.workload import SIZES, Benchmark, Prepared, seconds
 
@@ -63,6 +64,7 @@ class Transforms(Benchmark):
         self.trials = rng.poisson(self.mean).astype(float)
         self.rate = rng.beta(6.0, 1.0, n)
         self.out = np.zeros(STRIP)
+        self.sums = make_sums(STRIP)
         self.repeats = SIZES.times(self._TIMES[variate])
         self._transform(variate, 1)
 
@@ -77,7 +79,7 @@ class Transforms(Benchmark):
             case "poisson":
                 drivers.poissons(self.uniform, self.mean, self.out, repeats)
             case "binomial":
-                drivers.binomials(self.uniform, self.trials, self.rate, self.out, repeats)
+                drivers.binomials(self.uniform, self.trials, self.rate, self.out, self.sums, repeats)
 
     def time_variates(self, variate: str) -> None:
         self._transform(variate, self.repeats)

@@ -51,7 +51,6 @@ def draw_attributes(
     known: Known,
     field: Field,
     strip: Strip,
-    first: int,
     n: int,
     m: int,
 ) -> None:
@@ -62,7 +61,7 @@ def draw_attributes(
     u = strip.uniforms
     scores = strip.a
     for i in range(n):
-        c = strip.chosen[first + i]
+        c = strip.chosen[i]
         strip.slot[i] = field.slot[c]
         strip.base[i] = field.base[c]
     fill_uniforms(u, BLOCK_WHO, strip.slot, strip.base, PERMANENT, draw, key, n)
@@ -89,6 +88,13 @@ def draw_attributes(
         strip.collection_type[i] = 0 if u[3, i] < population.ecqm_share[size] else 1
         strip.part_b_level[i] = population.part_b_level[specialty]
     _know_attributes(population, cohort, known, strip, m)
+    length = len(population.cost_log_shape)
+    for i in range(n):
+        specialty = strip.specialty[i]
+        kept = population.part_b_persistence[specialty]
+        strip.part_b_kept[i] = kept
+        strip.part_b_new[i] = math.sqrt(1.0 - kept * kept)
+        strip.part_b_table[i] = (specialty + 1) * length
     fill_uniforms(u, BLOCK_MIX, strip.slot, strip.base, PERMANENT, draw, key, n)
     normal_scores(u[0], strip.hcc_risk_score, n)
     normal_scores(u[1], strip.dual_share, n)
@@ -126,6 +132,6 @@ def draw_attributes(
             level[i] = spread * level[i] - 0.5 * spread * spread
         exponentials(level, n)
         for i in range(n):
-            level[i] *= population.cases_factor[place] * field.level[strip.chosen[first + i]]
+            level[i] *= population.cases_factor[place] * field.level[strip.chosen[i]]
         for i in range(m):
             level[i] = strip.a[i] if strip.a[i] > 0.0 else level[i]

@@ -71,7 +71,7 @@ def make_workspace(slots: int) -> Workspace:
     field = make_field(slots)
     return Workspace(
         field=field,
-        strip=make_strip(slots),
+        strip=make_strip(),
         observations=make_observations(slots),
         scored=make_scored(slots),
         environment=make_environment(),

@@ -33,15 +33,19 @@ from asmrisk.simulation.known import (
     part_b_score,
     start,
 )
-from asmrisk.simulation.participation import FIRST_YEAR, STRIP, YEARS, Field
+from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, STRIP, YEARS, Field
 from asmrisk.simulation.state import PLACES, Observations, Strip
-from asmrisk.simulation.strips import advance, exponentials, normal_probabilities, normal_scores
+from asmrisk.simulation.strips import (
+    advance,
+    exponentials,
+    normal_probabilities,
+    normal_scores,
+    read_quantiles,
+)
 from asmrisk.simulation.variates import binomial_strip, poisson_strip
 
 __all__ = ["observe"]
 
-#: Knots of a rate's quantile function are its first and last percentile and the deciles between.
-DECILES = 10
 #: Keeps a division by nothing from being one by 0.
 LEAST = 1e-300
 #: Codes of `measure_kind`.
@@ -53,28 +57,15 @@ SCORES_A_UNIT, LEAST_SCORE, LAST_INTERVAL = 16.0, -6.5, 207.0
 
 
 @inline
-def _from_table(table: np.ndarray, score: float) -> float:
-    """Read a table over the normal score (-6.5 to 6.5 by sixteenths) by linear interpolation."""
+def _from_table(table: np.ndarray, first: np.uint64, score: float) -> float:
+    """Read a table over the normal score (-6.5 to 6.5 by sixteenths) that begins at `first`, linearly."""
     place = (score - LEAST_SCORE) * SCORES_A_UNIT
     place = 0.0 if place < 0.0 else place
     place = LAST_INTERVAL if place > LAST_INTERVAL else place
-    below = int(place)
-    value = table[below]
-    read: float = value + (place - below) * (table[below + 1] - value)
-    return read
-
-
-@inline
-def _quantile(probability: np.ndarray, quantile: np.ndarray, p: float) -> float:
-    """Quantile function with knots at the deciles and near the ends: linear between, constant outside."""
-    segment = int(p * DECILES)
-    segment = segment if segment < DECILES else DECILES - 1
-    low = probability[segment]
-    share = (p - low) / (probability[segment + 1] - low)
-    share = 0.0 if share < 0.0 else share
-    share = 1.0 if share > 1.0 else share
-    value = quantile[segment]
-    read: float = value + share * (quantile[segment + 1] - value)
+    # An unsigned index needs no check for counting from the end.
+    below = np.uint64(place)
+    value = table[first + below]
+    read: float = value + (place - below) * (table[first + below + np.uint64(1)] - value)
     return read
 
 
@@ -122,18 +113,15 @@ def _part_b(
     moving = strip.part_b_moving
     normal_scores(strip.uniforms[3], strip.a, n)
     for i in range(n):
-        specialty = strip.specialty[i]
-        kept = 0.0 if fresh else population.part_b_persistence[specialty]
-        moving[i] = kept * moving[i] + math.sqrt(1.0 - kept * kept) * strip.a[i]
+        kept, new = strip.part_b_kept[i], strip.part_b_new[i]
+        moving[i] = strip.a[i] if fresh else kept * moving[i] + new * strip.a[i]
     for i in range(m):
-        persistence = population.part_b_persistence[strip.specialty[i]]
         moving[i] = part_b_score(
-            known, cohort, strip.slot[i], share, strip.part_b_fixed[i], persistence, moving[i]
+            known, cohort, strip.slot[i], share, strip.part_b_fixed[i], strip.part_b_kept[i], moving[i]
         )
     for i in range(n):
-        specialty = strip.specialty[i]
         score = strip.part_b_fixed[i] + rest * moving[i]
-        dollars[i] = _from_table(population.part_b_log_shape[specialty], score)
+        dollars[i] = _from_table(strip.tables, strip.part_b_table[i], score)
     exponentials(dollars, n)
     for i in range(n):
         dollars[i] *= growth * strip.part_b_level[i]
@@ -171,7 +159,6 @@ def _cost(
     field: Field,
     out: Observations,
     year: int,
-    first: int,
     n: int,
     m: int,
 ) -> None:
@@ -179,11 +166,12 @@ def _cost(
     true, noise, episodes = strip.a, strip.b, strip.c
     correlation = population.cost_quality_correlation
     rest = math.sqrt(1.0 - correlation * correlation)
+    first_table = np.uint64(0)
     for i in range(n):
-        episodes[i] = field.episodes[year + PAYMENT_LAG, strip.chosen[first + i]]
+        episodes[i] = field.episodes[year + PAYMENT_LAG, strip.chosen[i]]
         # Better quality goes with lower cost.
         score = rest * strip.cost[i] - correlation * strip.general[i]
-        true[i] = population.cost_spread * _from_table(population.cost_log_shape, score)
+        true[i] = population.cost_spread * _from_table(strip.tables, first_table, score)
     normal_scores(strip.uniforms[2], noise, n)
     for i in range(n):
         noise[i] *= math.sqrt(population.cost_noise_variance / max(episodes[i], 1.0))
@@ -232,12 +220,17 @@ def _rates(
             score[i] = math.sqrt(weight) * score[i] + sign * math.sqrt(1.0 - weight) * uniform[i]
     normal_probabilities(score, n)
     fixed = population.measure_collection_type[place]
-    for i in range(n):
-        chosen = strip.collection_type[i] if fixed < 0 else fixed
-        rates[i] = _quantile(population.rate_probability, population.rate_quantile[place, chosen], score[i])
+    knots, heights = population.rate_probability, population.rate_quantile[place]
+    if fixed >= 0:
+        read_quantiles(knots, heights[fixed], score, rates, n)
+    else:
+        read_quantiles(knots, heights[0], score, rates, n)
+        read_quantiles(knots, heights[1], score, uniform, n)
+        for i in range(n):
+            rates[i] = rates[i] if strip.collection_type[i] == 0 else uniform[i]
     if population.measure_kind[place] == BINOMIAL:
         successes = score
-        binomial_strip(strip.uniforms[3], counts, rates, successes, n)
+        binomial_strip(strip.uniforms[3], counts, rates, successes, n, strip.sums)
         for i in range(n):
             rates[i] = successes[i] / max(counts[i], 1.0)
 
@@ -247,29 +240,37 @@ def _report(
     population: np.record, strip: Strip, out: Observations, year: int, place: int, n: int, m: int
 ) -> None:
     """Write one measure as it is reported: rate, cases, completeness, collection type."""
-    counts, rates, habit = strip.c, strip.d, strip.a
-    missed = population.missed_z[place]
-    incomplete = population.incomplete_z[place]
+    counts, rates, completeness, code = strip.c, strip.d, strip.a, strip.code
     fixed = population.measure_collection_type[place]
-    from_claims = fixed == CLAIMS
-    if not from_claims:
+    if fixed == CLAIMS:
         for i in range(n):
-            habit[i] = strip.submission[place, i]
-        normal_probabilities(habit, n)
+            code[i] = CLAIMS
+            completeness[i] = np.nan
+    else:
+        submission = strip.submission[place]
+        missed = population.missed_z[place]
+        incomplete = population.incomplete_z[place]
+        missed_probability = population.missed_probability[place]
+        low, slope = population.completeness_low, population.completeness_slope[place]
+        for i in range(n):
+            completeness[i] = submission[i]
+        normal_probabilities(completeness, n)
+        for i in range(n):
+            reported = strip.silent[i] == 0 and submission[i] >= missed
+            chosen = strip.collection_type[i] if fixed < 0 else fixed
+            code[i] = chosen if reported else NOT_REPORTED
+            partial = low + slope * (completeness[i] - missed_probability)
+            share = partial if submission[i] < incomplete else 1.0
+            completeness[i] = share if reported else np.nan
+    for i in range(n):
+        rates[i] = rates[i] if counts[i] > 0.0 else np.nan
     for k in range(m):
         i = strip.who[k]
         r = strip.position[k]
-        submission = strip.submission[place, i]
-        silent = strip.silence[i] < population.nothing_reported_z[strip.silence_class[i]]
-        reported = from_claims or not (silent or submission < missed)
-        above = habit[i] - population.missed_probability[place]
-        partial = population.completeness_low + population.completeness_slope[place] * above
-        completeness = partial if submission < incomplete else 1.0
-        chosen = strip.collection_type[i] if fixed < 0 else fixed
-        out.collection_type[year, place, r] = chosen if reported else NOT_REPORTED
-        out.completeness[year, place, r] = completeness if reported and not from_claims else np.nan
+        out.collection_type[year, place, r] = code[i]
+        out.completeness[year, place, r] = completeness[i]
         out.cases[year, place, r] = int(counts[i])
-        out.rate[year, place, r] = rates[i] if counts[i] > 0.0 else np.nan
+        out.rate[year, place, r] = rates[i]
 
 
 @inner
@@ -284,23 +285,49 @@ def _leave_out(strip: Strip, out: Observations, year: int, place: int, m: int) -
 
 
 @inner
-def _who_they_are(
-    exempt_share: float, strip: Strip, field: Field, out: Observations, year: int, first: int, n: int
-) -> int:
-    """List the strip's measured clinicians of a year, write their attributes, and give their number."""
+def _find_measured(strip: Strip, field: Field, year: int, n: int) -> int:
+    """List the strip's measured clinicians of a year, and give their number."""
+    row, chosen, who, position = field.row[year], strip.chosen, strip.who, strip.position
     m = 0
     for i in range(n):
-        r = field.row[year, strip.chosen[first + i]]
-        if r >= 0:
-            strip.who[m] = i
-            strip.position[m] = r
-            m += 1
-            out.specialty[year, r] = strip.specialty[i]
-            out.practice_size[year, r] = strip.practice_size[i]
-            out.hcc_risk_score[year, r] = strip.hcc_risk_score[i]
-            out.dual_share[year, r] = strip.dual_share[i]
-            out.exempt[year, r] = 1 if strip.uniforms[2, i] < exempt_share else 0
+        # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+        r = row[chosen[i]]
+        who[m] = i
+        position[m] = r
+        m += r >= 0
     return m
+
+
+@inner
+def _who_they_are(
+    exempt_share: float, strip: Strip, field: Field, out: Observations, year: int, n: int
+) -> int:
+    """List the strip's measured clinicians of a year, write their attributes, and give their number."""
+    m = _find_measured(strip, field, year, n)
+    who, position = strip.who, strip.position
+    specialty, practice_size, exempt = out.specialty[year], out.practice_size[year], out.exempt[year]
+    hcc_risk_score, dual_share = out.hcc_risk_score[year], out.dual_share[year]
+    for k in range(m):
+        i = who[k]
+        r = position[k]
+        specialty[r] = strip.specialty[i]
+        practice_size[r] = strip.practice_size[i]
+        hcc_risk_score[r] = strip.hcc_risk_score[i]
+        dual_share[r] = strip.dual_share[i]
+        exempt[r] = 1 if strip.uniforms[2, i] < exempt_share else 0
+    return m
+
+
+@inner
+def _pay(strip: Strip, field: Field, out: Observations, year: int, n: int) -> None:
+    """Write what the strip's measured clinicians of a year are paid in it and two years later."""
+    m = _find_measured(strip, field, year, n)
+    for k in range(m):
+        i = strip.who[k]
+        r = strip.position[k]
+        paid = year + PAYMENT_LAG < field.leaves[strip.chosen[i]]
+        out.part_b[year, r] = strip.part_b[year, i]
+        out.payment_year_part_b[year, r] = strip.part_b[year + PAYMENT_LAG, i] if paid else 0.0
 
 
 @inner
@@ -314,46 +341,59 @@ def _live(
     field: Field,
     strip: Strip,
     out: Observations,
-    first: int,
     n: int,
     entry: int,
-    last: int,
 ) -> None:
-    """Live n clinicians through their years: from `entry`, measured up to `last`, paid two years later."""
+    """Live the strip's n clinicians through their years, from `entry` on.
+
+    They come in the order of their last measured years, the latest first: who is left in a year comes first.
+    Part B goes on for two years after the last measured one.
+    """
     u, past, scores = strip.uniforms, strip.past, strip.a
     slot, base = strip.slot, strip.base
     latent = population.latent_persistence
     habit = population.habit_persistence
-    # Slots ascend, and a roster's clinicians hold the first ones from the first year on.
+    # A roster's clinicians hold the first slots from the first year on, and come first in the strip.
     told = 0
-    while entry == 0 and told < n and field.slot[strip.chosen[first + told]] < known.clinicians[cohort]:
+    while entry == 0 and told < n and field.slot[strip.chosen[told]] < known.clinicians[cohort]:
         told += 1
-    draw_attributes(population, cohort, draw, key, known, field, strip, first, n, told)
-    for year in range(entry, last + PAYMENT_LAG + 1):
+    draw_attributes(population, cohort, draw, key, known, field, strip, n, told)
+    left = n
+    for year in range(entry, CALENDAR):
+        while left > 0 and field.last[strip.chosen[left - 1]] + PAYMENT_LAG < year:
+            left -= 1
+        paid, measured = left, left
+        while measured > 0 and field.last[strip.chosen[measured - 1]] < year:
+            measured -= 1
         fresh = year == entry
         told = told if fresh else 0
         now = behavior[year]
         when = FIRST_YEAR + year
-        fill_uniforms(u, BLOCK_CONDUCT, slot, base, when, draw, key, n)
-        _part_b(population, cohort, now.part_b_growth[cohort], known, year, fresh, strip, n, told)
-        if year > last:
+        fill_uniforms(u, BLOCK_CONDUCT, slot, base, when, draw, key, paid)
+        _part_b(population, cohort, now.part_b_growth[cohort], known, year, fresh, strip, paid, told)
+        if year >= entry + PAYMENT_LAG:
+            _pay(strip, field, out, year - PAYMENT_LAG, paid)
+        if measured == 0:
             continue
-        m = _who_they_are(now.exempt_share[cohort], strip, field, out, year, first, n)
-        advance(strip.improvement, u[0], habit, fresh, scores, n)
-        advance(strip.interoperability, u[1], habit, fresh, scores, n)
+        m = _who_they_are(now.exempt_share[cohort], strip, field, out, year, measured)
+        advance(strip.improvement, u[0], habit, fresh, scores, measured)
+        advance(strip.interoperability, u[1], habit, fresh, scores, measured)
         fill_uniforms(past, BLOCK_CONDUCT, slot, base, PERMANENT, draw, key, told)
         _know_habit(population, cohort, known, strip, IMPROVEMENT, past[0], strip.improvement, told)
         _know_habit(population, cohort, known, strip, INTEROPERABILITY, past[1], strip.interoperability, told)
         _conduct(population, strip, out, year, m)
-        fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, n)
-        advance(strip.general, u[0], latent, fresh, scores, n)
-        advance(strip.cost, u[1], latent, fresh, scores, n)
-        advance(strip.silence, u[3], habit, fresh, scores, n)
+        fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, measured)
+        advance(strip.general, u[0], latent, fresh, scores, measured)
+        advance(strip.cost, u[1], latent, fresh, scores, measured)
+        advance(strip.silence, u[3], habit, fresh, scores, measured)
         fill_uniforms(past, BLOCK_PERFORMANCE, slot, base, PERMANENT, draw, key, told)
         _know_state(cohort, known, strip, GENERAL, strip.general, told)
         _know_state(cohort, known, strip, COST, strip.cost, told)
         _know_habit(population, cohort, known, strip, SILENCE, past[3], strip.silence, told)
-        _cost(population, now.cost_trend, strip, field, out, year, first, n, m)
+        for i in range(measured):
+            silent = strip.silence[i] < population.nothing_reported_z[strip.silence_class[i]]
+            strip.silent[i] = 1 if silent else 0
+        _cost(population, now.cost_trend, strip, field, out, year, measured, m)
         for place in range(PLACES):
             if population.measure_kind[place] == 0:
                 if told > 0:  # What is known of the other latents may hang together with this one.
@@ -362,22 +402,44 @@ def _live(
                 _leave_out(strip, out, year, place, m)
                 continue
             specific, submission = strip.specific[place], strip.submission[place]
-            fill_uniforms(u, BLOCK_MEASURE + place, slot, base, when, draw, key, n)
-            advance(specific, u[0], latent, fresh, scores, n)
-            advance(submission, u[1], habit, fresh, scores, n)
+            fill_uniforms(u, BLOCK_MEASURE + place, slot, base, when, draw, key, measured)
+            advance(specific, u[0], latent, fresh, scores, measured)
+            advance(submission, u[1], habit, fresh, scores, measured)
             fill_uniforms(past, BLOCK_MEASURE + place, slot, base, PERMANENT, draw, key, told)
             _know_state(cohort, known, strip, SPECIFIC + place, specific, told)
             _know_habit(population, cohort, known, strip, SUBMISSION + place, past[1], submission, told)
-            _rates(population, now.quality_learning[cohort], strip, place, n, strip.c, strip.d)
-            _report(population, strip, out, year, place, n, m)
-    for i in range(n):
-        c = strip.chosen[first + i]
-        for year in range(entry, last + 1):
-            r = field.row[year, c]
-            if r >= 0:
-                out.part_b[year, r] = strip.part_b[year, i]
-                paid = year + PAYMENT_LAG < field.leaves[c]
-                out.payment_year_part_b[year, r] = strip.part_b[year + PAYMENT_LAG, i] if paid else 0.0
+            _rates(population, now.quality_learning[cohort], strip, place, measured, strip.c, strip.d)
+            _report(population, strip, out, year, place, measured, m)
+
+
+@inner
+def _choose(entry: int, cohort: int, known: Known, field: Field, strip: Strip, first: int) -> tuple[int, int]:
+    """Fill a strip from clinician `first` of a year of entry on, with those who are ever measured.
+
+    A roster's clinicians come first, then the others by their last measured year, the latest first. So those
+    who are left in a year are side by side, while all are near each other in what is written.
+
+    Returns
+    -------
+    int, int
+        Clinicians in the strip, and the first one after them.
+    """
+    end = first
+    n = 0
+    while end < field.group[entry + 1] and n < STRIP:
+        n += 1 if field.last[end] >= 0 else 0
+        end += 1
+    told = known.clinicians[cohort] if entry == 0 else 0
+    count = 0
+    for c in range(first, min(end, told)):
+        strip.chosen[count] = c
+        count += 1 if field.last[c] >= 0 else 0
+    for back in range(YEARS):
+        for c in range(max(first, told), end):
+            if field.last[c] == YEARS - 1 - back:
+                strip.chosen[count] = c
+                count += 1
+    return n, end
 
 
 @inner
@@ -415,17 +477,14 @@ def observe(
     out : Observations
         Written, up to ``field.participants[year]`` in each year.
     """
+    # Side by side, since a field of a record is slow to read at scattered places.
+    length = len(population.cost_log_shape)
+    for k in range(length):
+        strip.tables[k] = population.cost_log_shape[k]
+        for specialty in range(len(population.part_b_log_shape)):
+            strip.tables[(specialty + 1) * length + k] = population.part_b_log_shape[specialty, k]
     for entry in range(YEARS):
-        # Those last measured in the same year are worked on together, so that none is lived on for nothing;
-        # later entrants are too few to be parted.
-        for last in range(entry if entry == 0 else YEARS - 1, YEARS):
-            count = 0
-            for c in range(field.group[entry], field.group[entry + 1]):
-                if field.last[c] == last or (entry > 0 and field.last[c] >= 0):
-                    strip.chosen[count] = c
-                    count += 1
-            for first in range(0, count, STRIP):
-                n = min(STRIP, count - first)
-                _live(
-                    population, behavior, cohort, draw, key, known, field, strip, out, first, n, entry, last
-                )
+        c = field.group[entry]
+        while c < field.group[entry + 1]:
+            n, c = _choose(entry, cohort, known, field, strip, c)
+            _live(population, behavior, cohort, draw, key, known, field, strip, out, n, entry)

@@ -114,12 +114,14 @@ def _episodes_of_strip(
     fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, n)
     u0 = u[0]
     u1 = u[1]
+    # A roster's clinicians hold the first slots from the first year on.
+    told = 0
+    while entry == 0 and told < n and slot[told] < known.clinicians[cohort]:
+        u0[told] = probability_of(level_score(known, cohort, slot[told], u0[told]))
+        told += 1
     for i in range(n):
-        uniform = u0[i]
-        if entry == 0 and slot[i] < known.clinicians[cohort]:
-            uniform = probability_of(level_score(known, cohort, slot[i], uniform))
-        level[i] = floor + uniform * (1.0 - floor)
-    normal_scores(level, level, n)
+        mean[i] = floor + u0[i] * (1.0 - floor)
+    normal_scores(mean, level, n)
     for i in range(n):
         level[i] = population.episodes_log_mean + population.episodes_log_sd * level[i]
     exponentials(level, n)
@@ -137,23 +139,27 @@ def _episodes_of_strip(
             for i in range(n):
                 mean[i] *= level[i]
             poisson_strip(u[2], mean, episodes, n)
+            drawn = field.episodes[history, first : first + n]
             for i in range(n):
-                count = int(episodes[i])
-                if entry == 0 and slot[i] < known.clinicians[cohort]:
-                    given = known.episodes[cohort, history, slot[i]]
-                    count = given if given >= 0 else count
-                field.episodes[history, first + i] = count
+                drawn[i] = np.int32(episodes[i])
+            for i in range(told):
+                given = known.episodes[cohort, history, slot[i]]
+                drawn[i] = given if given >= 0 else drawn[i]
+    leaves = field.leaves[first : first + n]
     for i in range(n):
-        leaves = CALENDAR
-        for year in range(entry + 1, CALENDAR):
-            if leaves == CALENDAR and field.coins[year, i] < behavior[year].exit_probability:
-                leaves = year
-        field.leaves[first + i] = leaves
-        if leaves < YEARS:
-            place = field.queued[leaves]
-            field.queue[leaves, 0, place] = slot[i]
-            field.queue[leaves, 1, place] = (base[i] & 255) + 1
-            field.queued[leaves] = place + 1
+        leaves[i] = CALENDAR
+    # From the last year back, so that the first exit counts.
+    for year in range(CALENDAR - 1, entry, -1):
+        probability = behavior[year].exit_probability
+        for i in range(n):
+            leaves[i] = year if field.coins[year, i] < probability else leaves[i]
+    for i in range(n):
+        year = leaves[i]
+        if year < YEARS:
+            place = field.queued[year]
+            field.queue[year, 0, place] = slot[i]
+            field.queue[year, 1, place] = (base[i] & 255) + 1
+            field.queued[year] = place + 1
 
 
 @inner
@@ -210,24 +216,24 @@ def enroll(
 @inner
 def _measure_who(minimum_episodes: int, slots: int, field: Field) -> None:
     """Give the measured clinicians of each year positions in the order of their slots."""
-    total = field.group[YEARS]
-    for c in range(total):
-        field.last[c] = -1
+    field.last[: field.group[YEARS]] = -1
+    owner = field.owner
     for year in range(YEARS):
-        for s in range(slots):
-            field.owner[s] = -1
-        for entry in range(year + 1):
-            for c in range(field.group[entry], field.group[entry + 1]):
-                active = field.leaves[c] > year
-                if active and field.episodes[year, c] >= minimum_episodes:
-                    field.owner[field.slot[c]] = c
-                field.row[year, c] = -1
+        episodes, row, member = field.episodes[year], field.row[year], field.member[year]
+        row[: field.group[year + 1]] = -1
+        # Those who are there from the first year on are numbered by their slots.
+        for c in range(slots):
+            taking_part = field.leaves[c] > year and episodes[c] >= minimum_episodes
+            owner[c] = c if taking_part else -1
+        for c in range(field.group[1], field.group[year + 1]):
+            if field.leaves[c] > year and episodes[c] >= minimum_episodes:
+                owner[field.slot[c]] = c
         position = 0
         for s in range(slots):
-            c = field.owner[s]
-            if c >= 0:
-                field.member[year, position] = c
-                field.row[year, c] = position
-                field.last[c] = year
-                position += 1
+            # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+            member[position] = owner[s]
+            position += owner[s] >= 0
+        for r in range(position):
+            row[member[r]] = r
+            field.last[member[r]] = year
         field.participants[year] = position

@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asmrisk.population.quantiles import SCORE_COUNT
 from asmrisk.rule.arrays import PLACES
+from asmrisk.rule.definitions import SPECIALTIES
 from asmrisk.simulation.known import STATES
 from asmrisk.simulation.participation import CALENDAR, STRIP, YEARS
+from asmrisk.simulation.variates import Sums, make_sums
 
 __all__ = ["LANES", "PLACES", "Observations", "Strip", "make_observations", "make_strip"]
 
@@ -40,7 +43,7 @@ class Observations(NamedTuple):
 class Strip(NamedTuple):
     """State of the clinicians worked on together (workspace)."""
 
-    chosen: np.ndarray  # int64 (slots,): those of one year of entry who are ever measured
+    chosen: np.ndarray  # int64 (STRIP + 1,): numbers of the strip's clinicians
     slot: np.ndarray  # int64 (STRIP,)
     base: np.ndarray  # int64 (STRIP,)
     uniforms: np.ndarray  # float64 (4, STRIP)
@@ -54,12 +57,16 @@ class Strip(NamedTuple):
     part_b_level: np.ndarray  # float64 (STRIP,): USD at the distribution's mean
     part_b_fixed: np.ndarray  # float64 (STRIP,): permanent part of the normal score of Part B
     part_b_moving: np.ndarray  # float64 (STRIP,): the part that moves from year to year
+    part_b_kept: np.ndarray  # float64 (STRIP,): correlation of one year's score with the next
+    part_b_new: np.ndarray  # float64 (STRIP,): what a year adds to it
+    part_b_table: np.ndarray  # uint64 (STRIP,): where the specialty's shape begins in `tables`
     part_b: np.ndarray  # float64 (CALENDAR, STRIP), USD
     case_level: np.ndarray  # float64 (PLACES, STRIP): expected eligible cases a year
     general: np.ndarray  # float64 (STRIP,): general factor of quality
     specific: np.ndarray  # float64 (PLACES, STRIP)
     cost: np.ndarray  # float64 (STRIP,)
     silence: np.ndarray  # float64 (STRIP,): habit of reporting nothing; low is bad, as in all habits
+    silent: np.ndarray  # int64 (STRIP,): 1 if the clinician reports nothing in the year
     submission: np.ndarray  # float64 (PLACES, STRIP): habit of submitting each measure
     improvement: np.ndarray  # float64 (STRIP,)
     interoperability: np.ndarray  # float64 (STRIP,)
@@ -71,6 +78,9 @@ class Strip(NamedTuple):
     b: np.ndarray  # float64 (STRIP,)
     c: np.ndarray  # float64 (STRIP,)
     d: np.ndarray  # float64 (STRIP,)
+    tables: np.ndarray  # float64: shapes of cost and of each specialty's Part B over the normal score
+    code: np.ndarray  # int64 (STRIP,)
+    sums: Sums
 
 
 def make_observations(slots: int) -> Observations:
@@ -97,13 +107,8 @@ def make_observations(slots: int) -> Observations:
     return Observations(*(make(name) for name in Observations._fields))
 
 
-def make_strip(slots: int) -> Strip:
+def make_strip() -> Strip:
     """Allocate the state of a strip.
-
-    Parameters
-    ----------
-    slots : int
-        Clinician slots.
 
     Returns
     -------
@@ -111,7 +116,7 @@ def make_strip(slots: int) -> Strip:
         Arrays of zeros.
     """
     shapes = {
-        "chosen": (slots,),
+        "chosen": (STRIP + 1,),
         "uniforms": (4, STRIP),
         "part_b": (CALENDAR, STRIP),
         "case_level": (PLACES, STRIP),
@@ -119,6 +124,7 @@ def make_strip(slots: int) -> Strip:
         "submission": (PLACES, STRIP),
         "past": (LANES, STRIP),
         "fresh": (STATES, STRIP),
+        "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),
     }
     types: dict[str, type] = dict.fromkeys(
         (
@@ -130,9 +136,16 @@ def make_strip(slots: int) -> Strip:
             "size_class",
             "silence_class",
             "collection_type",
+            "silent",
+            "code",
         ),
         np.int64,
     )
     # An unsigned index needs no check for counting from the end.
-    types |= dict.fromkeys(("who", "position"), np.uint64)
-    return Strip(*(np.zeros(shapes.get(f, (STRIP,)), types.get(f, np.float64)) for f in Strip._fields))
+    types |= dict.fromkeys(("who", "position", "part_b_table"), np.uint64)
+    arrays: dict[str, np.ndarray] = {
+        name: np.zeros(shapes.get(name, (STRIP,)), types.get(name, np.float64))
+        for name in Strip._fields
+        if name != "sums"
+    }
+    return Strip(**arrays, sums=make_sums(STRIP))

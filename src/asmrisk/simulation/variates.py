@@ -17,17 +17,21 @@ C. Loader, "Fast and accurate computation of binomial probabilities", 2000.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.elementary import ROUNDER, exp, log
-from asmrisk.jit import inline, kernel
+from asmrisk.jit import inline, inner, kernel
 from asmrisk.simulation.normal import normal_score
+from asmrisk.simulation.strips import exponentials, normal_scores
 
 __all__ = [
+    "Sums",
     "binomial_quantile",
     "binomial_strip",
+    "make_sums",
     "poisson_quantile",
     "poisson_strip",
 ]
@@ -38,6 +42,15 @@ _LEAST_VARIANCE = 2.0
 _TOLERANCE_CENTER = 0.1
 _TOLERANCE_TAIL = 0.006
 _TOLERANCE_ROUNDING = 1e-9
+#: At least twice the relative error of the normal score.
+_TOLERANCE_SCORE = 1e-10
+
+#: Marks an item that is to be summed outright.
+_TO_SUM = -1e300
+#: Marks an item whose target a sum from 0 upward cannot settle.
+_BEYOND = 1.0
+#: Items that are summed side by side: enough for vectors, few enough that one long sum delays few others.
+_SIDE_BY_SIDE = 256
 
 #: A mean this small is as good as 0.
 _NEGLIGIBLE = 1e-300
@@ -69,6 +82,34 @@ _STIRLING_ERROR = np.array(
 )
 
 
+class Sums(NamedTuple):
+    """Room for binomials that are summed outright; contents mean nothing between calls."""
+
+    picked: NDArray[np.uint64]  # (items,): which items; an unsigned index needs no check for its sign
+    target: NDArray[np.float64]  # (items,): what the sum has to reach
+    odds: NDArray[np.float64]  # (items,)
+    rest: NDArray[np.float64]  # (items,): trials
+    term: NDArray[np.float64]  # (items,)
+    total: NDArray[np.float64]  # (items,): sum of the terms
+    reached: NDArray[np.float64]  # (items,): terms that were not enough
+
+
+def make_sums(items: int) -> Sums:
+    """Set aside room for `binomial_strip`.
+
+    Parameters
+    ----------
+    items : int
+        Most items in one call.
+
+    Returns
+    -------
+    Sums
+        Zeroed arrays.
+    """
+    return Sums(np.zeros(items, np.uint64), *(np.zeros(items) for _ in Sums._fields[1:]))
+
+
 @inline
 def _expansion(z: float, mean: float, deviation: float, skew: float, product: float) -> float:
     """Cornish-Fisher expansion to the sixth cumulant, with Sheppard's corrections.
@@ -98,7 +139,8 @@ def _tolerance(z: float, deviation: float) -> float:
     """At least twice the error of `_expansion` (the tests certify it) for variances from 2, |z| to 6.4."""
     z2 = z * z
     v = 1.0 / (deviation * deviation)
-    return v * v * (_TOLERANCE_CENTER + _TOLERANCE_TAIL * (z2 * z2 * z2)) + _TOLERANCE_ROUNDING
+    expansion = v * v * (_TOLERANCE_CENTER + _TOLERANCE_TAIL * (z2 * z2 * z2))
+    return expansion + (_TOLERANCE_SCORE * abs(z) * deviation + _TOLERANCE_ROUNDING)
 
 
 @kernel
@@ -298,24 +340,64 @@ def poisson_quantile(u: float, mean: float) -> int:
     return int(_poisson_search(u, mean, float(int(guess))))
 
 
-@kernel
-def _binomial_sum(u: float, n: float, p: float) -> float:
-    """Quantile by summing from no success, or no failure if p > 1/2: few terms for a small variance."""
-    swap = p > 0.5
-    least = 1.0 - p if swap else p
-    # For failures Y = n - X, P(X <= k) >= u means P(Y <= n - k - 1) <= 1 - u.
-    target = 1.0 - u if swap else u
-    if target > _GREATEST_SUM and n * least > _NEGLIGIBLE:
-        return float(_binomial_search(u, n, p, float(int(n * p))))
-    odds = least / (1.0 - least)
-    term = exp(n * _log_complement(least))
-    total = term
-    count = 0.0
-    while total < target:
-        term *= odds * (n - count) / (count + 1.0)
-        total += term
-        count += 1.0
-    return n - count if swap else count
+@inner
+def _add_terms(sums: Sums, first: int, width: int, k: float) -> int:
+    """Count the sums that have not reached their targets with the terms up to k, and add the next ones."""
+    target, odds, rest = sums.target[first:], sums.odds[first:], sums.rest[first:]
+    term, total, reached = sums.term[first:], sums.total[first:], sums.reached[first:]
+    share = 1.0 / (k + 1.0)
+    missing = 0
+    for j in range(width):
+        short = total[j] < target[j]
+        missing += 1 if short else 0
+        reached[j] += 1.0 if short else 0.0
+        term[j] *= odds[j] * (rest[j] - k) * share
+        total[j] += term[j]
+    return missing
+
+
+@inner
+def _sum_binomials(
+    u: NDArray[np.float64],
+    trials: NDArray[np.float64],
+    probability: NDArray[np.float64],
+    out: NDArray[np.float64],
+    count: int,
+    sums: Sums,
+) -> None:
+    """Find the quantiles of the `count` picked items by summing from no success, or no failure if p > 1/2.
+
+    Few terms are needed for a small variance. Items are summed side by side, term by term, until each sum has
+    reached its target.
+    """
+    picked, target, odds, rest, term = sums.picked, sums.target, sums.odds, sums.rest, sums.term
+    for j in range(count):
+        i = picked[j]
+        p = probability[i]
+        # For failures Y = n - X, P(X <= k) >= u means P(Y <= n - k - 1) <= 1 - u.
+        odds[j] = 1.0 - p if p > 0.5 else p
+        target[j] = 1.0 - u[i] if p > 0.5 else u[i]
+        rest[j] = trials[i]
+    for j in range(count):
+        term[j] = rest[j] * _log_complement(odds[j])
+        odds[j] = odds[j] / (1.0 - odds[j])
+    exponentials(term, count)
+    for j in range(count):
+        sums.total[j] = term[j]
+        # A target too near to 1 is searched for below.
+        sums.reached[j] = -_BEYOND if target[j] > _GREATEST_SUM else 0.0
+        target[j] = 0.0 if target[j] > _GREATEST_SUM else target[j]
+    for first in range(0, count, _SIDE_BY_SIDE):
+        k = 0.0
+        while _add_terms(sums, first, min(_SIDE_BY_SIDE, count - first), k) > 0:
+            k += 1.0
+    for j in range(count):
+        i = picked[j]
+        reached = sums.reached[j]
+        out[i] = trials[i] - reached if probability[i] > 0.5 else reached
+        if reached < 0.0:
+            middle = float(int(trials[i] * probability[i]))
+            out[i] = _binomial_search(u[i], trials[i], probability[i], middle)
 
 
 @kernel
@@ -336,10 +418,11 @@ def _poisson_sum(u: float, mean: float) -> float:
 @kernel
 def binomial_strip(
     u: NDArray[np.float64],
-    trials: NDArray[np.int64],
+    trials: NDArray[np.float64],
     probability: NDArray[np.float64],
-    out: NDArray[np.int64],
+    out: NDArray[np.float64],
     n: int,
+    sums: Sums,
 ) -> None:
     """Binomial quantiles of `n` items.
 
@@ -347,46 +430,55 @@ def binomial_strip(
     ----------
     u : float64 array, (at least n,)
         Uniforms from 2**-33 to 1 - 2**-33.
-    trials : int64 or float64 array, (at least n,)
+    trials : float64 array, (at least n,)
         Whole numbers from 0 to 100,000.
     probability : float64 array, (at least n,)
         0 to 1, both included.
-    out : int64 or float64 array, (at least n,)
+    out : float64 array, (at least n,)
         Written: the smallest k with P(X <= k) >= u, exact as in the scalar function. Must not be one of the
         other arrays.
     n : int
         Number of items.
+    sums : Sums
+        Workspace for at least n items.
     """
+    normal_scores(u, out, n)
     for i in range(n):
-        count = float(trials[i])
         p = probability[i]
         product = p * (1.0 - p)
-        variance = count * product
+        variance = trials[i] * product
         small = variance < _LEAST_VARIANCE
         deviation = math.sqrt(_LEAST_VARIANCE if small else variance)
-        z = normal_score(u[i])
-        x = _expansion(z, count * p, deviation, 1.0 - 2.0 * p, product)
+        z = out[i]
+        x = _expansion(z, trials[i] * p, deviation, 1.0 - 2.0 * p, product)
         k = (x + ROUNDER) - ROUNDER
         certain = abs(x - k) < 0.5 - _tolerance(z, deviation)
         k = k if k > 0.0 else 0.0
-        k = k if k < count else count
+        k = k if k < trials[i] else trials[i]
+        # A doubtful candidate is marked by its sign.
+        k = k if certain else -1.0 - k
+        k = _TO_SUM if small else k
         # A topped-out rate leaves nothing to chance.
-        sure = product == 0.0
-        k = count * p if sure else k
-        # An unsettled guess is marked by its sign.
-        out[i] = k if sure or (certain and not small) else -1.0 - k
+        out[i] = trials[i] * p if product == 0.0 else k
+    marked = 0
     for i in range(n):
-        if out[i] < 0:
-            count = float(trials[i])
-            p = probability[i]
-            if count * (p * (1.0 - p)) < _LEAST_VARIANCE:
-                out[i] = _binomial_sum(u[i], count, p)
-            else:
-                out[i] = _binomial_search(u[i], count, p, -1.0 - float(out[i]))
+        sums.picked[marked] = i
+        marked += out[i] < 0.0
+    count = 0
+    for j in range(marked):
+        i = sums.picked[j]
+        if out[i] == _TO_SUM:
+            sums.picked[count] = i
+            count += 1
+        else:
+            out[i] = _binomial_search(u[i], trials[i], probability[i], -1.0 - out[i])
+    _sum_binomials(u, trials, probability, out, count, sums)
 
 
 @kernel
-def poisson_strip(u: NDArray[np.float64], mean: NDArray[np.float64], out: NDArray[np.int64], n: int) -> None:
+def poisson_strip(
+    u: NDArray[np.float64], mean: NDArray[np.float64], out: NDArray[np.float64], n: int
+) -> None:
     """Poisson quantiles of `n` items.
 
     Parameters
@@ -395,25 +487,26 @@ def poisson_strip(u: NDArray[np.float64], mean: NDArray[np.float64], out: NDArra
         Uniforms from 2**-33 to 1 - 2**-33.
     mean : float64 array, (at least n,)
         0 to 200,000.
-    out : int64 or float64 array, (at least n,)
+    out : float64 array, (at least n,)
         Written: the smallest k with P(X <= k) >= u, exact as in the scalar function. Must not be one of the
         other arrays.
     n : int
         Number of items.
     """
+    normal_scores(u, out, n)
     for i in range(n):
         small = mean[i] < _LEAST_VARIANCE
         deviation = math.sqrt(_LEAST_VARIANCE if small else mean[i])
-        z = normal_score(u[i])
+        z = out[i]
         x = _expansion(z, mean[i], deviation, 1.0, 0.0)
         k = (x + ROUNDER) - ROUNDER
         certain = abs(x - k) < 0.5 - _tolerance(z, deviation)
         k = k if k > 0.0 else 0.0
-        # An unsettled guess is marked by its sign.
+        # A doubtful candidate is marked by its sign.
         out[i] = k if certain and not small else -1.0 - k
     for i in range(n):
-        if out[i] < 0:
+        if out[i] < 0.0:
             if mean[i] < _LEAST_VARIANCE:
                 out[i] = _poisson_sum(u[i], mean[i])
             else:
-                out[i] = _poisson_search(u[i], mean[i], -1.0 - float(out[i]))
+                out[i] = _poisson_search(u[i], mean[i], -1.0 - out[i])
