@@ -11,7 +11,7 @@ import numpy as np
 
 from asmrisk.jit import inline
 
-__all__ = ["exp", "log", "logistic"]
+__all__ = ["exp", "log", "logistic", "split"]
 
 #: 1.5 * 2**52: adding it to a float below 2**51 rounds to the nearest integer, left in the sum's low bits.
 ROUNDER = 6755399441055744.0
@@ -86,10 +86,38 @@ def exp(x: float) -> float:
 
 
 @inline
+def split(x: float) -> tuple[float, float]:
+    """Split a number into a power of 2 and a factor near 1, where logarithms begin.
+
+    Parameters
+    ----------
+    x : float
+        A positive normal number.
+
+    Returns
+    -------
+    k, f : float
+        ``x = 2**k (1 + f)`` with ``1 + f`` between the roots of 1/2 and 2; both exact.
+
+    Examples
+    --------
+    >>> k, f = split(12.0)
+    >>> float(k), float(f)
+    (4.0, -0.25)
+    """
+    bits = np.float64(x).view(np.int64) + _SHIFT_TO_ONE
+    exponent = (bits >> _FRACTION_BITS) - _EXPONENT_BIAS
+    # An integer is turned into a float by its bits: processors before AVX-512 have no vector conversion.
+    k = np.int64(exponent + _ROUNDER_BITS).view(np.float64) - ROUNDER
+    f = np.int64((bits & _FRACTION_MASK) + _ROOT_HALF_BITS).view(np.float64) - 1.0
+    return k, f
+
+
+@inline
 def log(x: float) -> float:
     """Natural logarithm, within 1 unit in the last place.
 
-    ``x = 2**k (1 + f)`` with ``1 + f`` between the roots of 1/2 and 2, then the series of ``log(1 + f)`` in
+    `split`, then the series of ``log(1 + f)`` in
     ``f / (2 + f)`` with the minimax coefficients of FreeBSD's ``e_log.c`` (Sun Microsystems, 1993).
 
     Parameters
@@ -107,11 +135,7 @@ def log(x: float) -> float:
     >>> float(log(1.0)), float(log(10.0))
     (0.0, 2.302585092994046)
     """
-    bits = np.float64(x).view(np.int64) + _SHIFT_TO_ONE
-    exponent = (bits >> _FRACTION_BITS) - _EXPONENT_BIAS
-    # An integer is turned into a float by its bits: processors before AVX-512 have no vector conversion.
-    k = np.int64(exponent + _ROUNDER_BITS).view(np.float64) - ROUNDER
-    f = np.int64((bits & _FRACTION_MASK) + _ROOT_HALF_BITS).view(np.float64) - 1.0
+    k, f = split(x)
     s = f / (2.0 + f)
     z = s * s
     w = z * z

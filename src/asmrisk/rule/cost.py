@@ -102,13 +102,26 @@ def interpolate_points(
         Receives the points of the group's members.
     """
     knots, heights = policy.cost_points_z, policy.cost_points
-    for k in range(len(knots)):
-        start, height = knots[k], heights[k]
-        last = k == len(knots) - 1
-        slope = 0.0 if last else (heights[k + 1] - height) / (knots[k + 1] - start)
-        if k == 0:
-            for i in range(n):
-                points[i] = height if group[i] == code else points[i]
-        for i in range(n):
-            inside = group[i] == code and z[i] > start
-            points[i] = height + (z[i] - start) * slope if inside else points[i]
+    # Scalars and blends instead of array elements: so the loop becomes vector instructions.
+    k0, k1, k2, k3, k4 = knots[0], knots[1], knots[2], knots[3], knots[4]
+    k5, k6, k7, k8, k9 = knots[5], knots[6], knots[7], knots[8], knots[9]
+    h0, h1, h2, h3, h4 = heights[0], heights[1], heights[2], heights[3], heights[4]
+    h5, h6, h7, h8, h9 = heights[5], heights[6], heights[7], heights[8], heights[9]
+    s0, s1, s2 = (h1 - h0) / (k1 - k0), (h2 - h1) / (k2 - k1), (h3 - h2) / (k3 - k2)
+    s3, s4, s5 = (h4 - h3) / (k4 - k3), (h5 - h4) / (k5 - k4), (h6 - h5) / (k6 - k5)
+    s6, s7, s8 = (h7 - h6) / (k7 - k6), (h8 - h7) / (k8 - k7), (h9 - h8) / (k9 - k8)
+    for i in range(n):
+        at = z[i]
+        start, height, slope = (k0, h0, s0) if at > k0 else (k0, h0, 0.0)
+        start, height, slope = (k1, h1, s1) if at > k1 else (start, height, slope)
+        start, height, slope = (k2, h2, s2) if at > k2 else (start, height, slope)
+        start, height, slope = (k3, h3, s3) if at > k3 else (start, height, slope)
+        start, height, slope = (k4, h4, s4) if at > k4 else (start, height, slope)
+        start, height, slope = (k5, h5, s5) if at > k5 else (start, height, slope)
+        start, height, slope = (k6, h6, s6) if at > k6 else (start, height, slope)
+        start, height, slope = (k7, h7, s7) if at > k7 else (start, height, slope)
+        start, height, slope = (k8, h8, s8) if at > k8 else (start, height, slope)
+        start, height, slope = (k9, h9, 0.0) if at > k9 else (start, height, slope)
+        # A flat piece gives its height, infinitely far out too.
+        earned = height + (at - start) * slope if slope != 0.0 else height
+        points[i] = earned if group[i] == code else points[i]

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from asmrisk.elementary import exp, log
+from asmrisk.elementary import exp, log, split
 from asmrisk.jit import inline
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
 
 #: Clears the 27 low bits of a float's fraction, so that the square of what is left is exact.
 _HEAD_MASK = -(1 << 27)
+_LN2 = 0.69314718055994530942
 #: Takes -log(4 u (1 - u)), from 0 to 31 log(2) for uniforms of 32 bits, to an interval of length 2.
 _TO_UNIT = 2.0 / 21.4876
 #: Probabilities beyond this normal score are taken as there.
@@ -152,7 +153,13 @@ def score_argument(u: float) -> float:
     float
         The argument of `score_from`.
     """
-    return -log(4.0 * u * (1.0 - u)) * _TO_UNIT - 1.0
+    # As `elementary.log`, with four terms of the series, the best ones: an error of 2e-12 is small enough.
+    k, f = split(4.0 * u * (1.0 - u))
+    s = f / (2.0 + f)
+    z = s * s
+    series = 0.28532038135936283 + z * 0.2366932484539346
+    series = 0.6666666508300747 + z * (0.40000434343965946 + z * series)
+    return -(k * _LN2 + (s + s + s * (z * series))) * _TO_UNIT - 1.0
 
 
 @inline

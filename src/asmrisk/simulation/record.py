@@ -351,6 +351,8 @@ def record_clinicians(
     record : Record
         Written.
     """
+    if known.clinicians[cohort] == 0:
+        return
     before = 0
     for earlier in range(cohort):
         before += known.clinicians[earlier]
