@@ -214,7 +214,9 @@ def test_worked_vector(steepness: float, midpoint: Any, scaling: float, percent:
     assert factors @ payments / sum(payments) == pytest.approx(-0.0135, abs=1e-16)
 
 
-SCORES = st.lists(st.tuples(st.just(0.0) | st.floats(0.01, 100), st.floats(0, 1e7)), min_size=1, max_size=100)
+#: Dollars from a cent on: no scaling factor is formed where it would exceed 1e290.
+DOLLARS = st.just(0.0) | st.floats(0.01, 1e7)
+SCORES = st.lists(st.tuples(st.just(0.0) | st.floats(0.01, 100), DOLLARS), min_size=1, max_size=100)
 
 
 @settings(deadline=None)
