@@ -502,8 +502,9 @@ for name, cohort in SPECIALTIES.items():
 #: What changes the dimensions of the results' environment.
 RESHAPING = {f"policy.{each}" for each in ("measures", "quality_peer_group", "cost_peer_group",
              "payment_peer_group")}  # fmt: skip
-#: What has tests of its own: draws and seed in test_promises.py, the roster in test_roster.py.
-ELSEWHERE = {"run.draws", "run.seed", "population.roster"}
+#: What has tests of its own: draws and seed in test_promises.py, the roster in test_roster.py, strata in
+#: test_stratified.py.
+ELSEWHERE = {"run.draws", "run.seed", "population.roster", "population.stratified"}
 
 
 # --- Reform and baseline ------------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ POPULATION_DTYPE = np.dtype(
     [
         # Clinician slots such that the stated number is measured on average.
         ("slots", "i8"),
+        # The same if who the clinicians are is stratified, else 0.
+        ("strata", "i8"),
         # Expected episodes: exp(mean + sd * quantile(floor + u * (1 - floor))), u uniform.
         ("episodes_log_mean", "f8"),
         ("episodes_log_sd", "f8"),

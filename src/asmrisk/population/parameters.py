@@ -54,6 +54,16 @@ _SIZE = (
         citation=_FINAL_RULE,
     ),
     _size(
+        "population.stratified",
+        "Whether each draw's clinicians of 2027 are spread evenly over who they may be (a Latin hypercube). "
+        "Means need fewer draws; the range from draw to draw gets narrower than chance makes it.",
+        bool,
+        False,
+        "true or false",
+        unit="",
+        citation="McKay, Beckman and Conover, Technometrics 21, 1979",
+    ),
+    _size(
         "population.cohort_share",
         "Share of the measured clinicians in each cohort (brought to a sum of 1).",
         table(COHORTS, number(0.001, 1)),

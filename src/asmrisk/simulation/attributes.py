@@ -11,7 +11,7 @@ import numpy as np
 
 from asmrisk.elementary import log
 from asmrisk.jit import inner
-from asmrisk.simulation.keys import BLOCK_CASES, BLOCK_MIX, BLOCK_WHO, PERMANENT, fill_uniforms
+from asmrisk.simulation.keys import BLOCK_CASES, BLOCK_MIX, BLOCK_WHO, fill_permanent
 from asmrisk.simulation.known import Known, level_score
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.state import LANES, PLACES, Strip
@@ -60,11 +60,12 @@ def draw_attributes(
     """
     u = strip.uniforms
     scores = strip.a
+    strata = population.strata
     for i in range(n):
         c = strip.chosen[i]
         strip.slot[i] = field.slot[c]
         strip.base[i] = field.base[c]
-    fill_uniforms(u, BLOCK_WHO, strip.slot, strip.base, PERMANENT, draw, key, n)
+    fill_permanent(u, BLOCK_WHO, strip.slot, strip.base, draw, key, n, strata)
     normal_scores(u[0], scores, n)
     for i in range(n):
         strip.part_b_fixed[i] = population.part_b_episode_correlation * scores[i]
@@ -95,7 +96,7 @@ def draw_attributes(
         strip.part_b_kept[i] = kept
         strip.part_b_new[i] = math.sqrt(1.0 - kept * kept)
         strip.part_b_table[i] = (specialty + 1) * length
-    fill_uniforms(u, BLOCK_MIX, strip.slot, strip.base, PERMANENT, draw, key, n)
+    fill_permanent(u, BLOCK_MIX, strip.slot, strip.base, draw, key, n, strata)
     normal_scores(u[0], strip.hcc_risk_score, n)
     normal_scores(u[1], strip.dual_share, n)
     correlation = population.dual_hcc_correlation
@@ -121,7 +122,7 @@ def draw_attributes(
     spread = population.cases_log_sd
     for place in range(PLACES):
         if place % LANES == 0:
-            fill_uniforms(u, BLOCK_CASES + place // LANES, strip.slot, strip.base, PERMANENT, draw, key, n)
+            fill_permanent(u, BLOCK_CASES + place // LANES, strip.slot, strip.base, draw, key, n, strata)
         level = strip.case_level[place]
         normal_scores(u[place % LANES], level, n)
         for i in range(m):

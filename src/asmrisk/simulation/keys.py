@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from asmrisk.jit import inline, kernel
+from asmrisk.jit import inline, inner, kernel
 from asmrisk.simulation.philox import philox4x32, uniform
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "BLOCK_WHO",
     "KNOWLEDGE",
     "PERMANENT",
+    "fill_permanent",
     "fill_uniforms",
     "stream",
 ]
@@ -43,6 +44,14 @@ BLOCK_MEASURE = 32  # blocks 32-36, one a measure; lanes: specific quality, subm
 KNOWLEDGE = 3  # in the place of the cohort
 BLOCK_FIELD = 64
 
+#: Where the words of a block's permutations are found, in the place of a clinician's slot.
+BLOCK_STRATA = 128
+_LANES = 4
+
+#: Ends of the uniforms of 32 bits.
+_LEAST, _GREATEST = 2.0**-33, 1.0 - 2.0**-33
+_GENERATION = 255
+_COHORT = 0xFF0000
 _YEAR_ZERO = 2000
 
 
@@ -115,3 +124,84 @@ def fill_uniforms(
         u1[i] = uniform(w1)
         u2[i] = uniform(w2)
         u3[i] = uniform(w3)
+
+
+@kernel
+def permute(slot: int, slots: int, mask: int, w0: int, w1: int, w2: int, w3: int) -> int:
+    """Permute the numbers from 0 to ``slots - 1`` by a key.
+
+    Numbers up to a power of 2 are mixed by steps that can each be undone (odd multiples, sums and shifted
+    differences, modulo that power), again and again until the number is below `slots`.
+
+    Parameters
+    ----------
+    slot : int
+        The number, 0 to ``slots - 1``.
+    slots : int
+        How many numbers, at least 1 and at most ``mask + 1``.
+    mask : int
+        A power of 2 less 1, at least 3, below 2**30.
+    w0, w1, w2, w3 : int
+        The key: words of 32 bits.
+
+    Returns
+    -------
+    int
+        The number's place; no other number has it.
+    """
+    half = 1
+    while (1 << (2 * half)) <= mask:
+        half += 1
+    place = slot
+    while True:
+        place = (place * ((w0 & mask) | 1) + (w2 & mask)) & mask
+        place ^= place >> half
+        place = (place * ((w1 & mask) | 1) + (w3 & mask)) & mask
+        place ^= place >> half
+        place = (place * (((w0 >> 16) & mask) | 1) + ((w1 >> 16) & mask)) & mask
+        place ^= place >> half
+        if place < slots:
+            return place
+
+
+@inner
+def fill_permanent(
+    u: np.ndarray,
+    block: int,
+    slot: np.ndarray,
+    base: np.ndarray,
+    draw: int,
+    key: np.ndarray,
+    n: int,
+    slots: int,
+) -> None:
+    """Draw the four uniforms of one block that say who each of n clinicians is.
+
+    Stratified (a Latin hypercube: M. D. McKay, R. J. Beckman and W. J. Conover, Technometrics 21, 1979), each
+    lane of the first generation has one uniform in each of as many equal parts of (0, 1) as there are slots:
+    which one is a random permutation of the slots, one for each draw, cohort, block and lane. Each uniform is
+    as uniform as before.
+
+    Parameters
+    ----------
+    u, block, slot, base, draw, key, n
+        As for `fill_uniforms`; all of one cohort.
+    slots : int
+        The cohort's slots if stratified, else 0.
+    """
+    fill_uniforms(u, block, slot, base, PERMANENT, draw, key, n)
+    if slots == 0 or n == 0:
+        return
+    mask = 3
+    while mask + 1 < slots:
+        mask = 2 * mask + 1
+    cohort = np.uint64(base[0] & _COHORT)
+    for lane in range(_LANES):
+        words = philox4x32(
+            np.uint64(BLOCK_STRATA + block), np.uint64(lane), cohort, np.uint64(draw), key[0], key[1]
+        )
+        w0, w1, w2, w3 = int(words[0]), int(words[1]), int(words[2]), int(words[3])
+        for i in range(n):
+            if base[i] & _GENERATION == 0:
+                within = (permute(slot[i], slots, mask, w0, w1, w2, w3) + u[lane, i]) / slots
+                u[lane, i] = min(max(within, _LEAST), _GREATEST)

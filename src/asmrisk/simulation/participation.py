@@ -13,7 +13,14 @@ import numpy as np
 
 from asmrisk.jit import inner
 from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS
-from asmrisk.simulation.keys import BLOCK_PARTICIPATION, BLOCK_WHO, PERMANENT, fill_uniforms, stream
+from asmrisk.simulation.keys import (
+    BLOCK_PARTICIPATION,
+    BLOCK_WHO,
+    PERMANENT,
+    fill_permanent,
+    fill_uniforms,
+    stream,
+)
 from asmrisk.simulation.known import Known, level_score, probability_of
 from asmrisk.simulation.strips import exponentials, normal_scores
 from asmrisk.simulation.variates import poisson_strip
@@ -111,7 +118,7 @@ def _episodes_of_strip(
     episodes = field.drawn
     floor = population.episodes_floor_probability
     shock_sd = population.episodes_shock_log_sd
-    fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, n)
+    fill_permanent(u, BLOCK_WHO, slot, base, draw, key, n, population.strata)
     u0 = u[0]
     u1 = u[1]
     # A roster's clinicians hold the first slots from the first year on.
