@@ -3,6 +3,8 @@
 import errno
 import getpass
 import json
+import multiprocessing
+import pickle
 import platform
 import random
 import re
@@ -19,10 +21,13 @@ import zarr
 from asmrisk.errors import InputError, RunError
 from asmrisk.results import manifest as manifest_module
 from asmrisk.results import open_results, schema, status
+from asmrisk.results.content import Content
 from asmrisk.results.manifest import Block, Chunk, Entry, Manifest
 from asmrisk.results.provenance import provenance
 from asmrisk.results.store import Store, committed_draws
+from asmrisk.results.store import block_writer as block_writer_module
 from asmrisk.results.store import writer as writer_module
+from asmrisk.results.store.chunks import ChunkFormat
 from asmrisk.scenario import scenario_from_dict
 from asmrisk.simulation import engine
 from tests import fake_run
@@ -351,6 +356,7 @@ def test_a_full_disk_keeps_what_is_finished(when, tmp_path, monkeypatch):
         put(*args, **kwargs)
 
     monkeypatch.setattr(writer_module, "write_file", count)
+    monkeypatch.setattr(block_writer_module, "write_file", count)
     run(tmp_path / "whole.zarr", 12, block_size=5)
     limit = calls - 1 if when == -1 else when
     calls = 0
@@ -363,6 +369,7 @@ def test_a_full_disk_keeps_what_is_finished(when, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(writer_module, "write_file", full)
+        patch.setattr(block_writer_module, "write_file", full)
         with pytest.raises(RunError, match=r"no space left for .*; free some"):
             run(tmp_path / "r.zarr", 12, block_size=5)
     assert committed_draws(tmp_path / "r.zarr") == 0
@@ -555,6 +562,7 @@ def cut_after(monkeypatch, writes, *, torn):
         put(path, data, scratch, **options)
 
     monkeypatch.setattr(writer_module, "write_file", cut)
+    monkeypatch.setattr(block_writer_module, "write_file", cut)
     monkeypatch.setattr(manifest_module, "write_file", cut)
 
 
@@ -569,6 +577,7 @@ def writes_of(monkeypatch, work):
 
     with monkeypatch.context() as patch:
         patch.setattr(writer_module, "write_file", counted)
+        patch.setattr(block_writer_module, "write_file", counted)
         patch.setattr(manifest_module, "write_file", counted)
         work()
     return count
@@ -682,3 +691,110 @@ def test_blocks_cover_every_draw_once():
                 block == Block(index, index * length, block.count) for index, block in enumerate(blocks)
             )
             assert all(0 < block.count <= length for block in blocks)
+
+
+# Studies: another leading dimension, and blocks written from another process
+
+
+STUDY = Content(
+    identity="a study of two outcomes",
+    seed=7,
+    kernels="0123456789abcdef",
+    version="1",
+    provenance={"created": "now", "software": {}, "environment": {}, "scenario": {"title": "Study"}},
+    variables={
+        "outcome_value": schema.Variable(
+            "outcome_value", ("design_point", "draw", "outcome"), "float64", "USD", "Outcome"
+        ),
+        "chosen": schema.Variable("chosen", ("design_point",), "int32", "1", "Choice"),
+    },
+    labels={"draw": np.arange(4), "outcome": np.array(["savings", "losses"], dtype=object)},
+    leading="design_point",
+)
+
+
+def study_block(block):
+    points = np.arange(block.first, block.first + block.count)
+    values = points[:, None, None] * 1000.0 + np.arange(8.0).reshape(4, 2)
+    return {"outcome_value": values, "chosen": points.astype(np.int32) % 2}
+
+
+def test_a_study_is_kept_by_design_point_resumed_and_extended(tmp_path):
+    place = tmp_path / "study.zarr"
+    with Store.holding(place, STUDY, 3, 1) as store:
+        assert [block.count for block in store.unfinished_blocks()] == [1, 1, 1]
+        store.write_block(Block(1, 1, 1), study_block(Block(1, 1, 1)))
+    state = status(place)
+    assert (state.leading, state.done, state.missing) == ("design_point", 1, ((0, 0), (2, 2)))
+    assert "design points 0, 2" in str(state)
+    partial = open_results(place, partial=True)
+    assert list(partial.design_point.values) == [1]
+    assert partial.attrs["partial"] == "1 of 3 design points are finished"
+    for length in (3, 5):
+        with Store.holding(place, STUDY, length, 1) as store:
+            assert len(store.unfinished_blocks()) == 2
+            for block in store.unfinished_blocks():
+                store.write_block(block, study_block(block))
+            store.commit()
+        dataset = open_results(place)
+        whole = study_block(Block(0, 0, length))
+        assert dataset.outcome_value.dims == ("design_point", "draw", "outcome")
+        for name in whole:
+            np.testing.assert_array_equal(dataset[name].values, whole[name])
+        assert list(dataset.design_point.values) == list(range(length))
+        assert list(dataset.draw.values) == [0, 1, 2, 3]
+    with (
+        pytest.raises(InputError, match="another scenario"),
+        Store.holding(place, replace(STUDY, identity="another"), 5, 1),
+    ):
+        pass
+    with pytest.raises(InputError, match="results by design point, not by draw"):
+        run(place, 3)
+
+
+def write_elsewhere(data, block):
+    pickle.loads(data).write_block(block, study_block(block))
+
+
+def test_blocks_can_be_written_by_other_processes(tmp_path):
+    with Store.holding(tmp_path / "study.zarr", STUDY, 4, 2) as store:
+        data = pickle.dumps(store.block_writer())
+        assert len(data) < 20_000
+        processes = [
+            multiprocessing.get_context("spawn").Process(target=write_elsewhere, args=(data, block))
+            for block in store.unfinished_blocks()
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0
+        assert store.unfinished_blocks() == []
+        store.commit()
+    values = open_results(tmp_path / "study.zarr").outcome_value.values
+    np.testing.assert_array_equal(values, study_block(Block(0, 0, 4))["outcome_value"])
+
+
+@pytest.mark.parametrize("dtype", ["int32", "int64", "float64"])
+@pytest.mark.parametrize("count", [5, 2])
+def test_chunks_are_the_bytes_that_zarr_writes(dtype, count, finished):
+    rng = np.random.default_rng(1)
+    values = rng.integers(-100, 100, (count, 3, 2)).astype(dtype)
+    memory = zarr.storage.MemoryStore()
+    array = zarr.create_array(
+        memory,
+        shape=(count, 3, 2),
+        chunks=(5, 3, 2),
+        dtype=dtype,
+        fill_value=np.nan if dtype == "float64" else 0,
+        compressors=[zarr.codecs.ZstdCodec(), zarr.codecs.Crc32cCodec()],
+    )
+    array[...] = values
+    chunk = ChunkFormat((5, 3, 2), dtype)
+    assert chunk.encode(values) == memory._store_dict["c/0/0/0"].to_bytes()
+    np.testing.assert_array_equal(chunk.decode(chunk.encode(values))[:count], values)
+    for damaged in (b"", b"1234", chunk.encode(values)[:-1], b"x" + chunk.encode(values)):
+        with pytest.raises(ValueError, match="checksum"):
+            chunk.decode(damaged)
+    with pytest.raises(ValueError, match="number of values"):
+        ChunkFormat((5, 3, 3), dtype).decode(chunk.encode(values))

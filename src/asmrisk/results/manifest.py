@@ -11,15 +11,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import threading
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from asmrisk.errors import InputError
 
-__all__ = ["FOLDER", "Block", "Chunk", "Description", "Entry", "Manifest", "blocks_of", "write_file"]
+__all__ = [
+    "FOLDER",
+    "Block",
+    "Chunk",
+    "Description",
+    "Entry",
+    "Manifest",
+    "blocks_of",
+    "scratch_folder",
+    "write_file",
+]
 
 #: Folder inside a store that holds what is not data.
 FOLDER = ".asmrisk"
@@ -27,7 +37,7 @@ FOLDER = ".asmrisk"
 
 @dataclass(frozen=True)
 class Block:
-    """A run of draws that is written as a whole: one chunk of every variable.
+    """A part of the leading dimension that is written as a whole: one chunk of every variable.
 
     Attributes
     ----------
@@ -89,6 +99,11 @@ def blocks_of(draws: int, length: int) -> list[Block]:
     ]
 
 
+def scratch_folder(root: Path) -> Path:
+    """Folder for unfinished files: on the file system of the store at `root`, so that they can be renamed."""
+    return root / FOLDER / "unfinished"
+
+
 def write_file(path: Path, data: bytes, scratch: Path, *, durable: bool = False) -> None:
     """Put a file in place whole: a reader sees the old bytes or the new ones, never a part.
 
@@ -109,7 +124,8 @@ def write_file(path: Path, data: bytes, scratch: Path, *, durable: bool = False)
         If the disk is full or the place cannot be written to; the unfinished file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = scratch / f"{os.getpid()}.{threading.get_ident()}.{path.name}"
+    # Writers on several machines may share the folder: only a random name is surely free.
+    unfinished = scratch / f"{uuid4().hex}.{path.name}"
     try:
         with unfinished.open("wb") as file:
             file.write(data)
@@ -226,6 +242,9 @@ class Description:
         Draws in a chunk, fixed for the store's life.
     draws : int
         Draws that the latest run was asked for.
+    leading : str
+        The dimension that is divided into blocks: ``draw``, or ``design_point`` for a study, whose design
+        points take the place of draws here.
     variables : dict of str to int
         Number of dimensions of the arrays of which every block writes a chunk, by path.
     fixed : dict of str to Chunk
@@ -243,6 +262,12 @@ class Description:
     variables: dict[str, int]
     fixed: dict[str, Chunk]
     provenance: dict[str, Any]
+    leading: str = "draw"
+
+    @property
+    def noun(self) -> str:
+        """What one entry of the leading dimension is called."""
+        return self.leading.replace("_", " ")
 
     def chunk_keys(self, index: int) -> list[str]:
         """Name the chunk files of a block, in the order of the variables."""
@@ -261,6 +286,8 @@ class Description:
         list of str
             One phrase per difference; empty for the same run. Block length and draws are no part of it.
         """
+        if self.leading != other.leading:
+            return [f"results by {self.noun}, not by {other.noun}"]
         said = []
         if self.scenario != other.scenario:
             here, there = (_settings(each.provenance) for each in (self, other))
@@ -284,7 +311,10 @@ class Description:
 
     def encode(self) -> bytes:
         """Give the bytes of ``store.json``."""
-        return json.dumps({"format": 1} | asdict(self), indent=1).encode()
+        body = asdict(self)
+        if self.leading == "draw":
+            del body["leading"]
+        return json.dumps({"format": 1} | body, indent=1).encode()
 
     @classmethod
     def read(cls, root: Path) -> Description | None:

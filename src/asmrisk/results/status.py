@@ -34,6 +34,8 @@ class Status:
         When the store was made, UTC.
     block_length : int
         Draws that are computed and written together.
+    leading : str
+        ``draw``, or ``design_point`` for a study, whose design points take the place of draws here.
     draws : int
         Draws that the latest run was asked for.
     committed : int
@@ -58,6 +60,7 @@ class Status:
     seed: int
     created: str
     block_length: int
+    leading: str
     draws: int
     committed: int
     done: int
@@ -73,18 +76,19 @@ class Status:
         return self.committed >= self.draws and not (self.missing or self.damaged or self.faults)
 
     def __str__(self) -> str:
+        noun = self.leading.replace("_", " ") + "s"
         state = "complete" if self.complete else "being written" if self.writing else "not complete"
         lines = [
             f"{self.path}: {state}",
             f"  scenario   {self.title} ({self.scenario[:12]})",
             f"  seed       {self.seed}",
             f"  made by    asmrisk {self.version}, kernels {self.kernels}, {self.created}",
-            f"  draws      {self.done:,} of {self.draws:,} finished, {self.committed:,} shown to readers, "
+            f"  {noun:<10} {self.done:,} of {self.draws:,} finished, {self.committed:,} shown to readers, "
             f"in blocks of {self.block_length:,}",
         ]
         for label, stretches in (("missing", self.missing), ("damaged", self.damaged)):
             if stretches:
-                lines.append(f"  {label:<10} draws {_ranges(stretches)}")
+                lines.append(f"  {label:<10} {noun} {_ranges(stretches)}")
         lines += [f"             {fault}" for fault in self.faults[:10]]
         if len(self.faults) > 10:
             lines.append(f"             and {len(self.faults) - 10} more")
@@ -118,7 +122,7 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     """
     root, description = require_store(path)
     manifest = Manifest(root)
-    committed = committed_draws(root)
+    committed = committed_draws(root, description.leading)
     draws = max(description.draws, committed)
     done = 0
     missing: list[Draws] = []
@@ -151,6 +155,7 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
         seed=description.seed,
         created=description.provenance["created"],
         block_length=description.block_length,
+        leading=description.leading,
         draws=draws,
         committed=committed,
         done=done,

@@ -54,6 +54,8 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
         cannot give again, or the run's roster is not there or not the same.
     """
     root, description = require_store(path)
+    if description.leading != "draw":
+        raise InputError(f"{root} holds a study by {description.noun}, not the draws of one run.")
     if description.version != package_version() or description.kernels != kernel_hash():
         raise InputError(
             f"{root} was written by asmrisk {description.version} with kernels {description.kernels}; this "

@@ -1,4 +1,4 @@
-"""The arrays of a store as zarr sees them, in memory: metadata, labels and chunks to bytes and back."""
+"""The arrays of a store as zarr sees them, in memory: the bytes of metadata and labels."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.core.buffer import Buffer
-from zarr.core.buffer.core import default_buffer_prototype
 from zarr.storage import MemoryStore
 
-from asmrisk.results.manifest import Block
-from asmrisk.results.schema import Variable
+from asmrisk.results.content import Content
+from asmrisk.results.store.chunks import ChunkFormat, fill_value
 
 __all__ = ["Layout"]
 
@@ -35,60 +33,53 @@ _LABELS = {
 
 
 class Layout:
-    """The arrays of a store as zarr lays them out in memory: metadata, labels, chunks on their way to disk.
+    """The arrays of a store as zarr lays them out in memory: metadata, labels, shapes of chunks.
 
     Parameters
     ----------
-    declared : mapping of str to Variable
-        By path.
-    labels : mapping of str to ndarray
-        Of every dimension but ``draw``.
-    draws : int
-        Length of the arrays along ``draw``.
+    content : Content
+        Variables and labels.
     length : int
-        Draws in a chunk.
-    descriptions : mapping of str to tuple
-        By path, labels that describe another label: its dimension, their meaning, and the labels.
+        Length of the arrays along the leading dimension.
+    block_length : int
+        Length of a chunk along it.
     """
 
-    def __init__(
-        self,
-        declared: Mapping[str, Variable],
-        labels: Mapping[str, NDArray[Any]],
-        draws: int,
-        length: int,
-        descriptions: Mapping[str, tuple[str, str, NDArray[Any]]] | None = None,
-    ) -> None:
+    def __init__(self, content: Content, length: int, block_length: int) -> None:
         self._bytes: dict[str, Buffer] = {}
         self._memory = MemoryStore(store_dict=self._bytes)
-        self._arrays: dict[str, zarr.Array] = {}
-        self.length = length
-        for group in dict.fromkeys(variable.group for variable in declared.values()):
-            members = [variable for variable in declared.values() if variable.group == group]
+        self._leading = content.leading
+        self._block_length = block_length
+        #: Of every array of which each block writes a chunk, by path.
+        self.chunks: dict[str, ChunkFormat] = {}
+        labels = content.labels
+        #: Names of the groups, the root's being empty.
+        self.groups = list(dict.fromkeys(variable.group for variable in content.variables.values()))
+        for group in self.groups:
+            members = [variable for variable in content.variables.values() if variable.group == group]
             for dim in dict.fromkeys(dim for variable in members for dim in variable.dims):
                 path = f"{group}/{dim}" if group else dim
-                attributes = {"long_name": _LABELS[dim]}
-                if dim == "draw":
-                    self._create(path, ("draw",), (draws,), "int64", attributes)
+                attributes = {"long_name": _LABELS.get(dim, dim.replace("_", " ").capitalize())}
+                if dim == content.leading:
+                    self._create(path, (dim,), (length,), "int64", attributes)
                 else:
                     self._label(path, dim, labels[dim], attributes)
             described = []
-            for path, (dim, meaning, values) in (descriptions or {}).items():
+            for path, (dim, meaning, values) in content.descriptions.items():
                 if path.rpartition("/")[0] == group:
                     described.append(path.rpartition("/")[2])
                     self._label(path, dim, values, {"long_name": meaning})
             # As the CF conventions name the labels of a variable that are no dimensions of it (section 5).
             coordinates = {"coordinates": " ".join(described)} if described else {}
             for variable in members:
-                shape = (draws, *(len(labels[dim]) for dim in variable.dims[1:]))
+                shape = (length, *(len(labels[dim]) for dim in variable.dims[1:]))
                 attributes = variable.attributes | coordinates
                 self._create(variable.path, variable.dims, shape, variable.dtype, attributes)
 
     def _label(self, path: str, dim: str, values: NDArray[Any], attributes: Mapping[str, str]) -> None:
-        """Make an array of labels, which is no part of `_arrays`: it has one chunk, written here and now."""
+        """Make an array of labels: it has one chunk, written here and now."""
         dtype = "string" if values.dtype == object else str(values.dtype)
-        self._create(path, (dim,), values.shape, dtype, attributes)
-        self._arrays.pop(path)[...] = values
+        self._create(path, (dim,), values.shape, dtype, attributes)[...] = values
 
     def _create(
         self,
@@ -97,26 +88,24 @@ class Layout:
         shape: tuple[int, ...],
         dtype: str,
         attributes: Mapping[str, str],
-    ) -> None:
-        first = self.length if dims[0] == "draw" else shape[0]
-        self._arrays[path] = zarr.create_array(
+    ) -> zarr.Array:
+        in_blocks = dims[0] == self._leading
+        chunk = (max(self._block_length if in_blocks else shape[0], 1), *shape[1:])
+        if in_blocks:
+            self.chunks[path] = ChunkFormat(chunk, dtype)
+        return zarr.create_array(
             self._memory,
             name=path,
             shape=shape,
-            chunks=(max(first, 1), *shape[1:]),
+            chunks=chunk,
             dtype=dtype,
-            fill_value={"f": np.nan, "i": 0}.get(np.dtype(dtype).kind) if dtype != "string" else "",
+            fill_value=fill_value(dtype),
             compressors=[ZstdCodec(), Crc32cCodec()],
             chunk_key_encoding={"name": "default", "separator": "."},
             dimension_names=dims,
             attributes=dict(attributes),
             config={"write_empty_chunks": True},
         )
-
-    @property
-    def variables(self) -> dict[str, int]:
-        """Number of dimensions of every array that has a chunk per block, by path."""
-        return {path: array.ndim for path, array in self._arrays.items()}
 
     def metadata(self) -> dict[str, bytes]:
         """Give the metadata files of all arrays and groups but the root's, by key."""
@@ -144,45 +133,3 @@ class Layout:
             },
             indent=1,
         ).encode()
-
-    def encode(self, block: Block, key: str, values: NDArray[Any]) -> bytes:
-        """Give the bytes of a chunk file.
-
-        Parameters
-        ----------
-        block : Block
-            Which draws.
-        key : str
-            The chunk's key.
-        values : ndarray
-            The draws' values, leading dimension ``block.count``.
-
-        Returns
-        -------
-        bytes
-            Compressed, with a checksum; draws that are not there hold the fill value.
-
-        Raises
-        ------
-        TypeError
-            If the values have another type or shape than declared.
-        """
-        path = key.rpartition("/")[0]
-        array = self._arrays[path]
-        expected = (block.count, *array.shape[1:])
-        if values.dtype != array.dtype or values.shape != expected:
-            raise TypeError(
-                f"{path} must be {array.dtype} of shape {expected}, "
-                f"not {values.dtype} of shape {values.shape}"
-            )
-        array[block.draws] = values
-        return self._bytes.pop(key).to_bytes()
-
-    def decode(self, block: Block, key: str, data: bytes) -> NDArray[Any]:
-        """Give the values in a chunk file, leading dimension ``block.count``."""
-        array = self._arrays[key.rpartition("/")[0]]
-        self._bytes[key] = default_buffer_prototype().buffer.from_bytes(data)
-        try:
-            return np.asarray(array[block.draws])
-        finally:
-            del self._bytes[key]

@@ -36,22 +36,24 @@ def being_written(root: Path) -> bool:
     return False
 
 
-def committed_draws(root: Path) -> int:
+def committed_draws(root: Path, leading: str = "draw") -> int:
     """Count the draws that a reader of the store sees; 0 before it can be opened.
 
     Parameters
     ----------
     root : pathlib.Path
         A store.
+    leading : str
+        Its leading dimension.
 
     Returns
     -------
     int
-        Number of draws.
+        Length of that dimension.
     """
     try:
         metadata = json.loads((root / "zarr.json").read_bytes())["consolidated_metadata"]["metadata"]
-        return int(metadata["draw"]["shape"][0])
+        return int(metadata[leading]["shape"][0])
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return 0
 
@@ -129,13 +131,13 @@ def open_results(
         raise InputError(
             f"{root} has no group {group!r}; it has {', '.join(each for each in groups if each)}."
         )
-    committed = committed_draws(root)
+    committed = committed_draws(root, description.leading)
     faults = _faults(root, description, committed)
     if not partial and (faults or not committed):
         problem = "; ".join(faults[:3]) or "the run was interrupted or is still going on"
         raise InputError(
             f"{root} is not finished: {problem}. Run the same command again to complete it, or open the "
-            "finished draws with partial=True."
+            f"finished {description.noun}s with partial=True."
         )
     if committed and not faults and (not partial or committed >= description.draws):
         dataset: xr.Dataset = xr.open_zarr(
@@ -151,7 +153,7 @@ def _faults(root: Path, description: Description, draws: int) -> list[str]:
     for block in blocks_of(draws, description.block_length):
         entry = manifest.entry(block.index, description.chunk_keys(block.index))
         if entry is None or entry.count < block.count:
-            faults.append(f"draws {block.first} to {block.last} are missing")
+            faults.append(f"{description.noun}s {block.first} to {block.last} are missing")
         else:
             faults.extend(entry.faults(root, verify=False))
     return faults
@@ -164,7 +166,7 @@ def _open_partial(root: Path, description: Description, group: str) -> xr.Datase
     from dask.delayed import delayed
 
     manifest = Manifest(root)
-    target = max(description.draws, committed_draws(root))
+    target = max(description.draws, committed_draws(root, description.leading))
     done = []
     for block in blocks_of(target, description.block_length):
         entry = manifest.entry(block.index, description.chunk_keys(block.index))
@@ -185,7 +187,7 @@ def _open_partial(root: Path, description: Description, group: str) -> xr.Datase
             for block in done
         ]
         whole = da.concatenate(parts) if parts else da.zeros((0, *shape[1:]), dtype)  # type: ignore[no-untyped-call]
-        members[name] = (dims, whole.compute() if name == "draw" else whole, attributes)
+        members[name] = (dims, whole.compute() if name == description.leading else whole, attributes)
         for dim in dims[1:]:
             label = f"{group}/{dim}" if group else dim
             members[dim] = ((dim,), _read_label(root, label), _array(root, label)[-1])
@@ -194,7 +196,7 @@ def _open_partial(root: Path, description: Description, group: str) -> xr.Datase
     return dataset.assign_attrs(
         title=description.provenance["scenario"]["title"],
         provenance=json.dumps(description.provenance),
-        partial=f"{finished} of {target} draws are finished",
+        partial=f"{finished} of {target} {description.noun}s are finished",
     )
 
 

@@ -9,18 +9,29 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.errors import InputError, RunError
 from asmrisk.jit import kernel_hash
-from asmrisk.results.manifest import FOLDER, Block, Chunk, Description, Entry, Manifest, blocks_of, write_file
+from asmrisk.results.content import Content
+from asmrisk.results.manifest import (
+    FOLDER,
+    Block,
+    Chunk,
+    Description,
+    Manifest,
+    blocks_of,
+    scratch_folder,
+    write_file,
+)
 from asmrisk.results.provenance import package_version, provenance
-from asmrisk.results.schema import GROUPS, coordinates, descriptions, variables
+from asmrisk.results.schema import coordinates, descriptions, variables
+from asmrisk.results.store.block_writer import BlockWriter
 from asmrisk.results.store.layout import Layout
 from asmrisk.results.store.reader import committed_draws
 
@@ -56,14 +67,13 @@ class Store:
         self.description = description
         self.layout = layout
         self.manifest = Manifest(root)
-        self.scratch = root / FOLDER / "unfinished"
+        self.scratch = scratch_folder(root)
 
     @classmethod
-    @contextlib.contextmanager
     def writing(
         cls, root: Path, scenario: Scenario, draws: int, block_length: int | None = None
-    ) -> Iterator[Store]:
-        """Open a store for writing, and create it where there is none.
+    ) -> AbstractContextManager[Store]:
+        """Open the store of a run for writing, and create it where there is none.
 
         Parameters
         ----------
@@ -75,6 +85,45 @@ class Store:
             How many draws are to be there.
         block_length : int, optional
             Draws in a chunk; counts only when the store is created.
+
+        Returns
+        -------
+        context manager of Store
+            See `holding`.
+
+        Raises
+        ------
+        InputError, RunError
+            As `holding`, when the context is entered.
+        """
+        record = provenance(scenario)
+        content = Content(
+            identity=record["scenario"]["identity"],
+            seed=record["seed"],
+            kernels=kernel_hash(),
+            version=package_version(),
+            provenance=record,
+            variables=variables(scenario),
+            labels=coordinates(scenario),
+            descriptions=descriptions(scenario),
+        )
+        return cls.holding(root, content, draws, block_length or BLOCK_LENGTH)
+
+    @classmethod
+    @contextlib.contextmanager
+    def holding(cls, root: Path, content: Content, length: int, block_length: int) -> Iterator[Store]:
+        """Open a store of any content for writing, and create it where there is none.
+
+        Parameters
+        ----------
+        root : pathlib.Path
+            A store of the same content, an empty folder, or a place where nothing is.
+        content : Content
+            What it is to hold.
+        length : int
+            How long the leading dimension is to be; a store that is longer stays so.
+        block_length : int
+            Its length in a chunk; counts only when the store is created.
 
         Yields
         ------
@@ -89,38 +138,44 @@ class Store:
         RunError
             If another process writes to the store.
         """
-        declared, labels = variables(scenario), coordinates(scenario)
-        record = provenance(scenario)
         wanted = Description(
-            scenario=record["scenario"]["identity"],
-            seed=record["seed"],
-            kernels=kernel_hash(),
-            version=package_version(),
-            block_length=block_length or BLOCK_LENGTH,
-            draws=draws,
+            scenario=content.identity,
+            seed=content.seed,
+            kernels=content.kernels,
+            version=content.version,
+            block_length=block_length,
+            draws=length,
             variables={},
             fixed={},
-            provenance=record,
+            provenance=content.provenance,
+            leading=content.leading,
         )
         with _usable(root):
             _require_same_run(root, wanted)
         with _lock(root):
             present = _require_same_run(root, wanted)
-            length = wanted.block_length if present is None else present.block_length
-            draws = max(draws, committed_draws(root))
-            layout = Layout(declared, labels, draws, length, descriptions(scenario))
+            if present is not None:
+                block_length = present.block_length
+            length = max(length, committed_draws(root, content.leading))
+            layout = Layout(content, length, block_length)
             description = replace(
                 wanted,
-                block_length=length,
-                draws=draws,
-                variables=layout.variables,
+                block_length=block_length,
+                draws=length,
+                variables={path: len(chunk.shape) for path, chunk in layout.chunks.items()},
                 fixed={key: Chunk.of(data) for key, data in layout.labels().items()},
-                provenance=record if present is None else _continued(present.provenance, record),
+                provenance=content.provenance
+                if present is None
+                else _continued(present.provenance, content.provenance),
             )
             store = cls(root, description, layout)
             with _usable(root):
                 store._lay_out()
             yield store
+
+    def block_writer(self) -> BlockWriter:
+        """Give what a worker in another process needs to write blocks, as long as this store is locked."""
+        return BlockWriter(self.root, self.description, self.layout.chunks)
 
     def _lay_out(self) -> None:
         """Write what is not there yet: description, array metadata, labels; and clear what a crash left."""
@@ -130,7 +185,7 @@ class Store:
         write_file(self.root / FOLDER / "store.json", self.description.encode(), self.scratch, durable=True)
         for key, data in self.layout.metadata().items():
             # A group's own file would let it be opened before the commit.
-            if key.removesuffix("/zarr.json") not in GROUPS and not (self.root / key).exists():
+            if key.removesuffix("/zarr.json") not in self.layout.groups and not (self.root / key).exists():
                 write_file(self.root / key, data, self.scratch)
         for key, data in self.layout.labels().items():
             if not (self.root / key).exists() or (self.root / key).read_bytes() != data:
@@ -144,74 +199,23 @@ class Store:
         list of Block
             Missing, too short, or damaged ones, in order.
         """
+        writer = self.block_writer()
         return [
             block
             for block in blocks_of(self.description.draws, self.description.block_length)
-            if (entry := self._sound_entry(block, verify=True)) is None or entry.count < block.count
+            if (entry := writer.sound_entry(block, verify=True)) is None or entry.count < block.count
         ]
 
     def finished_draws(self) -> int:
         """Count the draws that are there, by presence and size of their files."""
         blocks = blocks_of(self.description.draws, self.description.block_length)
-        entries = [(block, self._sound_entry(block, verify=False)) for block in blocks]
+        writer = self.block_writer()
+        entries = [(block, writer.sound_entry(block, verify=False)) for block in blocks]
         return sum(min(entry.count, block.count) for block, entry in entries if entry is not None)
 
-    def _sound_entry(self, block: Block, *, verify: bool) -> Entry | None:
-        entry = self.manifest.entry(block.index, self.description.chunk_keys(block.index))
-        return None if entry is None or entry.faults(self.root, verify=verify) else entry
-
     def write_block(self, block: Block, values: Mapping[str, NDArray[Any]]) -> None:
-        """Write all chunks of one block, then its entry in the manifest. Safe from several threads.
-
-        Parameters
-        ----------
-        block : Block
-            Which draws.
-        values : mapping of str to ndarray
-            By path, leading dimension ``block.count``, the types declared in the schema.
-
-        Raises
-        ------
-        TypeError
-            If an array has another type or shape than declared.
-        RunError
-            If a draw that is there already has other bits than the one given; nothing is written then.
-        OSError
-            If the disk is full or fails.
-        """
-        values = dict(values)
-        for path in self.description.variables:
-            if path.rpartition("/")[2] == "draw":
-                values[path] = np.arange(block.first, block.last + 1, dtype=np.int64)
-        earlier = self._sound_entry(block, verify=True)
-        keys = self.description.chunk_keys(block.index)
-        data: dict[str, bytes] = {}
-        present: dict[str, Chunk] = {}
-        for path, key in zip(self.description.variables, keys, strict=True):
-            if earlier is not None:
-                old = (self.root / key).read_bytes()
-                present[key] = Chunk.of(old)
-                self._require_same_bits(block, earlier, key, old, values[path])
-            data[key] = self.layout.encode(block, key, values[path])
-        chunks = {key: Chunk.of(each) for key, each in data.items()}
-        if earlier is not None:
-            announced = Entry(earlier.first, earlier.count, present, chunks)
-            self.manifest.write(block.index, announced, self.scratch)
-        for key, each in data.items():
-            write_file(self.root / key, each, self.scratch)
-        self.manifest.write(block.index, Entry(block.first, block.count, chunks), self.scratch)
-
-    def _require_same_bits(
-        self, block: Block, entry: Entry, key: str, data: bytes, values: NDArray[Any]
-    ) -> None:
-        old = self.layout.decode(block, key, data)
-        for draw in range(min(entry.count, block.count)):
-            if old[draw].tobytes() != values[draw].tobytes():
-                raise RunError(
-                    f"draw {block.first + draw} of {key.rpartition('/')[0]} in {self.root} has other bits "
-                    "than when it was first computed: the program or the processor is not reliable. The "
-                    "store was left as it was; write to another place with --out, and report this."
-                )
+        """Write one block; see `BlockWriter.write_block`."""
+        self.block_writer().write_block(block, values)
 
     def commit(self) -> None:
         """Show all draws to readers, in one step.
@@ -221,7 +225,7 @@ class Store:
         OSError
             If the disk is full or fails; readers then see what they saw before.
         """
-        if committed_draws(self.root) == self.description.draws:
+        if committed_draws(self.root, self.description.leading) == self.description.draws:
             return
         for key, data in self.layout.metadata().items():
             write_file(self.root / key, data, self.scratch)
