@@ -25,9 +25,10 @@ from asmrisk.results.content import Content
 from asmrisk.results.manifest import Block, Chunk, Entry, Manifest
 from asmrisk.results.provenance import provenance
 from asmrisk.results.store import Store, committed_draws
-from asmrisk.results.store import block_writer as block_writer_module
+from asmrisk.results.store import storage as storage_module
 from asmrisk.results.store import writer as writer_module
 from asmrisk.results.store.chunks import ChunkFormat
+from asmrisk.results.store.storage import LocalStorage
 from asmrisk.scenario import scenario_from_dict
 from asmrisk.simulation import engine
 from tests import fake_run
@@ -340,40 +341,22 @@ def test_a_place_that_cannot_be_written_to_is_bad_input(tmp_path, monkeypatch):
     def refuse(*args, **kwargs):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(writer_module.Path, "mkdir", refuse)
+    monkeypatch.setattr(storage_module.Path, "mkdir", refuse)
     with pytest.raises(InputError, match="Permission denied"):
         run(tmp_path / "r.zarr", 3)
 
 
-@pytest.mark.parametrize("when", [0, 1, 20, 60, 75, -1])
-def test_a_full_disk_keeps_what_is_finished(when, tmp_path, monkeypatch):
-    put = writer_module.write_file
-    calls = 0
-
-    def count(*args, **kwargs):
-        nonlocal calls
-        calls += 1
-        put(*args, **kwargs)
-
-    monkeypatch.setattr(writer_module, "write_file", count)
-    monkeypatch.setattr(block_writer_module, "write_file", count)
-    run(tmp_path / "whole.zarr", 12, block_size=5)
-    limit = calls - 1 if when == -1 else when
-    calls = 0
-
-    def full(*args, **kwargs):
-        nonlocal calls
-        if calls >= limit:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        count(*args, **kwargs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(writer_module, "write_file", full)
-        patch.setattr(block_writer_module, "write_file", full)
-        with pytest.raises(RunError, match=r"no space left for .*; free some"):
-            run(tmp_path / "r.zarr", 12, block_size=5)
-    assert committed_draws(tmp_path / "r.zarr") == 0
-    assert_holds(run(tmp_path / "r.zarr", 12, block_size=5), 12)
+@pytest.mark.parametrize("trials", [6, pytest.param(200, marks=pytest.mark.long)])
+def test_a_full_disk_at_any_write_keeps_what_is_finished(trials, tmp_path, monkeypatch):
+    total = writes_of(monkeypatch, lambda: run(tmp_path / "whole.zarr", 12, block_size=5))
+    for moment in moments(total, trials, seed=2):
+        place = tmp_path / f"{moment}.zarr"
+        with monkeypatch.context() as patch:
+            fail_after(patch, moment, OSError(errno.ENOSPC, "No space left on device"))
+            with pytest.raises(RunError, match=r"no space left for .*; free some"):
+                run(place, 12, block_size=5)
+        assert committed_draws(place) == 0
+        assert_holds(run(place, 12, block_size=5), 12)
 
 
 # Unfinished and damaged stores
@@ -413,7 +396,7 @@ def test_nothing_opens_before_the_commit(tmp_path):
 
 
 def test_partial_results_have_the_bits_of_the_finished_ones(store, finished):
-    Manifest(store).path(1).unlink()
+    (store / Manifest.key(1)).unlink()
     partial = open_results(store, partial=True)
     assert list(partial.draw.values) == [*range(5), *range(10, 22)]
     whole = xr.open_zarr(finished)
@@ -465,7 +448,7 @@ def test_a_missing_or_short_chunk_is_found_without_reading(harm, store):
 
 
 def test_a_truncated_or_altered_manifest_entry_counts_for_nothing(store):
-    path = Manifest(store).path(3)
+    path = store / Manifest.key(3)
     whole = path.read_bytes()
     for data in (
         b"",
@@ -528,16 +511,15 @@ def test_an_unknown_group_is_named_with_those_there_are(finished):
 
 
 def test_a_second_writer_is_refused(store, monkeypatch):
-    monkeypatch.setattr(writer_module, "_PATIENCE", 0.1)
+    monkeypatch.setattr(storage_module, "_PATIENCE", 0.1)
     before = snapshot(store)
     with Store.writing(store, BASELINE, 22):
         assert status(store).writing
         with pytest.raises(RunError, match="another run is writing"):
             run(store, 40)
     assert not status(store).writing
-    assert {key: data for key, data in snapshot(store).items() if key.name != "store.json"} == {
-        key: data for key, data in before.items() if key.name != "store.json"
-    }
+    changed = {key for key, data in snapshot(store).items() if before.get(key) != data}
+    assert {key.name for key in changed} <= {"store.json", "lock"}
 
 
 # Power cut: the work stops at any one write
@@ -547,28 +529,26 @@ class PowerCutError(BaseException):
     pass
 
 
-def cut_after(monkeypatch, writes, *, torn):
-    """Let so many files be written, then stop; with `torn`, leave an unfinished file behind."""
-    put = manifest_module.write_file
+def fail_after(monkeypatch, writes, error, *, torn=False):
+    """Let so many files be written, then fail; with `torn`, leave an unfinished file behind."""
+    put = LocalStorage.write
     count = 0
 
-    def cut(path, data, scratch, **options):
+    def failing(storage, key, data, **options):
         nonlocal count
-        if count == writes:
+        if count >= writes:
             if torn:
-                (scratch / "torn").write_bytes(data[: len(data) // 2])
-            raise PowerCutError
+                (storage.location / ".asmrisk/unfinished/torn").write_bytes(data[: len(data) // 2])
+            raise error
         count += 1
-        put(path, data, scratch, **options)
+        put(storage, key, data, **options)
 
-    monkeypatch.setattr(writer_module, "write_file", cut)
-    monkeypatch.setattr(block_writer_module, "write_file", cut)
-    monkeypatch.setattr(manifest_module, "write_file", cut)
+    monkeypatch.setattr(LocalStorage, "write", failing)
 
 
 def writes_of(monkeypatch, work):
     count = 0
-    put = manifest_module.write_file
+    put = LocalStorage.write
 
     def counted(*args, **options):
         nonlocal count
@@ -576,21 +556,26 @@ def writes_of(monkeypatch, work):
         put(*args, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer_module, "write_file", counted)
-        patch.setattr(block_writer_module, "write_file", counted)
-        patch.setattr(manifest_module, "write_file", counted)
+        patch.setattr(LocalStorage, "write", counted)
         work()
     return count
+
+
+def moments(total, trials, seed):
+    """First and last writes, and some between."""
+    if trials >= total:
+        return range(total)
+    return sorted({0, 1, total - 2, total - 1, *random.Random(seed).sample(range(total), trials)})
 
 
 @pytest.mark.parametrize("trials", [4, pytest.param(100, marks=pytest.mark.long)])
 def test_a_run_cut_at_any_write_shows_nothing_and_is_completed(trials, tmp_path, monkeypatch):
     total = writes_of(monkeypatch, lambda: run(tmp_path / "whole.zarr", 8, block_size=5))
     rng = random.Random(3)
-    for moment in sorted({0, 1, total - 2, total - 1, *rng.sample(range(total), trials)}):
+    for moment in moments(total, trials, seed=5):
         place = tmp_path / f"{moment}.zarr"
         with monkeypatch.context() as patch:
-            cut_after(patch, moment, torn=rng.random() < 0.5)
+            fail_after(patch, moment, PowerCutError(), torn=rng.random() < 0.5)
             with pytest.raises(PowerCutError):
                 run(place, 8, block_size=5)
         with pytest.raises(FileNotFoundError):
@@ -610,10 +595,10 @@ def test_an_extension_cut_at_any_write_shows_the_old_run_and_is_completed(
     place = shutil.copytree(finished, tmp_path / "whole.zarr")
     total = writes_of(monkeypatch, lambda: run(place, 28))
     rng = random.Random(4)
-    for moment in sorted({0, 1, total - 2, total - 1, *rng.sample(range(total), trials)}):
+    for moment in moments(total, trials, seed=5):
         place = shutil.copytree(finished, tmp_path / f"{moment}.zarr")
         with monkeypatch.context() as patch:
-            cut_after(patch, moment, torn=rng.random() < 0.5)
+            fail_after(patch, moment, PowerCutError(), torn=rng.random() < 0.5)
             with pytest.raises(PowerCutError):
                 run(place, 28)
         assert_holds(place, 22)
@@ -622,7 +607,7 @@ def test_an_extension_cut_at_any_write_shows_the_old_run_and_is_completed(
         # Another length than the one that was cut: chunks half old, half new must be told apart again.
         then = rng.choice([22, 24, 28, 31])
         with monkeypatch.context() as patch:
-            cut_after(patch, rng.randrange(1, total), torn=True)
+            fail_after(patch, rng.randrange(1, total), PowerCutError(), torn=True)
             try:
                 run(place, then)
             except PowerCutError:
@@ -637,7 +622,7 @@ def test_chunks_left_by_two_cut_extensions_of_other_lengths_are_told_apart(store
     # The first write is the description, the second announces the new chunks, then come the chunks.
     for draws, writes in ((28, 17), (24, 9), (27, 2), (31, 30)):
         with monkeypatch.context() as patch:
-            cut_after(patch, writes, torn=True)
+            fail_after(patch, writes, PowerCutError(), torn=True)
             with pytest.raises(PowerCutError):
                 run(store, draws)
         assert status(store, verify=True).damaged == ()

@@ -10,29 +10,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asmrisk.errors import InputError
 
-__all__ = [
-    "FOLDER",
-    "Block",
-    "Chunk",
-    "Description",
-    "Entry",
-    "Manifest",
-    "blocks_of",
-    "scratch_folder",
-    "write_file",
-]
+if TYPE_CHECKING:
+    from asmrisk.results.store.storage import Storage
+
+__all__ = ["FOLDER", "Block", "Chunk", "Description", "Entry", "Manifest", "blocks_of"]
 
 #: Folder inside a store that holds what is not data.
 FOLDER = ".asmrisk"
+
+#: What raises when a file was cut short, altered, or made up.
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
+#: Path of an array: a name, or group and name.
+_PATH = re.compile(r"([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -99,51 +96,6 @@ def blocks_of(draws: int, length: int) -> list[Block]:
     ]
 
 
-def scratch_folder(root: Path) -> Path:
-    """Folder for unfinished files: on the file system of the store at `root`, so that they can be renamed."""
-    return root / FOLDER / "unfinished"
-
-
-def write_file(path: Path, data: bytes, scratch: Path, *, durable: bool = False) -> None:
-    """Put a file in place whole: a reader sees the old bytes or the new ones, never a part.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Where; the folder is made if missing.
-    data : bytes
-        What.
-    scratch : pathlib.Path
-        An existing folder on the same file system, for the unfinished file.
-    durable : bool
-        Wait until the disk holds it.
-
-    Raises
-    ------
-    OSError
-        If the disk is full or the place cannot be written to; the unfinished file is removed.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Writers on several machines may share the folder: only a random name is surely free.
-    unfinished = scratch / f"{uuid4().hex}.{path.name}"
-    try:
-        with unfinished.open("wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    if durable:
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
 @dataclass(frozen=True)
 class Entry:
     """One block's line in the manifest.
@@ -185,39 +137,50 @@ class Entry:
                 {key: Chunk(*chunk) for key, chunk in body["chunks"].items()},
                 {key: Chunk(*chunk) for key, chunk in body["replacement"].items()},
             )
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except _UNREADABLE:
             return None
         return entry if seal == _seal(body) else None
 
-    def faults(self, root: Path, *, verify: bool) -> list[str]:
-        """Find the chunk files that are not what the entry says.
+    def faults(self, sizes: Mapping[str, int]) -> list[str]:
+        """Find the chunk files that are missing or have another size than the entry says.
 
         Parameters
         ----------
-        root : pathlib.Path
-            The store.
-        verify : bool
-            Read every file and compare its digest; otherwise only presence and size are looked at.
+        sizes : mapping of str to int
+            Of the store's files, by key.
 
         Returns
         -------
         list of str
             One phrase per damaged or missing chunk file.
         """
-        faults = []
-        for key, chunk in self.chunks.items():
-            allowed = {chunk, self.replacement.get(key, chunk)}
-            try:
-                if verify:
-                    good = Chunk.of((root / key).read_bytes()) in allowed
-                else:
-                    good = (root / key).stat().st_size in {each.size for each in allowed}
-            except FileNotFoundError:
-                faults.append(f"{key} is missing")
-                continue
-            if not good:
-                faults.append(f"{key} is damaged")
-        return faults
+        return [
+            f"{key} is {'damaged' if key in sizes else 'missing'}"
+            for key in self.chunks
+            if sizes.get(key) not in {each.size for each in self._allowed(key)}
+        ]
+
+    def faults_in_bytes(self, storage: Storage) -> list[str]:
+        """Find the chunk files whose content is not what the entry says, reading every one.
+
+        Parameters
+        ----------
+        storage : Storage
+            Of the store.
+
+        Returns
+        -------
+        list of str
+            One phrase per damaged or missing chunk file.
+        """
+        return [
+            f"{key} is {'missing' if data is None else 'damaged'}"
+            for key, data in zip(self.chunks, storage.read_many(self.chunks), strict=True)
+            if data is None or Chunk.of(data) not in self._allowed(key)
+        ]
+
+    def _allowed(self, key: str) -> set[Chunk]:
+        return {self.chunks[key], self.replacement.get(key, self.chunks[key])}
 
 
 def _seal(body: dict[str, Any]) -> str:
@@ -317,7 +280,7 @@ class Description:
         return json.dumps({"format": 1} | body, indent=1).encode()
 
     @classmethod
-    def read(cls, root: Path) -> Description | None:
+    def read(cls, storage: Storage) -> Description | None:
         """Read a store's description; ``None`` if there is none.
 
         Raises
@@ -325,22 +288,41 @@ class Description:
         InputError
             If the file cannot be understood.
         """
-        path = root / FOLDER / "store.json"
         try:
-            data = path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+            data = storage.read(f"{FOLDER}/store.json")
+        except FileNotFoundError:
             return None
         try:
-            body = json.loads(data)
-            if body.pop("format") != 1:
-                raise ValueError
-            body["fixed"] = {key: Chunk(*chunk) for key, chunk in body["fixed"].items()}
-            return cls(**body)
-        except (ValueError, KeyError, TypeError, AttributeError):
+            return cls._decode(data)
+        except _UNREADABLE:
             raise InputError(
-                f"{path} cannot be read: it is damaged or of a newer version of asmrisk. Write the run to "
-                "another place with --out."
+                f"{storage.location}/{FOLDER}/store.json cannot be read: it is damaged or of a newer "
+                "version of asmrisk. Without it nothing can be added to the store or verified; write the run "
+                "to another place with --out. (What was complete before may still be opened by "
+                "xarray.open_zarr.)"
             ) from None
+
+    @classmethod
+    def _decode(cls, data: bytes) -> Description:
+        """Read ``store.json``, trusting nothing: what it names must lie inside the store."""
+        body = json.loads(data)
+        if body.pop("format") != 1:
+            raise ValueError
+        body["fixed"] = {key: Chunk(*chunk) for key, chunk in body["fixed"].items()}
+        read = cls(**body)
+        texts = (read.scenario, read.kernels, read.version, read.leading)
+        counts = (read.seed, read.block_length, read.draws, *read.variables.values())
+        if (
+            not all(type(each) is str for each in texts)
+            or not all(type(each) is int and each >= 0 for each in counts)
+            or not read.block_length
+            or not all(map(_PATH.fullmatch, (read.leading, *read.variables)))
+            or not all(_PATH.fullmatch(key.removesuffix("/c.0")) for key in read.fixed)
+            or type(read.provenance["scenario"]["title"]) is not str
+            or type(read.provenance["created"]) is not str
+        ):
+            raise ValueError
+        return read
 
 
 def _settings(provenance: dict[str, Any]) -> dict[str, Any]:
@@ -363,39 +345,40 @@ class Manifest:
 
     Attributes
     ----------
-    root : pathlib.Path
-        The store.
+    storage : Storage
+        Of the store.
+    description : Description
+        What it holds.
     """
 
-    root: Path
+    storage: Storage
+    description: Description
 
-    def path(self, index: int) -> Path:
+    @staticmethod
+    def key(index: int) -> str:
         """Place of the entry of block `index`."""
-        return self.root / FOLDER / "blocks" / f"{index:06d}.json"
+        return f"{FOLDER}/blocks/{index:06d}.json"
 
-    def entry(self, index: int, keys: Iterable[str] | None = None) -> Entry | None:
-        """Read the entry of a block.
+    def entries(self, blocks: Sequence[Block]) -> Iterator[Entry | None]:
+        """Read the entries of blocks.
 
         Parameters
         ----------
-        index : int
-            Number of the block.
-        keys : iterable of str, optional
-            The chunk files that it must name.
+        blocks : sequence of Block
+            Which.
 
-        Returns
-        -------
+        Yields
+        ------
         Entry or None
-            ``None`` if there is none, or it was cut short or altered.
+            ``None`` if there is none, it was cut short or altered, or it names other chunk files.
         """
-        try:
-            entry = Entry.decode(self.path(index).read_bytes())
-        except FileNotFoundError:
-            return None
-        if entry is None or (keys is not None and set(entry.chunks) != set(keys)):
-            return None
-        return entry
+        files = self.storage.read_many([self.key(block.index) for block in blocks])
+        for block, data in zip(blocks, files, strict=True):
+            entry = None if data is None else Entry.decode(data)
+            if entry is not None and set(entry.chunks) != set(self.description.chunk_keys(block.index)):
+                entry = None
+            yield entry
 
-    def write(self, index: int, entry: Entry, scratch: Path) -> None:
-        """Put a block's entry in place, and wait until the disk holds it."""
-        write_file(self.path(index), entry.encode(), scratch, durable=True)
+    def write(self, index: int, entry: Entry) -> None:
+        """Put a block's entry in place, durably."""
+        self.storage.write(self.key(index), entry.encode(), durable=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
+from asmrisk.results.location import Location
 from asmrisk.results.manifest import Chunk, Manifest, blocks_of
-from asmrisk.results.store import being_written, committed_draws, require_store
+from asmrisk.results.store import read_root, require_store
+from asmrisk.results.store.storage import Storage
 
 __all__ = ["Status", "status"]
 
@@ -22,7 +25,7 @@ class Status:
 
     Attributes
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or ObjectUrl
         The store.
     title : str
         Of the scenario.
@@ -52,7 +55,7 @@ class Status:
         Whether a run is writing to it now.
     """
 
-    path: Path
+    path: Location
     title: str
     scenario: str
     kernels: str
@@ -120,21 +123,21 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     InputError
         If there is no store.
     """
-    root, description = require_store(path)
-    manifest = Manifest(root)
-    committed = committed_draws(root, description.leading)
-    draws = max(description.draws, committed)
+    storage, description = require_store(path)
+    root, committed = read_root(storage, description)
+    blocks = blocks_of(description.draws, description.block_length)
+    sizes = storage.sizes()
     done = 0
     missing: list[Draws] = []
     damaged: list[Draws] = []
     faults: list[str] = []
-    for block in blocks_of(draws, description.block_length):
-        entry = manifest.entry(block.index, description.chunk_keys(block.index))
+    manifest = Manifest(storage, description)
+    for block, entry in zip(blocks, manifest.entries(blocks), strict=True):
         if entry is None:
             missing.append((block.first, block.last))
-            if manifest.path(block.index).exists():
-                faults.append(f"{manifest.path(block.index).relative_to(root)} is damaged")
-        elif found := entry.faults(root, verify=verify):
+            if manifest.key(block.index) in sizes:
+                faults.append(f"{manifest.key(block.index)} is damaged")
+        elif found := entry.faults(sizes) or (entry.faults_in_bytes(storage) if verify else []):
             damaged.append((block.first, block.last))
             faults.extend(found)
         else:
@@ -143,11 +146,12 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
             if held < block.count:
                 missing.append((block.first + held, block.last))
     for key, chunk in description.fixed.items():
-        file = root / key
-        if not file.exists() or (verify and Chunk.of(file.read_bytes()) != chunk):
-            faults.append(f"{key} is {'damaged' if file.exists() else 'missing'}")
+        if sizes.get(key) != chunk.size or (verify and Chunk.of(storage.read(key)) != chunk):
+            faults.append(f"{key} is {'damaged' if key in sizes else 'missing'}")
+    if committed == description.draws:
+        faults.extend(_metadata_faults(storage, root, verify=verify))
     return Status(
-        path=root,
+        path=storage.location,
         title=description.provenance["scenario"]["title"],
         scenario=description.scenario,
         kernels=description.kernels,
@@ -156,15 +160,33 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
         created=description.provenance["created"],
         block_length=description.block_length,
         leading=description.leading,
-        draws=draws,
+        draws=description.draws,
         committed=committed,
         done=done,
         missing=_joined(missing),
         damaged=_joined(damaged),
         faults=tuple(faults),
         verified=verify,
-        writing=being_written(root),
+        writing=storage.locked(),
     )
+
+
+def _metadata_faults(storage: Storage, root: dict[str, Any], *, verify: bool) -> list[str]:
+    """Compare the arrays' metadata with the copies in the root's: of an altered one, the two differ."""
+    faults = []
+    copies = root["consolidated_metadata"]["metadata"]
+    keys = [f"{path}/zarr.json" for path in copies]
+    for key, copy, data in zip(keys, copies.values(), storage.read_many(keys), strict=True):
+        if data is None:
+            faults.append(f"{key} is missing")
+        elif verify:
+            try:
+                same = json.loads(data) == copy
+            except (ValueError, RecursionError):
+                same = False
+            if not same:
+                faults.append(f"{key} is damaged, or its copy in zarr.json is")
+    return faults
 
 
 def _joined(stretches: Iterable[Draws]) -> tuple[Draws, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from asmrisk.errors import InputError
 from asmrisk.jit import kernel_hash
 from asmrisk.results.provenance import package_version
-from asmrisk.results.store import committed_draws, require_store
+from asmrisk.results.store import read_root, require_store
 from asmrisk.scenario import NO_ROSTER, Scenario, scenario_from_dict
 
 __all__ = ["StoredRun", "stored_run"]
@@ -53,7 +53,8 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
         If there is no store, it was written by another version or other kernels, whose numbers this version
         cannot give again, or the run's roster is not there or not the same.
     """
-    root, description = require_store(path)
+    storage, description = require_store(path)
+    root = storage.location
     if description.leading != "draw":
         raise InputError(f"{root} holds a study by {description.noun}, not the draws of one run.")
     if description.version != package_version() or description.kernels != kernel_hash():
@@ -62,12 +63,17 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
             f"is asmrisk {package_version()} with kernels {kernel_hash()}, whose numbers may differ. Use the "
             "version that wrote it, or run the scenario anew to another place."
         )
+    _, draws = read_root(storage, description)
     definition = description.provenance["scenario"]["definition"]
     name = definition["population"]["roster"]
     if name == NO_ROSTER:
         if roster is not None:
             raise InputError(f"{root} is a run without a roster; leave out --roster.")
-        return StoredRun(scenario_from_dict(definition), committed_draws(root))
+        return StoredRun(scenario_from_dict(definition), draws)
+    if roster is None and name != Path(name).name:
+        raise InputError(
+            f"{root} names the roster {name!r}, which is no plain file name; say where with --roster."
+        )
     place = Path(name if roster is None else roster)
     if not place.is_file():
         raise InputError(
@@ -81,4 +87,4 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
             f"{place} is not the roster of {root}: its content differs from the one that was simulated. Give "
             "the table as it was then with --roster."
         )
-    return StoredRun(scenario, committed_draws(root))
+    return StoredRun(scenario, draws)

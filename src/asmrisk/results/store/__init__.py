@@ -14,15 +14,15 @@ reader safe at any moment:
 from __future__ import annotations
 
 from asmrisk.results.store.block_writer import BlockWriter
-from asmrisk.results.store.reader import being_written, committed_draws, open_results, require_store
+from asmrisk.results.store.reader import committed_draws, open_results, read_root, require_store
 from asmrisk.results.store.writer import BLOCK_LENGTH, Store
 
 __all__ = [
     "BLOCK_LENGTH",
     "BlockWriter",
     "Store",
-    "being_written",
     "committed_draws",
     "open_results",
+    "read_root",
     "require_store",
 ]

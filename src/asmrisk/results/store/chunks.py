@@ -15,7 +15,7 @@ import numpy as np
 from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 
-__all__ = ["ChunkFormat", "fill_value"]
+__all__ = ["ChunkFormat", "decompress", "fill_value"]
 
 _ZSTD = Zstd(level=0, checksum=False)
 _CHECKSUM_SIZE = 4
@@ -96,14 +96,36 @@ class ChunkFormat:
         ValueError
             If the bytes are damaged, or hold another number of values.
         """
-        body, checksum = data[:-_CHECKSUM_SIZE], data[-_CHECKSUM_SIZE:]
-        if _checksum(body) != checksum:
-            raise ValueError("the checksum is wrong")
-        try:
-            plain = _ZSTD.decode(body)
-        except RuntimeError as error:
-            raise ValueError(str(error)) from None
         dtype = np.dtype(self.dtype).newbyteorder("<")
+        plain = decompress(data)
         if len(plain) != math.prod(self.shape) * dtype.itemsize:
             raise ValueError("the number of values is wrong")
         return np.frombuffer(plain, dtype).reshape(self.shape)
+
+
+def decompress(data: bytes) -> bytes:
+    """Check the checksum and undo the compression.
+
+    Parameters
+    ----------
+    data : bytes
+        Of a chunk.
+
+    Returns
+    -------
+    bytes
+        What was compressed.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are damaged.
+    """
+    body, checksum = data[:-_CHECKSUM_SIZE], data[-_CHECKSUM_SIZE:]
+    if _checksum(body) != checksum:
+        raise ValueError("the checksum is wrong")
+    try:
+        plain: bytes = _ZSTD.decode(body)
+    except (RuntimeError, MemoryError) as error:
+        raise ValueError(str(error)) from None
+    return plain

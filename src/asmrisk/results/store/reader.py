@@ -2,91 +2,106 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
-from numpy.typing import NDArray
-from zarr.core.buffer.core import default_buffer_prototype
-from zarr.storage import MemoryStore
 
 from asmrisk.errors import InputError
 from asmrisk.results.manifest import FOLDER, Block, Description, Manifest, blocks_of
+from asmrisk.results.store.storage import Storage, storage_at
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["being_written", "committed_draws", "open_results", "require_store"]
+__all__ = ["committed_draws", "open_results", "read_root", "require_store"]
+
+#: What raises when a metadata file was cut short, altered, or made up.
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, RecursionError)
 
 
-def being_written(root: Path) -> bool:
-    """Whether a process holds the store's lock at this moment."""
+def read_root(storage: Storage, description: Description) -> tuple[dict[str, Any], int]:
+    """Read the root's metadata, which shows a store to readers.
+
+    Parameters
+    ----------
+    storage : Storage
+        Of the store.
+    description : Description
+        What it holds.
+
+    Returns
+    -------
+    tuple of dict and int
+        The metadata, and the length of the leading dimension that readers see; empty and 0 where nothing was
+        committed or the metadata cannot be read.
+    """
     try:
-        with (root / FOLDER / "lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+        root = json.loads(storage.read("zarr.json"))
+        length = root["consolidated_metadata"]["metadata"][description.leading]["shape"][0]
+    except (FileNotFoundError, *_UNREADABLE):
+        return {}, 0
+    # More than was ever asked for cannot have been committed.
+    if type(length) is int and 0 < length <= description.draws:
+        return root, length
+    return {}, 0
 
 
-def committed_draws(root: Path, leading: str = "draw") -> int:
+def committed_draws(place: Storage | str | os.PathLike[str]) -> int:
     """Count the draws that a reader of the store sees; 0 before it can be opened.
 
     Parameters
     ----------
-    root : pathlib.Path
+    place : path or location
         A store.
-    leading : str
-        Its leading dimension.
 
     Returns
     -------
     int
-        Length of that dimension.
+        Length of its leading dimension: draws, or a study's design points.
     """
-    try:
-        metadata = json.loads((root / "zarr.json").read_bytes())["consolidated_metadata"]["metadata"]
-        return int(metadata[leading]["shape"][0])
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
-        return 0
+    storage = storage_at(place)
+    description = Description.read(storage)
+    return 0 if description is None else read_root(storage, description)[1]
 
 
-def require_store(path: str | os.PathLike[str]) -> tuple[Path, Description]:
+def require_store(path: Storage | str | os.PathLike[str]) -> tuple[Storage, Description]:
     """Find the store at a path.
 
     Parameters
     ----------
-    path : str or path-like
+    path : path or location
         What the user gave.
 
     Returns
     -------
-    tuple of pathlib.Path and Description
+    tuple of Storage and Description
         The store and what it is a run of.
 
     Raises
     ------
     InputError
-        If there is no store.
+        If there is no store, or it cannot be reached.
     """
-    root = Path(path)
+    storage = storage_at(path)
+    place = storage.location
     try:
-        exists = root.exists()
-    except OSError as error:  # A name too long.
-        raise InputError(f"{root} cannot be read ({error.strerror}).") from None
+        description = Description.read(storage)
+        exists = description is not None or storage.exists()
+    except OSError as error:  # A name too long, no permission, no network.
+        raise InputError(f"{place} cannot be read ({error.strerror or error}).") from None
+    except ValueError as error:  # A null byte.
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{place} cannot be read ({error}).") from None
     if not exists:
-        raise InputError(f"{root} does not exist. `asmrisk run SCENARIO --out {root}` makes it.")
-    description = Description.read(root)
+        raise InputError(f"{place} does not exist. `asmrisk run SCENARIO --out {place}` makes it.")
     if description is None:
-        raise InputError(f"{root} is no result store of asmrisk: it has no {FOLDER}/store.json.")
-    return root, description
+        raise InputError(f"{place} is no result store of asmrisk: it has no {FOLDER}/store.json.")
+    return storage, description
 
 
 def open_results(
@@ -123,109 +138,98 @@ def open_results(
     InputError
         If there is no store, no such group, or the run is not finished and `partial` is false.
     """
-    import xarray as xr
-
-    root, description = require_store(path)
+    storage, description = require_store(path)
+    place = storage.location
     groups = sorted({name.rpartition("/")[0] for name in description.variables})
     if (group or "") not in groups:
         raise InputError(
-            f"{root} has no group {group!r}; it has {', '.join(each for each in groups if each)}."
+            f"{place} has no group {group!r}; it has {', '.join(each for each in groups if each)}."
         )
-    committed = committed_draws(root, description.leading)
-    faults = _faults(root, description, committed)
+    root, committed = read_root(storage, description)
+    blocks = blocks_of(description.draws if partial else committed, description.block_length)
+    done, faults = _finished(storage, description, blocks)
     if not partial and (faults or not committed):
         problem = "; ".join(faults[:3]) or "the run was interrupted or is still going on"
         raise InputError(
-            f"{root} is not finished: {problem}. Run the same command again to complete it, or open the "
+            f"{place} is not finished: {problem}. Run the same command again to complete it, or open the "
             f"finished {description.noun}s with partial=True."
         )
-    if committed and not faults and (not partial or committed >= description.draws):
-        dataset: xr.Dataset = xr.open_zarr(
-            root, group=group, consolidated=True, chunks={} if chunked else None
-        )
-        return dataset
-    return _open_partial(root, description, group or "")
+    if committed and not faults and committed == sum(block.count for block in blocks):
+        metadata = root["consolidated_metadata"]["metadata"]
+        attributes = root["attributes"] if group is None else metadata[group]["attributes"]
+        return _dataset(storage, description, group or "", blocks, metadata, chunked).assign_attrs(attributes)
+    paths = [f"{path}/zarr.json" for path in _arrays(description, group or "")]
+    metadata = {
+        key.removesuffix("/zarr.json"): json.loads(data)
+        for key, data in zip(paths, storage.read_many(paths), strict=True)
+        if data is not None
+    }
+    finished = sum(block.count for block in done)
+    return _dataset(storage, description, group or "", done, metadata, chunked).assign_attrs(
+        title=description.provenance["scenario"]["title"],
+        provenance=json.dumps(description.provenance),
+        partial=f"{finished} of {description.draws} {description.noun}s are finished",
+    )
 
 
-def _faults(root: Path, description: Description, draws: int) -> list[str]:
-    manifest = Manifest(root)
-    faults = []
-    for block in blocks_of(draws, description.block_length):
-        entry = manifest.entry(block.index, description.chunk_keys(block.index))
+def _finished(
+    storage: Storage, description: Description, blocks: Sequence[Block]
+) -> tuple[list[Block], list[str]]:
+    """Find the blocks that are there, as far as they are, and say what of the others is missing."""
+    sizes = storage.sizes()
+    done, faults = [], []
+    entries = Manifest(storage, description).entries(blocks)
+    for block, entry in zip(blocks, entries, strict=True):
+        found = None if entry is None else entry.faults(sizes)
+        if entry is not None and not found:
+            done.append(replace(block, count=min(entry.count, block.count)))
         if entry is None or entry.count < block.count:
             faults.append(f"{description.noun}s {block.first} to {block.last} are missing")
         else:
-            faults.extend(entry.faults(root, verify=False))
-    return faults
+            faults.extend(found or ())
+    return done, faults
 
 
-def _open_partial(root: Path, description: Description, group: str) -> xr.Dataset:
-    """Label the finished draws, whatever the committed metadata says."""
-    import dask.array as da
+def _arrays(description: Description, group: str) -> list[str]:
+    """Name the arrays of a group: those written in blocks, and their labels."""
+    paths = [*description.variables, *(key.removesuffix("/c.0") for key in description.fixed)]
+    return [path for path in paths if path.rpartition("/")[0] == group]
+
+
+def _dataset(
+    storage: Storage,
+    description: Description,
+    group: str,
+    blocks: Sequence[Block],
+    metadata: Mapping[str, Any],
+    chunked: bool,
+) -> xr.Dataset:
+    """Label the arrays of a group, to be read when they are used."""
     import xarray as xr
-    from dask.delayed import delayed
+    from xarray.core import indexing
 
-    manifest = Manifest(root)
-    target = max(description.draws, committed_draws(root, description.leading))
-    done = []
-    for block in blocks_of(target, description.block_length):
-        entry = manifest.entry(block.index, description.chunk_keys(block.index))
-        if entry is not None and not entry.faults(root, verify=False):
-            done.append(replace(block, count=min(entry.count, block.count)))
+    from asmrisk.results.store.arrays import ArrayMetadata, StoredArray, read_labels
+
     members: dict[str, Any] = {}
-    described: set[str] = set()
-    for path in description.variables:
-        home, _, name = path.rpartition("/")
-        if home != group:
-            continue
-        dims, shape, dtype, attributes = _array(root, path)
-        for label in attributes.pop("coordinates", "").split():
-            described.add(label)
-            members[label] = ((dims[-1],), _read_label(root, f"{group}/{label}"))
-        parts = [
-            da.from_delayed(delayed(_read_chunk)(root, path, block), (block.count, *shape[1:]), dtype)  # type: ignore[no-untyped-call]
-            for block in done
-        ]
-        whole = da.concatenate(parts) if parts else da.zeros((0, *shape[1:]), dtype)  # type: ignore[no-untyped-call]
-        members[name] = (dims, whole.compute() if name == description.leading else whole, attributes)
-        for dim in dims[1:]:
-            label = f"{group}/{dim}" if group else dim
-            members[dim] = ((dim,), _read_label(root, label), _array(root, label)[-1])
-    dataset = xr.Dataset(members).set_coords(sorted(described))
-    finished = sum(block.count for block in done)
-    return dataset.assign_attrs(
-        title=description.provenance["scenario"]["title"],
-        provenance=json.dumps(description.provenance),
-        partial=f"{finished} of {target} {description.noun}s are finished",
-    )
-
-
-def _array(root: Path, path: str) -> tuple[tuple[str, ...], tuple[int, ...], str, dict[str, Any]]:
-    """Give dimensions, shape, type and attributes of an array from its own metadata."""
-    metadata = json.loads((root / path / "zarr.json").read_bytes())
-    return (
-        tuple(metadata["dimension_names"]),
-        tuple(metadata["shape"]),
-        metadata["data_type"],
-        metadata["attributes"],
-    )
-
-
-def _read_label(root: Path, path: str) -> NDArray[Any]:
-    array = zarr.open_array(str(root), path=path, mode="r")
-    return np.asarray(array[...])
-
-
-def _read_chunk(root: Path, path: str, block: Block) -> NDArray[Any]:
-    """Read the draws of a block from its chunk file, past the array's length if need be."""
-    metadata = json.loads((root / path / "zarr.json").read_bytes())
-    metadata["shape"][0] = block.last + 1
-    name = f"c.{block.index}" + ".0" * (len(metadata["shape"]) - 1)
-    buffer = default_buffer_prototype().buffer
-    memory = MemoryStore(
-        store_dict={
-            "zarr.json": buffer.from_bytes(json.dumps(metadata).encode()),
-            name: buffer.from_bytes((root / path / name).read_bytes()),
-        }
-    )
-    return np.asarray(zarr.open_array(memory, mode="r")[block.first :])
+    coordinates: set[str] = set()
+    for path in _arrays(description, group):
+        array = ArrayMetadata.decode(metadata.get(path), storage.location, path)
+        name = path.rpartition("/")[2]
+        attributes = dict(array.attributes)
+        coordinates.update(str(attributes.pop("coordinates", "")).split())
+        values: Any
+        if path not in description.variables:
+            values = read_labels(storage, path, array)
+        elif name == description.leading:
+            values = np.concatenate(
+                [np.zeros(0, np.int64), *(np.arange(block.first, block.last + 1) for block in blocks)]
+            )
+        else:
+            values = indexing.LazilyIndexedArray(StoredArray(storage, path, array, blocks))
+            if not chunked:
+                values = indexing.MemoryCachedArray(indexing.CopyOnWriteArray(values))  # type: ignore[no-untyped-call]
+        members[name] = xr.Variable(array.dims, values, attributes)
+    dataset = xr.Dataset(members).set_coords(sorted(coordinates & members.keys()))
+    if chunked:
+        dataset = dataset.chunk({description.leading: tuple(block.count for block in blocks) or 1})
+    return dataset

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -19,21 +16,14 @@ from numpy.typing import NDArray
 from asmrisk.errors import InputError, RunError
 from asmrisk.jit import kernel_hash
 from asmrisk.results.content import Content
-from asmrisk.results.manifest import (
-    FOLDER,
-    Block,
-    Chunk,
-    Description,
-    Manifest,
-    blocks_of,
-    scratch_folder,
-    write_file,
-)
+from asmrisk.results.location import Location
+from asmrisk.results.manifest import FOLDER, Block, Chunk, Description, Manifest, blocks_of
 from asmrisk.results.provenance import package_version, provenance
 from asmrisk.results.schema import coordinates, descriptions, variables
 from asmrisk.results.store.block_writer import BlockWriter
 from asmrisk.results.store.layout import Layout
-from asmrisk.results.store.reader import committed_draws
+from asmrisk.results.store.reader import read_root
+from asmrisk.results.store.storage import Hold, Storage, storage_at
 
 if TYPE_CHECKING:
     from asmrisk.scenario import Scenario
@@ -43,9 +33,6 @@ __all__ = ["BLOCK_LENGTH", "Store"]
 #: Draws in a chunk unless a run says otherwise when it creates the store.
 BLOCK_LENGTH = 256
 
-#: Seconds for which a run waits for another's lock: a look at the store's status holds it for a moment.
-_PATIENCE = 1.0
-
 
 class Store:
     """A store that this process alone writes to.
@@ -54,30 +41,37 @@ class Store:
 
     Parameters
     ----------
-    root : pathlib.Path
-        The store.
+    storage : Storage
+        Where it is.
     description : Description
         What it is a run of.
     layout : Layout
         Its arrays.
+    hold : Hold
+        Its lock.
     """
 
-    def __init__(self, root: Path, description: Description, layout: Layout) -> None:
-        self.root = root
+    def __init__(self, storage: Storage, description: Description, layout: Layout, hold: Hold) -> None:
+        self.storage = storage
+        self.root = storage.location
         self.description = description
         self.layout = layout
-        self.manifest = Manifest(root)
-        self.scratch = scratch_folder(root)
+        self._hold = hold
+        (self._root,) = storage.read_many(["zarr.json"])
 
     @classmethod
     def writing(
-        cls, root: Path, scenario: Scenario, draws: int, block_length: int | None = None
+        cls,
+        root: Storage | str | os.PathLike[str],
+        scenario: Scenario,
+        draws: int,
+        block_length: int | None = None,
     ) -> AbstractContextManager[Store]:
         """Open the store of a run for writing, and create it where there is none.
 
         Parameters
         ----------
-        root : pathlib.Path
+        root : path or location
             A store of the same run, an empty folder, or a place where nothing is.
         scenario : Scenario
             Resolved, with its seed.
@@ -111,12 +105,14 @@ class Store:
 
     @classmethod
     @contextlib.contextmanager
-    def holding(cls, root: Path, content: Content, length: int, block_length: int) -> Iterator[Store]:
+    def holding(
+        cls, root: Storage | str | os.PathLike[str], content: Content, length: int, block_length: int
+    ) -> Iterator[Store]:
         """Open a store of any content for writing, and create it where there is none.
 
         Parameters
         ----------
-        root : pathlib.Path
+        root : path or location
             A store of the same content, an empty folder, or a place where nothing is.
         content : Content
             What it is to hold.
@@ -150,46 +146,44 @@ class Store:
             provenance=content.provenance,
             leading=content.leading,
         )
-        with _usable(root):
-            _require_same_run(root, wanted)
-        with _lock(root):
-            present = _require_same_run(root, wanted)
-            if present is not None:
-                block_length = present.block_length
-            length = max(length, committed_draws(root, content.leading))
-            layout = Layout(content, length, block_length)
-            description = replace(
-                wanted,
-                block_length=block_length,
-                draws=length,
-                variables={path: len(chunk.shape) for path, chunk in layout.chunks.items()},
-                fixed={key: Chunk.of(data) for key, data in layout.labels().items()},
-                provenance=content.provenance
-                if present is None
-                else _continued(present.provenance, content.provenance),
-            )
-            store = cls(root, description, layout)
-            with _usable(root):
+        storage = storage_at(root)
+        with contextlib.ExitStack() as stack:
+            with _usable(storage.location):
+                _require_same_run(storage, wanted)
+                storage.prepare()
+                hold = stack.enter_context(storage.lock())
+                present = _require_same_run(storage, wanted)
+                store = cls(storage, *_described(storage, content, wanted, present), hold)
                 store._lay_out()
             yield store
 
     def block_writer(self) -> BlockWriter:
         """Give what a worker in another process needs to write blocks, as long as this store is locked."""
-        return BlockWriter(self.root, self.description, self.layout.chunks)
+        return BlockWriter(self.storage, self.description, self.layout.chunks, self._hold.session)
 
     def _lay_out(self) -> None:
         """Write what is not there yet: description, array metadata, labels; and clear what a crash left."""
-        self.scratch.mkdir(exist_ok=True)
-        for left in self.scratch.iterdir():
-            left.unlink()
-        write_file(self.root / FOLDER / "store.json", self.description.encode(), self.scratch, durable=True)
-        for key, data in self.layout.metadata().items():
-            # A group's own file would let it be opened before the commit.
-            if key.removesuffix("/zarr.json") not in self.layout.groups and not (self.root / key).exists():
-                write_file(self.root / key, data, self.scratch)
-        for key, data in self.layout.labels().items():
-            if not (self.root / key).exists() or (self.root / key).read_bytes() != data:
-                write_file(self.root / key, data, self.scratch)
+        self.storage.tidy()
+        self.storage.write(f"{FOLDER}/store.json", self.description.encode(), durable=True)
+        present = self.storage.sizes()
+        self.storage.write_many(
+            {
+                key: data
+                for key, data in self.layout.metadata().items()
+                # A group's own file would let it be opened before the commit.
+                if key.removesuffix("/zarr.json") not in self.layout.groups and key not in present
+            }
+        )
+        self._write_changed(self.layout.labels())
+
+    def _write_changed(self, files: Mapping[str, bytes]) -> None:
+        present = self.storage.read_many(files)
+        self.storage.write_many(
+            {key: data for (key, data), old in zip(files.items(), present, strict=True) if data != old}
+        )
+
+    def _blocks(self) -> list[Block]:
+        return blocks_of(self.description.draws, self.description.block_length)
 
     def unfinished_blocks(self) -> list[Block]:
         """Find the blocks that must be computed, reading and verifying every chunk file that is there.
@@ -202,19 +196,23 @@ class Store:
         writer = self.block_writer()
         return [
             block
-            for block in blocks_of(self.description.draws, self.description.block_length)
-            if (entry := writer.sound_entry(block, verify=True)) is None or entry.count < block.count
+            for block in self._blocks()
+            if (entry := writer.sound_entry(block)) is None or entry.count < block.count
         ]
 
     def finished_draws(self) -> int:
         """Count the draws that are there, by presence and size of their files."""
-        blocks = blocks_of(self.description.draws, self.description.block_length)
-        writer = self.block_writer()
-        entries = [(block, writer.sound_entry(block, verify=False)) for block in blocks]
-        return sum(min(entry.count, block.count) for block, entry in entries if entry is not None)
+        blocks, sizes = self._blocks(), self.storage.sizes()
+        entries = Manifest(self.storage, self.description).entries(blocks)
+        return sum(
+            min(entry.count, block.count)
+            for block, entry in zip(blocks, entries, strict=True)
+            if entry is not None and not entry.faults(sizes)
+        )
 
     def write_block(self, block: Block, values: Mapping[str, NDArray[Any]]) -> None:
         """Write one block; see `BlockWriter.write_block`."""
+        self._hold.check()
         self.block_writer().write_block(block, values)
 
     def commit(self) -> None:
@@ -222,38 +220,62 @@ class Store:
 
         Raises
         ------
+        RunError
+            If something else has changed the store, or the lock was lost.
         OSError
-            If the disk is full or fails; readers then see what they saw before.
+            If the storage is full or fails; readers then see what they saw before.
         """
-        if committed_draws(self.root, self.description.leading) == self.description.draws:
-            return
-        for key, data in self.layout.metadata().items():
-            write_file(self.root / key, data, self.scratch)
+        self._hold.check()
+        missing = self.description.draws - self.finished_draws()
+        if missing:
+            raise RunError(
+                f"{missing:,} {self.description.noun}s in {self.root} were changed or removed by something "
+                "else while the run was going on; run the same command again to compute them anew"
+            )
         attributes = {
             "title": self.description.provenance["scenario"]["title"],
             "provenance": json.dumps(self.description.provenance),
         }
-        # Chunk files are not waited for one by one (4 ms each): all must be on the disk before they count.
-        os.sync()
-        write_file(self.root / "zarr.json", self.layout.root(attributes), self.scratch, durable=True)
+        self._write_changed(self.layout.metadata())
+        root = self.layout.root(attributes)
+        if root != self._root:
+            # All that was written without waiting must be there before it counts.
+            self.storage.flush()
+            self._hold.check()
+            self.storage.replace("zarr.json", self._root, root)
+            self._root = root
 
 
-def _require_same_run(root: Path, wanted: Description) -> Description | None:
-    """Check that `root` is a store of the wanted run, or free; give its description if it has one."""
-    if root.exists() and not root.is_dir():
-        raise InputError(f"{root} is a file, not a result store. Give another place with --out.")
-    if root.is_dir() and not (root / FOLDER).is_dir() and any(root.iterdir()):
-        raise InputError(
-            f"{root} is no result store of asmrisk and not empty; nothing in it was touched. "
-            "Give another place with --out."
-        )
-    present = Description.read(root)
+def _require_same_run(storage: Storage, wanted: Description) -> Description | None:
+    """Check that a place is a store of the wanted run, or free; give its description if it has one."""
+    if reason := storage.refusal():
+        raise InputError(f"{storage.location} {reason}. Give another place with --out.")
+    present = Description.read(storage)
     if present is not None and (said := present.differences(wanted)):
         raise InputError(
-            f"{root} holds another run: {' and '.join(said)}. Nothing was changed; write this run to another "
-            "place with --out."
+            f"{storage.location} holds another run: {' and '.join(said)}. Nothing was changed; write this "
+            "run to another place with --out."
         )
     return present
+
+
+def _described(
+    storage: Storage, content: Content, wanted: Description, present: Description | None
+) -> tuple[Description, Layout]:
+    """Describe the store as it is to be: what is wanted, and no shorter than what is there."""
+    block_length = wanted.block_length if present is None else present.block_length
+    length = wanted.draws if present is None else max(wanted.draws, read_root(storage, present)[1])
+    layout = Layout(content, length, block_length)
+    record = content.provenance
+    description = replace(
+        wanted,
+        block_length=block_length,
+        draws=length,
+        variables={path: len(chunk.shape) for path, chunk in layout.chunks.items()},
+        fixed={key: Chunk.of(data) for key, data in layout.labels().items()},
+        provenance=record if present is None else _continued(present.provenance, record),
+    )
+    return description, layout
 
 
 def _continued(earlier: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
@@ -267,7 +289,7 @@ def _continued(earlier: dict[str, Any], record: dict[str, Any]) -> dict[str, Any
 
 
 @contextlib.contextmanager
-def _usable(root: Path) -> Iterator[None]:
+def _usable(place: Location) -> Iterator[None]:
     """Say that a place cannot be used, unless it is merely full."""
     try:
         yield
@@ -277,26 +299,4 @@ def _usable(root: Path) -> Iterator[None]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{root} cannot be used ({reason}). Give another place with --out.") from None
-
-
-@contextlib.contextmanager
-def _lock(root: Path) -> Iterator[None]:
-    """Hold the store's lock, which the operating system takes back when the process ends however it ends."""
-    with _usable(root):
-        (root / FOLDER).mkdir(parents=True, exist_ok=True)
-        file = (root / FOLDER / "lock").open("wb")
-    with file:
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise RunError(
-                        f"another run is writing to {root}. Wait until it has ended (`asmrisk status {root}` "
-                        "shows how far it is), or give another place with --out."
-                    ) from None
-                time.sleep(0.05)
-        yield
+        raise InputError(f"{place} cannot be used ({reason}). Give another place with --out.") from None
