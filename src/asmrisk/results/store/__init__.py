@@ -1,8 +1,8 @@
 """The result store: all reading and writing of zarr is here.
 
-A store is a zarr v3 hierarchy with one array per variable, in chunks of whole draws. Zarr encodes every chunk
-and every metadata file in memory; the bytes are then put in place here, each file whole. Three facts keep a
-reader safe at any moment:
+A store is a zarr v3 hierarchy with one array per variable, in chunks of whole draws (or of a study's design
+points). Every chunk and every metadata file is encoded in memory; the bytes are then put in place, each file
+whole, in a folder or in object storage. Three facts keep a reader safe at any moment:
 
 * The root's ``zarr.json``, with the metadata of everything below it consolidated, appears when all draws
   asked for are there: before that nothing can be opened.
@@ -13,9 +13,14 @@ reader safe at any moment:
 
 from __future__ import annotations
 
-from asmrisk.results.store.block_writer import BlockWriter
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from asmrisk.results.store.reader import committed_draws, open_results, read_root, require_store
-from asmrisk.results.store.writer import BLOCK_LENGTH, Store
+
+if TYPE_CHECKING:
+    from asmrisk.results.store.block_writer import BlockWriter
+    from asmrisk.results.store.writer import BLOCK_LENGTH, Store
 
 __all__ = [
     "BLOCK_LENGTH",
@@ -26,3 +31,14 @@ __all__ = [
     "read_root",
     "require_store",
 ]
+
+_HOMES = {"BLOCK_LENGTH": "writer", "BlockWriter": "block_writer", "Store": "writer"}
+
+
+def __getattr__(name: str) -> Any:
+    # Only writing needs zarr, which takes a third of a second to import.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

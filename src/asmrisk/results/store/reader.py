@@ -228,7 +228,8 @@ def _dataset(
             values = indexing.LazilyIndexedArray(StoredArray(storage, path, array, blocks))
             if not chunked:
                 values = indexing.MemoryCachedArray(indexing.CopyOnWriteArray(values))  # type: ignore[no-untyped-call]
-        members[name] = xr.Variable(array.dims, values, attributes)
+        # The fast path: the other one imports all of dask to see whether these are its arrays.
+        members[name] = xr.Variable(array.dims, values, attributes, fastpath=True)
     dataset = xr.Dataset(members).set_coords(sorted(coordinates & members.keys()))
     if chunked:
         dataset = dataset.chunk({description.leading: tuple(block.count for block in blocks) or 1})
