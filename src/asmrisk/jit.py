@@ -36,8 +36,8 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 #: Folders and files, relative to the package, whose text (calibration tables too) decides the numbers.
 _KERNEL_SOURCES = ("jit.py", "elementary.py", "rule", "simulation", "population")
-#: Modules in these folders that schedule, show and copy numbers but make none.
-_NO_NUMBERS = ("engine.py", "precompile.py", "progress.py", "replay.py")
+#: Folders and modules in these that schedule, show and copy numbers but make none.
+_NO_NUMBERS = {"engine", "precompile.py", "progress.py", "replay.py"}
 
 
 @cache
@@ -54,7 +54,7 @@ def kernel_hash() -> str:
     for name in _KERNEL_SOURCES:
         path = root / name
         files = [*path.glob("**/*.py"), *path.glob("**/*.csv")] if path.is_dir() else [path]
-        for file in sorted(each for each in files if each.name not in _NO_NUMBERS):
+        for file in sorted(each for each in files if _NO_NUMBERS.isdisjoint(each.relative_to(root).parts)):
             digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 

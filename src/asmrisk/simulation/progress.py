@@ -58,6 +58,11 @@ class Progress:
             self._slots = [each for each in self._slots if each is not slot]
             self._closed += count
 
+    def add(self, count: int) -> None:
+        """Count draws that another process finished."""
+        with self._lock:
+            self._closed += count
+
     def stop(self) -> None:
         """Ask all work under way to end at its next draw, and new work not to begin."""
         with self._lock:

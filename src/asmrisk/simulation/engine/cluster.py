@@ -1,0 +1,268 @@
+"""A dask cluster as an executor: its own processes on this machine, or a scheduler elsewhere.
+
+Blocks are submitted as there is room for them, a few for each of the workers' threads: neither the client nor
+the scheduler ever holds more, however many draws a run has.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from asmrisk.errors import InputError, RunError
+from asmrisk.results.manifest import Block
+from asmrisk.simulation.engine.fingerprint import RefusedError, fingerprint
+from asmrisk.simulation.engine.work import ATTEMPTS, BlockError, ExecutorError
+from asmrisk.simulation.engine.worker import compute_block, packed
+from asmrisk.simulation.progress import Progress
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+    from asmrisk.simulation.engine.completion import Job
+
+__all__ = ["Cluster", "local_cluster", "remote_cluster"]
+
+#: Blocks submitted for each thread of the workers: one is computed, the other waits.
+_BLOCKS_PER_THREAD = 2
+
+#: Blocks submitted while no worker is known.
+_FIRST_BLOCKS = 8
+
+#: Seconds between looks at the workers, and for which a scheduler may take to answer.
+_INTERVAL, _PATIENCE = 2.0, 30.0
+
+
+class Cluster:
+    """The workers of a dask scheduler.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._versions = fingerprint()
+        self._refused: set[str] = set()
+
+    def compute(self, work: Iterable[tuple[Job, Block]], progress: Progress) -> Iterator[tuple[Job, Block]]:
+        """Compute and write blocks; see `asmrisk.simulation.engine.executors.Executor`."""
+        waiting = iter(work)
+        under_way: dict[str, tuple[Future, Job, Block]] = {}
+        finished: SimpleQueue[Future] = SimpleQueue()
+        contents: dict[int, bytes] = {}
+        workers = _Workers(self._client, progress)
+
+        def submit(job: Job, block: Block) -> None:
+            if job.number not in contents:
+                contents.clear()
+                contents[job.number] = packed(str(job.store.root), job.writer, job.simulation)
+            future = self._client.submit(
+                compute_block,
+                contents[job.number],
+                block,
+                self._versions,
+                pure=False,
+                retries=ATTEMPTS - 1,
+                workers=self._allowed(),
+                # Should they all be gone by then, whoever is there; a refused one refuses again.
+                allow_other_workers=bool(self._refused),
+            )
+            under_way[future.key] = (future, job, block)
+            future.add_done_callback(finished.put)
+
+        try:
+            exhausted = False
+            while True:
+                while not exhausted and len(under_way) < workers.room():
+                    if (task := next(waiting, None)) is not None:
+                        submit(*task)
+                    else:
+                        exhausted = True
+                        workers.remark_on(len(under_way))
+                if not under_way:
+                    return
+                try:
+                    future = finished.get(timeout=_INTERVAL)
+                except Empty:
+                    workers.look()
+                    continue
+                _, job, block = under_way.pop(future.key)
+                if future.status == "finished":
+                    progress.add(block.count)
+                    yield job, block
+                else:
+                    self._raise_unless_refused(future, job, block, progress)
+                    submit(job, block)
+        finally:
+            if under_way and self._client.status == "running":
+                self._client.cancel([future for future, _, _ in under_way.values()], force=True)
+
+    def _allowed(self) -> list[str] | None:
+        """Name the workers that may compute, if any was refused."""
+        if not self._refused:
+            return None
+        return [each for each in self._client.nthreads() if each not in self._refused]
+
+    def _raise_unless_refused(self, future: Future, job: Job, block: Block, progress: Progress) -> None:
+        from distributed import KilledWorker
+
+        if future.status == "cancelled":
+            raise ExecutorError("the scheduler was lost, or dropped the work")
+        error = future.exception()
+        if isinstance(error, RefusedError):
+            text = f"the worker {error.worker} is refused: its versions are others ({error.differences})"
+            if error.worker not in self._refused:
+                self._refused.add(error.worker)
+                if not self._allowed():
+                    raise ExecutorError(f"{text}, and there is no other")
+                progress.say(text)
+            return
+        if isinstance(error, KilledWorker):
+            place, attempts = str(job.store.root), error.allowed_failures + 1
+            reason = f"{attempts} workers died while they computed them, the last at {error.last_worker.address}"
+            raise BlockError(place, block.first, block.last, block.first, reason)
+        if isinstance(error, (BlockError, RunError)):
+            raise error
+        if isinstance(error, InputError):
+            raise ExecutorError("; ".join(error.problems).rstrip("."))
+        raise ExecutorError(f"a worker cannot do the work ({type(error).__name__}: {error})")
+
+
+class _Workers:
+    """Looks after the workers of a scheduler, now and then.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        Connected to the scheduler.
+    progress : Progress
+        Takes what there is to say.
+    """
+
+    def __init__(self, client: Client, progress: Progress) -> None:
+        self._client = client
+        self._progress = progress
+        self._threads = 0
+        self._seen = -_INTERVAL
+        self._said = False
+
+    def room(self) -> int:
+        """Give how many blocks may be submitted at once."""
+        if time.monotonic() - self._seen > _INTERVAL:
+            self.look()
+        return _BLOCKS_PER_THREAD * self._threads or _FIRST_BLOCKS
+
+    def look(self) -> None:
+        """Count the workers' threads; find out if the scheduler is lost."""
+        if self._client.status != "running":
+            raise ExecutorError("the scheduler was lost")
+        try:
+            self._threads = sum(self._client.nthreads().values())
+        except OSError:
+            raise ExecutorError("the scheduler was lost") from None
+        self._seen = time.monotonic()
+        if not self._threads and not self._said:
+            self._progress.say("no worker is there: the run waits until one comes")
+            self._said = True
+
+    def remark_on(self, blocks: int) -> None:
+        """Say so if the last blocks of a run leave most workers without work from the beginning."""
+        if blocks < self._threads and not self._said:
+            self._progress.say(
+                f"{blocks} blocks for {self._threads} worker threads: in a new store, a smaller --block-size "
+                "uses more of them"
+            )
+
+
+@contextmanager
+def local_cluster(workers: int) -> Iterator[Cluster]:
+    """Start worker processes on this machine, and end them with the context, however it ends.
+
+    Parameters
+    ----------
+    workers : int
+        How many, with one thread each. They are spawned, listen on the loopback interface alone, and die with
+        this process.
+
+    Yields
+    ------
+    Cluster
+        Ready.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    with _quiet(), dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}):
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            # A worker holds a block or two; dask would take other programs' memory for its own.
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        )
+        with cluster, Client(cluster, set_as_default=False) as client:
+            yield Cluster(client)
+
+
+@contextmanager
+def remote_cluster(address: str | None, file: Path | None, security: Any) -> Iterator[Cluster]:
+    """Connect to a scheduler.
+
+    Parameters
+    ----------
+    address : str or None
+        As dask writes it.
+    file : pathlib.Path or None
+        In place of the address: a scheduler file.
+    security : distributed.Security or None
+        Certificates; dask's configuration if None.
+
+    Yields
+    ------
+    Cluster
+        Connected; its workers may come later.
+
+    Raises
+    ------
+    RunError
+        If no scheduler answers.
+    """
+    from distributed import Client
+
+    place = address or file
+    with _quiet():
+        try:
+            client = Client(
+                address, scheduler_file=file, security=security, timeout=_PATIENCE, set_as_default=False
+            )
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            reason = str(error).rstrip(".")
+            raise RunError(
+                f"no scheduler answers at {place} ({type(error).__name__}: {reason}); nothing was computed. "
+                "Start one with `dask scheduler`, or leave out --scheduler to compute on this machine."
+            ) from error
+        with client:
+            yield Cluster(client)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep dask from writing about what the run itself says: lost workers, failed tasks."""
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
