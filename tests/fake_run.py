@@ -27,6 +27,8 @@ def scenario(**changes):
 class Fake:
     """Numbers of every kind (any integer, NaN, signed zeros), a function of the draw's number alone."""
 
+    piece, notes = 32, ()
+
     def __init__(self, scenario, seconds=0.0):
         self.scenario, self.seconds = scenario, seconds
         self.calls = []
@@ -55,7 +57,7 @@ class Fake:
 
 def isolate(put):
     """Make runs independent of the kernels: nothing to compile, one identity while sources are edited."""
-    put(engine, "kernels_compiled", lambda: True)
+    put(engine.work, "kernels_compiled", lambda: True)
     put(writer, "kernel_hash", lambda: "0123456789abcdef")
 
 

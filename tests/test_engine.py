@@ -11,6 +11,7 @@ import threading
 import time
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,10 @@ from asmrisk.errors import InputError, RunError
 from asmrisk.results import open_results, status
 from asmrisk.results.manifest import Block, blocks_of
 from asmrisk.results.store import Store
+from asmrisk.results.store.block_writer import BlockWriter
 from asmrisk.simulation import engine
+from asmrisk.simulation.engine import threads
+from asmrisk.simulation.engine.work import pieces
 from asmrisk.simulation.progress import Progress
 from tests import fake_run
 from tests.fake_run import Fake, scenario
@@ -58,9 +62,14 @@ class Failing(Fake):
         return super().__call__(first, count, progress)
 
 
-def instantly(first, count, progress):
-    progress[0] += count
-    return {path: np.repeat(array, count, axis=0) for path, array in TEMPLATE.items()}
+class Instant:
+    """Draws that take no time."""
+
+    piece, notes = 32, ()
+
+    def __call__(self, first, count, progress):
+        progress[0] += count
+        return {path: np.repeat(array, count, axis=0) for path, array in TEMPLATE.items()}
 
 
 def bits(path):
@@ -181,7 +190,9 @@ def test_two_processes_that_begin_at_once_leave_one_sound_store(uninterrupted, t
 
 def test_a_failing_draw_ends_the_run_and_keeps_the_rest(tmp_path):
     with pytest.raises(
-        RunError, match=r"^draws 10 to 14 failed \(ZeroDivisionError: division by zero\): \d+ of 30"
+        RunError,
+        match=r"^draws 10 to 14 of .*r.zarr failed 3 times \(ZeroDivisionError: division by zero\): \d+ of 30"
+        r" .*; `asmrisk replay .*r.zarr --draw 10 --out draw_10.csv` computes",
     ) as caught:
         run(tmp_path / "r.zarr", 30, simulate=Failing(BASELINE, 13), block_size=5, workers=2)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -251,22 +262,22 @@ def test_few_pieces_are_held_and_blocks_are_done_in_order(workers, tmp_path, mon
     written = []
     lock = threading.Lock()
 
-    def simulate(first, count, progress):
-        nonlocal held, most
-        with lock:
-            held += 1
-            most = max(most, held)
-        return instantly(first, count, progress)
+    class Watched(Instant):
+        def __call__(self, first, count, progress):
+            nonlocal held, most
+            with lock:
+                held += 1
+                most = max(most, held)
+            return super().__call__(first, count, progress)
 
     def write(self, block, values):
         nonlocal held
         with lock:
-            held -= -(-block.count // engine._PIECE)
+            held -= -(-block.count // Watched.piece)
             written.append(block.index)
 
-    monkeypatch.setattr(Store, "write_block", write)
-    monkeypatch.setattr(Store, "commit", lambda self: None)
-    run(tmp_path / "r.zarr", 256 * 100 + 10, simulate=simulate, workers=workers)
+    pretend_to_write(monkeypatch, write)
+    run(tmp_path / "r.zarr", 256 * 100 + 10, simulate=Watched(), workers=workers)
     assert held == 0
     assert sorted(written) == list(range(101))
     # Each worker holds the pieces of the block it is at, or of one that waits to be written.
@@ -274,31 +285,39 @@ def test_few_pieces_are_held_and_blocks_are_done_in_order(workers, tmp_path, mon
     assert max(abs(place - index) for place, index in enumerate(written)) <= 2 * workers
 
 
+def pretend_to_write(monkeypatch, write):
+    """Put `write` in place of what writes a block, and take every block for written."""
+    monkeypatch.setattr(BlockWriter, "write_block", write)
+    monkeypatch.setattr(Store, "finished_draws", lambda self: self.description.draws)
+    monkeypatch.setattr(Store, "commit", lambda self: None)
+
+
 def test_waves_and_pieces_cover_every_draw_once():
     blocks = blocks_of(10_000, 256)
-    waves = list(engine._waves(blocks, 128))
-    assert [block for wave in waves for block in wave] == blocks
-    assert all(sum(len(engine._pieces(block)) for block in wave) < 128 + 8 for wave in waves)
-    pieces = [piece for block in blocks for piece in engine._pieces(block)]
-    assert [draw for first, count in pieces for draw in range(first, first + count)] == list(range(10_000))
-    assert engine._pieces(Block(0, 0, 1)) == [(0, 1)]
+    job = SimpleNamespace(simulation=Instant())
+    waves = list(threads._waves(((job, block) for block in blocks), 128))
+    assert [block for wave in waves for _, block in wave] == blocks
+    assert all(sum(len(pieces(block, 32)) for _, block in wave) < 128 + 8 for wave in waves)
+    parts = [part for block in blocks for part in pieces(block, 32)]
+    assert [draw for first, count in parts for draw in range(first, first + count)] == list(range(10_000))
+    assert pieces(Block(0, 0, 1), 32) == [(0, 1)]
 
 
 def test_memory_does_not_grow_with_the_number_of_draws(tmp_path, monkeypatch):
-    monkeypatch.setattr(Store, "commit", lambda self: None)
-    monkeypatch.setattr(Store, "write_block", lambda self, block, values: None)
-    wave = 2 * engine._PIECES_PER_WAVE * engine._PIECE
+    pretend_to_write(monkeypatch, lambda self, block, values: None)
+    wave = 2 * threads._PIECES_PER_WAVE * Instant.piece
     live = []
 
-    def simulate(first, count, progress):
-        # Once a wave, always at the same place in it.
-        if first % wave == 0:
-            gc.collect()
-            live.append(tracemalloc.get_traced_memory()[0])
-        return {}
+    class Weighing(Instant):
+        def __call__(self, first, count, progress):
+            # Once a wave, always at the same place in it.
+            if first % wave == 0:
+                gc.collect()
+                live.append(tracemalloc.get_traced_memory()[0])
+            return {}
 
     tracemalloc.start()
-    run(tmp_path / "r.zarr", 12 * wave, simulate=simulate, workers=2)
+    run(tmp_path / "r.zarr", 12 * wave, simulate=Weighing(), workers=2)
     tracemalloc.stop()
     assert len(live) == 12
     # One wave's graph takes 300 kB, one block of results 5 MB: neither is kept ten times.
@@ -339,7 +358,7 @@ def test_nothing_is_shown_when_quiet_or_not_on_a_terminal(tmp_path):
 
 
 def test_compiling_is_said_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "kernels_compiled", lambda: False)
+    monkeypatch.setattr(engine.work, "kernels_compiled", lambda: False)
     monkeypatch.setattr("asmrisk.simulation.precompile.compile_side_by_side", lambda: None)
     file = io.StringIO()
     fake = Fake(BASELINE)

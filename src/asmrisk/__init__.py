@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from asmrisk.results import open_results, status
     from asmrisk.scenario import Scenario, load_scenario, validate
     from asmrisk.scoring import score
-    from asmrisk.simulation.engine import run, warmup
+    from asmrisk.simulation.engine import run, run_all, warmup
     from asmrisk.simulation.replay import replay
 
     __version__: str
@@ -30,6 +30,7 @@ __all__ = [
     "policy",
     "replay",
     "run",
+    "run_all",
     "score",
     "status",
     "summarize",
@@ -46,6 +47,7 @@ _HOMES = {
     "policy": "policy_listing",
     "replay": "simulation.replay",
     "run": "simulation.engine",
+    "run_all": "simulation.engine",
     "score": "scoring",
     "status": "results",
     "summarize": "analysis",

@@ -92,7 +92,6 @@ def _unexpected(error: Exception) -> str:
     return f"internal error ({type(error).__name__}: {text}); set {_TRACEBACK}=1 to see where, and report it"
 
 
-_scenario_argument = click.argument("scenario", type=click.Path(path_type=Path))
 _results_argument = click.argument("results", type=click.Path(path_type=Path))
 _set_option = click.option(
     "--set",
@@ -120,24 +119,41 @@ def commands() -> None:
 @commands.command(
     epilog=_example("asmrisk run scenarios/baseline.toml --draws 200 --set policy.redistribution_share=1")
 )
-@_scenario_argument
+@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--draws", type=click.IntRange(1, 10_000_000), help="Number of draws; the scenario's if not given."
 )
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Key of all random numbers; the scenario's.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Where to write.  [default: results/SCENARIO.zarr]"
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Where to write; with several scenarios, the folder of their stores.  "
+    "[default: results/SCENARIO.zarr]",
 )
 @click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
+@click.option("--processes", is_flag=True, help="Make the workers processes of this machine.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS|FILE",
+    help="Compute on a dask cluster: its scheduler's address or scheduler file.",
+)
+@click.option("--tls-ca-file", type=click.Path(path_type=Path), help="The cluster's authority, PEM.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="Own certificate for the cluster, PEM.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key, if in a file of its own.")
 @click.option("--block-size", type=click.IntRange(1, 100_000), help="Draws computed and stored together.")
 @_set_option
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def run(
-    scenario: Path,
+    scenarios: tuple[Path, ...],
     draws: int | None,
     seed: int | None,
     out: Path | None,
     workers: int | None,
+    processes: bool,
+    scheduler: str | None,
+    tls_ca_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     block_size: int | None,
     overrides: tuple[str, ...],
     quiet: bool,
@@ -145,25 +161,34 @@ def run(
     """Simulate SCENARIO and store the results.
 
     What is already stored of the same run is kept: more draws can be asked for later, and a run that was
-    stopped goes on when the same command is given again.
+    stopped goes on when the same command is given again. Several scenarios share the workers and have one
+    store each.
     """
-    from asmrisk.scenario import load_scenario
+    from asmrisk.scenario import load_scenario, validate
 
-    checked = load_scenario(scenario, overrides)
+    if len(scenarios) == 1:
+        checked = [load_scenario(scenarios[0], overrides)]
+    else:
+        checked = validate(*scenarios, overrides=overrides)
 
     from asmrisk.analysis import summarize
-    from asmrisk.simulation.engine import run
+    from asmrisk.simulation.engine import run, run_all, tls_security
 
-    results = run(
-        checked,
-        draws=draws,
-        seed=seed,
-        out=out,
-        workers=workers or len(os.sched_getaffinity(0)),
-        block_size=block_size,
-        quiet=quiet,
-    )
-    click.echo(summarize(results).to_text())
+    if scheduler is None and workers is None:
+        workers = len(os.sched_getaffinity(0))
+    options: dict[str, Any] = {
+        "draws": draws,
+        "seed": seed,
+        "out": out,
+        "workers": workers,
+        "processes": processes,
+        "scheduler": scheduler,
+        "security": tls_security(tls_ca_file, tls_cert, tls_key),
+        "block_size": block_size,
+        "quiet": quiet,
+    }
+    stores = [run(checked[0], **options)] if len(checked) == 1 else run_all(checked, **options)
+    click.echo("\n\n".join(summarize(store).to_text() for store in stores))
 
 
 @commands.command(epilog=_example("asmrisk replay results/baseline.zarr --draw 17 --out draw_17.csv"))

@@ -283,13 +283,15 @@ def _with_text_keys(value: Any) -> Any:
     return value
 
 
-def validate(*scenarios: str | os.PathLike[str]) -> list[Scenario]:
+def validate(*scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()) -> list[Scenario]:
     """Check scenario files without running them.
 
     Parameters
     ----------
     *scenarios : str or path-like
         The files.
+    overrides : iterable of str
+        Further values for all of them, as for `load_scenario`.
 
     Returns
     -------
@@ -303,9 +305,10 @@ def validate(*scenarios: str | os.PathLike[str]) -> list[Scenario]:
     """
     loaded: list[Scenario] = []
     problems: list[str] = []
+    overrides = tuple(overrides)
     for path in scenarios:
         try:
-            loaded.append(load_scenario(path))
+            loaded.append(load_scenario(path, overrides))
         except InputError as error:
             problems.extend(each for each in error.problems if each not in problems)
     if problems:

@@ -7,7 +7,7 @@ never gather anywhere: who computes a block writes its chunks and its manifest e
 from asmrisk.simulation.engine.completion import Job, complete
 from asmrisk.simulation.engine.executors import Executor, executor, tls_security
 from asmrisk.simulation.engine.interruption import Interrupted
-from asmrisk.simulation.engine.running import run, warmup
+from asmrisk.simulation.engine.running import run, run_all, warmup
 from asmrisk.simulation.engine.work import ScenarioSimulation, Simulation
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "complete",
     "executor",
     "run",
+    "run_all",
     "tls_security",
     "warmup",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -22,8 +22,6 @@ from asmrisk.simulation.engine.worker import compute_block, packed
 from asmrisk.simulation.progress import Progress
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
-
     from asmrisk.simulation.engine.completion import Job
 
 __all__ = ["Cluster", "local_cluster", "remote_cluster"]
@@ -47,16 +45,18 @@ class Cluster:
         Connected.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Any) -> None:
         self._client = client
         self._versions = fingerprint()
         self._refused: set[str] = set()
 
-    def compute(self, work: Iterable[tuple[Job, Block]], progress: Progress) -> Iterator[tuple[Job, Block]]:
+    def compute(
+        self, work: Iterable[tuple[Job, Block]], progress: Progress
+    ) -> Generator[tuple[Job, Block], None, None]:
         """Compute and write blocks; see `asmrisk.simulation.engine.executors.Executor`."""
         waiting = iter(work)
-        under_way: dict[str, tuple[Future, Job, Block]] = {}
-        finished: SimpleQueue[Future] = SimpleQueue()
+        under_way: dict[Any, tuple[Any, Job, Block]] = {}
+        finished: SimpleQueue[Any] = SimpleQueue()
         contents: dict[int, bytes] = {}
         workers = _Workers(self._client, progress)
 
@@ -111,7 +111,7 @@ class Cluster:
             return None
         return [each for each in self._client.nthreads() if each not in self._refused]
 
-    def _raise_unless_refused(self, future: Future, job: Job, block: Block, progress: Progress) -> None:
+    def _raise_unless_refused(self, future: Any, job: Job, block: Block, progress: Progress) -> None:
         from distributed import KilledWorker
 
         if future.status == "cancelled":
@@ -127,7 +127,9 @@ class Cluster:
             return
         if isinstance(error, KilledWorker):
             place, attempts = str(job.store.root), error.allowed_failures + 1
-            reason = f"{attempts} workers died while they computed them, the last at {error.last_worker.address}"
+            reason = (
+                f"{attempts} workers died while they computed them, the last at {error.last_worker.address}"
+            )
             raise BlockError(place, block.first, block.last, block.first, reason)
         if isinstance(error, (BlockError, RunError)):
             raise error
@@ -147,7 +149,7 @@ class _Workers:
         Takes what there is to say.
     """
 
-    def __init__(self, client: Client, progress: Progress) -> None:
+    def __init__(self, client: Any, progress: Progress) -> None:
         self._client = client
         self._progress = progress
         self._threads = 0
@@ -201,7 +203,7 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
     from distributed import Client, LocalCluster
 
     with _quiet(), dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}):
-        cluster = LocalCluster(
+        cluster = LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
@@ -211,7 +213,8 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
             memory_limit=0,
             silence_logs=logging.CRITICAL,
         )
-        with cluster, Client(cluster, set_as_default=False) as client:
+        client = Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
+        with cluster, client:
             yield Cluster(client)
 
 
@@ -243,7 +246,7 @@ def remote_cluster(address: str | None, file: Path | None, security: Any) -> Ite
     place = address or file
     with _quiet():
         try:
-            client = Client(
+            client = Client(  # type: ignore[no-untyped-call]
                 address, scheduler_file=file, security=security, timeout=_PATIENCE, set_as_default=False
             )
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -84,7 +83,9 @@ def _complete(jobs: Sequence[Job], executor: Executor, progress: Progress) -> No
     unfinished = [job.store.unfinished_blocks() for job in jobs]
     todo = sum(block.count for blocks in unfinished for block in blocks)
     draws = sum(job.store.description.draws for job in jobs)
-    first = next(((job, blocks[0].first) for job, blocks in zip(jobs, unfinished, strict=True) if blocks), None)
+    first = next(
+        ((job, blocks[0].first) for job, blocks in zip(jobs, unfinished, strict=True) if blocks), None
+    )
     if first is not None:
         # In the main thread, which a signal can stop.
         compiled(first[0].simulation, first[1], progress.say)
@@ -123,7 +124,7 @@ def _compute(
 
 
 def _show(store: Store) -> list[Block]:
-    """Commit a store if all blocks are there, whatever befell it since they were written; or name the rest."""
+    """Commit a store if all its blocks are there by now; otherwise name those that are not."""
     lost = [] if store.finished_draws() == store.description.draws else store.unfinished_blocks()
     if not lost:
         store.commit()
@@ -143,10 +144,8 @@ def _replay(jobs: Sequence[Job], error: BlockError) -> str:
     described = next(job.store.description for job in jobs if str(job.store.root) == error.place)
     if error.number is not None or described.noun != "draw":
         return ""
-    return (
-        f"; `asmrisk replay {error.place} --draw {error.draw} --out draw_{error.draw}.csv` computes the first "
-        "that failed alone"
-    )
+    command = f"asmrisk replay {error.place} --draw {error.draw} --out draw_{error.draw}.csv"
+    return f"; `{command}` computes the first of them alone"
 
 
 def _kept(jobs: Sequence[Job]) -> str:

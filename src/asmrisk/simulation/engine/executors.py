@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,7 +23,9 @@ __all__ = ["Executor", "executor", "tls_security"]
 class Executor(Protocol):
     """Computes blocks and has them written."""
 
-    def compute(self, work: Iterable[tuple[Job, Block]], progress: Progress) -> Iterator[tuple[Job, Block]]:
+    def compute(
+        self, work: Iterable[tuple[Job, Block]], progress: Progress
+    ) -> Generator[tuple[Job, Block], None, None]:
         """Compute and write blocks.
 
         Parameters
@@ -94,8 +96,8 @@ def executor(
         return local_cluster(workers)
     if workers is not None or processes:
         raise InputError(
-            "--scheduler uses the workers that the cluster has: leave out --workers and --processes, or leave "
-            "out --scheduler to compute on this machine."
+            "--scheduler uses the workers that the cluster has: leave out --workers and --processes, or "
+            "--scheduler to compute on this machine."
         )
     address, file = _address(scheduler)
     from asmrisk.simulation.engine.cluster import remote_cluster
@@ -141,7 +143,9 @@ def tls_security(ca_file: Path | None, cert: Path | None, key: Path | None) -> A
     given = {"--tls-ca-file": ca_file, "--tls-cert": cert, "--tls-key": key}
     if not any(given.values()):
         return None
-    problems = [f"{option}: there is no file {path}." for option, path in given.items() if path and not path.is_file()]
+    problems = [
+        f"{option}: there is no file {path}." for option, path in given.items() if path and not path.is_file()
+    ]
     problems += [
         f"{option} is missing: --tls-ca-file and --tls-cert go together."
         for option in ("--tls-ca-file", "--tls-cert")
@@ -151,7 +155,7 @@ def tls_security(ca_file: Path | None, cert: Path | None, key: Path | None) -> A
         raise InputError(problems)
     from distributed.security import Security
 
-    return Security(
+    return Security(  # type: ignore[no-untyped-call]
         require_encryption=True,
         tls_ca_file=str(ca_file),
         tls_client_cert=str(cert),

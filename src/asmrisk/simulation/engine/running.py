@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, overload
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.manifest import FOLDER
 from asmrisk.simulation.engine.completion import Job, complete, disk_problem
-from asmrisk.simulation.engine.executors import executor
+from asmrisk.simulation.engine.executors import Executor, executor
 from asmrisk.simulation.engine.interruption import Interrupted, interruptible
 from asmrisk.simulation.engine.work import ScenarioSimulation, Simulation, compiled
 from asmrisk.simulation.progress import Progress
@@ -24,13 +24,12 @@ from asmrisk.simulation.progress import Progress
 if TYPE_CHECKING:
     from asmrisk.scenario import Scenario
 
-__all__ = ["run", "warmup"]
+__all__ = ["run", "run_all", "warmup"]
 
 #: Bytes of a block from which its memory is worth a word.
 _LARGE = 2e8
 
 
-@overload
 def run(
     scenario: Scenario | str | os.PathLike[str],
     *,
@@ -45,64 +44,29 @@ def run(
     quiet: bool = False,
     stream: TextIO | None = None,
     simulate: Simulation | None = None,
-) -> Path: ...
-
-
-@overload
-def run(
-    scenario: Sequence[Scenario | str | os.PathLike[str]],
-    *,
-    draws: int | None = None,
-    seed: int | None = None,
-    out: str | os.PathLike[str] | None = None,
-    workers: int | None = None,
-    processes: bool = False,
-    scheduler: str | os.PathLike[str] | None = None,
-    security: Any = None,
-    block_size: int | None = None,
-    quiet: bool = False,
-    stream: TextIO | None = None,
-    simulate: Simulation | None = None,
-) -> list[Path]: ...
-
-
-def run(
-    scenario: Scenario | str | os.PathLike[str] | Sequence[Scenario | str | os.PathLike[str]],
-    *,
-    draws: int | None = None,
-    seed: int | None = None,
-    out: str | os.PathLike[str] | None = None,
-    workers: int | None = None,
-    processes: bool = False,
-    scheduler: str | os.PathLike[str] | None = None,
-    security: Any = None,
-    block_size: int | None = None,
-    quiet: bool = False,
-    stream: TextIO | None = None,
-    simulate: Simulation | None = None,
-) -> Path | list[Path]:
-    """Simulate scenarios and write the results to stores, or complete or extend them.
+) -> Path:
+    """Simulate a scenario and write the results to a store, or complete or extend one.
 
     Parameters
     ----------
-    scenario : Scenario, path, or sequence of these
-        What to simulate, or the TOML file that says it. Several share the workers and have one store each.
+    scenario : Scenario or path
+        What to simulate, or the TOML file that says it.
     draws, seed : int, optional
         Instead of the scenario's ``run.draws`` and ``run.seed``. The first n draws do not depend on `draws`.
     out : path, optional
         The store; ``results/<scenario's file stem>.zarr`` if not given. Where it holds draws of the same run,
-        only those that are missing are computed. With a sequence of scenarios it is the folder of the stores,
-        in place of ``results``.
+        only those that are missing are computed.
     workers : int, optional
         Threads, or with `processes` processes; as many as processors if not given. The results do not depend
         on it.
     processes : bool
-        Compute in worker processes of this machine instead of threads.
+        Compute in worker processes of this machine instead of threads. A script that asks for it must be
+        guarded by ``if __name__ == "__main__":``, since every worker imports it.
     scheduler : str or path, optional
-        Compute on a dask cluster: its scheduler's address or the file that it wrote. The store must lie where
-        all of its workers can write.
+        Compute on a dask cluster: its scheduler's address or the file that the scheduler wrote. The store
+        must lie where all of its workers can write.
     security : distributed.Security, optional
-        Certificates for the scheduler.
+        Certificates for the scheduler; dask's configuration if not given.
     block_size : int, optional
         Draws that are written together, 256 if not given; counts when the store is made. The results do not
         depend on it.
@@ -115,31 +79,98 @@ def run(
 
     Returns
     -------
-    pathlib.Path or list of pathlib.Path
-        The store, complete; a list if `scenario` is a sequence.
+    pathlib.Path
+        The store, complete.
 
     Raises
     ------
     InputError
-        If an argument, a scenario or a place cannot be used; nothing is computed.
+        If an argument, the scenario or the place cannot be used; nothing is computed.
     RunError
         If a block fails three times, the disk is full, no scheduler answers or it is lost, or another run
-        writes to a store; finished blocks are kept.
+        writes to the store; finished blocks are kept.
     Interrupted
         On Ctrl-C or SIGTERM, within seconds; finished blocks are kept.
     """
     _require_counts(draws, seed, workers=workers, block_size=block_size)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
-    several = isinstance(scenario, Sequence) and not isinstance(scenario, str)
-    given = list(scenario) if several else [scenario]  # type: ignore[arg-type, list-item]
-    scenarios = [_resolved(each, seed) for each in given]
-    places = _places(scenarios, out, several=several)
+    resolved = _resolved(scenario, seed)
+    place = Path("results") / f"{_stem(resolved)}.zarr" if out is None else Path(out)
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
+    _run([resolved], [place], draws, chosen, block_size, progress, simulate)
+    return place
+
+
+def run_all(
+    scenarios: Iterable[Scenario | str | os.PathLike[str]],
+    *,
+    draws: int | None = None,
+    seed: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    processes: bool = False,
+    scheduler: str | os.PathLike[str] | None = None,
+    security: Any = None,
+    block_size: int | None = None,
+    quiet: bool = False,
+    stream: TextIO | None = None,
+    simulate: Simulation | None = None,
+) -> list[Path]:
+    """Run several scenarios on the same workers, one store each.
+
+    Parameters
+    ----------
+    scenarios : iterable of Scenario or path
+        What to simulate; no two of the same name.
+    out : path, optional
+        Folder of the stores, ``results`` if not given; each is named after its scenario's file.
+    draws, seed, workers, processes, scheduler, security, block_size, quiet, stream, simulate
+        As for `run`; they hold for all scenarios.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The stores, complete, in the order of the scenarios.
+
+    Raises
+    ------
+    InputError
+        As `run`, and if two scenarios would have the same store.
+    RunError, Interrupted
+        As `run`; complete stores and finished blocks are kept.
+    """
+    _require_counts(draws, seed, workers=workers, block_size=block_size)
+    chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
+    resolved = [_resolved(each, seed) for each in scenarios]
+    places = _places(resolved, Path("results" if out is None else out))
+    progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
+    _run(resolved, places, draws, chosen, block_size, progress, simulate)
+    return places
+
+
+def warmup() -> None:
+    """Compile every kernel, so that the next run starts at once; one draw of the baseline does it."""
+    from asmrisk.scenario import scenario_from_dict
+
+    compiled(ScenarioSimulation(scenario_from_dict({})), 0)
+
+
+def _run(
+    scenarios: Sequence[Scenario],
+    places: Sequence[Path],
+    draws: int | None,
+    chosen: AbstractContextManager[Executor],
+    block_size: int | None,
+    progress: Progress,
+    simulate: Simulation | None,
+) -> None:
+    """Open the stores of some scenarios, and complete them."""
     simulations: list[Simulation] = []
-    for each in scenarios:
-        if each.roster is not None:
-            _announce(each, draws or int(each.values["run.draws"]), block_size, progress)
-        simulations.append(ScenarioSimulation(each) if simulate is None else simulate)
+    counts = [draws or int(scenario.values["run.draws"]) for scenario in scenarios]
+    for scenario, count in zip(scenarios, counts, strict=True):
+        if scenario.roster is not None:
+            _announce(scenario, count, block_size, progress)
+        simulations.append(ScenarioSimulation(scenario) if simulate is None else simulate)
         for note in simulations[-1].notes:
             progress.say(note)
     # Zarr takes a while to import: a scenario that cannot be used is refused before.
@@ -148,12 +179,12 @@ def run(
     nothing = "nothing was computed yet"
     jobs: list[Job] = []
     try:
-        with interruptible(), ExitStack() as stack:
-            workforce = stack.enter_context(chosen)
-            for each, place, simulation in zip(scenarios, places, simulations, strict=True):
-                count = draws or int(each.values["run.draws"])
+        with interruptible(), chosen as workforce, ExitStack() as locks:
+            for scenario, place, count, simulation in zip(
+                scenarios, places, counts, simulations, strict=True
+            ):
                 try:
-                    store = stack.enter_context(Store.writing(place, each, count, block_size))
+                    store = locks.enter_context(Store.writing(place, scenario, count, block_size))
                 except OSError as error:
                     raise RunError(f"{disk_problem(error, place)}: {nothing}") from error
                 length = store.description.block_length
@@ -168,14 +199,6 @@ def run(
         if len(jobs) < len(scenarios):
             raise Interrupted(interruption.signal, f"interrupted: {nothing}") from None
         raise
-    return places if several else places[0]
-
-
-def warmup() -> None:
-    """Compile every kernel, so that the next run starts at once; one draw of the baseline does it."""
-    from asmrisk.scenario import scenario_from_dict
-
-    compiled(ScenarioSimulation(scenario_from_dict({})), 0)
 
 
 def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -> None:
@@ -191,7 +214,7 @@ def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -
 
 
 def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None) -> Scenario:
-    """Load a scenario if need be, and give it with the seed."""
+    """Load a scenario if need be, and give it with its seed."""
     if isinstance(scenario, (str, os.PathLike)):
         from asmrisk.scenario import load_scenario
 
@@ -201,22 +224,21 @@ def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None) -> 
     return scenario
 
 
-def _places(
-    scenarios: Sequence[Scenario], out: str | os.PathLike[str] | None, *, several: bool
-) -> list[Path]:
-    """Give the place of every scenario's store."""
-    if out is not None and not several:
-        return [Path(out)]
-    folder = Path("results") if out is None else Path(out)
+def _stem(scenario: Scenario) -> str:
+    return "scenario" if scenario.source is None else Path(scenario.source).stem
+
+
+def _places(scenarios: Sequence[Scenario], folder: Path) -> list[Path]:
+    """Give every scenario its store in a folder."""
     if (folder / FOLDER).exists():
         raise InputError(
             f"{folder} is a result store; with several scenarios --out names the folder of their stores."
         )
-    stems = ["scenario" if each.source is None else Path(each.source).stem for each in scenarios]
+    stems = [_stem(each) for each in scenarios]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
         raise InputError(
-            f"several scenarios would be written to {folder / twice[0]}.zarr; run them one by one, with --out."
+            f"two scenarios would be written to {folder / twice[0]}.zarr; run them one by one, with --out."
         )
     return [folder / f"{stem}.zarr" for stem in stems]
 

@@ -7,7 +7,7 @@ number of draws.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,9 @@ class Threads:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def compute(self, work: Iterable[tuple[Job, Block]], progress: Progress) -> Iterator[tuple[Job, Block]]:
+    def compute(
+        self, work: Iterable[tuple[Job, Block]], progress: Progress
+    ) -> Generator[tuple[Job, Block], None, None]:
         """Compute and write blocks; see `asmrisk.simulation.engine.executors.Executor`."""
         from dask.base import compute
 
@@ -50,9 +52,11 @@ class Threads:
                 tasks = [_task(job, block, progress) for job, block in wave]
                 compute(*tasks, scheduler=pool, optimize_graph=False)  # type: ignore[no-untyped-call]
                 yield from wave
-        finally:
+        except BaseException:
             # After an error or a signal, pieces under way end at their next draw.
             progress.stop()
+            raise
+        finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
