@@ -92,7 +92,10 @@ def _unexpected(error: Exception) -> str:
     return f"internal error ({type(error).__name__}: {text}); set {_TRACEBACK}=1 to see where, and report it"
 
 
-_results_argument = click.argument("results", type=click.Path(path_type=Path))
+#: A folder or s3://BUCKET/PREFIX, which a `Path` would spoil.
+_PLACE = click.Path(path_type=str)
+
+_results_argument = click.argument("results", type=_PLACE)
 _set_option = click.option(
     "--set",
     "overrides",
@@ -126,8 +129,8 @@ def commands() -> None:
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Key of all random numbers; the scenario's.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
-    help="Where to write; with several scenarios, the folder of their stores.  "
+    type=_PLACE,
+    help="Where to write, a folder or s3://BUCKET/PREFIX; of several scenarios, what holds their stores.  "
     "[default: results/SCENARIO.zarr]",
 )
 @click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
@@ -147,7 +150,7 @@ def run(
     scenarios: tuple[Path, ...],
     draws: int | None,
     seed: int | None,
-    out: Path | None,
+    out: str | None,
     workers: int | None,
     processes: bool,
     scheduler: str | None,
@@ -196,7 +199,7 @@ def run(
 @click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
-def replay(results: Path, draw: int, out: Path, roster: Path | None) -> None:
+def replay(results: str, draw: int, out: Path, roster: Path | None) -> None:
     """Write the clinician table of one draw.
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
@@ -236,7 +239,7 @@ def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: P
 @commands.command(epilog=_example("asmrisk status results/baseline.zarr"))
 @_results_argument
 @click.option("--verify", is_flag=True, help="Read every file and compare it with its digest.")
-def status(results: Path, verify: bool) -> None:
+def status(results: str, verify: bool) -> None:
     """Say how far the run of RESULTS is."""
     from asmrisk.results import status
 
@@ -262,7 +265,7 @@ def status(results: Path, verify: bool) -> None:
     show_default=True,
     help="How to write it; JSON and CSV have all digits.",
 )
-def summarize(results: Path, by: str | None, metrics: tuple[str, ...], partial: bool, layout: str) -> None:
+def summarize(results: str, by: str | None, metrics: tuple[str, ...], partial: bool, layout: str) -> None:
     """Print the main figures of RESULTS.
 
     Every estimate comes with its standard error. With neither --by nor --metric it prints what a run prints

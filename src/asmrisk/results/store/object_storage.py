@@ -181,9 +181,7 @@ class ObjectStorage:
             return question(_client(self.location, _endpoint()))
         except FileNotFoundError:
             raise
-        except exceptions.NotFoundError as error:
-            if "NoSuchBucket" in str(error):
-                raise OSError(errno.ENXIO, f"there is no bucket {self.location.bucket}") from None
+        except exceptions.NotFoundError:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.location)) from None
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             raise lease.ConditionFailedError from None
@@ -193,7 +191,7 @@ class ObjectStorage:
                 f"access to the bucket {self.location.bucket} was denied; check AWS_ACCESS_KEY_ID",
             ) from None
         except exceptions.BaseError as error:
-            raise OSError(errno.EIO, _short(error)) from None
+            raise OSError(errno.EIO, _gist(error, self.location)) from None
 
 
 def _changed(place: ObjectUrl, key: str) -> RunError:
@@ -227,10 +225,14 @@ def _client(place: ObjectUrl, endpoint: str) -> S3Store:
     )
 
 
-def _short(error: Exception) -> str:
-    """Give the gist of an error of the client, which is told in many lines."""
-    line = str(error).strip().splitlines()[0]
-    return line if len(line) <= 200 else line[:197] + "..."
+def _gist(error: Exception, place: ObjectUrl) -> str:
+    """Say what is wrong, which the client tells in many lines."""
+    text = " ".join(str(error).split())
+    if "NoSuchBucket" in text:
+        return f"there is no bucket {place.bucket}"
+    if "error sending request" in text:
+        return f"{_endpoint() or 'the storage service'} does not answer"
+    return text if len(text) <= 200 else text[:197] + "..."
 
 
 def require_package() -> None:

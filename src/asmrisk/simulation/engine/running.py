@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from asmrisk.errors import InputError, RunError
+from asmrisk.results.location import Location, location
 from asmrisk.results.manifest import FOLDER
 from asmrisk.simulation.engine.completion import Job, complete, disk_problem
 from asmrisk.simulation.engine.executors import Executor, executor
@@ -44,7 +45,7 @@ def run(
     quiet: bool = False,
     stream: TextIO | None = None,
     simulate: Simulation | None = None,
-) -> Path:
+) -> Location:
     """Simulate a scenario and write the results to a store, or complete or extend one.
 
     Parameters
@@ -53,9 +54,9 @@ def run(
         What to simulate, or the TOML file that says it.
     draws, seed : int, optional
         Instead of the scenario's ``run.draws`` and ``run.seed``. The first n draws do not depend on `draws`.
-    out : path, optional
-        The store; ``results/<scenario's file stem>.zarr`` if not given. Where it holds draws of the same run,
-        only those that are missing are computed.
+    out : path or URL, optional
+        The store, a folder or ``s3://bucket/prefix``; ``results/<scenario's file stem>.zarr`` if not given.
+        Where it holds draws of the same run, only those that are missing are computed.
     workers : int, optional
         Threads, or with `processes` processes; as many as processors if not given. The results do not depend
         on it.
@@ -79,7 +80,7 @@ def run(
 
     Returns
     -------
-    pathlib.Path
+    pathlib.Path or ObjectUrl
         The store, complete.
 
     Raises
@@ -95,7 +96,7 @@ def run(
     _require_counts(draws, seed, workers=workers, block_size=block_size)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
     resolved = _resolved(scenario, seed)
-    place = Path("results") / f"{_stem(resolved)}.zarr" if out is None else Path(out)
+    place = Path("results") / f"{_stem(resolved)}.zarr" if out is None else location(out)
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
     _run([resolved], [place], draws, chosen, block_size, progress, simulate)
     return place
@@ -115,7 +116,7 @@ def run_all(
     quiet: bool = False,
     stream: TextIO | None = None,
     simulate: Simulation | None = None,
-) -> list[Path]:
+) -> list[Location]:
     """Run several scenarios on the same workers, one store each.
 
     Parameters
@@ -129,7 +130,7 @@ def run_all(
 
     Returns
     -------
-    list of pathlib.Path
+    list of pathlib.Path or ObjectUrl
         The stores, complete, in the order of the scenarios.
 
     Raises
@@ -142,7 +143,7 @@ def run_all(
     _require_counts(draws, seed, workers=workers, block_size=block_size)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
     resolved = [_resolved(each, seed) for each in scenarios]
-    places = _places(resolved, Path("results" if out is None else out))
+    places = _places(resolved, location("results" if out is None else out))
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
     _run(resolved, places, draws, chosen, block_size, progress, simulate)
     return places
@@ -157,7 +158,7 @@ def warmup() -> None:
 
 def _run(
     scenarios: Sequence[Scenario],
-    places: Sequence[Path],
+    places: Sequence[Location],
     draws: int | None,
     chosen: AbstractContextManager[Executor],
     block_size: int | None,
@@ -228,9 +229,9 @@ def _stem(scenario: Scenario) -> str:
     return "scenario" if scenario.source is None else Path(scenario.source).stem
 
 
-def _places(scenarios: Sequence[Scenario], folder: Path) -> list[Path]:
+def _places(scenarios: Sequence[Scenario], folder: Location) -> list[Location]:
     """Give every scenario its store in a folder."""
-    if (folder / FOLDER).exists():
+    if isinstance(folder, Path) and (folder / FOLDER).exists():
         raise InputError(
             f"{folder} is a result store; with several scenarios --out names the folder of their stores."
         )
