@@ -4,11 +4,14 @@ import errno
 import getpass
 import json
 import multiprocessing
+import os
 import pickle
 import platform
 import random
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -19,11 +22,12 @@ import xarray as xr
 import zarr
 
 from asmrisk.errors import InputError, RunError
+from asmrisk.jit import kernel_hash
 from asmrisk.results import manifest as manifest_module
-from asmrisk.results import open_results, schema, status
+from asmrisk.results import open_results, schema, status, stored_run
 from asmrisk.results.content import Content
 from asmrisk.results.manifest import Block, Chunk, Entry, Manifest
-from asmrisk.results.provenance import provenance
+from asmrisk.results.provenance import package_version, provenance
 from asmrisk.results.store import Store, committed_draws
 from asmrisk.results.store import storage as storage_module
 from asmrisk.results.store import writer as writer_module
@@ -35,6 +39,22 @@ from tests import fake_run
 from tests.fake_run import Fake, scenario
 
 BASELINE = scenario()
+
+STUDY = Content(
+    identity="a study of two outcomes",
+    seed=7,
+    kernels="0123456789abcdef",
+    version="1",
+    provenance={"created": "now", "software": {}, "environment": {}, "scenario": {"title": "Study"}},
+    variables={
+        "outcome_value": schema.Variable(
+            "outcome_value", ("design_point", "draw", "outcome"), "float64", "USD", "Outcome"
+        ),
+        "chosen": schema.Variable("chosen", ("design_point",), "int32", "1", "Choice"),
+    },
+    labels={"draw": np.arange(4), "outcome": np.array(["savings", "losses"], dtype=object)},
+    leading="design_point",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -678,24 +698,361 @@ def test_blocks_cover_every_draw_once():
             assert all(0 < block.count <= length for block in blocks)
 
 
-# Studies: another leading dimension, and blocks written from another process
+# Reading
 
 
-STUDY = Content(
-    identity="a study of two outcomes",
-    seed=7,
-    kernels="0123456789abcdef",
-    version="1",
-    provenance={"created": "now", "software": {}, "environment": {}, "scenario": {"title": "Study"}},
-    variables={
-        "outcome_value": schema.Variable(
-            "outcome_value", ("design_point", "draw", "outcome"), "float64", "USD", "Outcome"
-        ),
-        "chosen": schema.Variable("chosen", ("design_point",), "int32", "1", "Choice"),
-    },
-    labels={"draw": np.arange(4), "outcome": np.array(["savings", "losses"], dtype=object)},
-    leading="design_point",
+@pytest.mark.parametrize("chunked", [True, False])
+@pytest.mark.parametrize("group", [None, "environment"])
+def test_open_results_gives_what_xarray_reads(chunked, group, finished):
+    ours = open_results(finished, group=group, chunked=chunked)
+    plain = xr.open_zarr(finished, group=group, chunks=None)
+    assert ours.attrs == plain.attrs
+    assert {name: array.attrs for name, array in ours.variables.items()} == {
+        name: array.attrs for name, array in plain.variables.items()
+    }
+    if chunked:
+        assert all(array.chunks[0] == (5, 5, 5, 5, 2) for array in ours.data_vars.values())
+    assert bits(ours.load()) == bits(plain.load())
+
+
+INDEXES = [
+    0,
+    -1,
+    21,
+    slice(None),
+    slice(3, 4),
+    slice(4, 16),
+    slice(20, 3, -3),
+    slice(None, None, 7),
+    slice(9, 9),
+    slice(30, 40),
+    [3],
+    [20, 0, 11, 11],
+    [],
+]
+
+
+@pytest.mark.parametrize("lead", INDEXES, ids=str)
+@pytest.mark.parametrize(
+    "rest", [{}, {"cohort": 1}, {"performance_year": [4, 0], "cohort": slice(1)}], ids=str
 )
+def test_any_part_of_a_variable_can_be_read(lead, rest, finished, store):
+    whole = expected(22)["incentive_pool"]
+    array = open_results(finished, chunked=False).incentive_pool
+    wanted = xr.DataArray(whole, dims=array.dims).isel(draw=lead, **rest)
+    assert array.isel(draw=lead, **rest).values.tobytes() == wanted.values.tobytes()
+    (store / Manifest.key(1)).unlink()
+    there = [*range(5), *range(10, 22)]
+    if not isinstance(lead, (int, list)):
+        partial = open_results(store, partial=True, chunked=False).incentive_pool
+        wanted = xr.DataArray(whole[there], dims=array.dims).isel(draw=lead, **rest)
+        assert partial.isel(draw=lead, **rest).values.tobytes() == wanted.values.tobytes()
+
+
+def test_only_the_blocks_asked_for_are_read(store):
+    for path in (store / "incentive_pool").glob("c.[0134].0.0"):
+        path.write_bytes(bytes(path.stat().st_size))
+    results = open_results(store, chunked=False)
+    values = results.incentive_pool.isel(draw=slice(10, 15)).values
+    assert values.tobytes() == expected(22)["incentive_pool"][10:15].tobytes()
+    with pytest.raises(RunError, match=r"incentive_pool/c\.0\.0\.0 is damaged or missing"):
+        results.incentive_pool.values  # noqa: B018
+    # Zarr itself sees it too: chunks carry checksums.
+    with pytest.raises(ValueError, match="checksum"):
+        xr.open_zarr(store, chunks=None).incentive_pool.values  # noqa: B018
+
+
+def test_a_chunk_that_vanishes_after_opening_is_an_error_not_nan(store):
+    results = open_results(store)
+    (store / "incentive_pool" / "c.3.0.0").unlink()
+    with pytest.raises(RunError, match=r"incentive_pool/c\.3\.0\.0 is damaged or missing"):
+        results.incentive_pool.mean().compute()
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_draws_are_read_within_seconds_and_a_gigabyte(tmp_path):
+    place = tmp_path / "r.zarr"
+    with Store.writing(place, BASELINE, 100_000, 256) as store:
+        values = Fake(BASELINE)(0, 256, np.zeros(2, np.int64))
+        for block in store.unfinished_blocks():
+            store.write_block(block, {path: array[: block.count] for path, array in values.items()})
+        store.commit()
+    program = """
+import resource, sys, time
+from asmrisk.results import open_results
+began = time.perf_counter()
+results = open_results(sys.argv[1], chunked=False)
+for name in sys.argv[2:]:
+    results[name].values
+used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(time.perf_counter() - began, used)
+"""
+    names = ["medicare_savings", "net_adjustment", "adjustment_factor_quantile", "specialty_penalized_share"]
+    names += ["specialty_scored", "retained_savings"]
+    said = subprocess.run(
+        [sys.executable, "-c", program, place, *names], capture_output=True, text=True, check=True
+    ).stdout
+    seconds, used = map(float, said.split())
+    assert seconds < 5.0
+    assert used < 2**30
+
+
+# Hostile stores and labels
+
+
+def altered(path, change):
+    document = json.loads(path.read_bytes())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+DESCRIPTIONS = {
+    "an array outside": lambda body: body["variables"].update({"../../outside": 1}),
+    "an absolute array": lambda body: body["variables"].update({"/etc": 1}),
+    "a label outside": lambda body: body["fixed"].update({"../../secret/c.0": [1, "00"]}),
+    "a leading dimension outside": lambda body: body.update(leading="../draw"),
+    "no end of blocks": lambda body: body.update(draws=10**15),
+    "blocks of nothing": lambda body: body.update(block_length=0),
+    "negative draws": lambda body: body.update(draws=-1),
+    "a list for a number": lambda body: body.update(draws=[22]),
+    "a truth for a number": lambda body: body.update(draws=True),
+    "a number for a text": lambda body: body.update(scenario=5),
+    "more than there is": lambda body: body.update(surprise=1),
+    "another format": lambda body: body.update(format=2),
+    "no provenance": lambda body: body.update(provenance={}),
+}
+
+
+@pytest.mark.parametrize("change", DESCRIPTIONS.values(), ids=DESCRIPTIONS.keys())
+def test_a_made_up_description_is_refused(change, store):
+    altered(store / ".asmrisk/store.json", change)
+    for use in (status, open_results, lambda place: run(place, 22)):
+        with pytest.raises(
+            InputError, match=r"store\.json cannot be read: it is damaged or of a newer version"
+        ):
+            use(store)
+
+
+ARRAYS = {
+    "pickled objects": lambda body: body["codecs"].__setitem__(0, {"name": "numcodecs.pickle"}),
+    "another compressor": lambda body: body["codecs"].__setitem__(1, {"name": "blosc"}),
+    "no checksum": lambda body: body["codecs"].pop(),
+    "objects": lambda body: body.update(data_type="object"),
+    "another type": lambda body: body.update(data_type="complex128"),
+    "another layout": lambda body: body.update(chunk_key_encoding={"name": "v2"}),
+    "a transformer": lambda body: body.update(storage_transformers=[{"name": "x"}]),
+    "dimensions that do not fit": lambda body: body["shape"].append(3),
+    "no attributes": lambda body: body.pop("attributes"),
+    "an empty text": None,
+    "no end of brackets": None,
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_arrays_that_are_not_this_programs_are_refused(name, store):
+    root = store / "zarr.json"
+    if ARRAYS[name] is None:
+        root.write_text({"an empty text": "", "no end of brackets": "[" * 100_000}[name])
+        message = "is not finished"
+    else:
+        altered(root, lambda body: ARRAYS[name](body["consolidated_metadata"]["metadata"]["incentive_pool"]))
+        message = r"incentive_pool/zarr\.json cannot be used: it is damaged, or was not written by asmrisk"
+    with pytest.raises(InputError, match=message):
+        open_results(store)
+    assert not status(store, verify=True).complete
+    run(store, 22)
+    assert_holds(store, 22)
+    assert status(store, verify=True).complete
+
+
+def test_more_draws_in_the_root_than_were_ever_asked_for_count_for_nothing(store):
+    altered(
+        store / "zarr.json",
+        lambda body: body["consolidated_metadata"]["metadata"]["draw"].update(shape=[10**15]),
+    )
+    assert status(store).committed == 0
+    with pytest.raises(InputError, match="not finished"):
+        open_results(store)
+
+
+def test_an_altered_metadata_file_is_found_and_restored(store):
+    altered(store / "incentive_pool/zarr.json", lambda body: body["attributes"].update(units="EUR"))
+    assert status(store).complete
+    assert status(store, verify=True).faults == (
+        "incentive_pool/zarr.json is damaged, or its copy in zarr.json is",
+    )
+    run(store, 22)
+    assert status(store, verify=True).complete
+    (store / "scored/zarr.json").unlink()
+    assert status(store).faults == ("scored/zarr.json is missing",)
+    run(store, 22)
+    assert status(store, verify=True).complete
+
+
+def test_entries_that_were_made_up_count_for_nothing(store):
+    path = store / Manifest.key(2)
+    for data in (b"[" * 100_000, b'{"chunks": []}', b"\xff\xfe", b'"x"', b"null"):
+        path.write_bytes(data)
+        assert status(store).missing == ((10, 14),)
+
+
+def test_what_a_store_says_does_not_command_the_terminal(store):
+    altered(
+        store / ".asmrisk/store.json",
+        lambda body: body["provenance"]["scenario"].update(title="\x1b[2J\rFinal\u202e rule"),
+    )
+    said = str(status(store))
+    assert "?[2J?Final? rule" in said
+    assert set(said) & {"\x1b", "\r", "\u202e"} == set()
+
+
+def test_a_store_cannot_name_a_roster_anywhere(store, tmp_path):
+    def change(body):
+        body["kernels"], body["version"] = kernel_hash(), package_version()
+        body["provenance"]["scenario"]["definition"]["population"]["roster"] = "../../etc/passwd"
+
+    altered(store / ".asmrisk/store.json", change)
+    with pytest.raises(InputError, match=r"'\.\./\.\./etc/passwd', which is no plain file name"):
+        stored_run(store)
+
+
+def test_labels_are_data_and_never_part_of_a_path(tmp_path):
+    evil = ["../../../evil", "/etc/evil", "..", "a\x00b", "c.0"]
+    content = replace(
+        STUDY,
+        labels=STUDY.labels | {"outcome": np.array(evil, dtype=object)},
+        variables={"outcome_value": STUDY.variables["outcome_value"]},
+    )
+    place = tmp_path / "below" / "here" / "study.zarr"
+    with Store.holding(place, content, 1, 1) as store:
+        (block,) = store.unfinished_blocks()
+        store.write_block(block, {"outcome_value": np.zeros((1, 4, 5))})
+        store.commit()
+    assert list(open_results(place).outcome.values) == evil
+    outside = [path for path in tmp_path.rglob("*") if path.is_file() and place not in path.parents]
+    assert outside == []
+    assert not any("evil" in str(path) for path in tmp_path.rglob("*"))
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "a/../../outside", ""])
+def test_a_variable_cannot_lead_out_of_the_store(name, tmp_path):
+    variable = replace(STUDY.variables["chosen"], name=name)
+    with (
+        pytest.raises(InputError, match="cannot be used"),
+        Store.holding(tmp_path / "a" / "study.zarr", replace(STUDY, variables={name: variable}), 1, 1),
+    ):
+        pass
+    assert not list(tmp_path.rglob("*outside*"))
+
+
+@pytest.mark.parametrize("key", ["../a", "/a", "a/../b", "a//b", "", ".", "a/./b", "a\x00", "a\\b", "a\nb"])
+def test_no_key_leads_out_of_the_folder(key, tmp_path):
+    storage = LocalStorage(tmp_path / "store")
+    storage.prepare()
+    for use in (lambda: storage.write(key, b""), lambda: storage.read(key)):
+        with pytest.raises(ValueError, match="no key of a store"):
+            use()
+
+
+def test_too_many_blocks_are_refused(tmp_path):
+    with pytest.raises(InputError, match="the block size must be at least 3"):
+        run(tmp_path / "r.zarr", 2_000_001, block_size=1)
+    assert not (tmp_path / "r.zarr").exists()
+
+
+# Disks for real
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of two megabytes."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True
+    ).returncode:
+        pytest.skip("NO SMALL DISK: mounting a tmpfs is not permitted here; only injected errors were tried")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+def test_a_disk_that_is_really_full_keeps_what_is_finished(disk):
+    place = disk / "r.zarr"
+    with pytest.raises(
+        RunError, match=r"no space left for .*; free some: [1-9]\d* of 400 draws are finished"
+    ):
+        run(place, 400, block_size=5)
+    done = status(place).done
+    assert 0 < done < 400
+    assert status(place, verify=True).damaged == ()
+    subprocess.run(["mount", "-o", "remount,size=40m", disk], check=True)
+    fake = Fake(BASELINE)
+    run(place, 400, simulate=fake)
+    assert sum(count for _, count in fake.calls) == 400 - done
+    assert_holds(place, 400)
+
+
+def test_a_disk_that_is_really_read_only_is_said(disk):
+    run(disk / "r.zarr", 6, block_size=5)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    for place in (disk / "r.zarr", disk / "new.zarr"):
+        with pytest.raises(InputError, match="Read-only file system"):
+            run(place, 12)
+    assert status(disk / "r.zarr", verify=True).complete
+    assert_holds(disk / "r.zarr", 6)
+    assert open_results(disk / "r.zarr").sizes["draw"] == 6
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EIO])
+@pytest.mark.parametrize("trials", [3, pytest.param(100, marks=pytest.mark.long)])
+def test_a_disk_that_fails_at_any_write_keeps_what_is_finished(number, trials, tmp_path, monkeypatch):
+    total = writes_of(monkeypatch, lambda: run(tmp_path / "whole.zarr", 8, block_size=5))
+    for moment in moments(total, trials, seed=number):
+        place = tmp_path / f"{moment}.zarr"
+        with monkeypatch.context() as patch:
+            fail_after(patch, moment, OSError(number, os.strerror(number)))
+            with pytest.raises((InputError, RunError), match=os.strerror(number)):
+                run(place, 8, block_size=5)
+        assert committed_draws(place) == 0
+        assert_holds(run(place, 8, block_size=5), 8)
+
+
+# A worker whose run has died
+
+
+def test_a_worker_of_a_run_that_has_died_writes_nothing_into_the_next(tmp_path):
+    place = tmp_path / "r.zarr"
+    with Store.writing(place, BASELINE, 7, 5) as store:
+        orphan = store.block_writer()
+    late = Block(1, 5, 2)
+    values = {path: array[5:] for path, array in expected(7).items()}
+    with Store.writing(place, BASELINE, 12, 5):
+        with pytest.raises(RunError, match="another run has begun to write"):
+            orphan.write_block(late, values)
+        assert status(place).done == 0
+    run(place, 12)
+    before = snapshot(place)
+    with pytest.raises(RunError, match="another run has begun to write"):
+        orphan.write_block(late, values)
+    assert snapshot(place) == before
+    assert_holds(place, 12)
+
+
+def test_a_store_that_something_else_changed_is_not_shown(tmp_path):
+    place = tmp_path / "r.zarr"
+    with Store.writing(place, BASELINE, 12, 5) as store:
+        for block in store.unfinished_blocks():
+            values = {path: array[block.draws] for path, array in expected(12).items()}
+            store.write_block(block, values)
+        (place / "incentive_pool" / "c.1.0.0").unlink()
+        with pytest.raises(RunError, match=r"5 draws in .* were changed or removed by something else"):
+            store.commit()
+    assert committed_draws(place) == 0
+    run(place, 12)
+    assert_holds(place, 12)
+
+
+# Studies: another leading dimension, and blocks written from another process
 
 
 def study_block(block):

@@ -20,16 +20,19 @@ from asmrisk.errors import InputError
 if TYPE_CHECKING:
     from asmrisk.results.store.storage import Storage
 
-__all__ = ["FOLDER", "Block", "Chunk", "Description", "Entry", "Manifest", "blocks_of"]
+__all__ = ["FOLDER", "MOST_BLOCKS", "PATH", "Block", "Chunk", "Description", "Entry", "Manifest", "blocks_of"]
 
 #: Folder inside a store that holds what is not data.
 FOLDER = ".asmrisk"
+
+#: A store has no more blocks than this: each is a file in every array's folder.
+MOST_BLOCKS = 1_000_000
 
 #: What raises when a file was cut short, altered, or made up.
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 #: Path of an array: a name, or group and name.
-_PATH = re.compile(r"([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*")
+PATH = re.compile(r"([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -316,8 +319,9 @@ class Description:
             not all(type(each) is str for each in texts)
             or not all(type(each) is int and each >= 0 for each in counts)
             or not read.block_length
-            or not all(map(_PATH.fullmatch, (read.leading, *read.variables)))
-            or not all(_PATH.fullmatch(key.removesuffix("/c.0")) for key in read.fixed)
+            or read.draws > MOST_BLOCKS * read.block_length
+            or not all(map(PATH.fullmatch, (read.leading, *read.variables)))
+            or not all(PATH.fullmatch(key.removesuffix("/c.0")) for key in read.fixed)
             or type(read.provenance["scenario"]["title"]) is not str
             or type(read.provenance["created"]) is not str
         ):

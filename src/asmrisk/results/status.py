@@ -99,7 +99,8 @@ class Status:
             lines.append("  verified   every file was read and compared with its digest")
         if not self.complete and not self.writing:
             lines.append("  Run the same `asmrisk run` command again to complete it.")
-        return "\n".join(lines)
+        # A store may come from anybody: what is in it must not command the terminal.
+        return "\n".join("".join(each if each.isprintable() else "?" for each in line) for line in lines)
 
 
 def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:

@@ -13,6 +13,7 @@ from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
 from asmrisk.results.content import Content
+from asmrisk.results.manifest import PATH
 from asmrisk.results.store.chunks import ChunkFormat, fill_value
 
 __all__ = ["Layout"]
@@ -89,6 +90,8 @@ class Layout:
         dtype: str,
         attributes: Mapping[str, str],
     ) -> zarr.Array:
+        if not PATH.fullmatch(path):
+            raise ValueError(f"{path!r} is no name for an array")
         in_blocks = dims[0] == self._leading
         chunk = (max(self._block_length if in_blocks else shape[0], 1), *shape[1:])
         if in_blocks:

@@ -17,7 +17,7 @@ from asmrisk.errors import InputError, RunError
 from asmrisk.jit import kernel_hash
 from asmrisk.results.content import Content
 from asmrisk.results.location import Location
-from asmrisk.results.manifest import FOLDER, Block, Chunk, Description, Manifest, blocks_of
+from asmrisk.results.manifest import FOLDER, MOST_BLOCKS, Block, Chunk, Description, Manifest, blocks_of
 from asmrisk.results.provenance import package_version, provenance
 from asmrisk.results.schema import coordinates, descriptions, variables
 from asmrisk.results.store.block_writer import BlockWriter
@@ -147,6 +147,11 @@ class Store:
             leading=content.leading,
         )
         storage = storage_at(root)
+        if length > MOST_BLOCKS * block_length:
+            raise InputError(
+                f"{length:,} {wanted.noun}s in blocks of {block_length:,} are too many blocks for one store; "
+                f"the block size must be at least {-(-length // MOST_BLOCKS):,}."
+            )
         with contextlib.ExitStack() as stack:
             with _usable(storage.location):
                 _require_same_run(storage, wanted)
