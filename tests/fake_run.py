@@ -1,6 +1,8 @@
 """A stand-in for the simulation, fast and a pure function of the draw; also a program that tests kill.
 
-python -m tests.fake_run OUT DRAWS BLOCK_SIZE WORKERS [SECONDS_PER_DRAW]
+python -m tests.fake_run OUT DRAWS BLOCK_SIZE WORKERS [SECONDS_PER_DRAW [SCHEDULER]]
+
+WORKERS is a number of threads, or of processes with a p behind it; 0 with a scheduler.
 """
 
 import sys
@@ -8,7 +10,7 @@ import time
 
 import numpy as np
 
-from asmrisk.errors import RunError
+from asmrisk.errors import InputError, RunError
 from asmrisk.results.schema import empty_block
 from asmrisk.results.store import writer
 from asmrisk.scenario import scenario_from_dict
@@ -30,9 +32,14 @@ class Fake:
     piece, notes = 32, ()
 
     def __init__(self, scenario, seconds=0.0):
-        self.scenario, self.seconds = scenario, seconds
+        self.seconds = seconds
         self.calls = []
         self.template = empty_block(scenario, 1)
+
+    def __setstate__(self, state):
+        """Arrive in a worker's process, which knows of no monkeypatch."""
+        isolate(setattr)
+        self.__dict__.update(state)
 
     def __call__(self, first, count, progress):
         self.calls.append((first, count))
@@ -61,7 +68,7 @@ def isolate(put):
     put(writer, "kernel_hash", lambda: "0123456789abcdef")
 
 
-def main(out, draws, block_size, workers, seconds="0"):
+def main(out, draws, block_size, workers, seconds="0", scheduler=None):
     isolate(setattr)
     chosen = scenario()
     print("ready", flush=True)
@@ -70,18 +77,23 @@ def main(out, draws, block_size, workers, seconds="0"):
         draws=int(draws),
         out=out,
         block_size=int(block_size),
-        workers=int(workers),
+        workers=int(workers.removesuffix("p")) or None,
+        processes=workers.endswith("p"),
+        scheduler=scheduler,
         simulate=Fake(chosen, float(seconds)),
     )
     print("done", flush=True)
 
 
 if __name__ == "__main__":
+    # Workers look for the stand-in in its module, which is not the one that runs here.
+    from tests import fake_run
+
     try:
-        main(*sys.argv[1:])
+        fake_run.main(*sys.argv[1:])
     except engine.Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(interrupted.exit_status)
-    except RunError as error:
+    except (InputError, RunError) as error:
         print(error, file=sys.stderr)
         sys.exit(1)

@@ -67,7 +67,6 @@ class BlockWriter:
         for path in self.chunks:
             if path.rpartition("/")[2] == self.description.leading:
                 values[path] = np.arange(block.first, block.last + 1, dtype=np.int64)
-        self._require_session()
         earlier = self.sound_entry(block)
         keys = self.description.chunk_keys(block.index)
         data: dict[str, bytes] = {}
@@ -85,14 +84,29 @@ class BlockWriter:
                 raise TypeError(f"{path} {error}") from None
         sizes = {key: Chunk.of(each) for key, each in data.items()}
         manifest = Manifest(self.storage, self.description)
+        # As late as can be: a block of a shorter run, late by minutes, would cut off the next run's draws.
+        self.require_session()
         if earlier is not None:
             manifest.write(block.index, Entry(earlier.first, earlier.count, present, sizes))
         self.storage.write_many(data)
-        self._require_session()
+        self.require_session()
         manifest.write(block.index, Entry(block.first, block.count, sizes))
 
-    def _require_session(self) -> None:
-        if self.storage.holder() != self.session:
+    def require_session(self) -> None:
+        """Make sure that the run which this writer belongs to still holds the store's lock.
+
+        Raises
+        ------
+        RunError
+            If another run holds it, or there is no store where this process looks.
+        """
+        holder = self.storage.holder()
+        if not holder:
+            raise RunError(
+                f"{self.storage.location} is not there: the results must lie on a file system that all "
+                "workers share, under the same path"
+            )
+        if holder != self.session:
             raise RunError(
                 f"another run has begun to write to {self.storage.location}: this one writes nothing more "
                 "there"

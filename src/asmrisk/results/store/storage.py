@@ -180,6 +180,10 @@ class LocalStorage:
 
     location: Path
 
+    def __reduce__(self) -> tuple[type[LocalStorage], tuple[Path]]:
+        # Processes have working folders of their own.
+        return LocalStorage, (self.location.absolute(),)
+
     @property
     def readers(self) -> int:
         return len(os.sched_getaffinity(0))

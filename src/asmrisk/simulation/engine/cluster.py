@@ -7,9 +7,11 @@ the scheduler ever holds more, however many draws a run has.
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -203,16 +205,17 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
     from distributed import Client, LocalCluster
 
     with _quiet(), dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}):
-        cluster = LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            # A worker holds a block or two; dask would take other programs' memory for its own.
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-        )
+        with _deaf_to_interrupts():
+            cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address=None,
+                # A worker holds one block; dask would take other programs' memory for its own.
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+            )
         client = Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
         with cluster, client:
             yield Cluster(client)
@@ -257,6 +260,21 @@ def remote_cluster(address: str | None, file: Path | None, security: Any) -> Ite
             ) from error
         with client:
             yield Cluster(client)
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Have threads and processes that are started here never see a Ctrl-C: it is this thread's to act on.
+
+    A terminal sends it to all processes of the run. One that comes meanwhile is acted on at the end.
+    """
+    # Its start, which unblocks signals, must not fall into a thread that starts a worker.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

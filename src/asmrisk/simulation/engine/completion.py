@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from itertools import count as numbers
 from typing import TYPE_CHECKING
 
 from asmrisk.errors import RunError
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Job", "complete", "disk_problem"]
 
-#: How often a store is looked through for blocks that were lost after they had been written.
-_ROUNDS = 3
-
 
 class Job:
     """A store and what fills it.
@@ -31,19 +29,21 @@ class Job:
         Open for writing.
     simulation : Simulation
         Gives its draws.
-    number : int
-        Its place among the jobs that are completed together, from 0.
 
     Attributes
     ----------
     writer : BlockWriter
         Writes blocks of the store, in any process.
+    number : int
+        A number of its own; jobs that were made later have a greater one.
     """
 
-    def __init__(self, store: Store, simulation: Simulation, number: int = 0) -> None:
+    _numbers = numbers()
+
+    def __init__(self, store: Store, simulation: Simulation) -> None:
         self.store = store
         self.simulation = simulation
-        self.number = number
+        self.number = next(self._numbers)
         self.writer = store.block_writer()
 
 
@@ -83,52 +83,29 @@ def _complete(jobs: Sequence[Job], executor: Executor, progress: Progress) -> No
     unfinished = [job.store.unfinished_blocks() for job in jobs]
     todo = sum(block.count for blocks in unfinished for block in blocks)
     draws = sum(job.store.description.draws for job in jobs)
-    first = next(
-        ((job, blocks[0].first) for job, blocks in zip(jobs, unfinished, strict=True) if blocks), None
-    )
-    if first is not None:
-        # In the main thread, which a signal can stop.
-        compiled(first[0].simulation, first[1], progress.say)
-    with progress.shown(total=draws, done=draws - todo):
-        for _ in range(_ROUNDS):
-            unfinished = _compute(jobs, unfinished, executor, progress)
-            if not any(unfinished):
-                return
-    lost = next(job.store for job, blocks in zip(jobs, unfinished, strict=True) if blocks)
-    raise ExecutorError(f"blocks that were written are not in {lost.root}: something else changes it")
-
-
-def _compute(
-    jobs: Sequence[Job], unfinished: Sequence[Sequence[Block]], executor: Executor, progress: Progress
-) -> list[list[Block]]:
-    """Compute and write blocks, show every store that is complete, and give the blocks that are not there."""
-    left = [len(blocks) for blocks in unfinished]
-    lost: list[list[Block]] = [[] for _ in jobs]
+    for job, blocks in zip(jobs, unfinished, strict=True):
+        if blocks:
+            # In the main thread, which a signal can stop.
+            compiled(job.simulation, blocks[0].first, progress.say)
+            break
+    left = {job.number: len(blocks) for job, blocks in zip(jobs, unfinished, strict=True)}
 
     def work() -> Iterator[tuple[Job, Block]]:
         for job, blocks in zip(jobs, unfinished, strict=True):
             for block in blocks:
                 yield job, block
 
-    for place, job in enumerate(jobs):
-        if not left[place]:
-            lost[place] = _show(job.store)
-    if any(left):
-        with closing(executor.compute(work(), progress)) as done:
-            for job, _ in done:
-                place = jobs.index(job)
-                left[place] -= 1
-                if not left[place]:
-                    lost[place] = _show(job.store)
-    return lost
-
-
-def _show(store: Store) -> list[Block]:
-    """Commit a store if all its blocks are there by now; otherwise name those that are not."""
-    lost = [] if store.finished_draws() == store.description.draws else store.unfinished_blocks()
-    if not lost:
-        store.commit()
-    return lost
+    for job in jobs:
+        if not left[job.number]:
+            job.store.commit()
+    if not todo:
+        return
+    shown = progress.shown(total=draws, done=draws - todo)
+    with shown, closing(executor.compute(work(), progress)) as computed:
+        for job, _ in computed:
+            left[job.number] -= 1
+            if not left[job.number]:
+                job.store.commit()
 
 
 def _failure(error: BlockError) -> str:

@@ -54,7 +54,7 @@ def run(
         What to simulate, or the TOML file that says it.
     draws, seed : int, optional
         Instead of the scenario's ``run.draws`` and ``run.seed``. The first n draws do not depend on `draws`.
-    out : path or URL, optional
+    out : path, optional
         The store, a folder or ``s3://bucket/prefix``; ``results/<scenario's file stem>.zarr`` if not given.
         Where it holds draws of the same run, only those that are missing are computed.
     workers : int, optional
@@ -96,7 +96,7 @@ def run(
     _require_counts(draws, seed, workers=workers, block_size=block_size)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
     resolved = _resolved(scenario, seed)
-    place = Path("results") / f"{_stem(resolved)}.zarr" if out is None else location(out)
+    place = location(f"results/{_stem(resolved)}.zarr" if out is None else out)
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
     _run([resolved], [place], draws, chosen, block_size, progress, simulate)
     return place
@@ -194,7 +194,7 @@ def _run(
                         f"{store.root} was made with blocks of {length} draws; a block size of {block_size} "
                         "has no effect"
                     )
-                jobs.append(Job(store, simulation, len(jobs)))
+                jobs.append(Job(store, simulation))
             complete(jobs, workforce, progress)
     except Interrupted as interruption:
         if len(jobs) < len(scenarios):

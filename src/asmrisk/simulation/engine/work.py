@@ -188,7 +188,8 @@ def failures(place: str, first: int, count: int, slot: NDArray[np.int64] | None 
     Raises
     ------
     BlockError
-        In place of any error but those that say what is wrong themselves.
+        In place of any error of a simulation that does not say itself what is wrong, and of the operating
+        system's errors in writing.
     """
     last = first + count - 1
     try:
@@ -196,11 +197,12 @@ def failures(place: str, first: int, count: int, slot: NDArray[np.int64] | None 
     except (BlockError, StoppedError, RunError, InputError):
         raise
     except Exception as error:
-        if slot is None and isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            raise BlockError(place, first, last, first, reason, error.errno) from error
-        done = 0 if slot is None else min(int(slot[0]), count - 1)
-        raise BlockError(place, first, last, first + done, f"{type(error).__name__}: {error}") from error
+        if slot is not None:
+            draw = first + min(int(slot[0]), count - 1)
+            raise BlockError(place, first, last, draw, f"{type(error).__name__}: {error}") from error
+        if isinstance(error, OSError):
+            raise BlockError(place, first, last, first, error.strerror or str(error), error.errno) from error
+        raise
 
 
 def persistently(action: Callable[[], _Result]) -> _Result:
