@@ -127,7 +127,7 @@ def test_version() -> None:
     [
         (["rum"], "there is no command 'rum'; did you mean run?"),
         (["xyzzy"], "there is no command 'xyzzy'; "),
-        (["run"], "Missing argument 'SCENARIO'"),
+        (["run"], "Missing argument 'SCENARIO...'"),
         (["run", BASELINE, "--drawz", "5"], "No such option '--drawz'"),
         (["run", BASELINE, "--draws", "0"], "Invalid value for '--draws': 0 is not in the range"),
         (["run", BASELINE, "--draws", "many"], "Invalid value for '--draws': 'many' is not a valid integer"),

@@ -85,7 +85,7 @@ RUN = ["run", BASELINE, "--set", FEW, "--draws", "2", "--quiet"]
         (["summarize", "interrupted.zarr"], "interrupted.zarr is not finished"),
         (["replay", "run.zarr", "--draw", "2", "--out", "x.csv"], "run.zarr has draws 0 to 1; there is no"),
         (["replay", "run.zarr", "--draw", "9" * 20, "--out", "x.csv"], "has draws 0 to 1; there is no"),
-        (["replay", "interrupted.zarr", "--draw", "0", "--out", "x.csv"], "interrupted.zarr is not finished"),
+        (["replay", "interrupted.zarr", "--draw", "2", "--out", "x.csv"], "has draws 0 to 1; there is no"),
         (["replay", "run.zarr", "--draw", "0", "--out", "no/x.csv"], "the folder no does not exist"),
         (["replay", "run.zarr", "--draw", "0", "--out", "x.txt"], "a table is written as .csv or .parquet"),
         (["replay", "thesis", "--draw", "0", "--out", "x.csv"], "thesis is no result store"),

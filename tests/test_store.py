@@ -391,7 +391,7 @@ def test_nothing_opens_before_the_commit(tmp_path):
 
     place = tmp_path / "r.zarr"
     with pytest.raises(
-        RunError, match=r"draws 10 to 14 failed \(ValueError: no such thing\): 10 of 22 draws"
+        RunError, match=r"draws 10 to 14 failed 3 times \(ValueError: no such thing\): 10 of 22 draws"
     ):
         run(place, 22, block_size=5, simulate=Failing(BASELINE))
     for group in (None, "environment"):

@@ -25,10 +25,13 @@ class StoredRun:
         Resolved; ``run.seed`` is the seed used.
     draws : int
         Draws that a reader sees.
+    asked : int
+        Draws that the latest run was asked for; some may not be finished.
     """
 
     scenario: Scenario
     draws: int
+    asked: int
 
 
 def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] | None = None) -> StoredRun:
@@ -45,7 +48,7 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
     Returns
     -------
     StoredRun
-        The scenario and the number of draws.
+        The scenario and the numbers of draws.
 
     Raises
     ------
@@ -64,12 +67,13 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
             "version that wrote it, or run the scenario anew to another place."
         )
     _, draws = read_root(storage, description)
+    asked = max(draws, description.draws)
     definition = description.provenance["scenario"]["definition"]
     name = definition["population"]["roster"]
     if name == NO_ROSTER:
         if roster is not None:
             raise InputError(f"{root} is a run without a roster; leave out --roster.")
-        return StoredRun(scenario_from_dict(definition), draws)
+        return StoredRun(scenario_from_dict(definition), draws, asked)
     if roster is None and name != Path(name).name:
         raise InputError(
             f"{root} names the roster {name!r}, which is no plain file name; say where with --roster."
@@ -87,4 +91,4 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
             f"{place} is not the roster of {root}: its content differs from the one that was simulated. Give "
             "the table as it was then with --roster."
         )
-    return StoredRun(scenario, draws)
+    return StoredRun(scenario, draws, asked)

@@ -88,7 +88,7 @@ def replay(results: str | Path, *, draw: int, out: str | Path, roster: str | Pat
     Parameters
     ----------
     results : str or path
-        A store that `asmrisk run` wrote.
+        A store that `asmrisk run` wrote, complete or not.
     draw : int
         Number of the draw, from 0.
     out : str or path
@@ -113,9 +113,8 @@ def replay(results: str | Path, *, draw: int, out: str | Path, roster: str | Pat
     from asmrisk.results import stored_run
 
     run = stored_run(results, roster=roster)
-    if not run.draws:
-        raise InputError(f"{results} is not finished, so no draw can be replayed; complete the run first")
-    if not 0 <= draw < run.draws:
-        raise InputError(f"{results} has draws 0 to {run.draws - 1}; there is no draw {draw}")
+    # Any draw of the run: one that failed is replayed to find out why.
+    if not 0 <= draw < run.asked:
+        raise InputError(f"{results} has draws 0 to {run.asked - 1}; there is no draw {draw}")
     out = check_output(out)
     return write_clinicians(replay_draw(run.scenario, draw), out)

@@ -72,7 +72,7 @@ def complete(jobs: Sequence[Job], executor: Executor, progress: Progress) -> Non
     except Interrupted as interruption:
         raise Interrupted(interruption.signal, f"interrupted: {_kept(jobs)}") from None
     except BlockError as error:
-        raise RunError(f"{_failure(error)}: {_kept(jobs)}{_replay(jobs, error)}") from error.__cause__
+        raise RunError(f"{_failure(error, len(jobs) > 1)}: {_kept(jobs)}{_replay(jobs, error)}") from error.__cause__
     except OSError as error:
         raise RunError(f"{disk_problem(error, jobs[0].store.root)}: {_kept(jobs)}") from error
     except ExecutorError as error:
@@ -108,13 +108,14 @@ def _complete(jobs: Sequence[Job], executor: Executor, progress: Progress) -> No
                 job.store.commit()
 
 
-def _failure(error: BlockError) -> str:
+def _failure(error: BlockError, several: bool = False) -> str:
     if error.disk_full:
         return f"there is no space left for {error.place}; free some"
     draws = f"draw {error.first}" if error.first == error.last else f"draws {error.first} to {error.last}"
     if error.number is not None:
         return f"{error.place} cannot be written ({error.reason}; {draws}, {ATTEMPTS} attempts)"
-    return f"{draws} of {error.place} failed {ATTEMPTS} times ({error.reason})"
+    where = f" of {error.place}" if several else ""
+    return f"{draws}{where} failed {ATTEMPTS} times ({error.reason})"
 
 
 def _replay(jobs: Sequence[Job], error: BlockError) -> str:
