@@ -89,14 +89,15 @@ def uninterrupted(tmp_path_factory):
         return {draws: bits(run(folder / f"{draws}.zarr", draws)) for draws in (18, 30, 60)}
 
 
-def start(*arguments):
-    """Run the stand-in as a process of its own, past its imports."""
+def start(*arguments, group=False):
+    """Run the stand-in as a process of its own, past its imports; with a group of its own if so told."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.fake_run", *map(str, arguments)],
         cwd=Path(fake_run.__file__).parents[1],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=group,
     )
     assert process.stdout.readline() == "ready\n", process.stderr.read()
     return process

@@ -72,7 +72,9 @@ def complete(jobs: Sequence[Job], executor: Executor, progress: Progress) -> Non
     except Interrupted as interruption:
         raise Interrupted(interruption.signal, f"interrupted: {_kept(jobs)}") from None
     except BlockError as error:
-        raise RunError(f"{_failure(error, len(jobs) > 1)}: {_kept(jobs)}{_replay(jobs, error)}") from error.__cause__
+        raise RunError(
+            f"{_failure(error, len(jobs) > 1)}: {_kept(jobs)}{_replay(jobs, error)}"
+        ) from error.__cause__
     except OSError as error:
         raise RunError(f"{disk_problem(error, jobs[0].store.root)}: {_kept(jobs)}") from error
     except ExecutorError as error:
