@@ -9,7 +9,9 @@ import contextlib
 import errno
 import itertools
 import json
+import multiprocessing
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -30,6 +32,7 @@ from zarr.storage import ObjectStore
 from asmrisk.errors import InputError, RunError
 from asmrisk.results import open_results, status
 from asmrisk.results.location import ObjectUrl, location
+from asmrisk.results.manifest import Block
 from asmrisk.results.store import Store, committed_draws, lease, object_storage
 from asmrisk.results.store.lease import ConditionFailedError, Lease, Stamped
 from asmrisk.results.store.object_storage import ObjectStorage
@@ -288,6 +291,32 @@ def test_a_run_cut_at_any_write_shows_nothing_and_is_completed(trials, server, p
         run(target, 8, block_size=5)
         assert_holds(target, server, 8)
         assert status(target, verify=True).complete
+
+
+def write_elsewhere(data, block):
+    values = Fake(BASELINE)(block.first, block.count, np.zeros(2, np.int64))
+    pickle.loads(data).write_block(block, values)
+
+
+def test_workers_in_other_processes_write_their_own_blocks(server, place):
+    with Store.writing(place, BASELINE, 7, 5) as store:
+        data = pickle.dumps(store.block_writer())
+        assert b"testing" not in data  # No credentials travel.
+        spawn = multiprocessing.get_context("spawn")
+        processes = [
+            spawn.Process(target=write_elsewhere, args=(data, block)) for block in store.unfinished_blocks()
+        ]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0
+        store.commit()
+    assert_holds(place, server, 7)
+    with Store.writing(place, BASELINE, 9), pytest.raises(RunError, match="another run has begun"):
+        write_elsewhere(data, Block(1, 5, 2))
+    run(place, 9)
+    assert_holds(place, server, 9)
 
 
 # One writer

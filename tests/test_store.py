@@ -1038,6 +1038,23 @@ def test_a_worker_of_a_run_that_has_died_writes_nothing_into_the_next(tmp_path):
     assert_holds(place, 12)
 
 
+def test_a_worker_elsewhere_makes_chunks_durable_before_their_entry(tmp_path, monkeypatch):
+    events = []
+    write = LocalStorage.write
+
+    def recorded(self, key, data, **options):
+        events.append("entry" if "/blocks/" in key else "chunk")
+        write(self, key, data, **options)
+
+    monkeypatch.setattr(LocalStorage, "write", recorded)
+    monkeypatch.setattr(LocalStorage, "flush", lambda self: events.append("flush"))
+    with Store.holding(tmp_path / "study.zarr", STUDY, 1, 1) as store:
+        (block,) = store.unfinished_blocks()
+        events.clear()
+        pickle.loads(pickle.dumps(store.block_writer())).write_block(block, study_block(block))
+    assert events == ["chunk", "chunk", "chunk", "flush", "entry"]
+
+
 def test_a_store_that_something_else_changed_is_not_shown(tmp_path):
     place = tmp_path / "r.zarr"
     with Store.writing(place, BASELINE, 12, 5) as store:

@@ -11,11 +11,14 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from asmrisk.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from asmrisk.results.location import Location
 
 __all__ = ["commands", "main"]
 
@@ -92,10 +95,16 @@ def _unexpected(error: Exception) -> str:
     return f"internal error ({type(error).__name__}: {text}); set {_TRACEBACK}=1 to see where, and report it"
 
 
-#: A folder or s3://BUCKET/PREFIX, which a `Path` would spoil.
-_PLACE = click.Path(path_type=str)
+class _Place(click.Path):
+    """A folder, or s3://BUCKET/PREFIX, which a plain path would spoil."""
 
-_results_argument = click.argument("results", type=_PLACE)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from asmrisk.results.location import location
+
+        return location(value)
+
+
+_results_argument = click.argument("results", type=_Place())
 _set_option = click.option(
     "--set",
     "overrides",
@@ -129,7 +138,7 @@ def commands() -> None:
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Key of all random numbers; the scenario's.")
 @click.option(
     "--out",
-    type=_PLACE,
+    type=_Place(),
     help="Where to write, a folder or s3://BUCKET/PREFIX; of several scenarios, what holds their stores.  "
     "[default: results/SCENARIO.zarr]",
 )
@@ -150,7 +159,7 @@ def run(
     scenarios: tuple[Path, ...],
     draws: int | None,
     seed: int | None,
-    out: str | None,
+    out: Location | None,
     workers: int | None,
     processes: bool,
     scheduler: str | None,
@@ -199,7 +208,7 @@ def run(
 @click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
-def replay(results: str, draw: int, out: Path, roster: Path | None) -> None:
+def replay(results: Location, draw: int, out: Path, roster: Path | None) -> None:
     """Write the clinician table of one draw.
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
@@ -239,7 +248,7 @@ def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: P
 @commands.command(epilog=_example("asmrisk status results/baseline.zarr"))
 @_results_argument
 @click.option("--verify", is_flag=True, help="Read every file and compare it with its digest.")
-def status(results: str, verify: bool) -> None:
+def status(results: Location, verify: bool) -> None:
     """Say how far the run of RESULTS is."""
     from asmrisk.results import status
 
@@ -265,7 +274,9 @@ def status(results: str, verify: bool) -> None:
     show_default=True,
     help="How to write it; JSON and CSV have all digits.",
 )
-def summarize(results: str, by: str | None, metrics: tuple[str, ...], partial: bool, layout: str) -> None:
+def summarize(
+    results: Location, by: str | None, metrics: tuple[str, ...], partial: bool, layout: str
+) -> None:
     """Print the main figures of RESULTS.
 
     Every estimate comes with its standard error. With neither --by nor --metric it prints what a run prints

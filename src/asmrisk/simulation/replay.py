@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,9 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     return in_table_order(pd.concat(frames, ignore_index=True))
 
 
-def replay(results: str | Path, *, draw: int, out: str | Path, roster: str | Path | None = None) -> Path:
+def replay(
+    results: str | os.PathLike[str], *, draw: int, out: str | Path, roster: str | Path | None = None
+) -> Path:
     """Write the clinician table of one draw of a run, exactly as it was simulated.
 
     Parameters

@@ -31,12 +31,19 @@ class BlockWriter:
         Of every array of which each block writes a chunk, by path, in the order of the description.
     session : str
         Of the run that holds the lock: once another holds it, nothing more is written.
+    elsewhere : bool
+        It was sent to another process, maybe of another machine, for whose disk cache the run that commits
+        cannot wait: a block's chunks are then made to outlive a loss of power before its entry is written.
     """
 
     storage: Storage
     description: Description
     chunks: dict[str, ChunkFormat]
     session: str
+    elsewhere: bool = False
+
+    def __reduce__(self) -> tuple[type[BlockWriter], tuple[Any, ...]]:
+        return BlockWriter, (self.storage, self.description, self.chunks, self.session, True)
 
     def sound_entry(self, block: Block) -> Entry | None:
         """Give the manifest's entry of a block if its chunk files, which are read, are what it says."""
@@ -89,6 +96,8 @@ class BlockWriter:
         if earlier is not None:
             manifest.write(block.index, Entry(earlier.first, earlier.count, present, sizes))
         self.storage.write_many(data)
+        if self.elsewhere:
+            self.storage.flush()
         self.require_session()
         manifest.write(block.index, Entry(block.first, block.count, sizes))
 

@@ -36,6 +36,9 @@ __all__ = ["DURATION", "KEY", "ConditionFailedError", "Lease", "Objects", "Stamp
 #: Seconds after which a lease that was not renewed may be taken over.
 DURATION = 60.0
 
+#: Nobody keeps others out for longer by writing so.
+_LONGEST = 3600.0
+
 #: Object that holds the lease.
 KEY = f"{FOLDER}/lease.json"
 
@@ -112,9 +115,8 @@ class Lease:
         """Read the object; one that cannot be read counts as just written by somebody unknown."""
         try:
             body = json.loads(data)
-            return cls(
-                str(body["holder"]), float(body["duration"]), int(body["renewals"]), bool(body["free"])
-            )
+            duration = min(float(body["duration"]), _LONGEST)
+            return cls(str(body["holder"]), duration, int(body["renewals"]), bool(body["free"]))
         except (ValueError, KeyError, TypeError, RecursionError):
             return cls("unknown", DURATION)
 

@@ -230,6 +230,9 @@ def _gist(error: Exception, place: ObjectUrl) -> str:
     text = " ".join(str(error).split())
     if "NoSuchBucket" in text:
         return f"there is no bucket {place.bucket}"
+    # Without credentials in the environment the client asks the machine's own service for its role.
+    if "latest/api/token" in text or "latest/meta-data" in text:
+        return "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
     if "error sending request" in text:
         return f"{_endpoint() or 'the storage service'} does not answer"
     return text if len(text) <= 200 else text[:197] + "..."
