@@ -327,7 +327,13 @@ import sys
 from asmrisk.results.store import lease
 from tests import fake_run
 lease.DURATION = float(sys.argv[1])
-fake_run.main(*sys.argv[2:])
+try:
+    fake_run.main(*sys.argv[2:])
+except fake_run.engine.Interrupted as interrupted:
+    print(interrupted, file=sys.stderr)
+    sys.exit(interrupted.exit_status)
+except fake_run.RunError as error:
+    sys.exit(str(error))
 """
 
 
@@ -371,6 +377,37 @@ def test_a_second_run_is_refused_and_the_first_unharmed(server, place):
         first.communicate()
     assert_holds(place, server, 6)
     assert not status(place).writing
+
+
+def test_an_interrupted_run_gives_its_lease_back_and_is_continued_at_once(server, place):
+    first = start(place, 12, 0.3, 60)
+    wait_until(lambda: blocks_done(place, server) >= 1)
+    first.send_signal(signal.SIGTERM)
+    _, said = first.communicate(timeout=120)
+    assert first.returncode == 143
+    assert f"finished and kept in {place}; run the same command again to continue" in said
+    assert not _refused(place, 12, at_most=10)
+    assert_holds(place, server, 12)
+
+
+def test_a_service_that_stops_answering_ends_the_run_and_loses_nothing(server, place, monkeypatch):
+    class Outage(Fake):
+        def __call__(self, first, count, progress):
+            if first >= 5:
+                monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+            return super().__call__(first, count, progress)
+
+    with pytest.raises(RunError, match=r"http://127\.0\.0\.1:9 does not answer"):
+        run(place, 12, block_size=5, simulate=Outage(BASELINE))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
+    assert status(place).done == 5
+    # The lease could not be given back: it must expire first.
+    assert _refused(place, 12, 0)
+    storage = ObjectStorage(place)
+    held = storage.get(lease.KEY)
+    storage.put_if(lease.KEY, Lease("dead", 0.0, free=True).encode(), held.version)
+    assert not _refused(place, 12, at_most=7)
+    assert_holds(place, server, 12)
 
 
 def test_a_killed_run_is_taken_over_when_its_lease_has_expired(server, place, monkeypatch):

@@ -129,18 +129,24 @@ def _replay(jobs: Sequence[Job], error: BlockError) -> str:
 
 
 def _kept(jobs: Sequence[Job]) -> str:
+    try:
+        kept = _counted(jobs)
+    except OSError:  # The storage does not answer.
+        kept = "what is finished is kept"
+    return f"{kept}; run the same command again to continue"
+
+
+def _counted(jobs: Sequence[Job]) -> str:
     if len(jobs) == 1:
         store = jobs[0].store
         done, draws = store.finished_draws(), store.description.draws
-        kept = f"{done:,} of {draws:,} {store.description.noun}s are finished and kept in {store.root}"
-    else:
-        counts = [(job.store.finished_draws(), job.store.description.draws) for job in jobs]
-        whole = sum(done >= draws for done, draws in counts)
-        kept = (
-            f"{whole} of {len(jobs)} stores are complete, and {sum(done for done, _ in counts):,} of "
-            f"{sum(draws for _, draws in counts):,} draws are finished and kept"
-        )
-    return f"{kept}; run the same command again to continue"
+        return f"{done:,} of {draws:,} {store.description.noun}s are finished and kept in {store.root}"
+    counts = [(job.store.finished_draws(), job.store.description.draws) for job in jobs]
+    whole = sum(done >= draws for done, draws in counts)
+    return (
+        f"{whole} of {len(jobs)} stores are complete, and {sum(done for done, _ in counts):,} of "
+        f"{sum(draws for _, draws in counts):,} draws are finished and kept"
+    )
 
 
 def disk_problem(error: OSError, place: object) -> str:
