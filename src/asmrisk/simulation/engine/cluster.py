@@ -200,12 +200,17 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
     ------
     Cluster
         Ready.
+
+    Raises
+    ------
+    RunError
+        If one of them ends before it has begun.
     """
     import dask
     from distributed import Client, LocalCluster
 
     with _quiet(), dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}):
-        with _deaf_to_interrupts():
+        with _deaf_to_interrupts(), _started():
             cluster = LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=workers,
                 threads_per_worker=1,
@@ -260,6 +265,19 @@ def remote_cluster(address: str | None, file: Path | None, security: Any) -> Ite
             ) from error
         with client:
             yield Cluster(client)
+
+
+@contextmanager
+def _started() -> Iterator[None]:
+    """Say that worker processes did not start; dask has ended those that did."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise RunError(
+            f"a worker process ended while it was started ({error.__cause__ or error}): nothing was "
+            "computed; run the same command again. (Every worker imports the script that starts it, which "
+            'must therefore be guarded by `if __name__ == "__main__":`.)'
+        ) from error
 
 
 @contextmanager
