@@ -241,6 +241,30 @@ def test_an_unfinished_run_shows_nothing_and_is_completed_and_extended(server, p
         run(place, 14, seed=8)
 
 
+def test_status_during_a_run_finds_no_damage(server, place):
+    run(place, 3, block_size=2)
+    ended = threading.Event()
+
+    def extend():
+        for draws in (4, 5, 10):
+            run(place, draws)
+        ended.set()
+
+    thread = threading.Thread(target=extend)
+    thread.start()
+    looks = 0
+    while not ended.is_set():
+        for verify in (False, True):
+            state = status(place, verify=verify)
+            assert (state.damaged, state.faults) == ((), ()), state
+        assert open_results(place).sizes["draw"] >= 3
+        assert open_results(place, partial=True).sizes["draw"] >= 3
+        looks += 1
+    thread.join()
+    assert looks
+    assert_holds(place, server, 10)
+
+
 def test_damage_is_found_named_and_repaired(server, place):
     run(place, 12, block_size=5)
     store = client(place, server)

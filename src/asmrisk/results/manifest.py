@@ -383,6 +383,44 @@ class Manifest:
                 entry = None
             yield entry
 
+    def survey(
+        self, blocks: Sequence[Block], *, verify: bool = False
+    ) -> list[tuple[Entry | None, list[str]]]:
+        """Read the entries of blocks and compare their chunk files with them.
+
+        Parameters
+        ----------
+        blocks : sequence of Block
+            Which.
+        verify : bool
+            Read every chunk file; otherwise only presence and size are looked at.
+
+        Returns
+        -------
+        list of tuple
+            For each block its entry, as `entries` gives it, and one phrase per damaged or missing chunk file.
+        """
+        found = self._compared(blocks, verify)
+        # A run may have written between a look at an entry and one at its files: an entry that announces what
+        # the files become is there before the first of them changes, so a second look tells.
+        doubtful = [place for place, (_, faults) in enumerate(found) if faults]
+        again = self._compared([blocks[place] for place in doubtful], verify)
+        for place, second in zip(doubtful, again, strict=True):
+            found[place] = second
+        return found
+
+    def _compared(self, blocks: Sequence[Block], verify: bool) -> list[tuple[Entry | None, list[str]]]:
+        entries = list(self.entries(blocks))
+        # Only now: what an entry names is there before it.
+        sizes = self.storage.sizes() if any(entries) else {}
+        found = []
+        for entry in entries:
+            faults = [] if entry is None else entry.faults(sizes)
+            if entry is not None and verify and not faults:
+                faults = entry.faults_in_bytes(self.storage)
+            found.append((entry, faults))
+        return found
+
     def write(self, index: int, entry: Entry) -> None:
         """Put a block's entry in place, durably."""
         self.storage.write(self.key(index), entry.encode(), durable=True)

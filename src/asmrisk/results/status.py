@@ -127,18 +127,19 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     storage, description = require_store(path)
     root, committed = read_root(storage, description)
     blocks = blocks_of(description.draws, description.block_length)
-    sizes = storage.sizes()
     done = 0
     missing: list[Draws] = []
     damaged: list[Draws] = []
     faults: list[str] = []
     manifest = Manifest(storage, description)
-    for block, entry in zip(blocks, manifest.entries(blocks), strict=True):
+    sizes = storage.sizes()
+    survey = manifest.survey(blocks, verify=verify)
+    for block, (entry, found) in zip(blocks, survey, strict=True):
         if entry is None:
             missing.append((block.first, block.last))
             if manifest.key(block.index) in sizes:
                 faults.append(f"{manifest.key(block.index)} is damaged")
-        elif found := entry.faults(sizes) or (entry.faults_in_bytes(storage) if verify else []):
+        elif found:
             damaged.append((block.first, block.last))
             faults.extend(found)
         else:

@@ -176,17 +176,15 @@ def _finished(
     storage: Storage, description: Description, blocks: Sequence[Block]
 ) -> tuple[list[Block], list[str]]:
     """Find the blocks that are there, as far as they are, and say what of the others is missing."""
-    sizes = storage.sizes()
     done, faults = [], []
-    entries = Manifest(storage, description).entries(blocks)
-    for block, entry in zip(blocks, entries, strict=True):
-        found = None if entry is None else entry.faults(sizes)
+    survey = Manifest(storage, description).survey(blocks)
+    for block, (entry, found) in zip(blocks, survey, strict=True):
         if entry is not None and not found:
             done.append(replace(block, count=min(entry.count, block.count)))
         if entry is None or entry.count < block.count:
             faults.append(f"{description.noun}s {block.first} to {block.last} are missing")
         else:
-            faults.extend(found or ())
+            faults.extend(found)
     return done, faults
 
 

@@ -207,12 +207,12 @@ class Store:
 
     def finished_draws(self) -> int:
         """Count the draws that are there, by presence and size of their files."""
-        blocks, sizes = self._blocks(), self.storage.sizes()
-        entries = Manifest(self.storage, self.description).entries(blocks)
+        blocks = self._blocks()
+        survey = Manifest(self.storage, self.description).survey(blocks)
         return sum(
             min(entry.count, block.count)
-            for block, entry in zip(blocks, entries, strict=True)
-            if entry is not None and not entry.faults(sizes)
+            for block, (entry, faults) in zip(blocks, survey, strict=True)
+            if entry is not None and not faults
         )
 
     def write_block(self, block: Block, values: Mapping[str, NDArray[Any]]) -> None:
