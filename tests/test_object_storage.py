@@ -241,6 +241,7 @@ def test_an_unfinished_run_shows_nothing_and_is_completed_and_extended(server, p
         run(place, 14, seed=8)
 
 
+@pytest.mark.long
 def test_status_during_a_run_finds_no_damage(server, place):
     run(place, 3, block_size=2)
     ended = threading.Event()

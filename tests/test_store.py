@@ -686,6 +686,45 @@ def test_a_reader_during_an_extension_sees_the_old_run(store):
     assert_holds(store, 40)
 
 
+@pytest.mark.parametrize("verify", [False, True])
+@pytest.mark.parametrize("moment", ["before the entries are read", "after they are read"])
+def test_a_block_written_during_a_look_is_no_damage(verify, moment, tmp_path, monkeypatch):
+    place = tmp_path / "r.zarr"
+    run(place, 7, block_size=5)
+    with Store.writing(place, BASELINE, 17) as store:
+        # The second is extended, which rewrites its files; the third is new.
+        pending = [Block(1, 5, 5), Block(2, 10, 5)]
+
+        def write():
+            while pending:
+                block = pending.pop()
+                values = {path: array[block.draws] for path, array in expected(17).items()}
+                store.write_block(block, values)
+
+        sizes, read_many = LocalStorage.sizes, LocalStorage.read_many
+
+        def listed(self):
+            found = sizes(self)
+            write()
+            return found
+
+        def read(self, keys):
+            found = list(read_many(self, keys))
+            if any("/blocks/" in key for key in keys) and len(found) > 1:
+                write()
+            return iter(found)
+
+        if moment == "before the entries are read":
+            monkeypatch.setattr(LocalStorage, "sizes", listed)
+        else:
+            monkeypatch.setattr(LocalStorage, "read_many", read)
+        state = status(place, verify=verify)
+        assert (state.damaged, state.faults) == ((), ())
+        assert not pending
+        pending = [Block(1, 5, 5), Block(2, 10, 5)]
+        assert open_results(place).sizes["draw"] == 7
+
+
 def test_blocks_cover_every_draw_once():
     for draws in range(12):
         for length in range(1, 6):
