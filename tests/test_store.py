@@ -26,7 +26,8 @@ from asmrisk.jit import kernel_hash
 from asmrisk.results import manifest as manifest_module
 from asmrisk.results import open_results, schema, status, stored_run
 from asmrisk.results.content import Content
-from asmrisk.results.manifest import Block, Chunk, Entry, Manifest
+from asmrisk.results.description import Chunk
+from asmrisk.results.manifest import Block, Entry, Manifest
 from asmrisk.results.provenance import package_version, provenance
 from asmrisk.results.store import Store, committed_draws
 from asmrisk.results.store import storage as storage_module

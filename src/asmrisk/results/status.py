@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from asmrisk.results.description import Chunk
 from asmrisk.results.location import Location
-from asmrisk.results.manifest import Chunk, Manifest, blocks_of
+from asmrisk.results.manifest import Manifest, blocks_of
 from asmrisk.results.store import read_root, require_store
 from asmrisk.results.store.storage import Storage
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.errors import RunError
-from asmrisk.results.manifest import Block, Chunk, Description, Entry, Manifest
+from asmrisk.results.description import Chunk, Description
+from asmrisk.results.manifest import Block, Entry, Manifest
 from asmrisk.results.store.chunks import ChunkFormat
 from asmrisk.results.store.storage import Storage
 

@@ -13,7 +13,7 @@ from zarr.core.buffer import Buffer
 from zarr.storage import MemoryStore
 
 from asmrisk.results.content import Content
-from asmrisk.results.manifest import PATH
+from asmrisk.results.description import PATH
 from asmrisk.results.store.chunks import ChunkFormat, fill_value
 
 __all__ = ["Layout"]

@@ -27,8 +27,8 @@ from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 from asmrisk.errors import InputError, RunError
+from asmrisk.results.description import FOLDER
 from asmrisk.results.location import Location
-from asmrisk.results.manifest import FOLDER
 from asmrisk.results.store.storage import another_writer
 
 __all__ = ["DURATION", "KEY", "ConditionFailedError", "Lease", "Objects", "Stamped", "holding", "is_held"]

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from asmrisk.errors import InputError, RunError
+from asmrisk.results.description import FOLDER
 from asmrisk.results.location import ObjectUrl
-from asmrisk.results.manifest import FOLDER
 from asmrisk.results.store import lease
 from asmrisk.results.store.storage import NO_STORE, Hold, check_key
 

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asmrisk.errors import InputError
-from asmrisk.results.manifest import FOLDER, Block, Description, Manifest, blocks_of
+from asmrisk.results.description import FOLDER, UNREADABLE, Description
+from asmrisk.results.manifest import Block, Manifest, blocks_of
 from asmrisk.results.store.storage import Storage, storage_at
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["committed_draws", "open_results", "read_root", "require_store"]
-
-#: What raises when a metadata file was cut short, altered, or made up.
-_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, RecursionError)
 
 
 def read_root(storage: Storage, description: Description) -> tuple[dict[str, Any], int]:
@@ -42,7 +40,7 @@ def read_root(storage: Storage, description: Description) -> tuple[dict[str, Any
     try:
         root = json.loads(storage.read("zarr.json"))
         length = root["consolidated_metadata"]["metadata"][description.leading]["shape"][0]
-    except (FileNotFoundError, *_UNREADABLE):
+    except (FileNotFoundError, *UNREADABLE):
         return {}, 0
     # More than was ever asked for cannot have been committed.
     if type(length) is int and 0 < length <= description.draws:

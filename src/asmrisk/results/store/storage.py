@@ -24,8 +24,8 @@ from typing import Protocol
 from uuid import uuid4
 
 from asmrisk.errors import RunError
+from asmrisk.results.description import FOLDER
 from asmrisk.results.location import Location, ObjectUrl, location
-from asmrisk.results.manifest import FOLDER
 
 __all__ = ["NO_STORE", "Hold", "LocalStorage", "Storage", "another_writer", "check_key", "storage_at"]
 

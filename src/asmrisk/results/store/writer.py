@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from asmrisk.errors import InputError, RunError
 from asmrisk.jit import kernel_hash
 from asmrisk.results.content import Content
+from asmrisk.results.description import FOLDER, MOST_BLOCKS, Chunk, Description
 from asmrisk.results.location import Location
-from asmrisk.results.manifest import FOLDER, MOST_BLOCKS, Block, Chunk, Description, Manifest, blocks_of
+from asmrisk.results.manifest import Block, Manifest, blocks_of
 from asmrisk.results.provenance import package_version, provenance
 from asmrisk.results.schema import coordinates, descriptions, variables
 from asmrisk.results.store.block_writer import BlockWriter

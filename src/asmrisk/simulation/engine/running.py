@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from asmrisk.errors import InputError, RunError
+from asmrisk.results.description import FOLDER
 from asmrisk.results.location import Location, location
-from asmrisk.results.manifest import FOLDER
 from asmrisk.simulation.engine.completion import Job, complete, disk_problem
 from asmrisk.simulation.engine.executors import Executor, executor
 from asmrisk.simulation.engine.interruption import Interrupted, interruptible
