@@ -11,7 +11,7 @@ import re
 import signal
 import subprocess
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import psutil
 import pytest
@@ -68,11 +68,12 @@ def shown(place):
 
 def workers_of(client):
     """Worker processes that a run has started on this machine."""
-    return [
-        each
-        for each in psutil.Process(client.pid).children(recursive=True)
-        if "spawn_main" in " ".join(each.cmdline())
-    ]
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for each in psutil.Process(client.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                found += [each] if "spawn_main" in " ".join(each.cmdline()) else []
+    return found
 
 
 #: The first trials of these are made whenever tests run, the others take minutes.
@@ -117,8 +118,7 @@ def test_whatever_is_killed_nothing_is_lost(fault, number, uninterrupted, tmp_pa
                 cluster.kill_all()
                 kill(client)
             elif fault == "a worker process of this machine":
-                found = workers_of(client) if client.poll() is None else []
-                if found:
+                if found := workers_of(client):
                     rng.choice(found).kill()
                 survives = True
             elif fault == "all processes of a run":

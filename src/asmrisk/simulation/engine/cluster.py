@@ -97,7 +97,10 @@ class Cluster:
                     workers.look()
                     continue
                 _, job, block = under_way.pop(future.key)
-                if future.status == "finished":
+                # A worker may die with the task's result, which is nothing, once the block is written.
+                if future.status in ("finished", "lost"):
+                    # The scheduler would compute it again for a client that still asks.
+                    future.release()
                     progress.add(block.count)
                     yield job, block
                 else:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 __all__ = ["Interrupted", "interruptible"]
+
+
+#: Seconds after a signal in which no other one is heeded: job schedulers and terminals send several, and the
+#: first already ends the run.
+_DEAF = 10.0
+
+_latest = -_DEAF
 
 
 class Interrupted(KeyboardInterrupt):
@@ -34,7 +42,10 @@ def interruptible() -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        raise Interrupted(number)
+        global _latest
+        if time.monotonic() - _latest > _DEAF:
+            _latest = time.monotonic()
+            raise Interrupted(number)
 
     before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

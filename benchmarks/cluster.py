@@ -1,0 +1,106 @@
+"""What a cluster would give: measures a draw, a block's writing and a task's handling here, and adds them up.
+
+.venv/bin/python benchmarks/cluster.py [FOLDER]
+
+FOLDER is where blocks are written, on the file system in question; a temporary one if not given.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+
+from asmrisk.results.manifest import blocks_of
+from asmrisk.results.store import Store
+from asmrisk.scenario import load_scenario
+from asmrisk.simulation.engine import executor
+from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.progress import Progress
+
+BASELINE = Path(__file__).resolve().parents[1] / "scenarios" / "baseline.toml"
+
+
+class Nothing:
+    """A simulation and a writer that do nothing: what is left of a block is handing it out."""
+
+    piece, notes = 32, ()
+
+    def __call__(self, first, count, progress):
+        return {}
+
+    def require_session(self):
+        pass
+
+    def write_block(self, block, values):
+        pass
+
+
+def seconds_of_draw(scenario, draws=256):
+    """Processor time of one draw; give its arrays too."""
+    model = Model(scenario)
+    simulate_block(model, 0, 1)
+    began = time.process_time()
+    values = simulate_block(model, 0, draws)
+    return (time.process_time() - began) / draws, values
+
+
+def writing(scenario, values, folder, blocks=8):
+    """Seconds, bytes and files of a block."""
+    length = len(values["participants"])
+    with Store.writing(folder / "cluster.zarr", scenario, blocks * length, length) as store:
+        writer, times = store.block_writer(), []
+        before = set(folder.rglob("*"))
+        for block in blocks_of(blocks * length, length):
+            began = time.perf_counter()
+            writer.write_block(block, values)
+            times.append(time.perf_counter() - began)
+    files = [path for path in set(folder.rglob("*")) - before if path.is_file()]
+    return median(times), sum(path.stat().st_size for path in files) / blocks, len(files) / blocks
+
+
+def seconds_of_task(tasks=600):
+    """Seconds that client and scheduler, in one process, take for a block that two workers do in no time."""
+    nothing = Nothing()
+    job = SimpleNamespace(number=0, store=SimpleNamespace(root="nowhere"), writer=nothing, simulation=nothing)
+    with executor(workers=2, processes=True) as cluster:
+        for count in (50, tasks):
+            work = ((job, block) for block in blocks_of(count * 256, 256))
+            began = time.perf_counter()
+            done = sum(1 for _ in cluster.compute(work, Progress(sys.stderr, quiet=True)))
+            elapsed = time.perf_counter() - began
+    return elapsed / done
+
+
+def main(folder):
+    scenario = load_scenario(BASELINE)
+    draw, values = seconds_of_draw(scenario)
+    write, size, files = writing(scenario, values, folder)
+    task = seconds_of_task()
+    print(f"one draw                        {1000 * draw:.1f} ms of one processor")
+    print(f"writing a block of 256 draws    {1000 * write:.0f} ms, {size / 1e6:.1f} MB in {files:.0f} files")
+    print(f"handing a block out             {1000 * task:.1f} ms of client and scheduler")
+    print()
+    print("| workers | draws in a block | draws a second | limited by | store | 1,000,000 draws |")
+    print("|---|---|---|---|---|---|")
+    for workers in (2, 100, 1000):
+        for length in (256, 1024):
+            scale = length / 256
+            computed = workers / (length * draw + scale * write)
+            handed = 1 / task
+            blocks = min(computed, handed)
+            limit = "workers" if computed < handed else "client and scheduler"
+            store = f"{blocks * scale * size / 1e6:,.0f} MB/s, {blocks * files:,.0f} files/s"
+            rate, minutes = blocks * length, 1e6 / (blocks * length) / 60
+            print(f"| {workers:,} | {length:,} | {rate:,.0f} | {limit} | {store} | {minutes:,.1f} min |")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:]:
+        main(Path(sys.argv[1]))
+    else:
+        with tempfile.TemporaryDirectory() as place:
+            main(Path(place))
