@@ -25,7 +25,15 @@ from asmrisk.rule.policy import POLICY, inconsistencies
 from asmrisk.toml_source import Source, nearest_file, parse_override, printable, read_toml
 from asmrisk.uncertainty import Distribution
 
-__all__ = ["PARAMETERS", "RUN", "Scenario", "load_scenario", "scenario_from_dict", "validate"]
+__all__ = [
+    "PARAMETERS",
+    "RUN",
+    "Scenario",
+    "load_scenario",
+    "scenario_from_dict",
+    "scenario_from_sources",
+    "validate",
+]
 
 #: How much is computed.
 RUN = Parameters(
@@ -265,6 +273,27 @@ def scenario_from_dict(
     own = Source("", _with_text_keys(document), path=Path(folder) / "scenario")
     chain = [*_extended(own, (), problems), own]
     return _build([*chain, *_parsed(overrides, problems)], problems, title="scenario", source=None)
+
+
+def scenario_from_sources(sources: Iterable[Source]) -> Scenario:
+    """Check a scenario given as documents that lie over each other.
+
+    Parameters
+    ----------
+    sources : iterable of Source
+        The most basic first; what they extend is not looked up.
+
+    Returns
+    -------
+    Scenario
+        Checked, with every parameter resolved.
+
+    Raises
+    ------
+    InputError
+        If any key or value cannot be used; all problems at once.
+    """
+    return _build(list(sources), [], title="scenario", source=None)
 
 
 def _parsed(overrides: Iterable[str], problems: list[str]) -> list[Source]:
