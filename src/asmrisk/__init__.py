@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from asmrisk.scoring import score
     from asmrisk.simulation.engine import run, run_all, warmup
     from asmrisk.simulation.replay import replay
+    from asmrisk.study import sensitivity
 
     __version__: str
 
@@ -32,6 +33,7 @@ __all__ = [
     "run",
     "run_all",
     "score",
+    "sensitivity",
     "status",
     "summarize",
     "validate",
@@ -49,6 +51,7 @@ _HOMES = {
     "run": "simulation.engine",
     "run_all": "simulation.engine",
     "score": "scoring",
+    "sensitivity": "study",
     "status": "results",
     "summarize": "analysis",
     "validate": "scenario",

@@ -290,6 +290,64 @@ def summarize(
     click.echo(write().rstrip("\n"))
 
 
+@commands.command(epilog=_example("asmrisk sensitivity scenarios/studies/policy_levers.toml --draws 16"))
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--draws", type=click.IntRange(1), help="Draws of each design point; the study's if not given.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Key of all random numbers; the study's.")
+@click.option("--samples", type=click.IntRange(1), help="Size of a Latin hypercube or Sobol design.")
+@click.option("--trajectories", type=click.IntRange(1), help="Size of a Morris design.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: results/STUDY.zarr]")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
+@click.option("--processes", is_flag=True, help="Compute in processes of this machine instead of threads.")
+@click.option("--scheduler", metavar="ADDRESS|FILE", help="Compute on a dask cluster.")
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to write it; JSON and CSV have all digits.",
+)
+@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+def sensitivity(
+    study: Path,
+    draws: int | None,
+    seed: int | None,
+    samples: int | None,
+    trajectories: int | None,
+    out: Path | None,
+    workers: int | None,
+    processes: bool,
+    scheduler: str | None,
+    layout: str,
+    quiet: bool,
+) -> None:
+    """Say which parameters matter.
+
+    STUDY is a TOML file that names a scenario, what to vary in it and what to look at. What is already stored
+    of the same study is kept: a study that was stopped goes on when the same command is given again, and more
+    draws, samples or trajectories can be asked for later.
+    """
+    from asmrisk.study import sensitivity
+
+    if scheduler is None and workers is None:
+        workers = len(os.sched_getaffinity(0))
+    found = sensitivity(
+        study,
+        draws=draws,
+        seed=seed,
+        samples=samples,
+        trajectories=trajectories,
+        out=out,
+        workers=workers,
+        processes=processes,
+        scheduler=scheduler,
+        quiet=quiet,
+    )
+    write = {"table": found.to_text, "json": found.to_json, "csv": found.to_csv}[layout]
+    click.echo(write().rstrip("\n"))
+
+
 @commands.command(epilog=_example("asmrisk validate scenarios/*.toml"))
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
 def validate(scenarios: tuple[Path, ...]) -> None:

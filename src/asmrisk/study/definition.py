@@ -26,8 +26,9 @@ _KEYS = (*_TEXTS, "scenario", "outcomes", "run", "design", "parameters")
 
 #: Draws of each design point, unless the study says otherwise.
 DRAWS = 32
-#: An error needs two draws; to tell model from noise, each design point needs a few.
+#: An error needs two draws; to take noise out of a variance needs a few more.
 FEWEST_DRAWS, MOST_DRAWS = 2, 1_000_000
+FEWEST_FOR_VARIANCE = 8
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Study:
         Returns
         -------
         str
-            SHA-256 in hexadecimal. The number of samples of a design that can grow is left out.
+            SHA-256 in hexadecimal. Draws, and the number of samples of a design that can grow, are left out.
 
         Raises
         ------
@@ -99,7 +100,7 @@ class Study:
             If the base scenario's roster cannot be read.
         """
         definition = self.definition()
-        del definition["title"]
+        del definition["title"], definition["draws"]
         definition["design"].pop(EXTENDABLE.get(self.design.method), None)
         if self.design.method not in EXTENDABLE:
             definition["changes"] = self.design.changes
@@ -174,15 +175,16 @@ def load_study(
         if not isinstance(source.data.get(key, ""), str):
             problems.append(source.problem((key,), "allowed: text in quotes"))
     scenario = _base(source, problems)
-    count, key = _run(source, draws, seed, scenario, problems)
     method, chosen = _design(source, settings, problems)
+    linear = method in ("one_at_a_time", "fractional")
+    count, key = _run(
+        source, draws, seed, FEWEST_DRAWS if linear else FEWEST_FOR_VARIANCE, scenario, problems
+    )
     outcomes = read_outcomes(source, problems)
     factors: list[Factor] = []
     if scenario is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": key}))
-        factors = list(
-            read_factors(source, scenario.to_dict(), scenario.uncertainty, PARAMETERS, problems)
-        )
+        factors = list(read_factors(source, scenario.to_dict(), scenario.uncertainty, PARAMETERS, problems))
     if problems or scenario is None:
         raise InputError(map(printable, dict.fromkeys(problems)))
     try:
@@ -251,7 +253,12 @@ def _section(source: Source, name: str, problems: list[str]) -> Mapping[str, Any
 
 
 def _run(
-    source: Source, draws: int | None, seed: int | None, scenario: Scenario | None, problems: list[str]
+    source: Source,
+    draws: int | None,
+    seed: int | None,
+    fewest: int,
+    scenario: Scenario | None,
+    problems: list[str],
 ) -> tuple[int, int]:
     """Give draws per design point, and seed."""
     section = _section(source, "run", problems)
@@ -260,8 +267,8 @@ def _run(
         meant = f"did you mean {best}?" if best else "allowed: draws, seed"
         problems.append(source.problem(("run", key), f"unknown key; {meant}"))
     count = section.get("draws", DRAWS) if draws is None else draws
-    words = f"{FEWEST_DRAWS} to {MOST_DRAWS}, the draws of each design point"
-    _number(source, "run", "draws", count, FEWEST_DRAWS, MOST_DRAWS, words, problems)
+    words = f"{fewest} to {MOST_DRAWS}, the draws of each design point"
+    _number(source, "run", "draws", count, fewest, MOST_DRAWS, words, problems)
     base = 0 if scenario is None else scenario.values["run.seed"]
     key = section.get("seed", base) if seed is None else seed
     _number(source, "run", "seed", key, 0, 2**64 - 1, RUN["run.seed"].allowed, problems)
@@ -286,7 +293,11 @@ def _design(
             text = f"is no setting of {method}; it takes {', '.join(allowed) or 'none'}"
         else:
             best = nearest(key, SETTINGS)
-            text = f"unknown key; did you mean {best}?" if best else f"unknown key; {method} takes {', '.join(allowed) or 'none'}"
+            text = (
+                f"unknown key; did you mean {best}?"
+                if best
+                else f"unknown key; {method} takes {', '.join(allowed) or 'none'}"
+            )
         problems.append(source.problem(("design", key), text))
     for key, value in settings.items():
         if value is not None and key not in allowed:

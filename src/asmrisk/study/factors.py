@@ -285,9 +285,7 @@ class _Reader:
         self.seen[name] = label
         return True
 
-    def distribution(
-        self, keys: Keys, name: str, label: str, spec: Mapping[str, Any]
-    ) -> Variation | None:
+    def distribution(self, keys: Keys, name: str, label: str, spec: Mapping[str, Any]) -> Variation | None:
         found = list(distribution_problems(name, spec, self.parameters))
         for below, text in found:
             self.problem((*keys, *below), text, ".".join((label, *below)))
@@ -326,7 +324,9 @@ class _Reader:
             or not all(_finite(each) and each >= 0 for each in weights)
             or not sum(weights) > 0
         ):
-            text = f"{show(weights)} is not allowed; allowed: a number of at least 0 for each value, not all 0"
+            text = (
+                f"{show(weights)} is not allowed; allowed: a number of at least 0 for each value, not all 0"
+            )
             self.problem((*keys, "weights"), text, f"{label}.weights")
             return None
         total = float(sum(weights))

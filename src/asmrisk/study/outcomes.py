@@ -115,11 +115,15 @@ def _outcomes(entry: Any) -> Iterator[Outcome | str]:
     unknown = [key for key in entry if key not in _KEYS]
     for key in unknown:
         best = nearest(key, _KEYS)
-        yield f"unknown key {key}; did you mean {best}?" if best else f"unknown key {key}; allowed: {', '.join(_KEYS)}"
+        yield (
+            f"unknown key {key}; did you mean {best}?"
+            if best
+            else f"unknown key {key}; allowed: {', '.join(_KEYS)}"
+        )
     name, by = entry["metric"], entry.get("by", [])
     words = [each.strip() for each in by.split(",")] if isinstance(by, str) else by
     if not isinstance(words, list) or not all(isinstance(each, str) for each in words):
-        yield f"by: {show(by)} is not allowed; allowed: labels, for example by = \"year,cohort\""
+        yield f'by: {show(by)} is not allowed; allowed: labels, for example by = "year,cohort"'
         return
     chosen: dict[str, tuple[Any, ...]] = {}
     for key in _KEYS[2:]:

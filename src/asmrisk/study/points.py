@@ -44,9 +44,7 @@ def point_scenario(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Scena
     return scenario_from_sources(sources)
 
 
-def point_problems(
-    scenario: Scenario, changes: Sequence[Mapping[str, Any]], source: Source
-) -> list[str]:
+def point_problems(scenario: Scenario, changes: Sequence[Mapping[str, Any]], source: Source) -> list[str]:
     """Check every design point against ranges and the rules between parameters.
 
     Parameters

@@ -62,8 +62,10 @@ def regression(x: _Array, y: _Array, weights: Resamples) -> Regression:
     """
     points, n = y.shape
     columns = x.shape[1]
-    scale = float(np.abs(y - y.mean()).max()) or 1.0
-    centered = (y - y.mean()) / scale
+    # Relative to one point: noise that all points share is no variance between them.
+    changes = y - y[0]
+    scale = float(np.abs(changes).max()) or 1.0
+    centered = changes / scale
     own = np.column_stack([np.ones(points), (x - x.mean(axis=0)) / x.std(axis=0)])
 
     def fit(rows: _Array, draws: _Array) -> tuple[_Array, float, float, float]:

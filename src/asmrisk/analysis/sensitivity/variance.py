@@ -111,10 +111,11 @@ def sobol_indices(y: _Array, factors: int, weights: Resamples) -> Indices:
     from SALib.analyze.sobol import first_order, total_order
 
     n = y.shape[1]
-    scale = float(np.abs(y - y.mean()).max()) or 1.0
-    # Noise that all points share is no variance between them, and exact zeros stay exact.
-    columns = np.concatenate([y.mean(axis=1, keepdims=True), y], axis=1)
-    columns = ((columns - columns[0]) / scale).reshape(-1, factors + 2, n + 1)
+    # Relative to one point: noise that all points share is no variance between them.
+    changes = y - y[0]
+    scale = float(np.abs(changes).max()) or 1.0
+    columns = np.concatenate([changes.mean(axis=1, keepdims=True), changes], axis=1) / scale
+    columns = columns.reshape(-1, factors + 2, n + 1)
     columns = columns - columns.mean(axis=(0, 1))
     a, mixed, b = columns[:, 0], columns[:, 1:-1], columns[:, -1]
     pooled = np.concatenate([a, b]).var(axis=0)
@@ -131,7 +132,9 @@ def sobol_indices(y: _Array, factors: int, weights: Resamples) -> Indices:
                 shares.append((0.0, 0.0))
                 continue
             # SALib divides by each column's own variance.
-            form = estimator(a, mixed[:, index], b) * pooled if pooled.all() else np.mean(left * right, axis=0)
+            form = (
+                estimator(a, mixed[:, index], b) * pooled if pooled.all() else np.mean(left * right, axis=0)
+            )
             value = _without_noise(form) / variance if variance else np.nan
             ratio = _Form(left[:, 1:], right[:, 1:]).resampled(weights) / spread
             shares.append((value, float(error_of(ratio))))
@@ -159,8 +162,9 @@ def grid_indices(y: _Array, shape: tuple[int, ...], weights: Resamples) -> Indic
         grid).
     """
     n = y.shape[1]
-    scale = float(np.abs(y - y.mean()).max()) or 1.0
-    centered = (y - y[0]) / scale
+    centered = y - y[0]
+    scale = float(np.abs(centered).max()) or 1.0
+    centered = centered / scale
 
     def forms(columns: _Array) -> _Array:
         """Variance, and for each factor the variance of its level means and the mean variance along it."""
