@@ -176,14 +176,12 @@ def load_study(
             problems.append(source.problem((key,), "allowed: text in quotes"))
     scenario = _base(source, problems)
     method, chosen = _design(source, settings, problems)
-    linear = method in ("one_at_a_time", "fractional")
-    count, key = _run(
-        source, draws, seed, FEWEST_DRAWS if linear else FEWEST_FOR_VARIANCE, scenario, problems
-    )
+    fewest = FEWEST_DRAWS if method in ("one_at_a_time", "fractional") else FEWEST_FOR_VARIANCE
+    count, run_seed = _run(source, draws, seed, fewest, scenario, problems)
     outcomes = read_outcomes(source, problems)
     factors: list[Factor] = []
     if scenario is not None:
-        scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": key}))
+        scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": run_seed}))
         factors = list(read_factors(source, scenario.to_dict(), scenario.uncertainty, PARAMETERS, problems))
     if problems or scenario is None:
         raise InputError(map(printable, dict.fromkeys(problems)))
@@ -270,9 +268,9 @@ def _run(
     words = f"{fewest} to {MOST_DRAWS}, the draws of each design point"
     _number(source, "run", "draws", count, fewest, MOST_DRAWS, words, problems)
     base = 0 if scenario is None else scenario.values["run.seed"]
-    key = section.get("seed", base) if seed is None else seed
-    _number(source, "run", "seed", key, 0, 2**64 - 1, RUN["run.seed"].allowed, problems)
-    return count, key
+    chosen = section.get("seed", base) if seed is None else seed
+    _number(source, "run", "seed", chosen, 0, 2**64 - 1, RUN["run.seed"].allowed, problems)
+    return count, chosen
 
 
 def _design(

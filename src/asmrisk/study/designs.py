@@ -312,7 +312,8 @@ def require_salib(method: str) -> None:
 
     if find_spec("SALib") is None:
         raise InputError(
-            f"{method} needs SALib, which is not installed; install it with  pip install 'asmrisk[sensitivity]'"
+            f"{method} needs SALib, which is not installed; install it with: "
+            "pip install 'asmrisk[sensitivity]'"
         )
 
 

@@ -251,7 +251,7 @@ class _Reader:
         if not isinstance(spec, Mapping) or not spec.keys() & {"values", "low", "high", "distribution"}:
             text = (
                 f"{show(spec)} says no values; write {{values = [...]}}, {{low = ..., high = ...}}, "
-                f'{{distribution = ...}} as under [uncertainty], or "{_FROM_SCENARIO}" for the scenario\'s own'
+                f'{{distribution = ...}} as under [uncertainty], or "{_FROM_SCENARIO}" for what is there'
             )
             self.problem(keys, text, label)
             return None

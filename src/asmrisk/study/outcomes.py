@@ -110,7 +110,8 @@ def _outcomes(entry: Any) -> Iterator[Outcome | str]:
     from asmrisk.analysis.metrics import BY, METRICS, check_by, check_metric
 
     if not isinstance(entry, Mapping) or not isinstance(entry.get("metric"), str):
-        yield f'{show(entry)} is not allowed; write "medicare_savings" or {{metric = "penalized_share", by = "year"}}'
+        example = '"medicare_savings" or {metric = "penalized_share", by = "year"}'
+        yield f"{show(entry)} is not allowed; write {example}"
         return
     unknown = [key for key in entry if key not in _KEYS]
     for key in unknown:
@@ -134,7 +135,8 @@ def _outcomes(entry: Any) -> Iterator[Outcome | str]:
                 if isinstance(value, bool) or value not in LABELS[label]:
                     best = nearest(str(value), map(str, LABELS[label]))
                     meant = f"; did you mean {best}?" if best else ""
-                    yield f"{key}: {show(value)} is not allowed; allowed: {', '.join(map(str, LABELS[label]))}{meant}"
+                    allowed = ", ".join(map(str, LABELS[label]))
+                    yield f"{key}: {show(value)} is not allowed; allowed: {allowed}{meant}"
             chosen[label] = tuple(values)
     try:
         labels = check_by([*words, *(label for label in chosen if label != "quantile")])
@@ -144,7 +146,8 @@ def _outcomes(entry: Any) -> Iterator[Outcome | str]:
         return
     quantiles = name.endswith("_quantile")
     if "quantile" in chosen and not quantiles:
-        yield f"quantile: {name} has no quantiles; {', '.join(m for m in METRICS if m.endswith('_quantile'))} have"
+        others = ", ".join(each for each in METRICS if each.endswith("_quantile"))
+        yield f"quantile: {name} has no quantiles; these have: {others}"
         return
     if {"cohort", "specialty"} <= set(labels):
         yield "a specialty names its cohort; leave cohort out"

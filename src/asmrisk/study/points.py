@@ -72,9 +72,9 @@ def point_problems(scenario: Scenario, changes: Sequence[Mapping[str, Any]], sou
     said = []
     for text, points in list(found.items())[:_SHOWN]:
         first = points[0]
-        values = ", ".join(f"{name} = {show(value)}" for name, value in changes[first].items())
+        stated = ", ".join(f"{name} = {show(value)}" for name, value in changes[first].items())
         more = f" (so do {len(points) - 1} more)" if len(points) > 1 else ""
-        said.append(source.problem((), f"design point {first}, {values}, cannot be used{more}: {text}", ""))
+        said.append(source.problem((), f"design point {first}, {stated}, cannot be used{more}: {text}", ""))
     if len(found) > _SHOWN:
         said.append(source.problem((), f"and {len(found) - _SHOWN} further problems of design points", ""))
     return said

@@ -102,8 +102,8 @@ def _compute(study: Study, root: Path, chosen: Any, progress: Any, simulate: Sim
     held = _draws_held(root)
     if held is not None and held > study.draws:
         raise InputError(
-            f"{root} holds {held} draws of each design point and {study.draws} are asked for: ask for {held}, "
-            "or give another place with --out."
+            f"{root} holds {held} draws of each design point and {study.draws} are asked for: ask for {held} "
+            "with --draws, or give another place with --out."
         )
     if held in (None, study.draws):
         _complete(study, root, None, chosen, progress, simulate)
@@ -151,7 +151,8 @@ def _require_same_study(study: Study, root: Path) -> None:
     state = status(root, verify=True)
     if (state.scenario, state.seed, state.kernels) != (content.identity, content.seed, content.kernels):
         raise InputError(
-            f"{root} holds another study, seed or version. Nothing was changed; give another place with --out."
+            f"{root} holds another study, seed or version. Nothing was changed; give another place with "
+            "--out."
         )
     if not state.complete:
         raise InputError(

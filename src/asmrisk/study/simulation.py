@@ -59,9 +59,8 @@ def code_of(value: Any, values: tuple[Any, ...]) -> float:
     >>> code_of(0.5, ()), code_of("mid", ("upper", "mid")), code_of(True, (True, False))
     (0.5, 1.0, 0.0)
     """
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        if all(isinstance(each, int | float) and not isinstance(each, bool) for each in values):
-            return float(value)
+    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in (value, *values)):
+        return float(value)
     places = [place for place, each in enumerate(values) if each == value and type(each) is type(value)]
     return float(places[0]) if places else -1.0
 

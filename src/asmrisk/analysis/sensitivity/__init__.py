@@ -1,1 +1,1 @@
-"""Which parameters matter: effects and indices from the draws of a study's design points, with their errors."""
+"""Which parameters matter: effects and indices from the design points of a study, with their errors."""

@@ -82,8 +82,8 @@ def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool) -> Effect
     levels : ndarray of int64, shape (points,)
         Level of the factor at each point.
     matched : bool
-        The points of each level, in their order, have the same levels of all other factors, as in a full grid:
-        differences are then taken point by point, and are exactly zero where the factor changes nothing.
+        The points of each level, in their order, have the same levels of all other factors, as in a full
+        grid: differences are then taken point by point, and are exactly zero where nothing changes.
 
     Returns
     -------

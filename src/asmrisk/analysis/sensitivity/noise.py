@@ -1,24 +1,25 @@
 """Taking the Monte Carlo part out of what design points seem to differ by.
 
 Let y[i, m] be the outcome of draw m at design point i. What a study is after is g(i), the expectation over
-draws; what it has is the mean over n draws, g(i) + e(i), where all points share their draws, so that the errors
-e are correlated. Effects that are *linear* in the means are not biased by e, and their error follows from their
-values draw by draw. Variances and indices are *quadratic*: a quadratic form q of the means has expectation
-q(g) + q's share of the errors' covariance, which is always too much for a variance.
+draws; what it has is the mean over n draws, g(i) + e(i). All points share their draws, so the errors e are
+correlated. Effects that are *linear* in the means are not biased by e, and their error follows from their
+values draw by draw. Variances and indices are *quadratic*: the expectation of a quadratic form of the means
+is that of g plus one of the errors' covariance, and a variance is always too large.
 
 A quadratic form is q(y) = b(y, y) with b bilinear. Draws are independent of each other, so the mean of
-b(y[m], y[m']) over pairs of *different* draws is unbiased for q(g), however the errors of different points hang
-together. It is a U-statistic (Hoeffding, Annals of Mathematical Statistics 19, 1948), and it needs no pairs:
+b(y[m], y[m']) over pairs of *different* draws is unbiased for q(g), however the errors of different points
+hang together. It is a U-statistic (Hoeffding, Annals of Mathematical Statistics 19, 1948) and needs no pairs:
 
     (n q(mean over draws) - mean over draws of q(y[m])) / (n - 1)
 
-For the variance between independent groups of draws it is the ANOVA estimator that Sun, Apley and Staum
-recommend for the variance of a conditional expectation (Operations Research 59, 2011). Unlike a variance it can
-be negative: then it is noise, and is said to be.
+For a variance it is what the analysis of variance gives, as Sun, Apley and Staum recommend for the variance
+of a conditional expectation (Operations Research 59, 2011). Unlike a variance it can be negative: then it is
+noise, and is said to be.
 
-Errors come from the bootstrap. The rows of a sampled design and the draws are two crossed factors, so both are
-resampled independently (the pigeonhole bootstrap; Owen, Annals of Applied Statistics 1, 2007), which is
-conservative where rows and draws interact.
+Errors come from the bootstrap. The rows of a sampled design and the draws are crossed: rows are resampled
+with the draws as they are, draws with the rows as they are, and the two variances are added. What is due to
+both at once is counted twice that way, which errs on the safe side; no bootstrap of such a table counts it
+right (Owen, Annals of Applied Statistics 1, 2007).
 """
 
 from __future__ import annotations
@@ -27,13 +28,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-__all__ = ["CONFIDENCE", "RESAMPLES", "Resamples", "cross_draw", "error_of", "resample"]
+__all__ = ["CONFIDENCE", "RESAMPLES", "Resamples", "Spread", "cross_draw", "resample", "spread_of"]
 
 #: Of every interval.
 CONFIDENCE = 0.95
 
-#: Bootstrap resamples: the error of an error is then 2%.
+#: Bootstrap resamples of the rows, and of the draws: the error of an error is then 2%.
 RESAMPLES = 1000
 
 _SEED = 6
@@ -68,7 +70,7 @@ def cross_draw(of_mean: _Array, of_draws: _Array, draws: int) -> _Array:
 
 @dataclass(frozen=True)
 class Resamples:
-    """Bootstrap weights.
+    """Bootstrap weights: in the first resamples the rows are resampled, in the others the draws.
 
     Attributes
     ----------
@@ -76,21 +78,24 @@ class Resamples:
         Share of each draw in each resample; columns add up to 1.
     rows : ndarray of float64, shape (rows, resamples)
         The same of the rows of a sampled design.
+    split : int
+        Number of resamples of the rows; 0 if there is one row only, as where the design is no sample.
     """
 
     draws: _Array
     rows: _Array
+    split: int
 
 
 def resample(draws: int, rows: int = 1, resamples: int = RESAMPLES, seed: int = _SEED) -> Resamples:
-    """Resample draws and rows, independently of each other.
+    """Resample rows, then draws.
 
     Parameters
     ----------
     draws, rows : int
         How many there are.
     resamples : int
-        How many resamples to make.
+        How many resamples to make of each.
     seed : int
         The same seed gives the same resamples.
 
@@ -105,21 +110,62 @@ def resample(draws: int, rows: int = 1, resamples: int = RESAMPLES, seed: int = 
         chosen = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples)
         return np.asarray(chosen.T / count)
 
-    return Resamples(weights(draws), weights(rows))
+    def even(count: int, columns: int) -> _Array:
+        return np.full((count, columns), 1.0 / count)
+
+    split = resamples if rows > 1 else 0
+    return Resamples(
+        draws=np.concatenate([even(draws, split), weights(draws)], axis=1),
+        rows=np.concatenate([weights(rows)[:, :split], even(rows, resamples)], axis=1),
+        split=split,
+    )
 
 
-def error_of(resampled: _Array) -> _Array:
-    """Give the standard error: the standard deviation over resamples, the last axis.
+@dataclass(frozen=True)
+class Spread:
+    """How far an estimate may be off.
+
+    Attributes
+    ----------
+    error : ndarray of float64
+        Standard error.
+    reach : ndarray of float64
+        From the estimate to the ends of its interval.
+    from_draws : ndarray of float64
+        Share of the squared error that more draws would make less; the rest takes more rows.
+    """
+
+    error: _Array
+    reach: _Array
+    from_draws: _Array
+
+
+def spread_of(resampled: _Array, weights: Resamples) -> Spread:
+    """Give the error of an estimate from its resamples.
 
     Parameters
     ----------
     resampled : ndarray of float64, shape (..., resamples)
         NaN where a resample gives no value.
+    weights : Resamples
+        What it was resampled with.
 
     Returns
     -------
-    ndarray of float64, shape (...)
-        NaN where any resample gives none.
+    Spread
+        Arrays of shape (...); Student's interval with Satterthwaite's degrees of freedom.
     """
-    # Relative to the first, so that values that are all equal have an error of exactly zero.
-    return np.asarray(np.std(resampled - resampled[..., :1], axis=-1, ddof=1))
+    draws, rows = len(weights.draws), len(weights.rows)
+    # Relative to one resample, so that values that are all equal have an error of exactly zero.
+    relative = resampled - resampled[..., :1]
+    by_draws = relative[..., weights.split :].var(axis=-1, ddof=1) * draws / (draws - 1)
+    by_rows = np.zeros_like(by_draws)
+    if weights.split:
+        by_rows = relative[..., : weights.split].var(axis=-1, ddof=1) * rows / (rows - 1)
+    both = by_rows + by_draws
+    with np.errstate(invalid="ignore", divide="ignore"):
+        freedom = both**2 / (by_rows**2 / max(rows - 1, 1) + by_draws**2 / (draws - 1))
+        share = by_draws / both
+    error = np.sqrt(both)
+    reach = stdtrit(np.where(freedom > 0.0, freedom, 1.0), 0.5 + CONFIDENCE / 2.0) * error
+    return Spread(np.asarray(error), np.asarray(np.where(error == 0.0, 0.0, reach)), np.asarray(share))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.sensitivity.noise import Resamples, cross_draw, error_of
-from asmrisk.analysis.sensitivity.variance import REACH
+from asmrisk.analysis.sensitivity.noise import Resamples, cross_draw, spread_of
+from asmrisk.analysis.sensitivity.variance import Share, Variance
 
 __all__ = ["Regression", "regression"]
 
@@ -21,24 +21,18 @@ class Regression:
 
     Attributes
     ----------
-    coefficients, errors : ndarray of float64, shape (columns,)
-        Standard deviations by which the outcome changes for one of the column's, all others held; NaN where the
-        outcome's variance cannot be told from zero.
-    explained, explained_error : float
+    coefficients : list of Share
+        Standard deviations by which the outcome changes for one of the column's, all others held; NaN where
+        the outcome's variance cannot be told from zero.
+    explained : Share
         Share of the outcome's variance that the linear model explains, adjusted for its number of columns.
-    variance, variance_error : float
-        Variance of the outcome's expectation over the design, without noise.
-    noise : float
-        Variance that Monte Carlo noise adds to that of the means over draws.
+    variance : Variance
+        Of the outcome over the design.
     """
 
-    coefficients: _Array
-    errors: _Array
-    explained: float
-    explained_error: float
-    variance: float
-    variance_error: float
-    noise: float
+    coefficients: list[Share]
+    explained: Share
+    variance: Variance
 
 
 def regression(x: _Array, y: _Array, weights: Resamples) -> Regression:
@@ -57,8 +51,8 @@ def regression(x: _Array, y: _Array, weights: Resamples) -> Regression:
     -------
     Regression
         Least squares. Coefficients are linear in the outcomes and so not biased by noise; the standard
-        deviation by which they are standardized, and the explained share, are estimated without it. Errors are
-        from the bootstrap of points and draws: what the linear model leaves out counts as error.
+        deviation by which they are standardized, and the explained share, are estimated without it. Errors
+        are from the bootstrap of points and draws: what the linear model leaves out counts as error.
     """
     points, n = y.shape
     columns = x.shape[1]
@@ -86,17 +80,14 @@ def regression(x: _Array, y: _Array, weights: Resamples) -> Regression:
             slopes = beta[1:, 0] * spread / np.sqrt(total)
         return slopes, 1.0 - residual / total if total else np.nan, total, float(whole[0]) - total
 
-    even = np.full(points, 1.0 / points)
-    slopes, explained, variance, noise = fit(even, np.full(n, 1.0 / n))
-    again = [fit(weights.rows[:, r], weights.draws[:, r]) for r in range(weights.draws.shape[1])]
-    error = float(error_of(np.array([each[2] for each in again])))
-    resolved = variance > REACH * error
-    return Regression(
-        coefficients=slopes if resolved else np.full(columns, np.nan),
-        errors=error_of(np.array([each[0] for each in again]).T) if resolved else np.full(columns, np.nan),
-        explained=explained if resolved else np.nan,
-        explained_error=float(error_of(np.array([each[1] for each in again]))) if resolved else np.nan,
-        variance=variance * scale**2,
-        variance_error=error * scale**2,
-        noise=noise * scale**2,
-    )
+    slopes, explained, variance, noise = fit(np.full(points, 1.0 / points), np.full(n, 1.0 / n))
+    again = [fit(rows, draws) for rows, draws in zip(weights.rows.T, weights.draws.T, strict=True)]
+    spread = spread_of(np.array([each[2] for each in again]), weights)
+    over = Variance.of(variance, spread, noise, scale)
+    if not over.resolved:
+        unknown = Share(np.nan, np.nan, np.nan)
+        return Regression([unknown] * columns, unknown, over)
+    values = np.append(slopes, explained)
+    off = spread_of(np.array([np.append(each[0], each[1]) for each in again]).T, weights)
+    shares = [Share(*map(float, each)) for each in zip(values, off.error, off.reach, strict=True)]
+    return Regression(shares[:-1], shares[-1], over)

@@ -20,7 +20,7 @@ from asmrisk.analysis.sensitivity.noise import CONFIDENCE, resample
 from asmrisk.analysis.sensitivity.regression import regression
 from asmrisk.analysis.sensitivity.screening import morris_screening
 from asmrisk.analysis.sensitivity.text import write
-from asmrisk.analysis.sensitivity.variance import REACH, Indices, grid_indices, sobol_indices
+from asmrisk.analysis.sensitivity.variance import Indices, Share, Variance, grid_indices, sobol_indices
 from asmrisk.errors import InputError
 from asmrisk.toml_source import show
 
@@ -142,7 +142,8 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Sensitivity:
     study : Study
         What was computed.
     results : xarray.Dataset
-        As `asmrisk.open_results` gives the study's store: ``outcome_value`` by design point, draw and outcome.
+        As `asmrisk.open_results` gives the study's store: ``outcome_value`` by design point, draw and
+        outcome.
     source : str
         Where it is.
 
@@ -241,8 +242,13 @@ def _effects(study: Study, effect: Effect, statistic: str) -> _Rows:
     for index, factor in enumerate(study.factors):
         column = study.column(index)
         for point in np.flatnonzero(~np.isnan(study.design.coordinates[:, index])).tolist():
-            numbers = tuple(float(part[point]) for part in effect)
-            yield factor.name, show(column[point]), statistic, *numbers, verdicts.of_effect(*numbers)  # type: ignore[misc]
+            numbers = _of(effect, point)
+            yield factor.name, show(column[point]), statistic, *numbers, verdicts.of_effect(*numbers)
+
+
+def _of(effect: Effect, place: int) -> tuple[float, float, float, float]:
+    value, error, low, high = (float(part[place]) for part in effect)
+    return value, error, low, high
 
 
 def _levels(study: Study, y: _Array, matched: bool) -> _Rows:
@@ -252,8 +258,8 @@ def _levels(study: Study, y: _Array, matched: bool) -> _Rows:
         effect = level_effects(y[1:], levels, matched)
         for level in range(1, factor.levels):
             value = factor.at_level(level)[factor.name]
-            numbers = tuple(float(part[level - 1]) for part in effect)
-            yield factor.name, show(value), "main_effect", *numbers, verdicts.of_effect(*numbers)  # type: ignore[misc]
+            numbers = _of(effect, level - 1)
+            yield factor.name, show(value), "main_effect", *numbers, verdicts.of_effect(*numbers)
 
 
 def _fractional(study: Study, y: _Array) -> _Analysis:
@@ -263,34 +269,32 @@ def _fractional(study: Study, y: _Array) -> _Analysis:
 def _grid(study: Study, y: _Array) -> _Analysis:
     indices = grid_indices(y[1:], tuple(factor.levels for factor in study.factors), resample(y.shape[1]))
     shares = list(_shares(study, indices))
-    return iter([*shares, *_levels(study, y, matched=True)]), _variance(indices)
+    return iter([*shares, *_levels(study, y, matched=True)]), _variance(indices.variance)
 
 
 def _sobol(study: Study, y: _Array) -> _Analysis:
     rows = (study.points - 1) // (len(study.factors) + 2)
     indices = sobol_indices(y[1:], len(study.factors), resample(y.shape[1], rows))
-    return _shares(study, indices), _variance(indices)
+    return _shares(study, indices), _variance(indices.variance)
 
 
-def _variance(found: Any) -> dict[str, float]:
+def _variance(found: Variance) -> dict[str, float]:
     return {
-        "variance": found.variance,
-        "variance_error": found.variance_error,
+        "variance": found.value,
+        "variance_error": found.error,
         "noise_variance": found.noise,
     }
 
 
-def _interval(value: float, error: float) -> tuple[float, float, float, float]:
-    return value, error, value - REACH * error, value + REACH * error
+def _numbers(share: Share) -> tuple[float, float, float, float]:
+    return share.value, share.error, share.value - share.reach, share.value + share.reach
 
 
 def _shares(study: Study, indices: Indices) -> _Rows:
-    for index, factor in enumerate(study.factors):
-        for name in ("first", "total"):
-            numbers = _interval(
-                float(getattr(indices, name)[index]), float(getattr(indices, f"{name}_error")[index])
-            )
-            yield factor.name, "", name, *numbers, verdicts.of_share(*numbers)  # type: ignore[misc]
+    for factor, first, total in zip(study.factors, indices.first, indices.total, strict=True):
+        for name, share in (("first", first), ("total", total)):
+            numbers = _numbers(share)
+            yield factor.name, "", name, *numbers, verdicts.of_share(*numbers)
 
 
 def _latin_hypercube(study: Study, y: _Array) -> _Analysis:
@@ -314,15 +318,12 @@ def _latin_hypercube(study: Study, y: _Array) -> _Analysis:
     found = regression(x, y[1:], resample(y.shape[1], len(y) - 1))
 
     def rows() -> _Rows:
-        for (name, value), estimate, error in zip(
-            names, found.coefficients.tolist(), found.errors.tolist(), strict=True
-        ):
-            numbers = _interval(estimate, error)
-            verdict = verdicts.of_effect(*numbers)
-            yield name, value, "coefficient", *numbers, verdict  # type: ignore[misc]
+        for (name, value), share in zip(names, found.coefficients, strict=True):
+            numbers = _numbers(share)
+            yield name, value, "coefficient", *numbers, verdicts.of_effect(*numbers)
 
-    explained = {"explained": found.explained, "explained_error": found.explained_error}
-    return rows(), _variance(found) | explained
+    explained = {"explained": found.explained.value, "explained_error": found.explained.error}
+    return rows(), _variance(found.variance) | explained
 
 
 def _morris(study: Study, y: _Array) -> _Analysis:
@@ -333,13 +334,13 @@ def _morris(study: Study, y: _Array) -> _Analysis:
 
     def rows() -> _Rows:
         for index, factor in enumerate(study.factors):
-            size = _interval(float(found.mu_star[index]), float(found.mu_star_error[index]))
-            yield factor.name, "", "mu_star", *size, verdicts.of_size(*size)  # type: ignore[misc]
-            effect = _interval(float(found.mu[index]), float(found.mu_error[index]))
-            yield factor.name, "", "mu", *effect, verdicts.of_effect(*effect)  # type: ignore[misc]
-            low, high = float(found.sigma_low[index]), float(found.sigma_high[index])
-            spread = float(found.sigma[index]), (high - low) / (2.0 * REACH), low, high
-            yield factor.name, "", "sigma", *spread, verdicts.of_size(*spread)  # type: ignore[misc]
+            size, effect = _numbers(found.mu_star[index]), _numbers(found.mu[index])
+            yield factor.name, "", "mu_star", *size, verdicts.of_size(*size)
+            yield factor.name, "", "mu", *effect, verdicts.of_effect(*effect)
+            value, low, high = found.sigma[:, index].tolist()
+            # Of an interval that is not symmetric: about four standard errors wide.
+            spread = value, (high - low) / 4.0, low, high
+            yield factor.name, "", "sigma", *spread, verdicts.of_size(*spread)
 
     return rows(), {}
 
@@ -377,9 +378,9 @@ def _dataset(
     for index, factor in enumerate(study.factors):
         column = study.column(index)
         plain = all(isinstance(each, int | float) and not isinstance(each, bool) for each in column)
-        cells = np.array(column, dtype=float) if plain else np.array([show(each) for each in column], object)
+        values = np.array(column, dtype=float) if plain else np.array([show(each) for each in column], object)
         unit = study.scenario.values.parameters[".".join(factor.name.split(".")[:2])].unit
-        dataset[factor.name] = ("design_point", cells, {"units": unit})
+        dataset[factor.name] = ("design_point", values, {"units": unit})
     for name, columns in points.items():
         dataset[name] = (("design_point", "outcome"), np.stack(columns, axis=1))
     for name, numbers in extras.items():

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.sensitivity.noise import Resamples, cross_draw, error_of
+from asmrisk.analysis.sensitivity.noise import Resamples, cross_draw, spread_of
+from asmrisk.analysis.sensitivity.variance import Share
 
 __all__ = ["Screening", "elementary_effects", "morris_screening"]
 
@@ -20,26 +21,22 @@ class Screening:
 
     Attributes
     ----------
-    mu, mu_error : ndarray of float64, shape (factors,)
-        Mean effect.
-    mu_star, mu_star_error : ndarray of float64, shape (factors,)
-        Mean size of the effect, without noise; noise can make it slightly negative.
-    sigma, sigma_low, sigma_high : ndarray of float64, shape (factors,)
-        Standard deviation of the effect over the design, without noise, and its interval: how much it depends
-        on where the other factors and its own starting point are.
-    mu_star_raw, sigma_raw : ndarray of float64, shape (factors,)
+    mu : list of Share
+        Mean effect, by factor.
+    mu_star : list of Share
+        Mean size of the effect, without noise, which can make it slightly negative.
+    sigma : ndarray of float64, shape (3, factors)
+        Standard deviation of the effect over the design, without noise, and the ends of its interval: how
+        much it depends on where the other factors and its own starting point are.
+    raw_mu_star, raw_sigma : ndarray of float64, shape (factors,)
         The same of the means over draws, noise included, as SALib computes them.
     """
 
-    mu: _Array
-    mu_error: _Array
-    mu_star: _Array
-    mu_star_error: _Array
+    mu: list[Share]
+    mu_star: list[Share]
     sigma: _Array
-    sigma_low: _Array
-    sigma_high: _Array
-    mu_star_raw: _Array
-    sigma_raw: _Array
+    raw_mu_star: _Array
+    raw_sigma: _Array
 
 
 def elementary_effects(x: _Array, y: _Array) -> _Array:
@@ -95,36 +92,28 @@ def morris_screening(x: _Array, y: _Array, grid_levels: int, weights: Resamples)
     problem = {"num_vars": factors, "names": names, "bounds": [[0.0, 1.0]] * factors}
     raw = morris.analyze(problem, x, y.mean(axis=1), num_resamples=2, num_levels=grid_levels, seed=0)
 
-    even = np.full((n, 1), 1.0 / n)
-    trajectories = len(effects)
-    level = np.full((trajectories, 1), 1.0 / trajectories)
-    estimates = [_estimates(effects[:, k], level, even) for k in range(factors)]
-    again = [_estimates(effects[:, k], weights.rows, weights.draws) for k in range(factors)]
-    mu, size, variance = (np.array([each[part][0] for each in estimates]) for part in range(3))
-    mu_error, size_error, variance_error = (
-        error_of(np.array([each[part] for each in again])) for part in range(3)
-    )
-    from asmrisk.analysis.sensitivity.variance import REACH
+    one = Resamples(np.full((n, 1), 1.0 / n), np.full((len(effects), 1), 1.0 / len(effects)), 0)
+    values = np.stack([_estimates(effects[:, k], one) for k in range(factors)])[..., 0]
+    spread = spread_of(np.stack([_estimates(effects[:, k], weights) for k in range(factors)]), weights)
 
-    def root(values: _Array) -> _Array:
-        return np.asarray(np.sqrt(np.maximum(values, 0.0)))
+    def shares(part: int) -> list[Share]:
+        columns = (each[:, part] for each in (values, spread.error, spread.reach))
+        return [Share(*map(float, each)) for each in zip(*columns, strict=True)]
 
+    variance, reach = values[:, 2], spread.reach[:, 2]
     return Screening(
-        mu=mu,
-        mu_error=mu_error,
-        mu_star=size,
-        mu_star_error=size_error,
-        sigma=root(variance),
-        sigma_low=root(variance - REACH * variance_error),
-        sigma_high=root(variance + REACH * variance_error),
-        mu_star_raw=np.asarray(raw["mu_star"], dtype=np.float64),
-        sigma_raw=np.asarray(raw["sigma"], dtype=np.float64),
+        mu=shares(0),
+        mu_star=shares(1),
+        sigma=np.sqrt(np.maximum([variance, variance - reach, variance + reach], 0.0)),
+        raw_mu_star=np.asarray(raw["mu_star"], dtype=np.float64),
+        raw_sigma=np.asarray(raw["sigma"], dtype=np.float64),
     )
 
 
-def _estimates(effects: _Array, rows: _Array, draws: _Array) -> tuple[_Array, _Array, _Array]:
-    """Mean effect, mean size and variance of effects (trajectories × draws), for each column of weights."""
+def _estimates(effects: _Array, weights: Resamples) -> _Array:
+    """Mean, mean size and variance of effects (trajectories × draws) in each resample, (3, resamples)."""
     trajectories, n = effects.shape
+    rows, draws = weights.rows, weights.draws
     means = effects @ draws
     mu = np.einsum("tr,tr->r", means, rows)
     # The sign of the sum of the others: that of n mean - e[m].
@@ -140,4 +129,4 @@ def _estimates(effects: _Array, rows: _Array, draws: _Array) -> tuple[_Array, _A
     squares = cross_draw(means**2, (effects**2) @ draws, n)
     sums = rows.T @ effects
     center = cross_draw(mu**2, np.einsum("rm,mr->r", sums**2, draws), n)
-    return mu, size, unbias * (np.einsum("tr,tr->r", squares, rows) - center)
+    return np.stack([mu, size, unbias * (np.einsum("tr,tr->r", squares, rows) - center)])

@@ -128,11 +128,17 @@ def _table(
 def _cell(finding: Finding, scale: float) -> str:
     if finding.statistic in ("first", "total", "mu_star", "sigma") and finding.verdict.startswith(ZERO):
         # A small or negative number would be taken for a finding.
-        high = finding.high * scale
-        return f"at most {number(high, finding.error * scale)}"
+        return f"at most {_rounded_up(finding.high * scale)}"
     if math.isnan(finding.estimate):
         return "n/a"
     return with_error(finding.estimate * scale, finding.error * scale)
+
+
+def _rounded_up(value: float) -> str:
+    """Write a bound with two digits, and at most two places."""
+    places = min(2, 1 - math.floor(math.log10(value))) if value > 0.0 else 0
+    step = 10.0**-places
+    return number(max(math.ceil(value / step - 1e-9), 1) * step, step * 10.0)
 
 
 def _scale(units: str, largest: float) -> tuple[float, str]:

@@ -1,7 +1,7 @@
 """Shares of variance: first and total indices, from a sample (Sobol) and from a full grid.
 
-The first index of a factor is the share of the outcome's variance over the design that goes with it alone, the
-total index the share that also has its interactions. Both are ratios of quadratic forms of the outcomes'
+The first index of a factor is the share of the outcome's variance over the design that goes with it alone,
+the total index the share that also has its interactions. Both are ratios of quadratic forms of the outcomes'
 expectations, each estimated without the Monte Carlo noise (`asmrisk.analysis.sensitivity.noise`).
 """
 
@@ -11,16 +11,55 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
-from asmrisk.analysis.sensitivity.noise import CONFIDENCE, Resamples, cross_draw, error_of
+from asmrisk.analysis.sensitivity.noise import Resamples, Spread, cross_draw, spread_of
 
-__all__ = ["Indices", "grid_indices", "sobol_indices"]
+__all__ = ["Indices", "Share", "Variance", "grid_indices", "sobol_indices"]
 
 _Array = NDArray[np.float64]
 
-#: Standard errors from an estimate to the ends of its interval.
-REACH = float(ndtri(0.5 + CONFIDENCE / 2.0))
+
+@dataclass(frozen=True)
+class Variance:
+    """Variance of an outcome over a design.
+
+    Attributes
+    ----------
+    value, error : float
+        Variance of the outcome's expectation, without noise, and standard error.
+    noise : float
+        Variance that Monte Carlo noise adds to that of the means over draws.
+    resolved : bool
+        The interval of the variance lies above zero, so that shares of it have a meaning.
+    """
+
+    value: float
+    error: float
+    noise: float
+    resolved: bool
+
+    @classmethod
+    def of(cls, value: float, spread: Spread, noise: float, scale: float) -> Variance:
+        """Make it from estimates in a unit of `scale`."""
+        return cls(
+            value * scale**2, float(spread.error) * scale**2, noise * scale**2, value > float(spread.reach)
+        )
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of the variance, which noise can make negative.
+
+    Attributes
+    ----------
+    value, error, reach : float
+        Estimate, standard error, and distance to the ends of the interval; NaN where the outcome's variance
+        cannot be told from zero. Exactly 0 for a factor that changes no draw.
+    """
+
+    value: float
+    error: float
+    reach: float
 
 
 @dataclass(frozen=True)
@@ -29,27 +68,15 @@ class Indices:
 
     Attributes
     ----------
-    first, first_error, total, total_error : ndarray of float64, shape (factors,)
-        Estimates, which noise can make negative, and standard errors; NaN where the outcome's variance cannot
-        be told from zero. Exactly 0 ± 0 for a factor that changes no draw.
-    variance, variance_error : float
-        Variance of the outcome's expectation over the design, without noise.
-    noise : float
-        Variance that Monte Carlo noise adds to that of the means over draws.
+    first, total : list of Share
+        By factor.
+    variance : Variance
+        Of what they are shares.
     """
 
-    first: _Array
-    first_error: _Array
-    total: _Array
-    total_error: _Array
-    variance: float
-    variance_error: float
-    noise: float
-
-    @property
-    def resolved(self) -> bool:
-        """Whether the interval of the variance lies above zero."""
-        return self.variance > REACH * self.variance_error
+    first: list[Share]
+    total: list[Share]
+    variance: Variance
 
 
 class _Form:
@@ -76,7 +103,7 @@ class _Form:
 
 
 def _resampled_variance(y: _Array, weights: Resamples) -> _Array:
-    """Variance over rows of the expectations, in each resample; `y` has shape (rows, k, draws), pooled over k."""
+    """Variance of the expectations in each resample; `y` has shape (rows, k, draws), pooled over k."""
     n = y.shape[-1]
     squares = np.zeros(weights.draws.shape[1])
     for part in np.moveaxis(y, 1, 0):
@@ -120,26 +147,26 @@ def sobol_indices(y: _Array, factors: int, weights: Resamples) -> Indices:
     a, mixed, b = columns[:, 0], columns[:, 1:-1], columns[:, -1]
     pooled = np.concatenate([a, b]).var(axis=0)
     variance = _without_noise(pooled)
-    draws = columns[..., 1:]
-    spread = _resampled_variance(draws[:, [0, -1]], weights)
-    shares: list[tuple[float, float]] = []
+    spread = _resampled_variance(columns[:, [0, -1], 1:], weights)
+    over = Variance.of(variance, spread_of(spread, weights), float(pooled[0]) - variance, scale)
+    first: list[Share] = []
+    total: list[Share] = []
     for index in range(factors):
-        for left, right, estimator in (
-            (b, mixed[:, index] - a, first_order),
-            (a - mixed[:, index], (a - mixed[:, index]) / 2.0, total_order),
+        change = mixed[:, index] - a
+        for shares, left, right, estimator in (
+            (first, b, change, first_order),
+            (total, change, change / 2.0, total_order),
         ):
-            if not right.any():
-                shares.append((0.0, 0.0))
-                continue
-            # SALib divides by each column's own variance.
-            form = (
-                estimator(a, mixed[:, index], b) * pooled if pooled.all() else np.mean(left * right, axis=0)
-            )
-            value = _without_noise(form) / variance if variance else np.nan
-            ratio = _Form(left[:, 1:], right[:, 1:]).resampled(weights) / spread
-            shares.append((value, float(error_of(ratio))))
-    table = np.array(shares).reshape(factors, 4)
-    return _indices(table, variance, float(error_of(spread)), float(pooled[0]) - variance, scale)
+            if not change.any():
+                shares.append(Share(0.0, 0.0, 0.0))
+            elif not over.resolved:
+                shares.append(_UNKNOWN)
+            else:
+                # SALib divides by each column's own variance.
+                form = _without_noise(estimator(a, mixed[:, index], b) * pooled)
+                ratio = _Form(left[:, 1:], right[:, 1:]).resampled(weights) / spread
+                shares.append(_share(form / variance, ratio, weights))
+    return Indices(first, total, over)
 
 
 def grid_indices(y: _Array, shape: tuple[int, ...], weights: Resamples) -> Indices:
@@ -162,54 +189,49 @@ def grid_indices(y: _Array, shape: tuple[int, ...], weights: Resamples) -> Indic
         grid).
     """
     n = y.shape[1]
-    centered = y - y[0]
-    scale = float(np.abs(centered).max()) or 1.0
-    centered = centered / scale
+    changes = y - y[0]
+    scale = float(np.abs(changes).max()) or 1.0
+    changes = changes / scale
+    axes = tuple(range(len(shape)))
 
     def forms(columns: _Array) -> _Array:
         """Variance, and for each factor the variance of its level means and the mean variance along it."""
         cells = columns.reshape(*shape, -1)
-        axes = tuple(range(len(shape)))
         rows = [cells.var(axis=axes)]
         for axis in axes:
-            others = tuple(each for each in axes if each != axis)
-            rows.append(cells.mean(axis=others).var(axis=0))
+            rows.append(cells.mean(axis=tuple(each for each in axes if each != axis)).var(axis=0))
             along = cells - cells.take([0], axis=axis)
-            rows.append(along.var(axis=axis).mean(axis=tuple(range(len(shape) - 1))))
+            rows.append(along.var(axis=axis).mean(axis=axes[:-1]))
         return np.stack(rows)
 
-    of_mean = forms(centered.mean(axis=1, keepdims=True))[:, 0]
-    of_draws = forms(centered)
+    of_mean = forms(changes.mean(axis=1, keepdims=True))[:, 0]
+    of_draws = forms(changes)
     values = cross_draw(of_mean, of_draws.mean(axis=1), n)
-    resampled = cross_draw(forms(centered @ weights.draws), of_draws @ weights.draws, n)
+    resampled = cross_draw(forms(changes @ weights.draws), of_draws @ weights.draws, n)
     variance = float(values[0])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shares = values[1:] / variance
-        errors = error_of(resampled[1:] / resampled[0])
-    same = ~of_draws[1:].any(axis=1)
-    shares[same] = errors[same] = 0.0
-    # A level mean can only differ if something along the factor does.
-    inert = same[1::2]
-    shares[::2][inert] = errors[::2][inert] = 0.0
-    table = np.stack([shares, errors], axis=1).reshape(len(shape), 4)
-    return _indices(table, variance, float(error_of(resampled[0])), float(of_mean[0]) - variance, scale)
+    over = Variance.of(variance, spread_of(resampled[0], weights), float(of_mean[0]) - variance, scale)
+    first: list[Share] = []
+    total: list[Share] = []
+    for axis in axes:
+        inert = not of_draws[2 * axis + 2].any()
+        for shares, row in ((first, 2 * axis + 1), (total, 2 * axis + 2)):
+            if inert:
+                shares.append(Share(0.0, 0.0, 0.0))
+            elif not over.resolved:
+                shares.append(_UNKNOWN)
+            else:
+                shares.append(_share(float(values[row]) / variance, resampled[row] / resampled[0], weights))
+    return Indices(first, total, over)
+
+
+_UNKNOWN = Share(np.nan, np.nan, np.nan)
+
+
+def _share(value: float, resampled: _Array, weights: Resamples) -> Share:
+    spread = spread_of(resampled, weights)
+    return Share(value, float(spread.error), float(spread.reach))
 
 
 def _without_noise(columns: _Array) -> float:
     """Combine a form of the means (the first column) and of every draw (the others)."""
     return float(cross_draw(columns[0], columns[1:].mean(), len(columns) - 1))
-
-
-def _indices(table: _Array, variance: float, error: float, noise: float, scale: float) -> Indices:
-    inert = ~table.any(axis=1)
-    if not variance > REACH * error:
-        table = np.where(inert[:, None], 0.0, np.nan)
-    return Indices(
-        first=table[:, 0],
-        first_error=table[:, 1],
-        total=table[:, 2],
-        total_error=table[:, 3],
-        variance=variance * scale**2,
-        variance_error=error * scale**2,
-        noise=noise * scale**2,
-    )
