@@ -308,6 +308,7 @@ def summarize(
     show_default=True,
     help="How to write it; JSON and CSV have all digits.",
 )
+@click.option("--list", "listed", is_flag=True, help="List the design points as CSV and compute nothing.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def sensitivity(
     study: Path,
@@ -320,6 +321,7 @@ def sensitivity(
     processes: bool,
     scheduler: str | None,
     layout: str,
+    listed: bool,
     quiet: bool,
 ) -> None:
     """Say which parameters matter.
@@ -328,16 +330,16 @@ def sensitivity(
     of the same study is kept: a study that was stopped goes on when the same command is given again, and more
     draws, samples or trajectories can be asked for later.
     """
-    from asmrisk.study import sensitivity
+    from asmrisk.study import load_study, sensitivity
 
+    checked = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)
+    if listed:
+        click.echo(checked.table().to_csv(lineterminator="\n"), nl=False)
+        return
     if scheduler is None and workers is None:
         workers = len(os.sched_getaffinity(0))
     found = sensitivity(
-        study,
-        draws=draws,
-        seed=seed,
-        samples=samples,
-        trajectories=trajectories,
+        checked,
         out=out,
         workers=workers,
         processes=processes,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asmrisk.errors import InputError
 from asmrisk.parameters import nearest
@@ -18,6 +18,9 @@ from asmrisk.study.factors import Factor, read_factors
 from asmrisk.study.outcomes import Outcome, read_outcomes
 from asmrisk.study.points import point_problems
 from asmrisk.toml_source import Source, nearest_file, printable, read_toml, show
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Study", "load_study"]
 
@@ -106,6 +109,19 @@ class Study:
             definition["changes"] = self.design.changes
         content = {"scenario": self.scenario.identity(), "study": definition}
         return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+    def table(self) -> pd.DataFrame:
+        """List the design points.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row for each; a column for each factor, holding the value of the parameter it is named by.
+        """
+        import pandas as pd
+
+        columns = {factor.name: self.column(index) for index, factor in enumerate(self.factors)}
+        return pd.DataFrame(columns, index=pd.RangeIndex(self.points, name="design_point"))
 
     def column(self, index: int) -> list[Any]:
         """Give the value of a factor at each design point.

@@ -189,6 +189,9 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Sensitivity:
         for name, number in extra.items():
             extras.setdefault(name, []).append(number)
         findings += [Finding(outcome.name, outcome.units, *row) for row in _sorted(list(rows))]
+    for factor in study.factors:
+        if others := [each.name for each in factor.variations[1:]]:
+            remarks.append(f"{factor.name} moves together with {', '.join(others)}.")
     if study.design.words:
         shown = "; ".join(study.design.words[:6]) + ("; …" if len(study.design.words) > 6 else "")
         remarks.append(
@@ -206,6 +209,10 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Sensitivity:
         seed=int(study.scenario.values["run.seed"]),
         remarks=tuple(remarks),
     )
+
+
+def _shown(value: Any) -> str:
+    return show(value, 44)
 
 
 def _nothing(points: int) -> Effect:
@@ -243,7 +250,7 @@ def _effects(study: Study, effect: Effect, statistic: str) -> _Rows:
         column = study.column(index)
         for point in np.flatnonzero(~np.isnan(study.design.coordinates[:, index])).tolist():
             numbers = _of(effect, point)
-            yield factor.name, show(column[point]), statistic, *numbers, verdicts.of_effect(*numbers)
+            yield factor.name, _shown(column[point]), statistic, *numbers, verdicts.of_effect(*numbers)
 
 
 def _of(effect: Effect, place: int) -> tuple[float, float, float, float]:
@@ -259,7 +266,7 @@ def _levels(study: Study, y: _Array, matched: bool) -> _Rows:
         for level in range(1, factor.levels):
             value = factor.at_level(level)[factor.name]
             numbers = _of(effect, level - 1)
-            yield factor.name, show(value), "main_effect", *numbers, verdicts.of_effect(*numbers)
+            yield factor.name, _shown(value), "main_effect", *numbers, verdicts.of_effect(*numbers)
 
 
 def _fractional(study: Study, y: _Array) -> _Analysis:
@@ -309,7 +316,7 @@ def _latin_hypercube(study: Study, y: _Array) -> _Analysis:
         # Words and tables have no scale: each value is compared with the first.
         for value in factor.variations[0].values[1:]:
             columns.append(np.array([each == value and type(each) is type(value) for each in values], float))
-            names.append((factor.name, show(value)))
+            names.append((factor.name, _shown(value)))
     x = np.stack(columns, axis=1)
     if len(y) - 1 <= x.shape[1] + 1 or (x == x[0]).all(axis=0).any():
         raise InputError(

@@ -25,6 +25,7 @@ _METHODS = {
     "sobol": "Sobol indices",
     "morris": "Morris screening",
 }
+_SHARES = ("first", "total")
 _HEADS = {
     "difference": "difference from the base",
     "main_effect": "effect against the first value",
@@ -72,7 +73,7 @@ def _outcome(found: Sensitivity, outcome: str, findings: Sequence[Finding]) -> l
     lines = [f"{outcome}{units}: {with_error(center * scale, error * scale)} in the base scenario"]
     lines += _noise(found, outcome)
     kinds = list(dict.fromkeys(each.statistic for each in findings))
-    shares = [kind for kind in kinds if kind in ("first", "total")]
+    shares = [kind for kind in kinds if kind in _SHARES]
     sizes = [kind for kind in kinds if kind in ("mu_star", "mu", "sigma")]
     rest = [kind for kind in kinds if kind not in (*shares, *sizes)]
     for group in (shares, sizes, *([kind] for kind in rest)):
@@ -119,16 +120,18 @@ def _table(
         columns.append([each.rjust(width) for each in (head, *column)])
     # Of several statistics the last is the widest claim, the first of Morris's.
     judged = "total" if "total" in kinds else kinds[0]
-    verdicts = ["", *(cells[*key, judged].verdict for key in keys)]
+    # What follows a semicolon stands in the columns already.
+    verdicts = ["", *(cells[*key, judged].verdict.partition(";")[0] for key in keys)]
     margin = max(map(len, labels))
     rows = zip(["", *labels], *columns, verdicts, strict=True)
     return ["  ".join([label.ljust(margin), *rest]).rstrip() for label, *rest in rows]
 
 
 def _cell(finding: Finding, scale: float) -> str:
-    if finding.statistic in ("first", "total", "mu_star", "sigma") and finding.verdict.startswith(ZERO):
+    if finding.statistic in (*_SHARES, "mu_star", "sigma") and finding.verdict.startswith(ZERO):
         # A small or negative number would be taken for a finding.
-        return f"at most {_rounded_up(finding.high * scale)}"
+        high = min(finding.high, 1.0) if finding.statistic in _SHARES else finding.high
+        return f"at most {_rounded_up(high * scale)}"
     if math.isnan(finding.estimate):
         return "n/a"
     return with_error(finding.estimate * scale, finding.error * scale)
