@@ -75,7 +75,8 @@ def regression(x: _Array, y: _Array, weights: Resamples) -> Regression:
         residual = float(cross_draw(left[0], left[1:] @ draws, n))
         total = float(cross_draw(whole[0], whole[1:] @ draws, n))
         # Of the resampled points, so that a coefficient stays one of standard deviations.
-        spread = np.sqrt(np.maximum(rows @ own[:, 1:] ** 2 - (rows @ own[:, 1:]) ** 2, 0.0))
+        moments = rows @ own[:, 1:] ** 2 - (rows @ own[:, 1:]) ** 2
+        spread = np.sqrt(np.maximum(moments, 0.0) * points / (points - 1))
         with np.errstate(invalid="ignore", divide="ignore"):
             slopes = beta[1:, 0] * spread / np.sqrt(total)
         return slopes, 1.0 - residual / total if total else np.nan, total, float(whole[0]) - total
