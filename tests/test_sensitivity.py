@@ -17,7 +17,7 @@ from asmrisk.analysis.sensitivity.contrasts import differences, level_effects
 from asmrisk.analysis.sensitivity.noise import cross_draw, resample, spread_of
 from asmrisk.analysis.sensitivity.regression import regression
 from asmrisk.analysis.sensitivity.screening import elementary_effects, morris_screening
-from asmrisk.analysis.sensitivity.variance import grid_indices, sobol_indices
+from asmrisk.analysis.sensitivity.variance import ENOUGH_ROWS, grid_indices, sobol_indices
 
 Array = NDArray[np.float64]
 
@@ -190,8 +190,8 @@ def test_sobol_intervals_cover() -> None:
     trials = 500
     hits = np.zeros((2, 4))
     for _ in range(trials):
-        y = noisy(ishigami(saltelli(64, 4, rng)), 10, rng, 2.0)
-        weights = resample(10, 64, resamples=200, seed=int(rng.integers(2**31)))
+        y = noisy(ishigami(saltelli(ENOUGH_ROWS, 4, rng)), 10, rng, 2.0)
+        weights = resample(10, ENOUGH_ROWS, resamples=200, seed=int(rng.integers(2**31)))
         found = sobol_indices(y, 4, weights)
         for row, (shares, truth) in enumerate(((found.first, ISHIGAMI_FIRST), (found.total, ISHIGAMI_TOTAL))):
             hits[row] += np.abs(numbers(shares) - truth) <= numbers(shares, "reach")

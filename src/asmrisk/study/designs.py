@@ -52,7 +52,7 @@ METHODS: dict[str, dict[str, Setting]] = {
     "grid": {},
     "fractional": {"resolution": Setting(4, 3, 7, "3 to 7")},
     "latin_hypercube": {"samples": Setting(100, 4, MOST_POINTS, f"4 to {MOST_POINTS}"), "seed": _SEED},
-    "sobol": {"samples": Setting(64, 4, 2**16, "a power of 2 from 4 to 65536"), "seed": _SEED},
+    "sobol": {"samples": Setting(128, 4, 2**16, "a power of 2 from 4 to 65536"), "seed": _SEED},
     "morris": {
         "trajectories": Setting(20, 2, 10_000, "2 to 10000"),
         "grid_levels": Setting(4, 4, 100, "an even number from 4 to 100"),

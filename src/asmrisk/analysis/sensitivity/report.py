@@ -20,7 +20,7 @@ from asmrisk.analysis.sensitivity.noise import CONFIDENCE, resample
 from asmrisk.analysis.sensitivity.regression import regression
 from asmrisk.analysis.sensitivity.screening import morris_screening
 from asmrisk.analysis.sensitivity.text import write
-from asmrisk.analysis.sensitivity.variance import Indices, Share, Variance, grid_indices, sobol_indices
+from asmrisk.analysis.sensitivity.variance import ENOUGH_ROWS, Indices, Share, Variance, grid_indices, sobol_indices
 from asmrisk.errors import InputError
 from asmrisk.toml_source import show
 
@@ -189,6 +189,8 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Sensitivity:
         for name, number in extra.items():
             extras.setdefault(name, []).append(number)
         findings += [Finding(outcome.name, outcome.units, *row) for row in _sorted(list(rows))]
+    if study.design.method == "sobol" and study.design.settings["samples"] < ENOUGH_ROWS:
+        remarks.append(f"With fewer than {ENOUGH_ROWS} samples the errors of indices may be larger than stated.")
     for factor in study.factors:
         if others := [each.name for each in factor.variations[1:]]:
             remarks.append(f"{factor.name} moves together with {', '.join(others)}.")

@@ -14,9 +14,13 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.sensitivity.noise import Resamples, Spread, cross_draw, spread_of
 
-__all__ = ["Indices", "Share", "Variance", "grid_indices", "sobol_indices"]
+__all__ = ["ENOUGH_ROWS", "Indices", "Share", "Variance", "grid_indices", "sobol_indices"]
 
 _Array = NDArray[np.float64]
+
+#: From so many rows on 95% intervals of Sobol indices cover at least 95% (of Ishigami's function; with 32 rows
+#: 82% of those of one index).
+ENOUGH_ROWS = 128
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,7 @@ def sobol_indices(y: _Array, factors: int, weights: Resamples) -> Indices:
         By SALib's estimators (Saltelli et al., Computer Physics Communications 181, 2010: for the first index
         theirs, for the total index Jansen's), applied to the means over draws and to every draw, of which the
         noise's part is taken out. Outcomes are centered draw by draw. Errors treat rows as independent, which
-        is conservative for quasi-random points.
+        is conservative for `ENOUGH_ROWS` or more quasi-random points, but not always for fewer.
     """
     from SALib.analyze.sobol import first_order, total_order
 
