@@ -387,7 +387,7 @@ def test_noise_alone_has_no_size() -> None:
         (verdicts.of_share, (0.1, 0.2, -0.3, 1.4), "indistinguishable from zero; at most 100%"),
         (verdicts.of_share, (0.3, 0.05, 0.2, 0.4), "matters"),
         (verdicts.of_share, (0.9, 0.05, 0.8, 1.0), "dominates"),
-        (verdicts.of_share, (np.nan, np.nan, np.nan, np.nan), "cannot be told: no variance beyond the noise"),
+        (verdicts.of_share, (np.nan, np.nan, np.nan, np.nan), "cannot be told"),
         (verdicts.of_size, (0.1, 0.2, -0.3, 0.5), "indistinguishable from zero"),
         (verdicts.of_size, (0.1, 0.02, 0.06, 0.14), "matters"),
     ],

@@ -298,8 +298,15 @@ def summarize(
 @click.option("--trajectories", type=click.IntRange(1), help="Size of a Morris design.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: results/STUDY.zarr]")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
-@click.option("--processes", is_flag=True, help="Compute in processes of this machine instead of threads.")
-@click.option("--scheduler", metavar="ADDRESS|FILE", help="Compute on a dask cluster.")
+@click.option("--processes", is_flag=True, help="Make the workers processes of this machine.")
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS|FILE",
+    help="Compute on a dask cluster: its scheduler's address or scheduler file.",
+)
+@click.option("--tls-ca-file", type=click.Path(path_type=Path), help="The cluster's authority, PEM.")
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="Own certificate for the cluster, PEM.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key, if in a file of its own.")
 @click.option(
     "--format",
     "layout",
@@ -320,6 +327,9 @@ def sensitivity(
     workers: int | None,
     processes: bool,
     scheduler: str | None,
+    tls_ca_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
     layout: str,
     listed: bool,
     quiet: bool,
@@ -336,6 +346,8 @@ def sensitivity(
     if listed:
         click.echo(checked.table().to_csv(lineterminator="\n"), nl=False)
         return
+    from asmrisk.simulation.engine import tls_security
+
     if scheduler is None and workers is None:
         workers = len(os.sched_getaffinity(0))
     found = sensitivity(
@@ -344,6 +356,7 @@ def sensitivity(
         workers=workers,
         processes=processes,
         scheduler=scheduler,
+        security=tls_security(tls_ca_file, tls_cert, tls_key),
         quiet=quiet,
     )
     write = {"table": found.to_text, "json": found.to_json, "csv": found.to_csv}[layout]

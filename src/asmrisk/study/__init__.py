@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asmrisk.study.definition import Study, load_study
-    from asmrisk.study.sensitivity import sensitivity
+    from asmrisk.study.running import sensitivity
 
 __all__ = ["Study", "load_study", "sensitivity"]
 
-_HOMES = {"Study": "definition", "load_study": "definition", "sensitivity": "sensitivity"}
+_HOMES = {"Study": "definition", "load_study": "definition", "sensitivity": "running"}
 
 
 def __getattr__(name: str) -> Any:

@@ -285,8 +285,8 @@ def _run(
     _number(source, "run", "draws", count, fewest, MOST_DRAWS, words, problems)
     base = 0 if scenario is None else scenario.values["run.seed"]
     chosen = section.get("seed", base) if seed is None else seed
-    _number(source, "run", "seed", chosen, 0, 2**64 - 1, RUN["run.seed"].allowed, problems)
-    return count, chosen
+    good = _number(source, "run", "seed", chosen, 0, 2**64 - 1, RUN["run.seed"].allowed, problems)
+    return count, chosen if good else base
 
 
 def _design(

@@ -271,7 +271,7 @@ class _Reader:
             self.problem(keys, text, label)
             return False
         if parameter not in self.parameters:
-            bare = [each for each in self.parameters if each.partition(".")[2] == name]
+            bare = [each for each in self.parameters if each.partition(".")[2] == name.partition(".")[0]]
             best = bare[0] if bare else nearest(parameter, self.parameters)
             meant = f"; did you mean {best}?" if best else "; `asmrisk policy` lists every parameter"
             self.problem(keys, f"unknown parameter{meant}", label)

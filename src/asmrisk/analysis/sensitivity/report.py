@@ -20,7 +20,14 @@ from asmrisk.analysis.sensitivity.noise import CONFIDENCE, resample
 from asmrisk.analysis.sensitivity.regression import regression
 from asmrisk.analysis.sensitivity.screening import morris_screening
 from asmrisk.analysis.sensitivity.text import write
-from asmrisk.analysis.sensitivity.variance import ENOUGH_ROWS, Indices, Share, Variance, grid_indices, sobol_indices
+from asmrisk.analysis.sensitivity.variance import (
+    ENOUGH_ROWS,
+    Indices,
+    Share,
+    Variance,
+    grid_indices,
+    sobol_indices,
+)
 from asmrisk.errors import InputError
 from asmrisk.toml_source import show
 
@@ -190,7 +197,9 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Sensitivity:
             extras.setdefault(name, []).append(number)
         findings += [Finding(outcome.name, outcome.units, *row) for row in _sorted(list(rows))]
     if study.design.method == "sobol" and study.design.settings["samples"] < ENOUGH_ROWS:
-        remarks.append(f"With fewer than {ENOUGH_ROWS} samples the errors of indices may be larger than stated.")
+        remarks.append(
+            f"With fewer than {ENOUGH_ROWS} samples the errors of indices may be larger than stated."
+        )
     for factor in study.factors:
         if others := [each.name for each in factor.variations[1:]]:
             remarks.append(f"{factor.name} moves together with {', '.join(others)}.")
@@ -282,8 +291,13 @@ def _grid(study: Study, y: _Array) -> _Analysis:
 
 
 def _sobol(study: Study, y: _Array) -> _Analysis:
-    rows = (study.points - 1) // (len(study.factors) + 2)
-    indices = sobol_indices(y[1:], len(study.factors), resample(y.shape[1], rows))
+    count = len(study.factors)
+    rows = (study.points - 1) // (count + 2)
+    varied = []
+    for index in range(count):
+        values = study.column(index)[1:]
+        varied.append(values[:: count + 2] != values[index + 1 :: count + 2])
+    indices = sobol_indices(y[1:], count, resample(y.shape[1], rows), np.array(varied))
     return _shares(study, indices), _variance(indices.variance)
 
 
@@ -291,6 +305,7 @@ def _variance(found: Variance) -> dict[str, float]:
     return {
         "variance": found.value,
         "variance_error": found.error,
+        "variance_low": found.low,
         "noise_variance": found.noise,
     }
 
@@ -392,12 +407,12 @@ def _dataset(
         dataset[factor.name] = ("design_point", values, {"units": unit})
     for name, columns in points.items():
         dataset[name] = (("design_point", "outcome"), np.stack(columns, axis=1))
+    _add_verdicts(dataset)
     for name, numbers in extras.items():
         if len(numbers) == len(outcomes):
             dataset[name] = ("outcome", np.array(numbers))
     for statistic in dict.fromkeys(each.statistic for each in findings):
-        if statistic == "difference":
-            _add_verdicts(dataset, findings, study)
+        if statistic == "difference":  # By design point already.
             continue
         some = [each for each in findings if each.statistic == statistic]
         by_value = any(each.value for each in some)
@@ -425,7 +440,7 @@ def _dataset(
     return dataset
 
 
-def _add_verdicts(dataset: xr.Dataset, findings: Sequence[Finding], study: Study) -> None:
+def _add_verdicts(dataset: xr.Dataset) -> None:
     names = ("difference", "difference_error", "difference_low", "difference_high")
     arrays = [dataset[name].values for name in names]
     words = np.full(arrays[0].shape, "", dtype=object)

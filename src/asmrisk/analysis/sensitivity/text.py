@@ -92,6 +92,10 @@ def _noise(found: Sensitivity, outcome: str) -> list[str]:
     whole = variance + noise
     if not whole > 0.0:
         return ["The same at every design point."]
+    if not found.dataset["variance_low"].sel(outcome=outcome) > 0.0:
+        return [
+            "No variance between design points beyond the Monte Carlo noise: nothing can be told from it."
+        ]
     share = min(max(noise / whole, 0.0), 1.0)
     lines = [
         f"Monte Carlo noise made {_percent(share)} of the variance between design points; it is taken out."

@@ -60,7 +60,7 @@ def of_share(value: float, error: float, low: float, high: float) -> str:
     ('dominates', 'indistinguishable from zero; at most 19%')
     """
     if math.isnan(value) or math.isnan(error):
-        return "cannot be told: no variance beyond the noise"
+        return "cannot be told"
     if value == 0.0 and error == 0.0:
         return EXACTLY_ZERO
     if low <= 0.0:

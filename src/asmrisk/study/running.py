@@ -14,8 +14,12 @@ from asmrisk.results.manifest import Description
 from asmrisk.study.definition import Study, load_study
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from asmrisk.analysis.sensitivity.report import Sensitivity
-    from asmrisk.simulation.engine import Simulation
+    from asmrisk.results.location import Location
+    from asmrisk.simulation.engine import Executor, Simulation
+    from asmrisk.simulation.progress import Progress
 
 __all__ = ["sensitivity"]
 
@@ -80,7 +84,9 @@ def sensitivity(
             "draws, seed and the size of the design are those of the study; load it with others."
         )
     stem = "study" if study.source is None else study.source.stem
-    root = Path(out) if out is not None else Path("results") / f"{stem}.zarr"
+    from asmrisk.results.location import location
+
+    place = location(f"results/{stem}.zarr" if out is None else out)
 
     from asmrisk.results import open_results
     from asmrisk.simulation.engine import executor
@@ -88,97 +94,118 @@ def sensitivity(
 
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
-    _compute(study, root, chosen, progress, simulate)
+    _compute(study, place, chosen, progress, simulate)
 
     from asmrisk.analysis.sensitivity.report import analyze
 
-    return analyze(study, open_results(root, chunked=False), source=str(root))
+    return analyze(study, open_results(place, chunked=False), source=str(place))
 
 
-def _compute(study: Study, root: Path, chosen: Any, progress: Any, simulate: Simulation | None) -> None:
+def _compute(
+    study: Study,
+    place: Location,
+    chosen: AbstractContextManager[Executor],
+    progress: Progress,
+    simulate: Simulation | None,
+) -> None:
     """Compute what is missing, in the store or, for more draws, in one that takes its place."""
-    place = _growing(root)
-    _finish_exchange(root, place)
-    held = _draws_held(root)
-    if held is not None and held > study.draws:
-        raise InputError(
-            f"{root} holds {held} draws of each design point and {study.draws} are asked for: ask for {held} "
-            "with --draws, or give another place with --out."
-        )
+    if isinstance(place, Path):
+        _finish_exchange(place)
+    held = _draws_held(place)
     if held in (None, study.draws):
-        _complete(study, root, None, chosen, progress, simulate)
+        _complete(study, place, None, chosen, progress, simulate)
         return
     assert held is not None
-    _require_same_study(study, root)
-    progress.say(f"{root} holds {held} draws of each design point; computing {study.draws - held} more")
-    _complete(study, place, (str(root), held), chosen, progress, simulate)
-    root.rename(_old(root))
-    _finish_exchange(root, place)
+    if held > study.draws:
+        raise InputError(
+            f"{place} holds {held} draws of each design point and {study.draws} are asked for: ask for "
+            f"{held} with --draws, or give another place with --out."
+        )
+    if not isinstance(place, Path):
+        raise InputError(
+            f"{place} holds {held} draws of each design point. More can be added only to a study in a "
+            f"folder: ask for {held} with --draws, or give another place with --out."
+        )
+    _require_same_study(study, place)
+    more = study.draws - held
+    progress.say(f"{place} holds {held} draws of each design point; computing {more} more of each")
+    _complete(study, _growing(place), (str(place), held), chosen, progress, simulate)
+    place.rename(_old(place))
+    _finish_exchange(place)
 
 
-def _growing(root: Path) -> Path:
+def _growing(place: Path) -> Path:
     """Where a store with more draws is made, to take the place of the one that is there."""
-    return root.with_name(f".{root.name}.growing")
+    return place.with_name(f".{place.name}.growing")
 
 
-def _old(root: Path) -> Path:
-    return root.with_name(f".{root.name}.old")
+def _old(place: Path) -> Path:
+    return place.with_name(f".{place.name}.old")
 
 
-def _finish_exchange(root: Path, place: Path) -> None:
-    """Put the store with more draws in its place; also what a run that was killed here left undone."""
-    old = _old(root)
+def _finish_exchange(place: Path) -> None:
+    """Put a store with more draws in its place; also where a study was killed before it had done so."""
+    old = _old(place)
     if old.exists():
-        if not root.exists():
-            place.rename(root)
+        if not place.exists():
+            _growing(place).rename(place)
         shutil.rmtree(old)
 
 
-def _draws_held(root: Path) -> int | None:
+def _draws_held(place: Location) -> int | None:
     """Give the draws of each design point in a study's store; None if there is none."""
-    description = Description.read(root)
+    from asmrisk.results.store.storage import storage_at
+
+    description = Description.read(storage_at(place))
     if description is None or "study" not in description.provenance:
         return None
     return int(description.provenance["study"]["draws"])
 
 
-def _require_same_study(study: Study, root: Path) -> None:
-    """Refuse to take draws over from a store of another study, or one that is not complete."""
+def _require_same_study(study: Study, place: Path) -> None:
+    """Refuse to take draws over from a store of another study, or from one that is not complete."""
     from asmrisk.results import status
     from asmrisk.study.simulation import study_content
 
     content = study_content(study)
-    state = status(root, verify=True)
+    state = status(place, verify=True)
     if (state.scenario, state.seed, state.kernels) != (content.identity, content.seed, content.kernels):
         raise InputError(
-            f"{root} holds another study, seed or version. Nothing was changed; give another place with "
+            f"{place} holds another study, seed or version. Nothing was changed; give another place with "
             "--out."
         )
     if not state.complete:
         raise InputError(
-            f"{root} is not complete; complete it with its own number of draws, then ask for more."
+            f"{place} is not complete; complete it with its own number of draws, then ask for more."
         )
 
 
 def _complete(
     study: Study,
-    root: Path,
+    place: Location,
     earlier: tuple[str, int] | None,
-    chosen: Any,
-    progress: Any,
+    chosen: AbstractContextManager[Executor],
+    progress: Progress,
     simulate: Simulation | None,
 ) -> None:
     from asmrisk.results.store import Store
-    from asmrisk.simulation.engine import Job, complete
+    from asmrisk.simulation.engine import Interrupted, Job, complete
     from asmrisk.simulation.engine.completion import disk_problem
     from asmrisk.simulation.engine.interruption import interruptible
     from asmrisk.study.simulation import StudySimulation, study_content
 
     simulation = StudySimulation.of(study, earlier) if simulate is None else simulate
-    with interruptible(), ExitStack() as stack:
-        workforce = stack.enter_context(chosen)
-        try:
-            store = stack.enter_context(Store.holding(root, study_content(study), study.points, 1))
-        except OSError as error:
-            raise RunError(f"{disk_problem(error, root)}: nothing was computed yet") from error
-        complete([Job(store, simulation)], workforce, progress)
+    nothing = "nothing was computed yet"
+    begun = False
+    try:
+        with interruptible(), chosen as workforce, ExitStack() as lock:
+            try:
+                store = lock.enter_context(Store.holding(place, study_content(study), study.points, 1))
+            except OSError as error:
+                raise RunError(f"{disk_problem(error, place)}: {nothing}") from error
+            begun = True
+            complete([Job(store, simulation)], workforce, progress)
+    except Interrupted as interruption:
+        if not begun:
+            raise Interrupted(interruption.signal, f"interrupted: {nothing}") from None
+        raise
