@@ -424,7 +424,7 @@ def test_formats_agree(write: Any, folder: Path) -> None:
 
 
 def test_no_share_below_zero_is_printed(write: Any) -> None:
-    """A parameter that moves the outcome, and one of noise alone, whose shares must not look like findings."""
+    """A parameter that moves the outcome, and one of noise alone, whose shares are no findings."""
     study = load_study(write(SOBOL, '["medicare_savings"]'), samples=32)
     steepness = np.array(study.column(0))
     below, lines = 0, []
