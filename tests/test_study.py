@@ -264,6 +264,13 @@ def test_what_is_wrong_with_outcomes_is_said(study: Any, outcomes: str, words: s
     assert any(words in each for each in said), said
 
 
+def test_scenarios_and_studies_are_not_taken_for_each_other() -> None:
+    with pytest.raises(InputError, match=r"midpoint_50.toml: is a scenario, not a study"):
+        load_study(SCENARIOS / "midpoint_50.toml")
+    with pytest.raises(InputError, match=r"is a sensitivity study, not a scenario; `asmrisk sensitivity"):
+        load_scenario(LIBRARY[0])
+
+
 def test_everything_is_said_at_once(study: Any) -> None:
     said = problems(
         study,

@@ -426,6 +426,12 @@ def _chain(path: Path, problems: list[str], above: tuple[Path, ...] = ()) -> lis
     except InputError as error:
         problems.extend(error.problems)
         return []
+    if isinstance(source.data.get("design"), Mapping):
+        problems.append(
+            f"{path}: is a sensitivity study, not a scenario; `asmrisk sensitivity {path}` computes it, and "
+            "with --list only checks it"
+        )
+        return []
     return [*_extended(source, (*above, path), problems), source]
 
 

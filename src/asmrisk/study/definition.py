@@ -182,6 +182,11 @@ def load_study(
     path = Path(path)
     source = read_toml(path)
     problems: list[str] = []
+    if "scenario" not in source.data and source.data.keys() & {"extends", "policy", "population", "behavior"}:
+        raise InputError(
+            f"{path}: is a scenario, not a study; a study names it, scenario = {show(path.name)}, and says under "
+            "[parameters] what to vary"
+        )
     for key, given in source.data.items():
         if key not in _KEYS:
             best = nearest(key, _KEYS)
