@@ -296,7 +296,7 @@ def summarize(
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Key of all random numbers; the study's.")
 @click.option("--samples", type=click.IntRange(1), help="Size of a Latin hypercube or Sobol design.")
 @click.option("--trajectories", type=click.IntRange(1), help="Size of a Morris design.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write.  [default: results/STUDY.zarr]")
+@click.option("--out", type=_Place(), help="Where to write.  [default: results/STUDY.zarr]")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
 @click.option("--processes", is_flag=True, help="Make the workers processes of this machine.")
 @click.option(
@@ -323,7 +323,7 @@ def sensitivity(
     seed: int | None,
     samples: int | None,
     trajectories: int | None,
-    out: Path | None,
+    out: Location | None,
     workers: int | None,
     processes: bool,
     scheduler: str | None,
