@@ -22,9 +22,11 @@ from asmrisk.population.roster import REQUIRED
 from asmrisk.results.schema import variables
 from asmrisk.rule.definitions import measures_of
 from asmrisk.scenario import load_scenario, scenario_from_dict
+from asmrisk.study import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+STUDIES = ROOT / "scenarios" / "studies"
 TEXT = README.read_text()
 
 # ------------------------------------------------------------------------------- generated tables
@@ -63,6 +65,21 @@ def _scenarios() -> str:
                 f"`scenarios/{path.name}`",
                 f"{each.title}. {' '.join(each.description.split())}",
                 each.reference,
+            )
+            for path, each in loaded
+        ),
+    )
+
+
+def _studies() -> str:
+    loaded = [(path, tomllib.loads(path.read_text())) for path in sorted(STUDIES.glob("*.toml"))]
+    return _table(
+        ("file", "what it is", "method"),
+        (
+            (
+                f"`scenarios/studies/{path.name}`",
+                f"{each['title']}. {each['description']}",
+                f"`{each['design']['method']}`",
             )
             for path, each in loaded
         ),
@@ -125,6 +142,7 @@ def _parameters() -> str:
 GENERATED = {
     "metrics": _metrics,
     "scenarios": _scenarios,
+    "studies": _studies,
     "clinician-table": _clinician_table,
     "variables": _variables,
     "parameters": _parameters,
@@ -244,7 +262,8 @@ def test_no_paths_of_a_machine_and_no_hosts() -> None:
 
 # ------------------------------------------------------------------------------- examples run
 
-TOML = [text for language, text in BLOCKS if language == "toml"]
+TOML = [text for language, text in BLOCKS if language == "toml" and "[design]" not in text]
+STUDY = [text for language, text in BLOCKS if language == "toml" and "[design]" in text]
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 #: What is printed of the worked example is exact: it does not depend on the simulation.
 EXACT = "S = 1.763288"
@@ -255,6 +274,13 @@ def test_scenario_examples_are_valid(text: str) -> None:
     assert text.startswith("# ")
     scenario = scenario_from_dict(tomllib.loads(text), folder=ROOT)
     assert scenario.differences() or scenario.uncertainty
+
+
+@pytest.mark.parametrize("text", STUDY, ids=lambda text: text.split()[1])
+def test_study_examples_are_valid(text: str, tmp_path: Path) -> None:
+    assert text.startswith("# ")
+    (tmp_path / "study.toml").write_text(text.replace('"scenarios/', f'"{ROOT}/scenarios/'))
+    assert load_study(tmp_path / "study.toml").points > 1
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +297,13 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     }
     for name, scenario in (runs | {"what_if": what_if}).items():
         asmrisk.run(scenario, draws=4, out=folder / "results" / f"{name}.zarr", workers=1, quiet=True)
+    studies = folder / "scenarios" / "studies"
+    studies.mkdir(parents=True)
+    for path in STUDIES.glob("*.toml"):
+        (studies / path.name).write_text(path.read_text())
+    (folder / "scenarios" / "baseline.toml").write_text(
+        f'extends = "{ROOT}/scenarios/baseline.toml"\n[population]\nclinicians = 200.0\n'
+    )
     return folder
 
 

@@ -389,7 +389,8 @@ def test_noise_alone_has_no_size() -> None:
         (verdicts.of_share, (0.9, 0.05, 0.8, 1.0), "dominates"),
         (verdicts.of_share, (np.nan, np.nan, np.nan, np.nan), "cannot be told"),
         (verdicts.of_size, (0.1, 0.2, -0.3, 0.5), "indistinguishable from zero"),
-        (verdicts.of_size, (0.1, 0.02, 0.06, 0.14), "matters"),
+        (verdicts.of_size, (0.1, 0.02, 0.06, 0.14), "more than zero"),
+        (verdicts.of_share, (0.02, 0.005, 0.01, 0.03), "more than zero, but little"),
     ],
 )
 def test_verdicts(judge: Callable[..., str], numbers: tuple[float, ...], words: str) -> None:

@@ -456,7 +456,7 @@ def test_every_study_of_the_library_runs(path: Path, folder: Path) -> None:
     assert outcomes == set(found.dataset.outcome.values)
     assert {each.parameter for each in found.findings} == set(found.dataset.parameter.values)
     # With so few clinicians there may be nothing but noise; it must be said.
-    said = ("raises", "lowers", "matters", "dominates", "indistinguishable", "exactly zero", "cannot be told")
+    said = ("raises", "lowers", "matters", "dominates", "more than zero", "indistinguishable", "exactly zero", "cannot be told")
     assert all(each.verdict.startswith(said) for each in found.findings)
     text = found.to_text()
     assert all(outcome in text for outcome in outcomes)

@@ -114,8 +114,13 @@ def make_design(method: str, settings: Mapping[str, int], factors: Sequence[Fact
     Raises
     ------
     InputError
-        If the factors do not suit the method, or there would be more than 100,000 points.
+        If the factors do not suit the method (one value is enough for one at a time only), or there would
+        be more than 100,000 points.
     """
+    if method != "one_at_a_time":
+        few = [factor.name for factor in factors if factor.levels < 2]
+        if few:
+            raise InputError(f"{method} needs two values or more of every factor; {few[0]} has one")
     rows, words = _PLANS[method](settings, factors)
     place = _placer(method)
     changes = tuple(_changes(row, factors, place) for row in rows)

@@ -309,8 +309,8 @@ class _Reader:
             meant = f"; did you mean {best}?" if best else "; beside values stand weights and with"
             self.problem((*keys, key), f"unknown key{meant}", f"{label}.{key}")
         values = spec["values"]
-        if not isinstance(values, list) or len(values) < 2:
-            text = f"{show(values)} is not allowed; allowed: a list of two values or more"
+        if not isinstance(values, list) or not values:
+            text = f"{show(values)} is not allowed; allowed: a list of values"
             self.problem((*keys, "values"), text, f"{label}.values")
             return None
         for value in values:

@@ -10,7 +10,7 @@ __all__ = ["of_effect", "of_share", "of_size"]
 ZERO = "indistinguishable from zero"
 EXACTLY_ZERO = "exactly zero: the same in every draw"
 
-#: A share from which a parameter is said to dominate, and up to which nothing more need be said of it.
+#: A share from which a parameter is said to dominate, and one that is little.
 _DOMINATES, _LITTLE = 0.5, 0.05
 
 
@@ -65,6 +65,8 @@ def of_share(value: float, error: float, low: float, high: float) -> str:
         return EXACTLY_ZERO
     if low <= 0.0:
         return ZERO if high <= _LITTLE else f"{ZERO}; at most {min(high, 1.0):.0%}"
+    if high <= _LITTLE:
+        return "more than zero, but little"
     return "dominates" if low > _DOMINATES else "matters"
 
 
@@ -85,4 +87,4 @@ def of_size(value: float, error: float, low: float, high: float) -> str:
         return "not defined"
     if value == 0.0 and error == 0.0:
         return EXACTLY_ZERO
-    return ZERO if low <= 0.0 else "matters"
+    return ZERO if low <= 0.0 else "more than zero"
