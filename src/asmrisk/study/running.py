@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.manifest import Description
+from asmrisk.results.description import Description
 from asmrisk.study.definition import Study, load_study
 
 if TYPE_CHECKING:
