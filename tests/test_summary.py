@@ -220,7 +220,7 @@ def test_undefined_draws_are_left_out_and_counted(store):
 def test_formats_hold_the_same_numbers(store):
     summary = summarize(store)
     table = summary.table()
-    assert list(table.columns) == ["metric", "units", *BY, "quantile", *STATISTICS]
+    assert list(table.columns) == ["metric", "units", *BY, "quantile", *STATISTICS, "partial"]
     read = pd.read_csv(io.StringIO(summary.to_csv()), dtype={"mean": str})
     assert [float(text) for text in read["mean"]] == list(table["mean"])
     parsed = json.loads(summary.to_json())

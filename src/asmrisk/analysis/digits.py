@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["decimals", "number", "with_error"]
+__all__ = ["decimals", "number", "with_error", "with_interval"]
 
 #: Significant digits of a number whose error is not known.
 _DIGITS_WITHOUT_ERROR = 4
@@ -83,3 +83,28 @@ def with_error(value: float, error: float) -> str:
     """
     shown = "0" if error == 0.0 else number(error, error)
     return f"{number(value, error)} ± {shown}"
+
+
+def with_interval(value: float, low: float, high: float, error: float) -> str:
+    """Write a value and the interval that holds the true one.
+
+    Parameters
+    ----------
+    value, low, high : float
+        In the same unit; ends of NaN are left out.
+    error : float
+        As of `number`, for instance a quarter of a 95% interval.
+
+    Returns
+    -------
+    str
+        All to the digits that the error supports.
+
+    Examples
+    --------
+    >>> with_interval(135.6789, 134.2, 136.4, 0.55), with_interval(2.0, float("nan"), 3.0, float("nan"))
+    ('135.68 (134.20 to 136.40)', '2.000 (interval n/a)')
+    """
+    if math.isnan(low) or math.isnan(high):
+        return f"{number(value, error)} (interval n/a)"
+    return f"{number(value, error)} ({number(low, error)} to {number(high, error)})"

@@ -40,6 +40,9 @@ class Metric:
         Results have it by cohort.
     by_specialty : bool
         Results have it by specialty and practice size too, with ``specialty_`` before name and weight.
+    high_is_worse : bool
+        The tail to look at is that of large values: of spending, and of shares penalized. Of everything else
+        it is that of small values: Medicare saves less, clinicians are paid less.
     """
 
     name: str
@@ -49,14 +52,15 @@ class Metric:
     weight: str = ""
     by_cohort: bool = True
     by_specialty: bool = False
+    high_is_worse: bool = False
 
 
 _DECLARED = (
     Metric("participants", "Clinicians measured", "count", by_specialty=True),
     Metric("scored", "Clinicians with a final score", "count", by_specialty=True),
-    Metric("zero_scores", "Clinicians with a score of zero", "count"),
+    Metric("zero_scores", "Clinicians with a score of zero", "count", high_is_worse=True),
     Metric("episodes", "Episodes", "count"),
-    Metric("episode_spending", "Episode spending", "USD"),
+    Metric("episode_spending", "Episode spending", "USD", high_is_worse=True),
     Metric("part_b_paid", "Part B at stake", "USD", by_specialty=True),
     Metric("incentive_pool", "Incentive pool", "USD"),
     Metric("payment_year_part_b", "Part B in the payment year", "USD"),
@@ -64,7 +68,15 @@ _DECLARED = (
     Metric("retained_savings", "Retained savings", "USD"),
     Metric("episode_savings", "Episode savings", "USD"),
     Metric("medicare_savings", "Medicare savings", "USD"),
-    Metric("penalized_share", "Share penalized", "fraction", "mean", "scored", by_specialty=True),
+    Metric(
+        "penalized_share",
+        "Share penalized",
+        "fraction",
+        "mean",
+        "scored",
+        by_specialty=True,
+        high_is_worse=True,
+    ),
     Metric(
         "mean_adjustment_factor",
         "Mean adjustment factor",
@@ -112,7 +124,7 @@ def check_by(by: Sequence[str]) -> tuple[str, ...]:
     names = {_SHORT.get(name, name) for name in by}
     problems = []
     for name in sorted(names - set(BY)):
-        like = nearest(name, BY)
+        like = nearest(name, ("year", *BY))
         hint = f"is {like!r} meant? " if like else ""
         problems.append(f"--by: {name!r} is no label; {hint}Allowed are year, {', '.join(BY[1:])}.")
     if problems:

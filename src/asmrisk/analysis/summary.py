@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +11,17 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from asmrisk.analysis.cells import interval_cell, mean_cell, range_cell, sd_cell
 from asmrisk.analysis.clinician_risk import clinician_tables, clinicians
-from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.estimates import mean, quantile, ranks, standard_deviation
-from asmrisk.analysis.metrics import BY, METRICS, check_by, check_metric, metric_draws
-from asmrisk.errors import InputError
+from asmrisk.analysis.long_table import ALL, long_table, ordinal, records, row_label, to_json
+from asmrisk.analysis.metrics import BY, METRICS
+from asmrisk.analysis.outcomes import check_metrics, open_outcomes
+from asmrisk.analysis.tail import check_tail, probability, tail_risk, warn_of_few_draws
+from asmrisk.analysis.text_tables import scale_of, tables
 from asmrisk.rule.definitions import COHORTS
 
-__all__ = ["STATISTICS", "Summary", "summarize"]
+__all__ = ["STATISTICS", "Summary", "estimates_of", "summarize", "tail_statistics", "tail_tag"]
 
 #: Levels of the quantiles over draws.
 LEVELS = (0.05, 0.5, 0.95)
@@ -41,11 +42,9 @@ _MONEY = (
     ("net_adjustment", "retained_savings"),
     ("episode_savings", "medicare_savings"),
 )
+#: Dollars that may flow either way.
+_SIGNED = ("net_adjustment", "retained_savings", "episode_savings", "medicare_savings")
 _FACTOR_LEVELS = (0.01, 0.05, 0.5, 0.95, 0.99)
-_ALL = "all"
-
-#: Columns of the narrowest terminal that text is made for.
-WIDTH = 80
 
 
 @dataclass(frozen=True)
@@ -55,18 +54,20 @@ class Summary:
     Attributes
     ----------
     dataset : xarray.Dataset
-        Dimension ``statistic`` (`STATISTICS`), then labels. A name ending in ``_total`` is over all five
-        performance years.
+        Dimension ``statistic`` (`STATISTICS`, then those of `tail_statistics`), then labels. A name ending in
+        ``_total`` is over all five performance years.
     title : str
         Of the scenario.
     source : str
         Where the results are; empty for a dataset in memory.
     seed : int or None
         Of the run.
-    partial : bool
-        The run is not finished.
+    partial : str
+        How much of the run is finished, if not all; otherwise empty.
     standard : bool
         The summary that ends a run, not one of chosen metrics.
+    tail : tuple of float
+        Probabilities of the tails asked for.
     clinicians : xarray.Dataset or None
         What `asmrisk.analysis.clinicians` gives, where a scenario has a roster.
     """
@@ -75,8 +76,9 @@ class Summary:
     title: str
     source: str
     seed: int | None
-    partial: bool
+    partial: str
     standard: bool
+    tail: tuple[float, ...] = ()
     clinicians: xr.Dataset | None = None
 
     @property
@@ -91,30 +93,11 @@ class Summary:
         -------
         pandas.DataFrame
             One row for each metric and label: ``metric``, ``units``, the labels (``all`` where not told
-            apart), ``quantile`` (of quantile metrics), and `STATISTICS`.
+            apart), ``quantile`` (of quantile metrics), the statistics, and ``partial`` (the run is not
+            finished).
         """
-        parts = []
-        for name, array in self.dataset.data_vars.items():
-            if array.ndim == 1:
-                frame = pd.DataFrame([dict(zip(STATISTICS, array.values.tolist(), strict=True))])
-            else:
-                frame = array.to_dataset("statistic").to_dataframe().reset_index()
-            if "cohort" in array.coords and "cohort" not in array.dims:
-                homes = dict(zip(array.specialty.values, array.cohort.values, strict=True))
-                frame["cohort"] = frame["specialty"].map(homes)
-            frame["metric"] = str(name).removesuffix("_total")
-            frame["units"] = array.attrs["units"]
-            parts.append(frame)
-        table = pd.concat(parts, ignore_index=True)
-        for label in BY:
-            known = (
-                table[label].astype(object) if label in table else pd.Series(None, table.index, dtype=object)
-            )
-            table[label] = [_plain(each) for each in known]
-        if "quantile" not in table:
-            table["quantile"] = np.nan
-        table["draws"] = table["draws"].astype(np.int64)
-        return table[["metric", "units", *BY, "quantile", *STATISTICS]]
+        table = long_table(self.dataset.rename({name: _key(name) for name in self.dataset.data_vars}))
+        return table.assign(partial=bool(self.partial))
 
     def to_csv(self) -> str:
         """Give `table` as CSV text with all digits."""
@@ -122,25 +105,20 @@ class Summary:
 
     def to_json(self) -> str:
         """Give the summary as JSON text with all digits; what is not defined is null."""
-        rows = [
-            {
-                key: None if isinstance(value, float) and not math.isfinite(value) else value
-                for key, value in row.items()
-            }
-            for row in self.table().to_dict("records")
-        ]
         head = {
             "title": self.title,
             "results": self.source,
             "draws": self.draws,
             "seed": self.seed,
-            "partial": self.partial,
+            "partial": bool(self.partial),
+            "finished": self.partial or "all draws",
         }
-        return json.dumps(head | {"estimates": rows}, indent=1, allow_nan=False)
+        return to_json(head | {"estimates": records(self.table().drop(columns="partial"))})
 
     def to_text(self) -> str:
         """Give the summary for a terminal of 80 columns, each number to the digits its error supports."""
         lines = [*self._head(), *(self._standard() if self.standard else self._chosen())]
+        lines += self._tails()
         if self.source:
             lines += ["", f"Results: {self.source}"]
         return "\n".join(lines)
@@ -149,7 +127,7 @@ class Summary:
         seed = "" if self.seed is None else f", seed {self.seed}"
         lines = [f"{self.title}: {self.draws:,} {'draw' if self.draws == 1 else 'draws'}{seed}"]
         if self.partial:
-            lines.append("The run is not finished: these are the draws there are.")
+            lines.append(f"The run is not finished: {self.partial}.")
         lines.append("Mean ± standard error of the mean; 5-95%: range of draws. Nominal dollars.")
         if self.draws < 2:
             lines.append("One draw has no standard error (n/a); add draws to learn how far to trust it.")
@@ -168,30 +146,30 @@ class Summary:
             for name in pair:
                 arrays = [self._estimate(name, year) for year in (*years, None)]
                 columns = [
-                    [_mean(array, 1e-6) for array in arrays],
-                    [_range(array, 1e-6) for array in arrays],
+                    [mean_cell(array, 1e-6) for array in arrays],
+                    [range_cell(array, 1e-6) for array in arrays],
                 ]
                 groups.append((f"{METRICS[name].title}, $ million", ["mean ± error", "5-95%"], columns))
-            lines += _tables(labels, groups)
+            lines += tables(labels, groups)
         for cohort in COHORTS:
             factors = self.dataset["adjustment_factor_quantile"].sel(cohort=cohort)
             columns = [
-                [_mean(factors.sel(performance_year=year, quantile=level), 100) for year in years]
+                [mean_cell(factors.sel(performance_year=year, quantile=level), 100) for year in years]
                 for level in _FACTOR_LEVELS
             ]
             title = f"Adjustment factor, %: percentiles of {cohort.replace('_', ' ')} clinicians"
-            lines += _tables(labels[:-1], [(title, [_ordinal(level) for level in _FACTOR_LEVELS], columns)])
+            lines += tables(labels[:-1], [(title, [ordinal(level) for level in _FACTOR_LEVELS], columns)])
         sizes = [str(size) for size in self.dataset.practice_size.values]
         columns = [
             [
-                _mean(self._estimate("penalized_share", year).sel(practice_size=size), 100)
+                mean_cell(self._estimate("penalized_share", year).sel(practice_size=size), 100)
                 for year in (*years, None)
             ]
             for size in sizes
         ]
-        lines += _tables(labels, [("Share penalized, %, by practice size", sizes, columns)])
+        lines += tables(labels, [("Share penalized, %, by practice size", sizes, columns)])
         for rows, columns_of in [] if self.clinicians is None else clinician_tables(self.clinicians):
-            lines += _tables(rows, columns_of)
+            lines += tables(rows, columns_of)
         return lines
 
     def _estimate(self, name: str, year: int | None) -> xr.DataArray:
@@ -201,29 +179,44 @@ class Summary:
 
     def _chosen(self) -> list[str]:
         lines = []
-        table = self.table()
-        for name, rows in table.groupby("metric", sort=False):
+        for name, rows in self.table().groupby("metric", sort=False):
             metric = METRICS[str(name)]
-            scale, units = _scale(metric.units, rows["mean"].abs().max())
-            labels = [
-                " ".join(
-                    [
-                        str(row[label]).replace("_", " ")
-                        for label in BY
-                        if row[label] != _ALL and not (label == "cohort" and row["specialty"] != _ALL)
-                    ]
-                    + ([] if math.isnan(row["quantile"]) else [_ordinal(row["quantile"])])
-                )
-                or _ALL
-                for _, row in rows.iterrows()
-            ]
+            scale, units = scale_of(metric.units, rows["mean"].abs().max())
+            cells = [row for _, row in rows.iterrows()]
             columns = [
-                [_mean(row, scale) for _, row in rows.iterrows()],
-                [_spread(row, scale) for _, row in rows.iterrows()],
-                [_range(row, scale) for _, row in rows.iterrows()],
+                [mean_cell(row, scale) for row in cells],
+                [sd_cell(row, scale) for row in cells],
+                [range_cell(row, scale) for row in cells],
             ]
             heads = ["mean ± error", "SD ± error", "5-95%"]
-            lines += _tables(labels, [(f"{metric.title}{units}", heads, columns)])
+            lines += tables([row_label(row) for row in cells], [(f"{metric.title}{units}", heads, columns)])
+        return lines
+
+    def _tails(self) -> list[str]:
+        """Show where the worst draws begin and their mean, and how likely it is that money flows backward."""
+        if not self.tail:
+            return []
+        table = self.table()
+        if self.standard:
+            table = table[(table["performance_year"] == ALL) & (table["practice_size"] == ALL)]
+        lines: list[str] = []
+        for level in self.tail:
+            for units, rows in table.groupby("units", sort=False):
+                scale, shown = scale_of(str(units), rows["mean"].abs().max())
+                cells = [row for _, row in rows.iterrows()]
+                tag = tail_tag(level)
+                columns = [
+                    [interval_cell(row, scale, tag) for row in cells],
+                    [mean_cell(row, scale, f"{tag}_mean") for row in cells],
+                ]
+                title = f"The worst {100 * level:g}% of draws{shown}"
+                heads = ["begin at (95% interval)", "their mean ± error"]
+                lines += tables([_full_label(row) for row in cells], [(title, heads, columns)])
+        cells = [row for _, row in table.iterrows() if row["metric"] in _SIGNED]
+        if cells:
+            column = [interval_cell(row, 100.0, "below_zero") for row in cells]
+            title = "Probability of less than $0, %"
+            lines += tables([_full_label(row) for row in cells], [(title, ["(95% interval)"], [column])])
         return lines
 
 
@@ -232,6 +225,7 @@ def summarize(
     *,
     by: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
+    tail: Sequence[float] = (),
     partial: bool = False,
 ) -> Summary:
     """Summarize the results of a run.
@@ -246,6 +240,8 @@ def summarize(
         Names out of `asmrisk.analysis.METRICS`. With neither `by` nor `metrics` the summary is the one that
         ends a run: dollars by performance year and over all five, percentiles of the adjustment factor by
         cohort, shares penalized by practice size. With `by` alone it has every metric kept by these labels.
+    tail : sequence of float
+        Probabilities of tails: 0.05 asks for the worst twentieth of draws.
     partial : bool
         Take the finished draws of a run that is not finished.
 
@@ -257,29 +253,30 @@ def summarize(
     Raises
     ------
     InputError
-        If there are no such results, they are not finished, or a label or metric is not among those allowed.
-    """
-    labels = check_by(by or ())
-    if metrics is None:
-        wanted = [name for name in METRICS if _kept(name, labels)]
-    else:
-        wanted = list(dict.fromkeys(metrics))
-        problems: list[str] = []
-        for name in wanted:
-            try:
-                check_metric(name, labels)
-            except InputError as error:
-                problems += error.problems
-        if problems:
-            raise InputError(problems)
-    source = ""
-    if not isinstance(results, xr.Dataset):
-        from asmrisk.results import open_results
+        If there are no such results, they are not finished, or a label, metric or probability is not among
+        those allowed.
 
-        source = os.fspath(results)
-        results = open_results(results, partial=partial, chunked=False)
-    if "draw" not in results.sizes or not results.sizes["draw"]:
-        raise InputError(f"{source or 'the dataset'} holds no draws; there is nothing to summarize.")
+    Warns
+    -----
+    FewDrawsWarning
+        If a tail holds fewer than ten draws on average.
+
+    Examples
+    --------
+    >>> import numpy as np, xarray as xr
+    >>> savings = np.arange(1000.0).reshape(100, 5, 2)
+    >>> results = xr.Dataset(
+    ...     {"medicare_savings": (("draw", "performance_year", "cohort"), savings)},
+    ...     coords={"performance_year": [2027, 2028, 2029, 2030, 2031]},
+    ... )
+    >>> summary = summarize(results, metrics=["medicare_savings"])
+    >>> float(summary.dataset.medicare_savings.sel(statistic="mean"))
+    4995.0
+    """
+    wanted, labels = check_metrics(metrics, by or ())
+    tail = check_tail(tail)
+    outcomes = open_outcomes(results, partial=partial)
+    warn_of_few_draws(tail, outcomes.count)
 
     standard = by is None and metrics is None
     plan: list[tuple[str, str, tuple[str, ...]]] = []
@@ -291,124 +288,89 @@ def summarize(
         plan.append(("penalized_share_total", "penalized_share", BY[3:]))
     else:
         plan = [(name, name, labels) for name in wanted]
-    estimates = {key: _estimates(metric_draws(results, name, each)) for key, name, each in plan}
-    dataset = xr.Dataset(estimates, attrs={"draws": int(results.sizes["draw"])})
-    origin = json.loads(results.attrs.get("provenance", "{}"))
+    estimates = {
+        key: estimates_of(outcomes.draws(name, each), tail, METRICS[name].high_is_worse)
+        for key, name, each in plan
+    }
+    source = outcomes.source
     return Summary(
-        dataset,
-        title=origin.get("scenario", {}).get("title") or "Results",
+        xr.Dataset(estimates, attrs={"draws": outcomes.count}),
+        title=outcomes.title,
         source=source,
-        seed=origin.get("seed"),
-        partial=bool(results.attrs.get("partial", False)),
+        seed=outcomes.seed,
+        partial=outcomes.partial,
         standard=standard,
+        tail=tail,
         clinicians=clinicians(source, partial=partial)
-        if source and standard and "roster" in origin
+        if source and standard and "roster" in outcomes.provenance
         else None,
     )
 
 
-def _kept(name: str, by: Sequence[str]) -> bool:
-    return METRICS[name].by_specialty or not {"specialty", "practice_size"} & set(by)
+def tail_tag(level: float) -> str:
+    """Give the name of the worst draws among the statistics.
+
+    Parameters
+    ----------
+    level : float
+        Their probability.
+
+    Returns
+    -------
+    str
+        For example ``worst_5``.
+    """
+    return f"worst_{100.0 * level:g}"
 
 
-def _estimates(draws: xr.DataArray) -> xr.DataArray:
-    """Give the `STATISTICS` of each label."""
+def tail_statistics(tail: Sequence[float]) -> tuple[str, ...]:
+    """Name what is told of tails.
+
+    Parameters
+    ----------
+    tail : sequence of float
+        Their probabilities.
+
+    Returns
+    -------
+    tuple of str
+        For each, with the unit and sign of the metric: where the worst draws begin (value at risk) with the
+        ends of a 95% interval, and their mean (tail value at risk) with its standard error; then the
+        probability of an outcome below zero with an exact 95% interval. Empty without tails.
+    """
+    parts = ("", "_low", "_high", "_mean", "_mean_error")
+    names = [f"{tail_tag(level)}{part}" for level in tail for part in parts]
+    return (*names, "below_zero", "below_zero_low", "below_zero_high") if names else ()
+
+
+def estimates_of(draws: xr.DataArray, tail: Sequence[float], high_is_worse: bool) -> xr.DataArray:
+    """Give the statistics of each label."""
     x = draws.values
     center, spread = mean(x), standard_deviation(x)
     rows: list[Any] = [center.draws, *center[:2], *spread[:2]]
     for level in LEVELS:
         rows += quantile(x, level)[:3]
+    for level in tail:
+        rows += tail_risk(x, level, high_is_worse=high_is_worse)
+    if tail:
+        share = probability(np.where(np.isnan(x), np.nan, x < 0.0))
+        rows += [share.value, share.low, share.high]
     coordinates = {name: each for name, each in draws.coords.items() if "draw" not in each.dims}
+    names = np.array((*STATISTICS, *tail_statistics(tail)), dtype=object)
     return xr.DataArray(
         np.stack([np.asarray(row, dtype=np.float64) for row in rows]),
         dims=("statistic", *draws.dims[1:]),
-        coords=coordinates | {"statistic": np.array(STATISTICS, dtype=object)},
+        coords=coordinates | {"statistic": names},
         attrs=draws.attrs,
     )
 
 
-_Cell = xr.DataArray | pd.Series
+def _full_label(row: pd.Series) -> str:
+    label = row_label(row)
+    return METRICS[row["metric"]].title + ("" if label == ALL else f", {label}")
 
 
-def _read(cell: _Cell, name: str) -> float:
-    return float(cell.sel(statistic=name) if isinstance(cell, xr.DataArray) else cell[name])
-
-
-def _mean(cell: _Cell, scale: float) -> str:
-    return with_error(_read(cell, "mean") * scale, _read(cell, "mean_error") * scale)
-
-
-def _spread(cell: _Cell, scale: float) -> str:
-    if math.isnan(_read(cell, "sd")):
-        return "n/a"
-    return with_error(_read(cell, "sd") * scale, _read(cell, "sd_error") * scale)
-
-
-def _range(cell: _Cell, scale: float) -> str:
-    """Write the 5% and 95% quantiles over draws, to the digits that the wider of their intervals supports."""
-    if _read(cell, "draws") < 2:
-        return "n/a"
-    ends = ("p05", "p95")
-    # A 95% interval is about four standard errors wide.
-    error = max((_read(cell, f"{end}_high") - _read(cell, f"{end}_low")) / 4.0 for end in ends)
-    if math.isnan(error):  # too few draws for an interval: no better than one draw's spread
-        error = _read(cell, "sd")
-    return " to ".join(number(_read(cell, end) * scale, error * scale) for end in ends)
-
-
-def _plain(label: Any) -> Any:
-    if label is None or (isinstance(label, float) and math.isnan(label)):
-        return _ALL
-    return label if isinstance(label, str) else int(label)
-
-
-def _scale(units: str, largest: float) -> tuple[float, str]:
-    if units == "fraction":
-        return 100.0, ", %"
-    if units == "USD":
-        return (1e-6, ", $ million") if largest >= 1e5 else (1.0, ", $")
-    return 1.0, {"points": ", points"}.get(units, "")
-
-
-def _ordinal(level: float) -> str:
-    percent = round(100 * level)
-    return f"{percent}{'st' if percent == 1 else 'th'}"
-
-
-_SIGN = " ± "
-
-
-def _folded(columns: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Put errors below their values."""
-    pairs = [[cell.partition(_SIGN) for cell in column] for column in columns]
-    return [
-        [part for value, sign, error in column for part in (value, (sign + error).strip())]
-        for column in pairs
-    ]
-
-
-_Group = tuple[str, Sequence[str], Sequence[Sequence[str]]]
-
-
-def _tables(labels: Sequence[str], groups: Sequence[_Group]) -> list[str]:
-    """Set groups of columns side by side under their titles, or below each other if there is no room."""
-    margin = max(4, *map(len, labels))
-    rows = [" " * margin, " " * margin, *(label.ljust(margin) for label in labels)]
-    for title, heads, columns in groups:
-        block = ["" for _ in labels]
-        head = ""
-        for name, column in zip(heads, columns, strict=True):
-            width = 2 + max(len(name), *map(len, column))
-            head += name.rjust(width)
-            block = [line + cell.rjust(width) for line, cell in zip(block, column, strict=True)]
-        width = max(len(head), len(title) + 2 if len(groups) > 1 else 0)
-        top = "  " + title.center(width - 2) if len(groups) > 1 else title
-        rows = [
-            line + each.rjust(width) if row else (line if len(groups) > 1 else "") + each
-            for row, (line, each) in enumerate(zip(rows, [top, head, *block], strict=True))
-        ]
-    if len(groups) > 1 and max(map(len, rows)) > WIDTH:
-        return [line for group in groups for line in _tables(labels, [group])]
-    if max(map(len, rows)) > WIDTH and any(_SIGN in cell for cell in columns[0]):
-        return _tables([each for label in labels for each in (label, "")], [(title, heads, _folded(columns))])
-    return ["", *(row.rstrip() for row in rows)]
+def _key(name: Any) -> str:
+    """Mark what is over all years, so that the table has the metric's own name."""
+    whole = str(name).removesuffix("_total")
+    return f"{whole}:total" if whole != name else whole
