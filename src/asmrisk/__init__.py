@@ -9,7 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asmrisk.analysis import summarize
+    from asmrisk.analysis import (
+        clinicians,
+        compare,
+        convergence,
+        exceedance,
+        run_to_precision,
+        summarize,
+    )
     from asmrisk.errors import InputError, RunError
     from asmrisk.policy_listing import policy
     from asmrisk.results import open_results, status
@@ -26,12 +33,16 @@ __all__ = [
     "RunError",
     "Scenario",
     "__version__",
+    "clinicians",
+    "compare",
+    "convergence",
+    "exceedance",
     "load_scenario",
     "open_results",
     "policy",
     "replay",
     "run",
-    "run_all",
+    "run_to_precision",
     "score",
     "sensitivity",
     "status",
@@ -44,12 +55,16 @@ _HOMES = {
     "InputError": "errors",
     "RunError": "errors",
     "Scenario": "scenario",
+    "clinicians": "analysis",
+    "compare": "analysis",
+    "convergence": "analysis",
+    "exceedance": "analysis",
     "load_scenario": "scenario",
     "open_results": "results",
     "policy": "policy_listing",
     "replay": "simulation.replay",
     "run": "simulation.engine",
-    "run_all": "simulation.engine",
+    "run_to_precision": "analysis",
     "score": "scoring",
     "sensitivity": "study",
     "status": "results",

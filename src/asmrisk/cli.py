@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,7 +19,7 @@ import click
 from asmrisk.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from asmrisk.results.location import Location
+    from asmrisk.scenario import Scenario
 
 __all__ = ["commands", "main"]
 
@@ -112,6 +113,25 @@ _set_option = click.option(
     multiple=True,
     help="Exchange one value, for example policy.risk_level.2029=0.02; may be repeated.",
 )
+_by_option = click.option(
+    "--by",
+    metavar="LABELS",
+    help="Tell apart by any of year, cohort, specialty, practice_size, with commas between them.",
+)
+_metric_option = click.option(
+    "--metric", "metrics", metavar="NAME", multiple=True, help="Only this metric; may be repeated."
+)
+_partial_option = click.option(
+    "--partial", is_flag=True, help="Take the finished draws of a run that is not finished."
+)
+_format_option = click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to write it; JSON and CSV have all digits.",
+)
 
 
 def _example(command: str) -> str:
@@ -153,6 +173,14 @@ def commands() -> None:
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="Own certificate for the cluster, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key, if in a file of its own.")
 @click.option("--block-size", type=click.IntRange(1, 100_000), help="Draws computed and stored together.")
+@click.option(
+    "--target-se",
+    "targets",
+    metavar="METRIC=ERROR",
+    multiple=True,
+    help="Add draws until the standard error of a metric's mean is at most this, in its unit or relative "
+    "(1%), and --draws (100,000 if not given) at the most; may be repeated.",
+)
 @_set_option
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def run(
@@ -167,6 +195,7 @@ def run(
     tls_cert: Path | None,
     tls_key: Path | None,
     block_size: int | None,
+    targets: tuple[str, ...],
     overrides: tuple[str, ...],
     quiet: bool,
 ) -> None:
@@ -178,10 +207,19 @@ def run(
     """
     from asmrisk.scenario import load_scenario, validate
 
-    if len(scenarios) == 1:
-        checked = [load_scenario(scenarios[0], overrides)]
-    else:
-        checked = validate(*scenarios, overrides=overrides)
+    checked = load_scenario(scenario, overrides)
+    if targets:
+        _run_to_precision(
+            checked,
+            targets,
+            draws=draws,
+            seed=seed,
+            out=out,
+            workers=workers or len(os.sched_getaffinity(0)),
+            block_size=block_size,
+            quiet=quiet,
+        )
+        return
 
     from asmrisk.analysis import summarize
     from asmrisk.simulation.engine import run, run_all, tls_security
@@ -201,6 +239,16 @@ def run(
     }
     stores = [run(checked[0], **options)] if len(checked) == 1 else run_all(checked, **options)
     click.echo("\n\n".join(summarize(store).to_text() for store in stores))
+
+
+def _run_to_precision(scenario: Scenario, targets: Sequence[str], **options: Any) -> None:
+    """Run until the standard errors asked for are reached; if they are not, fail after the summary."""
+    from asmrisk.analysis import run_to_precision, summarize
+
+    precision = run_to_precision(scenario, targets, **options)
+    click.echo(summarize(precision.path).to_text())
+    if not precision.met:
+        raise RunError(precision.shortfall())
 
 
 @commands.command(epilog=_example("asmrisk replay results/baseline.zarr --draw 17 --out draw_17.csv"))
@@ -259,34 +307,127 @@ def status(results: Location, verify: bool) -> None:
     epilog=_example("asmrisk summarize results/baseline.zarr --by year,specialty --metric net_adjustment")
 )
 @_results_argument
+@_by_option
+@_metric_option
 @click.option(
-    "--by",
-    metavar="LABELS",
-    help="Tell apart by any of year, cohort, specialty, practice_size, with commas between them.",
+    "--tail",
+    metavar="PROBABILITIES",
+    help="Tell of the worst draws too: where they begin, their mean, and how likely losses are; for example "
+    "0.05,0.01.",
 )
-@click.option("--metric", "metrics", metavar="NAME", multiple=True, help="Only this metric; may be repeated.")
-@click.option("--partial", is_flag=True, help="Take the finished draws of a run that is not finished.")
 @click.option(
-    "--format",
-    "layout",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="How to write it; JSON and CSV have all digits.",
+    "--convergence",
+    "view",
+    flag_value="convergence",
+    help="Estimates from an eighth, a quarter, half and all of the draws instead.",
 )
+@click.option(
+    "--exceedance",
+    "view",
+    flag_value="exceedance",
+    help="Exceedance curves instead, each point with a 95% band.",
+)
+@_partial_option
+@_format_option
 def summarize(
-    results: Location, by: str | None, metrics: tuple[str, ...], partial: bool, layout: str
+    results: Path,
+    by: str | None,
+    metrics: tuple[str, ...],
+    tail: str | None,
+    view: str | None,
+    partial: bool,
+    layout: str,
 ) -> None:
     """Print the main figures of RESULTS.
 
     Every estimate comes with its standard error. With neither --by nor --metric it prints what a run prints
     at its end; an unknown NAME is answered with the list of metrics.
     """
+    chosen: dict[str, Any] = {"by": _listed(by), "metrics": metrics or None, "partial": partial}
+    if tail is not None:
+        chosen["tail"] = _probabilities(tail)
+    _write(_view(view)(results, **chosen), layout)
+
+
+def _view(name: str | None) -> Callable[..., Any]:
+    if name == "convergence":
+        from asmrisk.analysis import convergence
+
+        return convergence
+    if name == "exceedance":
+        from asmrisk.analysis import exceedance_curves
+
+        return exceedance_curves
     from asmrisk.analysis import summarize
 
-    labels = None if by is None else [label.strip() for label in by.split(",")]
-    summary = summarize(results, by=labels, metrics=metrics or None, partial=partial)
-    write = {"table": summary.to_text, "json": summary.to_json, "csv": summary.to_csv}[layout]
+    return summarize
+
+
+@commands.command(epilog=_example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
+@click.argument("baseline", type=click.Path(path_type=Path))
+@click.argument("reforms", metavar="REFORM...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@_by_option
+@_metric_option
+@click.option(
+    "--replay-draws",
+    type=click.IntRange(0),
+    help="Simulate so many of the common draws again to see which clinicians gain and which lose.  "
+    "[default: 8; 0 with --by, --metric or CSV]",
+)
+@click.option("--roster", type=click.Path(path_type=Path), help="The runs' roster, if it is not here.")
+@_partial_option
+@_format_option
+def compare(
+    baseline: Path,
+    reforms: tuple[Path, ...],
+    by: str | None,
+    metrics: tuple[str, ...],
+    replay_draws: int | None,
+    roster: Path | None,
+    partial: bool,
+    layout: str,
+) -> None:
+    """Compare the results of each REFORM with those of BASELINE, draw by draw.
+
+    Draws share their random numbers: draw 17 of both has the same clinicians, patients and luck. So
+    differences are known far better than either figure, and a reform that changes nothing differs by 0.
+    """
+    from asmrisk.analysis import compare
+
+    if layout == "csv" and replay_draws is None:
+        replay_draws = 0  # Who gains and who loses is not in the CSV table.
+    comparison = compare(
+        baseline,
+        *reforms,
+        by=_listed(by),
+        metrics=metrics or None,
+        replay_draws=replay_draws,
+        roster=roster,
+        partial=partial,
+    )
+    _write(comparison, layout)
+
+
+def _listed(labels: str | None) -> list[str] | None:
+    return None if labels is None else [label.strip() for label in labels.split(",")]
+
+
+def _probabilities(text: str) -> list[float]:
+    """Read probabilities with commas between them, as 0.05 or 5%."""
+    found: list[float] = []
+    for part in (each.strip() for each in text.split(",")):
+        try:
+            found.append(float(part.removesuffix("%")) / (100.0 if part.endswith("%") else 1.0))
+        except ValueError:
+            raise InputError(
+                f"--tail: {part!r} is no probability; write numbers with commas between them, for example "
+                "0.05,0.01."
+            ) from None
+    return found
+
+
+def _write(report: Any, layout: str) -> None:
+    write = {"table": report.to_text, "json": report.to_json, "csv": report.to_csv}[layout]
     click.echo(write().rstrip("\n"))
 
 

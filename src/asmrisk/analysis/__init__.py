@@ -7,17 +7,51 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asmrisk.analysis.clinician_risk import clinicians
+    from asmrisk.analysis.comparison import compare
+    from asmrisk.analysis.comparison_report import Comparison
+    from asmrisk.analysis.convergence import Convergence, convergence
+    from asmrisk.analysis.exceedance import exceedance
+    from asmrisk.analysis.exceedance_report import ExceedanceCurves, exceedance_curves
     from asmrisk.analysis.metrics import METRICS, Metric, metric_draws
+    from asmrisk.analysis.precision import Precision, run_to_precision
     from asmrisk.analysis.summary import Summary, summarize
+    from asmrisk.analysis.tail import FewDrawsWarning
 
-__all__ = ["METRICS", "Metric", "Summary", "clinicians", "metric_draws", "summarize"]
+__all__ = [
+    "METRICS",
+    "Comparison",
+    "Convergence",
+    "ExceedanceCurves",
+    "FewDrawsWarning",
+    "Metric",
+    "Precision",
+    "Summary",
+    "clinicians",
+    "compare",
+    "convergence",
+    "exceedance",
+    "exceedance_curves",
+    "metric_draws",
+    "run_to_precision",
+    "summarize",
+]
 
 _HOMES = {
     "METRICS": "metrics",
+    "Comparison": "comparison_report",
+    "Convergence": "convergence",
+    "ExceedanceCurves": "exceedance_report",
+    "FewDrawsWarning": "tail",
     "Metric": "metrics",
+    "Precision": "precision",
     "Summary": "summary",
     "clinicians": "clinician_risk",
+    "compare": "comparison",
+    "convergence": "convergence",
+    "exceedance": "exceedance",
+    "exceedance_curves": "exceedance_report",
     "metric_draws": "metrics",
+    "run_to_precision": "precision",
     "summarize": "summary",
 }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.estimates import mean, quantile, standard_deviation
+from asmrisk.analysis.penalties import ESTIMATES, Penalties, penalty_tables, risk_levels
+from asmrisk.analysis.tail import check_tail, tail_value_at_risk
 from asmrisk.errors import InputError
 
 __all__ = ["LEVELS", "RISK_LEVEL", "STATISTICS", "clinician_tables", "clinicians", "tail_value_at_risk"]
@@ -20,12 +23,12 @@ __all__ = ["LEVELS", "RISK_LEVEL", "STATISTICS", "clinician_tables", "clinicians
 #: Levels of the quantiles over draws.
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
-#: Level of value at risk and tail value at risk.
+#: Level of value at risk and tail value at risk if no other is asked for.
 RISK_LEVEL = 0.95
 
 #: What is told of each clinician and year, of the draws in which the clinician is measured: their number, and
 #: share of all; mean, standard deviation, and probability of a loss with their standard errors; quantiles and
-#: value at risk (the loss exceeded with probability 1 - `RISK_LEVEL`) with the ends of a 95% interval; tail
+#: value at risk (the loss exceeded with the tail's probability) with the ends of a 95% interval; tail
 #: value at risk (the mean of the losses beyond it) with its standard error. A negative loss is a gain.
 STATISTICS = (
     "draws",
@@ -54,7 +57,13 @@ _UNITS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billi
 _Array = NDArray[np.float64]
 
 
-def clinicians(results: str | os.PathLike[str] | xr.Dataset, *, partial: bool = False) -> xr.Dataset:
+def clinicians(
+    results: str | os.PathLike[str] | xr.Dataset,
+    *,
+    tail: float = 1.0 - RISK_LEVEL,
+    provenance: Mapping[str, Any] | None = None,
+    partial: bool = False,
+) -> xr.Dataset:
     """Estimate what happens to a roster's clinicians.
 
     Parameters
@@ -62,6 +71,11 @@ def clinicians(results: str | os.PathLike[str] | xr.Dataset, *, partial: bool = 
     results : path or xarray.Dataset
         The store that ``asmrisk run`` wrote for a scenario with a roster, or its group ``clinician`` as
         `asmrisk.open_results` gives it.
+    tail : float
+        Probability of the tail that value at risk and tail value at risk are of.
+    provenance : mapping, optional
+        Of a dataset, the content of the main results' attribute of that name; it has the risk level, which
+        says what the maximum penalty is.
     partial : bool
         Take the finished draws of a run that is not finished.
 
@@ -74,20 +88,49 @@ def clinicians(results: str | os.PathLike[str] | xr.Dataset, *, partial: bool = 
         0; ``roster_usd`` by year and ``roster_usd_total``, the sums over all clinicians within each draw,
         whose outcomes hang together.
 
+        Dimension ``estimate`` (`asmrisk.analysis.penalties.ESTIMATES`), then: ``maximum_penalty``, the
+        probability of the largest penalty that there is, by clinician and performance year, of the draws in
+        which the clinician is measured; ``maximum_penalty_ever``, in any of the years, and
+        ``three_penalties``, the probability of a penalty in three consecutive years, by clinician and of all
+        draws; the same preceded by ``roster_``, the probability that at least one clinician has it, and
+        followed by ``_count``, the mean number of those who have. They are left out for a dataset without
+        `provenance`.
+
     Raises
     ------
     InputError
-        If there are no such results, they are not finished or empty, or the scenario had no roster.
+        If there are no such results, they are not finished or empty, the scenario had no roster, or the
+        probability is not between 0 and 0.5.
+
+    Examples
+    --------
+    >>> factor = np.where(np.arange(20)[:, None, None] < 5, -0.02, 0.01) * np.ones((1, 5, 1))
+    >>> dims = ("draw", "performance_year", "clinician")
+    >>> ours = clinicians(
+    ...     xr.Dataset({"adjustment_factor": (dims, factor), "adjustment_usd": (dims, 1e5 * factor)})
+    ... )
+    >>> ours.adjustment_usd_total.sel(statistic="penalty_probability").item()
+    0.25
     """
+    (tail,) = check_tail([tail])
+    drawn: dict[str, _Array] = {}
     if not isinstance(results, xr.Dataset):
         from asmrisk.results import open_results
 
-        results = open_results(results, partial=partial, group="clinician")
+        store = results
+        results = open_results(store, partial=partial, group="clinician")
+        provenance = json.loads(open_results(store, partial=partial).attrs["provenance"])
+        if provenance["uncertainty"]:
+            values = open_results(store, partial=partial, group="knowledge")["parameter_value"]
+            drawn = {str(name): values.sel(parameter=name).values for name in values["parameter"].values}
     if "adjustment_usd" not in results:
         raise InputError("these results are not those of a roster's clinicians; open the group 'clinician'.")
     draws, years, count = (results.sizes[dim] for dim in ("draw", "performance_year", "clinician"))
     if not draws:
         raise InputError("the results hold no draws; there is nothing to estimate.")
+    penalties = None
+    if provenance is not None:
+        penalties = Penalties(draws, years, risk_levels(provenance, drawn))
     width = max(1, int(_TOGETHER // (draws * years)))
     whole = np.zeros((draws, years))
     parts: dict[str, list[_Array]] = {
@@ -98,10 +141,13 @@ def clinicians(results: str | os.PathLike[str] | xr.Dataset, *, partial: bool = 
     for first in range(0, count, width):
         some = results.isel(clinician=slice(first, first + width))
         dollars = np.asarray(some["adjustment_usd"].values, dtype=np.float64)
-        parts["adjustment_factor"].append(_estimates(some["adjustment_factor"].values))
-        parts["adjustment_usd"].append(_estimates(dollars))
+        factor = np.asarray(some["adjustment_factor"].values, dtype=np.float64)
+        if penalties is not None:
+            penalties.add(factor)
+        parts["adjustment_factor"].append(_estimates(factor, tail))
+        parts["adjustment_usd"].append(_estimates(dollars, tail))
         paid = np.where(np.isnan(dollars), 0.0, dollars)
-        parts["adjustment_usd_total"].append(_estimates(paid.sum(axis=1)))
+        parts["adjustment_usd_total"].append(_estimates(paid.sum(axis=1), tail))
         whole += paid.sum(axis=2)
     by_year = ("statistic", "performance_year", "clinician")
     fraction, usd = {"units": "fraction"}, {"units": "USD"}
@@ -111,52 +157,18 @@ def clinicians(results: str | os.PathLike[str] | xr.Dataset, *, partial: bool = 
             "adjustment_factor": (by_year, joined["adjustment_factor"], fraction),
             "adjustment_usd": (by_year, joined["adjustment_usd"], usd),
             "adjustment_usd_total": (("statistic", "clinician"), joined["adjustment_usd_total"], usd),
-            "roster_usd": (("statistic", "performance_year"), _estimates(whole), usd),
-            "roster_usd_total": (("statistic",), _estimates(whole.sum(axis=1)), usd),
-        },
+            "roster_usd": (("statistic", "performance_year"), _estimates(whole, tail), usd),
+            "roster_usd_total": (("statistic",), _estimates(whole.sum(axis=1), tail), usd),
+        }
+        | ({} if penalties is None else penalties.variables()),
         coords={"statistic": np.array(STATISTICS, dtype=object)}
+        | ({} if penalties is None else {"estimate": np.array(ESTIMATES, dtype=object)})
         | {name: each for name, each in results.coords.items() if "draw" not in each.dims},
-        attrs={"draws": draws, "risk_level": RISK_LEVEL},
+        attrs={"draws": draws, "risk_level": 1.0 - tail},
     )
 
 
-def tail_value_at_risk(losses: _Array, level: float = RISK_LEVEL) -> tuple[_Array, _Array]:
-    """Estimate the mean of the losses beyond a quantile.
-
-    Parameters
-    ----------
-    losses : ndarray of float64, shape (n, ...)
-        One entry a draw; NaN where there is none.
-    level : float
-        Level of the quantile.
-
-    Returns
-    -------
-    value, error : ndarray of float64, shape (...)
-        The mean of the largest (1 - level) n losses, the last of them counted in part (Acerbi and Tasche,
-        Journal of Banking & Finance 26, 2002), and its standard error: of the mean of q + max(loss - q, 0) /
-        (1 - level), with q the quantile that makes it least (Manistre and Hancock, North American Actuarial
-        Journal 9, 2005). No error from fewer than two draws.
-
-    Examples
-    --------
-    >>> value, error = tail_value_at_risk(np.arange(1.0, 101.0), 0.95)
-    >>> float(value)
-    98.0
-    """
-    x = np.asarray(losses, dtype=np.float64)
-    # Missing losses sort first, below all others: rank from the top.
-    ordered = -np.sort(-x, axis=0)
-    n = len(x) - np.isnan(x).sum(axis=0)
-    # The tail's last draw is the quantile; counted down from the largest.
-    last = np.clip(np.ceil((1.0 - level) * n - 1e-9).astype(np.int64), 1, None) - 1
-    cut = np.take_along_axis(ordered, last[None] if x.ndim > 1 else np.array([last]), axis=0)[0]
-    beyond = cut + np.where(np.isnan(x), np.nan, np.maximum(x - cut, 0.0)) / (1.0 - level)
-    estimate = mean(beyond)
-    return estimate.value, estimate.error
-
-
-def _estimates(draws: Any) -> _Array:
+def _estimates(draws: Any, tail: float) -> _Array:
     """Give the `STATISTICS` along the first axis, which was the draws."""
     x = np.asarray(draws, dtype=np.float64)
     there = ~np.isnan(x)
@@ -166,21 +178,23 @@ def _estimates(draws: Any) -> _Array:
     rows: list[Any] = [center.draws, *measured[:2], *center[:2], *spread[:2], *lost[:2]]
     for level in LEVELS:
         rows += quantile(x, level)[:3]
-    rows += quantile(-x, RISK_LEVEL)[:3]
-    rows += tail_value_at_risk(-x)
+    rows += quantile(-x, 1.0 - tail)[:3]
+    rows += tail_value_at_risk(-x, 1.0 - tail)
     return np.stack([np.asarray(row, dtype=np.float64) for row in rows])
 
 
 _Table = tuple[list[str], list[tuple[str, Sequence[str], Sequence[Sequence[str]]]]]
 
 
-def clinician_tables(estimates: xr.Dataset) -> list[_Table]:
+def clinician_tables(estimates: xr.Dataset, *, penalties: bool = True) -> list[_Table]:
     """Give the short tables that a summary shows.
 
     Parameters
     ----------
     estimates : xarray.Dataset
         What `clinicians` gave.
+    penalties : bool
+        Show how likely the maximum penalty and penalties in a row are.
 
     Returns
     -------
@@ -191,12 +205,13 @@ def clinician_tables(estimates: xr.Dataset) -> list[_Table]:
     years = [int(year) for year in estimates.performance_year.values]
     rows = [estimates["roster_usd"].sel(performance_year=year) for year in years]
     rows.append(estimates["roster_usd_total"])
+    tail = round(1.0 - estimates.attrs["risk_level"], 12)
     count = estimates.sizes["clinician"]
     # Of the largest amount that is shown.
     size = max(float(abs(row.sel(statistic=name))) for row in rows for name in ("p05", "p95"))
     scale, units = next(each for each in _UNITS if not size * each[0] >= 1e6)
     title = f"The roster's {count:,} clinicians as a whole, {units}"
-    tables: list[_Table] = [([*map(str, years), "all"], [(title, *_columns(rows, scale, ranges=True))])]
+    tables: list[_Table] = [([*map(str, years), "all"], [(title, *_columns(rows, scale, tail, ranges=True))])]
     totals = estimates["adjustment_usd_total"]
     means = totals.sel(statistic="mean").values
     worst = [place for place in np.argsort(means, kind="stable")[:_SHOWN].tolist() if means[place] < 0.0]
@@ -204,13 +219,15 @@ def clinician_tables(estimates: xr.Dataset) -> list[_Table]:
         labels = [_short(str(totals.clinician.values[place])) for place in worst]
         title = f"Largest expected losses over all years, {units}"
         tables.append(
-            (labels, [(title, *_columns([totals.isel(clinician=place) for place in worst], scale))])
+            (labels, [(title, *_columns([totals.isel(clinician=place) for place in worst], scale, tail))])
         )
+    if penalties and "roster_three_penalties" in estimates:
+        tables += penalty_tables(estimates, worst)
     return tables
 
 
 def _columns(
-    rows: Sequence[xr.DataArray], dollars: float, ranges: bool = False
+    rows: Sequence[xr.DataArray], dollars: float, tail: float, ranges: bool = False
 ) -> tuple[list[str], list[list[str]]]:
     def read(row: xr.DataArray, name: str) -> float:
         return float(row.sel(statistic=name))
@@ -223,11 +240,11 @@ def _columns(
         heads.append("5-95%")
         ends = [[read(row, name) * dollars for name in ("p05", "p95", "sd")] for row in rows]
         columns.append([_range(*each) for each in ends])
-    heads += ["loss, % of draws", "mean of worst 5%"]
+    heads += ["loss, % of draws", f"mean of worst {100 * tail:g}%"]
     columns.append(pair("penalty_probability", 100.0))
     # What is lost, with the sign of what is paid.
-    tail = [[read(row, f"tail_value_at_risk{part}") * dollars for part in ("", "_error")] for row in rows]
-    columns.append([with_error(-value, error) for value, error in tail])
+    worst = [[read(row, f"tail_value_at_risk{part}") * dollars for part in ("", "_error")] for row in rows]
+    columns.append([with_error(-value, error) for value, error in worst])
     return heads, columns
 
 

@@ -55,13 +55,8 @@ class Convergence:
 
     def table(self) -> pd.DataFrame:
         """Give the estimates as one long table: a row for each metric, label and checkpoint (``draws``)."""
-        table = long_table(self.dataset, extra=["checkpoint"])
-        order = ["metric", *BY, "quantile", "checkpoint"]
-        first = {name: place for place, name in enumerate(self.dataset.data_vars)}
-        table = table.sort_values(
-            order, key=lambda each: each.map(first) if each.name == "metric" else each, kind="stable"
-        )
-        return table.reset_index(drop=True).assign(partial=bool(self.partial))
+        table = long_table(self.dataset.transpose(..., "checkpoint"), extra=["checkpoint"])
+        return table.assign(partial=bool(self.partial))
 
     def to_csv(self) -> str:
         """Give `table` as CSV text with all digits."""
@@ -118,7 +113,7 @@ def convergence(
     results: str | os.PathLike[str] | xr.Dataset | Outcomes,
     metrics: Sequence[str] | None = None,
     *,
-    by: Sequence[str] = (),
+    by: Sequence[str] | None = None,
     tail: Sequence[float] = (),
     points: int | None = None,
     partial: bool = False,
@@ -132,7 +127,7 @@ def convergence(
     metrics : sequence of str, optional
         Names out of `asmrisk.analysis.METRICS`; `METRICS_SHOWN` (those of them kept by the labels) if not
         given.
-    by : sequence of str
+    by : sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
     tail : sequence of float
         Probabilities of tails to follow too.
@@ -167,6 +162,7 @@ def convergence(
     >>> found.sel(statistic="mean").to_series().to_dict()
     {10: 495.0, 20: 995.0, 40: 1995.0, 80: 3995.0}
     """
+    by = by or ()
     if metrics is None:
         kept, _ = check_metrics(None, by)
         metrics = [name for name in METRICS_SHOWN if name in kept]

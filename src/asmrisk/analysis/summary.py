@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from asmrisk.analysis.cells import interval_cell, mean_cell, range_cell, sd_cell
-from asmrisk.analysis.clinician_risk import clinician_tables, clinicians
+from asmrisk.analysis.clinician_risk import RISK_LEVEL, clinician_tables, clinicians
 from asmrisk.analysis.estimates import mean, quantile, ranks, standard_deviation
 from asmrisk.analysis.long_table import ALL, long_table, ordinal, records, row_label, to_json
 from asmrisk.analysis.metrics import BY, METRICS
@@ -68,8 +68,8 @@ class Summary:
         The summary that ends a run, not one of chosen metrics.
     tail : tuple of float
         Probabilities of the tails asked for.
-    clinicians : xarray.Dataset or None
-        What `asmrisk.analysis.clinicians` gives, where a scenario has a roster.
+    clinicians : tuple of xarray.Dataset
+        What `asmrisk.analysis.clinicians` gives for each tail, where a scenario has a roster.
     """
 
     dataset: xr.Dataset
@@ -79,7 +79,7 @@ class Summary:
     partial: str
     standard: bool
     tail: tuple[float, ...] = ()
-    clinicians: xr.Dataset | None = None
+    clinicians: tuple[xr.Dataset, ...] = ()
 
     @property
     def draws(self) -> int:
@@ -168,8 +168,9 @@ class Summary:
             for size in sizes
         ]
         lines += tables(labels, [("Share penalized, %, by practice size", sizes, columns)])
-        for rows, columns_of in [] if self.clinicians is None else clinician_tables(self.clinicians):
-            lines += tables(rows, columns_of)
+        for place, estimates in enumerate(self.clinicians):
+            for rows, columns_of in clinician_tables(estimates, penalties=place == 0):
+                lines += tables(rows, columns_of)
         return lines
 
     def _estimate(self, name: str, year: int | None) -> xr.DataArray:
@@ -301,9 +302,11 @@ def summarize(
         partial=outcomes.partial,
         standard=standard,
         tail=tail,
-        clinicians=clinicians(source, partial=partial)
-        if source and standard and "roster" in outcomes.provenance
-        else None,
+        clinicians=tuple(
+            clinicians(source, tail=level, partial=partial)
+            for level in tail or (1.0 - RISK_LEVEL,)
+            if source and standard and "roster" in outcomes.provenance
+        ),
     )
 
 

@@ -200,7 +200,7 @@ def tail_risk(draws: ArrayLike, level: float, *, high_is_worse: bool = False) ->
     return Tail(*edge[:3], sign * beyond, error)
 
 
-def tail_value_at_risk(losses: _Array, level: float) -> tuple[_Array, _Array]:
+def tail_value_at_risk(losses: _Array, level: float = 0.95) -> tuple[_Array, _Array]:
     """Estimate the mean of the losses beyond a quantile.
 
     Parameters
@@ -216,7 +216,7 @@ def tail_value_at_risk(losses: _Array, level: float) -> tuple[_Array, _Array]:
         The mean of the largest (1 - level) n losses, the last of them counted in part (Acerbi and Tasche,
         Journal of Banking & Finance 26, 2002), and its standard error: of the mean of q + max(loss - q, 0) /
         (1 - level), with q the quantile that makes it least (Manistre and Hancock, North American Actuarial
-        Journal 9, 2005). No error from fewer than two draws.
+        Journal 9, 2005). No error where the tail is not more than one draw, unless all draws are equal.
 
     Examples
     --------
@@ -233,4 +233,6 @@ def tail_value_at_risk(losses: _Array, level: float) -> tuple[_Array, _Array]:
     cut = np.take_along_axis(ordered, last[None] if x.ndim > 1 else np.array([last]), axis=0)[0]
     beyond = cut + np.where(np.isnan(x), np.nan, np.maximum(x - cut, 0.0)) / (1.0 - level)
     estimate = mean(beyond)
-    return estimate.value, estimate.error
+    # The largest draw alone does not tell how far others may lie from it.
+    alone = (last == 0) & (np.nanmin(np.where(np.isnan(x), np.inf, x), axis=0) < cut)
+    return estimate.value, np.where(alone, np.nan, estimate.error)

@@ -54,7 +54,7 @@ def tables(labels: Sequence[str], groups: Sequence[Group]) -> list[str]:
         Of the rows.
     groups : sequence of Group
         Columns under their titles; a table that is still too wide has errors and intervals below their
-        values.
+        values, and then its columns in two tables.
 
     Returns
     -------
@@ -81,6 +81,13 @@ def tables(labels: Sequence[str], groups: Sequence[Group]) -> list[str]:
     cells = [cell for column in columns for cell in column]
     if max(map(len, rows)) > WIDTH and any(sign in cell for cell in cells for sign in (_ERROR, _INTERVAL)):
         return tables([each for label in labels for each in (label, "")], [(title, heads, _folded(columns))])
+    if max(map(len, rows)) > WIDTH and len(heads) > 1:
+        half = (len(heads) + 1) // 2
+        return [
+            line
+            for part in (slice(half), slice(half, None))
+            for line in tables(labels, [(title, heads[part], columns[part])])
+        ]
     return ["", *(row.rstrip() for row in rows)]
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,51 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from asmrisk.scenario import Scenario
+    from asmrisk.simulation.draw import Inputs, Workspace
+    from asmrisk.simulation.model import Model
 
-__all__ = ["replay", "replay_draw"]
+__all__ = ["ReplayedYear", "replay", "replay_draw", "replayed_years"]
+
+
+class ReplayedYear(NamedTuple):
+    """One cohort in one performance year of a draw, as the simulation left it."""
+
+    year: int  #: performance year, counted from the first
+    cohort: int  #: code of the cohort
+    measured: int  #: measured clinicians
+    members: np.ndarray  #: int32 (measured,): each one's number in `Workspace.field`
+    work: Workspace  #: what was observed and scored; overwritten when the next year is reached
+    inputs: Inputs  #: what the kernels read
+
+
+def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
+    """Simulate one draw, year by year and cohort by cohort.
+
+    Parameters
+    ----------
+    model : Model
+        The run's scenario made ready.
+    draw : int
+        Number of the draw, from 0.
+
+    Yields
+    ------
+    ReplayedYear
+        To be used up before the next one is asked for.
+    """
+    from asmrisk.simulation.draw import simulate_draws
+    from asmrisk.simulation.record import make_record
+
+    inputs = model.inputs_of(draw)
+    work = model.workspace(inputs)
+    record = make_record(1, work.response.shape[0], int(inputs.known.clinicians.sum()))
+    for year in range(len(PERFORMANCE_YEARS)):
+        for cohort in range(len(COHORTS)):
+            # The workspace keeps the scores of the last year alone, so each year is reached anew.
+            progress = np.zeros(2, np.int64)
+            simulate_draws(inputs, (cohort, cohort + 1), year + 1, draw, 0, 1, record, work, progress)
+            n = int(work.field.participants[year])
+            yield ReplayedYear(year, cohort, n, work.field.member[year, :n], work, inputs)
 
 
 def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
@@ -39,47 +82,37 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     import pandas as pd
 
     from asmrisk.clinician_table import frame_from_arrays, in_table_order
-    from asmrisk.simulation.draw import observed_in, simulate_draws
+    from asmrisk.simulation.draw import observed_in
     from asmrisk.simulation.model import Model
-    from asmrisk.simulation.record import make_record
 
     model = Model(scenario)
-    inputs = model.inputs_of(draw)
-    work = model.workspace(inputs)
-    record = make_record(1, work.response.shape[0], int(inputs.known.clinicians.sum()))
     own = [() for _ in COHORTS] if model.roster is None else [each.ids for each in model.roster.cohorts]
     taken = [str(each) for ids in own for each in ids]
     peer = ""
     while any(each.startswith(tuple(f"{peer}{cohort}-" for cohort in COHORTS)) for each in taken):
         peer += "peer-"
     frames = []
-    for year, calendar_year in enumerate(PERFORMANCE_YEARS):
-        for cohort in range(len(COHORTS)):
-            # The workspace keeps the scores of the last year alone, so each year is reached anew.
-            progress = np.zeros(2, np.int64)
-            simulate_draws(inputs, (cohort, cohort + 1), year + 1, draw, 0, 1, record, work, progress)
-            n = int(work.field.participants[year])
-            members = work.field.member[year, :n]
-            names = [
-                own[cohort][c]
-                # Clinicians are numbered by year of entry, and those of the first year by slot.
-                if c < len(own[cohort])
-                else f"{peer}{COHORTS[cohort]}-{work.field.slot[c]:05d}-{work.field.base[c] & 255}"
-                for c in members.tolist()
-            ]
-            frames.append(
-                frame_from_arrays(
-                    cohort,
-                    calendar_year,
-                    names,
-                    observed_in(work.observations, year),
-                    work.scored,
-                    work.environment,
-                    inputs.policy[year],
-                    n,
-                    np.asarray(work.observations.payment_year_part_b[year, :n]),
-                )
+    for year, cohort, n, members, work, inputs in replayed_years(model, draw):
+        names = [
+            own[cohort][c]
+            # Clinicians are numbered by year of entry, and those of the first year by slot.
+            if c < len(own[cohort])
+            else f"{peer}{COHORTS[cohort]}-{work.field.slot[c]:05d}-{work.field.base[c] & 255}"
+            for c in members.tolist()
+        ]
+        frames.append(
+            frame_from_arrays(
+                cohort,
+                PERFORMANCE_YEARS[year],
+                names,
+                observed_in(work.observations, year),
+                work.scored,
+                work.environment,
+                inputs.policy[year],
+                n,
+                np.asarray(work.observations.payment_year_part_b[year, :n]),
             )
+        )
     return in_table_order(pd.concat(frames, ignore_index=True))
 
 

@@ -1,0 +1,173 @@
+"""How likely a roster's clinicians are to be hit hardest: by the maximum penalty, or three years in a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from asmrisk.analysis.digits import with_interval
+from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.tail import probability
+from asmrisk.rule.definitions import PERFORMANCE_YEARS
+
+__all__ = ["ESTIMATES", "IN_A_ROW", "Penalties", "risk_levels"]
+
+#: What is told of each probability and mean number: value, standard error, and the ends of a 95% interval,
+#: exact (binomial) of a probability, 1.96 standard errors wide to each side of a mean number.
+ESTIMATES = ("value", "error", "low", "high")
+
+#: Years of penalties in a row that are asked about.
+IN_A_ROW = 3
+
+_PARAMETER = "policy.risk_level"
+_NORMAL_95 = 1.959963984540054
+_Array = NDArray[np.float64]
+
+
+def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _Array:
+    """Give the share of payments at risk by performance year, which is the largest penalty.
+
+    Parameters
+    ----------
+    provenance : mapping
+        Of the results.
+    drawn : mapping of str to ndarray of float64, shape (draws,)
+        Values of uncertain parameters by name.
+
+    Returns
+    -------
+    ndarray of float64, shape (1 or draws, years)
+        Fractions.
+    """
+    stated = provenance["parameters"][_PARAMETER]["value"]
+    level = np.array([[float(stated[str(year)]) for year in PERFORMANCE_YEARS]])
+    for name in sorted(name for name in drawn if name.startswith(_PARAMETER)):
+        values = np.asarray(drawn[name], dtype=np.float64)
+        changed = np.repeat(level, len(values), axis=0) if len(level) == 1 else level.copy()
+        year = name.removeprefix(_PARAMETER).removeprefix(".")
+        first = PERFORMANCE_YEARS.index(int(year)) if year else 0
+        for place in range(first, len(PERFORMANCE_YEARS)):
+            # A year's value holds until the scenario changes it.
+            if year and (level[:, place] != level[:, first]).any():
+                break
+            changed[:, place] = values
+        level = changed
+    return level
+
+
+class Penalties:
+    """Counts the roster's penalties draw by draw, some clinicians at a time.
+
+    Parameters
+    ----------
+    draws, years : int
+        Numbers of draws and performance years.
+    risk_level : ndarray of float64, shape (1 or draws, years)
+        The largest penalty.
+    """
+
+    def __init__(self, draws: int, years: int, risk_level: _Array) -> None:
+        self._risk = risk_level[:, :, None]
+        self._most = np.zeros((draws, years))
+        self._ever = np.zeros(draws)
+        self._rows = np.zeros(draws)
+        self._parts: dict[str, list[_Array]] = {
+            "maximum_penalty": [],
+            "maximum_penalty_ever": [],
+            "three_penalties": [],
+        }
+
+    def add(self, factor: _Array) -> None:
+        """Take in the factors of some clinicians: (draws, years, clinicians), NaN where not measured."""
+        measured = ~np.isnan(factor)
+        penalized = factor < 0.0
+        # A transformed score of zero leaves exactly minus the risk level.
+        most = penalized & (factor <= -self._risk)
+        ever = most.any(axis=1)
+        years = factor.shape[1]
+        rows = np.zeros(ever.shape, dtype=bool)
+        for first in range(years - IN_A_ROW + 1):
+            rows |= penalized[:, first : first + IN_A_ROW].all(axis=1)
+        self._most += most.sum(axis=2)
+        self._ever += ever.sum(axis=1)
+        self._rows += rows.sum(axis=1)
+        self._parts["maximum_penalty"].append(_shares(np.where(measured, most, np.nan)))
+        self._parts["maximum_penalty_ever"].append(_shares(ever))
+        self._parts["three_penalties"].append(_shares(rows))
+
+    def variables(self) -> dict[str, tuple[tuple[str, ...], _Array, dict[str, str]]]:
+        """Give the estimates, as `asmrisk.analysis.clinicians` documents them."""
+        joined = {name: np.concatenate(each, axis=-1) for name, each in self._parts.items()}
+        by_year, one = ("estimate", "performance_year"), ("estimate",)
+        fraction, count = {"units": "fraction"}, {"units": "count"}
+        found = {
+            "maximum_penalty": ((*by_year, "clinician"), joined["maximum_penalty"], fraction),
+            "maximum_penalty_ever": ((*one, "clinician"), joined["maximum_penalty_ever"], fraction),
+            "three_penalties": ((*one, "clinician"), joined["three_penalties"], fraction),
+        }
+        for name, numbers, dims in (
+            ("roster_maximum_penalty", self._most, by_year),
+            ("roster_maximum_penalty_ever", self._ever, one),
+            ("roster_three_penalties", self._rows, one),
+        ):
+            found[name] = (dims, _shares(numbers > 0.0), fraction)
+            found[f"{name}_count"] = (dims, _numbers(numbers), count)
+        return found
+
+
+def penalty_tables(estimates: xr.Dataset, clinicians: list[int]) -> list[Any]:
+    """Give the short tables of penalties that a summary shows.
+
+    Parameters
+    ----------
+    estimates : xarray.Dataset
+        What `asmrisk.analysis.clinicians` gave.
+    clinicians : list of int
+        Places of those to show one by one.
+
+    Returns
+    -------
+    list of tuple
+        As `asmrisk.analysis.clinician_risk.clinician_tables`.
+    """
+    years = [int(year) for year in estimates.performance_year.values]
+    name = "roster_maximum_penalty"
+    columns = []
+    for part, scale in ((f"{name}_count", 1.0), (name, 100.0)):
+        ever = name + "_ever" + part.removeprefix(name)
+        rows = [estimates[part].sel(performance_year=year) for year in years] + [estimates[ever]]
+        columns.append([_cell(row, scale) for row in rows])
+    labels = [*map(str, years), "any year", f"{IN_A_ROW} penalties in a row"]
+    for column, part, scale in zip(columns, ("_count", ""), (1.0, 100.0), strict=True):
+        column.append(_cell(estimates[f"roster_three_penalties{part}"], scale))
+    heads = ["mean number", "at least one, % of draws"]
+    tables: list[Any] = [(labels, [("The roster's clinicians with the maximum penalty", heads, columns)])]
+    if clinicians:
+        ids = [str(estimates.clinician.values[place]) for place in clinicians]
+        parts = ("maximum_penalty_ever", "three_penalties")
+        columns = [
+            [_cell(estimates[part].isel(clinician=place), 100.0) for place in clinicians] for part in parts
+        ]
+        heads = ["maximum penalty, any year", f"{IN_A_ROW} penalties in a row"]
+        tables.append((ids, [("Largest expected losses: % of draws with", heads, columns)]))
+    return tables
+
+
+def _cell(row: xr.DataArray, scale: float) -> str:
+    value, _, low, high = (row.values * scale).tolist()
+    return with_interval(value, low, high, error=(high - low) / 4.0)
+
+
+def _shares(events: Any) -> _Array:
+    found = probability(np.asarray(events, dtype=np.float64))
+    return np.stack([found.value, found.error, found.low, found.high])
+
+
+def _numbers(numbers: _Array) -> _Array:
+    found = mean(numbers)
+    wide = _NORMAL_95 * found.error
+    return np.stack([found.value, found.error, np.maximum(found.value - wide, 0.0), found.value + wide])

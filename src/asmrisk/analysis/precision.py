@@ -1,0 +1,291 @@
+"""Enough draws: run until standard errors are as small as asked for.
+
+The errors are looked at only at draw counts fixed in advance, `checkpoints`, and from the first draws on. So
+the number of draws at which a run ends depends on the scenario, seed, targets and cap alone: not on workers,
+block size, interruptions, or on draws that the store already held.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from asmrisk.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from asmrisk.scenario import Scenario
+
+__all__ = ["CAP", "FIRST", "Precision", "Target", "check_targets", "checkpoints", "run_to_precision"]
+
+#: Draws at the first checkpoint: enough for a standard error that is itself known to a sixteenth or so.
+FIRST = 128
+
+#: Most draws that are simulated if no other cap is stated.
+CAP = 100_000
+
+
+@dataclass(frozen=True)
+class Target:
+    """A standard error that is asked for.
+
+    Attributes
+    ----------
+    metric : str
+        Name out of `asmrisk.analysis.METRICS`; its mean over draws, over all years and groups.
+    error : float
+        The largest standard error that will do: in the metric's unit, or as a part of the mean's size.
+    relative : bool
+        `error` is a part of the mean's size.
+    """
+
+    metric: str
+    error: float
+    relative: bool
+
+    def __str__(self) -> str:
+        return f"{self.metric}={100 * self.error:g}%" if self.relative else f"{self.metric}={self.error:.12g}"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How a run to a precision ended.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The store.
+    draws : int
+        Draws at which all targets were met, or the cap. The store holds more if it did before.
+    met : bool
+        Whether all targets were met.
+    reached : dict of str to tuple
+        By metric: the standard error at `draws`, and the largest that would do.
+    """
+
+    path: Path
+    draws: int
+    met: bool
+    reached: dict[str, tuple[float, float]]
+
+    def __str__(self) -> str:
+        parts = [
+            f"{name}: standard error {error:.3g}, "
+            f"{'within' if error <= allowed else 'not within'} {allowed:.3g}"
+            for name, (error, allowed) in self.reached.items()
+        ]
+        return f"{self.draws:,} draws; {'; '.join(parts)}"
+
+    def shortfall(self) -> str:
+        """Say what is missing, and about how many draws would do; empty if all targets were met."""
+        if self.met:
+            return ""
+        factor = max(error / allowed if allowed else math.inf for error, allowed in self.reached.values())
+        more = "no number of draws is enough"
+        if math.isfinite(factor):
+            # The error falls with the square root of the draws; a little more for chance.
+            more = f"about {math.ceil(1.1 * self.draws * factor**2):,} draws are needed: give --draws more"
+        return f"the cap is reached before the precision asked for: {self}; {more}"
+
+
+def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[Target, ...]:
+    """Check what is asked for.
+
+    Parameters
+    ----------
+    targets : mapping, or sequence of str
+        Largest standard errors by metric, or texts ``metric=error``: a positive number in the metric's unit,
+        or with a percent sign a part of the mean's size (``"1%"``).
+
+    Returns
+    -------
+    tuple of Target
+        In the order given.
+
+    Raises
+    ------
+    InputError
+        All that is wrong.
+
+    Examples
+    --------
+    >>> [str(each) for each in check_targets(["medicare_savings=250000", "penalized_share=0.1%"])]
+    ['medicare_savings=250000', 'penalized_share=0.1%']
+    """
+    from asmrisk.analysis.metrics import check_metric
+
+    problems = []
+    found: dict[str, Target] = {}
+    pairs: list[tuple[str, Any]] = []
+    if isinstance(targets, Mapping):
+        pairs = list(targets.items())
+    else:
+        for text in [targets] if isinstance(targets, str) else targets:
+            name, sign, value = text.partition("=")
+            if sign:
+                pairs.append((name.strip(), value.strip()))
+            else:
+                problems.append(
+                    f"--target-se: {text!r} is not understood; write METRIC=ERROR, for example "
+                    "medicare_savings=250000 or medicare_savings=1%."
+                )
+    for name, value in pairs:
+        try:
+            check_metric(name)
+        except InputError as error:
+            problems += [each.replace("--metric:", "--target-se:") for each in error.problems]
+            continue
+        relative = isinstance(value, str) and value.endswith("%")
+        try:
+            number = float(value.removesuffix("%").replace("_", "") if isinstance(value, str) else value)
+        except (TypeError, ValueError):
+            number = math.nan
+        if isinstance(value, bool) or not 0.0 < number < math.inf:
+            problems.append(
+                f"--target-se: {name}={value} is not allowed; allowed are positive numbers in the metric's "
+                "unit, or of percent of the mean (1%)."
+            )
+        elif name in found:
+            problems.append(f"--target-se: {name} is given twice; give it once.")
+        else:
+            found[name] = Target(name, number / 100.0 if relative else number, relative)
+    if not problems and not found:
+        problems.append("--target-se: nothing is asked for; write METRIC=ERROR.")
+    if problems:
+        raise InputError(problems)
+    return tuple(found.values())
+
+
+def checkpoints(cap: int) -> list[int]:
+    """Give the draw counts at which errors are looked at.
+
+    Parameters
+    ----------
+    cap : int
+        Most draws.
+
+    Returns
+    -------
+    list of int
+        `FIRST` and on by factors of √2, each as whole as possible, then the cap.
+
+    Examples
+    --------
+    >>> checkpoints(1000)
+    [128, 181, 256, 362, 512, 724, 1000]
+    """
+    counts = []
+    step = 0
+    while (count := math.isqrt(FIRST**2 << step)) < cap:
+        counts.append(count)
+        step += 1
+    return [*counts, cap]
+
+
+def run_to_precision(
+    scenario: Scenario | str | os.PathLike[str],
+    target_se: Mapping[str, float | str] | Sequence[str],
+    *,
+    draws: int | None = None,
+    quiet: bool = False,
+    stream: TextIO | None = None,
+    **options: Any,
+) -> Precision:
+    """Simulate a scenario with as many draws as the standard errors asked for need.
+
+    Parameters
+    ----------
+    scenario : Scenario or path
+        What to simulate, or the TOML file that says it.
+    target_se : mapping or sequence of str
+        See `check_targets`: ``{"medicare_savings": 250_000}``, ``["penalized_share=0.1%"]``. All must be met.
+    draws : int, optional
+        The cap: no more are simulated. `CAP` if not given; the scenario's ``run.draws`` has no effect.
+    quiet : bool
+        Write nothing but errors.
+    stream : file, optional
+        Where to show progress; standard error if not given.
+    **options : Any
+        Seed, place, workers and so on, as of `asmrisk.run`.
+
+    Returns
+    -------
+    Precision
+        Whether the targets were met, and where the results are. They are complete in either case.
+
+    Raises
+    ------
+    InputError
+        If a target, an argument, the scenario or the place cannot be used; nothing is written.
+    RunError
+        If a block fails, the disk is full, or another run writes to the store; finished blocks are kept.
+
+    Notes
+    -----
+    Stopping when an error estimated from the same draws is small makes it a little too small on average. With
+    128 draws at least the effect is below the second digit of the error.
+    """
+    from asmrisk.simulation.engine import run
+
+    targets = check_targets(target_se)
+    if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 2):
+        raise InputError(
+            f"the cap on draws must be a whole number of at least 2, not {draws!r}: one draw has no standard "
+            "error."
+        )
+    shown = sys.stderr if stream is None else stream
+    # What is stored is used as it is: only counts that it does not hold yet are simulated.
+    path: Path | None = None
+    held = 0
+    for count in checkpoints(CAP if draws is None else draws):
+        if path is None or held < count:
+            path = run(scenario, draws=count, quiet=quiet, stream=stream, **options)
+            held = _held(path)
+        reached = _reached(path, targets, count)
+        met = all(error <= allowed for error, allowed in reached.values())
+        result = Precision(path, count, met, reached)
+        if not quiet:
+            shown.write(f"{result}\n")
+            shown.flush()
+        if met:
+            break
+    return result
+
+
+def _held(path: Path) -> int:
+    from asmrisk.results.store import committed_draws
+
+    return committed_draws(path)
+
+
+def _reached(path: Path, targets: Sequence[Target], count: int) -> dict[str, tuple[float, float]]:
+    """Give the standard error of each metric from the first `count` draws, and the largest that would do."""
+    from asmrisk.results import open_results
+
+    results = open_results(path, chunked=False).isel(draw=slice(count))
+    return {target.metric: _error(results, target) for target in targets}
+
+
+def _error(results: xr.Dataset, target: Target) -> tuple[float, float]:
+    from asmrisk.analysis.estimates import mean
+    from asmrisk.analysis.metrics import metric_draws
+
+    found = mean(metric_draws(results, target.metric).values)
+    errors = np.atleast_1d(found.error)
+    allowed = np.full(errors.shape, target.error)
+    if target.relative:
+        allowed = target.error * np.abs(np.atleast_1d(found.value))
+    # Of a metric with several quantiles the one furthest from its target decides; no error is no answer.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        excess = np.where(errors == 0.0, 0.0, errors / allowed)
+    worst = int(np.argmax(np.where(np.isnan(excess), np.inf, excess)))
+    error = float(errors[worst])
+    return (math.inf if math.isnan(error) else error), float(allowed[worst])

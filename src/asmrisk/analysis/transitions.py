@@ -1,0 +1,198 @@
+"""Who gains and who loses by a reform, clinician by clinician, in draws of both scenarios simulated again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from asmrisk.analysis.estimates import mean
+from asmrisk.rule.definitions import PRACTICE_SIZES, SMALL_PRACTICE, SPECIALTIES
+
+if TYPE_CHECKING:
+    from asmrisk.scenario import Scenario
+    from asmrisk.simulation.model import Model
+
+__all__ = ["GAINS", "LEAST_CHANGE", "STATES", "who_changes"]
+
+#: A clinician gains or loses in a year if the adjustment factor differs by more than this: 0.01 percentage
+#: points, ten dollars of a hundred thousand. Almost any reform moves the scaling factor, and with it every
+#: factor by a trifle.
+LEAST_CHANGE = 1e-4
+
+#: By the sign of the adjustment factor; without a final score it is zero. A clinician that only one of the
+#: scenarios measures in a year is in the last state in the other.
+STATES = ("penalized", "neutral", "rewarded", "not_measured")
+
+#: What is told of a group: clinicians and years measured in both scenarios, share that gains and share that
+#: loses, mean change of the adjustment factor, and of the dollars that it moves.
+GAINS = ("clinician_years", "gaining", "losing", "factor_change", "usd_change")
+_UNITS = ("count", "fraction", "fraction", "fraction", "USD")
+
+_DECILES = 10
+#: Groups: all, specialties, practice sizes, tenths by baseline score within cohort and year.
+_GROUPS = (
+    ("all", "all"),
+    *(("specialty", each) for each in SPECIALTIES),
+    *(("practice_size", each) for each in PRACTICE_SIZES),
+    *(("score_decile", str(each)) for each in range(1, _DECILES + 1)),
+)
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int64]
+
+
+class _Clinicians(NamedTuple):
+    """Measured clinicians of one cohort and year, copied out of the workspace; arrays of one length."""
+
+    key: _Ints
+    score: _Floats
+    factor: _Floats
+    usd: _Floats
+    specialty: _Ints
+    practice_size: _Ints
+
+
+def who_changes(
+    baseline: Scenario, reforms: Sequence[Scenario], draws: Sequence[int], labels: Sequence[str]
+) -> xr.Dataset:
+    """Simulate draws of a baseline and of reforms again, and compare clinician by clinician.
+
+    Parameters
+    ----------
+    baseline : Scenario
+        What is compared with.
+    reforms : sequence of Scenario
+        What is compared; with the baseline's roster, if it has one.
+    draws : sequence of int
+        Numbers of the draws.
+    labels : sequence of str
+        Of the reforms.
+
+    Returns
+    -------
+    xarray.Dataset
+        `GAINS` with dimensions ``reform``, ``group`` (described by ``kind`` and ``label``) and ``estimate``
+        (``value``, ``error``), and ``transition``, the share of clinicians and years, with dimensions
+        ``reform``, ``baseline_state``, ``reform_state`` (`STATES`) and ``estimate``. The value is the mean
+        over draws of what the draw gives, the error its standard error.
+    """
+    from asmrisk.simulation.model import Model
+
+    models = [Model(each) for each in (baseline, *reforms)]
+    gains = np.full((len(draws), len(reforms), len(_GROUPS), len(GAINS)), np.nan)
+    moves = np.full((len(draws), len(reforms), len(STATES), len(STATES)), np.nan)
+    for place, draw in enumerate(draws):
+        before, *after = (_measured(model, draw) for model in models)
+        for which, each in enumerate(after):
+            gains[place, which], moves[place, which] = _changes(before, each)
+    estimate = np.array(["value", "error"], dtype=object)
+    found = mean(gains)
+    both = np.stack([found.value, found.error], axis=-1)
+    dims = ("reform", "group", "estimate")
+    moved = mean(moves)
+    transition = np.stack([moved.value, moved.error], axis=-1)
+    return xr.Dataset(
+        {name: (dims, both[:, :, column], {"units": _UNITS[column]}) for column, name in enumerate(GAINS)}
+        | {
+            "transition": (
+                ("reform", "baseline_state", "reform_state", "estimate"),
+                transition,
+                {"units": "fraction"},
+            )
+        },
+        coords={
+            "reform": np.array(labels, dtype=object),
+            "kind": ("group", np.array([kind for kind, _ in _GROUPS], dtype=object)),
+            "label": ("group", np.array([label for _, label in _GROUPS], dtype=object)),
+            "baseline_state": np.array(STATES, dtype=object),
+            "reform_state": np.array(STATES, dtype=object),
+            "estimate": estimate,
+        },
+        attrs={"draws": len(draws), "least_change": LEAST_CHANGE},
+    )
+
+
+def _measured(model: Model, draw: int) -> list[_Clinicians]:
+    """Give the measured clinicians of every year and cohort of a draw."""
+    from asmrisk.simulation.replay import replayed_years
+
+    own = [0, 0] if model.roster is None else [each.count for each in model.roster.cohorts]
+    found = []
+    for year, cohort, n, members, work, _ in replayed_years(model, draw):
+        # A slot's clinicians are told apart by their generation; a roster's have places of their own.
+        key = work.field.slot[members] * 256 + (work.field.base[members] & 255)
+        key = np.where(members < own[cohort], -1 - members, key)
+        factor = work.scored.adjustment_factor[:n].copy()
+        size = work.observations.practice_size[year, :n]
+        found.append(
+            _Clinicians(
+                key=key.astype(np.int64),
+                score=work.scored.final_score[:n].copy(),
+                factor=factor,
+                usd=factor * work.observations.payment_year_part_b[year, :n],
+                specialty=work.observations.specialty[year, :n].astype(np.int64),
+                practice_size=np.where(size == 1, 0, np.where(size <= SMALL_PRACTICE, 1, 2)),
+            )
+        )
+    return found
+
+
+def _changes(before: Sequence[_Clinicians], after: Sequence[_Clinicians]) -> tuple[_Floats, _Floats]:
+    """Compare one draw: `GAINS` by group, and shares by state before and after."""
+    sums = np.zeros((len(_GROUPS), len(GAINS)))
+    moves = np.zeros((len(STATES), len(STATES)))
+    first_size, first_decile = 1 + len(SPECIALTIES), 1 + len(SPECIALTIES) + len(PRACTICE_SIZES)
+    for old, new in zip(before, after, strict=True):
+        _, here, there = np.intersect1d(old.key, new.key, assume_unique=True, return_indices=True)
+        change = new.factor[there] - old.factor[here]
+        terms = (
+            np.ones(len(here)),
+            change > LEAST_CHANGE,
+            change < -LEAST_CHANGE,
+            change,
+            new.usd[there] - old.usd[here],
+        )
+        decile = _decile(old.score)[here]
+        for groups in (
+            np.zeros(len(here), np.int64),
+            1 + old.specialty[here],
+            first_size + old.practice_size[here],
+            np.where(decile < 0, len(_GROUPS), first_decile + decile),
+        ):
+            for column, term in enumerate(terms):
+                counted = np.bincount(groups, weights=term, minlength=len(_GROUPS) + 1)
+                sums[:, column] += counted[: len(_GROUPS)]
+        states = _state(old.factor[here]) * len(STATES) + _state(new.factor[there])
+        moves += np.bincount(states, minlength=moves.size).reshape(moves.shape)
+        moves[:, -1] += _alone(old, here, len(STATES))
+        moves[-1] += _alone(new, there, len(STATES))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sums[:, 1:] /= sums[:, :1]
+        moves /= moves.sum()
+    return sums, moves
+
+
+def _state(factor: _Floats) -> _Ints:
+    return np.where(factor < 0.0, 0, np.where(factor > 0.0, 2, 1))
+
+
+def _alone(clinicians: _Clinicians, matched: _Ints, states: int) -> Any:
+    """Count by state those that the other scenario does not measure."""
+    alone = np.delete(clinicians.factor, matched)
+    return np.bincount(_state(alone), minlength=states)
+
+
+def _decile(score: _Floats) -> _Ints:
+    """Give the tenth of each score, from 0; equal scores are in the same one, and no score is in -1."""
+    with_score = ~np.isnan(score)
+    decile = np.full(len(score), -1, np.int64)
+    count = int(with_score.sum())
+    if count:
+        middle = (rankdata(score[with_score]) - 0.5) / count
+        decile[with_score] = (middle * _DECILES).astype(np.int64)
+    return decile
