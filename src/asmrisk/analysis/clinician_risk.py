@@ -13,7 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
-from asmrisk.analysis.estimates import mean, quantile, standard_deviation
+from asmrisk.analysis.estimates import mean, quantile, quantiles, standard_deviation
 from asmrisk.analysis.penalties import ESTIMATES, Penalties, penalty_tables, risk_levels
 from asmrisk.analysis.tail import check_tail, tail_value_at_risk
 from asmrisk.errors import InputError
@@ -176,8 +176,8 @@ def _estimates(draws: Any, tail: float) -> _Array:
     center, spread = mean(x), standard_deviation(x)
     lost = mean(np.where(there, x < 0.0, np.nan))
     rows: list[Any] = [center.draws, *measured[:2], *center[:2], *spread[:2], *lost[:2]]
-    for level in LEVELS:
-        rows += quantile(x, level)[:3]
+    for found in quantiles(x, LEVELS):
+        rows += found[:3]
     rows += quantile(-x, 1.0 - tail)[:3]
     rows += tail_value_at_risk(-x, 1.0 - tail)
     return np.stack([np.asarray(row, dtype=np.float64) for row in rows])

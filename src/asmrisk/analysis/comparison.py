@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from asmrisk.analysis.comparison_report import STATISTICS, Comparison
-from asmrisk.analysis.estimates import mean, quantile, standard_deviation
+from asmrisk.analysis.estimates import mean, quantiles, standard_deviation
 from asmrisk.analysis.metrics import BY
 from asmrisk.analysis.outcomes import Outcomes, check_metrics, open_outcomes
 from asmrisk.analysis.tail import probability
@@ -32,6 +32,9 @@ _PLAN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("net_adjustment", "penalized_share"), BY[2:3]),
     (("net_adjustment", "penalized_share"), BY[3:]),
 )
+
+#: Draws that are compared at a time.
+_TOGETHER = 8192
 
 _Results = str | os.PathLike[str] | xr.Dataset
 
@@ -180,9 +183,8 @@ def paired_statistics(baseline: Any, reform: Any) -> dict[str, Any]:
         "difference_error": difference.error,
         "sd": spread,
     }
-    for level in (0.05, 0.5, 0.95):
-        name = f"p{round(100 * level):02d}"
-        found[name], found[f"{name}_low"], found[f"{name}_high"], _ = quantile(change, level)
+    for name, each in zip(("p05", "p50", "p95"), quantiles(change, (0.05, 0.5, 0.95)), strict=True):
+        found[name], found[f"{name}_low"], found[f"{name}_high"], _ = each
     return found | {
         "larger": larger.value,
         "larger_error": larger.error,
@@ -270,7 +272,12 @@ def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
     """Whether all that is kept of the draws is the same, to the bit of every number."""
     if set(one.data_vars) != set(other.data_vars):
         return False
-    return all(np.array_equal(one[name].values, other[name].values, equal_nan=True) for name in one.data_vars)
+    # Some draws at a time: results may be larger than memory.
+    return all(
+        np.array_equal(one[name][some].values, other[name][some].values, equal_nan=True)
+        for name in one.data_vars
+        for some in (slice(first, first + _TOGETHER) for first in range(0, one.sizes["draw"], _TOGETHER))
+    )
 
 
 def _replayed_draws(

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from asmrisk.analysis.estimates import quantile
+from asmrisk.analysis.estimates import quantiles
 from asmrisk.analysis.outcomes import Outcomes, open_outcomes
 from asmrisk.analysis.tail import probability
 from asmrisk.errors import InputError
@@ -93,7 +93,7 @@ def exceedance(
         at = _checked(LEVELS if levels is None else levels, "level")
         if not ((at > 0.0) & (at < 1.0)).all():
             raise InputError("levels are probabilities of exceedance: each lies between 0 and 1.")
-        found = [quantile(draws.values, 1.0 - level, confidence) for level in at.tolist()]
+        found = quantiles(draws.values, (1.0 - at).tolist(), confidence)
         dims = ("exceedance", *draws.dims[1:])
         names = ("value", "low", "high")
         meaning = draws.attrs

@@ -211,7 +211,7 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
 def _loaded(results: xr.Dataset, name: str) -> xr.DataArray:
     if name not in results:
         raise InputError(f"these results have no variable {name!r}; they were not written by asmrisk run.")
-    return results[name].astype(np.float64).load()
+    return results[name].compute().astype(np.float64, copy=False)
 
 
 def _collapse(values: xr.DataArray, by: tuple[str, ...], how: str) -> xr.DataArray:

@@ -13,7 +13,7 @@ import xarray as xr
 
 from asmrisk.analysis.cells import interval_cell, mean_cell, range_cell, sd_cell
 from asmrisk.analysis.clinician_risk import RISK_LEVEL, clinician_tables, clinicians
-from asmrisk.analysis.estimates import mean, quantile, ranks, standard_deviation
+from asmrisk.analysis.estimates import mean, quantiles, ranks, standard_deviation
 from asmrisk.analysis.long_table import ALL, long_table, ordinal, records, row_label, to_json
 from asmrisk.analysis.metrics import BY, METRICS
 from asmrisk.analysis.outcomes import check_metrics, open_outcomes
@@ -351,8 +351,8 @@ def estimates_of(draws: xr.DataArray, tail: Sequence[float], high_is_worse: bool
     x = draws.values
     center, spread = mean(x), standard_deviation(x)
     rows: list[Any] = [center.draws, *center[:2], *spread[:2]]
-    for level in LEVELS:
-        rows += quantile(x, level)[:3]
+    for found in quantiles(x, LEVELS):
+        rows += found[:3]
     for level in tail:
         rows += tail_risk(x, level, high_is_worse=high_is_worse)
     if tail:
