@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.long_table import ALL, long_table, records, row_label, to_json
 from asmrisk.analysis.metrics import BY, METRICS
 from asmrisk.analysis.outcomes import Outcomes
-from asmrisk.analysis.text_tables import scale_of, tables
+from asmrisk.analysis.text_tables import WIDTH, scale_of, tables
 
 __all__ = ["STATISTICS", "Comparison"]
 
@@ -171,7 +172,7 @@ class Comparison:
         lines.append("Difference: reform - baseline, ± paired standard error; 5-95%: range of draws.")
         if draws < 2:
             lines.append("One draw has no standard error (n/a); add draws to learn how far to trust it.")
-        return lines
+        return [part for line in lines for part in wrap(line, WIDTH)]
 
     def _groups(self, rows: pd.DataFrame) -> list[pd.DataFrame]:
         """Divide the rows into tables: by labels told apart and unit, or by metric."""
@@ -220,16 +221,16 @@ def _draws(count: float) -> str:
 
 def _who_changes(changes: xr.Dataset) -> list[str]:
     draws = changes.attrs["draws"]
-    again = f"{draws:,} {'draw' if draws == 1 else 'draws'} simulated again"
+    least = f"{100 * changes.attrs['least_change']:g}"
     table = _gains_table(changes.expand_dims("reform"))
-    lines = []
+    lines = [
+        "",
+        f"Who gains and who loses: {draws:,} {'draw' if draws == 1 else 'draws'} simulated again.",
+        f"Gain and lose: the factor changes by over {least} percentage points.",
+    ]
     for kind in dict.fromkeys(table["kind"]):
         cells = [row for _, row in table[table["kind"] == kind].iterrows()]
-        if kind == "all":
-            title = f"Clinicians and years that gain or lose over {100 * changes.attrs['least_change']:g} "
-            title += f"percentage points ({again})"
-        else:
-            title = f"The same by {_KINDS[kind]}"
+        title = "Clinicians and years" + ("" if kind == "all" else f" by {_KINDS[kind]}")
         heads = ["gain, %", "lose, %", "factor, % points", "dollars a year"]
         columns = [
             [mean_cell(row, scale, name) for row in cells]

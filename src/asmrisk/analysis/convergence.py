@@ -79,7 +79,7 @@ class Convergence:
         lines = [f"{self.title}: estimates from ever more of the draws{seed}"]
         if self.partial:
             lines.append(f"The run is not finished: {self.partial}.")
-        lines.append("Drift: change by the draws added, in its standard errors; chance keeps 95% within ±2.")
+        lines.append("Drift: change by the draws added, in standard errors (95% within ±2 by chance).")
         table = self.table()
         for (name, *_), rows in table.groupby(["metric", *BY, "quantile"], sort=False, dropna=False):
             metric = METRICS[str(name)]

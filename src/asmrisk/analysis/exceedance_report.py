@@ -66,7 +66,7 @@ class ExceedanceCurves:
         lines = [f"{self.origin.title}: exceedance curves of {self.origin.count:,} draws{seed}"]
         if self.origin.partial:
             lines.append(f"The run is not finished: {self.origin.partial}.")
-        lines.append("What is exceeded with the probability on the left, and the 95% interval of each point.")
+        lines.append("What is exceeded with the probability on the left; a 95% interval at each.")
         groups = self.table().groupby(["metric", *BY, "quantile"], sort=False, dropna=False)
         for (name, *_), rows in groups:
             metric = METRICS[str(name)]

@@ -1,0 +1,248 @@
+"""Runs to a precision: where they stop, that nothing else decides it, and what they say."""
+
+import io
+import itertools
+import math
+
+import numpy as np
+import pytest
+import xarray as xr
+from click.testing import CliRunner
+
+from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.precision import CAP, FIRST, check_targets, checkpoints, run_to_precision
+from asmrisk.cli import commands
+from asmrisk.errors import InputError
+from asmrisk.results import open_results
+from asmrisk.results.schema import empty_block
+from asmrisk.simulation import engine
+from tests import fake_run
+from tests.conftest import BASELINE
+
+SCENARIO = fake_run.scenario()
+
+
+@pytest.fixture(autouse=True)
+def _isolated(monkeypatch):
+    fake_run.isolate(monkeypatch.setattr)
+
+
+class Toy:
+    """Savings of standard normal draws, in one cohort and year alone, and shares penalized near one half."""
+
+    def __init__(self, stop_at=None):
+        self.simulated = []
+        self.stop_at = stop_at
+
+    def __call__(self, first, count, progress):
+        block = empty_block(SCENARIO, count)
+        for index in range(count):
+            if self.stop_at is not None and first + index >= self.stop_at:
+                raise RuntimeError("the machine was lost")
+            rng = np.random.default_rng(first + index)
+            for name in ("medicare_savings", "penalized_share"):
+                block[name][index] = 0.0
+            block["medicare_savings"][index, 0, 0] = 100.0 + rng.normal()
+            block["penalized_share"][index] = 0.5 + 0.1 * rng.normal()
+            block["scored"][index] = 1
+            progress[0] += 1
+        self.simulated.append((first, count))
+        return block
+
+
+def draws_of(count):
+    return np.array([100.0 + np.random.default_rng(k).normal() for k in range(count)])
+
+
+def expected(error, cap=CAP):
+    """The first checkpoint whose error is small enough, from the definition."""
+    k = 0
+    while True:
+        count = min(int(128 * math.sqrt(2) ** k + 1e-9), cap)
+        if draws_of(count).std(ddof=1) / math.sqrt(count) <= error or count == cap:
+            return count
+        k += 1
+
+
+def run(path, targets, toy=None, **options):
+    return run_to_precision(
+        SCENARIO, targets, out=path, quiet=True, simulate=toy or Toy(), **({"workers": 1} | options)
+    )
+
+
+def test_checkpoints_are_fixed_in_advance():
+    counts = checkpoints(CAP)
+    assert counts[0] == FIRST
+    assert counts[-1] == CAP
+    for before, after in itertools.pairwise(counts[:-1]):
+        assert after / before == pytest.approx(math.sqrt(2), rel=0.01)
+    # Every other one is a power of two; a cap only cuts the row off.
+    assert {128, 256, 512, 1024, 65536} <= set(counts)
+    assert checkpoints(700) == [*(each for each in counts if each < 700), 700]
+    assert checkpoints(128) == [128]
+    assert checkpoints(20) == [20]
+
+
+@pytest.mark.parametrize("error", [0.2, 0.07, 0.055])
+def test_a_run_ends_at_the_first_checkpoint_that_is_precise_enough(tmp_path, error):
+    found = run(tmp_path / "r.zarr", {"medicare_savings": error})
+    assert found.met
+    assert found.draws == expected(error)
+    assert open_results(tmp_path / "r.zarr").sizes["draw"] == found.draws
+    reached, allowed = found.reached["medicare_savings"]
+    assert allowed == error
+    assert reached == pytest.approx(draws_of(found.draws).std(ddof=1) / math.sqrt(found.draws))
+    assert found.shortfall() == ""
+
+
+def test_nothing_else_decides_where_it_ends(tmp_path):
+    error, target = 0.055, {"medicare_savings": 0.055}
+    end = expected(error)
+    assert end > 300
+    ways = {
+        "workers": {"workers": 3},
+        "small blocks": {"block_size": 37},
+        "large blocks": {"block_size": 5000},
+    }
+    for name, options in ways.items():
+        assert run(tmp_path / f"{name}.zarr", target, **options).draws == end
+    # Interrupted, and given again.
+    with pytest.raises(Exception, match="the machine was lost"):
+        run(tmp_path / "lost.zarr", target, Toy(stop_at=300), block_size=50)
+    assert run(tmp_path / "lost.zarr", target, block_size=50).draws == end
+    # Draws that were there before, fewer or more.
+    for held in (200, 600):
+        place = tmp_path / f"held {held}.zarr"
+        engine.run(SCENARIO, draws=held, out=place, workers=1, quiet=True, simulate=Toy())
+        toy = Toy()
+        found = run(place, target, toy)
+        assert found.draws == end
+        assert open_results(place).sizes["draw"] == max(held, end)
+        if held > end:
+            assert toy.simulated == []
+    stores = [open_results(path).isel(draw=slice(end)).load() for path in sorted(tmp_path.glob("*.zarr"))]
+    assert len(stores) == 6
+    for other in stores[1:]:
+        xr.testing.assert_equal(other, stores[0])
+
+
+def test_several_targets_must_all_be_met(tmp_path):
+    both = run(tmp_path / "both.zarr", {"medicare_savings": 0.2, "penalized_share": 0.006})
+    share = run(tmp_path / "share.zarr", {"penalized_share": 0.006})
+    assert both.draws == share.draws > run(tmp_path / "one.zarr", {"medicare_savings": 0.2}).draws
+
+
+def test_relative_targets_are_parts_of_the_mean(tmp_path):
+    relative = run(tmp_path / "a.zarr", ["medicare_savings=0.05%"])
+    assert relative.draws == run(tmp_path / "b.zarr", ["medicare_savings=0.05"]).draws
+    error, allowed = relative.reached["medicare_savings"]
+    assert error <= allowed == pytest.approx(0.0005 * draws_of(relative.draws).mean())
+
+
+def test_the_cap_ends_a_run_and_the_shortfall_is_said(tmp_path):
+    stream = io.StringIO()
+    found = run_to_precision(
+        SCENARIO,
+        {"medicare_savings": 0.01},
+        draws=300,
+        out=tmp_path / "r.zarr",
+        workers=1,
+        stream=stream,
+        simulate=Toy(),
+    )
+    assert (found.met, found.draws) == (False, 300)
+    assert open_results(tmp_path / "r.zarr").sizes["draw"] == 300
+    said = [line for line in stream.getvalue().splitlines() if "standard error" in line]
+    assert [line.split()[0] for line in said] == ["128", "181", "256", "300"]
+    assert "cap" in found.shortfall()
+    # The error of a standard normal's mean is 0.01 after 10,000 draws; a tenth is added.
+    needed = int(found.shortfall().split("about ")[1].split()[0].replace(",", ""))
+    assert needed == pytest.approx(11_000, rel=0.25)
+
+
+def test_an_exact_outcome_meets_any_target(tmp_path):
+    assert run(tmp_path / "r.zarr", {"participants": 1e-12}).met
+
+
+def test_an_undefined_outcome_meets_none(tmp_path):
+    found = run(tmp_path / "r.zarr", {"net_adjustment": 1e12}, draws=128)
+    assert not found.met
+    assert "no number of draws" in found.shortfall()
+
+
+def test_stopping_by_the_error_makes_it_only_a_little_too_small():
+    # The rule on 4,000 runs of a normal outcome, in one array; targets where chance decides the checkpoint.
+    runs, counts = 4000, checkpoints(1024)
+    x = np.random.default_rng(6).normal(size=(1024, runs))
+    target = 1 / math.sqrt(300)
+    value, error = np.full(runs, np.nan), np.full(runs, np.nan)
+    for count in counts:
+        found = mean(x[:count])
+        now = np.isnan(value) & (found.error <= target)
+        value[now], error[now] = found.value[now], found.error[now]
+    assert not np.isnan(value).any()
+    covered = np.mean(np.abs(value) <= 1.959964 * error)
+    # Six standard errors of a share of 4,000 are 2%.
+    assert 0.95 - 0.01 - 0.02 < covered < 0.97
+    assert math.sqrt(np.mean(error**2)) > 0.95 * value.std()
+
+
+@pytest.mark.parametrize(
+    ("targets", "words"),
+    [
+        (["medicare_savings"], "write METRIC=ERROR"),
+        (["medicare_saving=3"], "--target-se: .*'medicare_savings' meant"),
+        (["medicare_savings=0"], "positive numbers"),
+        (["medicare_savings=-5"], "positive numbers"),
+        (["medicare_savings=x%"], "positive numbers"),
+        (["medicare_savings=nan"], "positive numbers"),
+        (["medicare_savings=inf"], "positive numbers"),
+        ({"medicare_savings": True}, "positive numbers"),
+        ({"medicare_savings": None}, "positive numbers"),
+        (["medicare_savings=1", "medicare_savings=2"], "given twice"),
+        ([], "nothing is asked for"),
+    ],
+)
+def test_targets_that_mean_nothing_are_refused(tmp_path, targets, words):
+    with pytest.raises(InputError, match=words):
+        run(tmp_path / "r.zarr", targets)
+    assert not (tmp_path / "r.zarr").exists()
+
+
+def test_all_wrong_targets_are_said_at_once():
+    with pytest.raises(InputError) as caught:
+        check_targets(["a", "medicare_savings=x", "net_adjustmet=1"])
+    assert len(caught.value.problems) == 3
+    with pytest.raises(InputError, match="cap"):
+        run_to_precision(SCENARIO, ["medicare_savings=1"], draws=1)
+
+
+def test_the_command_runs_summarizes_and_fails_at_the_cap(tmp_path, monkeypatch):
+    import asmrisk.simulation.engine as home
+
+    real = home.run
+    monkeypatch.setattr(home, "run", lambda *a, **k: real(*a, **k, simulate=Filled()))
+
+    class Filled(Toy):
+        def __call__(self, first, count, progress):
+            block = super().__call__(first, count, progress)
+            return {
+                path: np.where(np.isnan(array), 0.0, array) if array.dtype.kind == "f" else array
+                for path, array in block.items()
+            }
+
+    def call(*words):
+        line = ["run", str(BASELINE), "--out", str(tmp_path / "r.zarr"), *words]
+        return CliRunner().invoke(commands, line, catch_exceptions=False)
+
+    done = call("--target-se", "medicare_savings=0.07")
+    assert done.exit_code == 0
+    assert "draws, seed" in done.stdout
+    assert "medicare_savings: standard error" in done.stderr
+    missed = call("--target-se", "medicare_savings=0.001", "--draws", "400", "--quiet")
+    assert missed.exit_code == 1
+    assert "400 draws, seed" in missed.stdout
+    assert missed.stderr.startswith("asmrisk: the cap is reached before the precision asked for")
+    assert missed.stderr.count("\n") == 1
+    wrong = call("--target-se", "medicare_saving=1")
+    assert (wrong.exit_code, wrong.stdout) == (2, "")
