@@ -45,4 +45,4 @@ def range_cell(cell: Cell, scale: float) -> str:
 def interval_cell(cell: Cell, scale: float, name: str) -> str:
     """Write an estimate with its 95% interval."""
     value, low, high = (read(cell, f"{name}{part}") * scale for part in ("", "_low", "_high"))
-    return with_interval(value, low, high, error=(high - low) / 4.0)
+    return with_interval(value, low, high, error=(high - low) / 2.0)

@@ -226,12 +226,13 @@ def _who_changes(changes: xr.Dataset) -> list[str]:
     lines = [
         "",
         f"Who gains and who loses: {draws:,} {'draw' if draws == 1 else 'draws'} simulated again.",
-        f"Gain and lose: the factor changes by over {least} percentage points.",
+        f"Gain and lose: the adjustment factor changes by over {least} percentage points.",
+        "Then its mean change in percentage points, and that of the adjustment.",
     ]
     for kind in dict.fromkeys(table["kind"]):
         cells = [row for _, row in table[table["kind"] == kind].iterrows()]
         title = "Clinicians and years" + ("" if kind == "all" else f" by {_KINDS[kind]}")
-        heads = ["gain, %", "lose, %", "factor, % points", "dollars a year"]
+        heads = ["gain, %", "lose, %", "% points", "$ a year"]
         columns = [
             [mean_cell(row, scale, name) for row in cells]
             for name, scale in (

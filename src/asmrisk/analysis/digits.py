@@ -93,7 +93,7 @@ def with_interval(value: float, low: float, high: float, error: float) -> str:
     value, low, high : float
         In the same unit; ends of NaN are left out.
     error : float
-        As of `number`, for instance a quarter of a 95% interval.
+        As of `number`, for instance half of a 95% interval.
 
     Returns
     -------

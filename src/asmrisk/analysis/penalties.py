@@ -159,7 +159,7 @@ def penalty_tables(estimates: xr.Dataset, clinicians: list[int]) -> list[Any]:
 
 def _cell(row: xr.DataArray, scale: float) -> str:
     value, _, low, high = (row.values * scale).tolist()
-    return with_interval(value, low, high, error=(high - low) / 4.0)
+    return with_interval(value, low, high, error=(high - low) / 2.0)
 
 
 def _shares(events: Any) -> _Array:

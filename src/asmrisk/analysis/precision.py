@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
+from asmrisk.analysis.digits import number
 from asmrisk.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ class Precision:
 
     def __str__(self) -> str:
         parts = [
-            f"{name}: standard error {error:.3g}, "
-            f"{'within' if error <= allowed else 'not within'} {allowed:.3g}"
+            f"{name}: standard error {_number(error)}, "
+            f"{'within' if error <= allowed else 'not within'} {_number(allowed)}"
             for name, (error, allowed) in self.reached.items()
         ]
         return f"{self.draws:,} draws; {'; '.join(parts)}"
@@ -145,10 +146,10 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
             continue
         relative = isinstance(value, str) and value.endswith("%")
         try:
-            number = float(value.removesuffix("%").replace("_", "") if isinstance(value, str) else value)
+            size = float(value.removesuffix("%").replace("_", "") if isinstance(value, str) else value)
         except (TypeError, ValueError):
-            number = math.nan
-        if isinstance(value, bool) or not 0.0 < number < math.inf:
+            size = math.nan
+        if isinstance(value, bool) or not 0.0 < size < math.inf:
             problems.append(
                 f"--target-se: {name}={value} is not allowed; allowed are positive numbers in the metric's "
                 "unit, or of percent of the mean (1%)."
@@ -156,7 +157,7 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
         elif name in found:
             problems.append(f"--target-se: {name} is given twice; give it once.")
         else:
-            found[name] = Target(name, number / 100.0 if relative else number, relative)
+            found[name] = Target(name, size / 100.0 if relative else size, relative)
     if not problems and not found:
         problems.append("--target-se: nothing is asked for; write METRIC=ERROR.")
     if problems:
@@ -230,8 +231,8 @@ def run_to_precision(
 
     Notes
     -----
-    Stopping when an error estimated from the same draws is small makes it a little too small on average. With
-    128 draws at least the effect is below the second digit of the error.
+    Stopping when an error estimated from the same draws is small makes it a little too small on average: by a
+    few percent, with 128 draws at least.
     """
     from asmrisk.simulation.engine import run
 
@@ -258,6 +259,11 @@ def run_to_precision(
         if met:
             break
     return result
+
+
+def _number(error: float) -> str:
+    """Write a standard error to three digits."""
+    return number(error, error / 10.0) if math.isfinite(error) else "n/a"
 
 
 def _held(path: Path) -> int:

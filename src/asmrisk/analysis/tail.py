@@ -126,8 +126,8 @@ def warn_of_few_draws(tail: Iterable[float], draws: int) -> None:
     for level in tail:
         if draws < draws_needed(level):
             warnings.warn(
-                f"the worst {100 * level:g}% of {draws:,} draws are {level * draws:.3g} draws; with fewer "
-                f"than {LEAST_IN_TAIL} in the tail its figures and their errors are crude: "
+                f"a tail of {100 * level:g}% holds {level * draws:.3g} of {draws:,} draws on average; with "
+                f"fewer than {LEAST_IN_TAIL} its figures and their errors are crude: "
                 f"{draws_needed(level):,} draws are needed",
                 FewDrawsWarning,
                 stacklevel=3,

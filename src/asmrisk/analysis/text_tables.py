@@ -54,7 +54,7 @@ def tables(labels: Sequence[str], groups: Sequence[Group]) -> list[str]:
         Of the rows.
     groups : sequence of Group
         Columns under their titles; a table that is still too wide has errors and intervals below their
-        values, and then its columns in two tables.
+        values, or its columns in two tables if that is not enough.
 
     Returns
     -------
@@ -78,16 +78,20 @@ def tables(labels: Sequence[str], groups: Sequence[Group]) -> list[str]:
         ]
     if len(groups) > 1 and max(map(len, rows)) > WIDTH:
         return [line for group in groups for line in tables(labels, [group])]
-    cells = [cell for column in columns for cell in column]
-    if max(map(len, rows)) > WIDTH and any(sign in cell for cell in cells for sign in (_ERROR, _INTERVAL)):
-        return tables([each for label in labels for each in (label, "")], [(title, heads, _folded(columns))])
-    if max(map(len, rows)) > WIDTH and len(heads) > 1:
-        half = (len(heads) + 1) // 2
-        return [
-            line
-            for part in (slice(half), slice(half, None))
-            for line in tables(labels, [(title, heads[part], columns[part])])
-        ]
+    if max(map(len, rows)) > WIDTH:
+        folded = _folded(columns)
+        width = margin + sum(
+            2 + max(len(head), *map(len, cells)) for head, cells in zip(heads, folded, strict=True)
+        )
+        if len(heads) > 1 and width > WIDTH:
+            half = (len(heads) + 1) // 2
+            return [
+                line
+                for part in (slice(half), slice(half, None))
+                for line in tables(labels, [(title, heads[part], columns[part])])
+            ]
+        if any(sign in cell for column in columns for cell in column for sign in (_ERROR, _INTERVAL)):
+            return tables([each for label in labels for each in (label, "")], [(title, heads, folded)])
     return ["", *(row.rstrip() for row in rows)]
 
 
