@@ -476,3 +476,15 @@ def test_every_section_of_the_declarations_feeds_a_result() -> None:
         if not name.startswith("run.") and name != "population.roster":
             assert parameter.section in inputs or name in inputs, name
     assert inputs <= {parameter.section for parameter in PARAMETERS.values()} | set(PARAMETERS)
+
+
+def test_public_functions_are_not_hidden_by_modules_of_their_name() -> None:
+    program = (
+        "import asmrisk.analysis, importlib, pkgutil\n"
+        "for each in pkgutil.walk_packages(asmrisk.analysis.__path__, 'asmrisk.analysis.'):\n"
+        "    importlib.import_module(each.name)\n"
+        "names = [name for name in asmrisk.analysis.__all__ if name[0].islower()]\n"
+        "print([name for name in names if not callable(getattr(asmrisk.analysis, name))])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

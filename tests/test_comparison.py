@@ -173,6 +173,14 @@ def test_runs_that_share_no_random_numbers_are_refused(base, other, words):
         compare(base, reformed(base, np.zeros(120), **titled(base, "B"), **other))
 
 
+def test_runs_of_one_title_are_told_apart(base, stores):
+    text = compare(stores / "baseline.zarr", stores / "null_set.zarr", replay_draws=0).to_text()
+    assert "null_set.zarr), compared with" in " ".join(text.split())
+    twice = compare(base, base, base, metrics=["medicare_savings"])
+    assert twice.table()["reform_title"].tolist() == ["A scenario, number 2", "A scenario, number 3"]
+    assert twice.identical == (True, True)
+
+
 def test_runs_without_a_common_draw_are_refused(base):
     reform = reformed(base, np.zeros(120), **titled(base, "B"))
     with pytest.raises(InputError, match="share no draws: one holds draws 0 to 49, the other 50 to 119"):

@@ -3,6 +3,8 @@
 import io
 import json
 import math
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -10,9 +12,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+from asmrisk.analysis import convergence, exceedance_curves
 from asmrisk.analysis.metrics import BY, METRICS, metric_draws
 from asmrisk.analysis.summary import STATISTICS, summarize
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, RunError
+from asmrisk.results.schema import empty_block
+from asmrisk.simulation import engine
+from tests import fake_run
 
 YEARS = [2027, 2028, 2029, 2030, 2031]
 COHORTS = ["heart_failure", "low_back_pain"]
@@ -273,6 +279,36 @@ def test_unknown_labels_and_metrics_are_named_with_the_nearest(store):
     assert len(caught.value.problems) == 2
 
 
+def test_unfinished_runs_say_so_in_every_format(tmp_path):
+    scenario = fake_run.scenario(population__clinicians=200)
+    with pytest.raises(RunError):
+        engine.run(scenario, draws=12, out=tmp_path / "r.zarr", block_size=4, workers=1, simulate=Failing())
+    with pytest.raises(InputError, match="not finished"):
+        summarize(tmp_path / "r.zarr")
+    summary = summarize(tmp_path / "r.zarr", metrics=["net_adjustment"], partial=True)
+    assert "The run is not finished: 8 of 12 draws are finished." in summary.to_text()
+    assert pd.read_csv(io.StringIO(summary.to_csv()))["partial"].tolist() == [True]
+    parsed = json.loads(summary.to_json())
+    assert (parsed["partial"], parsed["finished"]) == (True, "8 of 12 draws are finished")
+    for other in (convergence, exceedance_curves):
+        report = other(tmp_path / "r.zarr", metrics=["net_adjustment"], partial=True)
+        assert "The run is not finished: 8 of 12" in report.to_text()
+        assert pd.read_csv(io.StringIO(report.to_csv()))["partial"].all()
+        assert json.loads(report.to_json())["partial"] is True
+
+
+class Failing(fake_run.Fake):
+    """A simulation that is lost at the ninth draw."""
+
+    def __init__(self):
+        super().__init__(fake_run.scenario(population__clinicians=200))
+
+    def __call__(self, first, count, progress):
+        if first >= 8:
+            raise RuntimeError("lost")
+        return super().__call__(first, count, progress)
+
+
 def test_what_is_no_result_is_refused(tmp_path, store):
     with pytest.raises(InputError):
         summarize(tmp_path / "none.zarr")
@@ -282,6 +318,40 @@ def test_what_is_no_result_is_refused(tmp_path, store):
         summarize(store.isel(draw=slice(0, 0)))
     with pytest.raises(InputError, match="part_b_paid"):
         summarize(store.drop_vars("part_b_paid"))
+
+
+PROGRAM = """
+import resource, sys, time
+from asmrisk.analysis import summarize
+
+begin = time.process_time()
+summarize(sys.argv[1]).to_text()
+print(time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_draws_take_five_seconds_and_a_gibibyte(tmp_path, monkeypatch):
+    fake_run.isolate(monkeypatch.setattr)
+    scenario = fake_run.scenario()
+    rng = np.random.default_rng(0)
+    some = {
+        path: rng.integers(1, 5000, (1024, *array.shape[1:])).astype(array.dtype)
+        for path, array in empty_block(scenario, 1).items()
+    }
+
+    def simulate(first, count, progress):
+        chosen = np.arange(first, first + count) % 1024
+        progress[0] += count
+        return {path: array[chosen] for path, array in some.items()}
+
+    engine.run(scenario, draws=100_000, out=tmp_path / "r.zarr", simulate=simulate, quiet=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, tmp_path / "r.zarr"], capture_output=True, text=True, check=True
+    )
+    seconds, gibibytes = map(float, done.stdout.split())
+    assert gibibytes < 1
+    assert seconds < 5
 
 
 def test_many_draws_are_summarized_quickly():

@@ -13,7 +13,7 @@ from scipy.stats import binom, binomtest, expon, norm
 
 from asmrisk.analysis import FewDrawsWarning, exceedance, exceedance_curves, summarize
 from asmrisk.analysis.estimates import ranks
-from asmrisk.analysis.exceedance import LEVELS
+from asmrisk.analysis.exceedance_curve import LEVELS
 from asmrisk.analysis.tail import check_tail, draws_needed, probability, tail_risk, warn_of_few_draws
 from asmrisk.errors import InputError
 

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
     from asmrisk.analysis.comparison_report import Comparison
-    from asmrisk.analysis.convergence import Convergence, convergence
-    from asmrisk.analysis.exceedance import exceedance
+    from asmrisk.analysis.convergence_table import Convergence, convergence
+    from asmrisk.analysis.exceedance_curve import exceedance
     from asmrisk.analysis.exceedance_report import ExceedanceCurves, exceedance_curves
     from asmrisk.analysis.metrics import METRICS, Metric, metric_draws
     from asmrisk.analysis.precision import Precision, run_to_precision
@@ -39,7 +39,7 @@ __all__ = [
 _HOMES = {
     "METRICS": "metrics",
     "Comparison": "comparison_report",
-    "Convergence": "convergence",
+    "Convergence": "convergence_table",
     "ExceedanceCurves": "exceedance_report",
     "FewDrawsWarning": "tail",
     "Metric": "metrics",
@@ -47,8 +47,8 @@ _HOMES = {
     "Summary": "summary",
     "clinicians": "clinician_risk",
     "compare": "comparison",
-    "convergence": "convergence",
-    "exceedance": "exceedance",
+    "convergence": "convergence_table",
+    "exceedance": "exceedance_curve",
     "exceedance_curves": "exceedance_report",
     "metric_draws": "metrics",
     "run_to_precision": "precision",

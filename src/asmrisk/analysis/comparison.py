@@ -101,7 +101,7 @@ def compare(
     names, labels = check_metrics(metrics, by or ())
     standard = by is None and metrics is None
     opened = [open_outcomes(each, partial=partial) for each in (baseline, *reforms)]
-    keys = _labels(opened[1:])
+    name_of_baseline, *keys = _labels(opened)
     problems: list[str] = []
     for each in opened[1:]:
         problems += _obstacles(opened[0], each)
@@ -127,7 +127,7 @@ def compare(
             key: xr.concat(found, dim=dim, coords="minimal", compat="override", combine_attrs="override")
             for key, found in parts.items()
         },
-        attrs={"draws": [len(each) for each in common]},
+        attrs={"draws": [len(each) for each in common], "baseline": name_of_baseline},
     )
     changes = None
     if replayed:
@@ -206,12 +206,13 @@ def _estimates(baseline: xr.DataArray, reform: xr.DataArray) -> xr.DataArray:
     )
 
 
-def _labels(reforms: Sequence[Outcomes]) -> list[str]:
-    """Name the reforms by their titles, and by place where titles are alike."""
-    titles = [each.title for each in reforms]
+def _labels(runs: Sequence[Outcomes]) -> list[str]:
+    """Name runs by their titles; where titles are alike, by place too."""
+    names = [each.title for each in runs]
+    if len(set(names)) < len(names):
+        names = [f"{each.title} ({each.source})" if each.source else each.title for each in runs]
     return [
-        title if titles.count(title) == 1 else f"{title} ({reform.source or place})"
-        for place, (title, reform) in enumerate(zip(titles, reforms, strict=True), 1)
+        name if names.count(name) == 1 else f"{name}, number {place}" for place, name in enumerate(names, 1)
     ]
 
 

@@ -61,8 +61,8 @@ class Comparison:
     Attributes
     ----------
     dataset : xarray.Dataset
-        Dimensions ``reform``, ``statistic`` (`STATISTICS`), then labels. In a comparison of which nothing was
-        chosen a name is followed by a colon and its labels (``net_adjustment:specialty``).
+        Dimensions ``reform`` (by title), ``statistic`` (`STATISTICS`), then labels. In a comparison of which
+        nothing was chosen a name is followed by a colon and its labels (``net_adjustment:specialty``).
     baseline : Outcomes
         What is compared with.
     reforms : tuple of Outcomes
@@ -156,7 +156,7 @@ class Comparison:
         draws = self.dataset.attrs["draws"][place]
         seed = "" if reform.seed is None else f", seed {reform.seed}"
         lines = [
-            f"{title}, compared with {self.baseline.title}: {draws:,} common "
+            f"{title}, compared with {self.dataset.attrs['baseline']}: {draws:,} common "
             f"{'draw' if draws == 1 else 'draws'}{seed}"
         ]
         for each in (self.baseline, reform):

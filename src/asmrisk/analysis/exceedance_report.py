@@ -11,7 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from asmrisk.analysis.cells import interval_cell
-from asmrisk.analysis.exceedance import LEVELS, exceedance
+from asmrisk.analysis.exceedance_curve import LEVELS, exceedance
 from asmrisk.analysis.long_table import long_table, records, row_label, to_json
 from asmrisk.analysis.metrics import BY, METRICS
 from asmrisk.analysis.outcomes import Outcomes, check_metrics, open_outcomes
@@ -109,7 +109,7 @@ def exceedance_curves(
     Returns
     -------
     ExceedanceCurves
-        At the probabilities `asmrisk.analysis.exceedance.LEVELS` and those of `tail`.
+        At the probabilities `asmrisk.analysis.exceedance_curve.LEVELS` and those of `tail`.
 
     Raises
     ------

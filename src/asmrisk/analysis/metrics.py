@@ -194,7 +194,9 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
     if metric.how == "mean":
         weights = _loaded(results, prefix + metric.weight)
         # Where nobody has weight the mean is undefined and counts for nothing.
-        total = _collapse((values * weights).where(weights > 0, 0.0), by, "sum")
+        weighted = values * weights
+        np.copyto(weighted.values, 0.0, where=~(weights.transpose(*weighted.dims).values > 0))
+        total = _collapse(weighted, by, "sum")
         draws = total / _collapse(weights, by, "sum").where(lambda weight: weight > 0)
     else:
         draws = _collapse(values, by, metric.how)

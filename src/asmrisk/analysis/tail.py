@@ -225,12 +225,11 @@ def tail_value_at_risk(losses: _Array, level: float = 0.95) -> tuple[_Array, _Ar
     98.0
     """
     x = np.asarray(losses, dtype=np.float64)
-    # Missing losses sort first, below all others: rank from the top.
-    ordered = -np.sort(-x, axis=0)
     n = len(x) - np.isnan(x).sum(axis=0)
-    # The tail's last draw is the quantile; counted down from the largest.
+    # The tail's last draw is the quantile; counted down from the largest, as missing losses sort last.
     last = np.clip(np.ceil((1.0 - level) * n - 1e-9).astype(np.int64), 1, None) - 1
-    cut = np.take_along_axis(ordered, last[None] if x.ndim > 1 else np.array([last]), axis=0)[0]
+    ordered = np.partition(-x, np.unique(last), axis=0)
+    cut = -np.take_along_axis(ordered, last[None] if x.ndim > 1 else np.array([last]), axis=0)[0]
     beyond = cut + np.where(np.isnan(x), np.nan, np.maximum(x - cut, 0.0)) / (1.0 - level)
     estimate = mean(beyond)
     # The largest draw alone does not tell how far others may lie from it.
