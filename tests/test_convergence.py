@@ -6,10 +6,12 @@ import math
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 from scipy.stats import binom
 
 import asmrisk
 from asmrisk.analysis import FewDrawsWarning, convergence, summarize
+from asmrisk.cli import commands
 from asmrisk.errors import InputError
 from asmrisk.scenario import load_scenario
 from tests.conftest import BASELINE
@@ -91,6 +93,34 @@ def test_formats_hold_the_same_numbers():
     parsed = json.loads(found.to_json())["convergence"]
     assert [each["mean"] for each in parsed] == table["mean"].tolist()
     assert parsed[0]["drift"] is None
+
+
+def test_one_table_at_a_time():
+    result = CliRunner().invoke(commands, ["summarize", "none.zarr", "--convergence", "--exceedance"])
+    assert result.exit_code == 2
+    assert "ask for one of them" in result.stderr
+
+
+@pytest.mark.filterwarnings("always::asmrisk.analysis.tail.FewDrawsWarning")
+def test_the_command_shows_what_is_asked_for(tmp_path):
+    place = tmp_path / "r.zarr"
+    scenario = load_scenario(BASELINE, ["population.clinicians=200"])
+    asmrisk.run(scenario, draws=8, out=place, workers=1, quiet=True)
+    for option, words in (
+        ("--convergence", "estimates from ever more"),
+        ("--exceedance", "exceedance curves of 8"),
+    ):
+        result = CliRunner().invoke(commands, ["summarize", str(place), option], catch_exceptions=False)
+        assert result.exit_code == 0
+        assert words in result.stdout
+    result = CliRunner().invoke(commands, ["summarize", str(place), "--tail", "5%"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "The worst 5% of draws" in result.stdout
+    assert result.stderr.startswith("asmrisk: note: a tail of 5% holds 0.4 of 8 draws")
+    for wrong in ("abc", "0.7", ","):
+        result = CliRunner().invoke(commands, ["summarize", str(place), "--tail", wrong])
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "--tail" in result.stderr
 
 
 def test_what_cannot_be_followed_is_refused():

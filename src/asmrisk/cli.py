@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -317,14 +317,14 @@ def status(results: Location, verify: bool) -> None:
 )
 @click.option(
     "--convergence",
-    "view",
-    flag_value="convergence",
+    "converging",
+    is_flag=True,
     help="Estimates from an eighth, a quarter, half and all of the draws instead.",
 )
 @click.option(
     "--exceedance",
-    "view",
-    flag_value="exceedance",
+    "exceeding",
+    is_flag=True,
     help="Exceedance curves instead, each point with a 95% band.",
 )
 @_partial_option
@@ -334,7 +334,8 @@ def summarize(
     by: str | None,
     metrics: tuple[str, ...],
     tail: str | None,
-    view: str | None,
+    converging: bool,
+    exceeding: bool,
     partial: bool,
     layout: str,
 ) -> None:
@@ -346,21 +347,12 @@ def summarize(
     chosen: dict[str, Any] = {"by": _listed(by), "metrics": metrics or None, "partial": partial}
     if tail is not None:
         chosen["tail"] = _probabilities(tail)
-    _write(_view(view)(results, **chosen), layout)
+    if converging and exceeding:
+        raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
+    from asmrisk import analysis
 
-
-def _view(name: str | None) -> Callable[..., Any]:
-    if name == "convergence":
-        from asmrisk.analysis import convergence
-
-        return convergence
-    if name == "exceedance":
-        from asmrisk.analysis import exceedance_curves
-
-        return exceedance_curves
-    from asmrisk.analysis import summarize
-
-    return summarize
+    name = "convergence" if converging else "exceedance_curves" if exceeding else "summarize"
+    _write(getattr(analysis, name)(results, **chosen), layout)
 
 
 @commands.command(epilog=_example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
