@@ -182,10 +182,10 @@ class _Workers:
 
     def remark_on(self, blocks: int) -> None:
         """Say so if the last blocks of a run leave most workers without work from the beginning."""
-        if blocks < self._threads and not self._said:
+        if 0 < blocks < self._threads and not self._said:
             self._progress.say(
-                f"{blocks} blocks for {self._threads} worker threads: in a new store, a smaller --block-size "
-                "uses more of them"
+                f"{blocks} of {self._threads} worker threads have a block to compute: in a new store, a "
+                "smaller --block-size gives work to more of them"
             )
 
 
