@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import asmrisk
+from asmrisk.analysis import StratifiedWarning
 from asmrisk.jit import kernel
 from asmrisk.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.keys import (
@@ -144,3 +147,14 @@ def test_uncompiled_to_the_bit():
         for disable in ("0", "1")
     }
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize("stratified", [False, True])
+def test_a_summary_says_what_strata_take_away(tmp_path, stratified):
+    path = asmrisk.run(scenario(stratified=stratified), draws=4, out=tmp_path / "x.zarr", quiet=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        asmrisk.summarize(path)
+        asmrisk.convergence(path, ["medicare_savings"])
+    assert len(said) == (2 if stratified else 0)
+    assert all(issubclass(each.category, StratifiedWarning) for each in said)

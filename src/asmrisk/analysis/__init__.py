@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.exceedance_curve import exceedance
     from asmrisk.analysis.exceedance_report import ExceedanceCurves, exceedance_curves
     from asmrisk.analysis.metrics import METRICS, Metric, metric_draws
+    from asmrisk.analysis.outcomes import StratifiedWarning
     from asmrisk.analysis.precision import Precision, run_to_precision
     from asmrisk.analysis.summary import Summary, summarize
     from asmrisk.analysis.tail import FewDrawsWarning
@@ -25,6 +26,7 @@ __all__ = [
     "FewDrawsWarning",
     "Metric",
     "Precision",
+    "StratifiedWarning",
     "Summary",
     "clinicians",
     "compare",
@@ -42,6 +44,7 @@ _HOMES = {
     "Convergence": "convergence_table",
     "ExceedanceCurves": "exceedance_report",
     "FewDrawsWarning": "tail",
+    "StratifiedWarning": "outcomes",
     "Metric": "metrics",
     "Precision": "precision",
     "Summary": "summary",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ import xarray as xr
 from asmrisk.analysis.metrics import METRICS, check_by, check_metric, metric_draws
 from asmrisk.errors import InputError
 
-__all__ = ["ROSTER_OUTCOMES", "Outcomes", "check_metrics", "open_outcomes"]
+__all__ = ["ROSTER_OUTCOMES", "Outcomes", "StratifiedWarning", "check_metrics", "open_outcomes"]
 
 #: What can be asked of a roster's clinicians, with titles: all together, and each.
 ROSTER_OUTCOMES = {
@@ -105,6 +106,10 @@ class Outcomes:
         return dollars
 
 
+class StratifiedWarning(UserWarning):
+    """Draws of a stratified population differ less than chance makes cohorts differ."""
+
+
 def open_outcomes(
     results: str | os.PathLike[str] | xr.Dataset | Outcomes, *, partial: bool = False
 ) -> Outcomes:
@@ -126,6 +131,11 @@ def open_outcomes(
     ------
     InputError
         If there are no such results, they are not finished, or they hold no draws.
+
+    Warns
+    -----
+    StratifiedWarning
+        If the results are of a stratified population.
     """
     if isinstance(results, Outcomes):
         return results
@@ -137,12 +147,17 @@ def open_outcomes(
         results = open_results(results, partial=partial, chunked=False)
     if "draw" not in results.sizes or not results.sizes["draw"]:
         raise InputError(f"{source or 'the dataset'} holds no draws; there is nothing to summarize.")
-    return Outcomes(
-        results,
-        source,
-        str(results.attrs.get("partial", "")),
-        json.loads(results.attrs.get("provenance", "{}")),
-    )
+    provenance = json.loads(results.attrs.get("provenance", "{}"))
+    definition = provenance.get("scenario", {}).get("definition", {})
+    if definition.get("population", {}).get("stratified", False):
+        warnings.warn(
+            f"the population of {source or 'these results'} is stratified: means and their errors hold, but "
+            "draws differ less than chance makes cohorts differ, so ranges, tails and probabilities are too "
+            "narrow. For those, run with population.stratified = false.",
+            StratifiedWarning,
+            stacklevel=3,
+        )
+    return Outcomes(results, source, str(results.attrs.get("partial", "")), provenance)
 
 
 def check_metrics(metrics: Sequence[str] | None, by: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:

@@ -6,13 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asmrisk.results.status import Status, status
+    from asmrisk.results.completeness import Status, status
     from asmrisk.results.store import open_results
     from asmrisk.results.stored import stored_run
 
 __all__ = ["Status", "open_results", "status", "stored_run"]
 
-_HOMES = {"Status": "status", "status": "status", "open_results": "store", "stored_run": "stored"}
+_HOMES = {"Status": "completeness", "status": "completeness", "open_results": "store", "stored_run": "stored"}
 
 
 def __getattr__(name: str) -> Any:
