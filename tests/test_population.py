@@ -477,6 +477,8 @@ def moved(value):
         return {key: moved(entry) for key, entry in value.items()}
     if isinstance(value, list):
         return [moved(entry) for entry in value]
+    if isinstance(value, bool):
+        return not value
     if isinstance(value, int):
         return value + 1
     return value * 0.97 if value else 0.01

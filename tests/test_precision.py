@@ -30,6 +30,8 @@ def _isolated(monkeypatch):
 class Toy:
     """Savings of standard normal draws, in one cohort and year alone, and shares penalized near one half."""
 
+    piece, notes = 32, ()
+
     def __init__(self, stop_at=None):
         self.simulated = []
         self.stop_at = stop_at

@@ -120,6 +120,10 @@ def compare(field: list[dict[str, Any]], policy: dict[str, Any]) -> None:
     expected, references = score_plainly(field, policy)
     # A score that is zero but for rounding may fall on either side of 'a final score of 0'.
     assume(not any(abs(row["unclipped_score"]) < 1e-9 for row in expected))
+    # Where everybody who is paid ends exactly at the cap, rounding decides whether those without payments do.
+    if policy["cap_excess"] == "redistributed" and policy["adjustment_cap"] is not None:
+        at_cap = policy["redistribution_share"] * policy["risk_level"]
+        assume(abs(at_cap - policy["risk_level"] - policy["adjustment_cap"]) > 1e-9)
     scored, environment = score_by_kernels(field, record_of(policy))
     n = len(field)
     near = tolerance(policy)

@@ -226,6 +226,7 @@ def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: lis
     shares = values["population.cohort_share"]
     measured = values["population.clinicians"] * shares[cohort] / math.fsum(shares.values())
     record.slots = max(round(measured / solved.measured), 1)
+    record.strata = record.slots if values["population.stratified"] else 0
     record.episodes_log_mean = solved.log_mean
     record.episodes_log_sd = solved.log_sd
     record.episodes_floor_probability = solved.floor_probability

@@ -60,7 +60,7 @@ _SIZE = (
         bool,
         False,
         "true or false",
-        unit="",
+        unit="true or false",
         citation="McKay, Beckman and Conover, Technometrics 21, 1979",
     ),
     _size(

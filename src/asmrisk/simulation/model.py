@@ -72,7 +72,7 @@ class Model:
             for cohort, share in enumerate(slots_with_roster(values, known)):
                 if share.roster:
                     population[cohort].slots = share.slots
-        population.strata = population.slots if values["population.stratified"] else 0
+                    population[cohort].strata = share.slots if values["population.stratified"] else 0
         # What no year's set has is not simulated; its numbers are keyed by measure, so no other one changes.
         population.measure_kind[~policy.measure_in_set.any(axis=0)] = 0
         return Inputs(

@@ -45,8 +45,8 @@ def effect_of(draws: _Array) -> Effect:
 
     Examples
     --------
-    >>> effect_of(np.array([1.0, 2.0, 3.0])).error.round(4)
-    array(0.5774)
+    >>> round(float(effect_of(np.array([1.0, 2.0, 3.0])).error), 4)
+    0.5774
     """
     center, error, count = mean(draws)
     with np.errstate(invalid="ignore"):
