@@ -151,8 +151,12 @@ class Hollow(Instant):
         return {}
 
 
-def test_a_million_draws_are_submitted_in_bounded_memory(tmp_path, monkeypatch):
-    """3,907 blocks, of which client and scheduler hold eight at a time: neither grows by 20 MB."""
+@pytest.mark.parametrize("draws", [200_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_a_million_draws_are_submitted_in_bounded_memory(draws, tmp_path, monkeypatch):
+    """Client and scheduler hold eight blocks at a time, of up to 3,907, and neither grows by 40 MB.
+
+    Half of that are logs, which dask keeps up to a length that 2,500 tasks reach.
+    """
     from asmrisk.results.store import Store
 
     monkeypatch.setattr(Store, "finished_draws", lambda self: self.description.draws)
@@ -163,7 +167,7 @@ def test_a_million_draws_are_submitted_in_bounded_memory(tmp_path, monkeypatch):
         for _ in range(2):
             cluster.worker()
         # A first run imports and warms up whatever there is.
-        run(tmp_path / "warm.zarr", 100_000, simulate=Hollow(), scheduler=cluster.file)
+        run(tmp_path / "warm.zarr", 10_000, simulate=Hollow(), scheduler=cluster.file)
         watched = [psutil.Process(), psutil.Process(cluster.scheduler.pid)]
         before = [each.memory_info().rss for each in watched]
         original = engine.cluster.Cluster.compute
@@ -177,11 +181,11 @@ def test_a_million_draws_are_submitted_in_bounded_memory(tmp_path, monkeypatch):
             yield from original(self, counted(), progress)
 
         monkeypatch.setattr(engine.cluster.Cluster, "compute", compute)
-        run(tmp_path / "r.zarr", 1_000_000, simulate=Hollow(), scheduler=cluster.file)
+        run(tmp_path / "r.zarr", draws, simulate=Hollow(), scheduler=cluster.file)
         grown = [each.memory_info().rss - was for each, was in zip(watched, before, strict=True)]
-    assert len(submitted) == 3907
+    assert len(submitted) == -(-draws // 256)
     assert max(submitted) <= 8
-    assert max(grown) < 20e6, grown
+    assert max(grown) < 40e6, grown
 
 
 def test_a_simulation_travels_without_what_it_has_made(baseline):
@@ -293,8 +297,8 @@ def test_a_block_is_tried_three_times(where, cluster, attempts, expected, tmp_pa
         run(place, 30, simulate=failing, block_size=5, **options)
     assert len(list(attempts.iterdir())) == 3
     assert re.fullmatch(
-        r"draws 10 to 14 failed 3 times \(ZeroDivisionError: division by zero\): \d+ of 30 draws are finished "
-        rf"and kept in {place}; run the same command again to continue; "
+        r"draws 10 to 14 failed 3 times \(ZeroDivisionError: division by zero\): \d+ of 30 draws are "
+        rf"finished and kept in {place}; run the same command again to continue; "
         rf"`asmrisk replay {place} --draw 10 --out draw_10\.csv` computes the first of them alone",
         str(caught.value),
     )
@@ -336,9 +340,7 @@ def test_a_block_that_kills_its_workers_ends_the_run(attempts, expected, tmp_pat
             )
     assert len(list(attempts.iterdir())) == 3
     said = str(caught.value)
-    assert re.match(
-        r"draws 10 to 14 failed \(3 workers died while they computed them, the last at tcp:", said
-    )
+    assert re.match(r"draws 10 to 14 failed 3 times \(the worker died each time, the last at tcp:", said)
     assert re.search(r"\d+ of 30 draws are finished and kept", said)
     assert "--draw 10 --out" in said
     run(place, 30, workers=1)
@@ -350,7 +352,7 @@ def test_the_schedulers_death_ends_the_run(expected, tmp_path):
     with DaskCluster(tmp_path / "cluster") as cluster:
         cluster.worker()
         process = start(place, 30, 4, 0, 0.1, cluster.file)
-        until(lambda: place.exists() and status(place).done, "the first block")
+        until(lambda: list(place.glob(".asmrisk/blocks/*")), "the first block")
         kill(cluster.scheduler)
         code, _, err = finish(process)
     assert code == 1
@@ -362,9 +364,7 @@ def test_the_schedulers_death_ends_the_run(expected, tmp_path):
 
 def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
     monkeypatch.setattr(engine.cluster, "_PATIENCE", 1)
-    with pytest.raises(
-        RunError, match=r"^no scheduler answers at tcp://127\.0\.0\.1:9 .*Start one with `dask"
-    ):
+    with pytest.raises(RunError, match=r"^no scheduler answers at tcp://127\.0\.0\.1:9 .*Start one with"):
         run(tmp_path / "r.zarr", 3, scheduler="127.0.0.1:9")
     (tmp_path / "scheduler.json").write_text("{}")
     with pytest.raises(RunError, match=r"^no scheduler answers at .*scheduler\.json"):
@@ -403,10 +403,10 @@ def test_an_interrupted_run_leaves_no_worker_behind(number, code, together, expe
 
 
 def test_a_cluster_drops_the_work_of_a_run_that_is_interrupted_or_killed(cluster, expected, tmp_path):
-    """The blocks of the ended runs would take four minutes."""
+    """The blocks of the ended runs would take two minutes."""
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         place = tmp_path / f"{number}.zarr"
-        process = start(place, 30, 15, 0, 8, cluster.file)
+        process = start(place, 30, 15, 0, 4, cluster.file)
         until(lambda place=place: (place / ".asmrisk" / "store.json").exists(), "the store")
         time.sleep(1)
         process.send_signal(number)

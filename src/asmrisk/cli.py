@@ -19,6 +19,7 @@ import click
 from asmrisk.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from asmrisk.results.location import Location
     from asmrisk.scenario import Scenario
 
 __all__ = ["commands", "main"]
@@ -207,19 +208,10 @@ def run(
     """
     from asmrisk.scenario import load_scenario, validate
 
-    checked = load_scenario(scenario, overrides)
-    if targets:
-        _run_to_precision(
-            checked,
-            targets,
-            draws=draws,
-            seed=seed,
-            out=out,
-            workers=workers or len(os.sched_getaffinity(0)),
-            block_size=block_size,
-            quiet=quiet,
-        )
-        return
+    if len(scenarios) == 1:
+        checked = [load_scenario(scenarios[0], overrides)]
+    else:
+        checked = validate(*scenarios, overrides=overrides)
 
     from asmrisk.analysis import summarize
     from asmrisk.simulation.engine import run, run_all, tls_security
@@ -237,6 +229,11 @@ def run(
         "block_size": block_size,
         "quiet": quiet,
     }
+    if targets:
+        if len(checked) > 1:
+            raise InputError("--target-se takes one scenario at a time; give several runs of one each.")
+        _run_to_precision(checked[0], targets, **options)
+        return
     stores = [run(checked[0], **options)] if len(checked) == 1 else run_all(checked, **options)
     click.echo("\n\n".join(summarize(store).to_text() for store in stores))
 
@@ -330,7 +327,7 @@ def status(results: Location, verify: bool) -> None:
 @_partial_option
 @_format_option
 def summarize(
-    results: Path,
+    results: Location,
     by: str | None,
     metrics: tuple[str, ...],
     tail: str | None,
@@ -356,8 +353,8 @@ def summarize(
 
 
 @commands.command(epilog=_example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
-@click.argument("baseline", type=click.Path(path_type=Path))
-@click.argument("reforms", metavar="REFORM...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("baseline", type=_Place())
+@click.argument("reforms", metavar="REFORM...", nargs=-1, required=True, type=_Place())
 @_by_option
 @_metric_option
 @click.option(
@@ -370,8 +367,8 @@ def summarize(
 @_partial_option
 @_format_option
 def compare(
-    baseline: Path,
-    reforms: tuple[Path, ...],
+    baseline: Location,
+    reforms: tuple[Location, ...],
     by: str | None,
     metrics: tuple[str, ...],
     replay_draws: int | None,

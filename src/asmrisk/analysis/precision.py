@@ -12,13 +12,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from asmrisk.analysis.digits import number
 from asmrisk.errors import InputError
+from asmrisk.results.location import Location
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,7 +62,7 @@ class Precision:
 
     Attributes
     ----------
-    path : pathlib.Path
+    path : pathlib.Path or ObjectUrl
         The store.
     draws : int
         Draws at which all targets were met, or the cap. The store holds more if it did before.
@@ -72,7 +72,7 @@ class Precision:
         By metric: the standard error at `draws`, and the largest that would do.
     """
 
-    path: Path
+    path: Location
     draws: int
     met: bool
     reached: dict[str, tuple[float, float]]
@@ -244,7 +244,7 @@ def run_to_precision(
         )
     shown = sys.stderr if stream is None else stream
     # What is stored is used as it is: only counts that it does not hold yet are simulated.
-    path: Path | None = None
+    path: Location | None = None
     held = 0
     for count in checkpoints(CAP if draws is None else draws):
         if path is None or held < count:
@@ -266,13 +266,13 @@ def _number(error: float) -> str:
     return number(error, error / 10.0) if math.isfinite(error) else "n/a"
 
 
-def _held(path: Path) -> int:
+def _held(path: Location) -> int:
     from asmrisk.results.store import committed_draws
 
     return committed_draws(path)
 
 
-def _reached(path: Path, targets: Sequence[Target], count: int) -> dict[str, tuple[float, float]]:
+def _reached(path: Location, targets: Sequence[Target], count: int) -> dict[str, tuple[float, float]]:
     """Give the standard error of each metric from the first `count` draws, and the largest that would do."""
     from asmrisk.results import open_results
 

@@ -184,8 +184,8 @@ def load_study(
     problems: list[str] = []
     if "scenario" not in source.data and source.data.keys() & {"extends", "policy", "population", "behavior"}:
         raise InputError(
-            f"{path}: is a scenario, not a study; a study names it, scenario = {show(path.name)}, and says under "
-            "[parameters] what to vary"
+            f"{path}: is a scenario, not a study; a study names it, scenario = {show(path.name)}, and says "
+            "under [parameters] what to vary"
         )
     for key, given in source.data.items():
         if key not in _KEYS:

@@ -131,11 +131,9 @@ class Cluster:
                 progress.say(text)
             return
         if isinstance(error, KilledWorker):
-            place, attempts = str(job.store.root), error.allowed_failures + 1
-            reason = (
-                f"{attempts} workers died while they computed them, the last at {error.last_worker.address}"
-            )
-            raise BlockError(place, block.first, block.last, block.first, reason)
+            reason = f"the worker died each time, the last at {error.last_worker.address}"
+            place, died = str(job.store.root), error.allowed_failures + 1
+            raise BlockError(place, block.first, block.last, block.first, reason, attempts=died)
         if isinstance(error, (BlockError, RunError)):
             raise error
         if isinstance(error, InputError):
@@ -219,7 +217,9 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
                 threads_per_worker=1,
                 processes=True,
                 host="127.0.0.1",
-                dashboard_address=None,
+                # Its web server starts all the same: on any free port, with no pages.
+                dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False},
                 # A worker holds one block; dask would take other programs' memory for its own.
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
@@ -260,10 +260,10 @@ def remote_cluster(address: str | None, file: Path | None, security: Any) -> Ite
             client = Client(  # type: ignore[no-untyped-call]
                 address, scheduler_file=file, security=security, timeout=_PATIENCE, set_as_default=False
             )
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            reason = str(error).rstrip(".")
+        except Exception as error:  # An address or a file that is not understood fails in many ways.
+            reason = f"{type(error).__name__}: {error}".rstrip(".: ")
             raise RunError(
-                f"no scheduler answers at {place} ({type(error).__name__}: {reason}); nothing was computed. "
+                f"no scheduler answers at {place} ({reason}); nothing was computed. "
                 "Start one with `dask scheduler`, or leave out --scheduler to compute on this machine."
             ) from error
         with client:
@@ -301,10 +301,16 @@ def _deaf_to_interrupts() -> Iterator[None]:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep dask from writing about what the run itself says: lost workers, failed tasks."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL)
+    # Some of its loggers have levels of their own, and some are made when first used.
+    names = [
+        "distributed",
+        *(name for name in logging.root.manager.loggerDict if name.startswith("distributed.")),
+    ]
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)

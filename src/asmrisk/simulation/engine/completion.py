@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from asmrisk.errors import RunError
 from asmrisk.results.manifest import Block
 from asmrisk.simulation.engine.interruption import Interrupted, interruptible
-from asmrisk.simulation.engine.work import ATTEMPTS, BlockError, ExecutorError, Simulation, compiled
+from asmrisk.simulation.engine.work import BlockError, ExecutorError, Simulation, compiled
 from asmrisk.simulation.progress import Progress
 
 if TYPE_CHECKING:
@@ -115,9 +115,9 @@ def _failure(error: BlockError, several: bool = False) -> str:
         return f"there is no space left for {error.place}; free some"
     draws = f"draw {error.first}" if error.first == error.last else f"draws {error.first} to {error.last}"
     if error.number is not None:
-        return f"{error.place} cannot be written ({error.reason}; {draws}, {ATTEMPTS} attempts)"
+        return f"{error.place} cannot be written ({error.reason}; {draws}, {error.attempts} attempts)"
     where = f" of {error.place}" if several else ""
-    return f"{draws}{where} failed {ATTEMPTS} times ({error.reason})"
+    return f"{draws}{where} failed {error.attempts} times ({error.reason})"
 
 
 def _replay(jobs: Sequence[Job], error: BlockError) -> str:

@@ -54,7 +54,7 @@ def run(
         What to simulate, or the TOML file that says it.
     draws, seed : int, optional
         Instead of the scenario's ``run.draws`` and ``run.seed``. The first n draws do not depend on `draws`.
-    out : path, optional
+    out : path or URL, optional
         The store, a folder or ``s3://bucket/prefix``; ``results/<scenario's file stem>.zarr`` if not given.
         Where it holds draws of the same run, only those that are missing are computed.
     workers : int, optional

@@ -64,6 +64,10 @@ def _waves(work: Iterable[tuple[Job, Block]], size: int) -> Iterator[list[tuple[
     wave: list[tuple[Job, Block]] = []
     held = 0
     for job, block in work:
+        # A store that is complete is shown before the next one is begun.
+        if wave and wave[-1][0] is not job:
+            yield wave
+            wave, held = [], 0
         wave.append((job, block))
         held += len(pieces(block, job.simulation.piece))
         if held >= size:

@@ -156,15 +156,24 @@ class BlockError(Exception):
         What happened.
     number : int or None
         The operating system's error number, if the block could not be written.
+    attempts : int
+        How often it was tried.
     """
 
     def __init__(
-        self, place: str, first: int, last: int, draw: int, reason: str, number: int | None = None
+        self,
+        place: str,
+        first: int,
+        last: int,
+        draw: int,
+        reason: str,
+        number: int | None = None,
+        attempts: int = ATTEMPTS,
     ) -> None:
         # All of it as arguments, so that it can be pickled.
-        super().__init__(place, first, last, draw, reason, number)
+        super().__init__(place, first, last, draw, reason, number, attempts)
         self.place, self.first, self.last, self.draw = place, first, last, draw
-        self.reason, self.number = reason, number
+        self.reason, self.number, self.attempts = reason, number, attempts
 
     @property
     def disk_full(self) -> bool:
