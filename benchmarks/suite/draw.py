@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import floor
 import numpy as np
 from peers.numpy_model import simulate as simulate_with_numpy
@@ -50,22 +52,27 @@ class Draw(Benchmark):
 class Precision(Benchmark):
     """The standard error of a mean over draws that one second of one core's time buys."""
 
-    def setup(self) -> None:
+    params = ("independent", "stratified")
+    param_names = ("population",)
+
+    def setup(self, population: str) -> None:
         super().setup()
-        simulate, record = simulator(Model(baseline()), SIZES.sample)
+        values = baseline().values.replace(**{"population.stratified": population == "stratified"})
+        simulate, record = simulator(Model(replace(baseline(), values=values)), SIZES.sample)
+        simulate()
         self.taken = seconds(simulate)
         self.record = record
 
     def _error(self, by_draw: np.ndarray) -> float:
         return float(np.std(by_draw, ddof=1) * np.sqrt(self.taken / len(by_draw)))
 
-    def track_error_of_medicare_savings(self) -> float:
+    def track_error_of_medicare_savings(self, population: str) -> float:
         """Of all five years together, millions of dollars."""
         return self._error(self.record.totals[..., 14].sum(axis=(1, 2))) / 1e6
 
     track_error_of_medicare_savings.unit = "USD million in a CPU second"  # type: ignore[attr-defined]
 
-    def track_error_of_penalized_share(self) -> float:
+    def track_error_of_penalized_share(self, population: str) -> float:
         """Of the share of those with a final score, all years and both cohorts, percentage points."""
         scored, share = self.record.totals[..., 1], self.record.totals[..., 8]
         return 100.0 * self._error((scored * share).sum(axis=(1, 2)) / scored.sum(axis=(1, 2)))

@@ -33,6 +33,33 @@ class Clinicians(Benchmark):
     track_nanoseconds_per_clinician_year.unit = "ns"  # type: ignore[attr-defined]
 
 
+class Draws(Benchmark):
+    """Whole runs by the number of draws, to a store, with one worker."""
+
+    params = (100, 1_000, 10_000)
+    param_names = ("draws",)
+
+    def setup(self, draws: int) -> None:
+        super().setup()
+        self.folder = Path(tempfile.mkdtemp())
+        asmrisk.run(baseline(), draws=1, out=self.folder / "first.zarr", quiet=True)
+
+    def teardown(self, draws: int) -> None:
+        shutil.rmtree(self.folder)
+
+    def track_milliseconds_per_draw(self, draws: int) -> float:
+        """Give the processor's time of a run by its draws, storing included."""
+        count = draws if SIZES.repeats else SIZES.run_draws
+        out = self.folder / "run.zarr"
+        return (
+            1e3
+            * seconds(lambda: asmrisk.run(baseline(), draws=count, workers=1, out=out, quiet=True))
+            / count
+        )
+
+    track_milliseconds_per_draw.unit = "ms"  # type: ignore[attr-defined]
+
+
 class Workers(Benchmark):
     """Whole runs, to a store, with one worker and with two."""
 
