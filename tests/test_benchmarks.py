@@ -222,7 +222,7 @@ class TestFloor:
 
 @pytest.mark.long
 def test_draw_kernel_meets_its_target() -> None:
-    """At most so many nanoseconds for a measured clinician-year on one core (only a machine at rest can say)."""
+    """So many nanoseconds for a measured clinician-year on one core; only a machine at rest can say."""
     machine, draw = _import("machine"), _import("suite.draw")
     if machine.busy_cores() > machine.BUSY:
         pytest.skip("others use this machine")
