@@ -38,7 +38,7 @@ def _know_attributes(population: np.record, cohort: int, known: Known, strip: St
         chosen = 0 if strip.uniforms[3, i] < population.ecqm_share[strip.size_class[i]] else 1
         given = known.collection_type[cohort, slot]
         strip.collection_type[i] = given if given >= 0 else chosen
-        score = level_score(known, cohort, slot, strip.uniforms[0, i])
+        score = level_score(known, cohort, slot, strip.a[i])
         strip.part_b_fixed[i] = population.part_b_episode_correlation * score
 
 

@@ -21,7 +21,9 @@ __all__ = [
     "BLOCK_PARTICIPATION",
     "BLOCK_PERFORMANCE",
     "BLOCK_WHO",
+    "GREATEST_UNIFORM",
     "KNOWLEDGE",
+    "LEAST_UNIFORM",
     "PERMANENT",
     "fill_permanent",
     "fill_uniforms",
@@ -49,7 +51,7 @@ BLOCK_STRATA = 128
 _LANES = 4
 
 #: Ends of the uniforms of 32 bits.
-_LEAST, _GREATEST = 2.0**-33, 1.0 - 2.0**-33
+LEAST_UNIFORM, GREATEST_UNIFORM = 2.0**-33, 1.0 - 2.0**-33
 _GENERATION = 255
 _COHORT = 0xFF0000
 _YEAR_ZERO = 2000
@@ -204,4 +206,4 @@ def fill_permanent(
         for i in range(n):
             if base[i] & _GENERATION == 0:
                 within = (permute(slot[i], slots, mask, w0, w1, w2, w3) + u[lane, i]) / slots
-                u[lane, i] = min(max(within, _LEAST), _GREATEST)
+                u[lane, i] = min(max(within, LEAST_UNIFORM), GREATEST_UNIFORM)

@@ -16,18 +16,17 @@ import numpy as np
 from asmrisk.jit import inner
 from asmrisk.rule.arrays import PLACES
 from asmrisk.rule.definitions import COHORTS
-from asmrisk.simulation.normal import normal_cdf, normal_quantile
+from asmrisk.simulation.keys import GREATEST_UNIFORM, LEAST_UNIFORM
 
 __all__ = [
     "HABITS",
     "STATES",
     "Known",
+    "habit_probability",
     "habit_score",
     "level_score",
     "nobody_known",
     "part_b_score",
-    "probability_of",
-    "start",
 ]
 
 #: Rows of `Known.state_mean`: general quality, cost, then specific quality by measure.
@@ -111,21 +110,11 @@ def nobody_known(most: int = 0) -> Known:
 
 
 @inner
-def level_score(known: Known, cohort: int, slot: int, uniform: float) -> float:
-    """Draw the normal score of a known clinician's expected episodes."""
-    score: float = known.level_mean[cohort, slot] + known.level_sd[cohort, slot] * normal_quantile(uniform)
+def level_score(known: Known, cohort: int, slot: int, score: float) -> float:
+    """Draw the normal score of a known clinician's expected episodes from a fresh one."""
+    drawn: float = known.level_mean[cohort, slot] + known.level_sd[cohort, slot] * score
     # Beyond, its probability would come too close to 1 for a quantile function.
-    return min(score, HIGHEST_LEVEL)
-
-
-@inner
-def start(known: Known, cohort: int, slot: int, row: int, fresh: np.ndarray, i: int) -> float:
-    """Draw a latent of the first performance year from the fresh normal scores up to its row."""
-    score = known.state_mean[cohort, row, slot]
-    for column in range(row + 1):
-        score += known.state_root[cohort, row, column, slot] * fresh[column, i]
-    value: float = score
-    return value
+    return min(drawn, HIGHEST_LEVEL)
 
 
 @inner
@@ -137,8 +126,17 @@ def _kept(persistence: float, years: int) -> float:
 
 
 @inner
+def habit_probability(known: Known, cohort: int, slot: int, row: int, past: float) -> float:
+    """Draw the probability of a habit where it lay when it was observed, from a fresh uniform."""
+    low = known.habit_low[cohort, row, slot]
+    high = known.habit_high[cohort, row, slot]
+    probability: float = min(max(low + past * (high - low), LEAST_UNIFORM), GREATEST_UNIFORM)
+    return probability
+
+
+@inner
 def habit_score(
-    known: Known, cohort: int, slot: int, row: int, persistence: float, past: float, fresh: float
+    known: Known, cohort: int, slot: int, row: int, persistence: float, before: float, fresh: float
 ) -> float:
     """Draw a habit of the first performance year from where it lay when it was observed.
 
@@ -150,8 +148,8 @@ def habit_score(
         Whose habit, and which.
     persistence : float
         Correlation of one year with the next.
-    past : float
-        Uniform for the habit when it was observed.
+    before : float
+        Normal score of the habit when it was observed.
     fresh : float
         Normal score for what has changed since, or for the habit itself where nothing is known.
 
@@ -160,13 +158,9 @@ def habit_score(
     float
         A normal score.
     """
-    low = known.habit_low[cohort, row, slot]
-    high = known.habit_high[cohort, row, slot]
-    score = fresh
-    if high - low < 1.0:
-        kept = _kept(persistence, known.habit_years_since[cohort, row, slot])
-        score = kept * normal_quantile(low + past * (high - low)) + math.sqrt(1.0 - kept * kept) * fresh
-    return score
+    told = known.habit_high[cohort, row, slot] - known.habit_low[cohort, row, slot] < 1.0
+    kept = _kept(persistence, known.habit_years_since[cohort, row, slot]) if told else 0.0
+    return kept * before + math.sqrt(1.0 - kept * kept) * fresh
 
 
 @inner
@@ -199,10 +193,3 @@ def part_b_score(
     before = (known.part_b_score[cohort, slot] - fixed) / math.sqrt(1.0 - share * share)
     score: float = kept * before + math.sqrt(1.0 - kept * kept) * fresh
     return score
-
-
-@inner
-def probability_of(score: float) -> float:
-    """Give the standard normal probability of a score."""
-    probability: float = normal_cdf(score)
-    return probability

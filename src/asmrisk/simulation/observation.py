@@ -29,9 +29,9 @@ from asmrisk.simulation.known import (
     SPECIFIC,
     SUBMISSION,
     Known,
+    habit_probability,
     habit_score,
     part_b_score,
-    start,
 )
 from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, STRIP, YEARS, Field
 from asmrisk.simulation.state import PLACES, Observations, Strip
@@ -81,17 +81,27 @@ def _know_habit(
     told: int,
 ) -> None:
     """Let a habit of those known follow, in their first year, from what was observed of it."""
+    probability, before = strip.b, strip.c
+    persistence = population.habit_persistence
     for i in range(told):
-        persistence = population.habit_persistence
-        habit[i] = habit_score(known, cohort, strip.slot[i], row, persistence, past[i], habit[i])
+        probability[i] = habit_probability(known, cohort, strip.slot[i], row, past[i])
+    normal_scores(probability, before, told)
+    for i in range(told):
+        habit[i] = habit_score(known, cohort, strip.slot[i], row, persistence, before[i], habit[i])
 
 
 @inner
 def _know_state(cohort: int, known: Known, strip: Strip, row: int, state: np.ndarray, told: int) -> None:
     """Let a latent of those known start, in their first year, from what was observed of it."""
+    slot, fresh, mean = strip.slot, strip.fresh, known.state_mean[cohort, row]
     for i in range(told):
-        strip.fresh[row, i] = state[i]
-        state[i] = start(known, cohort, strip.slot[i], row, strip.fresh, i)
+        fresh[row, i] = state[i]
+        state[i] = mean[slot[i]]
+    # Column by column, since a column of all clinicians lies side by side.
+    for column in range(row + 1):
+        root = known.state_root[cohort, row, column]
+        for i in range(told):
+            state[i] += root[slot[i]] * fresh[column, i]
 
 
 @inner
@@ -346,7 +356,8 @@ def _live(
 ) -> None:
     """Live the strip's n clinicians through their years, from `entry` on.
 
-    They come in the order of their last measured years, the latest first: who is left in a year comes first.
+    They come in the order of their last measured years, the latest first (a roster's before the others), so
+    that who is left in a year comes first.
     Part B goes on for two years after the last measured one.
     """
     u, past, scores = strip.uniforms, strip.past, strip.a
@@ -416,8 +427,8 @@ def _live(
 def _choose(entry: int, cohort: int, known: Known, field: Field, strip: Strip, first: int) -> tuple[int, int]:
     """Fill a strip from clinician `first` of a year of entry on, with those who are ever measured.
 
-    A roster's clinicians come first, then the others by their last measured year, the latest first. So those
-    who are left in a year are side by side, while all are near each other in what is written.
+    A roster's clinicians come first, then the others, both by their last measured year, the latest first. So
+    those who are left in a year are side by side, while all are near each other in what is written.
 
     Returns
     -------
@@ -429,16 +440,16 @@ def _choose(entry: int, cohort: int, known: Known, field: Field, strip: Strip, f
     while end < field.group[entry + 1] and n < STRIP:
         n += 1 if field.last[end] >= 0 else 0
         end += 1
-    told = known.clinicians[cohort] if entry == 0 else 0
+    # A roster's clinicians come first, since they hold the first slots.
+    told = min(max(known.clinicians[cohort], first), end) if entry == 0 else first
     count = 0
-    for c in range(first, min(end, told)):
-        strip.chosen[count] = c
-        count += 1 if field.last[c] >= 0 else 0
-    for back in range(YEARS):
-        for c in range(max(first, told), end):
-            if field.last[c] == YEARS - 1 - back:
-                strip.chosen[count] = c
-                count += 1
+    for part in range(2):
+        start, stop = (first, told) if part == 0 else (told, end)
+        for back in range(YEARS):
+            for c in range(start, stop):
+                if field.last[c] == YEARS - 1 - back:
+                    strip.chosen[count] = c
+                    count += 1
     return n, end
 
 

@@ -16,13 +16,15 @@ from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS
 from asmrisk.simulation.keys import (
     BLOCK_PARTICIPATION,
     BLOCK_WHO,
+    GREATEST_UNIFORM,
+    LEAST_UNIFORM,
     PERMANENT,
     fill_permanent,
     fill_uniforms,
     stream,
 )
-from asmrisk.simulation.known import Known, level_score, probability_of
-from asmrisk.simulation.strips import exponentials, normal_scores
+from asmrisk.simulation.known import Known, level_score
+from asmrisk.simulation.strips import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.variates import poisson_strip
 
 __all__ = ["CALENDAR", "STRIP", "YEARS", "Field", "enroll", "make_field"]
@@ -124,8 +126,13 @@ def _episodes_of_strip(
     # A roster's clinicians hold the first slots from the first year on.
     told = 0
     while entry == 0 and told < n and slot[told] < known.clinicians[cohort]:
-        u0[told] = probability_of(level_score(known, cohort, slot[told], u0[told]))
         told += 1
+    normal_scores(u0, mean, told)
+    for i in range(told):
+        mean[i] = level_score(known, cohort, slot[i], mean[i])
+    normal_probabilities(mean, told)
+    for i in range(told):
+        u0[i] = min(max(mean[i], LEAST_UNIFORM), GREATEST_UNIFORM)
     for i in range(n):
         mean[i] = floor + u0[i] * (1.0 - floor)
     normal_scores(mean, level, n)
