@@ -212,6 +212,19 @@ def test_a_study_that_failed_goes_on_where_it_was(write: Any, folder: Path) -> N
     assert run(study, folder / "study.zarr", simulate=again).to_csv() == whole.to_csv()
 
 
+def test_a_studys_store_is_not_taken_for_a_run(write: Any, folder: Path) -> None:
+    study, out = load_study(write(ONE)), folder / "study.zarr"
+    with pytest.raises(RunError):
+        run(study, out, simulate=Faulty(study, {3}))
+    assert "Run the same `asmrisk sensitivity` command again" in str(asmrisk.status(out))
+    run(study, out)
+    for report in (asmrisk.summarize, asmrisk.convergence, lambda place: asmrisk.compare(place, place)):
+        with pytest.raises(InputError, match=r"study\.zarr holds a study by design point"):
+            report(out)
+    with pytest.raises(InputError, match="holds a study by design point"):
+        asmrisk.exceedance(out, "medicare_savings")
+
+
 def test_a_damaged_design_point_is_computed_again(write: Any, folder: Path) -> None:
     study = load_study(write(ONE))
     run(study, folder / "study.zarr")

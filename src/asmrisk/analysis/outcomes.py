@@ -130,7 +130,7 @@ def open_outcomes(
     Raises
     ------
     InputError
-        If there are no such results, they are not finished, or they hold no draws.
+        If there are no such results, they are not finished, they hold no draws, or they are a study's.
 
     Warns
     -----
@@ -145,6 +145,11 @@ def open_outcomes(
 
         source = os.fspath(results)
         results = open_results(results, partial=partial, chunked=False)
+    if "design_point" in results.sizes:
+        raise InputError(
+            f"{source or 'the dataset'} holds a study by design point, not the draws of one run; "
+            "`asmrisk sensitivity` with its study file prints what it says."
+        )
     if "draw" not in results.sizes or not results.sizes["draw"]:
         raise InputError(f"{source or 'the dataset'} holds no draws; there is nothing to summarize.")
     provenance = json.loads(results.attrs.get("provenance", "{}"))

@@ -99,7 +99,8 @@ class Status:
         if self.verified:
             lines.append("  verified   every file was read and compared with its digest")
         if not self.complete and not self.writing:
-            lines.append("  Run the same `asmrisk run` command again to complete it.")
+            command = "run" if self.leading == "draw" else "sensitivity"
+            lines.append(f"  Run the same `asmrisk {command}` command again to complete it.")
         # A store may come from anybody: what is in it must not command the terminal.
         return "\n".join("".join(each if each.isprintable() else "?" for each in line) for line in lines)
 

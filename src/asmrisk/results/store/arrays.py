@@ -154,7 +154,7 @@ def _unreadable(storage: Storage, key: str) -> RunError:
     place = storage.location
     return RunError(
         f"{place}/{key} is damaged or missing. `asmrisk status --verify {place}` lists what else is, and the "
-        "same `asmrisk run` command repairs it."
+        "command that wrote it, given again, repairs it."
     )
 
 
