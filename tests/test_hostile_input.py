@@ -174,3 +174,27 @@ def test_nobody_has_to_listen() -> None:
         timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_run_goes_on_without_standard_error(tmp_path: Path) -> None:
+    """Remarks, progress and looks at the precision have nowhere to go, and the results are there."""
+    options = f'--set {FEW} --out "{tmp_path / "run.zarr"}" --target-se medicare_savings=100%'
+    # That a block size has no effect is remarked on the second time.
+    for draws, size in ((4, 2), (6, 3)):
+        command = f'exec "{sys.executable}" -m asmrisk run "{BASELINE}" {options}'
+        command += f" --draws {draws} --block-size {size} 2>&-"
+        done = subprocess.run(["sh", "-c", command], stdout=subprocess.PIPE, check=False, timeout=120)
+        assert done.returncode == 0
+        assert done.stdout
+    assert asmrisk.status(tmp_path / "run.zarr").complete
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("policy",)])
+def test_a_full_disk_is_said(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "asmrisk", *arguments]
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120
+        )
+    assert done.returncode == 1
+    assert done.stderr == f"asmrisk: {os.strerror(errno.ENOSPC)}\n"

@@ -553,4 +553,9 @@ def main() -> NoReturn:
         commands(prog_name="asmrisk")
     except KeyboardInterrupt as error:  # Before or after the command itself.
         sys.exit(getattr(error, "exit_status", _EXIT_INTERRUPT))
+    except OSError as error:  # A full disk, where help was to be written.
+        if os.environ.get(_TRACEBACK):
+            raise
+        click.echo(f"asmrisk: {_unexpected(error)}", err=True)
+        sys.exit(_EXIT_FAILURE)
     sys.exit(0)

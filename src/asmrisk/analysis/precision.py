@@ -253,7 +253,7 @@ def run_to_precision(
         reached = _reached(path, targets, count)
         met = all(error <= allowed for error, allowed in reached.values())
         result = Precision(path, count, met, reached)
-        if not quiet:
+        if shown is not None and not quiet:  # Standard error may be closed.
             shown.write(f"{result}\n")
             shown.flush()
         if met:

@@ -24,15 +24,14 @@ class Progress:
 
     Parameters
     ----------
-    stream : file
-        Where to write.
+    stream : file or None
+        Where to write; nowhere if None, as standard error is where whoever started the program closed it.
     quiet : bool
         Write nothing.
     """
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
-        self._stream = stream
-        self._quiet = quiet
+    def __init__(self, stream: TextIO | None, *, quiet: bool = False) -> None:
+        self._stream = None if quiet else stream
         self._slots: list[NDArray[np.int64]] = []
         self._closed = 0
         self._stopped = False
@@ -40,7 +39,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Write one line, unless quiet."""
-        if not self._quiet:
+        if self._stream is not None:
             self._stream.write(text + "\n")
             self._stream.flush()
 
@@ -87,7 +86,7 @@ class Progress:
         done : int
             Draws finished before this one began.
         """
-        if self._quiet or done >= total or not self._stream.isatty():
+        if self._stream is None or done >= total or not self._stream.isatty():
             yield
             return
         from rich.console import Console
