@@ -365,7 +365,7 @@ def test_summarize_passes_on_what_is_asked_for(calls: list[Any]) -> None:
             ["--by", "yeer,cohrt"],
             ["'cohrt' is no label; is 'cohort' meant?", "'yeer' is no label; is 'year' meant?"],
         ),
-        (["--by", "year,"], ["'' is no label; Allowed are year, cohort, specialty, practice_size."]),
+        (["--by", "year,"], ["'' is no label; allowed are year, cohort, specialty, practice_size."]),
         (["--metric", "net_adjustmnt"], ["'net_adjustmnt' is no metric; is 'net_adjustment' meant?"]),
         (["--metric", "a b c", "--metric", "epsiodes"], ["'a b c' is no metric;", "is 'episodes' meant?"]),
         (["--by", "specialty", "--metric", "episodes"], ["episodes is not kept by specialty and practice"]),

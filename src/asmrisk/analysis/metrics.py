@@ -125,8 +125,8 @@ def check_by(by: Sequence[str]) -> tuple[str, ...]:
     problems = []
     for name in sorted(names - set(BY)):
         like = nearest(name, ("year", *BY))
-        hint = f"is {like!r} meant? " if like else ""
-        problems.append(f"--by: {name!r} is no label; {hint}Allowed are year, {', '.join(BY[1:])}.")
+        hint = f"is {like!r} meant? Allowed" if like else "allowed"
+        problems.append(f"--by: {name!r} is no label; {hint} are year, {', '.join(BY[1:])}.")
     if problems:
         raise InputError(problems)
     return tuple(name for name in BY if name in names)
