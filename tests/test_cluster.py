@@ -501,6 +501,7 @@ def test_encrypted_connections_with_certificates_only(certificates, expected, tm
     ("options", "message"),
     [
         (["--scheduler", "nowhere"], "nowhere is no scheduler: give its address, for example tcp://"),
+        (["--scheduler", __file__], "is no file that `dask scheduler --scheduler-file` wrote"),
         (["--scheduler", "tcp://127.0.0.1:1", "--workers", "2"], "leave out --workers and --processes"),
         (["--scheduler", "tcp://127.0.0.1:1", "--processes"], "leave out --workers and --processes"),
         (["--tls-cert", "x.pem"], "--tls-cert: there is no file x.pem"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Generator, Iterable
@@ -111,6 +112,7 @@ def _address(scheduler: str | os.PathLike[str]) -> tuple[str | None, Path | None
     if re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\S+", text):
         return text, None
     if Path(text).is_file():
+        _require_scheduler_file(Path(text))
         return None, Path(text)
     if re.fullmatch(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", text):
         return f"tcp://{text}", None
@@ -118,6 +120,17 @@ def _address(scheduler: str | os.PathLike[str]) -> tuple[str | None, Path | None
         f"{text} is no scheduler: give its address, for example tcp://node1:8786, or the file that `dask "
         "scheduler --scheduler-file` wrote."
     )
+
+
+def _require_scheduler_file(path: Path) -> None:
+    """Refuse a file that names no scheduler; an empty one may be about to be written."""
+    try:
+        content = path.read_bytes()
+        if not content or isinstance(json.loads(content)["address"], str):
+            return
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        pass
+    raise InputError(f"{path} is no file that `dask scheduler --scheduler-file` wrote: it names no address.")
 
 
 def tls_security(ca_file: Path | None, cert: Path | None, key: Path | None) -> Any:
