@@ -399,6 +399,7 @@ CHANGES: dict[str, list[Change]] = {
         if name != "mri"
     ],
     "population.cases_log_sd": [Change(0.3, (*of("cases"), *of("rate")))],
+    "population.rate_spread": [Change(0.5, of("rate"))],
     "population.quality_common_share": [Change(0.5, of("rate"))],
     "population.latent_persistence": [
         Change(0.5, (*of("rate"), "cost_per_episode"), where=after_the_first_year)

@@ -606,3 +606,18 @@ def test_solutions_are_rounded_above_the_noise_of_math_libraries(records):
         assert (
             record.part_b_log_shape.ravel().tolist() == np.round(record.part_b_log_shape, 7).ravel().tolist()
         )
+
+
+def test_rates_spread_about_their_median(values, records):
+    wide, narrow = (
+        population_records(values.replace(**{"population.rate_spread": times})) for times in (1.5, 0.5)
+    )
+    given = np.isfinite(records.rate_quantile)
+    median = np.broadcast_to(records.rate_quantile[..., 5:6], given.shape)[given]
+    published = records.rate_quantile[given]
+    np.testing.assert_allclose(narrow.rate_quantile[given], (median + published) / 2, rtol=1e-12)
+    assert (wide.rate_quantile[given] >= 0.0).all()
+    shares = given & (records.measure_kind == 1)[..., None, None]
+    assert (wide.rate_quantile[shares] <= 1.0).all()
+    assert np.ptp(wide.rate_quantile[given] - median) > np.ptp(published - median)
+    assert np.isnan(wide.rate_quantile[~given]).all()

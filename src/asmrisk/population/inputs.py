@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asmrisk.errors import InputError
 from asmrisk.parameters import Values
@@ -298,9 +299,20 @@ def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
         record.measure_kind[place] = 2 if measure.worst is None else 1
         for code in types:
             if measure.name == "mri":
-                record.rate_quantile[place, code] = values["population.mri_percentiles"]
+                published = np.array(values["population.mri_percentiles"])
             else:
-                record.rate_quantile[place, code] = rates(measure.name, COLLECTION_TYPES[code])
+                published = np.array(rates(measure.name, COLLECTION_TYPES[code]))
+            highest = np.inf if measure.worst is None else 1.0
+            record.rate_quantile[place, code] = _spread(published, values["population.rate_spread"], highest)
+
+
+def _spread(published: NDArray[np.float64], times: float, highest: float) -> NDArray[np.float64]:
+    """Move quantiles away from their median, or towards it, within 0 and `highest`."""
+    if times == 1.0:
+        return published
+    median = published[len(published) // 2]
+    moved: NDArray[np.float64] = np.clip(median + times * (published - median), 0.0, highest)
+    return moved
 
 
 def _cost(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume, problems: list[str]) -> None:

@@ -291,6 +291,15 @@ _QUALITY = (
         unit="log",
     ),
     _quality(
+        "population.rate_spread",
+        "How widely single clinicians' true rates spread about the median, relative to the published rates, "
+        "which are of clinicians and of groups.",
+        number(0.1, 2),
+        1.0,
+        "0.1 to 2",
+        unit="times the published spread",
+    ),
+    _quality(
         "population.quality_common_share",
         "Share of the variance of each measure's latent quality that is common to a clinician's measures.",
         number(0, 1),
