@@ -363,10 +363,10 @@ def test_the_schedulers_death_ends_the_run(expected, tmp_path):
 
 
 def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine.cluster, "_PATIENCE", 1)
+    monkeypatch.setattr("asmrisk.simulation.engine.cluster._PATIENCE", 1)
     with pytest.raises(RunError, match=r"^no scheduler answers at tcp://127\.0\.0\.1:9 .*Start one with"):
         run(tmp_path / "r.zarr", 3, scheduler="127.0.0.1:9")
-    (tmp_path / "scheduler.json").write_text("{}")
+    (tmp_path / "scheduler.json").write_text('{"address": "tcp://127.0.0.1:9"}')
     with pytest.raises(RunError, match=r"^no scheduler answers at .*scheduler\.json"):
         run(tmp_path / "r.zarr", 3, scheduler=tmp_path / "scheduler.json")
     assert not (tmp_path / "r.zarr").exists()
