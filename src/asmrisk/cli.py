@@ -6,11 +6,12 @@ imported inside the commands, so that each waits only for what it needs.
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -135,6 +136,56 @@ _format_option = click.option(
 )
 
 
+_COMPUTING = (
+    click.option(
+        "--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]"
+    ),
+    click.option("--processes", is_flag=True, help="Make the workers processes of this machine."),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS|FILE",
+        help="Compute on a dask cluster: its scheduler's address or scheduler file.",
+    ),
+    click.option("--tls-ca-file", type=click.Path(path_type=Path), help="The cluster's authority, PEM."),
+    click.option("--tls-cert", type=click.Path(path_type=Path), help="Own certificate for the cluster, PEM."),
+    click.option(
+        "--tls-key", type=click.Path(path_type=Path), help="Its private key, if in a file of its own."
+    ),
+)
+
+
+def _computing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what computes, and pass them on as keywords of `asmrisk.run`, once called."""
+
+    @functools.wraps(command)
+    def with_options(
+        *,
+        workers: int | None,
+        processes: bool,
+        scheduler: str | None,
+        tls_ca_file: Path | None,
+        tls_cert: Path | None,
+        tls_key: Path | None,
+        **others: Any,
+    ) -> None:
+        def computing() -> dict[str, Any]:
+            from asmrisk.simulation.engine import tls_security
+
+            usable = len(os.sched_getaffinity(0)) if scheduler is None else None
+            return {
+                "workers": workers or usable,
+                "processes": processes,
+                "scheduler": scheduler,
+                "security": tls_security(tls_ca_file, tls_cert, tls_key),
+            }
+
+        command(computing=computing, **others)
+
+    for option in reversed(_COMPUTING):
+        option(with_options)
+    return with_options
+
+
 def _example(command: str) -> str:
     return f"\b\nExample:\n  {command}"
 
@@ -163,16 +214,7 @@ def commands() -> None:
     help="Where to write, a folder or s3://BUCKET/PREFIX; of several scenarios, what holds their stores.  "
     "[default: results/SCENARIO.zarr]",
 )
-@click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
-@click.option("--processes", is_flag=True, help="Make the workers processes of this machine.")
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS|FILE",
-    help="Compute on a dask cluster: its scheduler's address or scheduler file.",
-)
-@click.option("--tls-ca-file", type=click.Path(path_type=Path), help="The cluster's authority, PEM.")
-@click.option("--tls-cert", type=click.Path(path_type=Path), help="Own certificate for the cluster, PEM.")
-@click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key, if in a file of its own.")
+@_computing_options
 @click.option("--block-size", type=click.IntRange(1, 100_000), help="Draws computed and stored together.")
 @click.option(
     "--target-se",
@@ -189,12 +231,7 @@ def run(
     draws: int | None,
     seed: int | None,
     out: Location | None,
-    workers: int | None,
-    processes: bool,
-    scheduler: str | None,
-    tls_ca_file: Path | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
+    computing: Callable[[], dict[str, Any]],
     block_size: int | None,
     targets: tuple[str, ...],
     overrides: tuple[str, ...],
@@ -214,18 +251,13 @@ def run(
         checked = validate(*scenarios, overrides=overrides)
 
     from asmrisk.analysis import summarize
-    from asmrisk.simulation.engine import run, run_all, tls_security
+    from asmrisk.simulation.engine import run, run_all
 
-    if scheduler is None and workers is None:
-        workers = len(os.sched_getaffinity(0))
     options: dict[str, Any] = {
         "draws": draws,
         "seed": seed,
         "out": out,
-        "workers": workers,
-        "processes": processes,
-        "scheduler": scheduler,
-        "security": tls_security(tls_ca_file, tls_cert, tls_key),
+        **computing(),
         "block_size": block_size,
         "quiet": quiet,
     }
@@ -427,24 +459,8 @@ def _write(report: Any, layout: str) -> None:
 @click.option("--samples", type=click.IntRange(1), help="Size of a Latin hypercube or Sobol design.")
 @click.option("--trajectories", type=click.IntRange(1), help="Size of a Morris design.")
 @click.option("--out", type=_Place(), help="Where to write.  [default: results/STUDY.zarr]")
-@click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
-@click.option("--processes", is_flag=True, help="Make the workers processes of this machine.")
-@click.option(
-    "--scheduler",
-    metavar="ADDRESS|FILE",
-    help="Compute on a dask cluster: its scheduler's address or scheduler file.",
-)
-@click.option("--tls-ca-file", type=click.Path(path_type=Path), help="The cluster's authority, PEM.")
-@click.option("--tls-cert", type=click.Path(path_type=Path), help="Own certificate for the cluster, PEM.")
-@click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key, if in a file of its own.")
-@click.option(
-    "--format",
-    "layout",
-    type=click.Choice(["table", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="How to write it; JSON and CSV have all digits.",
-)
+@_computing_options
+@_format_option
 @click.option("--list", "listed", is_flag=True, help="List the design points as CSV and compute nothing.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def sensitivity(
@@ -454,12 +470,7 @@ def sensitivity(
     samples: int | None,
     trajectories: int | None,
     out: Location | None,
-    workers: int | None,
-    processes: bool,
-    scheduler: str | None,
-    tls_ca_file: Path | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
+    computing: Callable[[], dict[str, Any]],
     layout: str,
     listed: bool,
     quiet: bool,
@@ -476,21 +487,7 @@ def sensitivity(
     if listed:
         click.echo(checked.table().to_csv(lineterminator="\n"), nl=False)
         return
-    from asmrisk.simulation.engine import tls_security
-
-    if scheduler is None and workers is None:
-        workers = len(os.sched_getaffinity(0))
-    found = sensitivity(
-        checked,
-        out=out,
-        workers=workers,
-        processes=processes,
-        scheduler=scheduler,
-        security=tls_security(tls_ca_file, tls_cert, tls_key),
-        quiet=quiet,
-    )
-    write = {"table": found.to_text, "json": found.to_json, "csv": found.to_csv}[layout]
-    click.echo(write().rstrip("\n"))
+    _write(sensitivity(checked, out=out, **computing(), quiet=quiet), layout)
 
 
 @commands.command(epilog=_example("asmrisk validate scenarios/*.toml"))
