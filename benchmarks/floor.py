@@ -46,6 +46,8 @@ class Plan(NamedTuple):
 
     entering: np.ndarray  # int64 (YEARS,): clinicians who enter in each year
     observed: np.ndarray  # int64 (YEARS,): those of them who are ever measured
+    paid: np.ndarray  # int64 (YEARS, CALENDAR): those whose Part B is drawn, by year of entry and year
+    lived: np.ndarray  # int64 (YEARS, YEARS): those who may be measured again, by year of entry and year
     measured: np.ndarray  # int64 (YEARS, YEARS): those measured, by year of entry and performance year
     kind: np.ndarray  # int64 (PLACES,): 0 none, 1 binomial, 2 risk-standardized
     episodes: np.ndarray  # float64 (STRIP,): expected episodes
@@ -71,14 +73,21 @@ def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
     inputs = model.inputs
     population = inputs.population[cohort]
     work = model.workspace(inputs)
-    record = make_record(1, work.response.shape[0])
+    record = make_record(1)
     progress = np.zeros(2, np.int64)
     simulate_draws(inputs, (cohort, cohort + 1), YEARS, 0, 0, 1, record, work, progress)
     field = work.field
     total = field.group[YEARS]
     entry = np.searchsorted(field.group[1:YEARS], np.arange(total), side="right")
+    last = field.last[:total]
+    paid, lived = np.zeros((YEARS, CALENDAR), np.int64), np.zeros((YEARS, YEARS), np.int64)
     measured = np.zeros((YEARS, YEARS), np.int64)
+    for year in range(CALENDAR):
+        still = (last >= 0) & (entry <= year) & (last + PAYMENT_LAG >= year)
+        paid[:, year] = np.bincount(entry[still], minlength=YEARS)
     for year in range(YEARS):
+        still = (entry <= year) & (last >= year)
+        lived[:, year] = np.bincount(entry[still], minlength=YEARS)
         members = field.member[year, : field.participants[year]]
         measured[:, year] = np.bincount(entry[members], minlength=YEARS)
 
@@ -95,6 +104,8 @@ def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
     plan = Plan(
         entering=np.diff(field.group),
         observed=np.bincount(entry[field.last[:total] >= 0], minlength=YEARS),
+        paid=paid,
+        lived=lived,
         measured=measured,
         kind=population.measure_kind.copy(),
         episodes=field.level[rng.choice(total, STRIP)].copy(),
@@ -108,19 +119,19 @@ def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
 def _enroll(plan: Plan, entry: int, first: int, draw: int, key: np.ndarray, work: Workspace) -> None:
     """Draw levels and episodes of those who enter in one year."""
     field = work.field
-    u, mean, count = field.uniforms, field.mean, work.strip.c
+    u, mean, count = field.uniforms, field.mean, field.drawn
     end = first + plan.entering[entry]
     for start in range(first, end, STRIP):
         n = min(STRIP, end - start)
         slot, base = field.slot[start : start + n], field.base[start : start + n]
-        fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, n)
+        fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, 0, n)
         normal_scores(u[0], mean, n)
         exponentials(mean, n)
         for i in range(n):
             field.level[start + i] = mean[i]
         for history in range(entry, CALENDAR + PAYMENT_LAG):
             year = FIRST_YEAR + history - PAYMENT_LAG
-            fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, year, draw, key, n)
+            fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, year, draw, key, 0, n)
             if history < CALENDAR:
                 normal_scores(u[1], mean, n)
                 exponentials(mean, n)
@@ -139,17 +150,21 @@ def _observe_year(
     draw: int,
     key: np.ndarray,
     position: int,
+    paid: int,
     n: int,
     m: int,
     work: Workspace,
 ) -> None:
-    """Draw a year of n clinicians, of whom m are measured, and write what is observed from `position` on."""
+    """Draw a year of some clinicians, and write what is observed from `position` on.
+
+    Part B is drawn for `paid` of them; n may be measured again, and m are.
+    """
     strip, out = work.strip, work.observations
-    u, a, b, c = strip.uniforms, strip.a, strip.b, strip.c
+    u, a, b, c = strip.uniforms, strip.a, strip.b, strip.counts
     when = FIRST_YEAR + year
-    fill_uniforms(u, BLOCK_CONDUCT, slot, base, when, draw, key, n)
-    normal_scores(u[3], strip.part_b[year], n)
-    exponentials(strip.part_b[year], n)
+    fill_uniforms(u, BLOCK_CONDUCT, slot, base, when, draw, key, 0, paid)
+    normal_scores(u[3], strip.part_b[year], paid)
+    exponentials(strip.part_b[year], paid)
     if year >= YEARS:
         return
     normal_scores(u[0], strip.improvement, n)
@@ -168,7 +183,7 @@ def _observe_year(
         out.dual_share[year, r] = strip.dual_share[k]
         out.part_b[year, r] = strip.part_b[year, k]
         out.payment_year_part_b[year, r] = strip.part_b[year, k]
-    fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, n)
+    fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, 0, n)
     normal_scores(u[0], strip.general, n)
     normal_scores(u[1], strip.cost, n)
     normal_scores(u[3], strip.silence, n)
@@ -185,7 +200,7 @@ def _observe_year(
     for place in range(PLACES):
         if plan.kind[place] == 0:
             continue
-        fill_uniforms(u, BLOCK_MEASURE + place, slot, base, when, draw, key, n)
+        fill_uniforms(u, BLOCK_MEASURE + place, slot, base, when, draw, key, 0, n)
         normal_scores(u[0], strip.specific[place], n)
         normal_scores(u[1], strip.submission[place], n)
         poisson_strip(u[2], plan.cases[place], c, m)
@@ -225,36 +240,40 @@ def _observe(
             field.slot[first + start : first + start + n],
             field.base[first + start : first + start + n],
         )
-        fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, n)
+        fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, 0, n)
         normal_scores(u[0], strip.part_b_fixed, n)
-        fill_uniforms(u, BLOCK_MIX, slot, base, PERMANENT, draw, key, n)
+        fill_uniforms(u, BLOCK_MIX, slot, base, PERMANENT, draw, key, 0, n)
         normal_scores(u[0], strip.hcc_risk_score, n)
         normal_scores(u[1], strip.dual_share, n)
         exponentials(strip.hcc_risk_score, n)
         exponentials(strip.dual_share, n)
         for place in range(PLACES):
             if place % LANES == 0:
-                fill_uniforms(u, BLOCK_CASES + place // LANES, slot, base, PERMANENT, draw, key, n)
+                fill_uniforms(u, BLOCK_CASES + place // LANES, slot, base, PERMANENT, draw, key, 0, n)
             normal_scores(u[place % LANES], strip.case_level[place], n)
             exponentials(strip.case_level[place], n)
         for year in range(entry, CALENDAR):
-            m = 0
-            position = 0
+            # Spread those of a year evenly over the strips, to the last one of them.
+            end = start + n
+            paid = plan.paid[entry, year] * end // count - plan.paid[entry, year] * start // count
+            lived, m, position = 0, 0, 0
             if year < YEARS:
-                # Spread those measured evenly over the strips, to the last one of them.
+                lived = plan.lived[entry, year] * end // count - plan.lived[entry, year] * start // count
                 before = plan.measured[entry, year] * start // count
-                m = plan.measured[entry, year] * (start + n) // count - before
+                m = plan.measured[entry, year] * end // count - before
                 position = filled[year] + before
-            _observe_year(plan, entry, year, slot, base, draw, key, position, n, m, work)
+            _observe_year(plan, entry, year, slot, base, draw, key, position, paid, lived, m, work)
     for year in range(entry, YEARS):
         filled[year] += plan.measured[entry, year]
 
 
 @inner
-def _touch(year: int, n: int, work: Workspace) -> None:
+def _touch(year: int, n: int, kind: np.ndarray, work: Workspace) -> None:
     """Read a year's observations once and write its scores once."""
     out, scored = work.observations, work.scored
     for place in range(PLACES):
+        if kind[place] == 0:
+            continue
         for i in range(n):
             asked = out.cases[year, place, i] + out.collection_type[year, place, i]
             scored.points[place, i] = (
@@ -310,7 +329,7 @@ def draw_floor(
             _observe(plan, entry, at, first + k, key, filled, work)
             at += plan.entering[entry]
         for year in range(YEARS):
-            _touch(year, filled[year], work)
+            _touch(year, filled[year], plan.kind, work)
 
 
 def make_floor(model: Model, draws: int) -> Callable[[], Any]:

@@ -212,12 +212,14 @@ class TestFloor:
                 assert np.all(cases >= 0)
                 assert np.all(np.isfinite(work.observations.completeness[year][:, measured[year]][asked]))
                 assert np.all(np.isfinite(work.scored.final_score[: participants[year]]))
-            # Expected counts come from a sample of 256 clinicians: four standard errors of its mean.
+            # Expected counts come from a sample of clinicians: four standard errors of its mean.
             error = 4.0 * plan.cases[asked].std(axis=1) / math.sqrt(plan.cases.shape[1])
             cases = work.observations.cases[0][:, measured[0]][asked].mean(axis=1)
             assert np.all(np.abs(cases - real_cases[asked]) < error)
             drawn = work.field.episodes[0, : plan.entering[0]].mean()
-            assert abs(drawn - episodes[0, : plan.entering[0]].mean()) < 4.0 * plan.episodes.std() / 16.0
+            assert abs(
+                drawn - episodes[0, : plan.entering[0]].mean()
+            ) < 4.0 * plan.episodes.std() / math.sqrt(len(plan.episodes))
 
 
 @pytest.mark.long

@@ -92,7 +92,7 @@ def lived(scenario, draw):
     model = Model(scenario)
     inputs = model.inputs_of(draw)
     work = model.workspace(inputs)
-    record = make_record(1, work.response.shape[0])
+    record = make_record(1)
     frames = []
     for cohort in (HEART, BACK):
         progress = np.zeros(2, np.int64)

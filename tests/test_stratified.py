@@ -65,7 +65,7 @@ def test_those_who_enter_later_are_drawn_as_ever():
     base = np.where(slot % 2 == 0, stream(1, 0, PERMANENT), stream(1, 3, PERMANENT))
     u, plain = np.zeros((4, 100)), np.zeros((4, 100))
     _fill(u, BLOCK_WHO, slot, base, 5, KEY, 100, 100)
-    fill_uniforms(plain, BLOCK_WHO, slot, base, PERMANENT, 5, KEY, 100)
+    fill_uniforms(plain, BLOCK_WHO, slot, base, PERMANENT, 5, KEY, 0, 100)
     assert (u[:, 1::2] == plain[:, 1::2]).all()
     assert (u[:, ::2] != plain[:, ::2]).all()
 

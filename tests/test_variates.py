@@ -335,8 +335,10 @@ def test_wide_poissons_beside_some_steps(mean):
 def _errors(k, z, mean, deviation, skew, product, out):
     """Error of the expansion at a step by the tolerance there; 0 where everything is doubtful anyway."""
     for i in range(len(k)):
-        error = abs(_expansion(z[i], mean[i], deviation[i], skew[i], product[i]) - k[i] - 0.5)
-        tolerance = _tolerance(z[i], deviation[i])
+        error = abs(
+            _expansion(z[i], mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i]) - k[i] - 0.5
+        )
+        tolerance = _tolerance(z[i], deviation[i], 1.0 / deviation[i])
         out[i] = error / tolerance if tolerance < 0.5 else 0.0
 
 
@@ -348,10 +350,16 @@ def _least_slopes(mean, deviation, skew, product, out):
         for step in range(-640, 640):
             z = 0.01 * step
             after = z + 0.01
-            if max(_tolerance(z, deviation[i]), _tolerance(after, deviation[i])) < 0.5:
-                rise = _expansion(after, mean[i], deviation[i], skew[i], product[i]) - _expansion(
-                    z, mean[i], deviation[i], skew[i], product[i]
+            if (
+                max(
+                    _tolerance(z, deviation[i], 1.0 / deviation[i]),
+                    _tolerance(after, deviation[i], 1.0 / deviation[i]),
                 )
+                < 0.5
+            ):
+                rise = _expansion(
+                    after, mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i]
+                ) - _expansion(z, mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i])
                 out[i] = min(out[i], rise)
 
 

@@ -39,7 +39,7 @@ def uniforms(slot: np.ndarray, base: np.ndarray, key: np.ndarray, out: np.ndarra
     for k in range(repeats):
         for first in range(0, len(slot) - STRIP + 1, STRIP):
             fill_uniforms(
-                out, 32, slot[first : first + STRIP], base[first : first + STRIP], 2027, k, key, STRIP
+                out, 32, slot[first : first + STRIP], base[first : first + STRIP], 2027, k, key, 0, STRIP
             )
 
 

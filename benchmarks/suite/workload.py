@@ -91,7 +91,7 @@ def ratio(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
 def simulator(model: Model, count: int) -> tuple[Callable[[], None], Record]:
     """Give a call of the kernel for `count` draws, with its arrays set aside, and where it leaves results."""
     work = model.workspace(model.inputs)
-    record = make_record(count, work.response.shape[0])
+    record = make_record(count)
     progress = np.zeros(2, np.int64)
 
     def simulate() -> None:
@@ -121,7 +121,7 @@ class Prepared:
         self.records: list[Record] = []
         for cohort in range(len(COHORTS)):
             work = self.model.workspace(self.model.inputs)
-            record = make_record(1, work.response.shape[0])
+            record = make_record(1)
             simulate_draws(
                 self.model.inputs,
                 (cohort, cohort + 1),

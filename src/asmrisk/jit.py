@@ -121,6 +121,10 @@ def _compile(function: _Function, *, inline: str, inner: bool = False) -> _Funct
             inline=inline,
             cache=path is not None,
             # Wrappers that nobody calls cost more to compile than many a kernel.
+            # Kernels count no references: they allocate nothing and return no array, and a call that passes
+            # forty arrays would count each up and down, a microsecond in all. So numba refuses a kernel that
+            # allocates. What is written into its caller is compiled for Python alone, which may want arrays.
+            _nrt=inline == "always",
             no_cfunc_wrapper=True,
             no_cpython_wrapper=inner,
         )

@@ -32,7 +32,8 @@ PLACES = len(MEASURES) // 2
 EDGES = 10
 
 _Floats = npt.NDArray[np.float64]
-_Codes = npt.NDArray[np.int32]
+_Counts = npt.NDArray[np.int32]
+_Codes = npt.NDArray[np.int8]
 
 
 class Observed(NamedTuple):
@@ -46,9 +47,9 @@ class Observed(NamedTuple):
         Eligible cases.
     completeness : ndarray of float64, shape (PLACES, capacity)
         Data completeness, 0 to 1; not looked at in claims measures.
-    collection_type : ndarray of int32, shape (PLACES, capacity)
+    collection_type : ndarray of int8, shape (PLACES, capacity)
         Code in `COLLECTION_TYPES`, or `NOT_REPORTED`.
-    specialty : ndarray of int32, shape (capacity,)
+    specialty : ndarray of int8, shape (capacity,)
         Code in `SPECIALTIES`.
     practice_size : ndarray of int32, shape (capacity,)
         Clinicians in the practice.
@@ -60,22 +61,22 @@ class Observed(NamedTuple):
         Score of the cost measure, USD; NaN for none.
     hcc_risk_score, dual_share : ndarray of float64, shape (capacity,)
         Mean HCC risk score and share of dually eligible patients; NaN for none.
-    improvement_activities : ndarray of int32, shape (capacity,)
+    improvement_activities : ndarray of int8, shape (capacity,)
         Activities attested: 0, 1 or 2.
     promoting_interoperability : ndarray of float64, shape (capacity,)
         Score, 0 to 100.
-    exempt : ndarray of int32, shape (capacity,)
+    exempt : ndarray of int8, shape (capacity,)
         1 under extreme and uncontrollable circumstances (§ 512.780), else 0.
     """
 
     rate: _Floats
-    cases: _Codes
+    cases: _Counts
     completeness: _Floats
     collection_type: _Codes
     specialty: _Codes
-    practice_size: _Codes
+    practice_size: _Counts
     part_b: _Floats
-    episodes: _Codes
+    episodes: _Counts
     cost_per_episode: _Floats
     hcc_risk_score: _Floats
     dual_share: _Floats
@@ -154,28 +155,31 @@ class Scratch(NamedTuple):
 
     Attributes
     ----------
-    group : ndarray of int64, shape (capacity,)
+    group : ndarray of int8, shape (capacity,)
         Peer group of each participant; -1 for none.
     value : ndarray of float64, shape (capacity,)
         Number on which participants are compared, or Part B payments that count.
     members : ndarray of float64, shape (capacity,)
         Values of one peer group, side by side.
+    who : ndarray of uint32, shape (capacity,)
+        Whose values they are.
+    earned : ndarray of float64, shape (capacity,)
+        Their points.
     terms : ndarray of float64, shape (capacity,)
         Terms of a sum, or the values of a benchmark.
-    denominator : ndarray of float64, shape (capacity,)
-        Quality measures that count.
-    complete : ndarray of int64, shape (capacity,)
+    complete : ndarray of int8, shape (capacity,)
         1 where the completeness was met on a non-claims measure.
     order : OrderScratch
         Room for order statistics and sums.
     """
 
-    group: npt.NDArray[np.int64]
+    group: npt.NDArray[np.int8]
     value: _Floats
     members: _Floats
+    who: npt.NDArray[np.uint32]
+    earned: _Floats
     terms: _Floats
-    denominator: _Floats
-    complete: npt.NDArray[np.int64]
+    complete: npt.NDArray[np.int8]
     order: OrderScratch
 
 
@@ -196,17 +200,17 @@ def make_observed(capacity: int) -> Observed:
         rate=np.full((PLACES, capacity), np.nan),
         cases=np.zeros((PLACES, capacity), np.int32),
         completeness=np.zeros((PLACES, capacity)),
-        collection_type=np.full((PLACES, capacity), NOT_REPORTED, np.int32),
-        specialty=np.zeros(capacity, np.int32),
+        collection_type=np.full((PLACES, capacity), NOT_REPORTED, np.int8),
+        specialty=np.zeros(capacity, np.int8),
         practice_size=np.zeros(capacity, np.int32),
         part_b=np.zeros(capacity),
         episodes=np.zeros(capacity, np.int32),
         cost_per_episode=np.full(capacity, np.nan),
         hcc_risk_score=np.full(capacity, np.nan),
         dual_share=np.full(capacity, np.nan),
-        improvement_activities=np.zeros(capacity, np.int32),
+        improvement_activities=np.zeros(capacity, np.int8),
         promoting_interoperability=np.zeros(capacity),
-        exempt=np.zeros(capacity, np.int32),
+        exempt=np.zeros(capacity, np.int8),
     )
 
 
@@ -262,11 +266,12 @@ def make_scratch(capacity: int) -> Scratch:
         Zeroed arrays.
     """
     return Scratch(
-        group=np.zeros(capacity, np.int64),
+        group=np.zeros(capacity, np.int8),
         value=np.zeros(capacity),
         members=np.zeros(capacity),
+        who=np.zeros(capacity, np.uint32),
+        earned=np.zeros(capacity),
         terms=np.zeros(capacity),
-        denominator=np.zeros(capacity),
-        complete=np.zeros(capacity, np.int64),
+        complete=np.zeros(capacity, np.int8),
         order=make_order_scratch(capacity),
     )

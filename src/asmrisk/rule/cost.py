@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from asmrisk.jit import inline, kernel
 from asmrisk.rule.definitions import PEER_GROUPS
-from asmrisk.rule.groups import gather
+from asmrisk.rule.groups import values_of_group
 from asmrisk.rule.order import mean_and_deviation, median
 from asmrisk.rule.policy import CHOICES
 
@@ -60,11 +60,11 @@ def score_cost(
     environment.cost_sd[:] = np.nan
     environment.cost_peers[:] = 0
     for code in range(PEER_GROUPS if by_specialty else 1):
-        peers = gather(cost, group, code, n, scratch.members)
+        members, peers = values_of_group(cost, group, code, n, scratch.members)
         if peers == 0:
             continue
-        middle = median(scratch.members, peers, scratch.order)
-        _, deviation = mean_and_deviation(scratch.members, peers, middle, scratch.order)
+        middle = median(members, peers, scratch.order)
+        _, deviation = mean_and_deviation(members, peers, middle, scratch.order)
         environment.cost_peers[code] = peers
         environment.cost_median[code] = middle
         environment.cost_sd[code] = deviation
@@ -78,7 +78,7 @@ def score_cost(
 @kernel
 def interpolate_points(
     policy: np.record,
-    group: npt.NDArray[np.int64],
+    group: npt.NDArray[np.int8],
     code: int,
     n: int,
     z: npt.NDArray[np.float64],
@@ -90,7 +90,7 @@ def interpolate_points(
     ----------
     policy : numpy.record
         One performance year's policy.
-    group : ndarray of int64, shape (at least n,)
+    group : ndarray of int8, shape (at least n,)
         Each participant's peer group.
     code : int
         The group to score.

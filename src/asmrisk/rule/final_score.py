@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from asmrisk.jit import inline, kernel
 from asmrisk.rule.cost import interpolate_points
-from asmrisk.rule.groups import gather
+from asmrisk.rule.groups import gather, values_of_group
 from asmrisk.rule.order import mean_and_deviation, median
 from asmrisk.rule.policy import CHOICES
 
@@ -120,7 +120,7 @@ def put_together(
 def _add_complexity(
     policy: np.record,
     indicator: npt.NDArray[np.float64],
-    exempt: npt.NDArray[np.int32],
+    exempt: npt.NDArray[np.int8],
     n: int,
     points: npt.NDArray[np.float64],
     reference: npt.NDArray[np.float64],
@@ -130,9 +130,9 @@ def _add_complexity(
     group = scratch.group
     for i in range(n):
         group[i] = 0 if exempt[i] == 0 and indicator[i] == indicator[i] else -1
-    count = gather(indicator, group, 0, n, scratch.members)
-    middle = median(scratch.members, count, scratch.order)
-    mean, deviation = mean_and_deviation(scratch.members, count, middle, scratch.order)
+    members, count = values_of_group(indicator, group, 0, n, scratch.members)
+    middle = median(members, count, scratch.order)
+    mean, deviation = mean_and_deviation(members, count, middle, scratch.order)
     reference[0], reference[1], reference[2] = middle, mean, deviation
     if not deviation > 0.0:
         return

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.jit import kernel
+from asmrisk.jit import inline, kernel
 
-__all__ = ["gather"]
+__all__ = ["gather", "list_members", "values_of_group"]
 
 
 @kernel
 def gather(
     values: npt.NDArray[np.float64],
-    group: npt.NDArray[np.int64],
+    group: npt.NDArray[np.int8],
     code: int,
     n: int,
     members: npt.NDArray[np.float64],
@@ -24,7 +24,7 @@ def gather(
     ----------
     values : ndarray of float64, shape (at least n,)
         One number for each participant.
-    group : ndarray of int64, shape (at least n,)
+    group : ndarray of int8, shape (at least n,)
         Each participant's peer group.
     code : int
         The group wanted.
@@ -44,3 +44,67 @@ def gather(
         members[count] = values[i]
         count += group[i] == code
     return count
+
+
+@kernel
+def list_members(
+    values: npt.NDArray[np.float64],
+    sign: float,
+    group: npt.NDArray[np.int8],
+    code: int,
+    n: int,
+    members: npt.NDArray[np.float64],
+    who: npt.NDArray[np.uint32],
+) -> int:
+    """Copy the values of one peer group side by side, in order, and tell whose they are.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (at least n,)
+        One number for each participant.
+    sign : float
+        What each is multiplied by: -1 where lower is better, so that higher is.
+    group, code, n, members
+        As for `gather`.
+    who : ndarray of uint32, shape (at least n,)
+        Receives each member's place among the participants; what lies beyond is overwritten too.
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    count = 0
+    for i in range(n):
+        members[count] = sign * values[i]
+        who[count] = i
+        count += group[i] == code
+    return count
+
+
+@inline
+def values_of_group(
+    values: npt.NDArray[np.float64],
+    group: npt.NDArray[np.int8],
+    code: int,
+    n: int,
+    members: npt.NDArray[np.float64],
+) -> tuple[npt.NDArray[np.float64], int]:
+    """Give the values of one peer group side by side, in order: `values` itself if all belong to it.
+
+    Parameters
+    ----------
+    values, group, code, n, members
+        As for `gather`.
+
+    Returns
+    -------
+    ndarray of float64, int
+        `values` or `members`, and how many there are.
+    """
+    count = 0
+    for i in range(n):
+        count += group[i] == code
+    if count < n:
+        gather(values, group, code, n, members)
+    return (values if count == n else members), count

@@ -19,6 +19,7 @@ __all__ = [
     "LANES",
     "MOST_RANKS",
     "OrderScratch",
+    "add_to_lanes",
     "extremes",
     "lane_sum",
     "make_order_scratch",
@@ -27,6 +28,7 @@ __all__ = [
     "order_statistics",
     "quantiles",
     "sort",
+    "sum_of_lanes",
 ]
 
 #: Partial sums kept side by side: two vectors of eight float64.
@@ -52,10 +54,13 @@ class OrderScratch(NamedTuple):
     ----------
     bin_of : ndarray of uint16, shape (capacity,)
         Bin of each value.
-    counts : ndarray of int32, shape (bins,)
-        Values in each bin, then the place where the bin's next value goes (-1: not wanted).
+    counts : ndarray of int32, shape (2 (bins + 1),)
+        Values in each bin, every second one counted apart; then the place where the bin's next value goes,
+        -1 if it is not wanted.
     gathered : ndarray of float64, shape (capacity,)
         Values of the wanted bins, bin after bin.
+    picked : ndarray of uint32, shape (capacity,)
+        Which values lie in the wanted bins.
     starts : ndarray of int64, shape (MOST_RANKS + 1,)
         Where each wanted bin starts in `gathered`.
     places : ndarray of int64, shape (MOST_RANKS,)
@@ -73,6 +78,7 @@ class OrderScratch(NamedTuple):
     bin_of: npt.NDArray[np.uint16]
     counts: npt.NDArray[np.int32]
     gathered: npt.NDArray[np.float64]
+    picked: npt.NDArray[np.uint32]
     starts: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
     ranks: npt.NDArray[np.int64]
@@ -97,8 +103,9 @@ def make_order_scratch(capacity: int) -> OrderScratch:
     """
     return OrderScratch(
         bin_of=np.zeros(capacity, np.uint16),
-        counts=np.zeros(_MOST_BINS, np.int32),
+        counts=np.zeros(2 * (_MOST_BINS + 1), np.int32),
         gathered=np.zeros(capacity),
+        picked=np.zeros(capacity, np.uint32),
         starts=np.zeros(MOST_RANKS + 1, np.int64),
         places=np.zeros(MOST_RANKS, np.int64),
         ranks=np.zeros(MOST_RANKS, np.int64),
@@ -107,6 +114,49 @@ def make_order_scratch(capacity: int) -> OrderScratch:
         lanes=np.zeros((2, LANES)),
         deviations=np.zeros(capacity),
     )
+
+
+@kernel
+def add_to_lanes(values: npt.NDArray[np.float64], n: int, partial: npt.NDArray[np.float64]) -> None:
+    """Add values to sums in sixteen lanes: value i goes to lane i mod 16.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (at least n,)
+        Terms.
+    n : int
+        How many of them; a multiple of 16 if more are to follow.
+    partial : ndarray of float64, shape (LANES,)
+        Changed: the sums so far.
+    """
+    whole = n - n % LANES
+    for start in range(0, whole, LANES):
+        for lane in range(LANES):
+            partial[lane] += values[start + lane]
+    for i in range(whole, n):
+        partial[i - whole] += values[i]
+
+
+@kernel
+def sum_of_lanes(partial: npt.NDArray[np.float64]) -> float:
+    """Add sixteen lanes pairwise.
+
+    Parameters
+    ----------
+    partial : ndarray of float64, shape (LANES,)
+        The lanes; changed.
+
+    Returns
+    -------
+    float
+        Their sum.
+    """
+    width = LANES // 2
+    while width > 0:
+        for lane in range(width):
+            partial[lane] += partial[lane + width]
+        width //= 2
+    return float(partial[0])
 
 
 @kernel
@@ -128,20 +178,9 @@ def lane_sum(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.floa
         The sum; 0 for none.
     """
     partial = lanes[0]
-    for lane in range(LANES):
-        partial[lane] = 0.0
-    whole = n - n % LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
-            partial[lane] += values[start + lane]
-    for i in range(whole, n):
-        partial[i - whole] += values[i]
-    width = LANES // 2
-    while width > 0:
-        for lane in range(width):
-            partial[lane] += partial[lane + width]
-        width //= 2
-    return float(partial[0])
+    partial[:] = 0.0
+    add_to_lanes(values, n, partial)
+    return sum_of_lanes(partial)
 
 
 @inline
@@ -295,27 +334,36 @@ def order_statistics(
         return
 
     bins = _FEW
-    while bins < _MOST_BINS and 4 * bins < n:
+    while bins < _MOST_BINS and 2 * bins < n:
         bins *= 2
-    # A bin's number never falls as the value rises, whatever the rounding: bins are in order.
+    # A bin's number never falls as the value rises, whatever the rounding: bins are in order. The greatest
+    # value, which a topped-out rate takes often, has a bin of its own.
     bin_of, counts = scratch.bin_of, scratch.counts
     scale = 0.5 * bins / half
     last = bins - 1.0
     for i in range(n):
         position = (values[i] - low) * scale
         position = last if position > last else position
+        position = last + 1.0 if values[i] == high else position
         bin_of[i] = np.int32(position)
-    counts[:bins] = 0
-    for i in range(n):
+    # Counted in two halves, since equal bins one after the other would wait for each other.
+    odd = counts[_MOST_BINS + 1 :]
+    counts[: bins + 1] = 0
+    odd[: bins + 1] = 0
+    for i in range(0, n - 1, 2):
         counts[bin_of[i]] += 1
+        odd[bin_of[i + 1]] += 1
+    if n % 2 == 1:
+        counts[bin_of[n - 1]] += 1
 
     starts, places = scratch.starts, scratch.places
+    greatest_from = n - int(counts[bins] + odd[bins])
     below = 0
     kept = 0
     wanted = 0
     r = 0
     for b in range(bins):
-        inside = int(counts[b])
+        inside = int(counts[b] + odd[b])
         counts[b] = -1
         if r < asked and ranks[r] < below + inside:
             counts[b] = kept
@@ -326,17 +374,23 @@ def order_statistics(
                 r += 1
             kept += inside
         below += inside
+    counts[bins] = -1
     starts[wanted] = kept
 
+    # Listed first, since whether a value's bin is wanted is a branch that nobody can predict.
+    picked = scratch.picked
+    count = 0
     for i in range(n):
-        place = counts[bin_of[i]]
-        if place >= 0:
-            gathered[place] = values[i]
-            counts[bin_of[i]] = place + 1
+        picked[count] = i
+        count += counts[bin_of[i]] >= 0
+    for j in range(count):
+        b = bin_of[picked[j]]
+        gathered[counts[b]] = values[picked[j]]
+        counts[b] += 1
     for b in range(wanted):
         sort(gathered[starts[b] : starts[b + 1]])
     for r in range(asked):
-        out[r] = gathered[places[r]]
+        out[r] = high if ranks[r] >= greatest_from else gathered[places[r]]
 
 
 @kernel

@@ -75,7 +75,7 @@ def adjust(
 @kernel
 def _gather_positive(
     final: npt.NDArray[np.float64],
-    group: npt.NDArray[np.int64],
+    group: npt.NDArray[np.int8],
     code: int,
     n: int,
     members: npt.NDArray[np.float64],
@@ -93,7 +93,7 @@ def _transform(
     policy: np.record,
     midpoint: float,
     final: npt.NDArray[np.float64],
-    group: npt.NDArray[np.int64],
+    group: npt.NDArray[np.int8],
     code: int,
     n: int,
     transformed: npt.NDArray[np.float64],

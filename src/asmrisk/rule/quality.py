@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asmrisk.jit import inline, kernel
-from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS
-from asmrisk.rule.groups import gather
+from asmrisk.rule.definitions import COLLECTION_TYPES, MEASURES, NOT_REPORTED, PEER_GROUPS
+from asmrisk.rule.groups import list_members
 from asmrisk.rule.order import quantiles
 from asmrisk.rule.policy import CHOICES
 
@@ -27,6 +27,8 @@ _MID = CHOICES["tie_rule"].index("mid")
 _EXCLUDED = CHOICES["missing_measure"].index("excluded")
 _CLAIMS = COLLECTION_TYPES.index("claims")
 _DECILES = np.arange(10)
+#: Measures of one cohort.
+_PLACES = len(MEASURES) // 2
 
 
 @inline
@@ -58,9 +60,6 @@ def score_quality(
     scratch : Scratch
         Room; `complete` is left with 1 where the completeness was met on a non-claims measure.
     """
-    quality_score, denominator = scored.quality_score, scratch.denominator
-    quality_score[:n] = 0.0
-    denominator[:n] = 0.0
     scratch.complete[:n] = 0
     environment.edges[:] = np.nan
     environment.benchmark_size[:] = 0
@@ -70,14 +69,15 @@ def score_quality(
             points[:n] = np.nan
             continue
         _classify(policy, cohort, m, observed, n, points, scratch)
-        _score_measure(policy, cohort, m, n, points, environment, scratch)
-        for i in range(n):
-            counts = points[i] == points[i]
-            quality_score[i] += points[i] if counts else 0.0
-            denominator[i] += 1.0 if counts else 0.0
+        _score_measure(policy, cohort, m, observed.rate[m], n, points, environment, scratch)
     for i in range(n):
-        most = 10.0 * denominator[i]
-        quality_score[i] = quality_score[i] / most if most > 0.0 else np.nan
+        total, most = 0.0, 0.0
+        for m in range(_PLACES):
+            points_of_measure = scored.points[m, i]
+            counts = points_of_measure == points_of_measure
+            total += points_of_measure if counts else 0.0
+            most += 10.0 if counts else 0.0
+        scored.quality_score[i] = total / most if most > 0.0 else np.nan
 
 
 @inline
@@ -90,12 +90,11 @@ def _classify(
     points: npt.NDArray[np.float64],
     scratch: Scratch,
 ) -> None:
-    """Tell scorable, zero and excluded apart: peer group and oriented rate, 0 points, or NaN points."""
+    """Tell scorable, zero and excluded apart: peer group, 0 points, or NaN points."""
     rate, cases = observed.rate[m], observed.cases[m]
     completeness, collection_type = observed.completeness[m], observed.collection_type[m]
-    group, value, complete = scratch.group, scratch.value, scratch.complete
+    group, complete = scratch.group, scratch.complete
     claims = policy.measure_claims[cohort, m] != 0
-    sign = -1.0 if policy.measure_inverse[cohort, m] != 0 else 1.0
     missing = np.nan if policy.missing_measure == _EXCLUDED else 0.0
     minimum_cases, minimum_completeness = policy.minimum_cases, policy.minimum_completeness
 
@@ -106,7 +105,6 @@ def _classify(
         taking_part = observed.exempt[i] == 0
         scorable = taking_part and reported and met and enough and rate[i] == rate[i]
         group[i] = (_CLAIMS if claims else collection_type[i]) if scorable else -1
-        value[i] = sign * rate[i]
         # Scorable measures start from 0 and are given their points, or NaN, by their peer group.
         earned = (0.0 if scorable or (enough and not met) else np.nan) if reported else missing
         points[i] = earned if taking_part else np.nan
@@ -124,6 +122,7 @@ def _score_measure(
     policy: np.record,
     cohort: int,
     m: int,
+    rate: npt.NDArray[np.float64],
     n: int,
     points: npt.NDArray[np.float64],
     environment: Environment,
@@ -131,6 +130,7 @@ def _score_measure(
 ) -> None:
     """Form each peer group's benchmark and score its members."""
     fixed = policy.quality_benchmarks == _FIXED
+    sign = -1.0 if policy.measure_inverse[cohort, m] != 0 else 1.0
     # Groups without a member need no look.
     first, last = PEER_GROUPS, -1
     for i in range(n):
@@ -139,42 +139,85 @@ def _score_measure(
         last = code if code > last else last
     if fixed:
         first, last = 0, PEER_GROUPS - 1
+    members, who, earned = scratch.members, scratch.who, scratch.earned
     for code in range(first, last + 1):
-        members = scratch.members
+        count = list_members(rate, sign, scratch.group, code, n, members, who)
         edges = environment.edges[m, code]
         if fixed:
             if code < len(COLLECTION_TYPES):
                 for k in range(len(edges)):
                     edges[k] = policy.fixed_edges[cohort, m, code, k]
         else:
-            count = gather(scratch.value, scratch.group, code, n, members)
-            if count > 0 and policy.worst_rate_excluded != 0:
-                sign = -1.0 if policy.measure_inverse[cohort, m] != 0 else 1.0
-                count = _drop(members, count, sign * policy.measure_worst[cohort, m])
-            environment.benchmark_size[m, code] = count
-            if count >= policy.minimum_reporters:
-                quantiles(members, count, _DECILES, 10, edges, scratch.order)
-        if edges[0] != edges[0]:
-            for i in range(n):
-                points[i] = np.nan if scratch.group[i] == code else points[i]
-            continue
-        partial = 1.0 if policy.partial_points != 0 else 0.0
-        weight = 0.5 if policy.tie_rule == _MID else 1.0
-        if policy.tie_rule != _LOWER:
-            add_points(edges, True, partial, weight, scratch.value, scratch.group, code, n, points)
-        if policy.tie_rule != _UPPER:
-            add_points(edges, False, partial, weight, scratch.value, scratch.group, code, n, points)
+            benchmark, size = members, count
+            if policy.worst_rate_excluded != 0:
+                benchmark = scratch.terms
+                size = _leave_out(members, count, sign * policy.measure_worst[cohort, m], benchmark)
+            environment.benchmark_size[m, code] = size
+            if size >= policy.minimum_reporters:
+                quantiles(benchmark, size, _DECILES, 10, edges, scratch.order)
+        unformed = edges[0] != edges[0]
+        earned[:count] = np.nan if unformed else 0.0
+        if not unformed:
+            partial = 1.0 if policy.partial_points != 0 else 0.0
+            weight = 0.5 if policy.tie_rule == _MID else 1.0
+            if policy.tie_rule != _LOWER:
+                add_points(edges, True, partial, weight, members, count, earned)
+            if policy.tie_rule != _UPPER:
+                add_points(edges, False, partial, weight, members, count, earned)
+        for j in range(count):
+            points[who[j]] = earned[j]
 
 
 @kernel
-def _drop(values: npt.NDArray[np.float64], n: int, unwanted: float) -> int:
-    """Close up an array over every occurrence of one value; give what is left."""
+def _leave_out(values: npt.NDArray[np.float64], n: int, unwanted: float, out: npt.NDArray[np.float64]) -> int:
+    """Copy an array without every occurrence of one value; give what is left."""
     count = 0
     for i in range(n):
-        value = values[i]
-        values[count] = value
-        count += value != unwanted
+        # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+        out[count] = values[i]
+        count += values[i] != unwanted
     return count
+
+
+@inline
+def _points(
+    rate: float,
+    upper: bool,
+    partial: float,
+    e0: float,
+    e1: float,
+    e2: float,
+    e3: float,
+    e4: float,
+    e5: float,
+    e6: float,
+    e7: float,
+    e8: float,
+    e9: float,
+) -> float:
+    """Points of one rate: scalars and blends, so that a loop over rates becomes vector instructions."""
+    decile, low, high = 1.0, e0, e1
+    reached = (rate > e1) | (upper & (rate == e1))
+    decile, low, high = (2.0, e1, e2) if reached else (decile, low, high)
+    reached = (rate > e2) | (upper & (rate == e2))
+    decile, low, high = (3.0, e2, e3) if reached else (decile, low, high)
+    reached = (rate > e3) | (upper & (rate == e3))
+    decile, low, high = (4.0, e3, e4) if reached else (decile, low, high)
+    reached = (rate > e4) | (upper & (rate == e4))
+    decile, low, high = (5.0, e4, e5) if reached else (decile, low, high)
+    reached = (rate > e5) | (upper & (rate == e5))
+    decile, low, high = (6.0, e5, e6) if reached else (decile, low, high)
+    reached = (rate > e6) | (upper & (rate == e6))
+    decile, low, high = (7.0, e6, e7) if reached else (decile, low, high)
+    reached = (rate > e7) | (upper & (rate == e7))
+    decile, low, high = (8.0, e7, e8) if reached else (decile, low, high)
+    reached = (rate > e8) | (upper & (rate == e8))
+    decile, low, high = (9.0, e8, e9) if reached else (decile, low, high)
+    reached = (rate > e9) | (upper & (rate == e9))
+    # Decile 10 earns exactly 10; a rate below the minimum, and a decile without width, add nothing.
+    decile, low, high = (10.0, e9, np.inf) if reached else (decile, low, high)
+    within = (rate - low) / (high - low) if rate > low else 0.0
+    return decile + partial * within
 
 
 @kernel
@@ -184,12 +227,10 @@ def add_points(
     partial: float,
     weight: float,
     value: npt.NDArray[np.float64],
-    group: npt.NDArray[np.int64],
-    code: int,
     n: int,
     points: npt.NDArray[np.float64],
 ) -> None:
-    """Add the points of one peer group's members: the decile, and how far the rate lies into it.
+    """Add the points of one peer group: the decile, and how far the rate lies into it.
 
     Parameters
     ----------
@@ -202,40 +243,18 @@ def add_points(
     weight : float
         Share of these points in the result.
     value : ndarray of float64, shape (at least n,)
-        Oriented rates (higher is better).
-    group : ndarray of int64, shape (at least n,)
-        Each participant's peer group.
-    code : int
-        The group to score.
+        Oriented rates of the group's members (higher is better).
     n : int
-        Participants.
+        How many of them.
     points : ndarray of float64, shape (at least n,)
-        The members' points are added to.
+        Added to.
     """
-    # Scalars and blends instead of array elements and branches: so the loop becomes vector instructions.
     e0, e1, e2, e3, e4 = edges[0], edges[1], edges[2], edges[3], edges[4]
     e5, e6, e7, e8, e9 = edges[5], edges[6], edges[7], edges[8], edges[9]
-    for i in range(n):
-        rate = value[i]
-        decile, low, high = 1.0, e0, e1
-        reached = (rate > e1) | (upper & (rate == e1))
-        decile, low, high = (2.0, e1, e2) if reached else (decile, low, high)
-        reached = (rate > e2) | (upper & (rate == e2))
-        decile, low, high = (3.0, e2, e3) if reached else (decile, low, high)
-        reached = (rate > e3) | (upper & (rate == e3))
-        decile, low, high = (4.0, e3, e4) if reached else (decile, low, high)
-        reached = (rate > e4) | (upper & (rate == e4))
-        decile, low, high = (5.0, e4, e5) if reached else (decile, low, high)
-        reached = (rate > e5) | (upper & (rate == e5))
-        decile, low, high = (6.0, e5, e6) if reached else (decile, low, high)
-        reached = (rate > e6) | (upper & (rate == e6))
-        decile, low, high = (7.0, e6, e7) if reached else (decile, low, high)
-        reached = (rate > e7) | (upper & (rate == e7))
-        decile, low, high = (8.0, e7, e8) if reached else (decile, low, high)
-        reached = (rate > e8) | (upper & (rate == e8))
-        decile, low, high = (9.0, e8, e9) if reached else (decile, low, high)
-        reached = (rate > e9) | (upper & (rate == e9))
-        # Decile 10 earns exactly 10; a rate below the minimum, and a decile without width, add nothing.
-        decile, low, high = (10.0, e9, np.inf) if reached else (decile, low, high)
-        within = (rate - low) / (high - low) if rate > low else 0.0
-        points[i] += weight * (decile + partial * within) if group[i] == code else 0.0
+    # A loop for each rule, so that each compares once.
+    if upper:
+        for j in range(n):
+            points[j] += weight * _points(value[j], True, partial, e0, e1, e2, e3, e4, e5, e6, e7, e8, e9)
+    else:
+        for j in range(n):
+            points[j] += weight * _points(value[j], False, partial, e0, e1, e2, e3, e4, e5, e6, e7, e8, e9)

@@ -19,6 +19,10 @@ from asmrisk.simulation.strips import exponentials, normal_scores
 
 __all__ = ["draw_attributes"]
 
+#: The classes of practice size: solo, 2-5, 6-15, more; from the third on, a practice is large in results.
+SILENCE_CLASSES = 4
+FIRST_LARGE = 3
+
 
 @inner
 def _know_attributes(population: np.record, cohort: int, known: Known, strip: Strip, m: int) -> None:
@@ -28,18 +32,74 @@ def _know_attributes(population: np.record, cohort: int, known: Known, strip: St
         strip.specialty[i] = known.specialty[cohort, slot]
         level = population.part_b_level[strip.specialty[i]]
         strip.part_b_level[i] = level * known.part_b_factor[cohort, slot]
+        strip.part_b_kept[i] = population.part_b_persistence[strip.specialty[i]]
         size = known.practice_size[cohort, slot]
         strip.practice_size[i] = size
         group = 0
         while group < population.practice_high.shape[0] - 1 and size > population.practice_high[group]:
             group += 1
-        strip.silence_class[i] = min(group, 3)
-        strip.size_class[i] = 0 if group == 0 else (1 if group < 3 else 2)
+        strip.silence_limit[i] = population.nothing_reported_z[min(group, SILENCE_CLASSES - 1)]
+        strip.size_class[i] = 0 if group == 0 else (1 if group < FIRST_LARGE else 2)
         chosen = 0 if strip.uniforms[3, i] < population.ecqm_share[strip.size_class[i]] else 1
         given = known.collection_type[cohort, slot]
         strip.collection_type[i] = given if given >= 0 else chosen
-        score = level_score(known, cohort, slot, strip.a[i])
+        score = level_score(known, cohort, slot, strip.scores[i])
         strip.part_b_fixed[i] = population.part_b_episode_correlation * score
+
+
+@inner
+def _draw_specialty(population: np.record, uniform: np.ndarray, strip: Strip, n: int) -> None:
+    """Draw specialties, and what of Part B depends on them: class by class, so that loops become vectors."""
+    for i in range(n):
+        strip.specialty[i] = 0
+        strip.part_b_level[i] = population.part_b_level[0]
+        strip.part_b_kept[i] = population.part_b_persistence[0]
+    for specialty in range(1, len(population.specialty_cumulative)):
+        edge = population.specialty_cumulative[specialty - 1]
+        level, kept = population.part_b_level[specialty], population.part_b_persistence[specialty]
+        if edge < 1.0:
+            for i in range(n):
+                beyond = uniform[i] >= edge
+                strip.specialty[i] = specialty if beyond else strip.specialty[i]
+                strip.part_b_level[i] = level if beyond else strip.part_b_level[i]
+                strip.part_b_kept[i] = kept if beyond else strip.part_b_kept[i]
+
+
+@inner
+def _draw_practice(
+    population: np.record, size_uniform: np.ndarray, type_uniform: np.ndarray, strip: Strip, n: int
+) -> None:
+    """Draw practice sizes and collection types, class by class, so that loops become vector instructions."""
+    below, share, low, width = strip.past[0], strip.past[1], strip.past[2], strip.past[3]
+    cumulative, least, most = (
+        population.practice_cumulative,
+        population.practice_low,
+        population.practice_high,
+    )
+    for group in range(len(cumulative)):
+        under = cumulative[group - 1] if group > 0 else 0.0
+        part = cumulative[group] - under
+        smallest = float(least[group])
+        sizes = float(most[group] - least[group] + 1)
+        limit = population.nothing_reported_z[min(group, SILENCE_CLASSES - 1)]
+        size_class = 0 if group == 0 else (1 if group < FIRST_LARGE else 2)
+        ecqm = population.ecqm_share[size_class]
+        for i in range(n):
+            beyond = size_uniform[i] >= under
+            below[i] = under if beyond else below[i]
+            share[i] = part if beyond else share[i]
+            low[i] = smallest if beyond else low[i]
+            width[i] = sizes if beyond else width[i]
+            strip.silence_limit[i] = limit if beyond else strip.silence_limit[i]
+        for i in range(n):
+            beyond = size_uniform[i] >= under
+            strip.size_class[i] = size_class if beyond else strip.size_class[i]
+            chosen = 0 if type_uniform[i] < ecqm else 1
+            strip.collection_type[i] = chosen if beyond else strip.collection_type[i]
+    for i in range(n):
+        # The uniform's place within its class picks the size, so that one uniform makes one variate.
+        within = (size_uniform[i] - below[i]) / share[i]
+        strip.practice_size[i] = int(low[i] + min(float(int(within * width[i])), width[i] - 1.0))
 
 
 @inner
@@ -59,7 +119,7 @@ def draw_attributes(
     The first m clinicians of the strip are a roster's: what is known of them takes the place of the drawn.
     """
     u = strip.uniforms
-    scores = strip.a
+    scores = strip.scores
     strata = population.strata
     for i in range(n):
         c = strip.chosen[i]
@@ -69,33 +129,13 @@ def draw_attributes(
     normal_scores(u[0], scores, n)
     for i in range(n):
         strip.part_b_fixed[i] = population.part_b_episode_correlation * scores[i]
-        specialty = 0
-        while u[1, i] >= population.specialty_cumulative[specialty]:
-            specialty += 1
-        strip.specialty[i] = specialty
-        group = 0
-        below = 0.0
-        while u[2, i] >= population.practice_cumulative[group]:
-            below = population.practice_cumulative[group]
-            group += 1
-        # The uniform's place within its class picks the size, so that one uniform makes one variate.
-        within = (u[2, i] - below) / (population.practice_cumulative[group] - below)
-        low = population.practice_low[group]
-        width = population.practice_high[group] - low + 1
-        strip.practice_size[i] = low + min(int(within * width), width - 1)
-        strip.silence_class[i] = min(group, 3)
-        size = 0 if group == 0 else (1 if group < 3 else 2)
-        strip.size_class[i] = size
-        strip.collection_type[i] = 0 if u[3, i] < population.ecqm_share[size] else 1
-        strip.part_b_level[i] = population.part_b_level[specialty]
+    _draw_specialty(population, u[1], strip, n)
+    _draw_practice(population, u[2], u[3], strip, n)
     _know_attributes(population, cohort, known, strip, m)
     length = len(population.cost_log_shape)
     for i in range(n):
-        specialty = strip.specialty[i]
-        kept = population.part_b_persistence[specialty]
-        strip.part_b_kept[i] = kept
-        strip.part_b_new[i] = math.sqrt(1.0 - kept * kept)
-        strip.part_b_table[i] = (specialty + 1) * length
+        strip.part_b_new[i] = math.sqrt(1.0 - strip.part_b_kept[i] * strip.part_b_kept[i])
+        strip.part_b_table[i] = (strip.specialty[i] + 1) * length
     fill_permanent(u, BLOCK_MIX, strip.slot, strip.base, draw, key, n, strata)
     normal_scores(u[0], strip.hcc_risk_score, n)
     normal_scores(u[1], strip.dual_share, n)
@@ -127,12 +167,12 @@ def draw_attributes(
         normal_scores(u[place % LANES], level, n)
         for i in range(m):
             mean = known.case_log_mean[cohort, place, strip.slot[i]]
-            strip.a[i] = mean + known.case_log_sd[cohort, place, strip.slot[i]] * level[i]
-        exponentials(strip.a, m)
+            scores[i] = mean + known.case_log_sd[cohort, place, strip.slot[i]] * level[i]
+        exponentials(scores, m)
         for i in range(n):
             level[i] = spread * level[i] - 0.5 * spread * spread
         exponentials(level, n)
         for i in range(n):
             level[i] *= population.cases_factor[place] * field.level[strip.chosen[i]]
         for i in range(m):
-            level[i] = strip.a[i] if strip.a[i] > 0.0 else level[i]
+            level[i] = scores[i] if scores[i] > 0.0 else level[i]

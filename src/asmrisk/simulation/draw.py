@@ -51,6 +51,7 @@ class Workspace(NamedTuple):
     environment: Environment
     scratch: Scratch
     multiplier: np.ndarray  # float64 (capacity,): a clinician's cost over its cost without response
+    lost: np.ndarray  # int8 (capacity,): 1 for a clinician who was penalized two years before
     response: np.ndarray  # float64 (slots,): the same by position among the measured
     factor: np.ndarray  # float64 (YEARS, slots): adjustment factors by position
 
@@ -77,6 +78,7 @@ def make_workspace(slots: int) -> Workspace:
         environment=make_environment(),
         scratch=make_scratch(slots),
         multiplier=np.zeros(field.slot.shape[0]),
+        lost=np.zeros(field.slot.shape[0], np.int8),
         response=np.zeros(slots),
         factor=np.zeros((YEARS, slots)),
     )
@@ -126,16 +128,16 @@ def _respond(behavior: np.record, year: int, work: Workspace) -> None:
     base = 1.0 - behavior.cost_response
     penalized = 1.0 - behavior.cost_response_penalized
     before = year - PAYMENT_LAG
-    for entry in range(year + 1):
-        for c in range(field.group[entry], field.group[entry + 1]):
-            if entry == year:
-                work.multiplier[c] = 1.0
-            lost = False
-            if before >= entry:
-                r = field.row[before, c]
-                if r >= 0:
-                    lost = work.factor[before, r] < 0.0
-            work.multiplier[c] *= penalized if lost else base
+    end = field.group[year]
+    lost = work.lost
+    lost[:end] = 0
+    if before >= 0:
+        for r in range(field.participants[before]):
+            lost[field.member[before, r]] = work.factor[before, r] < 0.0
+    for c in range(end):
+        work.multiplier[c] *= penalized if lost[c] else base
+    for c in range(end, field.group[year + 1]):
+        work.multiplier[c] = base
     out = work.observations
     for r in range(field.participants[year]):
         response = work.multiplier[field.member[year, r]]

@@ -88,19 +88,20 @@ def fill_uniforms(
     year: int,
     draw: int,
     key: np.ndarray,
-    n: int,
+    first: int,
+    end: int,
 ) -> None:
-    """Draw the four uniforms of one block for each of n clinicians.
+    """Draw the four uniforms of one block for each of some clinicians.
 
     Parameters
     ----------
-    u : ndarray of float64, shape (4, at least n)
-        Written: uniforms strictly between 0 and 1, one row a lane.
+    u : ndarray of float64, shape (4, at least end)
+        Written from `first` on: uniforms strictly between 0 and 1, one row a lane.
     block : int
         Block of decisions.
-    slot : ndarray of int64, shape (at least n,)
+    slot : ndarray of int64, shape (at least end,)
         Clinician slots.
-    base : ndarray of int64, shape (at least n,)
+    base : ndarray of int64, shape (at least end,)
         `stream` of each clinician for the year `PERMANENT`.
     year : int
         Calendar year, or `PERMANENT`.
@@ -108,20 +109,19 @@ def fill_uniforms(
         Number of the draw.
     key : ndarray of uint64, shape (2,)
         Lower and upper half of the seed.
-    n : int
-        Number of clinicians.
+    first, end : int
+        Place of the first clinician, and one more than the last one's.
     """
-    u0 = u[0]
-    u1 = u[1]
-    u2 = u[2]
-    u3 = u[3]
+    # Sliced, since an index that does not begin at 0 would be checked for counting from the end.
+    u0, u1, u2, u3 = u[0, first:end], u[1, first:end], u[2, first:end], u[3, first:end]
+    slots, bases = slot[first:end], base[first:end]
     c0 = np.uint64(block)
     c3 = np.uint64(draw)
     key0 = key[0]
     key1 = key[1]
     when = stream(0, 0, year)
-    for i in range(n):
-        w0, w1, w2, w3 = philox4x32(c0, np.uint64(slot[i]), np.uint64(base[i] | when), c3, key0, key1)
+    for i in range(end - first):
+        w0, w1, w2, w3 = philox4x32(c0, np.uint64(slots[i]), np.uint64(bases[i] | when), c3, key0, key1)
         u0[i] = uniform(w0)
         u1[i] = uniform(w1)
         u2[i] = uniform(w2)
@@ -186,12 +186,14 @@ def fill_permanent(
 
     Parameters
     ----------
-    u, block, slot, base, draw, key, n
+    u, block, slot, base, draw, key
         As for `fill_uniforms`; all of one cohort.
+    n : int
+        How many clinicians.
     slots : int
         The cohort's slots if stratified, else 0.
     """
-    fill_uniforms(u, block, slot, base, PERMANENT, draw, key, n)
+    fill_uniforms(u, block, slot, base, PERMANENT, draw, key, 0, n)
     if slots == 0 or n == 0:
         return
     mask = 3

@@ -22,7 +22,7 @@ def _uniform(name: str, draw: int, key: np.ndarray) -> float:
     slot = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
     u = np.zeros((4, 1))
     base = np.array([stream(KNOWLEDGE, 0, PERMANENT)], np.int64)
-    fill_uniforms(u, BLOCK_FIELD, np.array([slot], np.int64), base, PERMANENT, draw, key, 1)
+    fill_uniforms(u, BLOCK_FIELD, np.array([slot], np.int64), base, PERMANENT, draw, key, 0, 1)
     return float(u[0, 0])
 
 

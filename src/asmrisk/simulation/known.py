@@ -17,16 +17,17 @@ from asmrisk.jit import inner
 from asmrisk.rule.arrays import PLACES
 from asmrisk.rule.definitions import COHORTS
 from asmrisk.simulation.keys import GREATEST_UNIFORM, LEAST_UNIFORM
+from asmrisk.simulation.strips import normal_scores
 
 __all__ = [
     "HABITS",
     "STATES",
     "Known",
-    "habit_probability",
-    "habit_score",
     "level_score",
     "nobody_known",
     "part_b_score",
+    "start_habit",
+    "start_state",
 ]
 
 #: Rows of `Known.state_mean`: general quality, cost, then specific quality by measure.
@@ -126,16 +127,7 @@ def _kept(persistence: float, years: int) -> float:
 
 
 @inner
-def habit_probability(known: Known, cohort: int, slot: int, row: int, past: float) -> float:
-    """Draw the probability of a habit where it lay when it was observed, from a fresh uniform."""
-    low = known.habit_low[cohort, row, slot]
-    high = known.habit_high[cohort, row, slot]
-    probability: float = min(max(low + past * (high - low), LEAST_UNIFORM), GREATEST_UNIFORM)
-    return probability
-
-
-@inner
-def habit_score(
+def _habit_score(
     known: Known, cohort: int, slot: int, row: int, persistence: float, before: float, fresh: float
 ) -> float:
     """Draw a habit of the first performance year from where it lay when it was observed.
@@ -193,3 +185,78 @@ def part_b_score(
     before = (known.part_b_score[cohort, slot] - fixed) / math.sqrt(1.0 - share * share)
     score: float = kept * before + math.sqrt(1.0 - kept * kept) * fresh
     return score
+
+
+@inner
+def start_habit(
+    known: Known,
+    cohort: int,
+    row: int,
+    persistence: float,
+    slot: np.ndarray,
+    past: np.ndarray,
+    habit: np.ndarray,
+    probability: np.ndarray,
+    before: np.ndarray,
+    told: int,
+) -> None:
+    """Let a habit of a roster's clinicians follow, in their first year, from what was observed of it.
+
+    Parameters
+    ----------
+    known : Known
+        The roster.
+    cohort, row : int
+        Which habit.
+    persistence : float
+        Correlation of one year with the next.
+    slot : ndarray of int64, shape (at least told,)
+        Whose.
+    past : ndarray of float64, shape (at least told,)
+        Uniforms for where the habit lay when it was observed.
+    habit : ndarray of float64, shape (at least told,)
+        Normal scores for what has changed since; replaced by the habit's.
+    probability, before : ndarray of float64, shape (at least told,)
+        Workspace.
+    told : int
+        How many clinicians.
+    """
+    low, high = known.habit_low[cohort, row], known.habit_high[cohort, row]
+    for i in range(told):
+        within = low[slot[i]] + past[i] * (high[slot[i]] - low[slot[i]])
+        probability[i] = min(max(within, LEAST_UNIFORM), GREATEST_UNIFORM)
+    normal_scores(probability, before, told)
+    for i in range(told):
+        habit[i] = _habit_score(known, cohort, slot[i], row, persistence, before[i], habit[i])
+
+
+@inner
+def start_state(
+    known: Known, cohort: int, row: int, slot: np.ndarray, fresh: np.ndarray, state: np.ndarray, told: int
+) -> None:
+    """Let a latent of a roster's clinicians start, in their first year, from what was observed of it.
+
+    Parameters
+    ----------
+    known : Known
+        The roster.
+    cohort, row : int
+        Which latent.
+    slot : ndarray of int64, shape (at least told,)
+        Whose.
+    fresh : ndarray of float64, shape (STATES, at least told)
+        Normal scores of the latents before this one; this one's are added.
+    state : ndarray of float64, shape (at least told,)
+        Normal scores; replaced by the latent.
+    told : int
+        How many clinicians.
+    """
+    mean = known.state_mean[cohort, row]
+    for i in range(told):
+        fresh[row, i] = state[i]
+        state[i] = mean[slot[i]]
+    # Column by column, since a column of all clinicians lies side by side.
+    for column in range(row + 1):
+        root = known.state_root[cohort, row, column]
+        for i in range(told):
+            state[i] += root[slot[i]] * fresh[column, i]

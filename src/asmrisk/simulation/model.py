@@ -16,7 +16,7 @@ from asmrisk.simulation.knowledge import draw_values, with_values
 from asmrisk.simulation.known import Known, nobody_known
 from asmrisk.simulation.participation import YEARS
 from asmrisk.simulation.philox import seed_key
-from asmrisk.simulation.record import make_record, make_terms, unpack
+from asmrisk.simulation.record import make_record, unpack
 from asmrisk.simulation.roster import known_clinicians, slots_with_roster
 
 __all__ = ["Model", "simulate_block"]
@@ -156,7 +156,7 @@ def simulate_block(
     progress = np.zeros(2, np.int64) if progress is None else progress
     work = model.workspace(model.inputs)
     slots = work.response.shape[0]
-    record = make_record(count, slots, int(model.inputs.known.clinicians.sum()))
+    record = make_record(count, int(model.inputs.known.clinicians.sum()))
     if not model.scenario.uncertainty:
         simulate_draws(model.inputs, BOTH, YEARS, first, 0, count, record, work, progress)
         return unpack(record, model.scenario)
@@ -169,7 +169,6 @@ def simulate_block(
         if int(inputs.population.slots.max()) > slots:
             work = model.workspace(inputs)
             slots = work.response.shape[0]
-            record = record._replace(terms=make_terms(slots))
         simulate_draws(inputs, BOTH, YEARS, first + index, index, 1, record, work, progress)
         values = model.drawn_values(first + index)
         drawn[index] = [values[name] for name in names]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asmrisk.jit import inner
+from asmrisk.jit import inline, inner
 from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS
 from asmrisk.simulation.keys import (
     BLOCK_PARTICIPATION,
@@ -27,21 +27,40 @@ from asmrisk.simulation.known import Known, level_score
 from asmrisk.simulation.strips import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.variates import poisson_strip
 
-__all__ = ["CALENDAR", "STRIP", "YEARS", "Field", "enroll", "make_field"]
+__all__ = ["CALENDAR", "STRIP", "YEARS", "Field", "enroll", "make_field", "strip_width"]
 
 #: Performance years, and the calendar from the first of them to the last payment year.
 YEARS = len(PERFORMANCE_YEARS)
 CALENDAR = YEARS + PAYMENT_LAG
 FIRST_YEAR = PERFORMANCE_YEARS[0]
-#: Clinicians worked on together: few enough for the processor's cache, enough to outweigh the calls.
-STRIP = 1024
+#: Most slots whose clinicians are worked on together: enough to outweigh the calls, few enough for the
+#: processor's cache.
+STRIP = 1100
+
+
+@inline
+def strip_width(slots: int) -> int:
+    """Give the number of slots in each strip but the last, so that strips are of one size.
+
+    Parameters
+    ----------
+    slots : int
+        Clinician slots of the cohort, at least 1.
+
+    Returns
+    -------
+    int
+        At most `STRIP`.
+    """
+    strips = (slots + STRIP - 1) // STRIP
+    return (slots + strips - 1) // strips
 
 
 class Field(NamedTuple):
     """The clinicians of one cohort in one draw (workspace, `capacity` clinicians, `slots` slots).
 
-    Clinicians are numbered in groups by the year in which they enter. Years are counted from the first
-    performance year; episodes are kept from two years before it.
+    Clinicians are numbered by the year in which they enter, then by their slots. Years are counted from the
+    first performance year; episodes are kept from two years before it.
     """
 
     slot: np.ndarray  # int64 (capacity,)
@@ -50,12 +69,14 @@ class Field(NamedTuple):
     level: np.ndarray  # float64 (capacity,): expected episodes a year
     episodes: np.ndarray  # int32 (CALENDAR, capacity), from two years before the first performance year
     last: np.ndarray  # int64 (capacity,): last performance year in which it is measured; -1 if never
-    row: np.ndarray  # int32 (YEARS, capacity): position among the measured of the year; -1 if not measured
+    place: np.ndarray  # uint32 (capacity,): place in its strip
     member: np.ndarray  # int32 (YEARS, slots): clinician at each position
     participants: np.ndarray  # int64 (YEARS,): measured clinicians
+    first: np.ndarray  # int64 (YEARS, strips + 1): first position of each strip of slots
     group: np.ndarray  # int64 (YEARS + 1,): first clinician of each year of entry
-    queue: np.ndarray  # int64 (YEARS, 2, slots): slots and generations of those who enter
-    queued: np.ndarray  # int64 (YEARS,)
+    next: np.ndarray  # int64 (YEARS,): first of each of them whose strip is yet to come
+    until: np.ndarray  # int64 (slots,): when the last one to enter each slot leaves it
+    holder: np.ndarray  # int64 (slots,): counter word of the last one to enter each slot
     owner: np.ndarray  # int32 (slots,)
     uniforms: np.ndarray  # float64 (4, STRIP)
     coins: np.ndarray  # float64 (CALENDAR, STRIP)
@@ -84,12 +105,14 @@ def make_field(slots: int) -> Field:
         level=np.zeros(capacity),
         episodes=np.zeros((CALENDAR, capacity), np.int32),
         last=np.zeros(capacity, np.int64),
-        row=np.zeros((YEARS, capacity), np.int32),
+        place=np.zeros(capacity, np.uint32),
         member=np.zeros((YEARS, slots), np.int32),
         participants=np.zeros(YEARS, np.int64),
+        first=np.zeros((YEARS, slots // STRIP + 2), np.int64),
         group=np.zeros(YEARS + 1, np.int64),
-        queue=np.zeros((YEARS, 2, slots), np.int64),
-        queued=np.zeros(YEARS, np.int64),
+        next=np.zeros(YEARS, np.int64),
+        until=np.zeros(slots, np.int64),
+        holder=np.zeros(slots, np.int64),
         owner=np.zeros(slots, np.int32),
         uniforms=np.zeros((4, STRIP)),
         coins=np.zeros((CALENDAR, STRIP)),
@@ -141,7 +164,7 @@ def _episodes_of_strip(
     exponentials(level, n)
     for history in range(entry, CALENDAR + PAYMENT_LAG):
         year = history - PAYMENT_LAG
-        fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, FIRST_YEAR + year, draw, key, n)
+        fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, FIRST_YEAR + year, draw, key, 0, n)
         if year > entry:
             for i in range(n):
                 field.coins[year, i] = u0[i]
@@ -168,12 +191,26 @@ def _episodes_of_strip(
         for i in range(n):
             leaves[i] = year if field.coins[year, i] < probability else leaves[i]
     for i in range(n):
-        year = leaves[i]
-        if year < YEARS:
-            place = field.queued[year]
-            field.queue[year, 0, place] = slot[i]
-            field.queue[year, 1, place] = (base[i] & 255) + 1
-            field.queued[year] = place + 1
+        field.until[slot[i]] = leaves[i]
+        field.holder[slot[i]] = base[i]
+
+
+@inner
+def _let_in(entry: int, slots: int, cohort: int, field: Field) -> int:
+    """Give numbers to those who enter in a year, by slot, and return how many they are."""
+    first = field.group[entry]
+    if entry == 0:
+        for s in range(slots):
+            field.slot[s] = s
+            field.base[s] = stream(cohort, 0, PERMANENT)
+        return slots
+    count = 0
+    for s in range(slots):
+        # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+        field.slot[first + count] = s
+        field.base[first + count] = field.holder[s] + 1  # the next generation
+        count += field.until[s] == entry
+    return count
 
 
 @inner
@@ -206,19 +243,10 @@ def enroll(
         Written.
     """
     slots = population.slots
-    for year in range(YEARS):
-        field.queued[year] = 0
-    for s in range(slots):
-        field.queue[0, 0, s] = s
-        field.queue[0, 1, s] = 0
-    field.queued[0] = slots
     total = 0
     for entry in range(YEARS):
         field.group[entry] = total
-        count = field.queued[entry]
-        for i in range(count):
-            field.slot[total + i] = field.queue[entry, 0, i]
-            field.base[total + i] = stream(cohort, field.queue[entry, 1, i], PERMANENT)
+        count = _let_in(entry, slots, cohort, field)
         for first in range(total, total + count, STRIP):
             n = min(STRIP, total + count - first)
             _episodes_of_strip(population, behavior, draw, key, entry, first, n, cohort, known, field)
@@ -233,8 +261,7 @@ def _measure_who(minimum_episodes: int, slots: int, field: Field) -> None:
     field.last[: field.group[YEARS]] = -1
     owner = field.owner
     for year in range(YEARS):
-        episodes, row, member = field.episodes[year], field.row[year], field.member[year]
-        row[: field.group[year + 1]] = -1
+        episodes, member = field.episodes[year], field.member[year]
         # Those who are there from the first year on are numbered by their slots.
         for c in range(slots):
             taking_part = field.leaves[c] > year and episodes[c] >= minimum_episodes
@@ -243,11 +270,16 @@ def _measure_who(minimum_episodes: int, slots: int, field: Field) -> None:
             if field.leaves[c] > year and episodes[c] >= minimum_episodes:
                 owner[field.slot[c]] = c
         position = 0
-        for s in range(slots):
-            # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
-            member[position] = owner[s]
-            position += owner[s] >= 0
+        width = strip_width(slots)
+        strip = 0
+        for start in range(0, slots, width):
+            field.first[year, strip] = position
+            strip += 1
+            for s in range(start, min(start + width, slots)):
+                # Written always, kept if the count moves on.
+                member[position] = owner[s]
+                position += owner[s] >= 0
+        field.first[year, strip] = position
         for r in range(position):
-            row[member[r]] = r
             field.last[member[r]] = year
         field.participants[year] = position

@@ -46,7 +46,7 @@ def _signatures() -> dict[str, tuple[Any, ...]]:
     scored, environment = typeof(work.scored), typeof(work.environment)
     scratch, behavior = typeof(work.scratch), typeof(inputs.behavior)
     observed = typeof(observed_in(work.observations, 0))
-    record, response = typeof(make_record(1, 1)), typeof(work.response)
+    record, response = typeof(make_record(1)), typeof(work.response)
     start = (population, behavior, integer, integer, key, known, field)
     return {
         "enroll": start,

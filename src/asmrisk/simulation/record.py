@@ -17,7 +17,7 @@ from asmrisk.rule.definitions import (
     SMALL_PRACTICE,
     SPECIALTIES,
 )
-from asmrisk.rule.order import lane_sum, quantiles
+from asmrisk.rule.order import LANES, add_to_lanes, quantiles, sum_of_lanes
 from asmrisk.simulation.known import Known
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.state import PLACES, Observations
@@ -45,6 +45,8 @@ TOTALS = (
     "episode_savings",
     "medicare_savings",
 )
+#: How many sums in lanes it takes to make them.
+SUMS = 10
 #: The first of them are counts.
 COUNTS = 4
 #: Columns of `Record.by_specialty`.
@@ -60,11 +62,15 @@ _SIZES = len(PRACTICE_SIZES)
 _PERCENTS = np.array([1, 5, 10, 25, 50, 75, 90, 95, 99], np.int64)
 
 
-class Terms(NamedTuple):
-    """What each measured clinician of a cohort and year adds to the sums (workspace)."""
+#: Clinicians whose terms are summed together: few enough for the processor's cache, whole lanes of a sum.
+PIECE = 64 * LANES
 
-    cell: np.ndarray  # uint64 (slots,): specialty and practice size
-    scored: np.ndarray  # float64 (slots,), as the rest: 1 with a final score
+
+class Terms(NamedTuple):
+    """What each of a piece of the measured clinicians of a cohort and year adds to the sums (workspace)."""
+
+    cell: np.ndarray  # uint64 (PIECE,): specialty and practice size
+    scored: np.ndarray  # float64 (PIECE,), as the rest: 1 with a final score
     paid: np.ndarray
     pooled: np.ndarray
     later: np.ndarray
@@ -74,22 +80,20 @@ class Terms(NamedTuple):
     net: np.ndarray
     spending: np.ndarray
     saved: np.ndarray
+    scaled: np.ndarray
+    sums: np.ndarray  # float64 (SUMS, LANES): sums over the pieces so far
 
 
-def make_terms(slots: int) -> Terms:
-    """Allocate room for the terms of the larger cohort's sums.
-
-    Parameters
-    ----------
-    slots : int
-        Its clinician slots.
+def make_terms() -> Terms:
+    """Allocate room for the terms of sums.
 
     Returns
     -------
     Terms
         Zeroed arrays.
     """
-    return Terms(np.zeros(slots, np.uint64), *(np.zeros(slots) for _ in Terms._fields[1:]))
+    terms = {name: np.zeros(PIECE) for name in Terms._fields}
+    return Terms(**terms | {"cell": np.zeros(PIECE, np.uint64), "sums": np.zeros((SUMS, LANES))})
 
 
 class Record(NamedTuple):
@@ -108,15 +112,13 @@ class Record(NamedTuple):
     terms: Terms
 
 
-def make_record(draws: int, slots: int, clinicians: int = 0) -> Record:
+def make_record(draws: int, clinicians: int = 0) -> Record:
     """Allocate the record of a block.
 
     Parameters
     ----------
     draws : int
         Number of draws.
-    slots : int
-        The larger cohort's clinician slots.
     clinicians : int
         A roster's clinicians, both cohorts together.
 
@@ -140,27 +142,39 @@ def make_record(draws: int, slots: int, clinicians: int = 0) -> Record:
         patients=np.full((*cohorts, 6), np.nan),
         exchange=np.full((*cohorts, PEER_GROUPS, 2), np.nan),
         clinicians=np.full((*lead, clinicians, 2), np.nan),
-        terms=make_terms(slots),
+        terms=make_terms(),
     )
 
 
 @inner
 def _spread_out(
-    out: Observations, scored: Scored, response: np.ndarray, year: int, n: int, terms: Terms
+    policy: np.record,
+    out: Observations,
+    scored: Scored,
+    environment: Environment,
+    response: np.ndarray,
+    year: int,
+    start: int,
+    n: int,
+    terms: Terms,
 ) -> None:
-    """Write what each measured clinician adds to the sums; one without a final score adds no dollars."""
-    episodes, cost, true_cost = out.episodes[year], out.cost_per_episode[year], out.true_cost[year]
-    part_b, later = out.part_b[year], out.payment_year_part_b[year]
-    size, specialty = out.practice_size[year], out.specialty[year]
-    score, factor = scored.final_score, scored.adjustment_factor
+    """Write what n clinicians from position `start` on add; one without a final score adds no dollars."""
+    episodes, cost = out.episodes[year, start:], out.cost_per_episode[year, start:]
+    true_cost, lowered = out.true_cost[year, start:], response[start:]
+    part_b, later = out.part_b[year, start:], out.payment_year_part_b[year, start:]
+    size, specialty = out.practice_size[year, start:], out.specialty[year, start:]
+    score, factor = scored.final_score[start:], scored.adjustment_factor[start:]
+    outside = policy.zero_scorers == 1
     for i in range(n):
         count = float(episodes[i])
         terms.spending[i] = count * cost[i] if count > 0.0 else 0.0
-        terms.saved[i] = count * (true_cost[i] * (1.0 - response[i]))
+        terms.saved[i] = count * (true_cost[i] * (1.0 - lowered[i]))
     for i in range(n):
         with_score = score[i] == score[i]
+        paid = part_b[i] if with_score else 0.0
         terms.scored[i] = 1.0 if with_score else 0.0
-        terms.paid[i] = part_b[i] if with_score else 0.0
+        terms.paid[i] = paid
+        terms.pooled[i] = 0.0 if score[i] == 0.0 and outside else paid
         terms.later[i] = later[i] if with_score else 0.0
         # Without a final score the factor is 0.
         terms.factor[i] = factor[i]
@@ -171,6 +185,26 @@ def _spread_out(
     for i in range(n):
         column = 2 if size[i] > SMALL_PRACTICE else (1 if size[i] > 1 else 0)
         terms.cell[i] = specialty[i] * _SIZES + column
+    if policy.payment_peer_group == 1:
+        for i in range(n):
+            dollars = terms.pooled[i]
+            scale = environment.scaling_factor[specialty[i]]
+            terms.scaled[i] = dollars * scale if dollars > 0.0 else 0.0
+
+
+@inner
+def _add_up(terms: Terms, n: int) -> None:
+    """Add a piece's terms to the sums."""
+    sums = terms.sums
+    add_to_lanes(terms.scored, n, sums[0])
+    add_to_lanes(terms.paid, n, sums[1])
+    add_to_lanes(terms.pooled, n, sums[2])
+    add_to_lanes(terms.net, n, sums[3])
+    add_to_lanes(terms.saved, n, sums[4])
+    add_to_lanes(terms.spending, n, sums[5])
+    add_to_lanes(terms.penalized, n, sums[6])
+    add_to_lanes(terms.weighted, n, sums[7])
+    add_to_lanes(terms.later, n, sums[8])
 
 
 @inner
@@ -182,51 +216,43 @@ def _sum_up(
     environment: Environment,
     year: int,
     n: int,
-    terms: Terms,
-    lanes: np.ndarray,
+    sums: np.ndarray,
     totals: np.ndarray,
 ) -> None:
     """Write the sums over the measured clinicians of one cohort and year."""
     zeros = 0
     episodes = 0
-    outside = policy.zero_scorers == 1
     for i in range(n):
-        zero = scored.final_score[i] == 0.0
-        zeros += 1 if zero else 0
+        zeros += 1 if scored.final_score[i] == 0.0 else 0
         episodes += out.episodes[year, i]
-        terms.pooled[i] = 0.0 if zero and outside else terms.paid[i]
-    with_score = lane_sum(terms.scored, n, lanes)
-    paid = lane_sum(terms.paid, n, lanes)
-    pooled = lane_sum(terms.pooled, n, lanes)
-    net = lane_sum(terms.net, n, lanes)
-    saved = lane_sum(terms.saved, n, lanes)
+    with_score = sum_of_lanes(sums[0])
+    paid = sum_of_lanes(sums[1])
+    pooled = sum_of_lanes(sums[2])
+    net = sum_of_lanes(sums[3])
+    saved = sum_of_lanes(sums[4])
     totals[0] = n
     totals[1] = with_score
     totals[2] = zeros
     totals[3] = episodes
-    totals[4] = lane_sum(terms.spending, n, lanes)
+    totals[4] = sum_of_lanes(sums[5])
     totals[5] = paid
     totals[6] = policy.risk_level * policy.redistribution_share * pooled
     # Of several pools the mean weighted by their payments; of one pool its own factor to the bit.
     totals[7] = environment.scaling_factor[0] if policy.payment_peer_group == 0 else np.nan
-    totals[8] = lane_sum(terms.penalized, n, lanes) / with_score if with_score > 0.0 else np.nan
-    totals[9] = lane_sum(terms.weighted, n, lanes) / paid if paid > 0.0 else np.nan
-    totals[10] = lane_sum(terms.later, n, lanes)
+    totals[8] = sum_of_lanes(sums[6]) / with_score if with_score > 0.0 else np.nan
+    totals[9] = sum_of_lanes(sums[7]) / paid if paid > 0.0 else np.nan
+    totals[10] = sum_of_lanes(sums[8])
     totals[11] = net
     totals[12] = 0.0 - net
     totals[13] = medicare_share * saved
     totals[14] = (0.0 - net) + medicare_share * saved
     if policy.payment_peer_group == 1 and pooled > 0.0:
-        for i in range(n):
-            dollars = terms.pooled[i]
-            scale = environment.scaling_factor[out.specialty[year, i]]
-            terms.weighted[i] = dollars * scale if dollars > 0.0 else 0.0
-        totals[7] = lane_sum(terms.weighted, n, lanes) / pooled
+        totals[7] = sum_of_lanes(sums[9]) / pooled
 
 
 @inner
-def _sum_by_specialty(n: int, cohort: int, terms: Terms, table: np.ndarray) -> None:
-    """Add to the sums by specialty and practice size, then turn two of them into a mean and a share."""
+def _add_by_specialty(terms: Terms, n: int, table: np.ndarray) -> None:
+    """Add a piece's terms to the sums by specialty and practice size."""
     for i in range(n):
         cell = terms.cell[i]
         table[cell, 0] += 1.0
@@ -235,6 +261,11 @@ def _sum_by_specialty(n: int, cohort: int, terms: Terms, table: np.ndarray) -> N
         table[cell, 3] += terms.factor[i]
         table[cell, 4] += terms.net[i]
         table[cell, 5] += terms.penalized[i]
+
+
+@inner
+def _finish_by_specialty(cohort: int, table: np.ndarray) -> None:
+    """Turn two of the sums by specialty and practice size into a mean and a share."""
     for cell in range(table.shape[0]):
         # The first specialty is the first cohort's, the rest are the second's: each is finished once.
         if (cell < _SIZES) == (cohort == 0):
@@ -289,10 +320,18 @@ def record_year(
     """
     totals = record.totals[index, year, cohort]
     terms = record.terms
-    _spread_out(out, scored, response, year, n, terms)
-    _sum_by_specialty(n, cohort, terms, record.by_specialty[index, year])
-    _sum_up(policy, medicare_share, out, scored, environment, year, n, terms, scratch.order.lanes, totals)
-    values = terms.paid
+    by_specialty = record.by_specialty[index, year]
+    terms.sums[:] = 0.0
+    for start in range(0, n, PIECE):
+        piece = min(PIECE, n - start)
+        _spread_out(policy, out, scored, environment, response, year, start, piece, terms)
+        _add_by_specialty(terms, piece, by_specialty)
+        _add_up(terms, piece)
+        if policy.payment_peer_group == 1:
+            add_to_lanes(terms.scaled, piece, terms.sums[9])
+    _finish_by_specialty(cohort, by_specialty)
+    _sum_up(policy, medicare_share, out, scored, environment, year, n, terms.sums, totals)
+    values = scratch.members
     for which in range(2):
         count = 0
         column = scored.adjustment_factor if which == 0 else scored.final_score

@@ -50,16 +50,18 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
     """
     from asmrisk.simulation.draw import simulate_draws
     from asmrisk.simulation.record import make_record
+    from asmrisk.simulation.state import blank_unused
 
     inputs = model.inputs_of(draw)
     work = model.workspace(inputs)
-    record = make_record(1, work.response.shape[0], int(inputs.known.clinicians.sum()))
+    record = make_record(1, int(inputs.known.clinicians.sum()))
     for year in range(len(PERFORMANCE_YEARS)):
         for cohort in range(len(COHORTS)):
             # The workspace keeps the scores of the last year alone, so each year is reached anew.
             progress = np.zeros(2, np.int64)
             simulate_draws(inputs, (cohort, cohort + 1), year + 1, draw, 0, 1, record, work, progress)
             n = int(work.field.participants[year])
+            blank_unused(work.observations, inputs.population[cohort].measure_kind)
             yield ReplayedYear(year, cohort, n, work.field.member[year, :n], work, inputs)
 
 

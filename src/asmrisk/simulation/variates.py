@@ -56,6 +56,8 @@ _SIDE_BY_SIDE = 256
 _NEGLIGIBLE = 1e-300
 #: A term this small beside the sum so far changes nothing.
 _TINY = 1e-18
+#: Items that are looked at together for one that is marked.
+_LOOKED_AT = 32
 #: A sum from 0 upward settles targets up to here; nearer to 1 its rounding errors are too large beside 1 - u.
 _GREATEST_SUM = 1.0 - 2.0**-10
 _TWO_PI = 6.283185307179586
@@ -111,14 +113,13 @@ def make_sums(items: int) -> Sums:
 
 
 @inline
-def _expansion(z: float, mean: float, deviation: float, skew: float, product: float) -> float:
+def _expansion(z: float, mean: float, deviation: float, e: float, skew: float, product: float) -> float:
     """Cornish-Fisher expansion to the sixth cumulant, with Sheppard's corrections.
 
-    The distribution is smoothed so that its value at k + 1/2 is P(X <= k); the error is of order
-    ``deviation**-4``. For the binomial, ``skew = 1 - 2p`` and ``product = p (1 - p)``; for the Poisson
-    distribution, its limit, 1 and 0.
+    The distribution is smoothed so that its value at k + 1/2 is P(X <= k); `e` is the inverse of the standard
+    deviation, and the error of order ``e**4``. For the binomial, ``skew = 1 - 2p`` and
+    ``product = p (1 - p)``; for the Poisson distribution, its limit, 1 and 0.
     """
-    e = 1.0 / deviation
     z2 = z * z
     third = skew * (2.0 + product) * ((3.0 * z2 + 7.0) * z2 - 16.0) * (1.0 / 1620.0)
     fourth = (
@@ -135,10 +136,10 @@ def _expansion(z: float, mean: float, deviation: float, skew: float, product: fl
 
 
 @inline
-def _tolerance(z: float, deviation: float) -> float:
+def _tolerance(z: float, deviation: float, e: float) -> float:
     """At least twice the error of `_expansion` (the tests certify it) for variances from 2, |z| to 6.4."""
     z2 = z * z
-    v = 1.0 / (deviation * deviation)
+    v = e * e
     expansion = v * v * (_TOLERANCE_CENTER + _TOLERANCE_TAIL * (z2 * z2 * z2))
     return expansion + (_TOLERANCE_SCORE * abs(z) * deviation + _TOLERANCE_ROUNDING)
 
@@ -307,7 +308,9 @@ def binomial_quantile(u: float, trials: int, probability: float) -> int:
     guess = n * probability
     if variance >= _LEAST_VARIANCE:
         skew, product = 1.0 - 2.0 * probability, probability * (1.0 - probability)
-        guess = min(max(_expansion(normal_score(u), guess, math.sqrt(variance), skew, product), 0.0), n)
+        deviation = math.sqrt(variance)
+        guess = _expansion(normal_score(u), guess, deviation, 1.0 / deviation, skew, product)
+        guess = min(max(guess, 0.0), n)
     return int(_binomial_search(u, n, probability, float(int(guess))))
 
 
@@ -336,7 +339,8 @@ def poisson_quantile(u: float, mean: float) -> int:
         return 0
     guess = mean
     if mean >= _LEAST_VARIANCE:
-        guess = max(_expansion(normal_score(u), mean, math.sqrt(mean), 1.0, 0.0), 0.0)
+        deviation = math.sqrt(mean)
+        guess = max(_expansion(normal_score(u), mean, deviation, 1.0 / deviation, 1.0, 0.0), 0.0)
     return int(_poisson_search(u, mean, float(int(guess))))
 
 
@@ -449,10 +453,11 @@ def binomial_strip(
         variance = trials[i] * product
         small = variance < _LEAST_VARIANCE
         deviation = math.sqrt(_LEAST_VARIANCE if small else variance)
+        e = 1.0 / deviation
         z = out[i]
-        x = _expansion(z, trials[i] * p, deviation, 1.0 - 2.0 * p, product)
+        x = _expansion(z, trials[i] * p, deviation, e, 1.0 - 2.0 * p, product)
         k = (x + ROUNDER) - ROUNDER
-        certain = abs(x - k) < 0.5 - _tolerance(z, deviation)
+        certain = abs(x - k) < 0.5 - _tolerance(z, deviation, e)
         k = k if k > 0.0 else 0.0
         k = k if k < trials[i] else trials[i]
         # A doubtful candidate is marked by its sign.
@@ -497,16 +502,24 @@ def poisson_strip(
     for i in range(n):
         small = mean[i] < _LEAST_VARIANCE
         deviation = math.sqrt(_LEAST_VARIANCE if small else mean[i])
+        e = 1.0 / deviation
         z = out[i]
-        x = _expansion(z, mean[i], deviation, 1.0, 0.0)
+        x = _expansion(z, mean[i], deviation, e, 1.0, 0.0)
         k = (x + ROUNDER) - ROUNDER
-        certain = abs(x - k) < 0.5 - _tolerance(z, deviation)
+        certain = abs(x - k) < 0.5 - _tolerance(z, deviation, e)
         k = k if k > 0.0 else 0.0
         # A doubtful candidate is marked by its sign.
         out[i] = k if certain and not small else -1.0 - k
-    for i in range(n):
-        if out[i] < 0.0:
-            if mean[i] < _LEAST_VARIANCE:
-                out[i] = _poisson_sum(u[i], mean[i])
-            else:
-                out[i] = _poisson_search(u[i], mean[i], -1.0 - out[i])
+    # Few are marked: a look at some together tells whether to look at each.
+    for first in range(0, n, _LOOKED_AT):
+        end = min(first + _LOOKED_AT, n)
+        marked = 0
+        for i in range(first, end):
+            marked += 1 if out[i] < 0.0 else 0
+        if marked > 0:
+            for i in range(first, end):
+                if out[i] < 0.0:
+                    if mean[i] < _LEAST_VARIANCE:
+                        out[i] = _poisson_sum(u[i], mean[i])
+                    else:
+                        out[i] = _poisson_search(u[i], mean[i], -1.0 - out[i])
