@@ -70,7 +70,9 @@ def test_order_statistics_are_those_of_the_sorted_values(listed: list[float], da
 
 @settings(deadline=None, max_examples=60)
 @given(
-    st.integers(65, 20_000), st.sampled_from(["even", "rates", "skewed", "tied", "heavy"]), st.integers(0, 99)
+    st.integers(65, 20_000),
+    st.sampled_from(["even", "rates", "skewed", "tied", "heavy", "topped"]),
+    st.integers(0, 99),
 )
 def test_order_statistics_of_many_values(n: int, shape: str, seed: int) -> None:
     generator = np.random.default_rng(seed)
@@ -80,6 +82,7 @@ def test_order_statistics_of_many_values(n: int, shape: str, seed: int) -> None:
         "skewed": np.exp(20.0 * generator.standard_normal(n)),
         "tied": generator.choice([0.0, 1.0, 1.0 - 1e-12], n),
         "heavy": generator.standard_cauchy(n) ** 3,
+        "topped": np.minimum(generator.normal(1.0, 0.1, n), 1.0),
     }[shape]
     ranks = sorted(generator.integers(0, n, 20).tolist())
     assert_order_statistics(values, [0, *ranks, n - 1])
