@@ -76,7 +76,7 @@ def arrays_of(field: list[dict[str, Any]], capacity: int) -> Observed:
     """Pack the oracle's clinicians as the kernels' arrays; what lies beyond them must never be read."""
     observed = make_observed(capacity)
     for array in observed:
-        array[...] = -(10**6)
+        array[...] = -100 if array.dtype == np.int8 else -(10**6)
     for i, clinician in enumerate(field):
         for m, measure in enumerate(measures_of(clinician["cohort"])):
             cell = clinician["measures"].get(measure.name) or dict.fromkeys(
