@@ -227,7 +227,9 @@ def test_warnings_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_command(number: int, status: int) -> None:
     code = """
-    import sys, time
+    import signal, sys, time
+    # A shell lets what it starts in the background ignore the first of them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     import asmrisk.cli, asmrisk.scenario
     def wait(*_):
         print("ready", flush=True)
