@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asmrisk.jit import inline, kernel
-from asmrisk.rule.definitions import COLLECTION_TYPES, MEASURES, NOT_REPORTED, PEER_GROUPS
+from asmrisk.rule.arrays import PLACES
+from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS
 from asmrisk.rule.groups import list_members
 from asmrisk.rule.order import quantiles
 from asmrisk.rule.policy import CHOICES
@@ -27,8 +28,6 @@ _MID = CHOICES["tie_rule"].index("mid")
 _EXCLUDED = CHOICES["missing_measure"].index("excluded")
 _CLAIMS = COLLECTION_TYPES.index("claims")
 _DECILES = np.arange(10)
-#: Measures of one cohort.
-_PLACES = len(MEASURES) // 2
 
 
 @inline
@@ -72,7 +71,7 @@ def score_quality(
         _score_measure(policy, cohort, m, observed.rate[m], n, points, environment, scratch)
     for i in range(n):
         total, most = 0.0, 0.0
-        for m in range(_PLACES):
+        for m in range(PLACES):
             points_of_measure = scored.points[m, i]
             counts = points_of_measure == points_of_measure
             total += points_of_measure if counts else 0.0

@@ -19,7 +19,7 @@ from asmrisk.simulation.strips import exponentials, normal_scores
 
 __all__ = ["draw_attributes"]
 
-#: The classes of practice size: solo, 2-5, 6-15, more; from the third on, a practice is large in results.
+#: Classes of practice size: solo, 2-5, 6-15, more. The last, and all beyond it, is large in results.
 SILENCE_CLASSES = 4
 FIRST_LARGE = 3
 
