@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import math
 import os
 import subprocess
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmrisk.elementary import exp, log, logistic
-from asmrisk.jit import kernel
+from asmrisk.jit import _fma_exactly, fma, kernel
 
 
 @kernel
@@ -26,6 +27,12 @@ def _exp_strip(x, out):
 def _log_strip(x, out):
     for i in range(len(x)):
         out[i] = log(x[i])
+
+
+@kernel
+def _fma_strip(a, b, c, out):
+    for i in range(len(a)):
+        out[i] = fma(a[i], b[i], c[i])
 
 
 def _error_in_ulps(got: float, exact: mpmath.mpf) -> float:
@@ -81,6 +88,37 @@ def test_logistic(x):
         assert x < -709.0 or abs(logistic(x) / exact - 1) < 4.5e-16
     assert 0.0 <= logistic(x) <= 1.0
     assert x > -745.0 or logistic(x) < 1e-300
+
+
+def test_a_product_and_a_sum_are_rounded_once():
+    """Against decimals of enough digits to hold any result exactly: cancellation, subnormals, far apart."""
+    rng = np.random.default_rng(5)
+    a, b = rng.normal(size=(2, 4000)) * 2.0 ** rng.integers(-60, 60, (2, 4000))
+    c = rng.normal(size=4000) * 2.0 ** rng.integers(-130, 130, 4000)
+    c[:1500] = -(a * b)[:1500]  # leaves the rounding error of the product
+    c[1500:2500] = np.nextafter(-(a * b)[1500:2500], 0)
+    a[2500:2600] *= 2.0**-900
+    c[2500:2600] = 0.0  # a result that is subnormal, or too small for that
+    compiled = np.empty_like(a)
+    _fma_strip(a, b, c, compiled)
+    with decimal.localcontext(prec=2000, Emin=-(10**6), Emax=10**6):
+        for i in range(len(a)):
+            x, y, z = (decimal.Decimal(float(value[i])) for value in (a, b, c))
+            exact = float(x * y + z)
+            assert compiled[i] == exact, i
+            assert _fma_exactly(a[i], b[i], c[i]) == exact, i
+    assert np.count_nonzero(compiled != a * b + c) > 1000  # two roundings would be seen
+
+
+def test_zeros_keep_their_signs():
+    a = np.array([0.0, -0.0, 0.0, -0.0, 2.0, 2.0, -2.0])
+    b = np.array([3.0, 3.0, -3.0, -3.0, 0.5, 0.0, 0.0])
+    c = np.array([-0.0, -0.0, -0.0, -0.0, -1.0, -0.0, -0.0])
+    compiled = np.empty_like(a)
+    _fma_strip(a, b, c, compiled)
+    expected = [False, True, True, False, False, False, True]
+    assert np.signbit(compiled).tolist() == expected
+    assert [bool(np.signbit(_fma_exactly(*each))) for each in zip(a, b, c, strict=True)] == expected
 
 
 _SCRIPT = """

@@ -1,15 +1,15 @@
 """Exponential and logarithm with the same bits everywhere: compiled or not, on any processor.
 
 The platform's ``libm`` differs between machines and stops loops from vectorizing. These functions use only
-+, -, *, /, shifts and the reading of a float's bits as an integer, without branches, so that a compiler turns
-a loop over them into vector instructions without changing a bit.
++, -, *, /, `fma`, shifts and the reading of a float's bits as an integer, without branches, so that a
+compiler turns a loop over them into vector instructions without changing a bit.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from asmrisk.jit import inline
+from asmrisk.jit import fma, inline
 
 __all__ = ["exp", "log", "logistic", "split"]
 
@@ -58,24 +58,22 @@ def exp(x: float) -> float:
     """
     clamped = _EXP_LEAST if x < _EXP_LEAST else x
     clamped = _EXP_GREATEST if clamped > _EXP_GREATEST else clamped
-    shifted = clamped * _LOG2_E + ROUNDER
+    shifted = fma(clamped, _LOG2_E, ROUNDER)
     multiple = shifted - ROUNDER
-    r = (clamped - multiple * _LN2_HIGH) - multiple * _LN2_LOW
+    r = fma(-multiple, _LN2_LOW, fma(-multiple, _LN2_HIGH, clamped))
     # Two interleaved Horner chains in r**2 run side by side where one would wait for itself.
     r2 = r * r
-    even = 2.08767569878681e-09
-    even = 2.755731922398589e-07 + r2 * even
-    even = 2.48015873015873e-05 + r2 * even
-    even = 1.3888888888888889e-03 + r2 * even
-    even = 4.1666666666666664e-02 + r2 * even
-    even = 0.5 + r2 * even
-    odd = 1.6059043836821613e-10
-    odd = 2.505210838544172e-08 + r2 * odd
-    odd = 2.7557319223985893e-06 + r2 * odd
-    odd = 1.984126984126984e-04 + r2 * odd
-    odd = 8.333333333333333e-03 + r2 * odd
-    odd = 1.6666666666666666e-01 + r2 * odd
-    power = 1.0 + (r + r2 * (even + r * odd))
+    even = fma(r2, 2.08767569878681e-09, 2.755731922398589e-07)
+    even = fma(r2, even, 2.48015873015873e-05)
+    even = fma(r2, even, 1.3888888888888889e-03)
+    even = fma(r2, even, 4.1666666666666664e-02)
+    even = fma(r2, even, 0.5)
+    odd = fma(r2, 1.6059043836821613e-10, 2.505210838544172e-08)
+    odd = fma(r2, odd, 2.7557319223985893e-06)
+    odd = fma(r2, odd, 1.984126984126984e-04)
+    odd = fma(r2, odd, 8.333333333333333e-03)
+    odd = fma(r2, odd, 1.6666666666666666e-01)
+    power = 1.0 + fma(r2, fma(r, odd, even), r)
     exponent = np.float64(shifted).view(np.int64) - _ROUNDER_BITS
     half = exponent >> 1
     first = np.int64((half + _EXPONENT_BIAS) << _FRACTION_BITS).view(np.float64)

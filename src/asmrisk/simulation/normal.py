@@ -13,7 +13,7 @@ import math
 import numpy as np
 
 from asmrisk.elementary import exp, log, split
-from asmrisk.jit import inline
+from asmrisk.jit import fma, inline
 
 __all__ = [
     "normal_cdf",
@@ -157,9 +157,9 @@ def score_argument(u: float) -> float:
     k, f = split(4.0 * u * (1.0 - u))
     s = f / (2.0 + f)
     z = s * s
-    series = 0.28532038135936283 + z * 0.2366932484539346
-    series = 0.6666666508300747 + z * (0.40000434343965946 + z * series)
-    return -(k * _LN2 + (s + s + s * (z * series))) * _TO_UNIT - 1.0
+    series = fma(z, 0.2366932484539346, 0.28532038135936283)
+    series = fma(z, fma(z, series, 0.40000434343965946), 0.6666666508300747)
+    return fma(k, -_LN2 * _TO_UNIT, fma(s * -_TO_UNIT, fma(z, series, 2.0), -1.0))
 
 
 @inline
@@ -178,23 +178,21 @@ def score_from(u: float, x: float) -> float:
     float
         The normal score of u.
     """
-    top = 0.030025330610666404236
-    top = top * x + 1.096044382808717248
-    top = top * x + 7.6241398480168603823
-    top = top * x + 25.625674635383693847
-    top = top * x + 51.824461156762866071
-    top = top * x + 68.719117145840347551
-    top = top * x + 60.624768095427617231
-    top = top * x + 33.24873360359059778
-    top = top * x + 8.8015260291436562351
-    bottom = 0.027512611894336009363
-    bottom = bottom * x + 0.34102519599115357938
-    bottom = bottom * x + 1.4825556184036499124
-    bottom = bottom * x + 3.5668178381330705732
-    bottom = bottom * x + 5.3597298541793312383
-    bottom = bottom * x + 5.2958884138410032802
-    bottom = bottom * x + 3.2480208672001509928
-    bottom = bottom * x + 1.0
+    top = fma(0.030025330610666404236, x, 1.096044382808717248)
+    top = fma(top, x, 7.6241398480168603823)
+    top = fma(top, x, 25.625674635383693847)
+    top = fma(top, x, 51.824461156762866071)
+    top = fma(top, x, 68.719117145840347551)
+    top = fma(top, x, 60.624768095427617231)
+    top = fma(top, x, 33.24873360359059778)
+    top = fma(top, x, 8.8015260291436562351)
+    bottom = fma(0.027512611894336009363, x, 0.34102519599115357938)
+    bottom = fma(bottom, x, 1.4825556184036499124)
+    bottom = fma(bottom, x, 3.5668178381330705732)
+    bottom = fma(bottom, x, 5.3597298541793312383)
+    bottom = fma(bottom, x, 5.2958884138410032802)
+    bottom = fma(bottom, x, 3.2480208672001509928)
+    bottom = fma(bottom, x, 1.0)
     return (u - 0.5) * (top / bottom)
 
 
@@ -250,25 +248,23 @@ def normal_probability(z: float) -> float:
     """
     z = _LAST_SCORE if z > _LAST_SCORE else z
     z = -_LAST_SCORE if z < -_LAST_SCORE else z
-    x = z * z * (2.0 / (_LAST_SCORE * _LAST_SCORE)) - 1.0
-    top = 0.0007401894417774491
-    top = top * x + 0.012045673961284371
-    top = top * x + 0.07024857693762729
-    top = top * x + 0.2238539128705129
-    top = top * x + 0.43112543364013556
-    top = top * x + 0.5125091239458534
-    top = top * x + 0.35086512822134275
-    top = top * x + 0.10878519056309673
-    bottom = 0.0007081474779693801
-    bottom = bottom * x + 0.03340579731663537
-    bottom = bottom * x + 0.30840154824495103
-    bottom = bottom * x + 1.374443069674266
-    bottom = bottom * x + 3.6133585841109115
-    bottom = bottom * x + 5.97774004793731
-    bottom = bottom * x + 6.198939897418649
-    bottom = bottom * x + 3.725254894226391
-    bottom = bottom * x + 1.0
-    return 0.5 + z * (top / bottom)
+    x = fma(z * z, 2.0 / (_LAST_SCORE * _LAST_SCORE), -1.0)
+    top = fma(0.0007401894417774491, x, 0.012045673961284371)
+    top = fma(top, x, 0.07024857693762729)
+    top = fma(top, x, 0.2238539128705129)
+    top = fma(top, x, 0.43112543364013556)
+    top = fma(top, x, 0.5125091239458534)
+    top = fma(top, x, 0.35086512822134275)
+    top = fma(top, x, 0.10878519056309673)
+    bottom = fma(0.0007081474779693801, x, 0.03340579731663537)
+    bottom = fma(bottom, x, 0.30840154824495103)
+    bottom = fma(bottom, x, 1.374443069674266)
+    bottom = fma(bottom, x, 3.6133585841109115)
+    bottom = fma(bottom, x, 5.97774004793731)
+    bottom = fma(bottom, x, 6.198939897418649)
+    bottom = fma(bottom, x, 3.725254894226391)
+    bottom = fma(bottom, x, 1.0)
+    return fma(z, top / bottom, 0.5)
 
 
 @inline

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.elementary import ROUNDER, exp, log
-from asmrisk.jit import inline, inner, kernel
+from asmrisk.jit import fma, inline, inner, kernel
 from asmrisk.simulation.normal import normal_score
 from asmrisk.simulation.strips import exponentials, normal_scores
 
@@ -121,18 +121,13 @@ def _expansion(z: float, mean: float, deviation: float, e: float, skew: float, p
     ``product = p (1 - p)``; for the Poisson distribution, its limit, 1 and 0.
     """
     z2 = z * z
-    third = skew * (2.0 + product) * ((3.0 * z2 + 7.0) * z2 - 16.0) * (1.0 / 1620.0)
-    fourth = (
-        ((product * (36.0 * product + 468.0) - 207.0) * z2 + (product * (1024.0 * product + 1612.0) - 548.0))
-        * z2
-        + (2684.0 - product * (5416.0 + 1732.0 * product))
-    ) * (1.0 / 155520.0)
-    second = ((14.0 * product - 2.0) - (1.0 + 2.0 * product) * z2) * (1.0 / 72.0)
-    return (
-        mean
-        + deviation * z
-        + (skew * (z2 - 1.0) * (1.0 / 6.0) + e * (z * second + e * (third + e * (z * fourth))))
-    )
+    second = fma(fma(-2.0, product, -1.0), z2, fma(14.0, product, -2.0)) * (1.0 / 72.0)
+    third = skew * (2.0 + product) * fma(fma(3.0, z2, 7.0), z2, -16.0) * (1.0 / 1620.0)
+    fourth = fma(product, fma(product, 36.0, 468.0), -207.0)
+    fourth = fma(fourth, z2, fma(product, fma(product, 1024.0, 1612.0), -548.0))
+    fourth = fma(fourth, z2, fma(product, fma(product, -1732.0, -5416.0), 2684.0)) * (1.0 / 155520.0)
+    correction = fma(e, fma(z, second, e * fma(e, z * fourth, third)), skew * (z2 - 1.0) * (1.0 / 6.0))
+    return fma(deviation, z, mean) + correction
 
 
 @inline
@@ -140,8 +135,8 @@ def _tolerance(z: float, deviation: float, e: float) -> float:
     """At least twice the error of `_expansion` (the tests certify it) for variances from 2, |z| to 6.4."""
     z2 = z * z
     v = e * e
-    expansion = v * v * (_TOLERANCE_CENTER + _TOLERANCE_TAIL * (z2 * z2 * z2))
-    return expansion + (_TOLERANCE_SCORE * abs(z) * deviation + _TOLERANCE_ROUNDING)
+    rest = fma(_TOLERANCE_SCORE * deviation, abs(z), _TOLERANCE_ROUNDING)
+    return fma(v * v, fma(_TOLERANCE_TAIL * z2, z2 * z2, _TOLERANCE_CENTER), rest)
 
 
 @kernel
