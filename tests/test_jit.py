@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from asmrisk.jit import inline, kernel
-from asmrisk.rule.order import lane_sum, make_order_scratch, median
+from asmrisk.rule.order import LANES, lane_sum, make_order_scratch, median
 from asmrisk.simulation.variates import make_sums, poisson_strip
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="kernels are not compiled")
@@ -55,7 +55,7 @@ def test_what_is_written_into_its_caller_gives_arrays_to_python() -> None:
 def test_arrays_survive_many_calls() -> None:
     """Nothing is freed that the caller still has."""
     values = np.arange(1000.0)
-    scratch, lanes = make_order_scratch(1000), np.zeros((2, 16))
+    scratch, lanes = make_order_scratch(1000), np.zeros(LANES)
     sums, counts = make_sums(8), np.zeros(8)
     for _ in range(1000):
         assert median(values, 1000, scratch) == 499.5

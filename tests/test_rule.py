@@ -135,9 +135,22 @@ def test_the_median_is_the_mean_of_the_middle_two(values: list[float], middle: f
     np.testing.assert_equal(median(np.array(values), len(values), make_order_scratch(4)), middle)
 
 
+@pytest.mark.parametrize("n", [24, 25, 64, 65, 130, 1000, 1001, 5000])
+def test_medians_of_many_values_and_of_few_different_ones(n: int) -> None:
+    """Whatever the bins in which the middle values lie: the same one, neighbors, or far apart."""
+    rng = np.random.default_rng(n)
+    apart = np.where(np.arange(n) < n // 2, rng.uniform(0, 1, n), rng.uniform(9, 10, n))
+    for values in (rng.normal(size=n), rng.integers(0, 3, n) / 3, np.exp(rng.normal(0, 8, n)), apart):
+        values = rng.permutation(values)
+        ordered = sorted(values.tolist())
+        expected = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2])
+        assert median(values, n, make_order_scratch(n)) == expected
+
+
 @settings(deadline=None)
-@given(st.lists(st.floats(-1e9, 1e9), max_size=100))
-def test_sums_run_in_sixteen_lanes_added_pairwise(values: list[float]) -> None:
+@given(st.integers(0, 600), st.integers(0, 2**32))
+def test_sums_run_in_lanes_added_pairwise(n: int, seed: int) -> None:
+    values = np.random.default_rng(seed).uniform(-1e9, 1e9, n).tolist()
     lanes = []
     for lane in range(LANES):
         total = 0.0
@@ -147,7 +160,7 @@ def test_sums_run_in_sixteen_lanes_added_pairwise(values: list[float]) -> None:
     while len(lanes) > 1:
         half = len(lanes) // 2
         lanes = [lanes[k] + lanes[k + half] for k in range(half)]
-    assert lane_sum(np.array(values), len(values), np.full((2, LANES), 9.0)) == lanes[0]
+    assert lane_sum(np.array(values), len(values), np.full(LANES, 9.0)) == lanes[0]
 
 
 @settings(deadline=None)

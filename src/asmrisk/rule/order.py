@@ -2,8 +2,8 @@
 
 A percentile needs a few order statistics, not a sorted array. The values are counted in a histogram of
 equal bins between the least and the greatest; only the values in the bins that hold a wanted rank are copied
-out and sorted (bucket selection). Sums run in sixteen explicit lanes that are added up pairwise, so that the
-compiled loop uses vector instructions while its bits stay those of the loop as written.
+out and sorted (bucket selection). Sums run in many explicit lanes that are added up pairwise, so that the
+compiled loops use vector instructions while their bits stay those of the loops as written.
 """
 
 from __future__ import annotations
@@ -31,18 +31,20 @@ __all__ = [
     "sum_of_lanes",
 ]
 
-#: Partial sums kept side by side: two vectors of eight float64.
-LANES = 16
+#: Partial sums kept side by side, a power of 2: many, so that the loops over them are long.
+LANES = 128
 #: Most ranks that can be asked for at once: `quantiles` needs two for each quantile.
 MOST_RANKS = 64
 
-_MOST_BINS = 2048
+_LEAST_BINS, _MOST_BINS = 64, 2048
 #: All bits of an integer but its sign.
 _BELOW_SIGN = 0x7FFFFFFFFFFFFFFF
-#: Up to so many values are sorted outright.
-_FEW = 64
-#: Up to so many values are sorted by insertion.
-_VERY_FEW = 24
+#: Bins that are looked at together for a wanted rank; divides their number.
+_LOOKED_AT = 16
+#: Values that are looked at together for a wanted bin.
+_LISTED = 64
+#: Up to so many values are sorted by insertion, and outright.
+_FEW = 24
 #: A range of values outside these is sorted outright, since a bin's width would overflow or vanish.
 _LEAST_RANGE, _GREATEST_RANGE = 1e-280, 1e280
 
@@ -69,10 +71,8 @@ class OrderScratch(NamedTuple):
         Ranks that `quantiles` asks for, and which of them is each quantile's lower one.
     ordered : ndarray of float64, shape (MOST_RANKS,)
         The order statistics at these ranks.
-    lanes : ndarray of float64, shape (2, LANES)
-        Partial sums or extremes.
-    deviations : ndarray of float64, shape (capacity,)
-        Terms of a sum.
+    lanes : ndarray of float64, shape (LANES,)
+        Partial sums.
     """
 
     bin_of: npt.NDArray[np.uint16]
@@ -85,7 +85,6 @@ class OrderScratch(NamedTuple):
     where: npt.NDArray[np.int64]
     ordered: npt.NDArray[np.float64]
     lanes: npt.NDArray[np.float64]
-    deviations: npt.NDArray[np.float64]
 
 
 def make_order_scratch(capacity: int) -> OrderScratch:
@@ -111,35 +110,32 @@ def make_order_scratch(capacity: int) -> OrderScratch:
         ranks=np.zeros(MOST_RANKS, np.int64),
         where=np.zeros(MOST_RANKS, np.int64),
         ordered=np.zeros(MOST_RANKS),
-        lanes=np.zeros((2, LANES)),
-        deviations=np.zeros(capacity),
+        lanes=np.zeros(LANES),
     )
 
 
 @kernel
 def add_to_lanes(values: npt.NDArray[np.float64], n: int, partial: npt.NDArray[np.float64]) -> None:
-    """Add values to sums in sixteen lanes: value i goes to lane i mod 16.
+    """Add values to sums in lanes: value i goes to lane i mod LANES.
 
     Parameters
     ----------
     values : ndarray of float64, shape (at least n,)
         Terms.
     n : int
-        How many of them; a multiple of 16 if more are to follow.
+        How many of them; a multiple of LANES if more are to follow.
     partial : ndarray of float64, shape (LANES,)
         Changed: the sums so far.
     """
-    whole = n - n % LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
-            partial[lane] += values[start + lane]
-    for i in range(whole, n):
-        partial[i - whole] += values[i]
+    for start in range(0, n, LANES):
+        row = values[start:]
+        for lane in range(min(LANES, n - start)):
+            partial[lane] += row[lane]
 
 
 @kernel
 def sum_of_lanes(partial: npt.NDArray[np.float64]) -> float:
-    """Add sixteen lanes pairwise.
+    """Add the lanes pairwise: each of the first half and its counterpart, and so on.
 
     Parameters
     ----------
@@ -153,15 +149,16 @@ def sum_of_lanes(partial: npt.NDArray[np.float64]) -> float:
     """
     width = LANES // 2
     while width > 0:
+        upper = partial[width:]
         for lane in range(width):
-            partial[lane] += partial[lane + width]
+            partial[lane] += upper[lane]
         width //= 2
     return float(partial[0])
 
 
 @kernel
 def lane_sum(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.float64]) -> float:
-    """Sum in sixteen lanes: value i goes to lane i mod 16, and the lanes are added pairwise.
+    """Sum in lanes: value i goes to lane i mod LANES, and the lanes are added pairwise.
 
     Parameters
     ----------
@@ -169,7 +166,7 @@ def lane_sum(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.floa
         Terms.
     n : int
         How many of them.
-    lanes : ndarray of float64, shape (2, LANES)
+    lanes : ndarray of float64, shape (LANES,)
         Scratch.
 
     Returns
@@ -177,10 +174,9 @@ def lane_sum(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.floa
     float
         The sum; 0 for none.
     """
-    partial = lanes[0]
-    partial[:] = 0.0
-    add_to_lanes(values, n, partial)
-    return sum_of_lanes(partial)
+    lanes[:] = 0.0
+    add_to_lanes(values, n, lanes)
+    return sum_of_lanes(lanes)
 
 
 @inline
@@ -244,15 +240,21 @@ def mean_and_deviation(
     """
     if n == 0:
         return np.nan, np.nan
-    terms = scratch.deviations
-    for i in range(n):
-        terms[i] = values[i] - pivot
-    mean = pivot + lane_sum(terms, n, scratch.lanes) / n
+    lanes = scratch.lanes
+    lanes[:] = 0.0
+    for start in range(0, n, LANES):
+        row = values[start:]
+        for lane in range(min(LANES, n - start)):
+            lanes[lane] += row[lane] - pivot
+    mean = pivot + sum_of_lanes(lanes) / n
     if n == 1:
         return mean, np.nan
-    for i in range(n):
-        terms[i] = (values[i] - mean) * (values[i] - mean)
-    return mean, np.sqrt(lane_sum(terms, n, scratch.lanes) / (n - 1))
+    lanes[:] = 0.0
+    for start in range(0, n, LANES):
+        row = values[start:]
+        for lane in range(min(LANES, n - start)):
+            lanes[lane] += (row[lane] - mean) * (row[lane] - mean)
+    return mean, np.sqrt(sum_of_lanes(lanes) / (n - 1))
 
 
 @inline
@@ -280,7 +282,7 @@ def sort(values: npt.NDArray[np.float64]) -> None:
         Numbers, no NaN.
     """
     size = len(values)
-    if size <= _VERY_FEW:
+    if size <= _FEW:
         for i in range(1, size):
             value = values[i]
             j = i
@@ -296,6 +298,25 @@ def sort(values: npt.NDArray[np.float64]) -> None:
         values[0] = values[last]
         values[last] = greatest
         _sift_down(values, 0, last)
+
+
+@kernel
+def _pick_from_bins(
+    bin_of: npt.NDArray[np.uint16], n: int, one: np.uint16, other: np.uint16, picked: npt.NDArray[np.uint32]
+) -> int:
+    """List the values of two bins; give their number. Few belong to them, so some are looked at together."""
+    count = 0
+    for first in range(0, n, _LISTED):
+        some = bin_of[first:]
+        length = min(_LISTED, n - first)
+        found = False
+        for j in range(length):
+            found = found | (some[j] == one) | (some[j] == other)
+        if found:
+            for j in range(length):
+                picked[count] = first + j
+                count += (some[j] == one) | (some[j] == other)
+    return count
 
 
 @kernel
@@ -333,7 +354,7 @@ def order_statistics(
             out[r] = gathered[ranks[r]]
         return
 
-    bins = _FEW
+    bins = _LEAST_BINS
     while bins < _MOST_BINS and 2 * bins < n:
         bins *= 2
     # A bin's number never falls as the value rises, whatever the rounding: bins are in order. The greatest
@@ -358,37 +379,56 @@ def order_statistics(
 
     starts, places = scratch.starts, scratch.places
     greatest_from = n - int(counts[bins] + odd[bins])
+    for b in range(bins):
+        counts[b] += odd[b]
     below = 0
     kept = 0
     wanted = 0
+    lowest, highest = bins, bins
     r = 0
-    for b in range(bins):
-        inside = int(counts[b] + odd[b])
-        counts[b] = -1
-        if r < asked and ranks[r] < below + inside:
-            counts[b] = kept
-            starts[wanted] = kept
-            wanted += 1
-            while r < asked and ranks[r] < below + inside:
-                places[r] = kept + ranks[r] - below
-                r += 1
-            kept += inside
-        below += inside
+    for first in range(0, bins, _LOOKED_AT):
+        # Most bins hold no wanted rank: some together are passed over in one step.
+        some = counts[first:]
+        inside = 0
+        for b in range(_LOOKED_AT):
+            inside += some[b]
+        if r == asked or ranks[r] >= below + inside:
+            below += inside
+            some[:_LOOKED_AT] = -1
+            continue
+        for b in range(_LOOKED_AT):
+            inside = int(some[b])
+            some[b] = -1
+            if r < asked and ranks[r] < below + inside:
+                some[b] = kept
+                starts[wanted] = kept
+                highest = first + b
+                lowest = highest if wanted == 0 else lowest
+                wanted += 1
+                while r < asked and ranks[r] < below + inside:
+                    places[r] = kept + ranks[r] - below
+                    r += 1
+                kept += inside
+            below += inside
     counts[bins] = -1
     starts[wanted] = kept
 
-    # Listed first, since whether a value's bin is wanted is a branch that nobody can predict.
     picked = scratch.picked
     count = 0
-    for i in range(n):
-        picked[count] = i
-        count += counts[bin_of[i]] >= 0
+    if wanted <= 2:
+        count = _pick_from_bins(bin_of, n, np.uint16(lowest), np.uint16(highest), picked)
+    else:
+        # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+        for i in range(n):
+            picked[count] = i
+            count += counts[bin_of[i]] >= 0
     for j in range(count):
         b = bin_of[picked[j]]
         gathered[counts[b]] = values[picked[j]]
         counts[b] += 1
     for b in range(wanted):
-        sort(gathered[starts[b] : starts[b + 1]])
+        if starts[b + 1] > starts[b] + 1:
+            sort(gathered[starts[b] : starts[b + 1]])
     for r in range(asked):
         out[r] = high if ranks[r] >= greatest_from else gathered[places[r]]
 

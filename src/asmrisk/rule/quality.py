@@ -133,8 +133,9 @@ def _score_measure(
     # Groups without a member need no look.
     first, last = PEER_GROUPS, -1
     for i in range(n):
-        code = scratch.group[i]
-        first = code if 0 <= code < first else first
+        code = int(scratch.group[i])
+        member_of = code if code >= 0 else PEER_GROUPS
+        first = member_of if member_of < first else first
         last = code if code > last else last
     if fixed:
         first, last = 0, PEER_GROUPS - 1

@@ -63,7 +63,7 @@ _PERCENTS = np.array([1, 5, 10, 25, 50, 75, 90, 95, 99], np.int64)
 
 
 #: Clinicians whose terms are summed together: few enough for the processor's cache, whole lanes of a sum.
-PIECE = 64 * LANES
+PIECE = 8 * LANES
 
 
 class Terms(NamedTuple):
@@ -331,13 +331,14 @@ def record_year(
             add_to_lanes(terms.scaled, piece, terms.sums[9])
     _finish_by_specialty(cohort, by_specialty)
     _sum_up(policy, medicare_share, out, scored, environment, year, n, terms.sums, totals)
-    values = scratch.members
     for which in range(2):
-        count = 0
         column = scored.adjustment_factor if which == 0 else scored.final_score
-        for i in range(n):
-            values[count] = column[i]
-            count += scored.final_score[i] == scored.final_score[i]
+        values, count = column, n
+        if totals[1] < n:
+            values, count = scratch.members, 0
+            for i in range(n):
+                values[count] = column[i]
+                count += scored.final_score[i] == scored.final_score[i]
         quantiles(
             values, count, record.percents, 100, record.quantiles[index, year, cohort, which], scratch.order
         )
