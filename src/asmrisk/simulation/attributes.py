@@ -15,7 +15,7 @@ from asmrisk.simulation.keys import BLOCK_CASES, BLOCK_MIX, BLOCK_WHO, fill_perm
 from asmrisk.simulation.known import Known, level_score
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.state import LANES, PLACES, Strip
-from asmrisk.simulation.strips import exponentials, normal_scores
+from asmrisk.simulation.strips import exponentials, normal_scores, set_beyond
 
 __all__ = ["draw_attributes"]
 
@@ -78,19 +78,14 @@ def _draw_practice(
     )
     for group in range(len(cumulative)):
         under = cumulative[group - 1] if group > 0 else 0.0
-        part = cumulative[group] - under
-        smallest = float(least[group])
-        sizes = float(most[group] - least[group] + 1)
-        limit = population.nothing_reported_z[min(group, SILENCE_CLASSES - 1)]
         size_class = 0 if group == 0 else (1 if group < FIRST_LARGE else 2)
+        set_beyond(size_uniform, under, under, below, n)
+        set_beyond(size_uniform, under, cumulative[group] - under, share, n)
+        set_beyond(size_uniform, under, float(least[group]), low, n)
+        set_beyond(size_uniform, under, float(most[group] - least[group] + 1), width, n)
+        limit = population.nothing_reported_z[min(group, SILENCE_CLASSES - 1)]
+        set_beyond(size_uniform, under, limit, strip.silence_limit, n)
         ecqm = population.ecqm_share[size_class]
-        for i in range(n):
-            beyond = size_uniform[i] >= under
-            below[i] = under if beyond else below[i]
-            share[i] = part if beyond else share[i]
-            low[i] = smallest if beyond else low[i]
-            width[i] = sizes if beyond else width[i]
-            strip.silence_limit[i] = limit if beyond else strip.silence_limit[i]
         for i in range(n):
             beyond = size_uniform[i] >= under
             strip.size_class[i] = size_class if beyond else strip.size_class[i]

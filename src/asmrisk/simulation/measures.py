@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from asmrisk.jit import inner
+from asmrisk.jit import inline
 from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED
 from asmrisk.simulation.state import Observations, Strip
 from asmrisk.simulation.strips import (
@@ -27,7 +27,7 @@ BINOMIAL, RISK_STANDARDIZED = 1, 2
 CLAIMS = COLLECTION_TYPES.index("claims")
 
 
-@inner
+@inline
 def _rates(
     population: np.record,
     learning: float,
@@ -66,8 +66,12 @@ def _rates(
     normal_probabilities(score, m)
     fixed = population.measure_collection_type[place]
     knots, heights = population.rate_probability, population.rate_quantile[place]
-    first, second = (0, 1) if fixed < 0 else (fixed, fixed)
-    read_quantiles(knots, heights[first], heights[second], strip.choice, score, rates, m)
+    read_quantiles(knots, heights[fixed if fixed >= 0 else 0], score, rates, m)
+    if fixed < 0:
+        read_quantiles(knots, heights[1], score, other, m)
+        for k in range(m):
+            one, two = rates[k], other[k]
+            rates[k] = one if strip.choice[k] == 0 else two
     if kind == BINOMIAL:
         binomial_strip(uniform, counts, rates, other, m, strip.sums)
         for k in range(m):
@@ -76,7 +80,7 @@ def _rates(
         rates[k] = rates[k] if counts[k] > 0.0 else np.nan
 
 
-@inner
+@inline
 def observe_measure(
     population: np.record,
     learning: float,

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from asmrisk.jit import inline, inner
+from asmrisk.jit import fma, inline, inner
 from asmrisk.rule.definitions import PAYMENT_LAG
 from asmrisk.simulation.attributes import draw_attributes
 from asmrisk.simulation.keys import (
@@ -46,20 +46,27 @@ __all__ = ["observe"]
 SCORES_A_UNIT, LEAST_SCORE, LAST_INTERVAL = 16.0, -6.5, 207.0
 
 
-@inline
-def _from_table(table: np.ndarray, first: np.uint64, score: float) -> float:
-    """Read a table over the normal score (-6.5 to 6.5 by sixteenths) that begins at `first`, linearly."""
-    place = (score - LEAST_SCORE) * SCORES_A_UNIT
-    place = 0.0 if place < 0.0 else place
-    place = LAST_INTERVAL if place > LAST_INTERVAL else place
-    # An unsigned index needs no check for counting from the end.
-    below = np.uint64(place)
-    value = table[first + below]
-    read: float = value + (place - below) * (table[first + below + np.uint64(1)] - value)
-    return read
-
-
 @inner
+def _from_tables(tables: np.ndarray, first: np.ndarray, score: np.ndarray, below: np.ndarray, n: int) -> None:
+    """Put in the place of n normal scores what a table over them says, linearly.
+
+    Each table covers -6.5 to 6.5 by sixteenths and begins at `first`.
+    """
+    # In two loops: the first becomes vector instructions, which the look-ups of the second cannot.
+    for i in range(n):
+        place = (score[i] - LEAST_SCORE) * SCORES_A_UNIT
+        place = 0.0 if place < 0.0 else place
+        place = LAST_INTERVAL if place > LAST_INTERVAL else place
+        # An unsigned index needs no check for counting from the end.
+        below[i] = np.uint64(place)
+        score[i] = place - below[i]
+    for i in range(n):
+        at = first[i] + below[i]
+        value = tables[at]
+        score[i] = value + score[i] * (tables[at + np.uint64(1)] - value)
+
+
+@inline
 def _part_b(
     population: np.record,
     cohort: int,
@@ -83,19 +90,20 @@ def _part_b(
     table, level = strip.part_b_table[first:], strip.part_b_level[first:]
     normal_scores(strip.uniforms[3, first:], scores, n)
     for i in range(settled):
-        moving[i] = kept[i] * moving[i] + new[i] * scores[i]
+        moving[i] = fma(kept[i], moving[i], new[i] * scores[i])
     for i in range(settled, n):
         moving[i] = scores[i]
     for i in range(told):
         moving[i] = part_b_score(known, cohort, strip.slot[i], share, fixed[i], kept[i], moving[i])
     for i in range(n):
-        dollars[i] = _from_table(strip.tables, table[i], fixed[i] + rest * moving[i])
+        dollars[i] = fma(rest, moving[i], fixed[i])
+    _from_tables(strip.tables, table, dollars, strip.below, n)
     exponentials(dollars, n)
     for i in range(n):
         dollars[i] *= growth * level[i]
 
 
-@inner
+@inline
 def _find_measured(strip: Strip, field: Field, year: int, first: int, m: int) -> None:
     """Find the places of the strip's m measured clinicians, whose positions begin at `first`."""
     member, who = field.member[year, first:], strip.who[year]
@@ -103,7 +111,7 @@ def _find_measured(strip: Strip, field: Field, year: int, first: int, m: int) ->
         who[k] = field.place[member[k]]
 
 
-@inner
+@inline
 def _pay(strip: Strip, field: Field, out: Observations, year: int, part: int) -> None:
     """Write what the strip's measured clinicians of a year are paid in it and two years later."""
     first = field.first[year, part]
@@ -116,7 +124,7 @@ def _pay(strip: Strip, field: Field, out: Observations, year: int, part: int) ->
         later[k] = later[k] if field.leaves[member[k]] > year + PAYMENT_LAG else 0.0
 
 
-@inner
+@inline
 def _who_they_are(
     exempt_share: float, strip: Strip, out: Observations, year: int, first: int, m: int
 ) -> None:
@@ -138,44 +146,46 @@ def _by_size(values: np.ndarray) -> tuple[float, float, float]:
     return values[0], values[1], values[2]
 
 
-@inner
+@inline
 def _conduct(population: np.record, strip: Strip, out: Observations, year: int, first: int, m: int) -> None:
     """Write improvement activities and promoting interoperability from the habits (§§ 512.735, 512.740)."""
     who, improvement, interoperability, above = strip.who[year], strip.a, strip.b, strip.c
+    sizes = strip.choice
     activities = out.improvement_activities[year, first:]
     points = out.promoting_interoperability[year, first:]
     pick(strip.improvement, who, improvement, m)
     pick(strip.interoperability, who, interoperability, m)
     for k in range(m):
+        sizes[k] = strip.size_class[who[k]]
         above[k] = interoperability[k]
     normal_probabilities(above, m)
-    low = population.interoperability_low
-    # Scalars and blends instead of array elements: so the loop becomes vector instructions.
+    # Scalars and blends instead of array elements: so the loops become vector instructions.
     none0, none1, none2 = _by_size(population.improvement_none_z)
     one0, one1, one2 = _by_size(population.improvement_one_z)
+    for k in range(m):
+        size = sizes[k]
+        none, one = (none0, one0) if size == 0 else (none2, one2)
+        none, one = (none1, one1) if size == 1 else (none, one)
+        some = improvement[k] >= none
+        activities[k] = some + (some & (improvement[k] >= one))
+    low = population.interoperability_low
     zero0, zero1, zero2 = _by_size(population.interoperability_zero_z)
     full0, full1, full2 = _by_size(population.interoperability_full_z)
     start0, start1, start2 = _by_size(population.interoperability_zero_probability)
     slope0, slope1, slope2 = _by_size(population.interoperability_slope)
     for k in range(m):
-        size = strip.size_class[who[k]]
-        none, one, zero, full, start, slope = (
-            (none0, one0, zero0, full0, start0, slope0)
-            if size == 0
-            else (
-                (none1, one1, zero1, full1, start1, slope1)
-                if size == 1
-                else (none2, one2, zero2, full2, start2, slope2)
-            )
+        size = sizes[k]
+        zero, full, start, slope = (
+            (zero0, full0, start0, slope0) if size == 0 else (zero2, full2, start2, slope2)
         )
-        activities[k] = 0 if improvement[k] < none else (1 if improvement[k] < one else 2)
+        zero, full, start, slope = (zero1, full1, start1, slope1) if size == 1 else (zero, full, start, slope)
         habit = interoperability[k]
         score = low + slope * (above[k] - start)
         score = score if habit < full else 100.0
         points[k] = score if habit >= zero else 0.0
 
 
-@inner
+@inline
 def _cost(
     population: np.record,
     trend: float,
@@ -193,7 +203,6 @@ def _cost(
     level = out.true_cost[year, first:]
     correlation = population.cost_quality_correlation
     rest = math.sqrt(1.0 - correlation * correlation)
-    first_table = np.uint64(0)
     for k in range(m):
         episodes[k] = drawn[member[k]]
         count[k] = episodes[k]
@@ -201,8 +210,11 @@ def _cost(
     pick(strip.uniforms[2], who, strip.c, m)
     for k in range(m):
         # Better quality goes with lower cost.
-        score = rest * true[k] - correlation * strip.quality[k]
-        true[k] = population.cost_spread * _from_table(strip.tables, first_table, score)
+        true[k] = rest * true[k] - correlation * strip.quality[k]
+    _from_tables(strip.tables, strip.cost_table, true, strip.below, m)
+    spread = population.cost_spread
+    for k in range(m):
+        true[k] *= spread
     normal_scores(strip.c, noise, m)
     for k in range(m):
         noise[k] *= math.sqrt(population.cost_noise_variance / max(count[k], 1.0))
@@ -213,7 +225,7 @@ def _cost(
         cost[k] = level[k] * noise[k] if count[k] > 0.0 else np.nan
 
 
-@inner
+@inline
 def _perform(
     population: np.record,
     now: np.record,
@@ -247,9 +259,10 @@ def _perform(
     improvement, interoperability = strip.improvement[start:], strip.interoperability[start:]
     advance(improvement, u[0, start:], persistence, settled, scores, n)
     advance(interoperability, u[1, start:], persistence, settled, scores, n)
-    fill_uniforms(past, BLOCK_CONDUCT, slot, base, PERMANENT, draw, key, 0, told)
-    start_habit(known, cohort, IMPROVEMENT, persistence, slot, past[0], improvement, a, b, told)
-    start_habit(known, cohort, INTEROPERABILITY, persistence, slot, past[1], interoperability, a, b, told)
+    if told > 0:
+        fill_uniforms(past, BLOCK_CONDUCT, slot, base, PERMANENT, draw, key, 0, told)
+        start_habit(known, cohort, IMPROVEMENT, persistence, slot, past[0], improvement, a, b, told)
+        start_habit(known, cohort, INTEROPERABILITY, persistence, slot, past[1], interoperability, a, b, told)
     _conduct(population, strip, out, year, first, m)
 
     general, cost, silence = strip.general[start:], strip.cost[start:], strip.silence[start:]
@@ -257,10 +270,11 @@ def _perform(
     advance(general, u[0, start:], latent, settled, scores, n)
     advance(cost, u[1, start:], latent, settled, scores, n)
     advance(silence, u[3, start:], persistence, settled, scores, n)
-    fill_uniforms(past, BLOCK_PERFORMANCE, slot, base, PERMANENT, draw, key, 0, told)
-    start_state(known, cohort, GENERAL, slot, strip.fresh, general, told)
-    start_state(known, cohort, COST, slot, strip.fresh, cost, told)
-    start_habit(known, cohort, SILENCE, persistence, slot, past[3], silence, a, b, told)
+    if told > 0:
+        fill_uniforms(past, BLOCK_PERFORMANCE, slot, base, PERMANENT, draw, key, 0, told)
+        start_state(known, cohort, GENERAL, slot, strip.fresh, general, told)
+        start_state(known, cohort, COST, slot, strip.fresh, cost, told)
+        start_habit(known, cohort, SILENCE, persistence, slot, past[3], silence, a, b, told)
     who = strip.who[year]
     for k in range(m):
         i = who[k]
@@ -280,13 +294,15 @@ def _perform(
         fill_uniforms(u, block, slot, base, when, draw, key, start, end)
         advance(specific, u[0, start:], latent, settled, scores, n)
         advance(submission, u[1, start:], persistence, settled, scores, n)
-        fill_uniforms(past, block, slot, base, PERMANENT, draw, key, 0, told)
-        start_state(known, cohort, row, slot, strip.fresh, specific, told)
-        start_habit(known, cohort, SUBMISSION + place, persistence, slot, past[1], submission, a, b, told)
+        if told > 0:
+            habit = SUBMISSION + place
+            fill_uniforms(past, block, slot, base, PERMANENT, draw, key, 0, told)
+            start_state(known, cohort, row, slot, strip.fresh, specific, told)
+            start_habit(known, cohort, habit, persistence, slot, past[1], submission, a, b, told)
         observe_measure(population, now.quality_learning[cohort], strip, out, year, place, first, m)
 
 
-@inner
+@inline
 def _live(
     population: np.record,
     behavior: np.recarray,
@@ -349,7 +365,7 @@ def _live(
             )
 
 
-@inner
+@inline
 def _choose(slots: int, cohort: int, known: Known, field: Field, strip: Strip, part: int) -> None:
     """Fill a strip with those who hold its slots and are ever measured, in the order that `_live` needs."""
     width = strip_width(slots)

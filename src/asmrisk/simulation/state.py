@@ -79,6 +79,8 @@ class Strip(NamedTuple):
     part_b_kept: np.ndarray  # float64 (LIVES,): correlation of one year's score with the next
     part_b_new: np.ndarray  # float64 (LIVES,): what a year adds to it
     part_b_table: np.ndarray  # uint64 (LIVES,): where the specialty's shape begins in `tables`
+    cost_table: np.ndarray  # uint64 (STRIP,): where the shape of cost begins there, for all
+    below: np.ndarray  # uint64 (LIVES,): intervals of these tables
     part_b: np.ndarray  # float64 (CALENDAR, LIVES), USD
     case_level: np.ndarray  # float64 (PLACES, LIVES): expected eligible cases a year
     general: np.ndarray  # float64 (LIVES,): general factor of quality
@@ -165,11 +167,11 @@ def make_strip() -> Strip:
         "who": (YEARS, STRIP),
         "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),
     }
-    shapes |= dict.fromkeys(("quality", "silent", "choice", "counts", "a", "b", "c"), (STRIP,))
+    shapes |= dict.fromkeys(("quality", "silent", "choice", "counts", "cost_table", "a", "b", "c"), (STRIP,))
     whole = ("chosen", "entered", "slot", "base", "specialty", "practice_size", "size_class")
     types: dict[str, type] = dict.fromkeys((*whole, "collection_type", "silent", "choice"), np.int64)
     # An unsigned index needs no check for counting from the end.
-    types |= dict.fromkeys(("who", "part_b_table"), np.uint64)
+    types |= dict.fromkeys(("who", "part_b_table", "cost_table", "below"), np.uint64)
     arrays: dict[str, np.ndarray] = {
         name: np.zeros(shapes.get(name, (LIVES,)), types.get(name, np.float64))
         for name in Strip._fields

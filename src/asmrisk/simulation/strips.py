@@ -11,10 +11,18 @@ import math
 import numpy as np
 
 from asmrisk.elementary import exp
-from asmrisk.jit import inner
+from asmrisk.jit import fma, inner
 from asmrisk.simulation.normal import normal_probability, score_argument, score_from
 
-__all__ = ["advance", "exponentials", "normal_probabilities", "normal_scores", "pick", "read_quantiles"]
+__all__ = [
+    "advance",
+    "exponentials",
+    "normal_probabilities",
+    "normal_scores",
+    "pick",
+    "read_quantiles",
+    "set_beyond",
+]
 
 
 @inner
@@ -91,7 +99,7 @@ def advance(
     normal_scores(uniform, scores, n)
     new = math.sqrt(1.0 - persistence * persistence)
     for i in range(settled):
-        state[i] = persistence * state[i] + new * scores[i]
+        state[i] = fma(persistence, state[i], new * scores[i])
     for i in range(settled, n):
         state[i] = scores[i]
 
@@ -116,29 +124,42 @@ def pick(values: np.ndarray, which: np.ndarray, out: np.ndarray, n: int) -> None
 
 
 @inner
+def set_beyond(uniform: np.ndarray, edge: float, value: float, out: np.ndarray, n: int) -> None:
+    """Write a class's value for those whose uniforms have reached its lower edge; classes come in order.
+
+    Parameters
+    ----------
+    uniform : ndarray of float64, shape (at least n,)
+        What the class is drawn from.
+    edge : float
+        Probability of the classes before it.
+    value : float
+        What to write.
+    out : ndarray of float64, shape (at least n,)
+        Written where the class, or one after it, is drawn.
+    n : int
+        How many.
+    """
+    for i in range(n):
+        out[i] = value if uniform[i] >= edge else out[i]
+
+
+@inner
 def read_quantiles(
-    knots: np.ndarray,
-    heights: np.ndarray,
-    others: np.ndarray,
-    choice: np.ndarray,
-    probability: np.ndarray,
-    out: np.ndarray,
-    n: int,
+    knots: np.ndarray, heights: np.ndarray, probability: np.ndarray, out: np.ndarray, n: int
 ) -> None:
-    """Read for each number one of two quantile functions, linear between their knots and constant outside.
+    """Read a quantile function that is linear between its knots and constant outside.
 
     Parameters
     ----------
     knots : ndarray of float64, shape (11,)
         Ascending probabilities: near 0, the deciles, near 1.
-    heights, others : ndarray of float64, shape (11,)
-        Quantiles at the knots, never descending, where the choice is 0, and where it is not.
-    choice : ndarray of int64, shape (at least n,)
-        Which function to read.
+    heights : ndarray of float64, shape (11,)
+        Quantiles at the knots, never descending.
     probability : ndarray of float64, shape (at least n,)
         Where to read.
     out : ndarray of float64, shape (at least n,)
-        Written.
+        Written: between the first and the last quantile.
     n : int
         How many.
     """
@@ -147,31 +168,26 @@ def read_quantiles(
     k6, k7, k8, k9, k10 = knots[6], knots[7], knots[8], knots[9], knots[10]
     h0, h1, h2, h3, h4, h5 = heights[0], heights[1], heights[2], heights[3], heights[4], heights[5]
     h6, h7, h8, h9, h10 = heights[6], heights[7], heights[8], heights[9], heights[10]
-    g0, g1, g2, g3, g4, g5 = others[0], others[1], others[2], others[3], others[4], others[5]
-    g6, g7, g8, g9, g10 = others[6], others[7], others[8], others[9], others[10]
     s0, s1, s2 = (h1 - h0) / (k1 - k0), (h2 - h1) / (k2 - k1), (h3 - h2) / (k3 - k2)
     s3, s4, s5 = (h4 - h3) / (k4 - k3), (h5 - h4) / (k5 - k4), (h6 - h5) / (k6 - k5)
     s6, s7, s8 = (h7 - h6) / (k7 - k6), (h8 - h7) / (k8 - k7), (h9 - h8) / (k9 - k8)
     s9 = (h10 - h9) / (k10 - k9)
-    t0, t1, t2 = (g1 - g0) / (k1 - k0), (g2 - g1) / (k2 - k1), (g3 - g2) / (k3 - k2)
-    t3, t4, t5 = (g4 - g3) / (k4 - k3), (g5 - g4) / (k5 - k4), (g6 - g5) / (k6 - k5)
-    t6, t7, t8 = (g7 - g6) / (k7 - k6), (g8 - g7) / (k8 - k7), (g9 - g8) / (k9 - k8)
-    t9 = (g10 - g9) / (k10 - k9)
+    # Each piece by its slope and its value at 0: one number less to blend. A flat piece stays exact.
+    a0, a1, a2 = fma(-k0, s0, h0), fma(-k1, s1, h1), fma(-k2, s2, h2)
+    a3, a4, a5 = fma(-k3, s3, h3), fma(-k4, s4, h4), fma(-k5, s5, h5)
+    a6, a7, a8, a9 = fma(-k6, s6, h6), fma(-k7, s7, h7), fma(-k8, s8, h8), fma(-k9, s9, h9)
     for i in range(n):
         p = probability[i]
-        p = k0 if p < k0 else p
-        low, h, s, g, t = k0, h0, s0, g0, t0
-        low, h, s, g, t = (k1, h1, s1, g1, t1) if p >= k1 else (low, h, s, g, t)
-        low, h, s, g, t = (k2, h2, s2, g2, t2) if p >= k2 else (low, h, s, g, t)
-        low, h, s, g, t = (k3, h3, s3, g3, t3) if p >= k3 else (low, h, s, g, t)
-        low, h, s, g, t = (k4, h4, s4, g4, t4) if p >= k4 else (low, h, s, g, t)
-        low, h, s, g, t = (k5, h5, s5, g5, t5) if p >= k5 else (low, h, s, g, t)
-        low, h, s, g, t = (k6, h6, s6, g6, t6) if p >= k6 else (low, h, s, g, t)
-        low, h, s, g, t = (k7, h7, s7, g7, t7) if p >= k7 else (low, h, s, g, t)
-        low, h, s, g, t = (k8, h8, s8, g8, t8) if p >= k8 else (low, h, s, g, t)
-        low, h, s, g, t = (k9, h9, s9, g9, t9) if p >= k9 else (low, h, s, g, t)
-        low, h, s, g, t = (k10, h10, 0.0, g10, 0.0) if p >= k10 else (low, h, s, g, t)
-        height, slope, most = (h, s, h10) if choice[i] == 0 else (g, t, g10)
-        read = height + (p - low) * slope
+        a, s = (a1, s1) if p >= k1 else (a0, s0)
+        a, s = (a2, s2) if p >= k2 else (a, s)
+        a, s = (a3, s3) if p >= k3 else (a, s)
+        a, s = (a4, s4) if p >= k4 else (a, s)
+        a, s = (a5, s5) if p >= k5 else (a, s)
+        a, s = (a6, s6) if p >= k6 else (a, s)
+        a, s = (a7, s7) if p >= k7 else (a, s)
+        a, s = (a8, s8) if p >= k8 else (a, s)
+        a, s = (a9, s9) if p >= k9 else (a, s)
+        read = fma(p, s, a)
         # Rounding must not lift a rate above the last one, which may be 1.
-        out[i] = most if read > most else read
+        read = h0 if read < h0 else read
+        out[i] = h10 if read > h10 else read
