@@ -167,7 +167,7 @@ def _conduct(population: np.record, strip: Strip, out: Observations, year: int, 
         none, one = (none0, one0) if size == 0 else (none2, one2)
         none, one = (none1, one1) if size == 1 else (none, one)
         some = improvement[k] >= none
-        activities[k] = some + (some & (improvement[k] >= one))
+        activities[k] = int(some) + int(some & (improvement[k] >= one))
     low = population.interoperability_low
     zero0, zero1, zero2 = _by_size(population.interoperability_zero_z)
     full0, full1, full2 = _by_size(population.interoperability_full_z)
