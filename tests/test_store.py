@@ -181,6 +181,38 @@ def test_arrays_are_compressed_checked_and_in_chunks_of_whole_draws(finished):
     assert zarr.open_array(finished, path="participants", mode="r").shape[0] == 22
 
 
+def test_metadata_and_labels_are_what_zarr_itself_would_write(finished):
+    labels = 0
+    for path in sorted(each.parent for each in finished.glob("**/zarr.json")):
+        said = json.loads((path / "zarr.json").read_bytes())
+        if said["node_type"] == "group":
+            continue
+        files = {}
+        array = zarr.create_array(
+            zarr.storage.MemoryStore(files),
+            name="array",
+            shape=said["shape"],
+            chunks=said["chunk_grid"]["configuration"]["chunk_shape"],
+            dtype=said["data_type"],
+            fill_value={"string": "", "float64": np.nan}.get(said["data_type"], 0),
+            compressors=[zarr.codecs.ZstdCodec(), zarr.codecs.Crc32cCodec()],
+            chunk_key_encoding={"name": "default", "separator": "."},
+            dimension_names=said["dimension_names"],
+            attributes=said["attributes"],
+        )
+        assert json.loads(files["array/zarr.json"].to_bytes()) == said
+        if said["dimension_names"][0] != "draw":
+            array[...] = zarr.open_array(path, mode="r")[...]
+            assert files["array/c.0"].to_bytes() == (path / "c.0").read_bytes()
+            labels += 1
+    assert labels == 10
+    group = zarr.create_group(zarr.storage.MemoryStore(files := {}))
+    assert not dict(group.attrs)
+    assert json.loads((finished / "environment/zarr.json").read_bytes()) == json.loads(
+        files["zarr.json"].to_bytes()
+    )
+
+
 def test_provenance_names_software_scenario_seed_and_every_parameter_but_no_person_or_place(finished):
     text = xr.open_zarr(finished).attrs["provenance"]
     record = json.loads(text)

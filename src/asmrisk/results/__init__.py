@@ -16,7 +16,7 @@ _HOMES = {"Status": "completeness", "status": "completeness", "open_results": "s
 
 
 def __getattr__(name: str) -> Any:
-    # Zarr and xarray take half a second to import: only who asks for results waits for them.
+    # What reads results takes its time to import: only who asks for results waits for it.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

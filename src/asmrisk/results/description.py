@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asmrisk.errors import InputError
@@ -127,10 +127,10 @@ class Description:
 
     def encode(self) -> bytes:
         """Give the bytes of ``store.json``."""
-        body = asdict(self)
+        body = {each.name: getattr(self, each.name) for each in fields(self)}
         if self.leading == "draw":
             del body["leading"]
-        return json.dumps({"format": 1} | body, indent=1).encode()
+        return json.dumps({"format": 1} | body).encode()
 
     @classmethod
     def read(cls, storage: Storage) -> Description | None:

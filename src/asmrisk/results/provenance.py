@@ -10,6 +10,7 @@ import json
 import os
 import platform
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,12 @@ _SOFTWARE = ("asmrisk", "numpy", "numba", "llvmlite", "scipy", "xarray", "dask",
 
 def package_version() -> str:
     """Version of the installed package."""
-    return version("asmrisk")
+    return _software()["asmrisk"]
+
+
+@cache
+def _software() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: version(name) for name in _SOFTWARE}
 
 
 def provenance(scenario: Scenario) -> dict[str, Any]:
@@ -61,7 +67,7 @@ def provenance(scenario: Scenario) -> dict[str, Any]:
         roster = {"roster": {"sha256": read.digest, "clinicians": counts}}
     record: dict[str, Any] = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "software": {"python": platform.python_version()} | {name: version(name) for name in _SOFTWARE},
+        "software": _software(),
         "kernels": kernel_hash(),
         "seed": values["run.seed"],
         "scenario": {"title": scenario.title, "identity": scenario.identity(), "definition": definition},

@@ -1,4 +1,4 @@
-"""The result store: all reading and writing of zarr is here.
+"""The result store: all reading and writing of the zarr format is here.
 
 A store is a zarr v3 hierarchy with one array per variable, in chunks of whole draws (or of a study's design
 points). Every chunk and every metadata file is encoded in memory; the bytes are then put in place, each file
@@ -36,7 +36,7 @@ _HOMES = {"BLOCK_LENGTH": "writer", "BlockWriter": "block_writer", "Store": "wri
 
 
 def __getattr__(name: str) -> Any:
-    # Only writing needs zarr, which takes a third of a second to import.
+    # Only who writes waits for what only writing needs.
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

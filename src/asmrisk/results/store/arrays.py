@@ -1,115 +1,23 @@
-"""The arrays of a store as a reader sees them: lazily read, many chunks at a time, and nothing but numbers.
-
-A store may come from anybody. So the metadata of every array must be what this package writes: numbers or
-strings, compressed by zstd, with a checksum. Anything else that zarr knows to decode is refused.
-"""
+"""The arrays of a store as a reader sees them: lazily read, many chunks at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numcodecs.vlen import VLenUTF8
 from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from asmrisk.errors import InputError, RunError
-from asmrisk.results.location import Location
+from asmrisk.errors import RunError
 from asmrisk.results.manifest import Block
-from asmrisk.results.store.chunks import ChunkFormat, decompress
+from asmrisk.results.store.chunks import ChunkFormat, decode_strings
+from asmrisk.results.store.metadata import ArrayMetadata
 from asmrisk.results.store.storage import Storage
 
-__all__ = ["ArrayMetadata", "StoredArray", "read_labels"]
-
-_CODECS = [
-    {"name": "zstd", "configuration": {"level": 0, "checksum": False}},
-    {"name": "crc32c"},
-]
-_NUMBERS = {"name": "bytes", "configuration": {"endian": "little"}}
-_STRINGS = {"name": "vlen-utf8", "configuration": {}}
-
-
-@dataclass(frozen=True)
-class ArrayMetadata:
-    """What an array's ``zarr.json`` says.
-
-    Attributes
-    ----------
-    dims : tuple of str
-        Names of the dimensions.
-    shape : tuple of int
-        As shown to readers.
-    chunk : tuple of int
-        Shape of a chunk.
-    dtype : str
-        ``int32``, ``int64``, ``float64`` or ``string``.
-    attributes : dict
-        Unit, meaning.
-    """
-
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    chunk: tuple[int, ...]
-    dtype: str
-    attributes: dict[str, Any]
-
-    @classmethod
-    def decode(cls, metadata: Any, place: Location, path: str) -> ArrayMetadata:
-        """Understand the metadata of an array.
-
-        Parameters
-        ----------
-        metadata : object
-            Out of JSON.
-        place : Location
-            The store, for messages.
-        path : str
-            Of the array.
-
-        Returns
-        -------
-        ArrayMetadata
-            Checked.
-
-        Raises
-        ------
-        InputError
-            If it is not what this package writes.
-        """
-        try:
-            read = cls(
-                tuple(metadata["dimension_names"]),
-                tuple(metadata["shape"]),
-                tuple(metadata["chunk_grid"]["configuration"]["chunk_shape"]),
-                metadata["data_type"],
-                dict(metadata["attributes"]),
-            )
-            good = (
-                metadata["zarr_format"] == 3
-                and metadata["node_type"] == "array"
-                and metadata["chunk_grid"]["name"] == "regular"
-                and metadata["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "."}}
-                and metadata["codecs"] == [_STRINGS if read.dtype == "string" else _NUMBERS, *_CODECS]
-                and not metadata.get("storage_transformers")
-                and read.dtype in ("int32", "int64", "float64", "string")
-                and all(type(each) is str for each in (*read.dims, *read.attributes))
-                and all(type(each) is int and each >= 0 for each in (*read.shape, *read.chunk))
-                and len(read.dims) == len(read.shape) == len(read.chunk) >= 1
-                and read.chunk[1:] == read.shape[1:]
-                and read.chunk[0] >= 1
-            )
-        except (KeyError, TypeError, ValueError, AttributeError):
-            good = False
-        if not good:
-            raise InputError(
-                f"{place}/{path}/zarr.json cannot be used: it is damaged, or was not written by asmrisk. If "
-                "the store is yours, run the same command again to restore it."
-            )
-        return read
+__all__ = ["StoredArray", "read_labels"]
 
 
 def read_labels(storage: Storage, path: str, metadata: ArrayMetadata) -> NDArray[Any]:
@@ -142,7 +50,7 @@ def read_labels(storage: Storage, path: str, metadata: ArrayMetadata) -> NDArray
         data = storage.read(key)
         if not strings:
             return ChunkFormat(metadata.chunk, metadata.dtype).decode(data)[: metadata.shape[0]].copy()
-        labels = VLenUTF8().decode(decompress(data))
+        labels = decode_strings(data)
         if len(labels) != metadata.shape[0]:
             raise ValueError
         return np.array(labels, dtype=np.dtypes.StringDType())

@@ -1,4 +1,4 @@
-"""The bytes of one chunk: little-endian numbers, compressed by zstd, followed by their checksum (CRC-32C).
+"""The bytes of one chunk: little-endian numbers, or strings, compressed by zstd, and a checksum (CRC-32C).
 
 These are the bytes that zarr itself writes and reads for the codecs in an array's metadata. They are made
 here one chunk at a time, because a worker then needs nothing but the chunk's shape and type.
@@ -12,10 +12,11 @@ from typing import Any
 
 import google_crc32c
 import numpy as np
+from numcodecs.vlen import VLenUTF8
 from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 
-__all__ = ["ChunkFormat", "decompress", "fill_value"]
+__all__ = ["ChunkFormat", "decode_strings", "encode_strings", "fill_value"]
 
 _ZSTD = Zstd(level=0, checksum=False)
 _CHECKSUM_SIZE = 4
@@ -75,8 +76,7 @@ class ChunkFormat:
             )
         whole = np.full(self.shape, fill_value(self.dtype), np.dtype(self.dtype).newbyteorder("<"))
         whole[: len(values)] = values
-        data: bytes = _ZSTD.encode(whole)
-        return data + _checksum(data)
+        return _compress(whole)
 
     def decode(self, data: bytes) -> NDArray[Any]:
         """Give the values in the bytes of a chunk.
@@ -97,30 +97,57 @@ class ChunkFormat:
             If the bytes are damaged, or hold another number of values.
         """
         dtype = np.dtype(self.dtype).newbyteorder("<")
-        plain = decompress(data)
+        plain = _decompress(data)
         if len(plain) != math.prod(self.shape) * dtype.itemsize:
             raise ValueError("the number of values is wrong")
         return np.frombuffer(plain, dtype).reshape(self.shape)
 
 
-def decompress(data: bytes) -> bytes:
-    """Check the checksum and undo the compression.
+def encode_strings(values: NDArray[Any]) -> bytes:
+    """Give the bytes of a chunk of strings.
 
     Parameters
     ----------
-    data : bytes
-        Of a chunk.
+    values : ndarray of object, shape (n,)
+        Every element a str.
 
     Returns
     -------
     bytes
-        What was compressed.
+        In zarr's codec ``vlen-utf8``, compressed like numbers.
+    """
+    return _compress(VLenUTF8().encode(values))
+
+
+def decode_strings(data: bytes) -> NDArray[Any]:
+    """Give the strings in the bytes of a chunk.
+
+    Parameters
+    ----------
+    data : bytes
+        As `encode_strings` gives them.
+
+    Returns
+    -------
+    ndarray of object, shape (n,)
+        Every element a str.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError, RuntimeError
         If the bytes are damaged.
     """
+    labels: NDArray[Any] = VLenUTF8().decode(_decompress(data))
+    return labels
+
+
+def _compress(plain: Any) -> bytes:
+    data: bytes = _ZSTD.encode(plain)
+    return data + _checksum(data)
+
+
+def _decompress(data: bytes) -> bytes:
+    """Check the checksum and undo the compression (ValueError if the bytes are damaged)."""
     body, checksum = data[:-_CHECKSUM_SIZE], data[-_CHECKSUM_SIZE:]
     if _checksum(body) != checksum:
         raise ValueError("the checksum is wrong")

@@ -1,4 +1,4 @@
-"""The arrays of a store as zarr sees them, in memory: the bytes of metadata and labels."""
+"""The arrays of a store as zarr defines them, in memory: the bytes of metadata and labels."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.core.buffer import Buffer
-from zarr.storage import MemoryStore
 
 from asmrisk.results.content import Content
 from asmrisk.results.description import PATH
-from asmrisk.results.store.chunks import ChunkFormat, fill_value
+from asmrisk.results.store.chunks import ChunkFormat, encode_strings
+from asmrisk.results.store.metadata import GROUP, ArrayMetadata
 
 __all__ = ["Layout"]
 
@@ -34,7 +31,7 @@ _LABELS = {
 
 
 class Layout:
-    """The arrays of a store as zarr lays them out in memory: metadata, labels, shapes of chunks.
+    """The arrays of a store: metadata, labels, shapes of chunks.
 
     Parameters
     ----------
@@ -47,8 +44,9 @@ class Layout:
     """
 
     def __init__(self, content: Content, length: int, block_length: int) -> None:
-        self._bytes: dict[str, Buffer] = {}
-        self._memory = MemoryStore(store_dict=self._bytes)
+        # What the metadata files say, by their keys.
+        self._documents: dict[str, dict[str, Any]] = {}
+        self._labels: dict[str, bytes] = {}
         self._leading = content.leading
         self._block_length = block_length
         #: Of every array of which each block writes a chunk, by path.
@@ -57,6 +55,8 @@ class Layout:
         #: Names of the groups, the root's being empty.
         self.groups = list(dict.fromkeys(variable.group for variable in content.variables.values()))
         for group in self.groups:
+            if group:
+                self._documents[f"{group}/zarr.json"] = GROUP
             members = [variable for variable in content.variables.values() if variable.group == group]
             for dim in dict.fromkeys(dim for variable in members for dim in variable.dims):
                 path = f"{group}/{dim}" if group else dim
@@ -76,11 +76,16 @@ class Layout:
                 shape = (length, *(len(labels[dim]) for dim in variable.dims[1:]))
                 attributes = variable.attributes | coordinates
                 self._create(variable.path, variable.dims, shape, variable.dtype, attributes)
+        self._metadata = {key: json.dumps(document).encode() for key, document in self._documents.items()}
 
     def _label(self, path: str, dim: str, values: NDArray[Any], attributes: Mapping[str, str]) -> None:
-        """Make an array of labels: it has one chunk, written here and now."""
-        dtype = "string" if values.dtype == object else str(values.dtype)
-        self._create(path, (dim,), values.shape, dtype, attributes)[...] = values
+        """Make an array of labels: it has one chunk, made here and now."""
+        strings = values.dtype == object
+        dtype = "string" if strings else str(values.dtype)
+        self._create(path, (dim,), values.shape, dtype, attributes)
+        if len(values):
+            chunk = encode_strings(values) if strings else ChunkFormat(values.shape, dtype).encode(values)
+            self._labels[f"{path}/c.0"] = chunk
 
     def _create(
         self,
@@ -89,34 +94,23 @@ class Layout:
         shape: tuple[int, ...],
         dtype: str,
         attributes: Mapping[str, str],
-    ) -> zarr.Array:
+    ) -> None:
         if not PATH.fullmatch(path):
             raise ValueError(f"{path!r} is no name for an array")
         in_blocks = dims[0] == self._leading
         chunk = (max(self._block_length if in_blocks else shape[0], 1), *shape[1:])
         if in_blocks:
             self.chunks[path] = ChunkFormat(chunk, dtype)
-        return zarr.create_array(
-            self._memory,
-            name=path,
-            shape=shape,
-            chunks=chunk,
-            dtype=dtype,
-            fill_value=fill_value(dtype),
-            compressors=[ZstdCodec(), Crc32cCodec()],
-            chunk_key_encoding={"name": "default", "separator": "."},
-            dimension_names=dims,
-            attributes=dict(attributes),
-            config={"write_empty_chunks": True},
-        )
+        array = ArrayMetadata(dims, shape, chunk, dtype, dict(attributes))
+        self._documents[f"{path}/zarr.json"] = array.document()
 
     def metadata(self) -> dict[str, bytes]:
         """Give the metadata files of all arrays and groups but the root's, by key."""
-        return {key: data.to_bytes() for key, data in self._bytes.items() if key.endswith("/zarr.json")}
+        return dict(self._metadata)
 
     def labels(self) -> dict[str, bytes]:
         """Give the chunk files of all labels, by key."""
-        return {key: data.to_bytes() for key, data in self._bytes.items() if not key.endswith("zarr.json")}
+        return dict(self._labels)
 
     def root(self, attributes: Mapping[str, Any]) -> bytes:
         """Give the root's metadata file, which carries all the others."""
@@ -129,10 +123,9 @@ class Layout:
                     "kind": "inline",
                     "must_understand": False,
                     "metadata": {
-                        key.removesuffix("/zarr.json"): json.loads(data)
-                        for key, data in sorted(self.metadata().items())
+                        key.removesuffix("/zarr.json"): document
+                        for key, document in sorted(self._documents.items())
                     },
                 },
-            },
-            indent=1,
+            }
         ).encode()

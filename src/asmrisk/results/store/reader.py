@@ -204,7 +204,8 @@ def _dataset(
     import xarray as xr
     from xarray.core import indexing
 
-    from asmrisk.results.store.arrays import ArrayMetadata, StoredArray, read_labels
+    from asmrisk.results.store.arrays import StoredArray, read_labels
+    from asmrisk.results.store.metadata import ArrayMetadata
 
     members: dict[str, Any] = {}
     coordinates: set[str] = set()

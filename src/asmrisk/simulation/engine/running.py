@@ -174,7 +174,7 @@ def _run(
         simulations.append(ScenarioSimulation(scenario) if simulate is None else simulate)
         for note in simulations[-1].notes:
             progress.say(note)
-    # Zarr takes a while to import: a scenario that cannot be used is refused before.
+    # What writes takes a while to import: a scenario that cannot be used is refused before.
     from asmrisk.results.store import Store
 
     nothing = "nothing was computed yet"
