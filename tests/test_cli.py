@@ -104,6 +104,27 @@ def test_help_imports_nothing_heavy() -> None:
     }
 
 
+def test_a_run_imports_only_what_it_needs(tmp_path: Path) -> None:
+    code = f"""
+    import sys
+    from asmrisk.cli import commands
+    try:
+        commands(["run", {BASELINE!r}, "--draws", "2", "--out", {str(tmp_path / "r.zarr")!r}, "--quiet"])
+    except SystemExit as ending:
+        assert ending.code == 0
+    print(sorted(sys.modules))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=300
+    )
+    loaded = set(eval(done.stdout.splitlines()[-1]))
+    assert {"numba", "xarray"} <= loaded
+    # Each would take from a twentieth to a half of a second.
+    heavy = {"zarr", "distributed", "dask.dataframe", "rich", "SALib", "obstore"}
+    heavy |= {"scipy.optimize", "scipy.interpolate", "scipy.stats"}
+    assert not loaded & heavy
+
+
 def test_help_is_quick() -> None:
     def seconds() -> float:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

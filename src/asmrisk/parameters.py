@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, create_model
 from pydantic.config import ConfigDict
-from rapidfuzz import process
 
 __all__ = [
     "BASES",
@@ -94,6 +93,9 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     str or None
         The nearest allowed name.
     """
+    # Only a mistake has to wait for it.
+    from rapidfuzz import process
+
     found = process.extractOne(name, list(names), score_cutoff=55.0)
     return None if found is None else str(found[0])
 

@@ -17,7 +17,10 @@ Cell = xr.DataArray | pd.Series
 
 def read(cell: Cell, name: str) -> float:
     """Give one statistic."""
-    return float(cell.sel(statistic=name) if isinstance(cell, xr.DataArray) else cell[name])
+    if isinstance(cell, xr.DataArray):
+        # Not by `sel`, which takes a tenth of a millisecond: a summary has five hundred.
+        return float(cell.values[cell.indexes["statistic"].get_loc(name)])
+    return float(cell[name])
 
 
 def mean_cell(cell: Cell, scale: float, name: str = "mean") -> str:
