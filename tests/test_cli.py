@@ -120,8 +120,7 @@ def test_a_run_imports_only_what_it_needs(tmp_path: Path) -> None:
     loaded = set(eval(done.stdout.splitlines()[-1]))
     assert {"numba", "xarray"} <= loaded
     # Each would take from a twentieth to a half of a second.
-    heavy = {"zarr", "distributed", "dask.dataframe", "rich", "SALib", "obstore"}
-    heavy |= {"scipy.optimize", "scipy.interpolate", "scipy.stats"}
+    heavy = {"zarr", "distributed", "dask.dataframe", "rich", "SALib", "obstore", "scipy.stats"}
     assert not loaded & heavy
 
 
