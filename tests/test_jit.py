@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from asmrisk.jit import inline, kernel
-from asmrisk.rule.order import LANES, lane_sum, make_order_scratch, median
+from asmrisk.rule.order import make_order_scratch, median
+from asmrisk.rule.sums import LANES, lane_sum
 from asmrisk.simulation.variates import make_sums, poisson_strip
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="kernels are not compiled")

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from asmrisk.rule.definitions import MEASURES, NOT_REPORTED, PEER_GROUPS
 from asmrisk.rule.order import OrderScratch, make_order_scratch
+from asmrisk.rule.sums import LANES
 
 __all__ = [
     "EDGES",
@@ -169,8 +170,10 @@ class Scratch(NamedTuple):
         Terms of a sum, or the values of a benchmark.
     complete : ndarray of int8, shape (capacity,)
         1 where the completeness was met on a non-claims measure.
+    lanes : ndarray of float64, shape (LANES,)
+        Partial sums.
     order : OrderScratch
-        Room for order statistics and sums.
+        Room for order statistics.
     """
 
     group: npt.NDArray[np.int8]
@@ -180,6 +183,7 @@ class Scratch(NamedTuple):
     earned: _Floats
     terms: _Floats
     complete: npt.NDArray[np.int8]
+    lanes: _Floats
     order: OrderScratch
 
 
@@ -273,5 +277,6 @@ def make_scratch(capacity: int) -> Scratch:
         earned=np.zeros(capacity),
         terms=np.zeros(capacity),
         complete=np.zeros(capacity, np.int8),
+        lanes=np.zeros(LANES),
         order=make_order_scratch(capacity),
     )

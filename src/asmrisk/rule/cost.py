@@ -10,8 +10,9 @@ import numpy.typing as npt
 from asmrisk.jit import inline, kernel
 from asmrisk.rule.definitions import PEER_GROUPS
 from asmrisk.rule.groups import values_of_group
-from asmrisk.rule.order import mean_and_deviation, median
+from asmrisk.rule.order import median
 from asmrisk.rule.policy import CHOICES
+from asmrisk.rule.sums import mean_and_deviation
 
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
@@ -64,7 +65,7 @@ def score_cost(
         if peers == 0:
             continue
         middle = median(members, peers, scratch.order)
-        _, deviation = mean_and_deviation(members, peers, middle, scratch.order)
+        _, deviation = mean_and_deviation(members, peers, middle, scratch.lanes)
         environment.cost_peers[code] = peers
         environment.cost_median[code] = middle
         environment.cost_sd[code] = deviation

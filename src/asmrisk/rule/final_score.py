@@ -10,8 +10,9 @@ import numpy.typing as npt
 from asmrisk.jit import inline, kernel
 from asmrisk.rule.cost import interpolate_points
 from asmrisk.rule.groups import gather, values_of_group
-from asmrisk.rule.order import mean_and_deviation, median
+from asmrisk.rule.order import median
 from asmrisk.rule.policy import CHOICES
+from asmrisk.rule.sums import mean_and_deviation
 
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
@@ -132,7 +133,7 @@ def _add_complexity(
         group[i] = 0 if exempt[i] == 0 and indicator[i] == indicator[i] else -1
     members, count = values_of_group(indicator, group, 0, n, scratch.members)
     middle = median(members, count, scratch.order)
-    mean, deviation = mean_and_deviation(members, count, middle, scratch.order)
+    mean, deviation = mean_and_deviation(members, count, middle, scratch.lanes)
     reference[0], reference[1], reference[2] = middle, mean, deviation
     if not deviation > 0.0:
         return

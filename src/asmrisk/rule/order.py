@@ -1,9 +1,8 @@
-"""Order statistics and sums of unsorted numbers, exact and with bits that depend only on the numbers' order.
+"""Order statistics of unsorted numbers, exactly as sorting them would give.
 
 A percentile needs a few order statistics, not a sorted array. The values are counted in a histogram of
 equal bins between the least and the greatest; only the values in the bins that hold a wanted rank are copied
-out and sorted (bucket selection). Sums run in many explicit lanes that are added up pairwise, so that the
-compiled loops use vector instructions while their bits stay those of the loops as written.
+out and sorted (bucket selection).
 """
 
 from __future__ import annotations
@@ -16,23 +15,16 @@ import numpy.typing as npt
 from asmrisk.jit import inline, kernel
 
 __all__ = [
-    "LANES",
     "MOST_RANKS",
     "OrderScratch",
-    "add_to_lanes",
     "extremes",
-    "lane_sum",
     "make_order_scratch",
-    "mean_and_deviation",
     "median",
     "order_statistics",
     "quantiles",
     "sort",
-    "sum_of_lanes",
 ]
 
-#: Partial sums kept side by side, a power of 2: many, so that the loops over them are long.
-LANES = 128
 #: Most ranks that can be asked for at once: `quantiles` needs two for each quantile.
 MOST_RANKS = 64
 
@@ -71,8 +63,6 @@ class OrderScratch(NamedTuple):
         Ranks that `quantiles` asks for, and which of them is each quantile's lower one.
     ordered : ndarray of float64, shape (MOST_RANKS,)
         The order statistics at these ranks.
-    lanes : ndarray of float64, shape (LANES,)
-        Partial sums.
     """
 
     bin_of: npt.NDArray[np.uint16]
@@ -84,7 +74,6 @@ class OrderScratch(NamedTuple):
     ranks: npt.NDArray[np.int64]
     where: npt.NDArray[np.int64]
     ordered: npt.NDArray[np.float64]
-    lanes: npt.NDArray[np.float64]
 
 
 def make_order_scratch(capacity: int) -> OrderScratch:
@@ -110,73 +99,7 @@ def make_order_scratch(capacity: int) -> OrderScratch:
         ranks=np.zeros(MOST_RANKS, np.int64),
         where=np.zeros(MOST_RANKS, np.int64),
         ordered=np.zeros(MOST_RANKS),
-        lanes=np.zeros(LANES),
     )
-
-
-@kernel
-def add_to_lanes(values: npt.NDArray[np.float64], n: int, partial: npt.NDArray[np.float64]) -> None:
-    """Add values to sums in lanes: value i goes to lane i mod LANES.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (at least n,)
-        Terms.
-    n : int
-        How many of them; a multiple of LANES if more are to follow.
-    partial : ndarray of float64, shape (LANES,)
-        Changed: the sums so far.
-    """
-    for start in range(0, n, LANES):
-        row = values[start:]
-        for lane in range(min(LANES, n - start)):
-            partial[lane] += row[lane]
-
-
-@kernel
-def sum_of_lanes(partial: npt.NDArray[np.float64]) -> float:
-    """Add the lanes pairwise: each of the first half and its counterpart, and so on.
-
-    Parameters
-    ----------
-    partial : ndarray of float64, shape (LANES,)
-        The lanes; changed.
-
-    Returns
-    -------
-    float
-        Their sum.
-    """
-    width = LANES // 2
-    while width > 0:
-        upper = partial[width:]
-        for lane in range(width):
-            partial[lane] += upper[lane]
-        width //= 2
-    return float(partial[0])
-
-
-@kernel
-def lane_sum(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.float64]) -> float:
-    """Sum in lanes: value i goes to lane i mod LANES, and the lanes are added pairwise.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (at least n,)
-        Terms.
-    n : int
-        How many of them.
-    lanes : ndarray of float64, shape (LANES,)
-        Scratch.
-
-    Returns
-    -------
-    float
-        The sum; 0 for none.
-    """
-    lanes[:] = 0.0
-    add_to_lanes(values, n, lanes)
-    return sum_of_lanes(lanes)
 
 
 @inline
@@ -213,48 +136,6 @@ def extremes(values: npt.NDArray[np.float64], n: int) -> tuple[float, float]:
     low ^= (low >> 63) & _BELOW_SIGN
     high ^= (high >> 63) & _BELOW_SIGN
     return np.int64(low).view(np.float64), np.int64(high).view(np.float64)
-
-
-@kernel
-def mean_and_deviation(
-    values: npt.NDArray[np.float64], n: int, pivot: float, scratch: OrderScratch
-) -> tuple[float, float]:
-    """Mean and sample standard deviation (divisor n - 1), in two passes.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (at least n,)
-        Numbers, no NaN.
-    n : int
-        How many of them.
-    pivot : float
-        A number among or near the values. Deviations are taken from it first, so that equal values give
-        exactly that mean and a standard deviation of exactly 0.
-    scratch : OrderScratch
-        Room.
-
-    Returns
-    -------
-    mean, deviation : float
-        NaN where undefined: without a value, and the deviation of a single value.
-    """
-    if n == 0:
-        return np.nan, np.nan
-    lanes = scratch.lanes
-    lanes[:] = 0.0
-    for start in range(0, n, LANES):
-        row = values[start:]
-        for lane in range(min(LANES, n - start)):
-            lanes[lane] += row[lane] - pivot
-    mean = pivot + sum_of_lanes(lanes) / n
-    if n == 1:
-        return mean, np.nan
-    lanes[:] = 0.0
-    for start in range(0, n, LANES):
-        row = values[start:]
-        for lane in range(min(LANES, n - start)):
-            lanes[lane] += (row[lane] - mean) * (row[lane] - mean)
-    return mean, np.sqrt(sum_of_lanes(lanes) / (n - 1))
 
 
 @inline

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from asmrisk.elementary import logistic
 from asmrisk.jit import inline, kernel
 from asmrisk.rule.definitions import PEER_GROUPS
-from asmrisk.rule.order import lane_sum, median
+from asmrisk.rule.order import median
 from asmrisk.rule.policy import CHOICES
+from asmrisk.rule.sums import lane_sum
 
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
@@ -126,7 +127,7 @@ def _exchange(
     final, transformed, group = scored.final_score, scored.transformed_score, scratch.group
     risk = policy.risk_level
     outside = policy.zero_scorers == _OUTSIDE_POOL
-    payments, terms, lanes = scratch.value, scratch.terms, scratch.order.lanes
+    payments, terms, lanes = scratch.value, scratch.terms, scratch.lanes
     for i in range(n):
         in_pool = group[i] == code and (final[i] > 0.0 or not outside)
         payments[i] = part_b[i] if in_pool else 0.0
@@ -158,7 +159,7 @@ def _raise_scaling(
     A participant is at the cap where ``T S > limit``. Raising S only adds to them, so the search ends.
     """
     transformed, group = scored.transformed_score, scratch.group
-    payments, terms, lanes = scratch.value, scratch.terms, scratch.order.lanes
+    payments, terms, lanes = scratch.value, scratch.terms, scratch.lanes
     while True:
         least = np.inf
         for i in range(n):

@@ -17,7 +17,8 @@ from asmrisk.rule.definitions import (
     SMALL_PRACTICE,
     SPECIALTIES,
 )
-from asmrisk.rule.order import LANES, add_to_lanes, quantiles, sum_of_lanes
+from asmrisk.rule.order import quantiles
+from asmrisk.rule.sums import LANES, add_to_lanes, sum_of_lanes
 from asmrisk.simulation.known import Known
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.state import PLACES, Observations
