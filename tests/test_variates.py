@@ -20,22 +20,15 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from asmrisk.jit import kernel
+from asmrisk.simulation.exact_counts import binomial_quantile, poisson_quantile
+from asmrisk.simulation.expansion import LEAST_VARIANCE, expansion, tolerance
 from asmrisk.simulation.normal import (
     normal_cdf,
     normal_probability,
     normal_quantile,
     normal_score,
 )
-from asmrisk.simulation.variates import (
-    _LEAST_VARIANCE,
-    _expansion,
-    _tolerance,
-    binomial_quantile,
-    binomial_strip,
-    make_sums,
-    poisson_quantile,
-    poisson_strip,
-)
+from asmrisk.simulation.variates import binomial_strip, make_sums, poisson_strip
 
 LEAST, GREATEST = 2.0**-33, 1.0 - 2.0**-33
 uniforms = st.integers(0, 2**32 - 1).map(lambda word: (word + 0.5) * 2.0**-32)
@@ -336,10 +329,10 @@ def _errors(k, z, mean, deviation, skew, product, out):
     """Error of the expansion at a step by the tolerance there; 0 where everything is doubtful anyway."""
     for i in range(len(k)):
         error = abs(
-            _expansion(z[i], mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i]) - k[i] - 0.5
+            expansion(z[i], mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i]) - k[i] - 0.5
         )
-        tolerance = _tolerance(z[i], deviation[i], 1.0 / deviation[i])
-        out[i] = error / tolerance if tolerance < 0.5 else 0.0
+        allowed = tolerance(z[i], deviation[i], 1.0 / deviation[i])
+        out[i] = error / allowed if allowed < 0.5 else 0.0
 
 
 @kernel
@@ -352,14 +345,14 @@ def _least_slopes(mean, deviation, skew, product, out):
             after = z + 0.01
             if (
                 max(
-                    _tolerance(z, deviation[i], 1.0 / deviation[i]),
-                    _tolerance(after, deviation[i], 1.0 / deviation[i]),
+                    tolerance(z, deviation[i], 1.0 / deviation[i]),
+                    tolerance(after, deviation[i], 1.0 / deviation[i]),
                 )
                 < 0.5
             ):
-                rise = _expansion(
+                rise = expansion(
                     after, mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i]
-                ) - _expansion(z, mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i])
+                ) - expansion(z, mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i])
                 out[i] = min(out[i], rise)
 
 
@@ -368,7 +361,7 @@ def _certify(trials, p, stride: float) -> float:
     poisson = np.isinf(trials)
     mean = np.where(poisson, p, np.where(poisson, 0, trials) * p)
     variance = np.where(poisson, p, mean * (1 - p))
-    keep = variance >= _LEAST_VARIANCE
+    keep = variance >= LEAST_VARIANCE
     trials, p, poisson, mean = trials[keep], p[keep], poisson[keep], mean[keep]
     deviation = np.sqrt(variance[keep])
     skew, product = np.where(poisson, 1, 1 - 2 * p), np.where(poisson, 0, p * (1 - p))
@@ -514,6 +507,7 @@ def test_poisson_never_decreases_in_u(values, mean):
 
 _SCRIPT = """
 import numpy as np
+from asmrisk.simulation.exact_counts import *
 from asmrisk.simulation.normal import *
 from asmrisk.simulation.variates import *
 rng = np.random.default_rng(9)

@@ -15,7 +15,6 @@ import platform
 import sys
 import warnings
 from collections.abc import Callable
-from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -200,9 +199,12 @@ def inline(function: _Function) -> _Function:
 
 
 def _fma_exactly(a: float, b: float, c: float) -> float:
-    exact = Fraction(a) * Fraction(b) + Fraction(c)
-    # A zero has a sign, which a fraction has not.
-    return np.float64(float(exact)) if exact else a * b + c
+    # Python's division of integers rounds once, however long they are.
+    (a_top, a_bottom), (b_top, b_bottom) = a.as_integer_ratio(), b.as_integer_ratio()
+    c_top, c_bottom = c.as_integer_ratio()
+    top = a_top * b_top * c_bottom + c_top * a_bottom * b_bottom
+    # A zero has a sign, which an integer has not.
+    return np.float64(top / (a_bottom * b_bottom * c_bottom)) if top else a * b + c
 
 
 def _fma_compiled(typing: Any, a: Any, b: Any, c: Any) -> Any:

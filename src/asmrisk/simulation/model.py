@@ -16,8 +16,9 @@ from asmrisk.simulation.knowledge import draw_values, with_values
 from asmrisk.simulation.known import Known, nobody_known
 from asmrisk.simulation.participation import YEARS
 from asmrisk.simulation.philox import seed_key
-from asmrisk.simulation.record import make_record, unpack
+from asmrisk.simulation.record import make_record
 from asmrisk.simulation.roster import known_clinicians, slots_with_roster
+from asmrisk.simulation.unpacking import unpack
 
 __all__ = ["Model", "simulate_block"]
 

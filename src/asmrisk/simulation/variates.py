@@ -1,17 +1,11 @@
 """One uniform makes one variate: inverse distribution functions, monotone, exact for counts.
 
 A binomial or Poisson quantile is found in two steps. A Cornish-Fisher expansion about the normal quantile
-gives a candidate for all items of a strip, without branches; its error is bounded (`_tolerance`), so wherever
+gives a candidate for all items of a strip, without branches; its error is bounded (`tolerance`), so wherever
 the expansion lies farther than that from the boundary between two counts, the candidate is the quantile. The
 few doubtful items are settled by the distribution function itself, summed from Loader's accurate
 probabilities. Where the variance is too small for the expansion, the probabilities are summed from 0 upward
 until they reach the uniform.
-
-References
-----------
-G. W. Hill and A. W. Davis, "Generalized asymptotic expansions of Cornish-Fisher type", Annals of Mathematical
-Statistics 39, 1968.
-C. Loader, "Fast and accurate computation of binomial probabilities", 2000.
 """
 
 from __future__ import annotations
@@ -22,28 +16,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.elementary import ROUNDER, exp, log
-from asmrisk.jit import fma, inline, inner, kernel
-from asmrisk.simulation.normal import normal_score
+from asmrisk.elementary import ROUNDER, exp
+from asmrisk.jit import inner, kernel
+from asmrisk.simulation.exact_counts import NEGLIGIBLE, binomial_search, log_complement, poisson_search
+from asmrisk.simulation.expansion import LEAST_VARIANCE, expansion, tolerance
 from asmrisk.simulation.strips import exponentials, normal_scores
 
 __all__ = [
     "Sums",
-    "binomial_quantile",
     "binomial_strip",
     "make_sums",
-    "poisson_quantile",
     "poisson_strip",
 ]
-
-#: Variances below this are summed outright; `_tolerance` is certified from here on.
-_LEAST_VARIANCE = 2.0
-#: Error of the expansion times the fourth power of the standard deviation: at most half of A + B z**6.
-_TOLERANCE_CENTER = 0.1
-_TOLERANCE_TAIL = 0.006
-_TOLERANCE_ROUNDING = 1e-9
-#: At least twice the relative error of the normal score.
-_TOLERANCE_SCORE = 1e-10
 
 #: Marks an item that is to be summed outright.
 _TO_SUM = -1e300
@@ -52,36 +36,10 @@ _BEYOND = 1.0
 #: Items that are summed side by side: enough for vectors, few enough that one long sum delays few others.
 _SIDE_BY_SIDE = 256
 
-#: A mean this small is as good as 0.
-_NEGLIGIBLE = 1e-300
-#: A term this small beside the sum so far changes nothing.
-_TINY = 1e-18
 #: Items that are looked at together for one that is marked.
 _LOOKED_AT = 32
 #: A sum from 0 upward settles targets up to here; nearer to 1 its rounding errors are too large beside 1 - u.
 _GREATEST_SUM = 1.0 - 2.0**-10
-_TWO_PI = 6.283185307179586
-#: log(n!) less Stirling's formula, for n = 0..15 (n = 0 is never used).
-_STIRLING_ERROR = np.array(
-    [
-        0.0,
-        0.081061466795327258220,
-        0.041340695955409294094,
-        0.027677925684998339149,
-        0.020790672103765093111,
-        0.016644691189821192163,
-        0.013876128823070747999,
-        0.011896709945891770096,
-        0.010411265261972096497,
-        0.009255462182712732918,
-        0.008330563433362871256,
-        0.007573675487951840795,
-        0.006942840107209529865,
-        0.006408994188004207068,
-        0.005951370112758847736,
-        0.005554733551962801371,
-    ]
-)
 
 
 class Sums(NamedTuple):
@@ -110,233 +68,6 @@ def make_sums(items: int) -> Sums:
         Zeroed arrays.
     """
     return Sums(np.zeros(items, np.uint64), *(np.zeros(items) for _ in Sums._fields[1:]))
-
-
-@inline
-def _expansion(z: float, mean: float, deviation: float, e: float, skew: float, product: float) -> float:
-    """Cornish-Fisher expansion to the sixth cumulant, with Sheppard's corrections.
-
-    The distribution is smoothed so that its value at k + 1/2 is P(X <= k); `e` is the inverse of the standard
-    deviation, and the error of order ``e**4``. For the binomial, ``skew = 1 - 2p`` and
-    ``product = p (1 - p)``; for the Poisson distribution, its limit, 1 and 0.
-    """
-    z2 = z * z
-    second = fma(fma(-2.0, product, -1.0), z2, fma(14.0, product, -2.0)) * (1.0 / 72.0)
-    third = skew * (2.0 + product) * fma(fma(3.0, z2, 7.0), z2, -16.0) * (1.0 / 1620.0)
-    fourth = fma(product, fma(product, 36.0, 468.0), -207.0)
-    fourth = fma(fourth, z2, fma(product, fma(product, 1024.0, 1612.0), -548.0))
-    fourth = fma(fourth, z2, fma(product, fma(product, -1732.0, -5416.0), 2684.0)) * (1.0 / 155520.0)
-    correction = fma(e, fma(z, second, e * fma(e, z * fourth, third)), skew * (z2 - 1.0) * (1.0 / 6.0))
-    return fma(deviation, z, mean) + correction
-
-
-@inline
-def _tolerance(z: float, deviation: float, e: float) -> float:
-    """At least twice the error of `_expansion` (the tests certify it) for variances from 2, |z| to 6.4."""
-    z2 = z * z
-    v = e * e
-    rest = fma(_TOLERANCE_SCORE * deviation, abs(z), _TOLERANCE_ROUNDING)
-    return fma(v * v, fma(_TOLERANCE_TAIL * z2, z2 * z2, _TOLERANCE_CENTER), rest)
-
-
-@kernel
-def _stirling_error(n: float) -> float:
-    """log(n!) less Stirling's formula, n >= 1 a whole number."""
-    if n < 15.5:
-        return float(_STIRLING_ERROR[int(n)])
-    v = 1.0 / (n * n)
-    return (1 / 12 - (1 / 360 - (1 / 1260 - (1 / 1680 - v * (1 / 1188)) * v) * v) * v) / n
-
-
-@kernel
-def _deviance(x: float, mean: float) -> float:
-    """Half the deviance, x log(x / mean) + mean - x, without cancellation (Loader's bd0); x, mean > 0."""
-    gap = x - mean
-    if abs(gap) > 0.1 * (x + mean):
-        return x * log(x / mean) - gap
-    v = gap / (x + mean)
-    total = gap * v
-    term = 2.0 * x * v
-    v2 = v * v
-    odd = 1.0
-    previous = total - 1.0
-    while total != previous:
-        previous = total
-        term *= v2
-        odd += 2.0
-        total += term / odd
-    return total
-
-
-@inline
-def _log_complement(p: float) -> float:
-    """log(1 - p) for p < 1, accurate for small p: what rounding takes from 1 - p is put back."""
-    q = 1.0 - p
-    return log(q) + ((1.0 - q) - p)
-
-
-@kernel
-def _binomial_probability(k: float, n: float, p: float) -> float:
-    """P(X = k) for 0 <= k <= n, 0 < p < 1 (Loader 2000)."""
-    if k == 0.0:
-        return exp(n * _log_complement(p))
-    if k == n:
-        return exp(n * log(p))
-    rest = n - k
-    exponent = _stirling_error(n) - _stirling_error(k) - _stirling_error(rest)
-    exponent -= _deviance(k, n * p) + _deviance(rest, n * (1.0 - p))
-    return exp(exponent) * math.sqrt(n / (_TWO_PI * k * rest))
-
-
-@kernel
-def _poisson_probability(k: float, mean: float) -> float:
-    """P(X = k) for k >= 0, mean > 0 (Loader 2000)."""
-    if k == 0.0:
-        return exp(-mean)
-    return exp(-_stirling_error(k) - _deviance(k, mean)) / math.sqrt(_TWO_PI * k)
-
-
-@kernel
-def _binomial_reaches(u: float, n: float, p: float, k: float) -> bool:
-    """Whether P(X <= k) >= u, decided in the tail on u's side of the median."""
-    if k < 0.0:
-        return False
-    if k >= n:
-        return True
-    odds = p / (1.0 - p)
-    if u > 0.5:
-        j = k + 1.0
-        term = _binomial_probability(j, n, p)
-        total = term
-        while term > total * _TINY:
-            term *= odds * (n - j) / (j + 1.0)
-            total += term
-            j += 1.0
-        return total <= 1.0 - u
-    j = k
-    term = _binomial_probability(j, n, p)
-    total = term
-    while term > total * _TINY:
-        term *= j / (odds * (n - j + 1.0))
-        total += term
-        j -= 1.0
-    return total >= u
-
-
-@kernel
-def _poisson_reaches(u: float, mean: float, k: float) -> bool:
-    """Whether P(X <= k) >= u, decided in the tail on u's side of the median."""
-    if k < 0.0:
-        return False
-    if u > 0.5:
-        j = k + 1.0
-        term = _poisson_probability(j, mean)
-        total = term
-        while term > total * _TINY:
-            j += 1.0
-            term *= mean / j
-            total += term
-        return total <= 1.0 - u
-    j = k
-    term = _poisson_probability(j, mean)
-    total = term
-    while term > total * _TINY:
-        term *= j / mean
-        total += term
-        j -= 1.0
-    return total >= u
-
-
-@kernel
-def _binomial_search(u: float, n: float, p: float, k: float) -> float:
-    """Smallest count that reaches u, looked for from k, which is near it or near the mean."""
-    if _binomial_reaches(u, n, p, k):
-        while _binomial_reaches(u, n, p, k - 1.0):
-            k -= 1.0
-        return k
-    k += 1.0
-    while not _binomial_reaches(u, n, p, k):
-        k += 1.0
-    return k
-
-
-@kernel
-def _poisson_search(u: float, mean: float, k: float) -> float:
-    """Smallest count that reaches u, looked for from k, which is near it or near the mean."""
-    if _poisson_reaches(u, mean, k):
-        while _poisson_reaches(u, mean, k - 1.0):
-            k -= 1.0
-        return k
-    k += 1.0
-    while not _poisson_reaches(u, mean, k):
-        k += 1.0
-    return k
-
-
-@kernel
-def binomial_quantile(u: float, trials: int, probability: float) -> int:
-    """Smallest k with P(X <= k) >= u for a binomial X, by exact sums from a good guess.
-
-    Parameters
-    ----------
-    u : float
-        From 2**-33 to 1 - 2**-33.
-    trials : int
-        0 to 100,000.
-    probability : float
-        0 to 1, both included.
-
-    Returns
-    -------
-    int
-        The quantile; exact unless u is within 1e-12 of a step, relative to u or, above 1/2, to 1 - u.
-
-    Examples
-    --------
-    >>> binomial_quantile(0.25, 10, 0.5)
-    4
-    """
-    n = float(trials)
-    variance = n * probability * (1.0 - probability)
-    if variance < _NEGLIGIBLE:
-        return int(n) if probability > 0.5 else 0
-    guess = n * probability
-    if variance >= _LEAST_VARIANCE:
-        skew, product = 1.0 - 2.0 * probability, probability * (1.0 - probability)
-        deviation = math.sqrt(variance)
-        guess = _expansion(normal_score(u), guess, deviation, 1.0 / deviation, skew, product)
-        guess = min(max(guess, 0.0), n)
-    return int(_binomial_search(u, n, probability, float(int(guess))))
-
-
-@kernel
-def poisson_quantile(u: float, mean: float) -> int:
-    """Smallest k with P(X <= k) >= u for a Poisson X, by exact sums from a good guess.
-
-    Parameters
-    ----------
-    u : float
-        From 2**-33 to 1 - 2**-33.
-    mean : float
-        0 to 200,000.
-
-    Returns
-    -------
-    int
-        The quantile; exact unless u is within 1e-12 of a step, relative to u or, above 1/2, to 1 - u.
-
-    Examples
-    --------
-    >>> poisson_quantile(0.25, 5.0)
-    3
-    """
-    if mean < _NEGLIGIBLE:
-        return 0
-    guess = mean
-    if mean >= _LEAST_VARIANCE:
-        deviation = math.sqrt(mean)
-        guess = max(_expansion(normal_score(u), mean, deviation, 1.0 / deviation, 1.0, 0.0), 0.0)
-    return int(_poisson_search(u, mean, float(int(guess))))
 
 
 @inner
@@ -378,7 +109,7 @@ def _sum_binomials(
         target[j] = 1.0 - u[i] if p > 0.5 else u[i]
         rest[j] = trials[i]
     for j in range(count):
-        term[j] = rest[j] * _log_complement(odds[j])
+        term[j] = rest[j] * log_complement(odds[j])
         odds[j] = odds[j] / (1.0 - odds[j])
     exponentials(term, count)
     for j in range(count):
@@ -396,14 +127,14 @@ def _sum_binomials(
         out[i] = trials[i] - reached if probability[i] > 0.5 else reached
         if reached < 0.0:
             middle = float(int(trials[i] * probability[i]))
-            out[i] = _binomial_search(u[i], trials[i], probability[i], middle)
+            out[i] = binomial_search(u[i], trials[i], probability[i], middle)
 
 
 @kernel
 def _poisson_sum(u: float, mean: float) -> float:
     """Quantile by summing from 0 upward: few terms where the mean is small."""
-    if u > _GREATEST_SUM and mean > _NEGLIGIBLE:
-        return float(_poisson_search(u, mean, float(int(mean))))
+    if u > _GREATEST_SUM and mean > NEGLIGIBLE:
+        return float(poisson_search(u, mean, float(int(mean))))
     term = exp(-mean)
     total = term
     count = 0.0
@@ -446,13 +177,13 @@ def binomial_strip(
         p = probability[i]
         product = p * (1.0 - p)
         variance = trials[i] * product
-        small = variance < _LEAST_VARIANCE
-        deviation = math.sqrt(_LEAST_VARIANCE if small else variance)
+        small = variance < LEAST_VARIANCE
+        deviation = math.sqrt(LEAST_VARIANCE if small else variance)
         e = 1.0 / deviation
         z = out[i]
-        x = _expansion(z, trials[i] * p, deviation, e, 1.0 - 2.0 * p, product)
+        x = expansion(z, trials[i] * p, deviation, e, 1.0 - 2.0 * p, product)
         k = (x + ROUNDER) - ROUNDER
-        certain = abs(x - k) < 0.5 - _tolerance(z, deviation, e)
+        certain = abs(x - k) < 0.5 - tolerance(z, deviation, e)
         k = k if k > 0.0 else 0.0
         k = k if k < trials[i] else trials[i]
         # A doubtful candidate is marked by its sign.
@@ -471,7 +202,7 @@ def binomial_strip(
             sums.picked[count] = i
             count += 1
         else:
-            out[i] = _binomial_search(u[i], trials[i], probability[i], -1.0 - out[i])
+            out[i] = binomial_search(u[i], trials[i], probability[i], -1.0 - out[i])
     _sum_binomials(u, trials, probability, out, count, sums)
 
 
@@ -495,13 +226,13 @@ def poisson_strip(
     """
     normal_scores(u, out, n)
     for i in range(n):
-        small = mean[i] < _LEAST_VARIANCE
-        deviation = math.sqrt(_LEAST_VARIANCE if small else mean[i])
+        small = mean[i] < LEAST_VARIANCE
+        deviation = math.sqrt(LEAST_VARIANCE if small else mean[i])
         e = 1.0 / deviation
         z = out[i]
-        x = _expansion(z, mean[i], deviation, e, 1.0, 0.0)
+        x = expansion(z, mean[i], deviation, e, 1.0, 0.0)
         k = (x + ROUNDER) - ROUNDER
-        certain = abs(x - k) < 0.5 - _tolerance(z, deviation, e)
+        certain = abs(x - k) < 0.5 - tolerance(z, deviation, e)
         k = k if k > 0.0 else 0.0
         # A doubtful candidate is marked by its sign.
         out[i] = k if certain and not small else -1.0 - k
@@ -514,7 +245,7 @@ def poisson_strip(
         if marked > 0:
             for i in range(first, end):
                 if out[i] < 0.0:
-                    if mean[i] < _LEAST_VARIANCE:
+                    if mean[i] < LEAST_VARIANCE:
                         out[i] = _poisson_sum(u[i], mean[i])
                     else:
-                        out[i] = _poisson_search(u[i], mean[i], -1.0 - out[i])
+                        out[i] = poisson_search(u[i], mean[i], -1.0 - out[i])
