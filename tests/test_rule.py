@@ -129,10 +129,12 @@ def test_the_median_is_the_mean_of_the_middle_two(values: list[float], middle: f
 
 @pytest.mark.parametrize("n", [24, 25, 64, 65, 130, 1000, 1001, 5000])
 def test_medians_of_many_values_and_of_few_different_ones(n: int) -> None:
-    """Whatever the bins in which the middle values lie: the same one, neighbors, or far apart."""
+    """Whatever the bins of the middle values: the same one, neighbors, far apart, the first, the last."""
     rng = np.random.default_rng(n)
     apart = np.where(np.arange(n) < n // 2, rng.uniform(0, 1, n), rng.uniform(9, 10, n))
-    for values in (rng.normal(size=n), rng.integers(0, 3, n) / 3, np.exp(rng.normal(0, 8, n)), apart):
+    topped_out, bottomed_out = np.minimum(rng.uniform(0, 2.5, n), 1.0), np.maximum(rng.normal(-1, 1, n), 0.0)
+    few = rng.integers(0, 3, n) / 3
+    for values in (rng.normal(size=n), few, np.exp(rng.normal(0, 8, n)), apart, topped_out, bottomed_out):
         values = rng.permutation(values)
         ordered = sorted(values.tolist())
         expected = 0.5 * (ordered[(n - 1) // 2] + ordered[n // 2])

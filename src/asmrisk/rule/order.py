@@ -265,7 +265,7 @@ def order_statistics(
     below = 0
     kept = 0
     wanted = 0
-    lowest, highest = bins, bins
+    lowest, highest = bins + 1, bins + 1  # where no value lies
     r = 0
     for first in range(0, bins, _LOOKED_AT):
         # Most bins hold no wanted rank: some together are passed over in one step.
