@@ -58,11 +58,10 @@ def _draw_specialty(population: np.record, uniform: np.ndarray, strip: Strip, n:
         edge = population.specialty_cumulative[specialty - 1]
         level, kept = population.part_b_level[specialty], population.part_b_persistence[specialty]
         if edge < 1.0:
+            set_beyond(uniform, edge, level, strip.part_b_level, n)
+            set_beyond(uniform, edge, kept, strip.part_b_kept, n)
             for i in range(n):
-                beyond = uniform[i] >= edge
-                strip.specialty[i] = specialty if beyond else strip.specialty[i]
-                strip.part_b_level[i] = level if beyond else strip.part_b_level[i]
-                strip.part_b_kept[i] = kept if beyond else strip.part_b_kept[i]
+                strip.specialty[i] = specialty if uniform[i] >= edge else strip.specialty[i]
 
 
 @inner

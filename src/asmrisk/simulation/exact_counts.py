@@ -87,7 +87,23 @@ def _deviance(x: float, mean: float) -> float:
 
 @inline
 def log_complement(p: float) -> float:
-    """log(1 - p) for p < 1, accurate for small p: what rounding takes from 1 - p is put back."""
+    """Logarithm of ``1 - p``, accurate for small p: what rounding takes from ``1 - p`` is put back.
+
+    Parameters
+    ----------
+    p : float
+        From 0 to below 1.
+
+    Returns
+    -------
+    float
+        ``log(1 - p)``.
+
+    Examples
+    --------
+    >>> float(log_complement(0.0))
+    0.0
+    """
     q = 1.0 - p
     return log(q) + ((1.0 - q) - p)
 
@@ -166,7 +182,22 @@ def _poisson_reaches(u: float, mean: float, k: float) -> bool:
 
 @kernel
 def binomial_search(u: float, n: float, p: float, k: float) -> float:
-    """Smallest count that reaches u, looked for from k, which is near it or near the mean."""
+    """Find the smallest count that reaches u, from a count that is near it or near the mean.
+
+    Parameters
+    ----------
+    u : float
+        From 2**-33 to 1 - 2**-33.
+    n, p : float
+        Trials, a whole number, and probability, strictly between 0 and 1.
+    k : float
+        A whole number: where to begin.
+
+    Returns
+    -------
+    float
+        The quantile, a whole number.
+    """
     if _binomial_reaches(u, n, p, k):
         while _binomial_reaches(u, n, p, k - 1.0):
             k -= 1.0
@@ -179,7 +210,22 @@ def binomial_search(u: float, n: float, p: float, k: float) -> float:
 
 @kernel
 def poisson_search(u: float, mean: float, k: float) -> float:
-    """Smallest count that reaches u, looked for from k, which is near it or near the mean."""
+    """Find the smallest count that reaches u, from a count that is near it or near the mean.
+
+    Parameters
+    ----------
+    u : float
+        From 2**-33 to 1 - 2**-33.
+    mean : float
+        Above `NEGLIGIBLE`.
+    k : float
+        A whole number: where to begin.
+
+    Returns
+    -------
+    float
+        The quantile, a whole number.
+    """
     if _poisson_reaches(u, mean, k):
         while _poisson_reaches(u, mean, k - 1.0):
             k -= 1.0

@@ -26,9 +26,23 @@ _TOLERANCE_SCORE = 1e-10
 def expansion(z: float, mean: float, deviation: float, e: float, skew: float, product: float) -> float:
     """Cornish-Fisher expansion to the sixth cumulant, with Sheppard's corrections.
 
-    The distribution is smoothed so that its value at k + 1/2 is P(X <= k); `e` is the inverse of the standard
-    deviation, and the error of order ``e**4``. For the binomial, ``skew = 1 - 2p`` and
-    ``product = p (1 - p)``; for the Poisson distribution, its limit, 1 and 0.
+    The distribution is smoothed so that its value at k + 1/2 is P(X <= k). The error is of order ``e**4``.
+
+    Parameters
+    ----------
+    z : float
+        Normal score of the probability wanted.
+    mean, deviation : float
+        Mean and standard deviation of the count.
+    e : float
+        Inverse of the standard deviation.
+    skew, product : float
+        ``1 - 2p`` and ``p (1 - p)`` of a binomial; 1 and 0 for the Poisson distribution, its limit.
+
+    Returns
+    -------
+    float
+        Where the smoothed distribution reaches the probability.
     """
     z2 = z * z
     second = fma(fma(-2.0, product, -1.0), z2, fma(14.0, product, -2.0)) * (1.0 / 72.0)
@@ -42,7 +56,20 @@ def expansion(z: float, mean: float, deviation: float, e: float, skew: float, pr
 
 @inline
 def tolerance(z: float, deviation: float, e: float) -> float:
-    """At least twice the error of `expansion` (the tests certify it) for variances from 2, |z| to 6.4."""
+    """Bound twice the error of `expansion`, for variances from `LEAST_VARIANCE` and |z| up to 6.4.
+
+    The tests certify it against the distributions themselves.
+
+    Parameters
+    ----------
+    z, deviation, e : float
+        As for `expansion`.
+
+    Returns
+    -------
+    float
+        At least twice the error, in counts.
+    """
     z2 = z * z
     v = e * e
     rest = fma(_TOLERANCE_SCORE * deviation, abs(z), _TOLERANCE_ROUNDING)

@@ -96,7 +96,7 @@ class Strip(NamedTuple):
     who: np.ndarray  # uint64 (YEARS, STRIP): those of the strip measured in each year, by slot
     quality: np.ndarray  # float64 (STRIP,): general quality of those measured
     silent: np.ndarray  # int64 (STRIP,): 1 if one measured reports nothing in the year
-    choice: np.ndarray  # int64 (STRIP,): collection types of those measured
+    choice: np.ndarray  # int64 (STRIP,): collection types of those measured; before, their size classes
     counts: np.ndarray  # float64 (STRIP,): cases or episodes of those measured
     a: np.ndarray  # float64 (STRIP,)
     b: np.ndarray  # float64 (STRIP,)
