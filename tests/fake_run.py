@@ -2,19 +2,27 @@
 
 python -m tests.fake_run OUT DRAWS BLOCK_SIZE WORKERS [SECONDS_PER_DRAW [SCHEDULER]]
 
-WORKERS is a number of threads, or of processes with a p behind it; 0 with a scheduler.
+WORKERS is a number of threads, or of processes with a p behind it; 0 with a scheduler. With a BLOCK_SIZE of
+0 it is chosen by the number of draws.
 """
 
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 
+from asmrisk.engine.executors import executor
+from asmrisk.engine.fill import fill
+from asmrisk.interruption import Interrupted
+from asmrisk.engine.progress import Progress
+from asmrisk.engine.run import run_job
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.schema import empty_block
-from asmrisk.results.store import writer
+from asmrisk.results.storage import place_of
 from asmrisk.scenario import scenario_from_dict
-from asmrisk.simulation import engine
+
+#: In the place of the code's identity: stores stay readable while sources are edited.
+CODE = "0123456789abcdef"
 
 
 def scenario(**changes):
@@ -26,61 +34,83 @@ def scenario(**changes):
     return scenario_from_dict(document)
 
 
+def job(out, draws, *, chosen=None, simulate=None, block_size=None):
+    """Declare a run whose numbers the stand-in gives."""
+    declared = run_job(scenario() if chosen is None else chosen, place_of(out), draws, block_size)
+    spec = replace(declared.spec, definition=declared.spec.definition | {"code": CODE})
+    return declared._replace(spec=spec, simulation=Fake(spec) if simulate is None else simulate)
+
+
+def run(out, draws, *, chosen=None, simulate=None, block_size=None, quiet=True, stream=None, **computing):
+    """Fill a store with the stand-in's numbers; give its place."""
+    fill(
+        [job(out, draws, chosen=chosen, simulate=simulate, block_size=block_size)],
+        executor(**(computing or {"workers": 1})),
+        Progress(stream, quiet=quiet),
+    )
+    return place_of(out)
+
+
 class Fake:
     """Numbers of every kind (any integer, NaN, signed zeros), a function of the draw's number alone."""
 
-    piece, notes = 32, ()
+    uses_kernels = False
 
-    def __init__(self, scenario, seconds=0.0):
+    def __init__(self, spec, seconds=0.0):
         self.seconds = seconds
         self.calls = []
-        self.template = empty_block(scenario, 1)
+        #: Of every variable of a run: shape without the draw, and type.
+        self.shapes = {
+            path: (array.shape[1:], array.dtype)
+            for path, array in spec.arrays.items()
+            if array.dims[0] == "draw" and array.dims != ("draw",)
+        }
 
-    def __setstate__(self, state):
-        """Arrive in a worker's process, which knows of no monkeypatch."""
-        isolate(setattr)
-        self.__dict__.update(state)
+    def prepare(self):
+        return ()
 
-    def __call__(self, first, count, progress):
-        self.calls.append((first, count))
-        block = {path: np.repeat(array, count, axis=0) for path, array in self.template.items()}
-        for index in range(count):
-            if progress[1]:
+    def draw(self, number):
+        """Every variable of one draw."""
+        rng = np.random.default_rng(number)
+        values = {}
+        for path, (shape, dtype) in self.shapes.items():
+            if dtype == "int32":
+                one = rng.integers(-(2**31), 2**31, shape).astype(np.int32)
+            else:
+                one = rng.normal(size=shape)
+                one[rng.random(shape) < 0.1] = np.nan
+                one[rng.random(shape) < 0.1] = -0.0
+            values[path] = one
+        return values
+
+    def __call__(self, block, slot):
+        self.calls.append((block.first, block.count))
+        values = {path: np.zeros((block.count, *shape), dtype) for path, (shape, dtype) in self.shapes.items()}
+        for index in range(block.count):
+            if slot[1]:
                 break
-            rng = np.random.default_rng(first + index)
-            for array in block.values():
-                one = array[index : index + 1]
-                if array.dtype == np.int32:
-                    one[...] = rng.integers(-(2**31), 2**31, one.shape)
-                else:
-                    one[...] = rng.normal(size=one.shape)
-                    one[rng.random(one.shape) < 0.1] = np.nan
-                    one[rng.random(one.shape) < 0.1] = -0.0
+            for path, one in self.draw(block.first + index).items():
+                values[path][index] = one
             if self.seconds:
                 time.sleep(self.seconds)
-            progress[0] += 1
-        return block
-
-
-def isolate(put):
-    """Make runs independent of the kernels: nothing to compile, one identity while sources are edited."""
-    put(engine.work, "kernels_compiled", lambda: True)
-    put(writer, "kernel_hash", lambda: "0123456789abcdef")
+            slot[0] += 1
+        return values
 
 
 def main(out, draws, block_size, workers, seconds="0", scheduler=None):
-    isolate(setattr)
-    chosen = scenario()
+    size = int(block_size) or None
+    simulate = Fake(job(out, int(draws), block_size=size).spec, float(seconds))
     print("ready", flush=True)
-    engine.run(
-        chosen,
-        draws=int(draws),
-        out=out,
-        block_size=int(block_size),
+    run(
+        out,
+        int(draws),
+        simulate=simulate,
+        block_size=size,
         workers=int(workers.removesuffix("p")) or None,
         processes=workers.endswith("p"),
         scheduler=scheduler,
-        simulate=Fake(chosen, float(seconds)),
+        quiet=False,
+        stream=sys.stderr,
     )
     print("done", flush=True)
 
@@ -91,7 +121,7 @@ if __name__ == "__main__":
 
     try:
         fake_run.main(*sys.argv[1:])
-    except engine.Interrupted as interrupted:
+    except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(interrupted.exit_status)
     except (InputError, RunError) as error:

@@ -40,7 +40,7 @@ def reformed(base, change, **provenance):
 def base():
     origin = {
         "seed": 42,
-        "kernels": "0123456789abcdef",
+        "code": "0123456789abcdef",
         "software": {"asmrisk": "0.1.0"},
         "scenario": {"title": "A scenario"},
     }
@@ -164,8 +164,7 @@ def test_unequal_numbers_of_draws_are_paired_as_far_as_they_go(base):
     ("other", "words"),
     [
         ({"seed": 7}, "has the seed 7, A scenario has 42.*--seed"),
-        ({"kernels": "fedcba9876543210"}, "kernels fedcba9876543210|with fedcba9876543210"),
-        ({"software": {"asmrisk": "0.2.0"}}, "0.2.0"),
+        ({"code": "fedcba9876543210"}, "other code.*fedcba987654.*same version"),
     ],
 )
 def test_runs_that_share_no_random_numbers_are_refused(base, other, words):
@@ -386,7 +385,7 @@ def test_the_command_prints_and_refuses(stores):
 
 
 def test_stores_of_another_program_are_compared_but_not_simulated_again(stores, monkeypatch):
-    monkeypatch.setattr("asmrisk.results.stored.kernel_hash", lambda: "0" * 16)
+    monkeypatch.setattr("asmrisk.results.rerun.run_code", lambda: "0" * 32)
     pair = (stores / "baseline.zarr", stores / "neutral.zarr")
     with pytest.raises(InputError, match="--replay-draws 0"):
         compare(*pair)

@@ -9,47 +9,50 @@ import pytest
 import xarray as xr
 from click.testing import CliRunner
 
+import asmrisk
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.precision import CAP, FIRST, check_targets, checkpoints, run_to_precision
 from asmrisk.cli import commands
-from asmrisk.errors import InputError
-from asmrisk.results import open_results
-from asmrisk.results.schema import empty_block
-from asmrisk.simulation import engine
+from asmrisk.errors import InputError, RunError
+from asmrisk.results.reading import open_results
 from tests import fake_run
 from tests.conftest import BASELINE
 
 SCENARIO = fake_run.scenario()
 
 
-@pytest.fixture(autouse=True)
-def _isolated(monkeypatch):
-    fake_run.isolate(monkeypatch.setattr)
-
-
-class Toy:
+class Toy(fake_run.Fake):
     """Savings of standard normal draws, in one cohort and year alone, and shares penalized near one half."""
 
-    piece, notes = 32, ()
-
     def __init__(self, stop_at=None):
-        self.simulated = []
+        super().__init__(fake_run.job("nowhere", 1, chosen=SCENARIO).spec)
         self.stop_at = stop_at
 
-    def __call__(self, first, count, progress):
-        block = empty_block(SCENARIO, count)
-        for index in range(count):
-            if self.stop_at is not None and first + index >= self.stop_at:
-                raise RuntimeError("the machine was lost")
-            rng = np.random.default_rng(first + index)
-            for name in ("medicare_savings", "penalized_share"):
-                block[name][index] = 0.0
-            block["medicare_savings"][index, 0, 0] = 100.0 + rng.normal()
-            block["penalized_share"][index] = 0.5 + 0.1 * rng.normal()
-            block["scored"][index] = 1
-            progress[0] += 1
-        self.simulated.append((first, count))
-        return block
+    def draw(self, number):
+        if self.stop_at is not None and number >= self.stop_at:
+            raise RuntimeError("the machine was lost")
+        rng = np.random.default_rng(number)
+        undefined = {"int32": 0, "float64": np.nan}
+        values = {path: np.full(shape, undefined[dtype], dtype) for path, (shape, dtype) in self.shapes.items()}
+        for name in ("medicare_savings", "penalized_share"):
+            values[name][:] = 0.0
+        values["medicare_savings"][0, 0] = 100.0 + rng.normal()
+        values["penalized_share"][:] = 0.5 + 0.1 * rng.normal()
+        values["scored"][:] = 1
+        return values
+
+
+@pytest.fixture
+def simulate(monkeypatch):
+    """Have runs simulate with a toy in the place of the model."""
+
+    def simulate_with(toy):
+        home = "asmrisk.simulation.scenario_simulation.ScenarioSimulation"
+        monkeypatch.setattr(home, lambda scenario: toy)
+        return toy
+
+    simulate_with(Toy())
+    return simulate_with
 
 
 def draws_of(count):
@@ -66,10 +69,8 @@ def expected(error, cap=CAP):
         k += 1
 
 
-def run(path, targets, toy=None, **options):
-    return run_to_precision(
-        SCENARIO, targets, out=path, quiet=True, simulate=toy or Toy(), **({"workers": 1} | options)
-    )
+def run(path, targets, **options):
+    return run_to_precision(SCENARIO, targets, out=path, quiet=True, **({"workers": 1} | options))
 
 
 def test_checkpoints_are_fixed_in_advance():
@@ -86,7 +87,7 @@ def test_checkpoints_are_fixed_in_advance():
 
 
 @pytest.mark.parametrize("error", [0.2, 0.07, 0.055])
-def test_a_run_ends_at_the_first_checkpoint_that_is_precise_enough(tmp_path, error):
+def test_a_run_ends_at_the_first_checkpoint_that_is_precise_enough(tmp_path, error, simulate):
     found = run(tmp_path / "r.zarr", {"medicare_savings": error})
     assert found.met
     assert found.draws == expected(error)
@@ -97,7 +98,7 @@ def test_a_run_ends_at_the_first_checkpoint_that_is_precise_enough(tmp_path, err
     assert found.shortfall() == ""
 
 
-def test_nothing_else_decides_where_it_ends(tmp_path):
+def test_nothing_else_decides_where_it_ends(tmp_path, simulate):
     error, target = 0.055, {"medicare_savings": 0.055}
     end = expected(error)
     assert end > 300
@@ -109,39 +110,41 @@ def test_nothing_else_decides_where_it_ends(tmp_path):
     for name, options in ways.items():
         assert run(tmp_path / f"{name}.zarr", target, **options).draws == end
     # Interrupted, and given again.
-    with pytest.raises(Exception, match="the machine was lost"):
-        run(tmp_path / "lost.zarr", target, Toy(stop_at=300), block_size=50)
+    simulate(Toy(stop_at=300))
+    with pytest.raises(RunError, match="the machine was lost"):
+        run(tmp_path / "lost.zarr", target, block_size=50)
+    simulate(Toy())
     assert run(tmp_path / "lost.zarr", target, block_size=50).draws == end
     # Draws that were there before, fewer or more.
     for held in (200, 600):
         place = tmp_path / f"held {held}.zarr"
-        engine.run(SCENARIO, draws=held, out=place, workers=1, quiet=True, simulate=Toy())
-        toy = Toy()
-        found = run(place, target, toy)
+        asmrisk.run(SCENARIO, draws=held, out=place, workers=1, quiet=True)
+        toy = simulate(Toy())
+        found = run(place, target)
         assert found.draws == end
         assert open_results(place).sizes["draw"] == max(held, end)
         if held > end:
-            assert toy.simulated == []
+            assert toy.calls == []
     stores = [open_results(path).isel(draw=slice(end)).load() for path in sorted(tmp_path.glob("*.zarr"))]
     assert len(stores) == 6
     for other in stores[1:]:
         xr.testing.assert_equal(other, stores[0])
 
 
-def test_several_targets_must_all_be_met(tmp_path):
+def test_several_targets_must_all_be_met(tmp_path, simulate):
     both = run(tmp_path / "both.zarr", {"medicare_savings": 0.2, "penalized_share": 0.006})
     share = run(tmp_path / "share.zarr", {"penalized_share": 0.006})
     assert both.draws == share.draws > run(tmp_path / "one.zarr", {"medicare_savings": 0.2}).draws
 
 
-def test_relative_targets_are_parts_of_the_mean(tmp_path):
+def test_relative_targets_are_parts_of_the_mean(tmp_path, simulate):
     relative = run(tmp_path / "a.zarr", ["medicare_savings=0.05%"])
     assert relative.draws == run(tmp_path / "b.zarr", ["medicare_savings=0.05"]).draws
     error, allowed = relative.reached["medicare_savings"]
     assert error <= allowed == pytest.approx(0.0005 * draws_of(relative.draws).mean())
 
 
-def test_the_cap_ends_a_run_and_the_shortfall_is_said(tmp_path):
+def test_the_cap_ends_a_run_and_the_shortfall_is_said(tmp_path, simulate):
     stream = io.StringIO()
     found = run_to_precision(
         SCENARIO,
@@ -150,7 +153,6 @@ def test_the_cap_ends_a_run_and_the_shortfall_is_said(tmp_path):
         out=tmp_path / "r.zarr",
         workers=1,
         stream=stream,
-        simulate=Toy(),
     )
     assert (found.met, found.draws) == (False, 300)
     assert open_results(tmp_path / "r.zarr").sizes["draw"] == 300
@@ -162,11 +164,11 @@ def test_the_cap_ends_a_run_and_the_shortfall_is_said(tmp_path):
     assert needed == pytest.approx(11_000, rel=0.25)
 
 
-def test_an_exact_outcome_meets_any_target(tmp_path):
+def test_an_exact_outcome_meets_any_target(tmp_path, simulate):
     assert run(tmp_path / "r.zarr", {"participants": 1e-12}).met
 
 
-def test_an_undefined_outcome_meets_none(tmp_path):
+def test_an_undefined_outcome_meets_none(tmp_path, simulate):
     found = run(tmp_path / "r.zarr", {"net_adjustment": 1e12}, draws=128)
     assert not found.met
     assert "no number of draws" in found.shortfall()
@@ -219,19 +221,12 @@ def test_all_wrong_targets_are_said_at_once():
         run_to_precision(SCENARIO, ["medicare_savings=1"], draws=1)
 
 
-def test_the_command_runs_summarizes_and_fails_at_the_cap(tmp_path, monkeypatch):
-    import asmrisk.simulation.engine as home
-
-    real = home.run
-    monkeypatch.setattr(home, "run", lambda *a, **k: real(*a, **k, simulate=Filled()))
-
+def test_the_command_runs_summarizes_and_fails_at_the_cap(tmp_path, simulate):
     class Filled(Toy):
-        def __call__(self, first, count, progress):
-            block = super().__call__(first, count, progress)
-            return {
-                path: np.where(np.isnan(array), 0.0, array) if array.dtype.kind == "f" else array
-                for path, array in block.items()
-            }
+        def draw(self, number):
+            return {path: np.nan_to_num(array) for path, array in super().draw(number).items()}
+
+    simulate(Filled())
 
     def call(*words):
         line = ["run", str(BASELINE), "--out", str(tmp_path / "r.zarr"), *words]

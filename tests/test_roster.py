@@ -823,8 +823,8 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
 
 def test_results_carry_the_roster(ours, tmp_path):
     from asmrisk.analysis import summarize
-    from asmrisk.results import open_results, stored_run
-    from asmrisk.simulation.engine import run
+    from asmrisk import open_results, run
+    from asmrisk.results.rerun import stored_run
     from asmrisk.simulation.replay import replay
 
     said = io.StringIO()

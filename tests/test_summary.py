@@ -16,8 +16,6 @@ from asmrisk.analysis import convergence, exceedance_curves
 from asmrisk.analysis.metrics import BY, METRICS, metric_draws
 from asmrisk.analysis.summary import STATISTICS, summarize
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.schema import empty_block
-from asmrisk.simulation import engine
 from tests import fake_run
 
 YEARS = [2027, 2028, 2029, 2030, 2031]
@@ -282,7 +280,7 @@ def test_unknown_labels_and_metrics_are_named_with_the_nearest(store):
 def test_unfinished_runs_say_so_in_every_format(tmp_path):
     scenario = fake_run.scenario(population__clinicians=200)
     with pytest.raises(RunError):
-        engine.run(scenario, draws=12, out=tmp_path / "r.zarr", block_size=4, workers=1, simulate=Failing())
+        fake_run.run(tmp_path / "r.zarr", 12, chosen=scenario, block_size=4, simulate=Failing(scenario))
     with pytest.raises(InputError, match="not finished"):
         summarize(tmp_path / "r.zarr")
     summary = summarize(tmp_path / "r.zarr", metrics=["net_adjustment"], partial=True)
@@ -300,13 +298,13 @@ def test_unfinished_runs_say_so_in_every_format(tmp_path):
 class Failing(fake_run.Fake):
     """A simulation that is lost at the ninth draw."""
 
-    def __init__(self):
-        super().__init__(fake_run.scenario(population__clinicians=200))
+    def __init__(self, scenario):
+        super().__init__(fake_run.job("nowhere", 1, chosen=scenario).spec)
 
-    def __call__(self, first, count, progress):
-        if first >= 8:
+    def __call__(self, block, slot):
+        if block.first >= 8:
             raise RuntimeError("lost")
-        return super().__call__(first, count, progress)
+        return super().__call__(block, slot)
 
 
 def test_what_is_no_result_is_refused(tmp_path, store):
@@ -330,22 +328,27 @@ print(time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
+class Plausible(fake_run.Fake):
+    """A thousand draws of numbers that can be summarized, again and again."""
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        rng = np.random.default_rng(0)
+        self.some = {
+            path: rng.integers(1, 5000, (1024, *shape)).astype(dtype)
+            for path, (shape, dtype) in self.shapes.items()
+        }
+
+    def __call__(self, block, slot):
+        chosen = np.arange(block.first, block.first + block.count) % 1024
+        slot[0] += block.count
+        return {path: array[chosen] for path, array in self.some.items()}
+
+
 @pytest.mark.long
-def test_a_hundred_thousand_draws_take_five_seconds_and_a_gibibyte(tmp_path, monkeypatch):
-    fake_run.isolate(monkeypatch.setattr)
-    scenario = fake_run.scenario()
-    rng = np.random.default_rng(0)
-    some = {
-        path: rng.integers(1, 5000, (1024, *array.shape[1:])).astype(array.dtype)
-        for path, array in empty_block(scenario, 1).items()
-    }
-
-    def simulate(first, count, progress):
-        chosen = np.arange(first, first + count) % 1024
-        progress[0] += count
-        return {path: array[chosen] for path, array in some.items()}
-
-    engine.run(scenario, draws=100_000, out=tmp_path / "r.zarr", simulate=simulate, quiet=True)
+def test_a_hundred_thousand_draws_take_five_seconds_and_a_gibibyte(tmp_path):
+    plausible = Plausible(fake_run.job("nowhere", 1).spec)
+    fake_run.run(tmp_path / "r.zarr", 100_000, simulate=plausible, workers=2)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, tmp_path / "r.zarr"], capture_output=True, text=True, check=True
     )

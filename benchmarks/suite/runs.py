@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import asmrisk
-from asmrisk.results.schema import empty_block
+from asmrisk.simulation.variables import empty_block
 from suite.workload import SIZES, Benchmark, baseline
 
 #: Draws that are written together.

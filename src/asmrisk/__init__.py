@@ -17,12 +17,14 @@ if TYPE_CHECKING:
         run_to_precision,
         summarize,
     )
+    from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
     from asmrisk.policy_listing import policy
-    from asmrisk.results import open_results, status
+    from asmrisk.results.reading import open_results
+    from asmrisk.results.status import status
     from asmrisk.scenario import Scenario, load_scenario, validate
     from asmrisk.scoring import score
-    from asmrisk.simulation.engine import run, run_all, warmup
+    from asmrisk.simulation.compilation import warmup
     from asmrisk.simulation.replay import replay
     from asmrisk.study import sensitivity
 
@@ -42,7 +44,6 @@ __all__ = [
     "policy",
     "replay",
     "run",
-    "run_all",
     "run_to_precision",
     "score",
     "sensitivity",
@@ -61,18 +62,17 @@ _HOMES = {
     "convergence": "analysis",
     "exceedance": "analysis",
     "load_scenario": "scenario",
-    "open_results": "results",
+    "open_results": "results.reading",
     "policy": "policy_listing",
     "replay": "simulation.replay",
-    "run": "simulation.engine",
-    "run_all": "simulation.engine",
+    "run": "engine.run",
     "run_to_precision": "analysis",
     "score": "scoring",
     "sensitivity": "study",
-    "status": "results",
+    "status": "results.status",
     "summarize": "analysis",
     "validate": "scenario",
-    "warmup": "simulation.engine",
+    "warmup": "simulation.compilation",
 }
 
 

@@ -10,7 +10,6 @@ import atexit
 import functools
 import gc
 import os
-import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,9 +20,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from asmrisk.errors import InputError, RunError
+from asmrisk.interruption import interruptible
 
 if TYPE_CHECKING:
-    from asmrisk.results.location import Location
+    from asmrisk.results.storage import Place
     from asmrisk.scenario import Scenario
 
 __all__ = ["commands", "main"]
@@ -31,13 +31,7 @@ __all__ = ["commands", "main"]
 #: Set, it shows where an unexpected failure arose.
 _TRACEBACK = "ASMRISK_TRACEBACK"
 
-_EXIT_FAILURE, _EXIT_INPUT, _EXIT_INTERRUPT, _EXIT_PIPE, _EXIT_TERMINATED = 1, 2, 130, 141, 143
-
-
-class _Terminated(KeyboardInterrupt):
-    """The process was asked to end (SIGTERM)."""
-
-    exit_status = _EXIT_TERMINATED
+_EXIT_FAILURE, _EXIT_INPUT, _EXIT_INTERRUPT, _EXIT_PIPE = 1, 2, 130, 141
 
 
 class _Commands(click.Group):
@@ -117,9 +111,9 @@ class _Place(click.Path):
     """A folder, or s3://BUCKET/PREFIX, which a plain path would spoil."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from asmrisk.results.location import location
+        from asmrisk.results.storage import place_of
 
-        return location(value)
+        return place_of(value)
 
 
 _results_argument = click.argument("results", type=_Place())
@@ -184,14 +178,12 @@ def _computing_options(command: Callable[..., None]) -> Callable[..., None]:
         **others: Any,
     ) -> None:
         def computing() -> dict[str, Any]:
-            from asmrisk.simulation.engine import tls_security
-
             usable = len(os.sched_getaffinity(0)) if scheduler is None else None
             return {
                 "workers": workers or usable,
                 "processes": processes,
                 "scheduler": scheduler,
-                "security": tls_security(tls_ca_file, tls_cert, tls_key),
+                "security": _tls_security(tls_ca_file, tls_cert, tls_key),
             }
 
         command(computing=computing, **others)
@@ -199,6 +191,31 @@ def _computing_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_COMPUTING):
         option(with_options)
     return with_options
+
+
+def _tls_security(ca_file: Path | None, cert: Path | None, key: Path | None) -> Any:
+    """Give what dask needs for encrypted connections; None leaves that to its own configuration."""
+    given = {"--tls-ca-file": ca_file, "--tls-cert": cert, "--tls-key": key}
+    if not any(given.values()):
+        return None
+    problems = [
+        f"{option}: there is no file {path}." for option, path in given.items() if path and not path.is_file()
+    ]
+    problems += [
+        f"{option} is missing: --tls-ca-file and --tls-cert go together."
+        for option in ("--tls-ca-file", "--tls-cert")
+        if given[option] is None
+    ]
+    if problems:
+        raise InputError(problems)
+    from distributed.security import Security
+
+    return Security(  # type: ignore[no-untyped-call]
+        require_encryption=True,
+        tls_ca_file=str(ca_file),
+        tls_client_cert=str(cert),
+        tls_client_key=str(key or cert),
+    )
 
 
 def _example(command: str) -> str:
@@ -245,7 +262,7 @@ def run(
     scenarios: tuple[Path, ...],
     draws: int | None,
     seed: int | None,
-    out: Location | None,
+    out: Place | None,
     computing: Callable[[], dict[str, Any]],
     block_size: int | None,
     targets: tuple[str, ...],
@@ -268,7 +285,7 @@ def run(
 
     with _importing():
         from asmrisk.analysis import summarize
-        from asmrisk.simulation.engine import run, run_all
+        from asmrisk.engine.run import run
 
     options: dict[str, Any] = {
         "draws": draws,
@@ -283,7 +300,8 @@ def run(
             raise InputError("--target-se takes one scenario at a time; give several runs of one each.")
         _run_to_precision(checked[0], targets, **options)
         return
-    stores = [run(checked[0], **options)] if len(checked) == 1 else run_all(checked, **options)
+    written = run(*checked, **options)
+    stores = written if isinstance(written, list) else [written]
     click.echo("\n\n".join(summarize(store).to_text() for store in stores))
 
 
@@ -302,7 +320,7 @@ def _run_to_precision(scenario: Scenario, targets: Sequence[str], **options: Any
 @click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
-def replay(results: Location, draw: int, out: Path, roster: Path | None) -> None:
+def replay(results: Place, draw: int, out: Path, roster: Path | None) -> None:
     """Write the clinician table of one draw.
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
@@ -344,9 +362,9 @@ def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: P
 @commands.command(epilog=_example("asmrisk status results/baseline.zarr"))
 @_results_argument
 @click.option("--verify", is_flag=True, help="Read every file and compare it with its digest.")
-def status(results: Location, verify: bool) -> None:
+def status(results: Place, verify: bool) -> None:
     """Say how far the run of RESULTS is."""
-    from asmrisk.results import status
+    from asmrisk.results.status import status
 
     click.echo(str(status(results, verify=verify)))
 
@@ -378,7 +396,7 @@ def status(results: Location, verify: bool) -> None:
 @_partial_option
 @_format_option
 def summarize(
-    results: Location,
+    results: Place,
     by: str | None,
     metrics: tuple[str, ...],
     tail: str | None,
@@ -420,8 +438,8 @@ def summarize(
 @_partial_option
 @_format_option
 def compare(
-    baseline: Location,
-    reforms: tuple[Location, ...],
+    baseline: Place,
+    reforms: tuple[Place, ...],
     by: str | None,
     metrics: tuple[str, ...],
     replay_draws: int | None,
@@ -491,7 +509,7 @@ def sensitivity(
     seed: int | None,
     samples: int | None,
     trajectories: int | None,
-    out: Location | None,
+    out: Place | None,
     computing: Callable[[], dict[str, Any]],
     layout: str,
     listed: bool,
@@ -557,22 +575,18 @@ def policy(scenario: Path | None, overrides: tuple[str, ...], layout: str) -> No
 @commands.command(epilog=_example("asmrisk warmup"))
 def warmup() -> None:
     """Compile the kernels before the first run."""
-    from asmrisk.simulation.engine import warmup
+    from asmrisk.simulation.compilation import warmup
 
     warmup()
 
 
-def _terminate(*_: Any) -> NoReturn:
-    raise _Terminated
-
-
 def main() -> NoReturn:
     """Run the command line and end the process with its exit status."""
-    signal.signal(signal.SIGTERM, _terminate)
     # A process that ends need not look for garbage one last time, among all that it has imported.
     atexit.register(gc.freeze)
     try:
-        commands(prog_name="asmrisk")
+        with interruptible():
+            commands(prog_name="asmrisk")
     except KeyboardInterrupt as error:  # Before or after the command itself.
         sys.exit(getattr(error, "exit_status", _EXIT_INTERRUPT))
     except OSError as error:  # A full disk, where help was to be written.

@@ -3,8 +3,9 @@
 Kernels are serial, release the GIL and keep IEEE arithmetic in the order written (no ``fastmath``; where a
 product and a sum are rounded once, `fma` says so), so that a result has the same bits on every x86-64
 processor and with the compiler switched off (``NUMBA_DISABLE_JIT=1``). Machine code is cached in a directory
-whose name is a digest of every kernel source file, of the compiler's versions and of the processor, so that a
-stale kernel can never be loaded.
+whose name is a digest of what computes in the kernels' modules, of the compiler's versions and of the
+processor, so that a stale kernel can never be loaded. Inside it a kernel is known by its name alone, so that
+an edit of a docstring, which moves lines, compiles nothing again.
 """
 
 from __future__ import annotations
@@ -23,14 +24,17 @@ import llvmlite
 import numba
 import numpy as np
 from llvmlite import binding
+from numba.core import caching as _caching
 from numba.core import config as _config
 from numba.core import types as _types
 from numba.extending import intrinsic as numba_intrinsic
-from platformdirs import user_cache_path
 
-__all__ = ["cache_directory", "fma", "inline", "inner", "kernel", "kernel_hash", "kernels_compiled"]
+from asmrisk.code_identity import cache_base, code_identity
+
+__all__ = ["cache_directory", "fma", "inline", "inner", "kernel", "kernels_compiled"]
 
 # Settings and options that numba's stubs leave out.
+caching: Any = _caching
 config: Any = _config
 types: Any = _types
 _njit: Any = numba.njit
@@ -38,37 +42,16 @@ _intrinsic: Any = numba_intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
-#: Folders and files, relative to the package, whose text (calibration tables too) decides the numbers.
-_KERNEL_SOURCES = ("jit.py", "elementary.py", "rule", "simulation", "population")
-#: Folders and modules in these that schedule, show and copy numbers but make none.
-_NO_NUMBERS = {"engine", "precompile.py", "progress.py", "replay.py"}
-
-
-@cache
-def kernel_hash() -> str:
-    """Digest of the sources of every kernel, the same on every machine.
-
-    Returns
-    -------
-    str
-        Sixteen hexadecimal digits.
-    """
-    root = Path(__file__).parent
-    digest = hashlib.sha256()
-    for name in _KERNEL_SOURCES:
-        path = root / name
-        files = [*path.glob("**/*.py"), *path.glob("**/*.csv")] if path.is_dir() else [path]
-        for file in sorted(each for each in files if _NO_NUMBERS.isdisjoint(each.relative_to(root).parts)):
-            digest.update(file.relative_to(root).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
+#: The module that uses all kernels: what it imports, directly or not, decides what they compute.
+_KERNELS = "asmrisk.simulation.draw"
 
 
 @cache
 def cache_directory() -> Path | None:
     """Where compiled kernels are kept, or ``None`` if no place can be written to.
 
-    The directory lies under ``$ASMRISK_CACHE_DIR`` or the user's cache folder, and is named by the kernels'
-    sources, the versions of Python, numba and LLVM, and the processor's name and features.
+    The directory lies under ``$ASMRISK_CACHE_DIR`` or the user's cache folder, and is named by what computes
+    in the kernels' modules, the versions of Python, numba and LLVM, and the processor's name and features.
 
     Returns
     -------
@@ -80,9 +63,8 @@ def cache_directory() -> Path | None:
         f"{config.CPU_FEATURES or binding.get_host_cpu_features().flatten()}"
     )
     versions = f"{platform.python_version()} {numba.__version__} {llvmlite.__version__} {sys.platform}"
-    tag = hashlib.sha256(f"{kernel_hash()} {versions} {processor}".encode()).hexdigest()[:16]
-    base = Path(os.environ.get("ASMRISK_CACHE_DIR") or user_cache_path("asmrisk"))
-    path = base / f"kernels-{tag}"
+    tag = hashlib.sha256(f"{code_identity(_KERNELS)} {versions} {processor}".encode()).hexdigest()[:16]
+    path = cache_base() / f"kernels-{tag}"
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".writable-{os.getpid()}"
@@ -113,10 +95,40 @@ def kernels_compiled() -> bool:
     return path is not None and any(path.glob("**/*simulate_draws*.nbc"))
 
 
+class _CacheLocator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
+    """Tells numba to know a kernel of this package by its name, not by its line and its file's content.
+
+    The name of the cache's directory already tells one version of the package from another.
+    """
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        own = Path(py_file).is_relative_to(Path(__file__).parent)
+        return super().from_function(py_func, py_file) if own else None
+
+    def get_source_stamp(self) -> str:
+        return ""
+
+    def get_disambiguator(self) -> str:
+        return ""
+
+
+def _keep_only_unchanged(dispatcher: Any) -> None:
+    """Cache no kernel that is compiled after a source changed: the directory is named by the former code."""
+    save = dispatcher._cache.save_overload
+
+    def save_overload(signature: Any, data: Any) -> None:
+        if code_identity.__wrapped__(_KERNELS) == code_identity(_KERNELS):
+            save(signature, data)
+
+    dispatcher._cache.save_overload = save_overload
+
+
 def _compile(function: _Function, *, inline: str, inner: bool = False) -> _Function:
     path = cache_directory() if inline == "never" and not config.DISABLE_JIT else None
-    before = config.CACHE_DIR
+    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
     config.CACHE_DIR = "" if path is None else str(path)
+    config.CACHE_LOCATOR_CLASSES = f"{__name__}._CacheLocator,UserProvidedCacheLocator"
     try:
         compiled: _Function = _njit(
             function,
@@ -133,9 +145,11 @@ def _compile(function: _Function, *, inline: str, inner: bool = False) -> _Funct
             no_cpython_wrapper=inner,
         )
     finally:
-        config.CACHE_DIR = before
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
     if inline == "never" and not config.DISABLE_JIT:
         _forget_literals(compiled)
+    if path is not None:
+        _keep_only_unchanged(compiled)
     return compiled
 
 

@@ -113,29 +113,35 @@ class Scenario:
         path = self.values[ROSTER.name]
         return None if path == NO_ROSTER else Path(path)
 
-    def identity(self) -> str:
-        """Digest of everything that decides the results but the seed.
+    def definition(self) -> dict[str, Any]:
+        """Give everything that decides the results but the seed, as plain data.
 
-        Title, description, reference, number of draws and seed are left out. A roster counts by its content.
+        Title, description, reference, number of draws and seed are left out. A roster counts by its content:
+        the digest of it stands in the place of its path.
 
         Returns
         -------
-        str
-            SHA-256 in hexadecimal.
+        dict
+            Sections with every parameter of each; years as strings.
 
         Raises
         ------
         InputError
             If the roster cannot be read or used.
         """
-        values = {name: self.values[name] for name in self.values if name not in (*RUN, ROSTER.name)}
-        roster = None
+        document = self.to_dict()
+        for name in ("title", "description", "reference", "run"):
+            del document[name]
         if self.roster is not None:
             from asmrisk.population.roster import read_roster
 
-            roster = read_roster(self.roster).digest
-        content = {"values": values, "uncertainty": self.uncertainty, "roster": roster}
-        return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
+            document["population"]["roster"] = read_roster(self.roster).digest
+        plain: dict[str, Any] = json.loads(json.dumps(document, allow_nan=False))
+        return plain
+
+    def identity(self) -> str:
+        """Digest of `definition`: SHA-256 in hexadecimal."""
+        return hashlib.sha256(json.dumps(self.definition(), sort_keys=True).encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """Give the whole scenario as plain data, as a file would write it; it extends nothing.

@@ -115,7 +115,7 @@ def clinicians(
     (tail,) = check_tail([tail])
     drawn: dict[str, _Array] = {}
     if not isinstance(results, xr.Dataset):
-        from asmrisk.results import open_results
+        from asmrisk.results.reading import open_results
 
         store = results
         results = open_results(store, partial=partial, group="clinician")

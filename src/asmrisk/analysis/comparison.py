@@ -132,7 +132,7 @@ def compare(
     changes = None
     if replayed:
         from asmrisk.analysis.transitions import who_changes
-        from asmrisk.results import stored_run
+        from asmrisk.results.rerun import stored_run
 
         try:
             runs = [stored_run(each.source, roster=roster).scenario for each in opened]
@@ -222,12 +222,10 @@ def _obstacles(baseline: Outcomes, reform: Outcomes) -> list[str]:
     if not one or not other:
         return []
     here, there = (each.source or each.title for each in (baseline, reform))
-    versions = [each["software"]["asmrisk"] for each in (one, other)]
-    if versions[0] != versions[1] or one["kernels"] != other["kernels"]:
+    if one["code"] != other["code"]:
         return [
-            f"{here} was simulated by asmrisk {versions[0]} with kernels {one['kernels']}, {there} by "
-            f"{versions[1]} with {other['kernels']}: differences between them may come from the program. Run "
-            "both with the same version."
+            f"{here} was computed by other code ({one['code'][:12]}) than {there} ({other['code'][:12]}): "
+            "differences between them may come from the program. Run both with the same version."
         ]
     if one["seed"] != other["seed"]:
         return [

@@ -91,7 +91,7 @@ class Outcomes:
         if "adjustment_usd" not in dataset:
             if not self.source or "roster" not in self.provenance:
                 raise InputError(f"{name} needs the results of a scenario with a roster; these have none.")
-            from asmrisk.results import open_results
+            from asmrisk.results.reading import open_results
 
             dataset = open_results(
                 self.source, partial=bool(self.partial), group="clinician", chunked=bool(self.partial)
@@ -141,7 +141,7 @@ def open_outcomes(
         return results
     source = ""
     if not isinstance(results, xr.Dataset):
-        from asmrisk.results import open_results
+        from asmrisk.results.reading import open_results
 
         source = os.fspath(results)
         results = open_results(results, partial=partial, chunked=False)

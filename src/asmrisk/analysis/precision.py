@@ -18,7 +18,7 @@ import numpy as np
 
 from asmrisk.analysis.digits import number
 from asmrisk.errors import InputError
-from asmrisk.results.location import Location
+from asmrisk.results.storage import Place
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,7 +62,7 @@ class Precision:
 
     Attributes
     ----------
-    path : pathlib.Path or ObjectUrl
+    path : pathlib.Path or str
         The store.
     draws : int
         Draws at which all targets were met, or the cap. The store holds more if it did before.
@@ -72,7 +72,7 @@ class Precision:
         By metric: the standard error at `draws`, and the largest that would do.
     """
 
-    path: Location
+    path: Place
     draws: int
     met: bool
     reached: dict[str, tuple[float, float]]
@@ -227,14 +227,15 @@ def run_to_precision(
     InputError
         If a target, an argument, the scenario or the place cannot be used; nothing is written.
     RunError
-        If a block fails, the disk is full, or another run writes to the store; finished blocks are kept.
+        If a block fails, or the disk is full; finished blocks are kept.
 
     Notes
     -----
     Stopping when an error estimated from the same draws is small makes it a little too small on average: by a
     few percent, with 128 draws at least.
     """
-    from asmrisk.simulation.engine import run
+    from asmrisk.engine.run import run
+    from asmrisk.results.reading import committed_lengths
 
     targets = check_targets(target_se)
     if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 2):
@@ -244,12 +245,13 @@ def run_to_precision(
         )
     shown = sys.stderr if stream is None else stream
     # What is stored is used as it is: only counts that it does not hold yet are simulated.
-    path: Location | None = None
+    path: Place | None = None
     held = 0
-    for count in checkpoints(CAP if draws is None else draws):
+    cap = CAP if draws is None else draws
+    for count in checkpoints(cap):
         if path is None or held < count:
-            path = run(scenario, draws=count, quiet=quiet, stream=stream, **options)
-            held = _held(path)
+            path = run(scenario, draws=count, most_draws=cap, quiet=quiet, stream=stream, **options)
+            (held,) = committed_lengths(path)
         reached = _reached(path, targets, count)
         met = all(error <= allowed for error, allowed in reached.values())
         result = Precision(path, count, met, reached)
@@ -266,15 +268,9 @@ def _number(error: float) -> str:
     return number(error, error / 10.0) if math.isfinite(error) else "n/a"
 
 
-def _held(path: Location) -> int:
-    from asmrisk.results.store import committed_draws
-
-    return committed_draws(path)
-
-
-def _reached(path: Location, targets: Sequence[Target], count: int) -> dict[str, tuple[float, float]]:
+def _reached(path: Place, targets: Sequence[Target], count: int) -> dict[str, tuple[float, float]]:
     """Give the standard error of each metric from the first `count` draws, and the largest that would do."""
-    from asmrisk.results import open_results
+    from asmrisk.results.reading import open_results
 
     results = open_results(path, chunked=False).isel(draw=slice(count))
     return {target.metric: _error(results, target) for target in targets}

@@ -1,248 +1,124 @@
-"""What of a store is finished: one small file per block of draws, written after the block's data.
+"""What of a store is finished and sound: one small file a block, with two digests of every chunk.
 
-A chunk file that is missing reads as NaN without an error, so neither its presence nor the absence of
-errors proves anything. The manifest does: each entry names the chunk files of one block, with their sizes and
-SHA-256 digests, and carries a digest of itself. It lies in the folder ``.asmrisk`` inside the store, beside
-``store.json``, which says what the store is a run of (its *identity*).
+A chunk file that is missing reads as NaN without an error, and a checksum inside it knows only of itself. So
+neither proves anything; the manifest does. A block's *entry*, written after its chunks, names the identity
+of the store's numbers and, for each chunk, the digest of its values (by which writers agree, whatever their
+codec) and that of the bytes that lie there (compared whenever they are read).
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from asmrisk.results.description import FOLDER, UNREADABLE, Chunk, Description
+from asmrisk.results.spec import FOLDER, UNREADABLE, Block, StoreSpec, sealed, unsealed
 
 if TYPE_CHECKING:
-    from asmrisk.results.store.storage import Storage
+    from asmrisk.results.storage import Storage
 
-__all__ = ["Block", "Entry", "Manifest", "blocks_of"]
+__all__ = ["BLOCKS", "Chunk", "Entry", "Found", "digest_of_bytes", "entry_key", "finished", "survey"]
 
-
-@dataclass(frozen=True)
-class Block:
-    """A part of the leading dimension that is written as a whole: one chunk of every variable.
-
-    Attributes
-    ----------
-    index : int
-        Number of the block.
-    first, count : int
-        Its draws.
-    """
-
-    index: int
-    first: int
-    count: int
-
-    @property
-    def last(self) -> int:
-        """Its last draw."""
-        return self.first + self.count - 1
-
-    @property
-    def draws(self) -> slice:
-        """Where its draws are along the dimension ``draw``."""
-        return slice(self.first, self.first + self.count)
+#: Folder of the entries.
+BLOCKS = f"{FOLDER}/blocks"
 
 
-def blocks_of(draws: int, length: int) -> list[Block]:
-    """Divide the first draws into blocks.
-
-    Parameters
-    ----------
-    draws : int
-        Number of draws, at least 0.
-    length : int
-        Draws in a whole block.
-
-    Returns
-    -------
-    list of Block
-        In order; the last may be shorter.
-
-    Examples
-    --------
-    >>> [(block.first, block.last) for block in blocks_of(10, 4)]
-    [(0, 3), (4, 7), (8, 9)]
-    """
-    return [
-        Block(index, first, min(length, draws - first)) for index, first in enumerate(range(0, draws, length))
-    ]
+def digest_of_bytes(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One block's line in the manifest.
+def entry_key(block: Block) -> str:
+    """Give the place of a block's entry, or of that of the labels."""
+    return f"{BLOCKS}/{'.'.join(f'{i:06d}' for i in block.index) or 'labels'}.json"
 
-    Attributes
-    ----------
-    first, count : int
-        The draws whose numbers are in the chunk files.
-    chunks : dict of str to Chunk
-        By chunk key, as in ``participants/c.3.0.0``.
-    replacement : dict of str to Chunk
-        While a block is rewritten, what its chunk files are about to become: announced before the first is
-        replaced, so that each may be the old or the new one until the entry is replaced too; both hold the
-        entry's draws.
-    """
 
-    first: int
-    count: int
-    chunks: dict[str, Chunk]
-    replacement: dict[str, Chunk] = field(default_factory=dict)
+class Chunk(NamedTuple):
+    """What is known of a chunk file."""
 
-    def encode(self) -> bytes:
-        """Give the bytes of the entry's file, sealed with a digest of the rest."""
-        body = asdict(self) | {
-            "chunks": {key: list(chunk) for key, chunk in self.chunks.items()},
-            "replacement": {key: list(chunk) for key, chunk in self.replacement.items()},
-        }
-        return json.dumps(body | {"seal": _seal(body)}, indent=0).encode()
+    values: str  #: digest of its values
+    bytes: str  #: digest of its bytes
+    size: int  #: number of its bytes
+
+
+class Entry(NamedTuple):
+    """What the manifest says of a block."""
+
+    identity: str  #: of the store
+    block: tuple[int, ...]  #: which
+    lengths: dict[str, int]  #: of a block by dimension; from them a damaged specification is restored
+    chunks: dict[str, Chunk]  #: by the array's path
 
     @classmethod
-    def decode(cls, data: bytes) -> Entry | None:
-        """Read an entry's file; ``None`` if it was cut short or altered."""
+    def of(cls, spec: StoreSpec, block: Block, chunks: Mapping[str, Chunk]) -> Entry:
+        """Make the entry of a block."""
+        return cls(spec.identity, block.index, spec.definition["block"], dict(chunks))
+
+    def encode(self) -> bytes:
+        """Give the bytes of the entry's file."""
+        return sealed(self._asdict())
+
+    @classmethod
+    def decode(cls, data: bytes | None) -> Entry | None:
+        """Read an entry's file; ``None`` if it is missing or damaged."""
+        body = unsealed(data)
         try:
-            body = json.loads(data)
-            seal = body.pop("seal")
-            entry = cls(
-                int(body["first"]),
-                int(body["count"]),
-                {key: Chunk(*chunk) for key, chunk in body["chunks"].items()},
-                {key: Chunk(*chunk) for key, chunk in body["replacement"].items()},
-            )
+            chunks = {path: Chunk(*chunk) for path, chunk in body["chunks"].items()} if body else {}
+            return cls(body["identity"], tuple(body["block"]), body["lengths"], chunks) if body else None
         except UNREADABLE:
             return None
-        return entry if seal == _seal(body) else None
 
-    def faults(self, sizes: Mapping[str, int]) -> list[str]:
-        """Find the chunk files that are missing or have another size than the entry says.
-
-        Parameters
-        ----------
-        sizes : mapping of str to int
-            Of the store's files, by key.
-
-        Returns
-        -------
-        list of str
-            One phrase per damaged or missing chunk file.
-        """
-        return [
-            f"{key} is {'damaged' if key in sizes else 'missing'}"
-            for key in self.chunks
-            if sizes.get(key) not in {each.size for each in self._allowed(key)}
-        ]
-
-    def faults_in_bytes(self, storage: Storage) -> list[str]:
-        """Find the chunk files whose content is not what the entry says, reading every one.
-
-        Parameters
-        ----------
-        storage : Storage
-            Of the store.
-
-        Returns
-        -------
-        list of str
-            One phrase per damaged or missing chunk file.
-        """
-        return [
-            f"{key} is {'missing' if data is None else 'damaged'}"
-            for key, data in zip(self.chunks, storage.read_many(self.chunks), strict=True)
-            if data is None or Chunk.of(data) not in self._allowed(key)
-        ]
-
-    def _allowed(self, key: str) -> set[Chunk]:
-        return {self.chunks[key], self.replacement.get(key, self.chunks[key])}
+    def belongs(self, spec: StoreSpec, block: Block) -> bool:
+        """Whether it is the entry of this block of this store."""
+        same = (self.identity, self.block) == (spec.identity, block.index)
+        return same and self.chunks.keys() == spec.chunks(block).keys()
 
 
-def _seal(body: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:32]
+class Found(NamedTuple):
+    """What was found of a block."""
+
+    block: Block
+    entry: Entry | None  #: none if it is missing, damaged, or of another store or block
+    faults: tuple[str, ...]  #: a phrase for each file that is damaged or missing
+
+    @property
+    def sound(self) -> bool:
+        """Whether the block is finished, as far as was looked."""
+        return self.entry is not None and not self.faults
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """The entries of a store's blocks.
+def survey(
+    storage: Storage, spec: StoreSpec, blocks: Sequence[Block], *, verify: bool = False
+) -> list[Found]:
+    """Look at the entries of blocks and at their chunk files.
 
-    Attributes
-    ----------
-    storage : Storage
-        Of the store.
-    description : Description
-        What it holds.
+    Presence and size of these are looked at; to `verify`, every one is read and compared with its digest.
     """
+    keys = [entry_key(block) for block in blocks]
+    files = list(storage.read_many(keys))
+    # Only now: what an entry names is there before it.
+    sizes = storage.sizes() if any(files) else {}
+    found = []
+    for block, key, data in zip(blocks, keys, files, strict=True):
+        entry = Entry.decode(data)
+        if entry is None or not entry.belongs(spec, block):
+            what = "is damaged" if entry is None else "belongs to another store or block"
+            found.append(Found(block, None, () if data is None else (f"{key} {what}",)))
+            continue
+        chunks = {place: entry.chunks[path] for path, place in spec.chunks(block).items()}
+        wrong = {place for place, chunk in chunks.items() if sizes.get(place) != chunk.size}
+        if verify:
+            readable = [place for place in chunks if place not in wrong]
+            for place, content in zip(readable, storage.read_many(readable), strict=True):
+                if digest_of_bytes(content or b"") != chunks[place].bytes:
+                    wrong.add(place)
+        faults = [f"{place} is {'damaged' if place in sizes else 'missing'}" for place in sorted(wrong)]
+        found.append(Found(block, entry, tuple(faults)))
+    return found
 
-    storage: Storage
-    description: Description
 
-    @staticmethod
-    def key(index: int) -> str:
-        """Place of the entry of block `index`."""
-        return f"{FOLDER}/blocks/{index:06d}.json"
-
-    def entries(self, blocks: Sequence[Block]) -> Iterator[Entry | None]:
-        """Read the entries of blocks.
-
-        Parameters
-        ----------
-        blocks : sequence of Block
-            Which.
-
-        Yields
-        ------
-        Entry or None
-            ``None`` if there is none, it was cut short or altered, or it names other chunk files.
-        """
-        files = self.storage.read_many([self.key(block.index) for block in blocks])
-        for block, data in zip(blocks, files, strict=True):
-            entry = None if data is None else Entry.decode(data)
-            if entry is not None and set(entry.chunks) != set(self.description.chunk_keys(block.index)):
-                entry = None
-            yield entry
-
-    def survey(
-        self, blocks: Sequence[Block], *, verify: bool = False
-    ) -> list[tuple[Entry | None, list[str]]]:
-        """Read the entries of blocks and compare their chunk files with them.
-
-        Parameters
-        ----------
-        blocks : sequence of Block
-            Which.
-        verify : bool
-            Read every chunk file; otherwise only presence and size are looked at.
-
-        Returns
-        -------
-        list of tuple
-            For each block its entry, as `entries` gives it, and one phrase per damaged or missing chunk file.
-        """
-        found = self._compared(blocks, verify)
-        # A run may have written between a look at an entry and one at its files: an entry that announces what
-        # the files become is there before the first of them changes, so a second look tells.
-        doubtful = [place for place, (_, faults) in enumerate(found) if faults]
-        again = self._compared([blocks[place] for place in doubtful], verify)
-        for place, second in zip(doubtful, again, strict=True):
-            found[place] = second
-        return found
-
-    def _compared(self, blocks: Sequence[Block], verify: bool) -> list[tuple[Entry | None, list[str]]]:
-        entries = list(self.entries(blocks))
-        # Only now: what an entry names is there before it.
-        sizes = self.storage.sizes() if any(entries) else {}
-        found = []
-        for entry in entries:
-            faults = [] if entry is None else entry.faults(sizes)
-            if entry is not None and verify and not faults:
-                faults = entry.faults_in_bytes(self.storage)
-            found.append((entry, faults))
-        return found
-
-    def write(self, index: int, entry: Entry) -> None:
-        """Put a block's entry in place, durably."""
-        self.storage.write(self.key(index), entry.encode(), durable=True)
+def finished(spec: StoreSpec, lengths: tuple[int, ...], found: Sequence[Found]) -> list[int]:
+    """List the numbers of what is finished along the first dimension that can grow, with all its draws."""
+    size = spec.block_shape[0]
+    lost = {each.block.index[0] for each in found if each.block.index and not each.sound}
+    return [number for number in range(lengths[0]) if number // size not in lost]

@@ -6,9 +6,11 @@ a host or user and no path.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -16,20 +18,79 @@ from typing import TYPE_CHECKING, Any
 
 from llvmlite import binding
 
-from asmrisk.jit import kernel_hash
+from asmrisk.results.spec import StoreSpec, canonical
 from asmrisk.rule.definitions import COHORTS
 
 if TYPE_CHECKING:
     from asmrisk.scenario import Scenario
 
-__all__ = ["package_version", "provenance"]
+__all__ = ["about", "about_in", "circumstances", "provenance"]
 
+_TEXTS = ("title", "description", "reference")
+_SAID = ("unit", "basis", "citation")
 _SOFTWARE = ("asmrisk", "numpy", "numba", "llvmlite", "scipy", "xarray", "dask", "zarr")
 
 
-def package_version() -> str:
-    """Version of the installed package."""
-    return _software()["asmrisk"]
+def about(scenario: Scenario) -> dict[str, Any]:
+    """Describe a scenario to the readers of its results, in plain JSON, beyond what defines the numbers.
+
+    It has ``scenario`` (title, description, reference), ``parameters`` (value, unit, basis and citation by
+    name) and ``roster``, where there is one (file name, digest, clinicians by cohort).
+    """
+    declared = scenario.values.parameters
+    # How much is asked for is no part of what the numbers are.
+    values = {name: value for name, value in scenario.values.items() if name != "run.draws"}
+    roster = {}
+    if scenario.roster is not None:
+        from asmrisk.population.roster import read_roster
+
+        values["population.roster"] = scenario.roster.name
+        read = read_roster(scenario.roster)
+        counts = dict(zip(COHORTS, (each.count for each in read.cohorts), strict=True))
+        roster = {"roster": {"file": scenario.roster.name, "sha256": read.digest, "clinicians": counts}}
+    record: dict[str, Any] = {
+        "scenario": {name: getattr(scenario, name) for name in _TEXTS},
+        "parameters": {
+            name: {"value": value} | {each: getattr(declared[name], each) for each in _SAID}
+            for name, value in values.items()
+        },
+        **roster,
+    }
+    # Once through JSON, so that a fresh record and one read from a store compare equal.
+    plain: dict[str, Any] = json.loads(json.dumps(record))
+    return plain
+
+
+def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Say in plain JSON where the results in a store come from.
+
+    To what `about` and the `circumstances` of the first run say it adds ``identity``, ``code``, ``block``,
+    ``seed`` and ``uncertainty``; to ``scenario`` its ``identity`` and its ``definition``, as
+    `asmrisk.scenario.scenario_from_dict` reads it; and further runs as ``continued``.
+    """
+    scenario = spec.definition["scenario"]
+    definition = spec.about["scenario"] | scenario | {"run": {"seed": spec.definition["seed"]}}
+    if "roster" in spec.about:
+        definition["population"] = definition["population"] | {"roster": spec.about["roster"]["file"]}
+    return {
+        **spec.about,
+        "identity": spec.identity,
+        "code": spec.definition["code"],
+        "block": spec.definition["block"],
+        "seed": spec.definition["seed"],
+        "uncertainty": scenario.get("uncertainty", {}),
+        "scenario": spec.about["scenario"]
+        | {"identity": hashlib.sha256(canonical(scenario)).hexdigest(), "definition": definition},
+        **runs[0],
+        **({"continued": list(runs[1:])} if runs[1:] else {}),
+    }
+
+
+def about_in(record: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Take out of a provenance what `about` had said."""
+    found = {name: record[name] for name in wanted}
+    found["scenario"] = {name: record["scenario"][name] for name in _TEXTS}
+    return found
 
 
 @cache
@@ -37,51 +98,11 @@ def _software() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in _SOFTWARE}
 
 
-def provenance(scenario: Scenario) -> dict[str, Any]:
-    """Record where the results of a scenario come from, now and on this machine.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        Resolved; ``run.seed`` is the seed used.
-
-    Returns
-    -------
-    dict
-        Plain JSON: ``created``, ``software``, ``kernels``, ``seed``, ``scenario`` (its ``identity`` and its
-        ``definition``, as `asmrisk.scenario.scenario_from_dict` reads it), ``parameters`` (value, unit, basis
-        and citation by name), ``uncertainty``, ``environment``. A roster appears by the name of its file, the
-        digest of its content and the number of its clinicians by cohort (``roster``).
-    """
-    declared = scenario.values.parameters
-    values = dict(scenario.values)
-    definition = scenario.to_dict()
-    if scenario.roster is not None:
-        values["population.roster"] = definition["population"]["roster"] = scenario.roster.name
-    roster = {}
-    if scenario.roster is not None:
-        from asmrisk.population.roster import read_roster
-
-        read = read_roster(scenario.roster)
-        counts = dict(zip(COHORTS, (each.count for each in read.cohorts), strict=True))
-        roster = {"roster": {"sha256": read.digest, "clinicians": counts}}
-    record: dict[str, Any] = {
+def circumstances() -> dict[str, Any]:
+    """Say in plain JSON when (``created``), with which ``software`` and in what ``environment``."""
+    return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "software": _software(),
-        "kernels": kernel_hash(),
-        "seed": values["run.seed"],
-        "scenario": {"title": scenario.title, "identity": scenario.identity(), "definition": definition},
-        "parameters": {
-            name: {
-                "value": value,
-                "unit": declared[name].unit,
-                "basis": declared[name].basis,
-                "citation": declared[name].citation,
-            }
-            for name, value in values.items()
-        },
-        "uncertainty": scenario.uncertainty,
-        **roster,
         "environment": {
             "processor": binding.get_host_cpu_name(),
             "processors": os.cpu_count(),
@@ -89,6 +110,3 @@ def provenance(scenario: Scenario) -> dict[str, Any]:
             "operating_system": f"{platform.system()} {platform.release()}",
         },
     }
-    # Once through JSON, so that a fresh record and one read from a store compare equal.
-    plain: dict[str, Any] = json.loads(json.dumps(record))
-    return plain

@@ -151,8 +151,8 @@ def simulate_block(
     Returns
     -------
     dict of str to ndarray
-        By the path of the variable, as `asmrisk.results.schema.variables` declares them; the first dimension
-        is the draw. After a stop the draws not begun hold NaN and zeros.
+        By the path of the variable, as `asmrisk.simulation.variables` declares them; the first dimension is
+        the draw. After a stop the draws not begun hold NaN and zeros.
     """
     progress = np.zeros(2, np.int64) if progress is None else progress
     work = model.workspace(model.inputs)

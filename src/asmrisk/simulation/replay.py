@@ -149,7 +149,7 @@ def replay(
         If the disk is full.
     """
     from asmrisk.clinician_table import check_output, write_clinicians
-    from asmrisk.results import stored_run
+    from asmrisk.results.rerun import stored_run
 
     run = stored_run(results, roster=roster)
     # Any draw of the run: one that failed is replayed to find out why.

@@ -36,9 +36,9 @@ def unpack(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray
-        As `asmrisk.results.schema.variables` declares them, without the group ``knowledge``.
+        As `asmrisk.simulation.variables.variables` declares them, without the group ``knowledge``.
     """
-    from asmrisk.results.schema import scored_measures, variables
+    from asmrisk.simulation.variables import scored_measures, variables
 
     values: dict[str, Any] = {name: record.totals[..., k] for k, name in enumerate(TOTALS)}
     by_specialty = record.by_specialty.reshape(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -89,26 +87,17 @@ class Study:
             "outcomes": [{"metric": each.metric, **each.labels} for each in self.outcomes],
         }
 
-    def identity(self) -> str:
-        """Digest of everything that decides the values at each design point but the seed.
+    def deciding(self) -> dict[str, Any]:
+        """Give what of the definition decides the values at each design point.
 
-        Returns
-        -------
-        str
-            SHA-256 in hexadecimal. Draws, and the number of samples of a design that can grow, are left out.
-
-        Raises
-        ------
-        InputError
-            If the base scenario's roster cannot be read.
+        Draws, and the number of samples of a design that can grow, are left out.
         """
         definition = self.definition()
         del definition["title"], definition["draws"]
         definition["design"].pop(EXTENDABLE.get(self.design.method), None)
         if self.design.method not in EXTENDABLE:
             definition["changes"] = self.design.changes
-        content = {"scenario": self.scenario.identity(), "study": definition}
-        return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
+        return definition
 
     def table(self) -> pd.DataFrame:
         """List the design points.

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import InputError
 from asmrisk.parameters import nearest
-from asmrisk.results.schema import QUANTILES
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, PRACTICE_SIZES, SPECIALTIES
+from asmrisk.simulation.variables import QUANTILES
 from asmrisk.toml_source import Source, show
 
 if TYPE_CHECKING:

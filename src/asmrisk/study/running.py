@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
-import shutil
 import sys
-from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from asmrisk.errors import InputError, RunError
-from asmrisk.results.description import Description
+import numpy as np
+
+from asmrisk.errors import InputError
 from asmrisk.study.definition import Study, load_study
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from asmrisk.analysis.sensitivity.report import Sensitivity
-    from asmrisk.results.location import Location
-    from asmrisk.simulation.engine import Executor, Simulation
-    from asmrisk.simulation.progress import Progress
+    from asmrisk.engine.fill import Job
+    from asmrisk.results.storage import Place
 
 __all__ = ["sensitivity"]
 
@@ -38,7 +34,6 @@ def sensitivity(
     security: Any = None,
     quiet: bool = False,
     stream: TextIO | None = None,
-    simulate: Simulation | None = None,
 ) -> Sensitivity:
     """Compute what is missing of a study, and say which parameters matter.
 
@@ -59,8 +54,6 @@ def sensitivity(
         Write nothing but errors.
     stream : file, optional
         Where to show progress; standard error if not given.
-    simulate : Simulation, optional
-        For tests: in place of the model.
 
     Returns
     -------
@@ -72,10 +65,9 @@ def sensitivity(
     InputError
         If the study, a design point or the place cannot be used; nothing is computed.
     RunError
-        If a design point fails, the disk is full, or another run writes to the store; finished design points
-        are kept.
+        If a design point fails or the disk is full; finished blocks are kept.
     Interrupted
-        On Ctrl-C or SIGTERM, within seconds; finished design points are kept.
+        On Ctrl-C or SIGTERM, within seconds; finished blocks are kept.
     """
     if not isinstance(study, Study):
         study = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)
@@ -84,128 +76,65 @@ def sensitivity(
             "draws, seed and the size of the design are those of the study; load it with others."
         )
     stem = "study" if study.source is None else study.source.stem
-    from asmrisk.results.location import location
+    from asmrisk.engine.executors import executor
+    from asmrisk.engine.fill import fill
+    from asmrisk.engine.progress import Progress
+    from asmrisk.results.reading import open_results
+    from asmrisk.results.storage import place_of
 
-    place = location(f"results/{stem}.zarr" if out is None else out)
-
-    from asmrisk.results import open_results
-    from asmrisk.simulation.engine import executor
-    from asmrisk.simulation.progress import Progress
-
+    place = place_of(f"results/{stem}.zarr" if out is None else out)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
-    progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
-    _compute(study, place, chosen, progress, simulate)
+    fill([_job(study, place)], chosen, Progress(sys.stderr if stream is None else stream, quiet=quiet))
 
     from asmrisk.analysis.sensitivity.report import analyze
 
-    return analyze(study, open_results(place, chunked=False), source=str(place))
+    # The store may hold more than this study asks for.
+    held = open_results(place, chunked=False).isel(design_point=slice(study.points), draw=slice(study.draws))
+    return analyze(study, held, source=str(place))
 
 
-def _compute(
-    study: Study,
-    place: Location,
-    chosen: AbstractContextManager[Executor],
-    progress: Progress,
-    simulate: Simulation | None,
-) -> None:
-    """Compute what is missing, in the store or, for more draws, in one that takes its place."""
-    if isinstance(place, Path):
-        _finish_exchange(place)
-    held = _draws_held(place)
-    if held in (None, study.draws):
-        _complete(study, place, None, chosen, progress, simulate)
-        return
-    assert held is not None
-    if held > study.draws:
-        raise InputError(
-            f"{place} holds {held} draws of each design point and {study.draws} are asked for: ask for "
-            f"{held} with --draws, or give another place with --out."
-        )
-    if not isinstance(place, Path):
-        raise InputError(
-            f"{place} holds {held} draws of each design point. More can be added only to a study in a "
-            f"folder: ask for {held} with --draws, or give another place with --out."
-        )
-    _require_same_study(study, place)
-    more = study.draws - held
-    progress.say(f"{place} holds {held} draws of each design point; computing {more} more of each")
-    _complete(study, _growing(place), (str(place), held), chosen, progress, simulate)
-    place.rename(_old(place))
-    _finish_exchange(place)
+def _job(study: Study, place: Place) -> Job:
+    """Declare what computes and holds a study.
 
+    Parameters
+    ----------
+    study : Study
+        The study.
+    place : path or URL
+        Of its store: outcomes by design point, draw and outcome; values by design point and parameter. It can
+        grow along design points and draws; a block has one design point.
 
-def _growing(place: Path) -> Path:
-    """Where a store with more draws is made, to take the place of the one that is there."""
-    return place.with_name(f".{place.name}.growing")
+    Returns
+    -------
+    Job
+        For `asmrisk.engine.fill.fill`.
+    """
+    from asmrisk.code_identity import code_identity
+    from asmrisk.engine.fill import Job
+    from asmrisk.results.provenance import about
+    from asmrisk.results.spec import StoreSpec, array_specs, block_length
+    from asmrisk.study.simulation import LEADING, OUTCOMES, VALUES, StudySimulation
 
-
-def _old(place: Path) -> Path:
-    return place.with_name(f".{place.name}.old")
-
-
-def _finish_exchange(place: Path) -> None:
-    """Put a store with more draws in its place; also where a study was killed before it had done so."""
-    old = _old(place)
-    if old.exists():
-        if not place.exists():
-            _growing(place).rename(place)
-        shutil.rmtree(old)
-
-
-def _draws_held(place: Location) -> int | None:
-    """Give the draws of each design point in a study's store; None if there is none."""
-    from asmrisk.results.store.storage import storage_at
-
-    description = Description.read(storage_at(place))
-    if description is None or "study" not in description.provenance:
-        return None
-    return int(description.provenance["study"]["draws"])
-
-
-def _require_same_study(study: Study, place: Path) -> None:
-    """Refuse to take draws over from a store of another study, or from one that is not complete."""
-    from asmrisk.results import status
-    from asmrisk.study.simulation import study_content
-
-    content = study_content(study)
-    state = status(place, verify=True)
-    if (state.scenario, state.seed, state.kernels) != (content.identity, content.seed, content.kernels):
-        raise InputError(
-            f"{place} holds another study, seed or version. Nothing was changed; give another place with "
-            "--out."
-        )
-    if not state.complete:
-        raise InputError(
-            f"{place} is not complete; complete it with its own number of draws, then ask for more."
-        )
-
-
-def _complete(
-    study: Study,
-    place: Location,
-    earlier: tuple[str, int] | None,
-    chosen: AbstractContextManager[Executor],
-    progress: Progress,
-    simulate: Simulation | None,
-) -> None:
-    from asmrisk.results.store import Store
-    from asmrisk.simulation.engine import Interrupted, Job, complete
-    from asmrisk.simulation.engine.completion import disk_problem
-    from asmrisk.simulation.engine.interruption import interruptible
-    from asmrisk.study.simulation import StudySimulation, study_content
-
-    simulation = StudySimulation.of(study, earlier) if simulate is None else simulate
-    nothing = "nothing was computed yet"
-    begun = False
-    try:
-        with interruptible(), chosen as workforce, ExitStack() as lock:
-            try:
-                store = lock.enter_context(Store.holding(place, study_content(study), study.points, 1))
-            except OSError as error:
-                raise RunError(f"{disk_problem(error, place)}: {nothing}") from error
-            begun = True
-            complete([Job(store, simulation)], workforce, progress)
-    except Interrupted as interruption:
-        if not begun:
-            raise Interrupted(interruption.signal, f"interrupted: {nothing}") from None
-        raise
+    labels = {
+        "outcome": np.array([each.name for each in study.outcomes], dtype=object),
+        "parameter": np.array([each.name for each in study.factors], dtype=object),
+    }
+    growing = (LEADING, "draw")
+    arrays, values = array_specs({each.path: each for each in (OUTCOMES, VALUES)}, labels, {}, growing)
+    definition = {
+        "scenario": study.scenario.definition(),
+        "study": json.loads(json.dumps(study.deciding())),
+        "seed": study.scenario.values["run.seed"],
+        "code": code_identity("asmrisk.study.simulation"),
+        # One block a design point, where it is not long: so more draws are further blocks.
+        "block": {LEADING: 1, "draw": min(study.draws, block_length(study.draws * 8, arrays))},
+    }
+    record = about(study.scenario) | {"study": json.loads(json.dumps(study.definition()))}
+    record["scenario"]["title"] = study.title
+    return Job(
+        place,
+        StoreSpec(definition, record, arrays),
+        values,
+        (study.points, study.draws),
+        StudySimulation.of(study),
+    )

@@ -1,32 +1,44 @@
 """A dask cluster as an executor: its own processes on this machine, or a scheduler elsewhere.
 
 Blocks are submitted as there is room for them, a few for each of the workers' threads: neither the client nor
-the scheduler ever holds more, however many draws a run has.
+the scheduler ever holds more, however many draws a run has. A block's arrays never leave the worker, and what
+a lost worker takes with it is one block for each of its threads.
 """
 
 from __future__ import annotations
 
 import logging
-import signal
+import pickle
+import platform
+import threading
 import time
-from collections.abc import Generator, Iterable, Iterator
+import zlib
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.code_identity import code_identity
+from asmrisk.engine.block_task import ATTEMPTS, BlockError, BlockTask
+from asmrisk.engine.executors import Work
+from asmrisk.engine.fill import ExecutorError, prepare
+from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.manifest import Block
-from asmrisk.simulation.engine.fingerprint import RefusedError, fingerprint
-from asmrisk.simulation.engine.work import ATTEMPTS, BlockError, ExecutorError
-from asmrisk.simulation.engine.worker import compute_block, packed
-from asmrisk.simulation.progress import Progress
-
-if TYPE_CHECKING:
-    from asmrisk.simulation.engine.completion import Job
+from asmrisk.interruption import deferred
+from asmrisk.results.spec import Block
 
 __all__ = ["Cluster", "local_cluster", "remote_cluster"]
+
+#: Seconds between a worker's looks at whether the client still wants the block.
+_WATCH = 0.2
+
+_arriving = threading.Lock()
 
 #: Blocks submitted for each thread of the workers: one is computed, the other waits.
 _BLOCKS_PER_THREAD = 2
@@ -38,37 +50,103 @@ _FIRST_BLOCKS = 8
 _INTERVAL, _PATIENCE = 2.0, 30.0
 
 
-class Cluster:
-    """The workers of a dask scheduler.
+class RefusedError(Exception):
+    """A worker, named by its address, has other versions than the client: the differences."""
+
+    def __init__(self, worker: str, differences: str) -> None:
+        super().__init__(worker, differences)
+        self.worker, self.differences = worker, differences
+
+
+def fingerprint() -> dict[str, str]:
+    """Give the versions of everything that takes part in making numbers, by name."""
+    packages = {name: version(name) for name in ("asmrisk", "numba", "llvmlite", "numpy", "scipy")}
+    code = code_identity("asmrisk.simulation.scenario_simulation", "asmrisk.study.simulation")
+    return {"code": code, "Python": platform.python_version(), **packages}
+
+
+def compute_block(content: bytes, block: Block, versions: dict[str, str]) -> None:
+    """Compute and write one block; what is submitted to a worker.
 
     Parameters
     ----------
-    client : distributed.Client
-        Connected.
+    content : bytes
+        The store's `BlockTask`, pickled and compressed: sent with every block, unpacked once a process.
+    block : Block
+        Which.
+    versions : dict of str to str
+        The client's fingerprint; RefusedError if this worker's is another.
     """
+    from distributed import get_worker
+
+    worker = get_worker()
+    here = fingerprint()
+    differences = [
+        f"{name} {here.get(name, 'missing')} there, {versions.get(name, 'missing')} here"
+        for name in {**versions, **here}
+        if here.get(name) != versions.get(name)
+    ]
+    if differences:
+        raise RefusedError(worker.address, "; ".join(differences))
+    with _arriving:
+        task = _unpacked(content)
+        prepare(task.simulation)
+    slot = np.zeros(2, np.int64)
+    with _stopped_with_its_task(worker, slot):
+        task(block, slot)
+
+
+@lru_cache(maxsize=8)
+def _unpacked(content: bytes) -> BlockTask:
+    task: BlockTask = pickle.loads(zlib.decompress(content))
+    return task
+
+
+@contextmanager
+def _stopped_with_its_task(worker: Any, slot: NDArray[np.int64]) -> Iterator[None]:
+    """Stop the simulation once nobody wants it: the client has cancelled the task, or died."""
+    key = worker.get_current_task()
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_WATCH):
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                slot[1] = 1
+                return
+
+    watcher = threading.Thread(target=watch, name="asmrisk-watch", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+class Cluster:
+    """The workers of a dask scheduler, to which `client` is connected."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
         self._versions = fingerprint()
         self._refused: set[str] = set()
 
-    def compute(
-        self, work: Iterable[tuple[Job, Block]], progress: Progress
-    ) -> Generator[tuple[Job, Block], None, None]:
-        """Compute and write blocks; see `asmrisk.simulation.engine.executors.Executor`."""
+    def compute(self, work: Work, progress: Progress) -> Generator[int, None, None]:
+        """Compute and write blocks; see `asmrisk.engine.executors.Executor`."""
         waiting = iter(work)
-        under_way: dict[Any, tuple[Any, Job, Block]] = {}
+        under_way: dict[Any, tuple[Any, int, BlockTask, Block]] = {}
         finished: SimpleQueue[Any] = SimpleQueue()
         contents: dict[int, bytes] = {}
         workers = _Workers(self._client, progress)
 
-        def submit(job: Job, block: Block) -> None:
-            if job.number not in contents:
+        def submit(number: int, task: BlockTask, block: Block) -> None:
+            if number not in contents:
                 contents.clear()
-                contents[job.number] = packed(str(job.store.root), job.writer, job.simulation)
+                contents[number] = zlib.compress(pickle.dumps(task))
             future = self._client.submit(
                 compute_block,
-                contents[job.number],
+                contents[number],
                 block,
                 self._versions,
                 pure=False,
@@ -77,18 +155,17 @@ class Cluster:
                 # Should they all be gone by then, whoever is there; a refused one refuses again.
                 allow_other_workers=bool(self._refused),
             )
-            under_way[future.key] = (future, job, block)
+            under_way[future.key] = (future, number, task, block)
             future.add_done_callback(finished.put)
 
         try:
             exhausted = False
             while True:
                 while not exhausted and len(under_way) < workers.room():
-                    if (task := next(waiting, None)) is not None:
-                        submit(*task)
+                    if (each := next(waiting, None)) is not None:
+                        submit(*each)
                     else:
                         exhausted = True
-                        workers.remark_on(len(under_way))
                 if not under_way:
                     return
                 try:
@@ -96,19 +173,19 @@ class Cluster:
                 except Empty:
                     workers.look()
                     continue
-                _, job, block = under_way.pop(future.key)
+                _, number, task, block = under_way.pop(future.key)
                 # A worker may die with the task's result, which is nothing, once the block is written.
                 if future.status in ("finished", "lost"):
                     # The scheduler would compute it again for a client that still asks.
                     future.release()
                     progress.add(block.count)
-                    yield job, block
+                    yield number
                 else:
-                    self._raise_unless_refused(future, job, block, progress)
-                    submit(job, block)
+                    self._raise_unless_refused(future, task, block, progress)
+                    submit(number, task, block)
         finally:
             if under_way and self._client.status == "running":
-                self._client.cancel([future for future, _, _ in under_way.values()], force=True)
+                self._client.cancel([each[0] for each in under_way.values()], force=True)
 
     def _allowed(self) -> list[str] | None:
         """Name the workers that may compute, if any was refused."""
@@ -116,7 +193,7 @@ class Cluster:
             return None
         return [each for each in self._client.nthreads() if each not in self._refused]
 
-    def _raise_unless_refused(self, future: Any, job: Job, block: Block, progress: Progress) -> None:
+    def _raise_unless_refused(self, future: Any, task: BlockTask, block: Block, progress: Progress) -> None:
         from distributed import KilledWorker
 
         if future.status == "cancelled":
@@ -132,8 +209,9 @@ class Cluster:
             return
         if isinstance(error, KilledWorker):
             reason = f"the worker died each time, the last at {error.last_worker.address}"
-            place, died = str(job.store.root), error.allowed_failures + 1
-            raise BlockError(place, block.first, block.last, block.first, reason, attempts=died)
+            writer, died = task.writer, error.allowed_failures + 1
+            what = writer.spec.describe(block)
+            raise BlockError(str(writer.storage.place), what, block.first, reason, attempts=died)
         if isinstance(error, (BlockError, RunError)):
             raise error
         if isinstance(error, InputError):
@@ -142,19 +220,10 @@ class Cluster:
 
 
 class _Workers:
-    """Looks after the workers of a scheduler, now and then.
-
-    Parameters
-    ----------
-    client : distributed.Client
-        Connected to the scheduler.
-    progress : Progress
-        Takes what there is to say.
-    """
+    """Looks after the workers of a scheduler, now and then."""
 
     def __init__(self, client: Any, progress: Progress) -> None:
-        self._client = client
-        self._progress = progress
+        self._client, self._progress = client, progress
         self._threads = 0
         self._seen = -_INTERVAL
         self._said = False
@@ -178,40 +247,19 @@ class _Workers:
             self._progress.say("no worker is there: the run waits until one comes")
             self._said = True
 
-    def remark_on(self, blocks: int) -> None:
-        """Say so if the last blocks of a run leave most workers without work from the beginning."""
-        if 0 < blocks < self._threads and not self._said:
-            self._progress.say(
-                f"{blocks} of {self._threads} worker threads have a block to compute: in a new store, a "
-                "smaller --block-size gives work to more of them"
-            )
-
 
 @contextmanager
 def local_cluster(workers: int) -> Iterator[Cluster]:
-    """Start worker processes on this machine, and end them with the context, however it ends.
+    """Start worker processes on this machine, of one thread each, and end them with the context.
 
-    Parameters
-    ----------
-    workers : int
-        How many, with one thread each. They are spawned, listen on the loopback interface alone, and die with
-        this process.
-
-    Yields
-    ------
-    Cluster
-        Ready.
-
-    Raises
-    ------
-    RunError
-        If one of them ends before it has begun.
+    They are spawned, listen on the loopback interface alone, and die with this process. RunError if one of
+    them ends before it has begun.
     """
     import dask
     from distributed import Client, LocalCluster
 
     with _quiet(), dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}):
-        with _deaf_to_interrupts(), _started():
+        with deferred(), _started():
             cluster = LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=workers,
                 threads_per_worker=1,
@@ -231,27 +279,7 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
 
 @contextmanager
 def remote_cluster(address: str | None, file: Path | None, security: Any) -> Iterator[Cluster]:
-    """Connect to a scheduler.
-
-    Parameters
-    ----------
-    address : str or None
-        As dask writes it.
-    file : pathlib.Path or None
-        In place of the address: a scheduler file.
-    security : distributed.Security or None
-        Certificates; dask's configuration if None.
-
-    Yields
-    ------
-    Cluster
-        Connected; its workers may come later.
-
-    Raises
-    ------
-    RunError
-        If no scheduler answers.
-    """
+    """Connect to a scheduler by its address or its file; RunError if none answers. Workers may come later."""
     from distributed import Client
 
     place = address or file
@@ -281,21 +309,6 @@ def _started() -> Iterator[None]:
             "computed; run the same command again. (Every worker imports the script that starts it, which "
             'must therefore be guarded by `if __name__ == "__main__":`.)'
         ) from error
-
-
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Have threads and processes that are started here never see a Ctrl-C: it is this thread's to act on.
-
-    A terminal sends it to all processes of the run. One that comes meanwhile is acted on at the end.
-    """
-    # Its start, which unblocks signals, must not fall into a thread that starts a worker.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -1,0 +1,137 @@
+"""The one task of every executor: simulate a block, write it; and how that fails."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.errors import InputError, RunError
+from asmrisk.results.spec import Block
+from asmrisk.results.store import BlockWriter
+
+__all__ = ["ATTEMPTS", "BlockError", "BlockTask", "Simulation", "StoppedError", "persistently"]
+
+#: How often a block is tried before the run ends.
+ATTEMPTS = 3
+
+
+class Simulation(Protocol):
+    """Gives the arrays of a block; the same for the same block, wherever and however often.
+
+    It travels to other processes by pickle: what is large or takes long to make is made on arrival.
+    """
+
+    @property
+    def uses_kernels(self) -> bool:
+        """Whether kernels must be compiled before the first block."""
+        ...
+
+    def prepare(self) -> Sequence[str]:
+        """Make ready, in each process, what takes long to make; give what the user should know."""
+        ...
+
+    def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
+        """Simulate a block.
+
+        Parameters
+        ----------
+        block : Block
+            Which.
+        slot : ndarray of int64, shape (2,)
+            Its first element counts finished draws; the work ends early when its second becomes 1.
+
+        Returns
+        -------
+        dict of str to ndarray
+            By the variable's path, as a store declares them.
+        """
+        ...
+
+
+class StoppedError(Exception):
+    """Work was given up half-way because the run ends."""
+
+
+class BlockError(Exception):
+    """A block could not be computed or written."""
+
+    def __init__(
+        self,
+        place: str,
+        what: str,
+        draw: int,
+        reason: str,
+        number: int | None = None,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        # All of it as arguments, so that it can be pickled.
+        super().__init__(place, what, draw, reason, number, attempts)
+        self.place, self.what = place, what  #: the store and the block
+        self.draw, self.reason = draw, reason  #: the first draw that was not finished, and what happened
+        self.number = number  #: the operating system's error, if the block could not be written
+        self.attempts = attempts  #: how often it was tried
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether there was no space left, which a further attempt does not change."""
+        return self.number in (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """Computes blocks of one store and writes them; it can be pickled."""
+
+    writer: BlockWriter  #: writes them
+    simulation: Simulation  #: gives their arrays
+
+    def __call__(self, block: Block, slot: NDArray[np.int64]) -> None:
+        """Compute and write a block, unless it is there by now; `slot` as for `Simulation`.
+
+        Raises
+        ------
+        BlockError
+            If a draw fails or the block cannot be written.
+        StoppedError
+            If it was asked to stop.
+        InputError, RunError
+            If the simulation or the store says itself what is wrong.
+        """
+        computed = False
+        try:
+            self.writer.require_store()
+            if not self.writer.is_finished(block):
+                slot[0] = 0
+                arrays = self.simulation(block, slot)
+                if slot[1]:
+                    raise StoppedError
+                computed = True
+                self.writer.write(block, arrays)
+        except (StoppedError, RunError, InputError):
+            raise
+        except Exception as error:
+            place, what = str(self.writer.storage.place), self.writer.spec.describe(block)
+            if not computed:
+                draw = block.first + min(int(slot[0]), block.count - 1)
+                raise BlockError(place, what, draw, f"{type(error).__name__}: {error}") from error
+            if isinstance(error, OSError):
+                reason = error.strerror or str(error)
+                raise BlockError(place, what, block.first, reason, error.errno) from error
+            raise
+
+
+def persistently(action: Callable[[], None]) -> None:
+    """Do something up to `ATTEMPTS` times; BlockError from the last one, or at once if the disk is full."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            action()
+        except BlockError as error:
+            if error.disk_full:
+                raise
+        else:
+            return
+    action()

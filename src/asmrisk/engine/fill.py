@@ -1,0 +1,169 @@
+"""Filling stores: what is missing is computed, written, and shown to readers when all of it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from asmrisk.engine.block_task import BlockError, BlockTask, Simulation
+from asmrisk.engine.progress import Progress
+from asmrisk.errors import RunError
+from asmrisk.interruption import Interrupted, interruptible
+from asmrisk.results.spec import Block, StoreSpec
+from asmrisk.results.storage import Place
+from asmrisk.results.store import Store
+
+if TYPE_CHECKING:
+    from asmrisk.engine.executors import Executor
+
+__all__ = ["ExecutorError", "Job", "fill", "prepare"]
+
+
+class ExecutorError(Exception):
+    """What the work is done on failed, not the work."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A store that is to be filled."""
+
+    place: Place  #: where
+    spec: StoreSpec  #: what it is to hold
+    labels: Mapping[str, NDArray[Any]]  #: values of the arrays that no block writes, by path
+    lengths: tuple[int, ...]  #: how long it is to be along each dimension that can grow
+    simulation: Simulation  #: gives its blocks
+
+
+def fill(
+    jobs: Sequence[Job],
+    executor: AbstractContextManager[Executor],
+    progress: Progress,
+    remark: Callable[[Store], object] = lambda store: None,
+) -> None:
+    """Compute and write every unfinished block of some stores, and show the stores to readers.
+
+    They are done one after the other, without a pause between them, and shown as soon as they are complete.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        The stores.
+    executor : context manager of Executor
+        On what.
+    progress : Progress
+        Shows how far it is and takes what there is to say.
+    remark : callable, optional
+        Says what is worth saying of a store that was opened.
+
+    Raises
+    ------
+    InputError, RunError, Interrupted
+        As `asmrisk.run` says.
+    """
+    stores: list[Store] = []
+    try:
+        with interruptible(), executor as workforce:
+            for job in jobs:
+                store = Store.open(job.place, job.spec, job.labels, job.lengths, progress.say)
+                remark(store)
+                stores.append(store)
+            _fill(stores, [job.simulation for job in jobs], workforce, progress)
+    except Interrupted as interruption:
+        raise Interrupted(interruption.signal, f"interrupted: {_kept(stores, len(jobs))}") from None
+    except BlockError as error:
+        text = f"{_failure(error, len(jobs) > 1)}: {_kept(stores, len(jobs))}{_replay(stores, error)}"
+        raise RunError(text) from error.__cause__
+    except OSError as error:
+        place = jobs[min(len(stores), len(jobs) - 1)].place
+        raise RunError(f"{_disk_failure(error, place)}: {_kept(stores, len(jobs))}") from error
+    except ExecutorError as error:
+        raise RunError(f"{error}: {_kept(stores, len(jobs))}") from error
+
+
+def prepare(simulation: Simulation, say: Callable[[str], object] | None = None) -> None:
+    """Make a simulation ready to compute, and compile what it needs."""
+    for note in simulation.prepare():
+        if say is not None:
+            say(note)
+    if simulation.uses_kernels:
+        from asmrisk.simulation.compilation import compile_kernels
+
+        compile_kernels(say)
+
+
+def _fill(
+    stores: Sequence[Store], simulations: Sequence[Simulation], executor: Executor, progress: Progress
+) -> None:
+    unfinished = [store.unfinished_blocks() for store in stores]
+    left = [len(blocks) for blocks in unfinished]
+    for simulation, count in zip(simulations, left, strict=True):
+        if count:
+            # In the main thread, which a signal can stop.
+            prepare(simulation, progress.say)
+    tasks = [
+        BlockTask(store.writer, simulation) for store, simulation in zip(stores, simulations, strict=True)
+    ]
+
+    def work() -> Iterator[tuple[int, BlockTask, Block]]:
+        for number, blocks in enumerate(unfinished):
+            for block in blocks:
+                yield number, tasks[number], block
+
+    for store, count in zip(stores, left, strict=True):
+        if not count:
+            store.commit()
+    if not any(left):
+        return
+    total = sum(block.count for store in stores for block in store.spec.blocks(store.lengths))
+    todo = sum(block.count for blocks in unfinished for block in blocks)
+    shown = progress.shown(total=total, done=total - todo)
+    with shown, closing(executor.compute(work(), progress)) as computed:
+        for number in computed:
+            left[number] -= 1
+            if not left[number]:
+                stores[number].commit()
+
+
+def _failure(error: BlockError, several: bool = False) -> str:
+    """Say what went wrong with a block: the beginning of a sentence."""
+    if error.disk_full:
+        return f"there is no space left for {error.place}; free some"
+    if error.number is not None:
+        return f"{error.place} cannot be written ({error.reason}; {error.what}, {error.attempts} attempts)"
+    where = f" of {error.place}" if several else ""
+    return f"{error.what}{where} failed {error.attempts} times ({error.reason})"
+
+
+def _disk_failure(error: OSError, place: Place) -> str:
+    """Say that a place could not be written to before or after all blocks."""
+    failed = BlockError(str(place), "", 0, error.strerror or str(error), error.errno)
+    return _failure(failed) if failed.disk_full else f"{place} cannot be written ({failed.reason})"
+
+
+def _replay(stores: Sequence[Store], error: BlockError) -> str:
+    spec = next((store.spec for store in stores if str(store.place) == error.place), None)
+    if error.number is not None or spec is None or spec.noun != "draw":
+        return ""
+    command = f"asmrisk replay {error.place} --draw {error.draw} --out draw_{error.draw}.csv"
+    return f"; `{command}` computes the first of them alone"
+
+
+def _kept(stores: Sequence[Store], jobs: int) -> str:
+    """Say what is finished and kept, and how to go on."""
+    if len(stores) < jobs:
+        return "nothing was computed yet"
+    try:
+        counts = [(store.finished_length(), store.lengths[0]) for store in stores]
+    except OSError:  # The storage does not answer.
+        return "what is finished is kept; run the same command again to continue"
+    done, asked = (sum(column) for column in zip(*counts, strict=True))
+    said = f"{done:,} of {asked:,} {stores[0].spec.noun}s are finished and kept"
+    if jobs == 1:
+        said += f" in {stores[0].place}"
+    else:
+        said = f"{sum(one >= other for one, other in counts)} of {jobs} stores are complete, and {said}"
+    return f"{said}; run the same command again to continue"

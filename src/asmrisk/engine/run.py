@@ -1,0 +1,207 @@
+"""Running scenarios: arguments checked, and what to compute declared."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from asmrisk.engine.executors import executor
+from asmrisk.engine.progress import Progress
+from asmrisk.errors import InputError
+from asmrisk.results.spec import FOLDER, StoreSpec, array_specs, block_length, bytes_per_draw
+from asmrisk.results.storage import Place, place_of
+
+if TYPE_CHECKING:
+    from asmrisk.engine.fill import Job
+    from asmrisk.results.store import Store
+    from asmrisk.scenario import Scenario
+
+__all__ = ["run"]
+
+#: Bytes of a block from which its memory is worth a word; files a variable, from which they are many.
+_LARGE, _MANY = 2e8, 200
+
+
+def run(
+    *scenarios: Scenario | str | os.PathLike[str],
+    draws: int | None = None,
+    seed: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    processes: bool = False,
+    scheduler: str | os.PathLike[str] | None = None,
+    security: Any = None,
+    block_size: int | None = None,
+    most_draws: int | None = None,
+    quiet: bool = False,
+    stream: TextIO | None = None,
+) -> Any:
+    """Simulate scenarios and write the results to stores, or complete or extend those that are there.
+
+    Parameters
+    ----------
+    *scenarios : Scenario or path
+        What to simulate, or the TOML files that say it. Several share the workers and have one store each.
+    draws, seed : int, optional
+        Instead of the scenario's ``run.draws`` and ``run.seed``. The first n draws do not depend on `draws`.
+    out : path or URL, optional
+        The store, a folder or ``s3://bucket/prefix``; of several scenarios the folder that holds their
+        stores. ``results/<scenario's file stem>.zarr`` if not given. Where it holds draws of the same run,
+        only those that are missing are computed.
+    workers : int, optional
+        Threads, or with `processes` processes; as many as processors if not given. The results do not depend
+        on it.
+    processes : bool
+        Compute in worker processes of this machine instead of threads. A script that asks for it must be
+        guarded by ``if __name__ == "__main__":``, since every worker imports it.
+    scheduler : str or path, optional
+        Compute on a dask cluster: its scheduler's address or the file that the scheduler wrote. The store
+        must lie where all of its workers can write.
+    security : distributed.Security, optional
+        Certificates for the scheduler; dask's configuration if not given.
+    block_size : int, optional
+        Draws that are computed and written together; counts when the store is made. Chosen by the draws asked
+        for if not given. The results do not depend on it.
+    most_draws : int, optional
+        How many draws may be asked for later: a new store's blocks are made for so many.
+    quiet : bool
+        Write nothing but errors.
+    stream : file, optional
+        Where to show progress; standard error if not given. A bar is shown on a terminal only.
+
+    Returns
+    -------
+    pathlib.Path or str, or a list of them
+        The store, complete; of several scenarios all of them, in their order.
+
+    Raises
+    ------
+    InputError
+        If an argument, a scenario or a place cannot be used; nothing is computed.
+    RunError
+        If a block fails three times, the disk is full, no scheduler answers or it is lost; complete stores
+        and finished blocks are kept.
+    Interrupted
+        On Ctrl-C or SIGTERM, within seconds; complete stores and finished blocks are kept.
+    """
+    _require_counts(draws, seed, workers=workers, block_size=block_size, most_draws=most_draws)
+    chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
+    resolved = [_resolved(each, seed) for each in scenarios]
+    places = _places(resolved, out)
+    progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
+    jobs = [
+        run_job(scenario, place, draws or int(scenario.values["run.draws"]), block_size, most_draws)
+        for scenario, place in zip(resolved, places, strict=True)
+    ]
+    from asmrisk.engine.fill import fill
+
+    fill(jobs, chosen, progress, lambda store: _remark(store, block_size, progress))
+    return places[0] if len(scenarios) == 1 else places
+
+
+def run_job(
+    scenario: Scenario,
+    place: Place,
+    draws: int,
+    block_size: int | None = None,
+    most_draws: int | None = None,
+) -> Job:
+    """Declare what computes and holds a run of a resolved scenario, with its seed; arguments as for `run`."""
+    from asmrisk.engine.fill import Job
+    from asmrisk.results.provenance import about
+    from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
+    from asmrisk.simulation.variables import coordinates, descriptions, variables
+
+    arrays, labels = array_specs(
+        variables(scenario), coordinates(scenario), descriptions(scenario), growing=("draw",)
+    )
+    length = block_size or block_length(max(draws, most_draws or 0), arrays)
+    definition = {
+        "scenario": scenario.definition(),
+        "seed": scenario.values["run.seed"],
+        "code": run_code(),
+        "block": {"draw": length},
+    }
+    spec = StoreSpec(definition, about(scenario), arrays)
+    return Job(place, spec, labels, (draws,), ScenarioSimulation(scenario))
+
+
+def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -> None:
+    problems = [
+        f"{name} must be a whole number of at least 1, not {value!r}"
+        for name, value in {"draws": draws, **counts}.items()
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1)
+    ]
+    if seed is not None and not 0 <= seed < 2**64:
+        problems.append(f"seed must be a whole number from 0 to {2**64 - 1}, not {seed!r}")
+    if problems:
+        raise InputError(problems)
+
+
+def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None) -> Scenario:
+    """Load a scenario if need be, and give it with its seed."""
+    if isinstance(scenario, (str, os.PathLike)):
+        from asmrisk.scenario import load_scenario
+
+        scenario = load_scenario(scenario)
+    if seed is not None:
+        scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": seed}))
+    return scenario
+
+
+def _places(scenarios: Sequence[Scenario], out: str | os.PathLike[str] | None) -> list[Place]:
+    """Give every scenario its store."""
+    if not scenarios:
+        raise InputError("there is no scenario to run; name at least one.")
+    if out is not None and len(scenarios) == 1:
+        return [place_of(out)]
+    folder = place_of("results" if out is None else out)
+    if isinstance(folder, Path) and (folder / FOLDER).exists():
+        raise InputError(
+            f"{folder} is a result store; with several scenarios --out names the folder of their stores."
+        )
+    stems = ["scenario" if each.source is None else Path(each.source).stem for each in scenarios]
+    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    if twice:
+        raise InputError(
+            f"two scenarios would be written to {folder}/{twice[0]}.zarr; run them one by one, with --out."
+        )
+    return [place_of(f"{folder}/{stem}.zarr") for stem in stems]
+
+
+def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
+    """Say what is worth knowing of a store before it is filled."""
+    spec, length = store.spec, store.spec.block_shape[-1]
+    if block_size not in (None, length):
+        progress.say(
+            f"{store.place} was made with blocks of {length} draws; a block size of {block_size} has no "
+            "effect"
+        )
+    files = -(-store.lengths[-1] // length)
+    if block_size is None and files > _MANY and length < block_length(store.lengths[-1], spec.arrays):
+        progress.say(
+            f"{store.place} was made with blocks of {length} draws, which for {store.lengths[-1]:,} draws "
+            f"makes {files:,} small files of each variable; a new store would have fewer"
+        )
+    if "roster" in spec.about:
+        own = {path: array for path, array in spec.arrays.items() if "clinician" in array.dims}
+        size, clinicians = bytes_per_draw(own), spec.arrays["clinician/clinician"].shape[0]
+        text = (
+            f"the roster's {clinicians:,} clinicians add about {_bytes(size)} a draw, "
+            f"{_bytes(size * store.lengths[-1])} in all"
+        )
+        if size * length > _LARGE:
+            text += f", and {_bytes(size * length)} of memory for each block under way"
+        progress.say(text)
+
+
+def _bytes(size: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1000.0:
+            return f"{size:.2g} {unit}" if size < 10.0 else f"{size:.0f} {unit}"
+        size /= 1000.0
+    return f"{size:.2g} GB" if size < 10.0 else f"{size:,.0f} GB"

@@ -1,0 +1,76 @@
+"""Ctrl-C and SIGTERM, the only place that handles them: a run ends within seconds and says what it keeps."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+__all__ = ["Interrupted", "deferred", "interruptible"]
+
+#: Seconds after a signal in which no other one is heeded: job schedulers and terminals send several, and the
+#: first already ends the run.
+_DEAF = 10.0
+
+
+class Interrupted(KeyboardInterrupt):
+    """A command was stopped from outside (Ctrl-C or SIGTERM); what is finished is kept.
+
+    Attributes
+    ----------
+    exit_status : int
+        130 or 143, as a shell expects.
+    """
+
+    def __init__(self, number: int, message: str = "interrupted") -> None:
+        super().__init__(message)
+        self.signal = number
+        self.exit_status = 128 + number
+
+
+class _Handler:
+    """Turns a signal into `Interrupted`."""
+
+    def __init__(self) -> None:
+        self._latest = -_DEAF
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if time.monotonic() - self._latest > _DEAF:
+            self._latest = time.monotonic()
+            raise Interrupted(number)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn Ctrl-C and SIGTERM into `Interrupted`, in the main thread; elsewhere signals never arrive."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or isinstance(signal.getsignal(signal.SIGINT), _Handler):
+        yield
+        return
+    handler = _Handler()
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Have threads and processes that are started here never see a Ctrl-C: it is this thread's to act on.
+
+    A terminal sends it to all processes of the run. One that comes meanwhile is acted on at the end.
+    """
+    from multiprocessing import resource_tracker
+
+    # Its start, which unblocks signals, must not fall into a thread that starts a worker.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,133 @@
+"""The zarr format of a store, made and read by zarr in memory: metadata and chunks as bytes by their keys.
+
+What puts the bytes in place decides when and in which order, and takes their digests; see
+`asmrisk.results.store`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.core.buffer import default_buffer_prototype
+from zarr.errors import ZarrUserWarning
+from zarr.storage import MemoryStore
+
+from asmrisk.results.spec import StoreSpec
+
+__all__ = ["ChunkCodec", "digest_of_values", "hierarchy", "lengths_shown"]
+
+
+def hierarchy(
+    spec: StoreSpec, lengths: tuple[int, ...], attributes: Mapping[str, Any] | None = None
+) -> dict[str, bytes]:
+    """Make all metadata of a store: every ``zarr.json`` by its key.
+
+    Those of the root, which has the `attributes`, and of the groups carry what is below them. Readers see the
+    `lengths` of the dimensions that can grow.
+    """
+    files: dict[str, Any] = {}
+    store = MemoryStore(files)
+    root = zarr.create_group(store, attributes=dict(attributes or {}), zarr_format=3)
+    groups = {"": root} | {name: root.create_group(name) for name in spec.groups}
+    shown = dict(zip(spec.growing, lengths, strict=True))
+    for path, array in spec.arrays.items():
+        group, _, name = path.rpartition("/")
+        shape = tuple(shown.get(dim, size) for dim, size in zip(array.dims, array.shape, strict=True))
+        _create(groups[group], name, spec, path, shape)
+    with warnings.catch_warnings():
+        # It remarks that consolidated metadata is not yet part of the specification.
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        for name in (*spec.groups, ""):
+            zarr.consolidate_metadata(store, path=name, zarr_format=3)
+    return {key: files[key].to_bytes() for key in sorted(files)}
+
+
+def lengths_shown(root: bytes, spec: StoreSpec) -> tuple[int, ...]:
+    """Read from a root's metadata the lengths that readers see; empty if they cannot be read."""
+    try:
+        members = json.loads(root)["consolidated_metadata"]["metadata"]
+        return tuple(int(members[dim]["shape"][0]) for dim in spec.growing)
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return ()
+
+
+def _create(group: Any, name: str, spec: StoreSpec, path: str, shape: tuple[int, ...]) -> Any:
+    array = spec.arrays[path]
+    return group.create_array(
+        name,
+        shape=shape,
+        chunks=tuple(max(size, 1) for size in spec.chunk_shape(path)),
+        dtype=array.dtype,
+        fill_value={"float64": np.nan, "string": ""}.get(array.dtype, 0),
+        compressors=[ZstdCodec(level=0), Crc32cCodec()],
+        # One folder an array, whatever the number of its chunks' dimensions.
+        chunk_key_encoding={"name": "default", "separator": "."},
+        dimension_names=array.dims,
+        attributes=array.attributes,
+        # A chunk that holds nothing but the fill value is written too: a missing one is always a fault.
+        config={"write_empty_chunks": True},
+    )
+
+
+class ChunkCodec:
+    """Makes chunks of a store and reads them, in memory. Safe from several threads."""
+
+    def __init__(self, spec: StoreSpec) -> None:
+        self._spec = spec
+        self._files: dict[str, Any] = {}
+        self._root = zarr.create_group(MemoryStore(self._files), zarr_format=3)
+        # An array of one chunk for each of the store's: to make it takes longer than to fill it.
+        self._arrays: dict[str, tuple[Any, str]] = {}
+        self._lock = threading.Lock()
+
+    def _array(self, path: str) -> tuple[Any, str]:
+        if path not in self._arrays:
+            name, shape = path.replace("/", "."), self._spec.chunk_shape(path)
+            array = _create(self._root, name, self._spec, path, shape)
+            self._arrays[path] = (array, f"{name}/c" + ".0" * len(shape))
+        return self._arrays[path]
+
+    def encode(self, path: str, values: NDArray[Any]) -> bytes:
+        """Give the bytes of a chunk; TypeError if the values have another type or shape than declared."""
+        shape, dtype = self._spec.chunk_shape(path), self._spec.arrays[path].dtype
+        if values.shape != shape or (dtype != "string" and values.dtype != np.dtype(dtype)):
+            raise TypeError(f"{path} must be {dtype} of shape {shape}, not {values.dtype} of {values.shape}")
+        with self._lock:
+            array, key = self._array(path)
+            array[...] = values
+            data: bytes = self._files.pop(key).to_bytes()
+        return data
+
+    def digest(self, path: str, data: bytes) -> str:
+        """Give the digest of the values in the bytes of a chunk; empty if they are damaged."""
+        with self._lock:
+            array, key = self._array(path)
+            self._files[key] = default_buffer_prototype().buffer.from_bytes(data)
+            try:
+                return digest_of_values(array[...])
+            # Whatever a codec makes of damaged bytes.
+            except (ValueError, TypeError, RuntimeError, MemoryError, OSError):
+                return ""
+            finally:
+                del self._files[key]
+
+
+def digest_of_values(values: NDArray[Any]) -> str:
+    """Digest of the values of a chunk, whatever codec writes them: their type, shape and little-endian bytes.
+
+    Strings may be objects or of NumPy's variable width.
+    """
+    if values.dtype.kind in "OTU":
+        name, content = "string", b"\0".join(str(each).encode() for each in values.ravel())
+    else:
+        name, content = str(values.dtype), values.astype(values.dtype.newbyteorder("<")).tobytes()
+    return hashlib.sha256(f"{name} {values.shape} ".encode() + content).hexdigest()

@@ -1,0 +1,233 @@
+"""Stores in object storage (``s3://bucket/prefix``): Amazon S3 and services that speak its protocol.
+
+Endpoint, region and credentials come from the usual environment variables (``AWS_ENDPOINT_URL``,
+``AWS_REGION``, ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``) or from the role of
+the machine; nothing of them is ever stored. An object appears whole or not at all, and outlives a loss of
+power once its write has been answered. In the place of a lock, every write is conditional: that there is no
+such object yet (``If-None-Match``), or that it is still the one that was read (``If-Match``).
+"""
+
+# ruff: noqa: D102 (what the methods do is told in `asmrisk.results.storage.Folder`)
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import obstore
+from obstore import exceptions
+from obstore.store import S3Store
+
+from asmrisk.errors import InputError
+from asmrisk.results.spec import FOLDER
+from asmrisk.results.storage import NO_STORE, Change, Changer, Say, check_key
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config
+
+__all__ = ["Bucket"]
+
+#: Requests under way at the same time.
+_REQUESTS = 32
+
+#: A request is given up after so many seconds, all its repetitions together.
+_PATIENCE = 20
+
+#: How often a change is tried that others forestall.
+_TRIES = 100
+
+_Result = TypeVar("_Result")
+
+
+class _ForestalledError(Exception):
+    """A conditional write found another object than the one expected."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A prefix in a bucket.
+
+    Attributes
+    ----------
+    place : str
+        ``s3://bucket/prefix``.
+    """
+
+    place: str
+
+    def exists(self) -> bool:
+        return self._any_at(None)
+
+    def _any_at(self, prefix: str | None) -> bool:
+        return self._ask(lambda store: any(obstore.list(store, prefix=prefix, chunk_size=1)))
+
+    def require_inside(self, key: str) -> None:
+        pass
+
+    def read(self, key: str) -> bytes:
+        return self._get(key)[0]
+
+    def _get(self, key: str) -> tuple[bytes, str]:
+        """Give an object's bytes, and the tag of this version of it."""
+
+        def ask(store: S3Store) -> tuple[bytes, str]:
+            found = obstore.get(store, check_key(key))
+            return found.bytes().to_bytes(), found.meta["e_tag"] or ""
+
+        return self._ask(ask)
+
+    def read_many(self, keys: Iterable[str]) -> Iterator[bytes | None]:
+        def read(key: str) -> bytes | None:
+            try:
+                return self.read(key)
+            except FileNotFoundError:
+                return None
+
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            yield from pool.map(read, keys)
+
+    def sizes(self, prefix: str = "") -> dict[str, int]:
+        def ask(store: S3Store) -> dict[str, int]:
+            listed = obstore.list(store, prefix=prefix or None)
+            return {each["path"]: each["size"] for part in listed for each in part}
+
+        return self._ask(ask)
+
+    def _put_if(self, key: str, data: bytes, tag: str | None) -> None:
+        """Write an object if it is still the one with this tag (``None``: if there is none)."""
+        mode: Any = "create" if tag is None else {"e_tag": tag}
+        try:
+            self._ask(lambda store: obstore.put(store, check_key(key), data, mode=mode))
+        except FileNotFoundError:
+            raise _ForestalledError from None
+
+    def create(self, key: str, data: bytes, *, durable: bool = False) -> bool:
+        try:
+            self._put_if(key, data, None)
+        except _ForestalledError:
+            return False
+        return True
+
+    def create_many(self, files: dict[str, bytes]) -> list[bool]:
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            return list(pool.map(self.create, files, files.values()))
+
+    @contextmanager
+    def changing(self, say: Say | None = None) -> Iterator[Changer]:
+        yield self._change
+
+    def _change(self, key: str, new: Change) -> bytes:
+        for _ in range(_TRIES):
+            old: bytes | None
+            tag: str | None
+            try:
+                old, tag = self._get(key)
+            except FileNotFoundError:
+                old, tag = None, None
+            data = new(old)
+            if data == old:
+                return data
+            try:
+                self._put_if(key, data, tag)
+            except _ForestalledError:
+                # By another one, or by itself: a request that was repeated because its answer was lost.
+                continue
+            return data
+        raise OSError(errno.EBUSY, f"{self.place}/{key} was changed by others {_TRIES} times in a row")
+
+    def remove(self, key: str) -> None:
+        self._ask(lambda store: obstore.delete(store, check_key(key)))
+
+    def flush(self) -> None:
+        pass
+
+    def refusal(self) -> str:
+        return NO_STORE if self._any_at(None) and not self._any_at(FOLDER) else ""
+
+    def prepare(self) -> None:
+        """Refuse a service that ignores conditions, by writing twice what must be written once."""
+        key, text = f"{FOLDER}/conditions", b"conditional writes are heeded"
+        self.create(key, text)
+        for tag in (None, '"0"'):
+            try:
+                self._put_if(key, text, tag)
+            except _ForestalledError:
+                continue
+            raise InputError(
+                f"{self.place} cannot be used: its service ignores the conditions of a write (If-None-"
+                "Match, If-Match), so two runs could damage each other's results. Give a folder, or another "
+                "service."
+            )
+
+    def zarr_store(self) -> Any:
+        from zarr.storage import ObjectStore
+
+        return ObjectStore(_client(self.place, _endpoint()), read_only=True)
+
+    def _ask(self, question: Callable[[S3Store], _Result]) -> _Result:
+        """Ask the service, and turn its errors into those of a file system."""
+        try:
+            return question(_client(self.place, _endpoint()))
+        except FileNotFoundError:
+            raise
+        except exceptions.NotFoundError:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.place) from None
+        except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
+            raise _ForestalledError from None
+        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
+            raise PermissionError(
+                errno.EACCES,
+                f"access to the bucket {_bucket(self.place)[0]} was denied; check AWS_ACCESS_KEY_ID",
+            ) from None
+        except exceptions.BaseError as error:
+            raise OSError(errno.EIO, _gist(error, self.place)) from None
+
+
+def _bucket(place: str) -> tuple[str, str]:
+    """Take bucket and prefix from a URL."""
+    bucket, _, prefix = place.removeprefix("s3://").partition("/")
+    return bucket, prefix
+
+
+def _endpoint() -> str:
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    return next((os.environ[name] for name in names if os.environ.get(name)), "")
+
+
+@lru_cache(maxsize=8)
+def _client(place: str, endpoint: str) -> S3Store:
+    """Connect; once per process and place."""
+    bucket, prefix = _bucket(place)
+    config: S3Config = {"endpoint": endpoint} if endpoint else {}
+    return S3Store(
+        bucket,
+        config=config,
+        prefix=prefix,
+        client_options={
+            # Only where the user asks for it: a server of one's own, without TLS.
+            "allow_http": endpoint.startswith("http://"),
+            "connect_timeout": timedelta(seconds=5),
+            "timeout": timedelta(seconds=_PATIENCE),
+        },
+        retry_config={"max_retries": 5, "retry_timeout": timedelta(seconds=_PATIENCE)},
+    )
+
+
+def _gist(error: Exception, place: str) -> str:
+    """Say what is wrong, which the client tells in many lines."""
+    text = " ".join(str(error).split())
+    if "NoSuchBucket" in text:
+        return f"there is no bucket {_bucket(place)[0]}"
+    # Without credentials in the environment the client asks the machine's own service for its role.
+    if "latest/api/token" in text or "latest/meta-data" in text:
+        return "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    if "error sending request" in text:
+        return f"{_endpoint() or 'the storage service'} does not answer"
+    return text if len(text) <= 200 else text[:197] + "..."

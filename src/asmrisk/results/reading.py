@@ -1,0 +1,152 @@
+"""Reading a store: the datasets that users work with, every chunk of them compared with its digest."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asmrisk.errors import InputError
+from asmrisk.results.manifest import Found, finished, survey
+from asmrisk.results.provenance import circumstances, provenance
+from asmrisk.results.spec import SPEC, Block, StoreSpec
+from asmrisk.results.storage import storage_at
+from asmrisk.results.store import asked_lengths, read_commit, read_runs, read_spec
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from asmrisk.results.storage import Storage
+
+__all__ = ["committed_lengths", "open_results", "require_store"]
+
+
+def require_store(path: Storage | str | os.PathLike[str]) -> tuple[Storage, StoreSpec]:
+    """Find the store at a path, and what it holds; InputError if there is none, or it cannot be told."""
+    storage = storage_at(path)
+    place = storage.place
+    try:
+        spec = read_spec(storage)
+        exists = spec is not None or storage.exists()
+    except OSError as error:  # A name too long, no permission, no network, a link.
+        raise InputError(f"{place} cannot be read ({error.strerror or error}).") from None
+    except ValueError as error:  # A null byte.
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{place} cannot be read ({error}).") from None
+    if not exists:
+        raise InputError(f"{place} does not exist. `asmrisk run SCENARIO --out {place}` makes it.")
+    if spec is None:
+        raise InputError(f"{place} is no result store of asmrisk: it has no {SPEC}.")
+    return storage, spec
+
+
+def committed_lengths(place: Storage | str | os.PathLike[str]) -> tuple[int, ...]:
+    """Give how many draws, or design points and draws, a reader of the store sees; empty for none."""
+    commit, _ = read_commit(*require_store(place))
+    return () if commit is None else commit.lengths
+
+
+def open_results(
+    path: str | os.PathLike[str],
+    partial: bool = False,
+    *,
+    group: str | None = None,
+    chunked: bool = True,
+) -> xr.Dataset:
+    """Open the results of a run.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The store that ``asmrisk run`` wrote.
+    partial : bool
+        Give the draws that are finished even if the run is not: they are labelled by the coordinate ``draw``
+        and by an attribute ``partial``.
+    group : str, optional
+        Instead of the main results: ``environment`` (what clinicians were ranked against), ``knowledge`` (the
+        parameter values drawn, where the scenario has uncertain ones) or ``clinician`` (adjustments of each
+        clinician of the roster, where it has one).
+    chunked : bool
+        Give variables as dask arrays, for results larger than memory; otherwise each is read when used.
+
+    Returns
+    -------
+    xarray.Dataset
+        Read when needed, draw by draw. A chunk that is damaged or missing raises RunError when it is read.
+
+    Raises
+    ------
+    InputError
+        If there is no store, no such group, it is damaged, or the run is not finished and `partial` is false.
+    """
+    storage, spec = require_store(path)
+    place = storage.place
+    if group and group not in spec.groups:
+        raise InputError(f"{place} has no group {group!r}; it has {', '.join(spec.groups)}.")
+    commit, faults = read_commit(storage, spec)
+    lengths = asked_lengths(storage, spec) if partial else commit.lengths if commit else ()
+    blocks = spec.blocks(lengths) if lengths else []
+    found = survey(storage, spec, [Block(()), *blocks])
+    for each in found:
+        faults.extend(each.faults or ([] if each.entry else [f"{spec.describe(each.block)} missing"]))
+    if commit is not None and commit.lengths == lengths and not faults:
+        dataset = _dataset(storage, spec, commit.files, found, lengths, group, chunked)
+        return dataset.assign_attrs(commit.attributes)
+    if not partial:
+        problem = "; ".join(faults[:3]) or "the run was interrupted or is still going on"
+        raise InputError(
+            f"{place} is not finished: {problem}. Run the same command again to complete it, or open the "
+            f"finished {spec.noun}s with partial=True."
+        )
+    from asmrisk.results.layout import hierarchy
+
+    dataset = _dataset(storage, spec, hierarchy(spec, lengths), found, lengths, group, chunked)
+    numbers = finished(spec, lengths, found)
+    runs = [record for record in read_runs(storage, spec).values() if record] or [circumstances()]
+    return dataset.isel({spec.growing[0]: numbers}).assign_attrs(
+        title=spec.about["scenario"]["title"],
+        provenance=json.dumps(provenance(spec, runs)),
+        partial=f"{len(numbers)} of {lengths[0]} {spec.noun}s are finished",
+    )
+
+
+def _dataset(
+    storage: Storage,
+    spec: StoreSpec,
+    metadata: Mapping[str, bytes],
+    found: Sequence[Found],
+    lengths: tuple[int, ...],
+    group: str | None,
+    chunked: bool,
+) -> xr.Dataset:
+    """Open a group with the metadata given; its chunks are read when they are used."""
+    import xarray as xr
+
+    from asmrisk.results.checked_store import CheckedStore
+
+    digests = {
+        key: each.entry.chunks[path].bytes
+        for each in found
+        if each.entry is not None
+        for path, key in spec.chunks(each.block).items()
+    }
+    dataset = xr.open_zarr(
+        CheckedStore(storage, metadata, digests),
+        group=group,
+        consolidated=True,
+        chunks={} if chunked else None,
+        # They count from 0 on: not worth a file for every block.
+        drop_variables=spec.growing,
+    )
+    prefix = f"{group}/" if group else ""
+    counted = {
+        dim: (dim, np.arange(length), spec.arrays[prefix + dim].attributes)
+        for dim, length in zip(spec.growing, lengths, strict=True)
+        if prefix + dim in spec.arrays
+    }
+    labeled: xr.Dataset = dataset.assign_coords(counted)
+    return labeled

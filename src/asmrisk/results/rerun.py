@@ -1,0 +1,81 @@
+"""The run behind a store: what to simulate to get its draws again."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from asmrisk.errors import InputError
+from asmrisk.results.reading import require_store
+from asmrisk.results.store import asked_lengths, read_commit
+from asmrisk.scenario import Scenario, scenario_from_dict
+from asmrisk.simulation.scenario_simulation import run_code
+
+__all__ = ["StoredRun", "stored_run"]
+
+
+class StoredRun(NamedTuple):
+    """What a store is a run of."""
+
+    scenario: Scenario  #: resolved; ``run.seed`` is the seed used
+    draws: int  #: draws that a reader sees
+    asked: int  #: draws that were asked for, at the most; some may not be finished
+
+
+def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] | None = None) -> StoredRun:
+    """Read what a store is a run of, for simulating its draws again with the same numbers.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The store that ``asmrisk run`` wrote.
+    roster : str or path-like, optional
+        The run's roster, if it had one; looked for in the current folder if not given. A store does not hold
+        it.
+
+    Raises
+    ------
+    InputError
+        If there is no store, it was computed by other code, whose numbers this one cannot give again, or the
+        run's roster is not there or not the same.
+    """
+    storage, spec = require_store(path)
+    place = storage.place
+    if spec.growing != ("draw",):
+        raise InputError(f"{place} holds a study by {spec.noun}, not the draws of one run.")
+    code = run_code()
+    if spec.definition["code"] != code:
+        raise InputError(
+            f"{place} was computed by other code ({spec.definition['code'][:12]} there, {code[:12]} here), "
+            "whose numbers may differ. Use the version that wrote it, or run the scenario anew to another "
+            "place."
+        )
+    commit, _ = read_commit(storage, spec)
+    draws = 0 if commit is None else commit.lengths[0]
+    asked = asked_lengths(storage, spec)[0]
+    document = dict(spec.about["scenario"]) | spec.definition["scenario"]
+    document["run"] = {"seed": spec.definition["seed"]}
+    if "roster" not in spec.about:
+        if roster is not None:
+            raise InputError(f"{place} is a run without a roster; leave out --roster.")
+        return StoredRun(scenario_from_dict(document), draws, asked)
+    name = spec.about["roster"]["file"]
+    if roster is None and name != Path(name).name:
+        raise InputError(
+            f"{place} names the roster {name!r}, which is no plain file name; say where with --roster."
+        )
+    file = Path(name if roster is None else roster)
+    if not file.is_file():
+        raise InputError(
+            f"{place} is a run with the roster {name}, which a store does not hold, and there is no file "
+            f"{file}. Say where the roster is with --roster."
+        )
+    population = document["population"] | {"roster": str(file.resolve())}
+    scenario = scenario_from_dict(document | {"population": population})
+    if scenario.definition() != spec.definition["scenario"]:
+        raise InputError(
+            f"{file} is not the roster of {place}: its content differs from the one that was simulated. Give "
+            "the table as it was then with --roster."
+        )
+    return StoredRun(scenario, draws, asked)

@@ -1,0 +1,315 @@
+"""What a store is to hold: the definition of its numbers, its arrays, and how they are cut into blocks.
+
+A store's *identity* is the digest of its definition: the resolved scenario (without title, description and
+number of draws; files that it names by their content), the seed, the lengths of a block, and the code that
+computes. It is computed from the stored definition whenever a store is opened, and every block's entry in
+the manifest names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from asmrisk.simulation.variables import Variable
+
+__all__ = [
+    *("FOLDER", "MOST_BLOCKS", "SPEC", "UNREADABLE", "ArraySpec", "Block", "StoreSpec"),
+    *("array_specs", "block_length", "bytes_per_draw", "canonical", "sealed", "unsealed"),
+]
+
+#: Folder inside a store that holds what is not data, and in it the key of the stored specification.
+FOLDER = ".asmrisk"
+SPEC = f"{FOLDER}/store.json"
+
+#: A store has no more blocks than this: each is a file in every array's folder.
+MOST_BLOCKS = 1_000_000
+
+#: What raises when a file was cut short, altered, or made up.
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+
+#: Version of the layout of the folder.
+_FORMAT = 2
+
+#: Draws and bytes of a block, at most; blocks of a store, at least, where there are enough draws.
+_MOST_DRAWS, _MOST_BYTES, _FEWEST_BLOCKS = 512, 64_000_000, 8
+
+#: Path of an array: a name, or group and name.
+_PATH = re.compile(r"([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*")
+
+
+def canonical(content: Any) -> bytes:
+    """Give the JSON of plain data in the one form that digests are taken of."""
+    return json.dumps(content, sort_keys=True, allow_nan=False, separators=(",", ":")).encode()
+
+
+def sealed(content: Mapping[str, Any]) -> bytes:
+    """Give the bytes of a file of plain data that carries a digest of itself."""
+    return canonical({"seal": hashlib.sha256(canonical(content)).hexdigest(), **content})
+
+
+def unsealed(data: bytes | None) -> dict[str, Any] | None:
+    """Read what `sealed` wrote; ``None`` for what is missing, cut short or altered by a single byte."""
+    try:
+        content: dict[str, Any] = json.loads(data or b"")
+        del content["seal"]
+        return content if sealed(content) == data else None
+    except UNREADABLE:
+        return None
+
+
+class ArraySpec(NamedTuple):
+    """One array of a store."""
+
+    dims: tuple[str, ...]  #: names of the dimensions
+    shape: tuple[int, ...]  #: length of each; 0 for those that can grow
+    dtype: str  #: ``int32``, ``int64``, ``float64`` or ``string``
+    attributes: dict[str, str]  #: unit, meaning
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of the dimensions that can grow, which is computed and written as a whole."""
+
+    index: tuple[int, ...]  #: which, counted along each; empty for the labels, which no block has
+    start: tuple[int, ...] = ()  #: where it begins along each
+    shape: tuple[int, ...] = ()  #: how long it is
+
+    @property
+    def first(self) -> int:
+        """Its first draw."""
+        return self.start[-1]
+
+    @property
+    def count(self) -> int:
+        """How many draws it has."""
+        return self.shape[-1]
+
+
+@dataclass(frozen=True)
+class StoreSpec:
+    """What a store is to hold."""
+
+    #: Plain JSON that decides every number: ``scenario``, ``seed``, ``code``, ``study`` where it is one, and
+    #: ``block``, the lengths of a block by dimension.
+    definition: dict[str, Any]
+    #: Plain JSON for readers, which decides nothing: title, parameters with their basis and source, ….
+    about: dict[str, Any]
+    arrays: dict[str, ArraySpec]  #: by path (``environment/cost_median``)
+
+    @cached_property
+    def identity(self) -> str:
+        """Digest of the definition, in hexadecimal."""
+        return hashlib.sha256(canonical(self.definition)).hexdigest()
+
+    @cached_property
+    def growing(self) -> tuple[str, ...]:
+        """The dimensions that can grow: ``draw``, in a study ``design_point`` and ``draw``."""
+        return tuple(sorted(self.definition["block"]))
+
+    @property
+    def block_shape(self) -> tuple[int, ...]:
+        """Length of a block along each of them."""
+        return tuple(self.definition["block"][dim] for dim in self.growing)
+
+    @property
+    def noun(self) -> str:
+        """What the first of them counts."""
+        return self.growing[0].replace("_", " ")
+
+    @property
+    def groups(self) -> list[str]:
+        """Names of the groups below the root."""
+        return list(dict.fromkeys(path.partition("/")[0] for path in self.arrays if "/" in path))
+
+    def with_block(self, lengths: Mapping[str, int]) -> StoreSpec:
+        """Give the same with blocks of other lengths, which is another identity."""
+        return replace(self, definition=self.definition | {"block": dict(lengths)})
+
+    def blocks(self, lengths: tuple[int, ...]) -> list[Block]:
+        """Give the whole blocks that hold these lengths along `growing`; the last one varies fastest."""
+        shape = self.block_shape
+        counts = [range(-(-length // size)) for length, size in zip(lengths, shape, strict=True)]
+        return [
+            Block(index, tuple(i * size for i, size in zip(index, shape, strict=True)), shape)
+            for index in itertools.product(*counts)
+        ]
+
+    def describe(self, block: Block) -> str:
+        """Name a block for people: ``draws 0 to 124``, ``design point 3, draws 0 to 31``, ``labels``."""
+        parts = []
+        for dim, start, length in zip(self.growing, block.start, block.shape, strict=False):
+            noun = dim.replace("_", " ")
+            parts.append(f"{noun} {start}" if length == 1 else f"{noun}s {start} to {start + length - 1}")
+        return ", ".join(parts) or "labels"
+
+    def chunks(self, block: Block) -> dict[str, str]:
+        """Give the keys of the chunks that a block writes (``participants/c.3.0.0``), by the array's path.
+
+        An array that lacks a dimension that can grow belongs to the first blocks along it; one without any,
+        to the labels.
+        """
+        place = dict(zip(self.growing, block.index, strict=False))
+        keys = {}
+        for path, array in self.arrays.items():
+            own = [dim for dim in array.dims if dim in self.growing]
+            if bool(own) == bool(place) and not any(place[dim] for dim in place if dim not in own):
+                keys[path] = f"{path}/c." + ".".join(str(place.get(dim, 0)) for dim in array.dims)
+        return keys
+
+    def chunk_shape(self, path: str) -> tuple[int, ...]:
+        """Give the shape of an array's chunks."""
+        array, lengths = self.arrays[path], self.definition["block"]
+        return tuple(lengths.get(dim, size) for dim, size in zip(array.dims, array.shape, strict=True))
+
+    def encode(self) -> bytes:
+        """Give the bytes of the stored specification."""
+        arrays = [[path, *array] for path, array in self.arrays.items()]
+        body = {"format": _FORMAT, "definition": self.definition, "about": self.about, "arrays": arrays}
+        # Through JSON once, so that a fresh one and one that was read are alike.
+        return sealed(json.loads(json.dumps(body)))
+
+    @classmethod
+    def decode(cls, data: bytes | None) -> StoreSpec | None:
+        """Read a stored specification, trusting nothing; ``None`` if it is missing or damaged."""
+        body = unsealed(data)
+        try:
+            if body is None or body["format"] != _FORMAT:
+                return None
+            arrays = {
+                path: ArraySpec(tuple(dims), tuple(shape), dtype, dict(attributes))
+                for path, dims, shape, dtype, attributes in body["arrays"]
+            }
+            read = cls(body["definition"], body["about"], arrays)
+            sizes = [*read.block_shape, *(size for each in arrays.values() for size in each.shape)]
+            good = (
+                type(body["about"]["scenario"]["title"]) is str
+                and type(read.definition["seed"]) is int
+                and type(read.definition["code"]) is str
+                and all(type(each) is int and each >= 0 for each in sizes)
+                and min(read.block_shape) >= 1
+                and read.growing[-1] == "draw"
+                and all(map(_PATH.fullmatch, (*read.growing, *arrays)))
+                and all(each.dtype in ("int32", "int64", "float64", "string") for each in arrays.values())
+                and all(len(each.dims) == len(each.shape) >= 1 for each in arrays.values())
+            )
+        except UNREADABLE:
+            return None
+        return read if good else None
+
+    def differences(self, other: StoreSpec) -> list[str]:
+        """Say in what another specification defines other numbers: a phrase for each, whatever the blocks."""
+        if self.growing != other.growing:
+            return [f"results by {self.noun}, not by {other.noun}"]
+        here, there = _settings(self.definition), _settings(other.definition)
+        changed = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
+        said = []
+        if changed:
+            shown = "; ".join(
+                f"{name}: {_short(here, name)} there, {_short(there, name)} now" for name in changed[:3]
+            )
+            more = f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
+            said.append(f"another scenario ({shown}{more})")
+        one, two = self.definition, other.definition
+        if one["seed"] != two["seed"]:
+            said.append(f"another seed ({one['seed']} there, {two['seed']} now)")
+        if one["code"] != two["code"]:
+            said.append(f"numbers of other code ({one['code'][:12]} there, {two['code'][:12]} now)")
+        return said
+
+
+def _settings(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what defines a scenario and a study as one level of names and values."""
+    settings: dict[str, Any] = {f"study.{name}": each for name, each in definition.get("study", {}).items()}
+    for section, content in definition["scenario"].items():
+        settings |= {f"{section}.{name}": value for name, value in content.items()}
+    return settings
+
+
+def _short(settings: Mapping[str, Any], name: str) -> str:
+    text = json.dumps(settings[name]) if name in settings else "nothing"
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def array_specs(
+    variables: Mapping[str, Variable],
+    labels: Mapping[str, NDArray[Any]],
+    descriptions: Mapping[str, tuple[str, str, NDArray[Any]]],
+    growing: tuple[str, ...],
+) -> tuple[dict[str, ArraySpec], dict[str, NDArray[Any]]]:
+    """Declare the arrays of a store: its variables, and in each group the labels of their dimensions.
+
+    Parameters
+    ----------
+    variables : mapping of str to Variable
+        By path.
+    labels : mapping of str to ndarray
+        Labels of every dimension that cannot grow, of shape (n,): int64, float64, or ``object`` (str).
+    descriptions : mapping of str to tuple
+        Labels of another label's entries, by path: the dimension, the meaning, the labels.
+    growing : tuple of str
+        The dimensions that can grow; their labels are 0, 1, 2, ….
+
+    Returns
+    -------
+    tuple of dict
+        The arrays by path, and the values of those that are labels.
+    """
+    arrays: dict[str, ArraySpec] = {}
+    values: dict[str, NDArray[Any]] = {}
+    for group in dict.fromkeys(variable.group for variable in variables.values()):
+        prefix = f"{group}/" if group else ""
+        members = [variable for variable in variables.values() if variable.group == group]
+        dims = list(dict.fromkeys(dim for variable in members for dim in variable.dims))
+        described = [path for path in descriptions if path.rpartition("/")[0] == group]
+        own = {prefix + dim: (dim, dim.replace("_", " ").capitalize(), labels.get(dim)) for dim in dims}
+        for path, (dim, meaning, given) in (own | {path: descriptions[path] for path in described}).items():
+            if given is None:
+                arrays[path] = ArraySpec((dim,), (0,), "int64", {"long_name": meaning})
+            else:
+                dtype = "string" if given.dtype == object else str(given.dtype)
+                arrays[path] = ArraySpec((dim,), given.shape, dtype, {"long_name": meaning})
+                values[path] = given
+        # As the CF conventions name the labels of a variable that are no dimensions of it (section 5).
+        names = " ".join(path.rpartition("/")[2] for path in described)
+        for variable in members:
+            shape = tuple(0 if dim in growing else len(labels[dim]) for dim in variable.dims)
+            attributes = variable.attributes | ({"coordinates": names} if names else {})
+            arrays[variable.path] = ArraySpec(variable.dims, shape, variable.dtype, attributes)
+    return arrays, values
+
+
+def bytes_per_draw(arrays: Mapping[str, ArraySpec]) -> int:
+    """Give the bytes that a draw takes before compression."""
+    return sum(
+        math.prod(size for size in array.shape if size) * (4 if array.dtype == "int32" else 8)
+        for array in arrays.values()
+        if "draw" in array.dims
+    )
+
+
+def block_length(draws: int, arrays: Mapping[str, ArraySpec]) -> int:
+    """Choose how many draws a block of a new store has: by the draws asked for, never by the machine.
+
+    At most 512 draws and 64 MB; at least eight blocks where there are eight draws; and as few draws more than
+    were asked for as that leaves.
+
+    Examples
+    --------
+    >>> [block_length(draws, {}) for draws in (5, 100, 1_000, 5_000, 100_000)]
+    [1, 12, 125, 500, 511]
+    """
+    most = min(_MOST_DRAWS, max(1, _MOST_BYTES // max(1, bytes_per_draw(arrays))))
+    blocks = max(_FEWEST_BLOCKS, -(-draws // most))
+    length = -(-draws // blocks)
+    return length if -(-draws // length) >= blocks else max(1, draws // blocks)

@@ -1,0 +1,251 @@
+"""What a result store holds: every variable declared once, with its dimensions, type, unit and meaning.
+
+The simulation fills arrays of these shapes, the store lays them out, `open_results` labels them, and the
+documentation is derived from them. A variable's *path* is its name, preceded by its group where it has one
+(``environment/cost_median``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.rule.definitions import (
+    COHORTS,
+    COLLECTION_TYPES,
+    MEASURES,
+    PERFORMANCE_YEARS,
+    PRACTICE_SIZES,
+    SPECIALTIES,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asmrisk.population.roster import Roster
+    from asmrisk.scenario import Scenario
+
+__all__ = ["GROUPS", "QUANTILES", "Variable", "coordinates", "descriptions", "scored_measures", "variables"]
+
+#: Levels of the quantile variables.
+QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+
+#: Groups of a store: the root, what a clinician was ranked against, the parameter values that were drawn, and
+#: what happens to each of a roster's clinicians.
+GROUPS = ("", "environment", "knowledge", "clinician")
+
+_COHORT = ("draw", "performance_year", "cohort")
+_SPECIALTY = ("draw", "performance_year", "specialty", "practice_size")
+#: dtype of each kind of quantity.
+_COUNT, _NUMBER = "int32", "float64"
+
+
+class Variable(NamedTuple):
+    """The declaration of one variable."""
+
+    name: str  #: name within its group
+    dims: tuple[str, ...]  #: dimensions; the first is always ``draw``
+    dtype: str  #: ``int32`` for counts; ``float64`` for dollars, factors and scores, NaN where undefined
+    units: str  #: ``1`` for counts and fractions, ``USD`` for nominal dollars, ``points`` for scores
+    long_name: str  #: one line for a reader who does not know the model
+    group: str = ""  #: one of `GROUPS`
+
+    @property
+    def path(self) -> str:
+        """Name preceded by the group, by which the simulation hands the variable over."""
+        return f"{self.group}/{self.name}" if self.group else self.name
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What is stored with the array: unit and meaning."""
+        return {"units": self.units, "long_name": self.long_name}
+
+
+def _declare(
+    dims: tuple[str, ...], units: str, dtype: str = _NUMBER, group: str = "", **meanings: str
+) -> tuple[Variable, ...]:
+    return tuple(Variable(name, dims, dtype, units, text, group) for name, text in meanings.items())
+
+
+_ROOT = (
+    *_declare(
+        *(_COHORT, "1", _COUNT),
+        participants="Clinicians measured",
+        scored="Clinicians with a final score",
+        zero_scores="Clinicians with a final score of zero",
+        episodes="Episodes of the clinicians measured",
+    ),
+    *_declare(
+        *(_COHORT, "USD"),
+        episode_spending="Spending on those episodes, after any response",
+        part_b_paid="Part B payments at stake (with a final score)",
+        incentive_pool="Incentive pool",
+        payment_year_part_b="Part B payments two years later, unadjusted",
+        net_adjustment="Adjustments paid (negative: taken from clinicians)",
+        retained_savings="Adjustments kept by Medicare (minus the net)",
+        episode_savings="Medicare's share of what episodes cost less",
+        medicare_savings="Retained savings plus episode savings",
+    ),
+    *_declare(
+        *(_COHORT, "1"),
+        scaling_factor="Scaling factor of the exchange function",
+        penalized_share="Share of those scored with a negative factor",
+        weighted_adjustment_factor="Adjustment factor weighted by Part B payments",
+    ),
+    *_declare(_COHORT, "points", median_final_score="Median final score, zeros included"),
+    *_declare((*_COHORT, "quantile"), "1", adjustment_factor_quantile="Adjustment factor, quantiles"),
+    *_declare((*_COHORT, "quantile"), "points", final_score_quantile="Final score, quantiles"),
+    *_declare(
+        *(_SPECIALTY, "1", _COUNT),
+        specialty_participants="Clinicians measured",
+        specialty_scored="Clinicians with a final score",
+    ),
+    *_declare(
+        *(_SPECIALTY, "USD"),
+        specialty_part_b_paid="Part B payments at stake",
+        specialty_net_adjustment="Adjustments paid (negative: taken)",
+    ),
+    *_declare(
+        *(_SPECIALTY, "1"),
+        specialty_mean_adjustment_factor="Mean adjustment factor of those scored",
+        specialty_penalized_share="Share of those scored with a negative factor",
+    ),
+)
+
+#: Dimensions that stand for a peer group, by the parameter's word. Specialties lie within one cohort, so
+#: ``specialty`` takes the place of ``cohort``.
+_PAYMENT_PEERS = {"cohort": ("cohort",), "specialty": ("specialty",)}
+_QUALITY_PEERS = {"collection_type": ("collection_type",), "cohort": (), "specialty": ("specialty",)}
+
+
+def _environment(
+    quality: tuple[str, ...], cost: tuple[str, ...], payment: tuple[str, ...]
+) -> tuple[Variable, ...]:
+    year, group = ("draw", "performance_year"), "environment"
+    benchmark = (*year, "measure", *quality)
+    edges = "Decile edges in the measure's own rate, from worst to best (falling if inverse)"
+    return (
+        *_declare(
+            *(benchmark, "rate", _NUMBER, group),
+            benchmark_minimum="Worst rate in the benchmark (highest if inverse)",
+        ),
+        *_declare((*benchmark, "edge"), "rate", _NUMBER, group, benchmark_edges=edges),
+        *_declare(benchmark, "1", _COUNT, group, benchmark_size="Clinicians in the benchmark"),
+        *_declare(
+            *((*year, *cost), "USD", _NUMBER, group),
+            cost_median="Median cost per episode of the cost peers",
+            cost_sd="Standard deviation of the cost peers' cost per episode",
+        ),
+        *_declare(
+            *(_COHORT, "1", _NUMBER, group),
+            hcc_median="Median HCC risk score",
+            hcc_mean="Mean HCC risk score",
+            hcc_sd="Standard deviation of the HCC risk score",
+            dual_share_median="Median dual-eligible share",
+            dual_share_mean="Mean dual-eligible share",
+            dual_share_sd="Standard deviation of the dual-eligible share",
+        ),
+        *_declare(
+            *((*year, *payment), "points", _NUMBER, group),
+            exchange_midpoint="Midpoint of the exchange function",
+        ),
+        *_declare(
+            *((*year, *payment), "1", _NUMBER, group),
+            scaling_factor="Scaling factor of the exchange function",
+        ),
+    )
+
+
+_KNOWLEDGE = _declare(
+    *(("draw", "parameter"), "parameter's own", _NUMBER, "knowledge"),
+    parameter_value="Value drawn for an uncertain parameter",
+)
+_CLINICIAN_YEAR = ("draw", "performance_year", "clinician")
+_CLINICIAN = (
+    *_declare(
+        *(_CLINICIAN_YEAR, "1", _NUMBER, "clinician"),
+        adjustment_factor="Adjustment factor of a clinician of the roster; NaN if not measured",
+    ),
+    *_declare(
+        *(_CLINICIAN_YEAR, "USD", _NUMBER, "clinician"),
+        adjustment_usd="Adjustment paid to the clinician (negative: taken); NaN if not measured",
+    ),
+)
+
+
+def scored_measures(scenario: Scenario) -> tuple[str, ...]:
+    """Name the measures that are in a cohort's set in any year, in the order of the rule's `MEASURES`."""
+    sets = [scenario.values.at("policy.measures", year) for year in PERFORMANCE_YEARS]
+    used = {name for each in sets for names in each.values() for name in names}
+    return tuple(measure.name for measure in MEASURES if measure.name in used)
+
+
+def variables(scenario: Scenario) -> dict[str, Variable]:
+    """Declare the variables of a run, by path.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its peer groups decide the dimensions of the environment's variables, its uncertainty whether there
+        is a group ``knowledge``, its roster whether there is a group ``clinician``.
+    """
+    declared = _ROOT + _environment(
+        _QUALITY_PEERS[scenario.values["policy.quality_peer_group"]],
+        _PAYMENT_PEERS[scenario.values["policy.cost_peer_group"]],
+        _PAYMENT_PEERS[scenario.values["policy.payment_peer_group"]],
+    )
+    if scenario.uncertainty:
+        declared += _KNOWLEDGE
+    if scenario.roster is not None:
+        declared += _CLINICIAN
+    return {variable.path: variable for variable in declared}
+
+
+def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
+    """Give the labels of every dimension but ``draw``.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Decides the measures, the uncertain parameters and the roster.
+
+    Returns
+    -------
+    dict of str to ndarray
+        One-dimensional labels by dimension: ``object`` arrays of str, int64 years and edges, float64 levels.
+    """
+    names = {
+        "cohort": COHORTS,
+        "specialty": SPECIALTIES,
+        "practice_size": PRACTICE_SIZES,
+        "measure": scored_measures(scenario),
+        "collection_type": COLLECTION_TYPES,
+        "parameter": tuple(sorted(scenario.uncertainty)),
+    }
+    roster = {} if scenario.roster is None else {"clinician": _roster(scenario.roster).ids}
+    return {
+        **{dim: np.array(labels, dtype=object) for dim, labels in names.items()},
+        **roster,
+        "performance_year": np.array(PERFORMANCE_YEARS, dtype=np.int64),
+        "quantile": np.array(QUANTILES, dtype=np.float64),
+        "edge": np.arange(1, 10, dtype=np.int64),
+    }
+
+
+def descriptions(scenario: Scenario) -> dict[str, tuple[str, str, NDArray[Any]]]:
+    """Give labels that describe other labels, by path: whose (the dimension), the meaning, and the labels."""
+    if scenario.roster is None:
+        return {}
+    roster = _roster(scenario.roster)
+    return {
+        "clinician/cohort": ("clinician", "Cohort", roster.cohort_names),
+        "clinician/specialty": ("clinician", "Specialty", roster.specialty_names),
+    }
+
+
+def _roster(path: Path) -> Roster:
+    from asmrisk.population.roster import read_roster
+
+    return read_roster(path)

@@ -1,0 +1,341 @@
+"""Running scenarios on threads: arguments, errors, what is held in memory and what is said."""
+
+import gc
+import io
+import re
+import signal
+import threading
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import asmrisk
+from asmrisk.engine import compilation
+from asmrisk.engine.block_task import BlockTask
+from asmrisk.engine.executors import Threads, executor
+from asmrisk.engine.fill import fill
+from asmrisk.engine.progress import Progress
+from asmrisk.errors import InputError, RunError
+from asmrisk.results.reading import open_results
+from asmrisk.results.spec import Block
+from asmrisk.results.status import status
+from tests import fake_run
+from tests.engine.programs import Terminal, assert_holds, failing_at
+from tests.fake_run import Fake, run
+
+# Errors
+
+
+def test_a_failing_draw_ends_the_run_and_keeps_the_rest(tmp_path):
+    place = tmp_path / "r.zarr"
+    with pytest.raises(RunError) as caught:
+        run(place, 30, simulate=failing_at(13), block_size=5, workers=2)
+    done = status(place).done
+    # Draws 10, 11 and 12 were simulated, but a block that is not whole is not kept.
+    assert str(caught.value) == (
+        f"draws 10 to 14 failed 3 times (ZeroDivisionError: division by zero): {done} of 30 draws are "
+        f"finished and kept in {place}; run the same command again to continue; "
+        f"`asmrisk replay {place} --draw 13 --out draw_13.csv` computes the first of them alone"
+    )
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    # The blocks before it, one of them perhaps by the other thread.
+    assert done >= 5
+    again = Fake(fake_run.job(place, 30).spec)
+    run(place, 30, simulate=again)
+    assert sum(count for _, count in again.calls) == 30 - done
+    assert_holds(place, 30)
+
+
+def test_a_block_is_tried_three_times_and_the_second_and_third_may_succeed(tmp_path):
+    class Shaky(Fake):
+        failures = 2
+
+        def __call__(self, block, slot):
+            if block.first == 10 and self.failures:
+                self.failures -= 1
+                raise ConnectionError("try again")
+            return super().__call__(block, slot)
+
+    run(tmp_path / "r.zarr", 30, simulate=Shaky(fake_run.job("nowhere", 30).spec), block_size=5)
+    assert_holds(tmp_path / "r.zarr", 30)
+
+
+def test_what_fails_in_one_of_several_stores_leaves_the_others(tmp_path):
+    jobs = [
+        fake_run.job(tmp_path / "a.zarr", 10, block_size=5),
+        fake_run.job(tmp_path / "b.zarr", 30, block_size=10, simulate=failing_at(20)),
+    ]
+    said = (
+        rf"^draws 20 to 29 of {tmp_path}/b\.zarr failed 3 times \(.*\): 1 of 2 stores are complete, and 30 "
+        rf"of 40 draws are finished and kept; .*`asmrisk replay {tmp_path}/b\.zarr --draw 20 "
+    )
+    with pytest.raises(RunError, match=said):
+        fill(jobs, executor(workers=1), Progress(None))
+    assert_holds(tmp_path / "a.zarr", 10)
+    assert status(tmp_path / "b.zarr").done == 20
+
+
+def test_arguments_are_checked_before_anything_is_written(tmp_path):
+    place = tmp_path / "r.zarr"
+    for options in (
+        {"draws": 0},
+        {"draws": 2.5},
+        {"draws": True},
+        {"draws": 3, "workers": 0},
+        {"draws": 3, "block_size": -1},
+        {"draws": 3, "most_draws": 0},
+        {"draws": 3, "seed": -1},
+        {"draws": 3, "seed": 2**64},
+    ):
+        with pytest.raises(InputError, match=rf"{list(options)[-1]} must be a whole number"):
+            asmrisk.run(fake_run.scenario(), out=place, **options)
+    with pytest.raises(InputError) as caught:
+        asmrisk.run(fake_run.scenario(), out=place, draws=0, workers=0, block_size=0)
+    assert len(caught.value.problems) == 3
+    with pytest.raises(InputError):
+        asmrisk.run(tmp_path / "missing.toml", out=place)
+    with pytest.raises(InputError, match="no scenario to run"):
+        asmrisk.run(out=place)
+    assert not list(tmp_path.iterdir())
+
+
+# Scenarios and their stores
+
+
+def test_seed_and_number_of_draws_come_from_the_scenario_unless_given(tmp_path):
+    chosen = fake_run.scenario(run__draws=7, run__seed=0, population__clinicians=200)
+    path = asmrisk.run(chosen, out=tmp_path / "a.zarr", quiet=True)
+    assert (status(path).draws, status(path).seed) == (7, 0)
+    path = asmrisk.run(chosen, draws=3, seed=5, out=tmp_path / "b.zarr", quiet=True)
+    assert (status(path).draws, status(path).seed) == (3, 5)
+
+
+def test_a_scenario_file_names_the_results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("low.toml").write_text('title = "Low"\n[run]\ndraws = 2\n[population]\nclinicians = 200\n')
+    path = asmrisk.run("low.toml", quiet=True)
+    assert path == Path("results/low.zarr")
+    assert open_results(path).attrs["title"] == "Low"
+
+
+def test_several_scenarios_have_a_store_each_with_the_bits_of_one_alone(tmp_path):
+    files = []
+    for name, level in (("a", 0.05), ("b", 0.06)):
+        files.append(tmp_path / f"{name}.toml")
+        files[-1].write_text(
+            f"[run]\ndraws = 4\n[policy]\nrisk_level = {level}\n[population]\nclinicians = 200\n"
+        )
+    places = asmrisk.run(*files, out=tmp_path / "all", block_size=3, quiet=True)
+    assert places == [tmp_path / "all" / "a.zarr", tmp_path / "all" / "b.zarr"]
+    for file, place in zip(files, places, strict=True):
+        alone = asmrisk.run(file, out=tmp_path / "alone" / file.stem, workers=1, quiet=True)
+        assert status(place, verify=True).complete
+        assert open_results(place).drop_attrs().identical(open_results(alone).drop_attrs())
+    # Two scenarios, two results.
+    assert not open_results(places[0]).drop_attrs().identical(open_results(places[1]).drop_attrs())
+
+
+def test_several_scenarios_that_cannot_be_told_apart_are_refused(tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "same.toml").write_text("[run]\ndraws = 2\n")
+    files = [tmp_path / folder / "same.toml" for folder in ("a", "b")]
+    with pytest.raises(InputError, match=r"two scenarios would be written to .*same\.zarr"):
+        asmrisk.run(*files, out=tmp_path / "out", quiet=True)
+    place = run(tmp_path / "r.zarr", 2)
+    files[1] = files[1].rename(tmp_path / "other.toml")
+    with pytest.raises(InputError, match=r"r\.zarr is a result store; with several scenarios --out names"):
+        asmrisk.run(*files, out=place, quiet=True)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_outside_the_main_thread_leaves_signals_alone(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=run, args=(tmp_path / "r.zarr", 3))
+    thread.start()
+    thread.join()
+    assert status(tmp_path / "r.zarr").complete
+    run(tmp_path / "s.zarr", 3)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_store_keeps_its_length_of_blocks_and_says_so(tmp_path):
+    chosen = fake_run.scenario(population__clinicians=200)
+    place = tmp_path / "r.zarr"
+
+    def said(**options):
+        stream = io.StringIO()
+        asmrisk.run(chosen, out=place, stream=stream, **options)
+        return stream.getvalue()
+
+    assert said(draws=2, block_size=1) == ""
+    assert status(place).block_length == 1
+    assert said(draws=3, block_size=1) == said(draws=3) == ""
+    text = f"{place} was made with blocks of 1 draws; a block size of 4 has no effect\n"
+    assert said(draws=3, block_size=4) == text
+    assert status(place).block_length == 1
+    asmrisk.run(chosen, out=tmp_path / "s.zarr", draws=3, most_draws=1_000, quiet=True)
+    assert status(tmp_path / "s.zarr").block_length == 125
+
+
+# Bounded
+
+
+class Nothing:
+    """A simulation of nothing."""
+
+    uses_kernels = False
+
+    def prepare(self):
+        return ()
+
+    def __call__(self, block, slot):
+        slot[0] += block.count
+        return {}
+
+
+class Unwritten(BlockTask):
+    """A task that computes and does not write."""
+
+    def __call__(self, block, slot):
+        self.simulation(block, slot)
+
+
+def test_blocks_are_computed_in_order_as_many_at_once_as_there_are_workers(tmp_path):
+    under_way, most, begun = set(), 0, []
+    lock = threading.Lock()
+
+    class Watched(Nothing):
+        def __call__(self, block, slot):
+            nonlocal most
+            with lock:
+                under_way.add(block.index)
+                begun.append(block.index[0])
+                most = max(most, len(under_way))
+            super().__call__(block, slot)
+            with lock:
+                under_way.remove(block.index)
+            return {}
+
+    task = Unwritten(None, Watched())
+    progress = Progress(None)
+    work = ((0, task, Block((number,), (number * 5,), (5,))) for number in range(500))
+    assert list(Threads(3).compute(work, progress)) == [0] * 500
+    assert progress.done == 2_500
+    assert sorted(begun) == list(range(500))
+    assert most <= 3
+    # Beside each other a few are begun in whatever order.
+    assert all(abs(place - number) <= 3 for place, number in enumerate(begun)), begun
+
+
+def test_memory_does_not_grow_with_the_number_of_draws():
+    live, waves = [], 8
+
+    def work(task):
+        for number in range(waves * Threads.BLOCKS):
+            # Once a wave, always at the same place in it.
+            if number % Threads.BLOCKS == 0:
+                gc.collect()
+                live.append(tracemalloc.get_traced_memory()[0])
+            yield 0, task, Block((number,), (number * 5,), (5,))
+
+    tracemalloc.start()
+    try:
+        computed = Threads(1).compute(work(Unwritten(None, Nothing())), Progress(None))
+        assert sum(1 for _ in computed) == waves * Threads.BLOCKS
+    finally:
+        tracemalloc.stop()
+    assert len(live) == waves
+    # The graph of one wave takes some 300 kB: it is not kept six times.
+    assert live[-1] - live[1] < 100_000
+
+
+# What is said
+
+
+def test_a_terminal_shows_draws_of_whole_blocks_rate_and_time_left(tmp_path):
+    terminal = Terminal()
+    slow = Fake(fake_run.job("nowhere", 30).spec, 0.03)
+    run(tmp_path / "r.zarr", 30, simulate=slow, block_size=7, stream=terminal, quiet=False)
+    shown = terminal.getvalue()
+    assert "draws/s" in shown
+    # Five blocks, the last of which holds five draws more than were asked for.
+    assert "35/35" in shown
+    assert re.search(r"\b([1-9]|[12]\d)/35", shown)
+    assert "0:00:0" in shown
+    assert_holds(tmp_path / "r.zarr", 30)
+
+
+def test_a_continued_run_shows_what_was_done_before(tmp_path):
+    run(tmp_path / "r.zarr", 20, block_size=5)
+    terminal = Terminal()
+    slow = Fake(fake_run.job("nowhere", 40).spec, 0.01)
+    run(tmp_path / "r.zarr", 40, simulate=slow, stream=terminal, quiet=False)
+    assert "40/40" in terminal.getvalue()
+    assert re.search(r"\b2\d/40", terminal.getvalue())
+    assert not re.search(r"\b1?\d/40", terminal.getvalue())
+
+
+def test_nothing_is_shown_when_quiet_or_not_on_a_terminal(tmp_path):
+    terminal, file = Terminal(), io.StringIO()
+    run(tmp_path / "a.zarr", 3, stream=terminal, quiet=True)
+    run(tmp_path / "b.zarr", 3, stream=file, quiet=False)
+    assert terminal.getvalue() == file.getvalue() == ""
+
+
+def test_compiling_is_said_before_it_is_done_and_only_where_it_is_needed(tmp_path, monkeypatch):
+    notice = "compiling the kernels (once after an install, about half a minute)\n"
+    stream = io.StringIO()
+    compiled, said_before = [], []
+
+    class Kernels(Fake):
+        uses_kernels = True
+
+    def simulate(*arguments):
+        compiled.append(arguments)
+        said_before.append(stream.getvalue())
+
+    # As on a machine where nothing has been compiled; to compile takes half a minute, and is left out here.
+    monkeypatch.setattr(compilation, "kernels_compiled", lambda: bool(compiled))
+    monkeypatch.setattr(compilation, "simulate_block", simulate)
+    monkeypatch.setattr(compilation, "cache_directory", lambda: None)
+    options = {"stream": stream, "quiet": False}
+    run(tmp_path / "a.zarr", 3, **options)
+    assert (stream.getvalue(), compiled) == ("", [])
+    spec = fake_run.job("nowhere", 3).spec
+    run(tmp_path / "b.zarr", 3, simulate=Kernels(spec), **options)
+    # A draw of the whole model compiles what is left.
+    assert (said_before, len(compiled)) == ([notice], 1)
+    run(tmp_path / "b.zarr", 3, simulate=Kernels(spec), **options)
+    run(tmp_path / "c.zarr", 3, simulate=Kernels(spec), **options)
+    assert (stream.getvalue(), len(compiled)) == (notice, 1)
+
+
+def test_a_finished_run_needs_neither_kernels_nor_preparation(tmp_path, monkeypatch):
+    class Unprepared(Fake):
+        uses_kernels = True
+
+        def prepare(self):
+            raise AssertionError("prepared for nothing")
+
+    monkeypatch.setattr(compilation, "kernels_compiled", lambda: pytest.fail("asked for nothing"))
+    run(tmp_path / "r.zarr", 3)
+    run(tmp_path / "r.zarr", 3, simulate=Unprepared(fake_run.job("nowhere", 3).spec))
+    assert_holds(tmp_path / "r.zarr", 3)
+
+
+def test_a_slot_given_after_the_stop_is_stopped():
+    progress = Progress(io.StringIO())
+    early = progress.slot()
+    early[0] = 2
+    progress.stop()
+    assert early[1] == 1
+    assert progress.slot()[1] == 1
+    assert progress.done == 2
+    progress.close(early, 3)
+    assert progress.done == 3
+    progress.add(4)
+    assert progress.done == 7
+    assert early.dtype == np.int64
