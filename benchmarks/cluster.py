@@ -10,36 +10,48 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 
-from asmrisk.results.manifest import blocks_of
+from asmrisk.engine.block_task import BlockTask
+from asmrisk.engine.executors import executor
+from asmrisk.engine.progress import Progress
+from asmrisk.engine.run import run_job
+from asmrisk.results.spec import Block
 from asmrisk.results.store import Store
 from asmrisk.scenario import load_scenario
-from asmrisk.simulation.engine import executor
 from asmrisk.simulation.model import Model, simulate_block
-from asmrisk.simulation.progress import Progress
 
 BASELINE = Path(__file__).resolve().parents[1] / "scenarios" / "baseline.toml"
 
 
+#: Draws of a block: the most that a run chooses by itself.
+LENGTH = 512
+
+
 class Nothing:
-    """A simulation and a writer that do nothing: what is left of a block is handing it out."""
+    """A simulation that does nothing, and a writer: what is left of a block is handing it out."""
 
-    piece, notes = 32, ()
+    uses_kernels = False
 
-    def __call__(self, first, count, progress):
+    def prepare(self):
+        return ()
+
+    def __call__(self, block, slot):
         return {}
 
-    def require_session(self):
+    def require_store(self):
         pass
 
-    def write_block(self, block, values):
+    def is_finished(self, block):
+        return False
+
+    def write(self, block, values):
         pass
 
 
-def seconds_of_draw(scenario, draws=256):
+def seconds_of_draw(scenario, draws=LENGTH):
     """Processor time of one draw; give its arrays too."""
     model = Model(scenario)
     simulate_block(model, 0, 1)
@@ -51,24 +63,25 @@ def seconds_of_draw(scenario, draws=256):
 def writing(scenario, values, folder, blocks=8):
     """Seconds, bytes and files of a block."""
     length = len(values["participants"])
-    with Store.writing(folder / "cluster.zarr", scenario, blocks * length, length) as store:
-        writer, times = store.block_writer(), []
-        before = set(folder.rglob("*"))
-        for block in blocks_of(blocks * length, length):
-            began = time.perf_counter()
-            writer.write_block(block, values)
-            times.append(time.perf_counter() - began)
+    job = run_job(scenario, folder / "cluster.zarr", blocks * length, length)
+    store = Store.open(job.place, job.spec, job.labels, job.lengths)
+    # As on a worker, which waits until its disk has the block.
+    writer, times = replace(store.writer, durable=True), []
+    before = set(folder.rglob("*"))
+    for block in store.unfinished_blocks():
+        began = time.perf_counter()
+        writer.write(block, values)
+        times.append(time.perf_counter() - began)
     files = [path for path in set(folder.rglob("*")) - before if path.is_file()]
     return median(times), sum(path.stat().st_size for path in files) / blocks, len(files) / blocks
 
 
 def seconds_of_task(tasks=600):
     """Processor time of client and scheduler, here one process, for a block that workers do in no time."""
-    nothing = Nothing()
-    job = SimpleNamespace(number=0, store=SimpleNamespace(root="nowhere"), writer=nothing, simulation=nothing)
+    task = BlockTask(Nothing(), Nothing())
     with executor(workers=2, processes=True) as cluster:
         for count in (50, tasks):
-            work = ((job, block) for block in blocks_of(count * 256, 256))
+            work = ((0, task, Block((n,), (n * LENGTH,), (LENGTH,))) for n in range(count))
             began = time.process_time()
             done = sum(1 for _ in cluster.compute(work, Progress(sys.stderr, quiet=True)))
             elapsed = time.process_time() - began
@@ -81,14 +94,15 @@ def main(folder):
     write, size, files = writing(scenario, values, folder)
     task = seconds_of_task()
     print(f"one draw                        {1000 * draw:.1f} ms of one processor")
-    print(f"writing a block of 256 draws    {1000 * write:.0f} ms, {size / 1e6:.1f} MB in {files:.0f} files")
+    written = f"{1000 * write:.0f} ms, {size / 1e6:.1f} MB in {files:.0f} files"
+    print(f"writing a block of {LENGTH} draws    {written}")
     print(f"handing a block out             {1000 * task:.1f} ms of client and scheduler")
     print()
     print("| workers | draws in a block | draws a second | limited by | store | 1,000,000 draws |")
     print("|---|---|---|---|---|---|")
     for workers in (2, 100, 1000):
-        for length in (256, 1024):
-            scale = length / 256
+        for length in (LENGTH, 4 * LENGTH):
+            scale = length / LENGTH
             computed = workers / (length * draw + scale * write)
             handed = 1 / task
             blocks = min(computed, handed)

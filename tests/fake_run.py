@@ -38,7 +38,7 @@ def job(out, draws, *, chosen=None, simulate=None, block_size=None):
     """Declare a run whose numbers the stand-in gives."""
     declared = run_job(scenario() if chosen is None else chosen, place_of(out), draws, block_size)
     spec = replace(declared.spec, definition=declared.spec.definition | {"code": CODE})
-    return declared._replace(spec=spec, simulation=Fake(spec) if simulate is None else simulate)
+    return replace(declared, spec=spec, simulation=Fake(spec) if simulate is None else simulate)
 
 
 def run(out, draws, *, chosen=None, simulate=None, block_size=None, quiet=True, stream=None, **computing):

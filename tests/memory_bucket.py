@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 import obstore
@@ -28,12 +29,12 @@ class Service:
     ----------
     memory : MemoryStore
         The objects.
-    shown : list of int
-        How many draws the root's metadata showed, one after the other.
+    shown : list of tuple of int
+        How long the root's metadata showed the store to be, one after the other.
     """
 
     memory: MemoryStore = field(default_factory=MemoryStore)
-    shown: list[int] = field(default_factory=list)
+    shown: list[tuple[int, ...]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self):
@@ -53,13 +54,23 @@ class Service:
         keys = sorted(each["path"] for part in obstore.list(self.memory) for each in part)
         return {key: obstore.get(self.memory, key).bytes().to_bytes() for key in keys}
 
-    def root_draws(self) -> int:
-        """Count the draws that the root shows; 0 if there is none."""
+    def root_lengths(self) -> tuple[int, ...]:
+        """Give the lengths that the root shows; empty if there is none that can be read."""
         try:
             root = json.loads(obstore.get(self.memory, "zarr.json").bytes().to_bytes())
-        except FileNotFoundError:
-            return 0
-        return root["consolidated_metadata"]["metadata"]["draw"]["shape"][0]
+            members = root["consolidated_metadata"]["metadata"]
+        except (FileNotFoundError, ValueError, KeyError):
+            return ()
+        return tuple(members[dim]["shape"][0] for dim in ("design_point", "draw") if dim in members)
+
+    def root_draws(self) -> int:
+        """Count the draws that the root shows; 0 if there is none."""
+        return (self.root_lengths() or (0,))[-1]
+
+    def assert_never_shorter(self) -> None:
+        """Nobody has ever made the store shorter along any dimension."""
+        for one, two in pairwise(self.shown):
+            assert all(before <= after for before, after in zip(one, two, strict=True)), self.shown
 
     def zarr_store(self) -> ObjectStore:
         """Look at the objects as zarr alone does."""
@@ -90,9 +101,9 @@ class MemoryBucket(Bucket):
                 try:
                     return super(MemoryBucket, self)._ask(lambda _: question(self.service.memory))
                 finally:
-                    draws = self.service.root_draws()
-                    if draws != (self.service.shown or [0])[-1]:
-                        self.service.shown.append(draws)
+                    lengths = self.service.root_lengths()
+                    if lengths and lengths not in self.service.shown[-1:]:
+                        self.service.shown.append(lengths)
 
         return self.around(ask)
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import sys
 import time
 
@@ -379,6 +380,25 @@ def test_parquet_without_pyarrow_says_how_to_get_it(tmp_path, monkeypatch):
     assert "pip install 'asmrisk[parquet]'" in problems(path)[0]
     with pytest.raises(InputError, match="pip install"):
         write_clinicians(table(), tmp_path / "out.parquet")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_link_in_the_folder_is_not_written_through(tmp_path, ending):
+    # Whoever can write to the folder plants links under every name that a process could be expected to use.
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    name = f"out.{ending}"
+    planted = [name, f".{name}.part", f".{name}.tmp", f"{name}.tmp"]
+    planted += [f".{name}.{pid}.part" for pid in range(os.getpid() - 5, os.getpid() + 5)]
+    for each in planted:
+        (folder / each).symlink_to(outside / "victim")
+    write_clinicians(check_clinicians(table(), **QUIET), folder / name)
+    assert list(outside.iterdir()) == []
+    assert not (folder / name).is_symlink()
+    assert len(read_clinicians(folder / name, **QUIET)) == len(table())
+    assert sorted(each.name for each in folder.iterdir()) == sorted(planted)
 
 
 def test_a_frame_in_memory_is_not_changed():

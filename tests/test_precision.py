@@ -33,7 +33,9 @@ class Toy(fake_run.Fake):
             raise RuntimeError("the machine was lost")
         rng = np.random.default_rng(number)
         undefined = {"int32": 0, "float64": np.nan}
-        values = {path: np.full(shape, undefined[dtype], dtype) for path, (shape, dtype) in self.shapes.items()}
+        values = {
+            path: np.full(shape, undefined[dtype], dtype) for path, (shape, dtype) in self.shapes.items()
+        }
         for name in ("medicare_savings", "penalized_share"):
             values[name][:] = 0.0
         values["medicare_savings"][0, 0] = 100.0 + rng.normal()

@@ -19,9 +19,9 @@ from asmrisk.analysis import METRICS
 from asmrisk.cli import commands
 from asmrisk.clinician_table import CLINICIAN_COLUMNS, SCORE_COLUMNS, Column, measure_columns, points_column
 from asmrisk.population.roster import REQUIRED
-from asmrisk.simulation.variables import variables
 from asmrisk.rule.definitions import measures_of
 from asmrisk.scenario import load_scenario, scenario_from_dict
+from asmrisk.simulation.variables import variables
 from asmrisk.study import load_study
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -822,8 +822,8 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
 
 
 def test_results_carry_the_roster(ours, tmp_path):
-    from asmrisk.analysis import summarize
     from asmrisk import open_results, run
+    from asmrisk.analysis import summarize
     from asmrisk.results.rerun import stored_run
     from asmrisk.simulation.replay import replay
 

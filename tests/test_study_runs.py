@@ -5,10 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import re
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -24,8 +20,8 @@ import asmrisk
 from asmrisk.analysis.metrics import metric_draws
 from asmrisk.analysis.sensitivity.report import Sensitivity, analyze
 from asmrisk.cli import commands
-from asmrisk.errors import InputError, RunError
-from asmrisk.study import Study, load_study, running
+from asmrisk.results.spec import Block
+from asmrisk.study import Study, load_study
 from asmrisk.study.simulation import StudySimulation
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
@@ -174,182 +170,7 @@ def test_a_draw_without_the_outcome_counts_nowhere(write: Any, folder: Path) -> 
     assert analyze(study, results).findings == ()
 
 
-# --- Stored, resumed, extended -----------------------------------------------------------------------------
-
-
-class Faulty:
-    """A study's simulation that fails at some design points."""
-
-    piece, notes = 1, ()
-
-    def __init__(self, study: Study, fails: set[int]) -> None:
-        self.simulation, self.fails = StudySimulation.of(study), fails
-        self.computed: list[int] = []
-
-    def __call__(self, first: int, count: int, progress: Any) -> Any:
-        if first in self.fails:
-            raise ValueError("out of order")
-        self.computed.append(first)
-        return self.simulation(first, count, progress)
-
-
-def test_a_study_that_failed_goes_on_where_it_was(write: Any, folder: Path) -> None:
-    study = load_study(write(ONE))
-    whole = run(study, folder / "whole.zarr")
-    broken = Faulty(study, {3})
-    with pytest.raises(RunError, match=r"design points are finished and kept .* run the same command again"):
-        run(study, folder / "study.zarr", simulate=broken)
-    with pytest.raises(InputError, match="not finished"):
-        asmrisk.open_results(folder / "study.zarr")
-    rest = Faulty(study, set())
-    resumed = run(study, folder / "study.zarr", simulate=rest)
-    assert broken.computed
-    assert 3 in rest.computed
-    assert not set(broken.computed) & set(rest.computed)
-    assert bits(folder / "study.zarr") == bits(folder / "whole.zarr")
-    pd.testing.assert_frame_equal(resumed.table(), whole.table())
-    again = Faulty(study, set(range(study.points)))
-    assert run(study, folder / "study.zarr", simulate=again).to_csv() == whole.to_csv()
-
-
-def test_a_studys_store_is_not_taken_for_a_run(write: Any, folder: Path) -> None:
-    study, out = load_study(write(ONE)), folder / "study.zarr"
-    with pytest.raises(RunError):
-        run(study, out, simulate=Faulty(study, {3}))
-    assert "Run the same `asmrisk sensitivity` command again" in str(asmrisk.status(out))
-    run(study, out)
-    for report in (asmrisk.summarize, asmrisk.convergence, lambda place: asmrisk.compare(place, place)):
-        with pytest.raises(InputError, match=r"study\.zarr holds a study by design point"):
-            report(out)
-    with pytest.raises(InputError, match="holds a study by design point"):
-        asmrisk.exceedance(out, "medicare_savings")
-
-
-def test_a_damaged_design_point_is_computed_again(write: Any, folder: Path) -> None:
-    study = load_study(write(ONE))
-    run(study, folder / "study.zarr")
-    before = bits(folder / "study.zarr")
-    chunk = folder / "study.zarr" / "outcome_value" / "c.2.0.0"
-    content = bytearray(chunk.read_bytes())
-    content[len(content) // 2] ^= 1
-    chunk.write_bytes(content)
-    assert "damaged" in str(asmrisk.status(folder / "study.zarr", verify=True))
-    rest = Faulty(study, set())
-    run(study, folder / "study.zarr", simulate=rest)
-    assert rest.computed == [2]
-    assert bits(folder / "study.zarr") == before
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_more_samples_keep_those_that_are_there(write: Any, folder: Path, workers: int) -> None:
-    path = write(SOBOL)
-    run(path, folder / "study.zarr")
-    large = load_study(path, samples=8)
-    rest = Faulty(large, set())
-    extended = asmrisk.sensitivity(
-        large, out=folder / "study.zarr", quiet=True, workers=workers, simulate=rest
-    )
-    assert sorted(rest.computed) == list(range(17, 33))
-    whole = run(path, folder / "whole.zarr", samples=8)
-    assert bits(folder / "study.zarr") == bits(folder / "whole.zarr")
-    assert extended.to_csv() == whole.to_csv()
-    # Fewer samples than there are: the first of them are analyzed.
-    assert run(path, folder / "study.zarr").points == 17
-
-
-def test_more_draws_keep_those_that_are_there(
-    write: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write(SOBOL)
-    run(path, folder / "study.zarr")
-    from asmrisk.simulation import model
-
-    simulated: list[int] = []
-    simulate_block = model.simulate_block
-
-    def counted(of: Any, first: int, count: int, *rest: Any) -> Any:
-        simulated.extend(range(first, first + count))
-        return simulate_block(of, first, count, *rest)
-
-    monkeypatch.setattr(model, "simulate_block", counted)
-    extended = run(path, folder / "study.zarr", draws=11)
-    assert set(simulated) == {8, 9, 10}
-    whole = run(path, folder / "whole.zarr", draws=11)
-    assert bits(folder / "study.zarr") == bits(folder / "whole.zarr")
-    assert extended.to_csv() == whole.to_csv()
-    assert sorted(each.name for each in folder.iterdir() if "zarr" in each.name) == [
-        "study.zarr",
-        "whole.zarr",
-    ]
-    with pytest.raises(InputError, match=r"holds 11 draws of each design point and 8 are asked for"):
-        run(path, folder / "study.zarr")
-    # More draws and more samples at once.
-    both = run(path, folder / "study.zarr", draws=12, samples=8)
-    assert both.to_csv() == run(path, folder / "again.zarr", draws=12, samples=8).to_csv()
-
-
-@pytest.mark.parametrize(
-    "moment", ["while computing", "before the exchange", "within the exchange", "after it"]
-)
-def test_more_draws_interrupted_lose_nothing(
-    write: Any, folder: Path, moment: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, out = write(SOBOL), folder / "study.zarr"
-    run(path, out)
-    before = bits(out)
-    whole = run(path, folder / "whole.zarr", draws=11).to_csv()
-    if moment == "while computing":
-        more = load_study(path, draws=11)
-        with pytest.raises(RunError):
-            run(more, out, simulate=Faulty(more, {9}))
-        assert bits(out) == before
-    else:
-        renamed: list[Path] = []
-        rename, stop = (
-            Path.rename,
-            {"before the exchange": 0, "within the exchange": 1, "after it": 2}[moment],
-        )
-
-        def killed(self: Path, target: Path) -> Path:
-            if len(renamed) == stop:
-                raise KeyboardInterrupt
-            renamed.append(target)
-            return rename(self, target)
-
-        def not_removed(path: Path) -> None:
-            raise KeyboardInterrupt
-
-        with monkeypatch.context() as patch:
-            patch.setattr(Path, "rename", killed)
-            patch.setattr(running.shutil, "rmtree", not_removed)
-            with pytest.raises(KeyboardInterrupt):
-                run(path, out, draws=11)
-    assert run(path, out, draws=11).to_csv() == whole
-    assert not [each for each in folder.iterdir() if each.name.startswith(".")]
-
-
-def test_another_study_is_refused(write: Any, folder: Path) -> None:
-    run(write(SOBOL), folder / "study.zarr")
-    before = bits(folder / "study.zarr")
-    for text, words in (
-        (SOBOL.replace("0.05", "0.06"), "study.factors"),
-        (SOBOL.replace("samples = 4", "seed = 2\nsamples = 4"), "study.design"),
-        (SOBOL.replace("draws = 8", "draws = 8\nseed = 3"), "another seed"),
-        (SOBOL.replace("draws = 8", "draws = 9").replace("0.05", "0.06"), "another study"),
-    ):
-        with pytest.raises(InputError, match=words):
-            run(write(text), folder / "study.zarr")
-    with pytest.raises(InputError, match=r"results by design point, not by draw"):
-        asmrisk.run(folder / "tiny.toml", draws=2, out=folder / "study.zarr", quiet=True)
-    assert bits(folder / "study.zarr") == before
-
-
-def test_more_draws_of_an_unfinished_study_are_refused(write: Any, folder: Path) -> None:
-    study = load_study(write(SOBOL))
-    with pytest.raises(RunError):
-        run(study, folder / "study.zarr", simulate=Faulty(study, {9}))
-    with pytest.raises(InputError, match="complete it with its own number of draws"):
-        run(load_study(write(SOBOL), draws=9), folder / "study.zarr")
+# --- On what it is computed ---------------------------------------------------------------------------------
 
 
 def test_a_simulation_travels_as_plain_data(write: Any) -> None:
@@ -358,7 +179,8 @@ def test_a_simulation_travels_as_plain_data(write: Any) -> None:
     assert len(content) < 10_000
     arrived = pickle.loads(content)
     for point in (0, 7):
-        here, there = (each(point, 1, np.zeros(2, np.int64)) for each in (simulation, arrived))
+        block = Block((point, 1), (point, 8), (1, 2))
+        here, there = (each(block, np.zeros(2, np.int64)) for each in (simulation, arrived))
         assert {path: array.tobytes() for path, array in here.items()} == {
             path: array.tobytes() for path, array in there.items()
         }
@@ -367,7 +189,8 @@ def test_a_simulation_travels_as_plain_data(write: Any) -> None:
 def test_a_stopped_simulation_ends_at_once(write: Any) -> None:
     simulation = StudySimulation.of(load_study(write(SOBOL)))
     progress = np.array([0, 1], np.int64)
-    assert np.isnan(simulation(0, 3, progress)["outcome_value"]).all()
+    block = Block((0, 0), (0, 0), (1, 3))
+    assert np.isnan(simulation(block, progress)["outcome_value"]).all()
     assert progress[0] == 0
 
 
@@ -520,57 +343,3 @@ def test_unusable_input_ends_with_status_2(write: Any, folder: Path) -> None:
     taken.write_text("")
     assert command(str(write(ONE)), "--out", str(taken)).exit_code == 2
     assert command(str(write(ONE)), "--scheduler", "nowhere").exit_code == 2
-
-
-# --- In object storage, and killed -------------------------------------------------------------------------
-
-
-def test_a_study_in_object_storage_has_the_same_bits(
-    write: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
-        for name, value in {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_REGION": "us-east-1",
-        }.items():
-            monkeypatch.setenv(name, value)
-        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/bucket", method="PUT"))
-        study = load_study(write(ONE))
-        with pytest.raises(RunError):
-            run(study, "s3://bucket/study.zarr", simulate=Faulty(study, {3}))
-        there = run(study, "s3://bucket/study.zarr")
-        here = run(study, folder / "study.zarr")
-        assert there.to_csv() == here.to_csv()
-        far = asmrisk.open_results("s3://bucket/study.zarr")["outcome_value"].values
-        near = asmrisk.open_results(folder / "study.zarr")["outcome_value"].values
-        assert far.tobytes() == near.tobytes()
-        with pytest.raises(InputError, match="only to a study in a folder"):
-            run(load_study(write(ONE), draws=5), "s3://bucket/study.zarr")
-    finally:
-        server.stop()
-
-
-@pytest.mark.long
-def test_killed_at_any_moment_a_study_goes_on(write: Any, folder: Path) -> None:
-    path = write(SOBOL)
-    whole = run(path, folder / "whole.zarr", samples=32)
-    command_line = [sys.executable, "-m", "asmrisk", "sensitivity", str(path), "--samples", "32"]
-    command_line += ["--workers", "2", "--out", str(folder / "study.zarr"), "--format", "csv"]
-    entries = folder / "study.zarr" / ".asmrisk" / "blocks"
-    # Killed once so many design points are finished, and at any moment of the next.
-    for finished in sorted(np.random.default_rng(7).integers(1, 120, 6).tolist()):
-        process = subprocess.Popen(command_line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and len(list(entries.glob("*.json"))) < finished:
-            time.sleep(0.002)
-        process.kill()
-        process.wait()
-        assert len(list(entries.glob("*.json"))) >= finished
-    last = subprocess.run(command_line, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    assert last.stdout.decode() == whole.to_csv()
-    assert bits(folder / "study.zarr") == bits(folder / "whole.zarr")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 import asmrisk
-from asmrisk.simulation.variables import empty_block
+from asmrisk.engine.executors import executor
+from asmrisk.engine.fill import fill
+from asmrisk.engine.progress import Progress
+from asmrisk.engine.run import run_job
+from asmrisk.results.spec import Block
 from suite.workload import SIZES, Benchmark, baseline
 
 #: Draws that are written together.
@@ -17,15 +22,18 @@ _BLOCK = 256
 
 
 class _Repeated:
-    """A simulation whose draws cost nothing: parts of one block, again and again."""
+    """A simulation whose draws cost nothing: one block, again and again."""
 
-    piece, notes = 32, ()
+    uses_kernels = False
 
-    def __init__(self, block: dict[str, np.ndarray]) -> None:
-        self.block = block
+    def __init__(self, values: dict[str, np.ndarray]) -> None:
+        self.values = values
 
-    def __call__(self, first: int, count: int, progress: np.ndarray) -> dict[str, np.ndarray]:
-        return {path: array[:count] for path, array in self.block.items()}
+    def prepare(self) -> tuple[str, ...]:
+        return ()
+
+    def __call__(self, block: Block, slot: np.ndarray) -> dict[str, np.ndarray]:
+        return self.values
 
 
 class _Folder(Benchmark):
@@ -68,24 +76,18 @@ class Store(_Folder):
 
     def setup(self, *_: object) -> None:
         super().setup()
-        draws = 4 * _BLOCK if SIZES.repeats else SIZES.run_draws
+        length = _BLOCK if SIZES.repeats else SIZES.run_draws
+        self.job = run_job(baseline(), self.folder, 4 * length, length)
         rng = np.random.default_rng(1)
-        self.draws = draws
-        self.block = {
-            path: rng.random(array.shape).astype(array.dtype)
-            for path, array in empty_block(baseline(), min(draws, _BLOCK)).items()
-        }
+        drawn = {path: array for path, array in self.job.spec.arrays.items() if len(array.dims) > 1}
+        values = {path: rng.random((length, *array.shape[1:])) for path, array in drawn.items()}
+        self.simulation = _Repeated({path: values[path].astype(drawn[path].dtype) for path in drawn})
         self.store = self._write()
 
     def _write(self) -> Path:
-        return asmrisk.run(
-            baseline(),
-            draws=self.draws,
-            workers=1,
-            out=self._out(),
-            quiet=True,
-            simulate=_Repeated(self.block),
-        )
+        job = replace(self.job, place=self._out(), simulation=self.simulation)
+        fill([job], executor(workers=1), Progress(None))
+        return job.place
 
     def time_write(self) -> None:
         self._write()

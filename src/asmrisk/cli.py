@@ -178,9 +178,8 @@ def _computing_options(command: Callable[..., None]) -> Callable[..., None]:
         **others: Any,
     ) -> None:
         def computing() -> dict[str, Any]:
-            usable = len(os.sched_getaffinity(0)) if scheduler is None else None
             return {
-                "workers": workers or usable,
+                "workers": workers,
                 "processes": processes,
                 "scheduler": scheduler,
                 "security": _tls_security(tls_ca_file, tls_cert, tls_key),

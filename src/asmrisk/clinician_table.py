@@ -17,6 +17,7 @@ import stat
 import sys
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -170,12 +171,15 @@ def write_clinicians(
     """
     path = check_output(path, inputs=inputs)
     frame = in_table_order(frame)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Of a name that nobody can foresee, and new: no link planted there is followed.
+    temporary = path.with_name(f".{uuid4().hex}.part")
     try:
         if path.suffix.lower() in _PARQUET:
-            frame.to_parquet(temporary, index=False)
+            with temporary.open("xb") as binary:
+                frame.to_parquet(binary, index=False)
         else:
-            frame.to_csv(temporary, index=False, lineterminator="\n")
+            with temporary.open("x", encoding="utf-8", newline="") as text:
+                frame.to_csv(text, index=False, lineterminator="\n")
         temporary.replace(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name.
         reason = (error.strerror if isinstance(error, OSError) else None) or error

@@ -61,16 +61,24 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Have threads and processes that are started here never see a Ctrl-C: it is this thread's to act on.
+    """Act on signals at the end only; threads and processes that are started here never see a Ctrl-C.
 
-    A terminal sends it to all processes of the run. One that comes meanwhile is acted on at the end.
+    A terminal sends it to all processes of the run, and it is this thread's to act on.
     """
     from multiprocessing import resource_tracker
 
     # Its start, which unblocks signals, must not fall into a thread that starts a worker.
     resource_tracker.ensure_running()
+    came: list[int] = []
+    # To block this one too would make the processes deaf to it, by which they are told to end.
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number)) if main else None
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        if main:
+            signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if came:
+            signal.raise_signal(signal.SIGTERM)

@@ -141,7 +141,8 @@ class Scenario:
 
     def identity(self) -> str:
         """Digest of `definition`: SHA-256 in hexadecimal."""
-        return hashlib.sha256(json.dumps(self.definition(), sort_keys=True).encode()).hexdigest()
+        plain = json.dumps(self.definition(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(plain.encode()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
         """Give the whole scenario as plain data, as a file would write it; it extends nothing.

@@ -1,25 +1,14 @@
-"""Stops a writer exactly before one of its operations on files or objects; also a program that stops itself.
-
-python -m tests.engine.operations SIGNAL NUMBER OUT DRAWS WORKERS
-
-runs a small store's stand-in and sends itself the signal (STOP, KILL) before the operation of that number; with
-0 it comes to its end.
-"""
+"""Does something exactly before one of the operations on files or objects that a process makes."""
 
 import os
-import signal
-import sys
 import threading
 from contextlib import ExitStack, contextmanager
 from unittest import mock
 
 import obstore
 
-from asmrisk.errors import InputError, RunError
-from tests.results import small
-
 #: All that a writer changes or reads in a folder, or in object storage.
-_FILES = ("open", "mkdir", "link", "rename", "unlink", "fsync", "sync")
+_FILES = ("open", "scandir", "mkdir", "link", "rename", "unlink", "fsync", "sync")
 _OBJECTS = ("put", "get", "list", "delete")
 
 
@@ -27,7 +16,7 @@ def _is_about_a_store(name, arguments, options):
     """Whether it is the store's file, not a module that is imported or a folder that is opened."""
     if name == "open":
         return "dir_fd" in options and not arguments[1] & os.O_DIRECTORY
-    return name in ("fsync", "sync") or any(each.endswith("dir_fd") for each in options)
+    return name in ("scandir", "fsync", "sync") or any(each.endswith("dir_fd") for each in options)
 
 
 @contextmanager
@@ -61,21 +50,3 @@ def operations(number=0, reached=None):
             each = counting(name, getattr(obstore, name), lambda *_: True)
             stack.enter_context(mock.patch.object(obstore, name, each))
         yield done
-
-
-def main(name, number, out, draws, workers):
-    print("ready", flush=True)
-    with operations(int(number), lambda: os.kill(os.getpid(), getattr(signal, f"SIG{name}"))) as done:
-        small.write(out, int(draws), workers=int(workers), stream=sys.stderr)
-    print(f"done after {len(done)} operations", flush=True)
-
-
-if __name__ == "__main__":
-    try:
-        main(*sys.argv[1:])
-    except KeyboardInterrupt as interrupted:
-        print(interrupted, file=sys.stderr)
-        sys.exit(interrupted.exit_status)
-    except (InputError, RunError) as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)

@@ -12,8 +12,11 @@ import numpy as np
 import psutil
 import xarray as xr
 
-from asmrisk.results.storage import place_of
+from asmrisk.engine.executors import executor
+from asmrisk.engine.fill import fill
+from asmrisk.engine.progress import Progress
 from tests import fake_run
+from tests.results import small
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,7 +103,7 @@ def assert_holds(place, draws):
 def draws_shown(place):
     """Count the draws that readers see, all of them right; 0 where nothing can be opened."""
     try:
-        draws = xr.open_zarr(place_of(place), chunks=None).sizes["draw"]
+        draws = xr.open_zarr(place, chunks=None).sizes["draw"]
     except FileNotFoundError:
         return 0
     assert_holds(place, draws)
@@ -114,19 +117,26 @@ class Terminal(io.StringIO):
         return True
 
 
-class FailingAt(fake_run.Fake):
-    """Fails when it comes to one draw."""
+def small_spec():
+    """What the small store of other tests holds."""
+    return small.declare(Path("nowhere"), 1).spec
 
-    def __init__(self, spec, failing):
-        super().__init__(spec)
+
+def write(place, draws, *, size=5, simulation=None, stream=None, **computing):
+    """Fill a small store, on one thread if nothing else is chosen; give its place."""
+    job = small.declare(place, draws, size=size, simulation=simulation)
+    fill([job], executor(**(computing or {"workers": 1})), Progress(stream))
+    return place
+
+
+class FailingAt(fake_run.Fake):
+    """Fails when it comes to one draw of a small store."""
+
+    def __init__(self, failing):
+        super().__init__(small_spec())
         self.failing = failing
 
     def draw(self, number):
         if number == self.failing:
             raise ZeroDivisionError("division by zero")
         return super().draw(number)
-
-
-def failing_at(draw):
-    """A stand-in of the final rule's run that fails at a draw."""
-    return FailingAt(fake_run.job("nowhere", 1).spec, draw)

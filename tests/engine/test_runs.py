@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import asmrisk
-from asmrisk.engine import compilation
 from asmrisk.engine.block_task import BlockTask
 from asmrisk.engine.executors import Threads, executor
 from asmrisk.engine.fill import fill
@@ -21,9 +20,11 @@ from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results
 from asmrisk.results.spec import Block
 from asmrisk.results.status import status
+from asmrisk.simulation import compilation
 from tests import fake_run
-from tests.engine.programs import Terminal, assert_holds, failing_at
-from tests.fake_run import Fake, run
+from tests.engine.programs import FailingAt, Terminal, small_spec, write
+from tests.fake_run import Fake
+from tests.results import small
 
 # Errors
 
@@ -31,7 +32,7 @@ from tests.fake_run import Fake, run
 def test_a_failing_draw_ends_the_run_and_keeps_the_rest(tmp_path):
     place = tmp_path / "r.zarr"
     with pytest.raises(RunError) as caught:
-        run(place, 30, simulate=failing_at(13), block_size=5, workers=2)
+        write(place, 30, simulation=FailingAt(13), workers=2)
     done = status(place).done
     # Draws 10, 11 and 12 were simulated, but a block that is not whole is not kept.
     assert str(caught.value) == (
@@ -42,10 +43,10 @@ def test_a_failing_draw_ends_the_run_and_keeps_the_rest(tmp_path):
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     # The blocks before it, one of them perhaps by the other thread.
     assert done >= 5
-    again = Fake(fake_run.job(place, 30).spec)
-    run(place, 30, simulate=again)
+    again = Fake(small_spec())
+    write(place, 30, simulation=again)
     assert sum(count for _, count in again.calls) == 30 - done
-    assert_holds(place, 30)
+    small.assert_holds(place, 30)
 
 
 def test_a_block_is_tried_three_times_and_the_second_and_third_may_succeed(tmp_path):
@@ -58,14 +59,14 @@ def test_a_block_is_tried_three_times_and_the_second_and_third_may_succeed(tmp_p
                 raise ConnectionError("try again")
             return super().__call__(block, slot)
 
-    run(tmp_path / "r.zarr", 30, simulate=Shaky(fake_run.job("nowhere", 30).spec), block_size=5)
-    assert_holds(tmp_path / "r.zarr", 30)
+    write(tmp_path / "r.zarr", 30, simulation=Shaky(small_spec()))
+    small.assert_holds(tmp_path / "r.zarr", 30)
 
 
 def test_what_fails_in_one_of_several_stores_leaves_the_others(tmp_path):
     jobs = [
-        fake_run.job(tmp_path / "a.zarr", 10, block_size=5),
-        fake_run.job(tmp_path / "b.zarr", 30, block_size=10, simulate=failing_at(20)),
+        small.declare(tmp_path / "a.zarr", 10),
+        small.declare(tmp_path / "b.zarr", 30, size=10, simulation=FailingAt(20)),
     ]
     said = (
         rf"^draws 20 to 29 of {tmp_path}/b\.zarr failed 3 times \(.*\): 1 of 2 stores are complete, and 30 "
@@ -73,7 +74,7 @@ def test_what_fails_in_one_of_several_stores_leaves_the_others(tmp_path):
     )
     with pytest.raises(RunError, match=said):
         fill(jobs, executor(workers=1), Progress(None))
-    assert_holds(tmp_path / "a.zarr", 10)
+    small.assert_holds(tmp_path / "a.zarr", 10)
     assert status(tmp_path / "b.zarr").done == 20
 
 
@@ -144,7 +145,7 @@ def test_several_scenarios_that_cannot_be_told_apart_are_refused(tmp_path):
     files = [tmp_path / folder / "same.toml" for folder in ("a", "b")]
     with pytest.raises(InputError, match=r"two scenarios would be written to .*same\.zarr"):
         asmrisk.run(*files, out=tmp_path / "out", quiet=True)
-    place = run(tmp_path / "r.zarr", 2)
+    place = write(tmp_path / "r.zarr", 2)
     files[1] = files[1].rename(tmp_path / "other.toml")
     with pytest.raises(InputError, match=r"r\.zarr is a result store; with several scenarios --out names"):
         asmrisk.run(*files, out=place, quiet=True)
@@ -153,11 +154,11 @@ def test_several_scenarios_that_cannot_be_told_apart_are_refused(tmp_path):
 
 def test_a_run_outside_the_main_thread_leaves_signals_alone(tmp_path):
     before = signal.getsignal(signal.SIGTERM)
-    thread = threading.Thread(target=run, args=(tmp_path / "r.zarr", 3))
+    thread = threading.Thread(target=write, args=(tmp_path / "r.zarr", 3))
     thread.start()
     thread.join()
     assert status(tmp_path / "r.zarr").complete
-    run(tmp_path / "s.zarr", 3)
+    write(tmp_path / "s.zarr", 3)
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -231,7 +232,7 @@ def test_blocks_are_computed_in_order_as_many_at_once_as_there_are_workers(tmp_p
 
 
 def test_memory_does_not_grow_with_the_number_of_draws():
-    live, waves = [], 8
+    live, waves = [], 4
 
     def work(task):
         for number in range(waves * Threads.BLOCKS):
@@ -248,40 +249,45 @@ def test_memory_does_not_grow_with_the_number_of_draws():
     finally:
         tracemalloc.stop()
     assert len(live) == waves
-    # The graph of one wave takes some 300 kB: it is not kept six times.
+    # The graph of one wave takes some 300 kB: it is not kept twice.
     assert live[-1] - live[1] < 100_000
 
 
 # What is said
 
 
+def draws_shown(terminal, of):
+    """Numbers of draws that a bar has shown, one after the other."""
+    return [int(number) for number in re.findall(rf"(\d+)/{of}\b", terminal.getvalue())]
+
+
 def test_a_terminal_shows_draws_of_whole_blocks_rate_and_time_left(tmp_path):
     terminal = Terminal()
-    slow = Fake(fake_run.job("nowhere", 30).spec, 0.03)
-    run(tmp_path / "r.zarr", 30, simulate=slow, block_size=7, stream=terminal, quiet=False)
+    write(tmp_path / "r.zarr", 30, simulation=Fake(small_spec(), 0.03), size=7, stream=terminal)
     shown = terminal.getvalue()
     assert "draws/s" in shown
     # Five blocks, the last of which holds five draws more than were asked for.
-    assert "35/35" in shown
-    assert re.search(r"\b([1-9]|[12]\d)/35", shown)
+    numbers = draws_shown(terminal, 35)
+    assert numbers == sorted(numbers)
+    assert numbers[-1] == 35
+    # Draws are counted while they are computed, not only when their block is written.
+    assert {number % 7 for number in numbers} - {0}
     assert "0:00:0" in shown
-    assert_holds(tmp_path / "r.zarr", 30)
+    small.assert_holds(tmp_path / "r.zarr", 30)
 
 
 def test_a_continued_run_shows_what_was_done_before(tmp_path):
-    run(tmp_path / "r.zarr", 20, block_size=5)
+    write(tmp_path / "r.zarr", 20)
     terminal = Terminal()
-    slow = Fake(fake_run.job("nowhere", 40).spec, 0.01)
-    run(tmp_path / "r.zarr", 40, simulate=slow, stream=terminal, quiet=False)
-    assert "40/40" in terminal.getvalue()
-    assert re.search(r"\b2\d/40", terminal.getvalue())
-    assert not re.search(r"\b1?\d/40", terminal.getvalue())
+    write(tmp_path / "r.zarr", 40, simulation=Fake(small_spec(), 0.02), stream=terminal)
+    numbers = draws_shown(terminal, 40)
+    assert (numbers[0], numbers[-1]) == (20, 40)
 
 
 def test_nothing_is_shown_when_quiet_or_not_on_a_terminal(tmp_path):
     terminal, file = Terminal(), io.StringIO()
-    run(tmp_path / "a.zarr", 3, stream=terminal, quiet=True)
-    run(tmp_path / "b.zarr", 3, stream=file, quiet=False)
+    fill([small.declare(tmp_path / "a.zarr", 3)], executor(workers=1), Progress(terminal, quiet=True))
+    write(tmp_path / "b.zarr", 3, stream=file)
     assert terminal.getvalue() == file.getvalue() == ""
 
 
@@ -301,15 +307,13 @@ def test_compiling_is_said_before_it_is_done_and_only_where_it_is_needed(tmp_pat
     monkeypatch.setattr(compilation, "kernels_compiled", lambda: bool(compiled))
     monkeypatch.setattr(compilation, "simulate_block", simulate)
     monkeypatch.setattr(compilation, "cache_directory", lambda: None)
-    options = {"stream": stream, "quiet": False}
-    run(tmp_path / "a.zarr", 3, **options)
+    write(tmp_path / "a.zarr", 3, stream=stream)
     assert (stream.getvalue(), compiled) == ("", [])
-    spec = fake_run.job("nowhere", 3).spec
-    run(tmp_path / "b.zarr", 3, simulate=Kernels(spec), **options)
+    write(tmp_path / "b.zarr", 3, simulation=Kernels(small_spec()), stream=stream)
     # A draw of the whole model compiles what is left.
     assert (said_before, len(compiled)) == ([notice], 1)
-    run(tmp_path / "b.zarr", 3, simulate=Kernels(spec), **options)
-    run(tmp_path / "c.zarr", 3, simulate=Kernels(spec), **options)
+    write(tmp_path / "b.zarr", 3, simulation=Kernels(small_spec()), stream=stream)
+    write(tmp_path / "c.zarr", 3, simulation=Kernels(small_spec()), stream=stream)
     assert (stream.getvalue(), len(compiled)) == (notice, 1)
 
 
@@ -321,9 +325,9 @@ def test_a_finished_run_needs_neither_kernels_nor_preparation(tmp_path, monkeypa
             raise AssertionError("prepared for nothing")
 
     monkeypatch.setattr(compilation, "kernels_compiled", lambda: pytest.fail("asked for nothing"))
-    run(tmp_path / "r.zarr", 3)
-    run(tmp_path / "r.zarr", 3, simulate=Unprepared(fake_run.job("nowhere", 3).spec))
-    assert_holds(tmp_path / "r.zarr", 3)
+    write(tmp_path / "r.zarr", 3)
+    write(tmp_path / "r.zarr", 3, simulation=Unprepared(small_spec()))
+    small.assert_holds(tmp_path / "r.zarr", 3)
 
 
 def test_a_slot_given_after_the_stop_is_stopped():

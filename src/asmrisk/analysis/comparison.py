@@ -222,10 +222,12 @@ def _obstacles(baseline: Outcomes, reform: Outcomes) -> list[str]:
     if not one or not other:
         return []
     here, there = (each.source or each.title for each in (baseline, reform))
-    if one["code"] != other["code"]:
+    # Of a dataset that was opened by hand, any version may be the writer.
+    codes = [str(each.get("code", "unknown"))[:12] for each in (one, other)]
+    if one.get("code") != other.get("code"):
         return [
-            f"{here} was computed by other code ({one['code'][:12]}) than {there} ({other['code'][:12]}): "
-            "differences between them may come from the program. Run both with the same version."
+            f"{here} was computed by other code ({codes[0]}) than {there} ({codes[1]}): differences between "
+            "them may come from the program. Run both with the same version."
         ]
     if one["seed"] != other["seed"]:
         return [

@@ -102,15 +102,19 @@ class BlockTask:
             If the simulation or the store says itself what is wrong.
         """
         computed = False
+
+        def go_on() -> None:
+            if slot[1]:
+                raise StoppedError
+
         try:
             self.writer.require_store()
             if not self.writer.is_finished(block):
                 slot[0] = 0
                 arrays = self.simulation(block, slot)
-                if slot[1]:
-                    raise StoppedError
+                go_on()
                 computed = True
-                self.writer.write(block, arrays)
+                self.writer.write(block, arrays, go_on)
         except (StoppedError, RunError, InputError):
             raise
         except Exception as error:

@@ -12,9 +12,10 @@ import pickle
 import platform
 import threading
 import time
+import warnings
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -258,7 +259,11 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
     import dask
     from distributed import Client, LocalCluster
 
-    with _quiet(), dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}):
+    with (
+        _quiet(),
+        dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}),
+        ExitStack() as stack,
+    ):
         with deferred(), _started():
             cluster = LocalCluster(  # type: ignore[no-untyped-call]
                 n_workers=workers,
@@ -272,22 +277,26 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
                 memory_limit=0,
                 silence_logs=logging.CRITICAL,
             )
-        client = Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
-        with cluster, client:
-            yield Cluster(client)
+            client = Client(stack.enter_context(cluster), set_as_default=False)  # type: ignore[no-untyped-call]
+            stack.enter_context(client)
+        yield Cluster(client)
 
 
 @contextmanager
 def remote_cluster(address: str | None, file: Path | None, security: Any) -> Iterator[Cluster]:
     """Connect to a scheduler by its address or its file; RunError if none answers. Workers may come later."""
     from distributed import Client
+    from distributed.versions import VersionMismatchWarning
 
     place = address or file
     with _quiet():
         try:
-            client = Client(  # type: ignore[no-untyped-call]
-                address, scheduler_file=file, security=security, timeout=_PATIENCE, set_as_default=False
-            )
+            with warnings.catch_warnings():
+                # Of workers of other versions; those that matter are refused, with a word on why.
+                warnings.simplefilter("ignore", VersionMismatchWarning)
+                client = Client(  # type: ignore[no-untyped-call]
+                    address, scheduler_file=file, security=security, timeout=_PATIENCE, set_as_default=False
+                )
         except Exception as error:  # An address or a file that is not understood fails in many ways.
             reason = f"{type(error).__name__}: {error}".rstrip(".: ")
             raise RunError(

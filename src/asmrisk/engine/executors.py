@@ -102,7 +102,7 @@ def executor(
     if scheduler is None:
         if security is not None:
             raise InputError("certificates are for a scheduler elsewhere: name it with --scheduler.")
-        workers = workers or os.cpu_count() or 1
+        workers = workers or _usable_processors()
         if not processes:
             return nullcontext(Threads(workers))
         from asmrisk.engine.cluster import local_cluster
@@ -117,6 +117,11 @@ def executor(
     from asmrisk.engine.cluster import remote_cluster
 
     return remote_cluster(address, file, security)
+
+
+def _usable_processors() -> int:
+    """Count the processors that this process may use, where the operating system tells; else all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _address(scheduler: str | os.PathLike[str]) -> tuple[str | None, Path | None]:

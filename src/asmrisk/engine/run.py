@@ -136,7 +136,7 @@ def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -
         for name, value in {"draws": draws, **counts}.items()
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1)
     ]
-    if seed is not None and not 0 <= seed < 2**64:
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64):
         problems.append(f"seed must be a whole number from 0 to {2**64 - 1}, not {seed!r}")
     if problems:
         raise InputError(problems)
@@ -180,6 +180,11 @@ def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
         progress.say(
             f"{store.place} was made with blocks of {length} draws; a block size of {block_size} has no "
             "effect"
+        )
+    elif block_size is not None and block_size > store.lengths[-1]:
+        progress.say(
+            f"{store.place} has blocks of {length:,} draws, and blocks are computed whole: more than the "
+            f"{store.lengths[-1]:,} draws asked for"
         )
     files = -(-store.lengths[-1] // length)
     if block_size is None and files > _MANY and length < block_length(store.lengths[-1], spec.arrays):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -44,10 +43,11 @@ class CheckedStore(WrapperStore):
             return None
         place = self._storage.place
         try:
-            await asyncio.to_thread(self._storage.require_inside, key)
+            self._storage.require_inside(key)
             data = await super().get(key, prototype)
-        except OSError as error:
-            raise RunError(f"{place}/{key} cannot be read ({error.strerror or error})") from None
+        except Exception as error:  # The operating system's, or what a client of object storage raises.
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+            raise RunError(f"{place}/{key} cannot be read ({reason})") from None
         wanted = self._digests.get(key)
         if data is None or digest_of_bytes(data.to_bytes()) != wanted:
             what = "is missing" if data is None else "is damaged" if wanted else "is not finished"

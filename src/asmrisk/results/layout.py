@@ -6,11 +6,13 @@ What puts the bytes in place decides when and in which order, and takes their di
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import threading
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,9 @@ from zarr.storage import MemoryStore
 from asmrisk.results.spec import StoreSpec
 
 __all__ = ["ChunkCodec", "digest_of_values", "hierarchy", "lengths_shown"]
+
+#: Held while the filters of warnings are others, which all threads share.
+_FILTERING = threading.Lock()
 
 
 def hierarchy(
@@ -43,7 +48,7 @@ def hierarchy(
         group, _, name = path.rpartition("/")
         shape = tuple(shown.get(dim, size) for dim, size in zip(array.dims, array.shape, strict=True))
         _create(groups[group], name, spec, path, shape)
-    with warnings.catch_warnings():
+    with _FILTERING, warnings.catch_warnings():
         # It remarks that consolidated metadata is not yet part of the specification.
         warnings.simplefilter("ignore", ZarrUserWarning)
         for name in (*spec.groups, ""):
@@ -78,6 +83,15 @@ def _create(group: Any, name: str, spec: StoreSpec, path: str, shape: tuple[int,
     )
 
 
+class _AtOnce(ThreadPoolExecutor):
+    """Compresses in the thread that asks: a chunk takes microseconds, a change of threads longer."""
+
+    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(function(*args, **kwargs))
+        return future
+
+
 class ChunkCodec:
     """Makes chunks of a store and reads them, in memory. Safe from several threads."""
 
@@ -96,16 +110,31 @@ class ChunkCodec:
             self._arrays[path] = (array, f"{name}/c" + ".0" * len(shape))
         return self._arrays[path]
 
-    def encode(self, path: str, values: NDArray[Any]) -> bytes:
-        """Give the bytes of a chunk; TypeError if the values have another type or shape than declared."""
-        shape, dtype = self._spec.chunk_shape(path), self._spec.arrays[path].dtype
-        if values.shape != shape or (dtype != "string" and values.dtype != np.dtype(dtype)):
-            raise TypeError(f"{path} must be {dtype} of shape {shape}, not {values.dtype} of {values.shape}")
+    def encode(self, values: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
+        """Give the bytes of chunks by path; TypeError if one has another type or shape than declared."""
+        for path, given in values.items():
+            shape, dtype = self._spec.chunk_shape(path), self._spec.arrays[path].dtype
+            if given.shape != shape or (dtype != "string" and given.dtype != np.dtype(dtype)):
+                raise TypeError(
+                    f"{path} must be {dtype} of shape {shape}, not {given.dtype} of {given.shape}"
+                )
+
+        async def fill() -> None:
+            asyncio.get_running_loop().set_default_executor(_AtOnce(1))
+            for path, given in values.items():
+                await self._array(path)[0].async_array.setitem(..., given)
+
         with self._lock:
-            array, key = self._array(path)
-            array[...] = values
-            data: bytes = self._files.pop(key).to_bytes()
-        return data
+            for path in values:
+                self._array(path)
+            try:
+                asyncio.get_running_loop()
+            except RuntimeError:
+                asyncio.run(fill())
+            else:  # A notebook's loop has this thread.
+                with ThreadPoolExecutor(1) as pool:
+                    pool.submit(asyncio.run, fill()).result()
+            return {path: self._files.pop(self._array(path)[1]).to_bytes() for path in values}
 
     def digest(self, path: str, data: bytes) -> str:
         """Give the digest of the values in the bytes of a chunk; empty if they are damaged."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ from obstore.store import S3Store
 
 from asmrisk.errors import InputError
 from asmrisk.results.spec import FOLDER
-from asmrisk.results.storage import NO_STORE, Change, Changer, Say, check_key
+from asmrisk.results.storage import NO_STORE, Change, Changer, GoOn, Say, check_key
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -120,10 +121,10 @@ class Bucket:
             return list(pool.map(self.create, files, files.values()))
 
     @contextmanager
-    def changing(self, say: Say | None = None) -> Iterator[Changer]:
+    def changing(self, say: Say | None = None, go_on: GoOn | None = None) -> Iterator[Changer]:
         yield self._change
 
-    def _change(self, key: str, new: Change) -> bytes:
+    def _change(self, key: str, new: Change, /, *, durable: bool = True) -> bytes:
         for _ in range(_TRIES):
             old: bytes | None
             tag: str | None
@@ -153,11 +154,11 @@ class Bucket:
 
     def prepare(self) -> None:
         """Refuse a service that ignores conditions, by writing twice what must be written once."""
-        key, text = f"{FOLDER}/conditions", b"conditional writes are heeded"
-        self.create(key, text)
+        key = f"{FOLDER}/conditions"
+        self.create(key, b"")
         for tag in (None, '"0"'):
             try:
-                self._put_if(key, text, tag)
+                self._put_if(key, b"", tag)
             except _ForestalledError:
                 continue
             raise InputError(
@@ -198,7 +199,12 @@ def _bucket(place: str) -> tuple[str, str]:
 
 def _endpoint() -> str:
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-    return next((os.environ[name] for name in names if os.environ.get(name)), "")
+    name = next((name for name in names if os.environ.get(name)), "")
+    given = os.environ.get(name, "")
+    # What is no URL, the client answers with a panic.
+    if given and not re.fullmatch(r"https?://([\w.-]+|\[[\da-fA-F:]+\])(:\d+)?(/\S*)?", given):
+        raise InputError(f"{name} is {given!r}; it must be a URL as in https://storage.example.org:9000.")
+    return given
 
 
 @lru_cache(maxsize=8)

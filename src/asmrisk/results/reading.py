@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from asmrisk.errors import InputError
 from asmrisk.results.manifest import Found, finished, survey
 from asmrisk.results.provenance import circumstances, provenance
 from asmrisk.results.spec import SPEC, Block, StoreSpec
-from asmrisk.results.storage import storage_at
+from asmrisk.results.storage import Place, storage_at
 from asmrisk.results.store import asked_lengths, read_commit, read_runs, read_spec
 
 if TYPE_CHECKING:
@@ -21,22 +22,34 @@ if TYPE_CHECKING:
 
     from asmrisk.results.storage import Storage
 
-__all__ = ["committed_lengths", "open_results", "require_store"]
+__all__ = ["committed_lengths", "open_results", "readable", "require_store"]
+
+
+@contextmanager
+def readable(place: Place) -> Iterator[None]:
+    """Say of a place that it cannot be read (no permission, no network, a link) as InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{place} cannot be read ({error.strerror or error}).") from None
 
 
 def require_store(path: Storage | str | os.PathLike[str]) -> tuple[Storage, StoreSpec]:
     """Find the store at a path, and what it holds; InputError if there is none, or it cannot be told."""
     storage = storage_at(path)
     place = storage.place
-    try:
-        spec = read_spec(storage)
-        exists = spec is not None or storage.exists()
-    except OSError as error:  # A name too long, no permission, no network, a link.
-        raise InputError(f"{place} cannot be read ({error.strerror or error}).") from None
-    except ValueError as error:  # A null byte.
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{place} cannot be read ({error}).") from None
+    with readable(place):
+        try:
+            spec = read_spec(storage)
+            exists = spec is not None or storage.exists()
+        except NotADirectoryError:
+            spec, exists = None, storage.exists()
+            if not exists:  # It lies below a file.
+                raise
+        except ValueError as error:  # A null byte.
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{place} cannot be read ({error}).") from None
     if not exists:
         raise InputError(f"{place} does not exist. `asmrisk run SCENARIO --out {place}` makes it.")
     if spec is None:
@@ -46,7 +59,9 @@ def require_store(path: Storage | str | os.PathLike[str]) -> tuple[Storage, Stor
 
 def committed_lengths(place: Storage | str | os.PathLike[str]) -> tuple[int, ...]:
     """Give how many draws, or design points and draws, a reader of the store sees; empty for none."""
-    commit, _ = read_commit(*require_store(place))
+    storage, spec = require_store(place)
+    with readable(storage.place):
+        commit, _ = read_commit(storage, spec)
     return () if commit is None else commit.lengths
 
 
@@ -87,31 +102,32 @@ def open_results(
     place = storage.place
     if group and group not in spec.groups:
         raise InputError(f"{place} has no group {group!r}; it has {', '.join(spec.groups)}.")
-    commit, faults = read_commit(storage, spec)
-    lengths = asked_lengths(storage, spec) if partial else commit.lengths if commit else ()
-    blocks = spec.blocks(lengths) if lengths else []
-    found = survey(storage, spec, [Block(()), *blocks])
-    for each in found:
-        faults.extend(each.faults or ([] if each.entry else [f"{spec.describe(each.block)} missing"]))
-    if commit is not None and commit.lengths == lengths and not faults:
-        dataset = _dataset(storage, spec, commit.files, found, lengths, group, chunked)
-        return dataset.assign_attrs(commit.attributes)
-    if not partial:
-        problem = "; ".join(faults[:3]) or "the run was interrupted or is still going on"
-        raise InputError(
-            f"{place} is not finished: {problem}. Run the same command again to complete it, or open the "
-            f"finished {spec.noun}s with partial=True."
-        )
-    from asmrisk.results.layout import hierarchy
+    with readable(place):
+        commit, faults = read_commit(storage, spec)
+        lengths = asked_lengths(storage, spec) if partial else commit.lengths if commit else ()
+        blocks = spec.blocks(lengths) if lengths else []
+        found = survey(storage, spec, [Block(()), *blocks])
+        for each in found:
+            faults.extend(each.faults or ([] if each.entry else [f"{spec.describe(each.block)} missing"]))
+        if commit is not None and commit.lengths == lengths and not faults:
+            dataset = _dataset(storage, spec, commit.files, found, lengths, group, chunked)
+            return dataset.assign_attrs(commit.attributes)
+        if not partial:
+            problem = "; ".join(faults[:3]) or "the run was interrupted or is still going on"
+            raise InputError(
+                f"{place} is not finished: {problem}. Run the same command again to complete it, or open the "
+                f"finished {spec.noun}s with partial=True."
+            )
+        from asmrisk.results.layout import hierarchy
 
-    dataset = _dataset(storage, spec, hierarchy(spec, lengths), found, lengths, group, chunked)
-    numbers = finished(spec, lengths, found)
-    runs = [record for record in read_runs(storage, spec).values() if record] or [circumstances()]
-    return dataset.isel({spec.growing[0]: numbers}).assign_attrs(
-        title=spec.about["scenario"]["title"],
-        provenance=json.dumps(provenance(spec, runs)),
-        partial=f"{len(numbers)} of {lengths[0]} {spec.noun}s are finished",
-    )
+        dataset = _dataset(storage, spec, hierarchy(spec, lengths), found, lengths, group, chunked)
+        numbers = finished(spec, lengths, found)
+        runs = [record for record in read_runs(storage, spec).values() if record] or [circumstances()]
+        return dataset.isel({spec.growing[0]: numbers}).assign_attrs(
+            title=spec.about["scenario"]["title"],
+            provenance=json.dumps(provenance(spec, runs)),
+            partial=f"{len(numbers)} of {lengths[0]} {spec.noun}s are finished",
+        )
 
 
 def _dataset(
@@ -144,7 +160,8 @@ def _dataset(
     )
     prefix = f"{group}/" if group else ""
     counted = {
-        dim: (dim, np.arange(length), spec.arrays[prefix + dim].attributes)
+        # The fast path: the other one imports all of dask to see whether this is an array of its kind.
+        dim: xr.Variable((dim,), np.arange(length), spec.arrays[prefix + dim].attributes, fastpath=True)
         for dim, length in zip(spec.growing, lengths, strict=True)
         if prefix + dim in spec.arrays
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asmrisk.errors import InputError
-from asmrisk.results.reading import require_store
+from asmrisk.results.reading import readable, require_store
 from asmrisk.results.store import asked_lengths, read_commit
 from asmrisk.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.scenario_simulation import run_code
@@ -51,9 +51,15 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
             "whose numbers may differ. Use the version that wrote it, or run the scenario anew to another "
             "place."
         )
-    commit, _ = read_commit(storage, spec)
+    with readable(place):
+        commit, faults = read_commit(storage, spec)
+        asked = asked_lengths(storage, spec)[0]
+    if faults:
+        # It may not be the specification by which the draws were computed.
+        raise InputError(
+            f"{place} is damaged: {faults[0]}. The command that wrote it, given again, repairs it."
+        )
     draws = 0 if commit is None else commit.lengths[0]
-    asked = asked_lengths(storage, spec)[0]
     document = dict(spec.about["scenario"]) | spec.definition["scenario"]
     document["run"] = {"seed": spec.definition["seed"]}
     if "roster" not in spec.about:

@@ -196,6 +196,8 @@ class StoreSpec:
                 type(body["about"]["scenario"]["title"]) is str
                 and type(read.definition["seed"]) is int
                 and type(read.definition["code"]) is str
+                and all(type(each) is dict for each in read.definition["scenario"].values())
+                and type(read.definition.get("study", {})) is dict
                 and all(type(each) is int and each >= 0 for each in sizes)
                 and min(read.block_shape) >= 1
                 and read.growing[-1] == "draw"
@@ -215,9 +217,7 @@ class StoreSpec:
         changed = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
         said = []
         if changed:
-            shown = "; ".join(
-                f"{name}: {_short(here, name)} there, {_short(there, name)} now" for name in changed[:3]
-            )
+            shown = "; ".join(_change(name, here, there) for name in changed[:3])
             more = f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
             said.append(f"another scenario ({shown}{more})")
         one, two = self.definition, other.definition
@@ -233,7 +233,16 @@ def _settings(definition: Mapping[str, Any]) -> dict[str, Any]:
     settings: dict[str, Any] = {f"study.{name}": each for name, each in definition.get("study", {}).items()}
     for section, content in definition["scenario"].items():
         settings |= {f"{section}.{name}": value for name, value in content.items()}
+    # Of which a path would be expected.
+    if roster := settings.pop("population.roster", None):
+        settings["content of population.roster"] = roster[:12]
     return settings
+
+
+def _change(name: str, here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
+    one, other = _short(here, name), _short(there, name)
+    # Long ones may differ only after what is shown of them.
+    return name if one == other else f"{name}: {one} there, {other} now"
 
 
 def _short(settings: Mapping[str, Any], name: str) -> str:

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 
 from asmrisk.results.manifest import finished, survey
-from asmrisk.results.reading import require_store
+from asmrisk.results.reading import readable, require_store
 from asmrisk.results.spec import Block
 from asmrisk.results.storage import Place
-from asmrisk.results.store import asked_lengths, read_commit, read_runs
+from asmrisk.results.store import asked_lengths, metadata_faults, read_commit, read_runs
 
 __all__ = ["Status", "status"]
 
@@ -84,21 +84,24 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
         If there is no store, or what it holds cannot be told any more.
     """
     storage, spec = require_store(path)
-    lengths, runs = asked_lengths(storage, spec), read_runs(storage, spec)
-    labels, *blocks = survey(storage, spec, [Block(()), *spec.blocks(lengths)], verify=verify)
-    commit, faults = read_commit(storage, spec)
+    with readable(storage.place):
+        while True:
+            commit, faults = read_commit(storage, spec)
+            if commit is not None:
+                faults += metadata_faults(storage, spec, commit, verify=verify)
+            if commit == read_commit(storage, spec)[0]:  # Otherwise there has been another one meanwhile.
+                break
+        # What a commit names is there before it.
+        lengths, runs = asked_lengths(storage, spec), read_runs(storage, spec)
+        labels, *blocks = survey(storage, spec, [Block(()), *spec.blocks(lengths)], verify=verify)
     faults += [f"{key} is damaged" for key, record in runs.items() if record is None]
     faults += [fault for each in (labels, *blocks) for fault in each.faults]
     if not labels.sound and not labels.faults:
         faults.append("the labels' entry is missing")
     if commit is not None:
-        record = commit.provenance
-        numbers = {run["number"] for run in [record, *record.get("continued", [])]}
+        numbers = {run["number"] for run in commit.runs}
         present = {run["number"] for run in runs.values() if run}
         faults += [f"the record of run {number} is missing" for number in sorted(numbers - present)]
-        for (key, wanted), data in zip(commit.files.items(), storage.read_many(commit.files), strict=True):
-            if data is None or (verify and data != wanted):
-                faults.append(f"{key} is {'missing' if data is None else 'damaged'}")
     # A design point of a study is missing or damaged with any of its blocks.
     unsound = {each.block.index[0]: bool(each.faults) for each in blocks if not each.sound}
     size = spec.block_shape[0]

@@ -11,11 +11,12 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from uuid import uuid4
 
 from asmrisk.errors import InputError
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
     #: Both have the same methods, can be pickled and used from several threads.
     Storage: TypeAlias = "Folder | Bucket"
 
-__all__ = ["NO_STORE", "Change", "Changer", "Folder", "Place", "Say", "check_key", "place_of", "storage_at"]
+__all__ = [
+    *("NO_STORE", "Change", "Changer", "Folder", "GoOn", "Place", "Say"),
+    *("check_key", "place_of", "storage_at"),
+]
 
 #: A folder, or ``s3://bucket/prefix`` as text.
 Place = Path | str
@@ -35,11 +39,18 @@ Place = Path | str
 #: Takes a line for the user.
 Say = Callable[[str], object]
 
+#: Called now and then while something is waited for; what it raises ends the waiting.
+GoOn = Callable[[], object]
+
 #: Makes of a file's bytes (``None`` if there is none) those that it is to have; the same to leave it.
 Change = Callable[[bytes | None], bytes]
 
-#: Puts in place what a `Change` makes of a file, and gives it.
-Changer = Callable[[str, Change], bytes]
+
+class Changer(Protocol):
+    """Puts in place what a `Change` makes of a file, whole and in one step, and gives it."""
+
+    def __call__(self, key: str, change: Change, /, *, durable: bool = True) -> bytes: ...
+
 
 #: Said of a place that holds other things.
 NO_STORE = "is no result store of asmrisk and not empty; nothing in it was touched"
@@ -175,17 +186,23 @@ class Folder:
         text = f"{self.place / key} is a link, and none inside a store is followed; remove it"
         raise OSError(errno.ELOOP, text) from None
 
+    def _open_file(self, key: str) -> int:
+        """Open a file for reading, and nothing else: a pipe would keep its reader waiting."""
+        with self._parent(key) as (folder, name):
+            descriptor = self._open(name, os.O_NONBLOCK, folder, key)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"{self.place / key} is no file; remove it")
+
     def require_inside(self, key: str) -> None:
-        """Refuse a file that is reached through a link."""
-        with contextlib.suppress(FileNotFoundError), self._parent(key) as (folder, name):
-            os.close(self._open(name, 0, folder, key))
+        """Refuse what is no file, or is reached through a link."""
+        with contextlib.suppress(FileNotFoundError):
+            os.close(self._open_file(key))
 
     def read(self, key: str) -> bytes:
         """Give the bytes of a file; FileNotFoundError if there is none."""
-        with (
-            self._parent(key) as (folder, name),
-            os.fdopen(self._open(name, os.O_NONBLOCK, folder, key), "rb") as file,
-        ):
+        with os.fdopen(self._open_file(key), "rb") as file:
             return file.read()
 
     def read_many(self, keys: Iterable[str]) -> Iterator[bytes | None]:
@@ -259,43 +276,46 @@ class Folder:
         return [self.create(key, data) for key, data in files.items()]
 
     @contextlib.contextmanager
-    def _locked(self, say: Say | None) -> Iterator[None]:
+    def _locked(self, say: Say | None = None, go_on: GoOn | None = None) -> Iterator[None]:
         # It takes its time to import, and a reader needs none.
         from filelock import FileLock, Timeout
 
         with self._parent(_LOCK, make=True) as (folder, name):
             self._refuse_link(name, folder, _LOCK)
         lock = FileLock(self.place / _LOCK, is_singleton=False)
-        try:
-            lock.acquire(timeout=_PATIENCE)
-        except Timeout:
-            if say is not None:
-                say(f"another process is changing {self.place}; waiting until it has ended")
-            lock.acquire()
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=_PATIENCE)
+            except Timeout:
+                if say is not None:
+                    say(f"another process is changing {self.place}; waiting until it has ended")
+                    say = None
+                if go_on is not None:
+                    go_on()
         try:
             yield
         finally:
             lock.release()
 
     @contextlib.contextmanager
-    def changing(self, say: Say | None = None) -> Iterator[Changer]:
+    def changing(self, say: Say | None = None, go_on: GoOn | None = None) -> Iterator[Changer]:
         """Change files that are there, one changer at a time.
 
-        It gives what takes a key and a `Change`, puts the new bytes in place durably, whole, in one step and
-        only if nobody else has changed the file meanwhile (else it asks anew), and gives them.
+        A file is changed only if nobody else has meanwhile; else the `Change` is asked anew.
         """
 
-        def change(key: str, new: Change) -> bytes:
+        def change(key: str, new: Change, /, *, durable: bool = True) -> bytes:
             (old,) = self.read_many([key])
             data = new(old)
             if data != old:
                 with self._parent(key, make=True) as (folder, name):
-                    with self._unfinished(data, durable=True) as (scratch, unfinished):
+                    with self._unfinished(data, durable=durable) as (scratch, unfinished):
                         os.rename(unfinished, name, src_dir_fd=scratch, dst_dir_fd=folder)
-                    os.fsync(folder)
+                    if durable:
+                        os.fsync(folder)
             return data
 
-        with self._locked(say):
+        with self._locked(say, go_on):
             yield change
 
     def remove(self, key: str) -> None:
@@ -312,7 +332,8 @@ class Folder:
         """Say why a store cannot be here (a file, other things), as ``is …``; empty if it can or is."""
         if self.place.exists() and not self.place.is_dir():
             return "is a file, not a result store"
-        if self.place.is_dir() and not (self.place / FOLDER).is_dir() and any(self.place.iterdir()):
+        # In this order: another process may be making a store here, and its folder is the first thing in it.
+        if self.place.is_dir() and any(self.place.iterdir()) and not (self.place / FOLDER).is_dir():
             return NO_STORE
         return ""
 

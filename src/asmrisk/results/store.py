@@ -39,13 +39,16 @@ from asmrisk.results.spec import (
     sealed,
     unsealed,
 )
-from asmrisk.results.storage import Place, Say, storage_at
+from asmrisk.results.storage import Changer, GoOn, Place, Say, check_key, storage_at
 
 if TYPE_CHECKING:
     from asmrisk.results.layout import ChunkCodec
     from asmrisk.results.storage import Storage
 
-__all__ = ["BlockWriter", "Commit", "Store", "asked_lengths", "read_commit", "read_runs", "read_spec"]
+__all__ = [
+    *("BlockWriter", "Commit", "Store", "asked_lengths", "metadata_faults", "read_commit", "read_runs"),
+    "read_spec",
+]
 
 _RUNS, _COMMITS = f"{FOLDER}/runs", f"{FOLDER}/commits"
 
@@ -80,10 +83,34 @@ def _require_this_format(place: Place, data: bytes) -> None:
 def read_runs(storage: Storage, spec: StoreSpec) -> dict[str, dict[str, Any] | None]:
     """Read who wrote to a store and how much was asked for, by key; ``None`` for a damaged record."""
     keys = sorted(key for key in storage.sizes(_RUNS) if key.endswith(".json"))
-    records = dict(zip(keys, map(unsealed, storage.read_many(keys)), strict=True))
-    return {
-        key: each if each and each["identity"] == spec.identity else None for key, each in records.items()
-    }
+    files = zip(keys, storage.read_many(keys), strict=True)
+    return {key: _run_in(data, key, spec) for key, data in files}
+
+
+def _run_in(data: bytes | None, key: str, spec: StoreSpec) -> dict[str, Any] | None:
+    """Read a record of a run; ``None`` if it is missing, damaged, another one, or of another store."""
+    body = unsealed(data) or {}
+    try:
+        good = (
+            body["identity"] == spec.identity
+            and _run_key(body["number"]) == key
+            and _are_lengths(body["lengths"], spec)
+            and type(body["created"]) is type(body["software"]["asmrisk"]) is str
+            and type(body["environment"]) is dict
+        )
+    except UNREADABLE:  # Another kind of file.
+        return None
+    return body if good else None
+
+
+def _are_lengths(lengths: Any, spec: StoreSpec) -> bool:
+    """Whether these can be the lengths of a store: anybody may have written them."""
+    return (
+        len(lengths) == len(spec.growing)
+        and all(type(each) is int and each > 0 for each in lengths)
+        and math.prod(-(-length // size) for length, size in zip(lengths, spec.block_shape, strict=True))
+        <= MOST_BLOCKS
+    )
 
 
 def asked_lengths(storage: Storage, spec: StoreSpec) -> tuple[int, ...]:
@@ -97,7 +124,9 @@ def _no_shorter(storage: Storage, spec: StoreSpec, lengths: tuple[int, ...]) -> 
     from asmrisk.results.layout import lengths_shown
 
     names = [key.rpartition("/")[2].removesuffix(".json").split(".") for key in storage.sizes(_COMMITS)]
-    shown = [tuple(map(int, name)) for name in names if all(map(str.isdecimal, name))]
+    shown = [
+        tuple(map(int, name)) for name in names if len(name) == len(lengths) and all(map(str.isdecimal, name))
+    ]
     (root,) = storage.read_many(["zarr.json"])
     seen = lengths_shown(root or b"", spec)
     asked = [run["lengths"] for run in read_runs(storage, spec).values() if run]
@@ -125,6 +154,12 @@ class Commit(NamedTuple):
         return record
 
     @property
+    def runs(self) -> list[dict[str, Any]]:
+        """The records of runs in it, the first one first."""
+        record = self.provenance
+        return [record, *record.get("continued", [])]
+
+    @property
     def attributes(self) -> dict[str, Any]:
         """The root's attributes."""
         attributes: dict[str, Any] = json.loads(self.files["zarr.json"])["attributes"]
@@ -138,10 +173,18 @@ class Commit(NamedTuple):
     @classmethod
     def decode(cls, spec: StoreSpec, data: bytes | None) -> Commit | None:
         """Read a record; ``None`` if it is missing, damaged or of another store."""
-        body = unsealed(data)
-        if body is None or body["identity"] != spec.identity:
+        body = unsealed(data) or {}
+        try:
+            files = {check_key(key): text.encode() for key, text in body["files"].items()}
+            commit = cls(tuple(body["lengths"]), files)
+            good = (
+                body["identity"] == spec.identity
+                and _are_lengths(commit.lengths, spec)
+                and all(type(run["number"]) is int for run in commit.runs)
+            )
+        except UNREADABLE:  # Another kind of file.
             return None
-        return cls(tuple(body["lengths"]), {key: text.encode() for key, text in body["files"].items()})
+        return commit if good else None
 
 
 def _digits(lengths: Sequence[int]) -> str:
@@ -151,25 +194,50 @@ def _digits(lengths: Sequence[int]) -> str:
 
 def _commits(storage: Storage, spec: StoreSpec) -> dict[str, Commit]:
     """Read the sound records of commits, by key, the longest last."""
-    keys = sorted(key for key in storage.sizes(_COMMITS) if key.endswith(".json"))
-    found = {key: Commit.decode(spec, data) for key, data in zip(keys, storage.read_many(keys), strict=True)}
-    return {key: each for key, each in found.items() if each is not None and each.key == key}
+    return {key: each for key, each in _records(storage, spec).items() if each is not None}
+
+
+def _records(storage: Storage, spec: StoreSpec) -> dict[str, Commit | None]:
+    """Read the records of commits, by key, the longest last; ``None`` for a damaged one."""
+    data: dict[str, bytes | None] = {"": None}
+    # One that was listed and is gone was removed for a longer one, which came after the list was made.
+    while None in data.values():
+        keys = sorted(key for key in storage.sizes(_COMMITS) if key.endswith(".json"))
+        data = dict(zip(keys, storage.read_many(keys), strict=True))
+    found = {key: Commit.decode(spec, each) for key, each in data.items()}
+    return {key: each if each is not None and each.key == key else None for key, each in found.items()}
 
 
 def read_commit(storage: Storage, spec: StoreSpec) -> tuple[Commit | None, list[str]]:
     """Read what readers see of a store, ``None`` if nothing can be opened; and phrases for damage."""
     from asmrisk.results.layout import lengths_shown
 
-    commits = _commits(storage, spec)
-    (root,) = storage.read_many(["zarr.json"])
-    faults = [f"{key} is damaged" for key in storage.sizes(_COMMITS) if key not in commits]
+    while True:
+        (before,) = storage.read_many(["zarr.json"])
+        records = _records(storage, spec)
+        (root,) = storage.read_many(["zarr.json"])
+        if root == before:  # Otherwise a longer commit has come, and may have removed a record.
+            break
+    faults = [f"{key} is damaged" for key, each in records.items() if each is None]
     if root is None:  # Between the record and the root, a first commit shows nothing yet.
         return None, faults
     lengths = lengths_shown(root, spec)
-    shown = next((each for each in commits.values() if each.lengths == lengths), None)
+    shown = next((each for each in records.values() if each and each.lengths == lengths), None)
     if shown is None or shown.files["zarr.json"] != root:
         return None, [*faults, "zarr.json or the record of its commit is damaged or missing"]
     return shown, faults
+
+
+def metadata_faults(storage: Storage, spec: StoreSpec, commit: Commit, *, verify: bool) -> list[str]:
+    """Say which metadata are missing or, with `verify`, are not what a commit put in place."""
+    files = dict(zip(commit.files, storage.read_many(commit.files), strict=True))
+    # A longer commit that is under way has put some of its own in place.
+    right = [commit, *_commits(storage, spec).values()]
+    return [
+        f"{key} is {'missing' if data is None else 'damaged'}"
+        for key, data in files.items()
+        if data is None or (verify and data not in [each.files.get(key) for each in right])
+    ]
 
 
 @dataclass(frozen=True)
@@ -181,9 +249,15 @@ class BlockWriter:
     #: Make a block's chunks outlive a loss of power before its entry is written: for processes whose disk
     #: cache the one that commits cannot wait for.
     durable: bool = False
+    #: Takes a line for the user when the storage must be waited for; it stays behind in this process.
+    say: Say | None = None
 
     def __reduce__(self) -> tuple[type[BlockWriter], tuple[Any, ...]]:
         return BlockWriter, (self.storage, self.spec, True)
+
+    @cached_property
+    def _encoded(self) -> bytes:
+        return self.spec.encode()
 
     @cached_property
     def _codec(self) -> ChunkCodec:
@@ -199,6 +273,8 @@ class BlockWriter:
     def require_store(self) -> None:
         """Raise RunError if the store is not where this process looks, or not the one that it was."""
         (data,) = self.storage.read_many([SPEC])
+        if data == self._encoded:
+            return
         if data is None:
             raise RunError(
                 f"{self.storage.place} is not there: the results must lie on a file system that all workers "
@@ -208,7 +284,7 @@ class BlockWriter:
         if present is None or present.identity != self.spec.identity:
             raise RunError(f"{self.storage.place} holds another run by now: nothing more is written there")
 
-    def write(self, block: Block, values: Mapping[str, NDArray[Any]]) -> None:
+    def write(self, block: Block, values: Mapping[str, NDArray[Any]], go_on: GoOn | None = None) -> None:
         """Write a block, or agree with what is there of it. Safe from any number of processes.
 
         The values, by path, are of the types and shapes declared (else TypeError); the labels of dimensions
@@ -222,7 +298,7 @@ class BlockWriter:
         for dim, start, length in zip(self.spec.growing, block.start, block.shape, strict=False):
             counted = [path for path in keys if path.rpartition("/")[2] == dim]
             values |= dict.fromkeys(counted, np.arange(start, start + length, dtype=np.int64))
-        data = {path: self._codec.encode(path, values[path]) for path in keys}
+        data = self._codec.encode({path: values[path] for path in keys})
         chunks = {
             path: Chunk(digest_of_values(values[path]), digest_of_bytes(each), len(each))
             for path, each in data.items()
@@ -237,7 +313,7 @@ class BlockWriter:
         (found,) = survey(self.storage, self.spec, [block], verify=True)
         self._require_same_values(block, found.entry, chunks)
         if not found.sound:
-            self._settle(block, data, chunks)
+            self._settle(block, data, chunks, go_on)
 
     def _require_same_values(self, block: Block, entry: Entry | None, chunks: Mapping[str, Chunk]) -> None:
         """Refuse values that are others than those that a sound entry vouches for."""
@@ -250,7 +326,13 @@ class BlockWriter:
                     "report this."
                 )
 
-    def _settle(self, block: Block, data: Mapping[str, bytes], chunks: Mapping[str, Chunk]) -> None:
+    def _settle(
+        self,
+        block: Block,
+        data: Mapping[str, bytes],
+        chunks: Mapping[str, Chunk],
+        go_on: GoOn | None,
+    ) -> None:
         """Agree with files that are there: keep what has the same values, replace what is damaged."""
         lies: dict[str, Chunk] = {}
 
@@ -264,7 +346,7 @@ class BlockWriter:
                 self._require_same_values(block, entry, chunks)
             return Entry.of(self.spec, block, lies).encode()
 
-        with self.storage.changing() as change:
+        with self.storage.changing(self.say, go_on) as change:
             # Only now, as late as can be: of a store that was replaced meanwhile nothing is damaged.
             self.require_store()
             for path, key in self.spec.chunks(block).items():
@@ -275,6 +357,10 @@ class BlockWriter:
             change(entry_key(block), vouched)
 
 
+class _OvertakenError(Exception):
+    """Another run has recorded a longer commit meanwhile."""
+
+
 class Store:
     """A store that is written to, by this process among others; `Store.open` lays it out."""
 
@@ -283,7 +369,7 @@ class Store:
     ) -> None:
         self.storage, self.spec, self.lengths = storage, spec, lengths
         self.place: Place = storage.place
-        self.writer = BlockWriter(storage, spec)
+        self.writer = BlockWriter(storage, spec, say=say)
         self._say = say
 
     @classmethod
@@ -360,25 +446,45 @@ class Store:
         RunError if something else has changed the store; OSError if the storage is full or fails: readers
         then see what they saw before.
         """
-        missing = sum(not each.sound for each in self._found())
-        if missing:
-            raise RunError(
-                f"{missing:,} blocks of draws in {self.place} were changed or removed by something else "
-                "while the run was going on; run the same command again to compute them anew"
-            )
-        with self.storage.changing(self._say) as change:
-            self.writer.require_store()
-            if self._is_shown():
-                return
-            key = Commit(self.lengths, {}).key
-            commit = Commit.decode(self.spec, change(key, self._recorded))
-            # All that was written without waiting must be there before it counts.
-            self.storage.flush()
-            for file in sorted(commit.files if commit else (), key=lambda file: (file == "zarr.json", file)):
-                change(file, lambda found, file=file: self._longest().files[file])  # type: ignore[misc]
-            for other in self.storage.sizes(_COMMITS):
-                if other < key:
-                    self.storage.remove(other)
+        shown = False
+        while not shown:
+            # Others may have committed more meanwhile; in a study more of the one, and this run more of the
+            # other, so that nobody has computed what both make together.
+            self.lengths = _no_shorter(self.storage, self.spec, self.lengths)
+            missing = sum(not each.sound for each in self._found())
+            if missing:
+                raise RunError(
+                    f"{missing:,} blocks of draws in {self.place} were changed or removed by something else "
+                    "while the run was going on, or another run has asked for them; run the same command "
+                    "again to compute them"
+                )
+            with contextlib.suppress(_OvertakenError), self.storage.changing(self._say) as change:
+                self.writer.require_store()
+                self._show(change)
+                shown = True
+
+    def _show(self, change: Changer) -> None:
+        """Record a commit and put its metadata in place."""
+        if self._is_shown():
+            return
+        self._require_longest()
+        key = Commit(self.lengths, {}).key
+        commit = Commit.decode(self.spec, change(key, self._recorded))
+        assert commit is not None
+        self._require_longest()
+        for file in sorted(commit.files, key=lambda file: (file == "zarr.json", file)):
+            if file == "zarr.json":
+                # All that was written without waiting must be there before it counts.
+                self.storage.flush()
+            change(file, partial(self._as_committed, commit, file), durable=file == "zarr.json")
+        for other in self.storage.sizes(_COMMITS):
+            if other < key:
+                self.storage.remove(other)
+
+    def _require_longest(self) -> None:
+        """Raise _OvertakenError if something longer was recorded, or shown, along any dimension."""
+        if _no_shorter(self.storage, self.spec, self.lengths) != self.lengths:
+            raise _OvertakenError
 
     def _is_shown(self) -> bool:
         """Whether everything that a commit would put in place is there already."""
@@ -399,9 +505,20 @@ class Store:
         files = hierarchy(self.spec, self.lengths, {"title": title, "provenance": record})
         return Commit(self.lengths, files).encode(self.spec)
 
-    def _longest(self) -> Commit:
-        """Read the record of the longest commit there is by now."""
-        return list(_commits(self.storage, self.spec).values())[-1]
+    def _as_committed(self, commit: Commit, file: str, found: bytes | None) -> bytes:
+        """Give a metadata file as this commit has it, or by now a longer one."""
+        if found is not None and found != commit.files[file]:
+            records = _commits(self.storage, self.spec).values()
+            longer = {
+                each.lengths: each
+                for each in records
+                if not any(map(int.__lt__, each.lengths, commit.lengths))
+            }
+            most = tuple(map(max, zip(*longer, strict=True)))
+            if most not in longer:  # One of the two is not to be shown.
+                raise _OvertakenError
+            commit = longer[most]
+        return commit.files[file]
 
 
 def _present(storage: Storage, wanted: StoreSpec) -> StoreSpec:
@@ -442,9 +559,8 @@ def _restored(spec: StoreSpec, found: bytes | None) -> bytes:
 
 def _record_run(storage: Storage, spec: StoreSpec, lengths: tuple[int, ...], say: Say | None) -> None:
     """Note how much is asked for, with which software, on what machine; restore the notes of others."""
-    shown = [commit.provenance for commit in list(_commits(storage, spec).values())[-1:]]
     named = ("identity", "number", "lengths", "created", "software", "environment")
-    written = [run for record in shown for run in (record, *record.get("continued", []))]
+    written = [run for commit in list(_commits(storage, spec).values())[-1:] for run in commit.runs]
     wanted = {_run_key(run["number"]): sealed({name: run[name] for name in named}) for run in written}
     known = read_runs(storage, spec)
     storage.create_many({key: data for key, data in wanted.items() if key not in known})
@@ -461,6 +577,9 @@ def _record_run(storage: Storage, spec: StoreSpec, lengths: tuple[int, ...], say
     if not runs or any(runs[-1][name] != new[name] for name in ("lengths", "software", "environment")):
         number = runs[-1]["number"] + 1 if runs else 0
         while not storage.create(_run_key(number), sealed({"number": number, **new}), durable=True):
+            # By another one, or by itself: a request that was repeated because its answer was lost.
+            if list(storage.read_many([_run_key(number)])) == [sealed({"number": number, **new})]:
+                break
             number += 1
 
 

@@ -99,6 +99,27 @@ class Study:
             definition["changes"] = self.design.changes
         return definition
 
+    def enlarged(self, points: int) -> Study:
+        """Give the same with as many design points, if the design can grow and has fewer.
+
+        Parameters
+        ----------
+        points : int
+            As many as a larger design of this method has.
+
+        Returns
+        -------
+        Study
+            Its first points are those of this one.
+        """
+        size = EXTENDABLE.get(self.design.method)
+        if size is None or points <= self.points:
+            return self
+        # All but the base scenario are in proportion to the size.
+        count = self.design.settings[size] * (points - 1) // (self.points - 1)
+        design = make_design(self.design.method, self.design.settings | {size: count}, self.factors)
+        return replace(self, design=design)
+
     def table(self) -> pd.DataFrame:
         """List the design points.
 

@@ -15,6 +15,7 @@ from asmrisk.study.definition import Study, load_study
 if TYPE_CHECKING:
     from asmrisk.analysis.sensitivity.report import Sensitivity
     from asmrisk.engine.fill import Job
+    from asmrisk.results.spec import StoreSpec
     from asmrisk.results.storage import Place
 
 __all__ = ["sensitivity"]
@@ -84,7 +85,7 @@ def sensitivity(
 
     place = place_of(f"results/{stem}.zarr" if out is None else out)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
-    fill([_job(study, place)], chosen, Progress(sys.stderr if stream is None else stream, quiet=quiet))
+    fill([study_job(study, place)], chosen, Progress(sys.stderr if stream is None else stream, quiet=quiet))
 
     from asmrisk.analysis.sensitivity.report import analyze
 
@@ -93,7 +94,7 @@ def sensitivity(
     return analyze(study, held, source=str(place))
 
 
-def _job(study: Study, place: Place) -> Job:
+def study_job(study: Study, place: Place) -> Job:
     """Declare what computes and holds a study.
 
     Parameters
@@ -129,12 +130,22 @@ def _job(study: Study, place: Place) -> Job:
         # One block a design point, where it is not long: so more draws are further blocks.
         "block": {LEADING: 1, "draw": min(study.draws, block_length(study.draws * 8, arrays))},
     }
-    record = about(study.scenario) | {"study": json.loads(json.dumps(study.definition()))}
+    # How much is asked for is no part of it: that changes, and what is stored tells it.
+    stated = {name: each for name, each in definition["study"].items() if name != "changes"}
+    record = about(study.scenario) | {"study": stated}
     record["scenario"]["title"] = study.title
-    return Job(
-        place,
-        StoreSpec(definition, record, arrays),
-        values,
-        (study.points, study.draws),
-        StudySimulation.of(study),
-    )
+    spec = StoreSpec(definition, record, arrays)
+    simulation = StudySimulation.of(study.enlarged(_points_asked(place, spec)))
+    return Job(place, spec, values, (study.points, study.draws), simulation)
+
+
+def _points_asked(place: Place, spec: StoreSpec) -> int:
+    """Count the design points of the study that is there: more draws are computed of all of them."""
+    from asmrisk.results.reading import require_store
+    from asmrisk.results.store import asked_lengths
+
+    try:
+        storage, present = require_store(place)
+        return 0 if present.differences(spec) else asked_lengths(storage, present)[0]
+    except (InputError, OSError):  # There is none yet, or the run will say what is the matter with it.
+        return 0

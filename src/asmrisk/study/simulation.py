@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from asmrisk.errors import RunError
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.variables import Variable, coordinates, variables
 from asmrisk.study.outcomes import Outcome, outcome_draws
@@ -115,6 +116,10 @@ class StudySimulation:
     def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
         """Compute draws of a design point; see `asmrisk.engine.block_task.Simulation`."""
         point = block.start[0]
+        if point >= len(self._changes):
+            raise RunError(
+                f"design point {point} was asked for by another run of this study; run the same command again"
+            )
         scenario = point_scenario(self._base, self._changes[point])
         arrays = simulate_block(Model(scenario), block.first, block.count, slot)
         wanted = [Outcome(metric, labels) for metric, labels in self._outcomes]

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Tries scenarios/on_slurm.sh on a SLURM of this machine alone, made from Debian's packages slurm-wlm and munge:
 #
-#   bash tests/slurm_trial.sh [DRAWS]
+#   bash tests/engine/slurm_trial.sh [DRAWS]
 #
 # Three jobs are submitted one after the other with the same arguments. The first is told to end a while before
 # its time limit, the second is killed at its time limit, the third completes the run. Then every file is
@@ -9,7 +9,7 @@
 set -euo pipefail
 
 draws=${1:-20000}
-here=$(cd "$(dirname "$0")/.." && pwd)
+here=$(cd "$(dirname "$0")/../.." && pwd)
 
 for program in munged slurmctld slurmd sbatch openssl; do
   if ! PATH=$PATH:/usr/sbin command -v $program >/dev/null; then
