@@ -172,6 +172,17 @@ def test_runs_that_share_no_random_numbers_are_refused(base, other, words):
         compare(base, reformed(base, np.zeros(120), **titled(base, "B"), **other))
 
 
+def test_results_that_name_no_code_are_not_compared_with_those_that_do(base):
+    """A dataset that was opened by hand may be of any version."""
+    reform = reformed(base, np.zeros(120), **titled(base, "B"))
+    record = json.loads(base.attrs["provenance"])
+    del record["code"]
+    nameless = base.assign_attrs(provenance=json.dumps(record))
+    for pair in ((nameless, reform), (reform, nameless)):
+        with pytest.raises(InputError, match=r"other code .*\(unknown\).*same version"):
+            compare(*pair)
+
+
 def test_runs_of_one_title_are_told_apart(base, stores):
     text = compare(stores / "baseline.zarr", stores / "null_set.zarr", replay_draws=0).to_text()
     assert "null_set.zarr), compared with" in " ".join(text.split())

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +21,7 @@ import asmrisk
 from asmrisk.cli import commands
 from asmrisk.engine.run import run_job
 from asmrisk.errors import InputError, RunError
+from asmrisk.results.spec import sealed
 from asmrisk.results.store import Store
 from asmrisk.scenario import load_scenario
 
@@ -118,6 +123,100 @@ def test_nothing_is_touched(
     assert snapshot(bench) == before
 
 
+def test_a_service_that_no_url_names_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("obstore")
+    monkeypatch.chdir(tmp_path)
+    for endpoint in ("storage", "http://", "ftp://a", "http://a b", "http://a:b"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        for command in (["status", "s3://a-bucket/run.zarr"], [*RUN, "--out", "s3://a-bucket/run.zarr"]):
+            result = call(*command)
+            assert (result.exit_code, result.stdout) == (2, "")
+            assert result.stderr.startswith(f"asmrisk: AWS_ENDPOINT_URL is {endpoint!r}; it must be a URL")
+            assert len(result.stderr.splitlines()) == 1
+
+
+def test_long_values_of_another_run_are_not_shown_alike(bench: Path, tmp_path: Path) -> None:
+    rates = "0.12, 0.24, 0.29, 0.325, 0.355, 0.38, 0.405, 0.435, 0.47, 0.53, 0.71"
+    scenario = load_scenario(BASELINE, [FEW, f"population.mri_percentiles=[{rates}]"])
+    with pytest.raises(InputError, match=r"another scenario \(population.mri_percentiles\)"):
+        asmrisk.run(scenario, draws=2, out=bench / "run.zarr", quiet=True)
+
+
+@pytest.mark.parametrize("seed", [True, 1.0, "1", -1, 2**64])
+def test_seeds_that_are_none_are_refused(seed: Any, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="seed must be a whole number from 0 to"):
+        asmrisk.run(BASELINE, draws=1, seed=seed, out=tmp_path / "run.zarr", quiet=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_blocks_longer_than_the_run_are_said(tmp_path: Path) -> None:
+    """They are computed whole, which may take much longer than the draws asked for."""
+    scenario, said = load_scenario(BASELINE, [FEW]), io.StringIO()
+    asmrisk.run(scenario, draws=3, block_size=3, out=tmp_path / "whole.zarr", workers=1, stream=said)
+    assert "computed whole" not in said.getvalue()
+    asmrisk.run(scenario, draws=3, block_size=40, out=tmp_path / "long.zarr", workers=1, stream=said)
+    assert "blocks of 40 draws" in said.getvalue()
+    assert "more than the 3 draws asked for" in said.getvalue()
+
+
+#: What anybody may have written into a store, its seal renewed: the file, the place in it, what stands there.
+FORGED = [
+    ("runs/000000.json", ["lengths"], -1),
+    ("runs/000000.json", ["lengths"], []),
+    ("runs/000000.json", ["lengths"], [2, 2]),
+    ("runs/000000.json", ["lengths", 0], "x"),
+    ("runs/000000.json", ["lengths", 0], 0),
+    ("runs/000000.json", ["lengths", 0], 1e308),
+    ("runs/000000.json", ["lengths", 0], 10**30),
+    ("runs/000000.json", ["number"], [[]]),
+    ("runs/000000.json", ["number"], "\x1b[31m"),
+    ("runs/000000.json", ["software"], 0),
+    ("runs/000000.json", ["software", "asmrisk"], None),
+    ("runs/000000.json", ["environment"], None),
+    ("runs/000000.json", ["created"], 7),
+    ("commits/00000002.json", ["lengths"], "x"),
+    ("commits/00000002.json", ["lengths"], [10**30]),
+    ("commits/00000002.json", ["files"], []),
+    ("commits/00000002.json", ["files"], {}),
+    ("commits/00000002.json", ["files"], {"zarr.json": "{}"}),
+    ("commits/00000002.json", ["files", "zarr.json"], 0),
+    ("commits/00000002.json", ["files", "../outside.json"], "{}"),
+    ("store.json", ["definition", "scenario"], 0),
+    ("store.json", ["definition", "scenario", "policy"], []),
+    ("store.json", ["definition", "study"], 0),
+    ("store.json", ["definition", "code"], None),
+    ("store.json", ["definition", "block"], {"draw": 0}),
+    ("store.json", ["about", "scenario", "title"], ["x"]),
+]
+
+
+@pytest.mark.parametrize(("file", "place", "value"), FORGED, ids=str)
+def test_records_that_make_no_sense_are_damage(
+    file: str, place: list[Any], value: Any, bench: Path, tmp_path: Path
+) -> None:
+    """Whatever stands there, every command ends as with damage: by a message, or by repairing it."""
+    store = tmp_path / "store" / "run.zarr"
+    shutil.copytree(bench / "run.zarr", store)
+    path = store / ".asmrisk" / file
+    record = json.loads(path.read_bytes())
+    del record["seal"]
+    inside = record
+    for each in place[:-1]:
+        inside = inside[each]
+    inside[place[-1]] = value
+    path.write_bytes(sealed(record))
+    with contextlib.suppress(InputError):
+        assert not asmrisk.status(store, verify=True).complete
+    for look in (asmrisk.open_results, asmrisk.summarize):
+        with contextlib.suppress(InputError):
+            look(store, partial=True)
+    with contextlib.suppress(InputError):
+        asmrisk.replay(store, draw=1, out=tmp_path / "table.csv")
+    asmrisk.run(load_scenario(BASELINE, [FEW]), draws=2, out=store, workers=1, quiet=True)
+    assert asmrisk.status(store, verify=True).complete
+    assert {each.name for each in store.parent.iterdir()} == {"run.zarr"}
+
+
 def test_every_bad_row_has_its_line(bench: Path, tmp_path: Path) -> None:
     result = call("score", str(bench / "negative.csv"), "--out", str(tmp_path / "x.csv"))
     assert result.exit_code == 2
@@ -140,7 +239,7 @@ def test_every_bad_row_has_its_line(bench: Path, tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_written_leaves_the_old_one(
     code: int, error: type[Exception], bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk is a failure while working; on a read-only one the half-written file cannot be removed."""
+    """A full disk is a failure while working; on a read-only one no file can be made, and none removed."""
 
     def fail(*_: Any, **__: Any) -> None:
         raise OSError(code, os.strerror(code))
@@ -149,6 +248,12 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(
     out.write_text("old")
     monkeypatch.setattr(pd.DataFrame, "to_csv", fail)
     if code == errno.EROFS:
+        opened = Path.open
+        monkeypatch.setattr(
+            Path,
+            "open",
+            lambda path, mode="r", **how: (opened if mode[0] == "r" else fail)(path, mode, **how),
+        )
         monkeypatch.setattr(Path, "unlink", fail)
     with pytest.raises(error, match=f"scored.csv cannot be written: {os.strerror(code)}"):
         asmrisk.score(bench / "table.csv", out=out, notes=lambda text: None)

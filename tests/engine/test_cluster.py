@@ -148,7 +148,7 @@ class Unprepared:
 
 
 @pytest.mark.parametrize("blocks", [400, pytest.param(4_000, marks=pytest.mark.long)])
-def test_many_blocks_are_submitted_in_bounded_memory(blocks, tmp_path):
+def test_many_blocks_are_submitted_in_bounded_memory(blocks, cluster):
     """Client and scheduler hold a few blocks at a time, and neither grows by 40 MB.
 
     Half of that are logs, which dask keeps up to a length that 2,500 tasks reach.
@@ -162,19 +162,16 @@ def test_many_blocks_are_submitted_in_bounded_memory(blocks, tmp_path):
             most = max(most, taken - done)
             yield 0, Nothing(None, Unprepared()), Block((number,), (number * 5,), (5,))
 
-    with DaskCluster(tmp_path / "cluster") as cluster:
-        for _ in range(2):
-            cluster.ready_worker()
-        with executor(scheduler=cluster.file) as chosen:
-            # A first few import and warm up whatever there is.
-            for _ in chosen.compute(work(40), Progress(None)):
-                done += 1
-            watched = [psutil.Process(), psutil.Process(cluster.scheduler.pid)]
-            before = [each.memory_info().rss for each in watched]
-            progress = Progress(None)
-            for _ in chosen.compute(work(blocks), progress):
-                done += 1
-            grown = [each.memory_info().rss - was for each, was in zip(watched, before, strict=True)]
+    with executor(scheduler=cluster.file) as chosen:
+        # A first few import and warm up whatever there is.
+        for _ in chosen.compute(work(40), Progress(None)):
+            done += 1
+        watched = [psutil.Process(), psutil.Process(cluster.scheduler.pid)]
+        before = [each.memory_info().rss for each in watched]
+        progress = Progress(None)
+        for _ in chosen.compute(work(blocks), progress):
+            done += 1
+        grown = [each.memory_info().rss - was for each, was in zip(watched, before, strict=True)]
     assert (done, progress.done) == (blocks + 40, blocks * 5)
     assert most <= 8
     assert max(grown) < 40e6, grown
@@ -328,6 +325,7 @@ def test_a_worker_that_dies_has_its_block_done_again(attempts, tmp_path):
     small.assert_holds(tmp_path / "r.zarr", 30)
 
 
+@pytest.mark.long
 def test_a_block_that_kills_its_workers_ends_the_run(attempts, tmp_path):
     """Two deaths are allowed here and the third is not, with a nanny that starts the worker again."""
     place = tmp_path / "r.zarr"
@@ -372,19 +370,21 @@ def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
     assert not (tmp_path / "r.zarr").exists()
 
 
-def test_a_cluster_drops_the_work_of_a_run_that_is_interrupted_or_killed(cluster, tmp_path):
-    """The blocks of the ended runs would take two minutes."""
-    for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
-        place, sign = tmp_path / f"{number}.zarr", tmp_path / f"{number}"
-        slow = ("--size", 15, "--seconds", 4, "--sign", sign, "--scheduler", cluster.file)
-        process = start(place, 30, *slow, **PROGRAM)
-        until(sign.exists, "the first block")
-        process.send_signal(number)
-        assert finish(process)[0] == code
-        began = time.monotonic()
-        write(place, 30, scheduler=cluster.file)
-        assert time.monotonic() - began < 60
-        small.assert_holds(place, 30)
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGKILL, -9), pytest.param(signal.SIGINT, 130, marks=pytest.mark.long)]
+)
+def test_a_cluster_drops_the_work_of_a_run_that_is_interrupted_or_killed(number, code, cluster, tmp_path):
+    """The blocks of the ended run would take a minute."""
+    place, sign = tmp_path / "r.zarr", tmp_path / "begun"
+    slow = ("--size", 15, "--seconds", 4, "--sign", sign, "--scheduler", cluster.file)
+    process = start(place, 30, *slow, **PROGRAM)
+    until(sign.exists, "the first block")
+    process.send_signal(number)
+    assert finish(process)[0] == code
+    began = time.monotonic()
+    write(place, 30, scheduler=cluster.file)
+    assert time.monotonic() - began < 40
+    small.assert_holds(place, 30)
 
 
 # Who is listened to

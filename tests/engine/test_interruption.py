@@ -65,7 +65,8 @@ def test_a_first_run_that_is_interrupted_shows_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("number", "expected", "together"), [(signal.SIGINT, 130, True), (signal.SIGTERM, 143, False)]
+    ("number", "expected", "together"),
+    [(signal.SIGINT, 130, True), pytest.param(signal.SIGTERM, 143, False, marks=pytest.mark.long)],
 )
 def test_an_interrupted_run_leaves_no_worker_behind(number, expected, together, tmp_path):
     """A terminal sends Ctrl-C to all processes of the run, `kill` to the first one alone."""

@@ -39,12 +39,7 @@ FAULTS = (
 )
 
 #: The first trials of these are made whenever tests run, the others take minutes.
-ALWAYS = {
-    "a worker of a cluster": 1,
-    "the client of a cluster": 1,
-    "all processes of a run": 1,
-    "a run on threads": 3,
-}
+ALWAYS = {"a worker of a cluster": 1, "all processes of a run": 1, "a run on threads": 2}
 
 TRIALS = [
     pytest.param(fault, number, marks=[pytest.mark.long] * (number >= ALWAYS.get(fault, 0)))
@@ -134,7 +129,7 @@ def killed_at(number, place, draws):
     return finish(start(place, draws, *strike, module="tests.engine.small_run"))[0]
 
 
-@pytest.mark.parametrize("every", [60, pytest.param(5, marks=pytest.mark.long)])
+@pytest.mark.parametrize("every", [120, pytest.param(5, marks=pytest.mark.long)])
 def test_killed_at_any_operation_a_run_is_completed(every, tmp_path):
     with operations() as done:
         small.write(small.write(tmp_path / "counted.zarr", 7), 12)
@@ -200,7 +195,11 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-@pytest.mark.parametrize("options", [{"workers": 2}, {"workers": 2, "processes": True}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [{"workers": 2}, pytest.param({"workers": 2, "processes": True}, marks=pytest.mark.long)],
+    ids=str,
+)
 def test_a_disk_that_fills_up_loses_nothing(options, small_disk):
     """Thirty draws take some 2 MB: a file of whatever length takes 4 kB."""
     place = small_disk / "r.zarr"
