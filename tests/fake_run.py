@@ -14,10 +14,10 @@ import numpy as np
 
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
-from asmrisk.interruption import Interrupted
 from asmrisk.engine.progress import Progress
 from asmrisk.engine.run import run_job
 from asmrisk.errors import InputError, RunError
+from asmrisk.interruption import Interrupted
 from asmrisk.results.storage import place_of
 from asmrisk.scenario import scenario_from_dict
 
@@ -85,7 +85,8 @@ class Fake:
 
     def __call__(self, block, slot):
         self.calls.append((block.first, block.count))
-        values = {path: np.zeros((block.count, *shape), dtype) for path, (shape, dtype) in self.shapes.items()}
+        shapes = self.shapes.items()
+        values = {path: np.zeros((block.count, *shape), dtype) for path, (shape, dtype) in shapes}
         for index in range(block.count):
             if slot[1]:
                 break

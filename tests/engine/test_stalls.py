@@ -141,18 +141,18 @@ def prepare(place, kind, tmp_path):
         )
 
 
-def count_operations(place, kind, tmp_path):
-    """Count those of a run that nobody overtakes; once for each kind."""
-    if (type(place), kind) not in _COUNTS:
-        counted = place.beside("counted")
-        prepare(counted, kind, tmp_path)
+def operations_of(place, kind, tmp_path):
+    """List those of a run that nobody overtakes; once for each kind."""
+    if (type(place), kind) not in _OPERATIONS:
+        alone = place.beside("alone")
+        prepare(alone, kind, tmp_path)
         with operations() as done:
-            small.write(counted.path, FEW)
-        _COUNTS[type(place), kind] = len(done)
-    return _COUNTS[type(place), kind]
+            small.write(alone.path, FEW)
+        _OPERATIONS[type(place), kind] = done
+    return _OPERATIONS[type(place), kind]
 
 
-_COUNTS = {}
+_OPERATIONS = {}
 
 
 # What is there afterwards
@@ -265,12 +265,15 @@ def trials(ordinary, storage):
 
 
 @pytest.mark.parametrize(("place", "trial"), trials(6, "folder") + trials(3, "objects"), indirect=["place"])
-def test_a_process_that_is_stopped_and_overtaken_changes_nothing_when_it_goes_on(place, trial, tmp_path):
+def test_a_process_that_is_stopped_and_overtaken_changes_nothing_when_it_goes_on(
+    place, trial, tmp_path, record_property
+):
     kind, turn = KINDS[trial % 3], trial // 3
     # The ten trials of a kind share the moments of a run among them, each at random in its tenth.
     tenth = (5 + 3 * (turn + trial % 3)) % 10
     moment = (tenth + random.Random(trial).random()) / 10
-    number = 1 + int(moment * count_operations(place, kind, tmp_path))
+    listed = operations_of(place, kind, tmp_path)
+    number = 1 + int(moment * len(listed))
     prepare(place, kind, tmp_path)
     stop = ("--workers", 1 + turn % 2, "--signal", "SIGSTOP", "--operation", number)
     process = start(place.path, FEW, *stop, module="tests.engine.small_run")
@@ -279,6 +282,9 @@ def test_a_process_that_is_stopped_and_overtaken_changes_nothing_when_it_goes_on
         until(lambda: state.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE), "the stop")
         assert state.status() == psutil.STATUS_STOPPED, finish(process)
         overtaking = Overtaking(place)
+        # For the report of a test run.
+        record_property("before", f"{number} of {len(listed)}: {listed[number - 1]}")
+        record_property("waited", overtaking.waited)
         os.kill(process.pid, signal.SIGCONT)
         shown = []
         while process.poll() is None:
@@ -309,7 +315,7 @@ def test_a_process_that_is_stopped_and_overtaken_changes_nothing_when_it_goes_on
     indirect=["place"],
 )
 def test_at_whatever_operation_a_writer_stands_still_nothing_is_changed(place, every, kind, tmp_path):
-    total = count_operations(place, kind, tmp_path)
+    total = len(operations_of(place, kind, tmp_path))
     assert total > 60
     for number in range(random.Random(kind).randint(1, every), total + 1, every):
         here = place.beside(f"{number}")
