@@ -142,6 +142,19 @@ class Held:
         return ask()
 
 
+class Between:
+    """Does something before the requests with certain numbers."""
+
+    def __init__(self, actions):
+        self.actions, self.count = actions, 0
+
+    def __call__(self, ask):
+        self.count += 1
+        if self.count in self.actions:
+            self.actions[self.count]()
+        return ask()
+
+
 class Cut:
     """Lets requests pass up to the one with a number; that and all further ones fail.
 
