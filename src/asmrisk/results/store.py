@@ -458,9 +458,6 @@ class Store:
                     "while the run was going on, or another run has asked for them; run the same command "
                     "again to compute them"
                 )
-            self.writer.require_store()
-            if self._is_shown():  # Nothing to change, as on a disk that can only be read.
-                return
             with contextlib.suppress(_OvertakenError), self.storage.changing(self._say) as change:
                 self.writer.require_store()
                 self._show(change)
