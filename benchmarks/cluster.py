@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from asmrisk.engine.block_task import BlockTask
 from asmrisk.engine.executors import executor
 from asmrisk.engine.progress import Progress
 from asmrisk.engine.run import run_job
@@ -31,23 +30,18 @@ LENGTH = 512
 
 
 class Nothing:
-    """A simulation that does nothing, and a writer: what is left of a block is handing it out."""
+    """A task, and its simulation, that do nothing: what is left of a block is handing it out."""
 
     uses_kernels = False
+
+    @property
+    def simulation(self):
+        return self
 
     def prepare(self):
         return ()
 
     def __call__(self, block, slot):
-        return {}
-
-    def require_store(self):
-        pass
-
-    def is_finished(self, block):
-        return False
-
-    def write(self, block, values):
         pass
 
 
@@ -78,7 +72,7 @@ def writing(scenario, values, folder, blocks=8):
 
 def seconds_of_task(tasks=600):
     """Processor time of client and scheduler, here one process, for a block that workers do in no time."""
-    task = BlockTask(Nothing(), Nothing())
+    task = Nothing()
     with executor(workers=2, processes=True) as cluster:
         for count in (50, tasks):
             work = ((0, task, Block((n,), (n * LENGTH,), (LENGTH,))) for n in range(count))

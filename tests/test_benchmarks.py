@@ -233,6 +233,19 @@ def test_draw_kernel_meets_its_target() -> None:
     assert benchmark.track_nanoseconds_per_clinician_year() <= draw.TARGET_NANOSECONDS
 
 
+def test_the_parts_of_a_cluster_are_measured(tmp_path: Path) -> None:
+    cluster = _import("cluster")
+    scenario = scenario_from_dict({"population": {"clinicians": 200.0}})
+    seconds, values = cluster.seconds_of_draw(scenario, draws=2)
+    assert seconds > 0.0
+    seconds, size, files = cluster.writing(scenario, values, tmp_path, blocks=2)
+    assert seconds > 0.0
+    # A file for each variable and for the numbers of the draws in both groups, and the block's entry.
+    assert files == len(values) + 3
+    assert size > sum(array.nbytes for array in values.values()) / 10
+    assert cluster.seconds_of_task(tasks=4) > 0.0
+
+
 class TestCompare:
     """The command that compares the working tree with a commit."""
 

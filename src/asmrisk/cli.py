@@ -283,6 +283,10 @@ def run(
         checked = validate(*scenarios, overrides=overrides)
 
     with _importing():
+        # All that a run needs, at once.
+        import asmrisk.engine.fill
+        import asmrisk.results.layout
+        import asmrisk.simulation.scenario_simulation  # noqa: F401
         from asmrisk.analysis import summarize
         from asmrisk.engine.run import run
 

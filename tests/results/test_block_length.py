@@ -61,8 +61,9 @@ def test_larger_draws_never_make_longer_blocks(draws, numbers, more):
 @given(DRAWS)
 def test_files_stay_few(draws):
     blocks = -(-draws // block_length(draws, arrays_of(1000)))
-    # No more than it takes with the longest blocks, but for the least number of blocks.
-    assert blocks <= max(8, -(-draws // 512)) + 2
+    # The longest block of which there are still eight, where there are eight draws: 21 draws make 11 files.
+    longest = min(512, max(1, (draws - 1) // 7))
+    assert blocks <= max(-(-draws // longest), -(-draws // 512) + 1)
 
 
 @pytest.mark.parametrize(("draws", "files"), [(100_000, 200), (1_000, 10), (10_000, 25)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -42,17 +43,18 @@ class CheckedStore(WrapperStore):
         if not name.startswith("c."):
             return None
         place = self._storage.place
+        data: bytes | None
         try:
-            self._storage.require_inside(key)
-            data = await super().get(key, prototype)
-        except Exception as error:  # The operating system's, or what a client of object storage raises.
-            reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-            raise RunError(f"{place}/{key} cannot be read ({reason})") from None
+            data = await asyncio.to_thread(self._storage.read, key)
+        except FileNotFoundError:
+            data = None
+        except OSError as error:
+            raise RunError(f"{place}/{key} cannot be read ({error.strerror or error})") from None
         wanted = self._digests.get(key)
-        if data is None or digest_of_bytes(data.to_bytes()) != wanted:
+        if data is None or digest_of_bytes(data) != wanted:
             what = "is missing" if data is None else "is damaged" if wanted else "is not finished"
             raise RunError(
                 f"{place}/{key} {what}. `asmrisk status --verify {place}` lists what else is, and the "
                 "command that wrote it, given again, repairs it."
             )
-        return data
+        return prototype.buffer.from_bytes(data)

@@ -69,9 +69,6 @@ class Bucket:
     def _any_at(self, prefix: str | None) -> bool:
         return self._ask(lambda store: any(obstore.list(store, prefix=prefix, chunk_size=1)))
 
-    def require_inside(self, key: str) -> None:
-        pass
-
     def read(self, key: str) -> bytes:
         return self._get(key)[0]
 

@@ -195,11 +195,6 @@ class Folder:
         os.close(descriptor)
         raise OSError(errno.EINVAL, f"{self.place / key} is no file; remove it")
 
-    def require_inside(self, key: str) -> None:
-        """Refuse what is no file, or is reached through a link."""
-        with contextlib.suppress(FileNotFoundError):
-            os.close(self._open_file(key))
-
     def read(self, key: str) -> bytes:
         """Give the bytes of a file; FileNotFoundError if there is none."""
         with os.fdopen(self._open_file(key), "rb") as file:
