@@ -316,7 +316,7 @@ def block_length(draws: int, arrays: Mapping[str, ArraySpec]) -> int:
     Examples
     --------
     >>> [block_length(draws, {}) for draws in (5, 100, 1_000, 5_000, 100_000)]
-    [1, 12, 125, 500, 511]
+    [1, 13, 125, 500, 511]
     """
     most = min(_MOST_DRAWS, max(1, _MOST_BYTES // max(1, bytes_per_draw(arrays))))
     blocks = max(_FEWEST_BLOCKS, -(-draws // most))
