@@ -351,7 +351,6 @@ def test_more_draws_and_more_samples_at_once(store: Store, begun: Path, fresh: F
         assert_same_report(run(begun, store.place, draws=12, samples=8), whole)
 
 
-@PLACES
 def test_less_than_the_store_holds_is_analyzed_without_computing(
     tmp_path: Path, store: Store, fresh: Fresh
 ) -> None:

@@ -212,7 +212,7 @@ def test_commits_of_which_one_is_held_at_any_request_never_make_a_store_shorter(
     assert number > 30
 
 
-@pytest.mark.parametrize("trials", [25, pytest.param(4000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("trials", [25, pytest.param(1000, marks=pytest.mark.long)])
 def test_commits_that_are_each_held_once_never_make_a_store_shorter(trials):
     numbers = random.Random(11)
     for trial in range(trials):
