@@ -67,11 +67,13 @@ def blocks_written(place):
 
 def kill(process):
     """Kill a process and all that it has started, at once."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        family = psutil.Process(process.pid)
-        for each in [family, *family.children(recursive=True)]:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
+    # The number of one that has ended may be another's by now.
+    if process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = psutil.Process(process.pid)
+            for each in [family, *family.children(recursive=True)]:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.kill()
     process.wait(timeout=PATIENCE)
 
 
