@@ -308,7 +308,6 @@ def test_a_process_that_is_stopped_and_overtaken_changes_nothing_when_it_goes_on
     ("place", "every"),
     [
         ("folder", 80),
-        ("objects", 160),
         pytest.param("folder", 1, marks=pytest.mark.long),
         pytest.param("objects", 1, marks=pytest.mark.long),
     ],
@@ -357,7 +356,6 @@ def extend(place):
     ("place", "every"),
     [
         ("folder", 10),
-        ("objects", 30),
         pytest.param("folder", 1, marks=pytest.mark.long),
         pytest.param("objects", 1, marks=pytest.mark.long),
     ],
