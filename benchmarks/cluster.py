@@ -19,7 +19,7 @@ from asmrisk.engine.progress import Progress
 from asmrisk.engine.run import run_job
 from asmrisk.results.spec import Block
 from asmrisk.results.store import Store
-from asmrisk.scenario import load_scenario
+from asmrisk.scenario.scenario import load_scenario
 from asmrisk.simulation.model import Model, simulate_block
 
 BASELINE = Path(__file__).resolve().parents[1] / "scenarios" / "baseline.toml"

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asmrisk.jit import inner, kernel
+from asmrisk.numerics.jit import inner, kernel
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG
+from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.draw import Workspace, simulate_draws
 from asmrisk.simulation.keys import (
     BLOCK_CASES,
@@ -32,7 +33,6 @@ from asmrisk.simulation.model import Model
 from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, STRIP, YEARS
 from asmrisk.simulation.record import make_record
 from asmrisk.simulation.state import LANES, PLACES
-from asmrisk.simulation.strips import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.variates import binomial_strip, poisson_strip
 
 __all__ = ["Plan", "draw_floor", "make_floor", "make_plan"]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from asmrisk.scenario import load_scenario
+from asmrisk.scenario.scenario import load_scenario
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
+from asmrisk.engine.interruption import Interrupted
 from asmrisk.engine.progress import Progress
 from asmrisk.engine.run import run_job
 from asmrisk.errors import InputError, RunError
-from asmrisk.interruption import Interrupted
 from asmrisk.results.storage import place_of
-from asmrisk.scenario import scenario_from_dict
+from asmrisk.scenario.scenario import scenario_from_dict
 
 #: In the place of the code's identity: stores stay readable while sources are edited.
 CODE = "0123456789abcdef"

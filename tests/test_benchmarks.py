@@ -21,7 +21,7 @@ from asv_runner._aux import update_sys_path
 from asv_runner.discovery import disc_benchmarks
 from scipy import stats
 
-from asmrisk.scenario import scenario_from_dict
+from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"

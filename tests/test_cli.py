@@ -25,9 +25,9 @@ from click.testing import CliRunner, Result
 import asmrisk
 from asmrisk.cli import commands
 from asmrisk.errors import InputError, RunError
-from asmrisk.parameters import BASES
-from asmrisk.policy_listing import policy
-from asmrisk.scenario import PARAMETERS, scenario_from_dict
+from asmrisk.parameters.parameter import BASES
+from asmrisk.scenario.listing import policy
+from asmrisk.scenario.scenario import PARAMETERS, scenario_from_dict
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 BASELINE = str(SCENARIOS / "baseline.toml")
@@ -72,7 +72,7 @@ def test_the_public_names_resolve() -> None:
 
 
 def test_a_module_does_not_hide_the_function_of_its_name() -> None:
-    code = "import asmrisk, asmrisk.scoring; assert callable(asmrisk.score), asmrisk.score"
+    code = "import asmrisk, asmrisk.analysis.scoring; assert callable(asmrisk.score), asmrisk.score"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
@@ -222,14 +222,14 @@ def test_failures_end_in_one_message(
         raise failure
 
     monkeypatch.delenv("ASMRISK_TRACEBACK", raising=False)
-    monkeypatch.setattr("asmrisk.scenario.validate", fail)
+    monkeypatch.setattr("asmrisk.scenario.scenario.validate", fail)
     result = call("validate", BASELINE)
     assert (result.exit_code, result.stdout, result.stderr) == (status, "", message)
 
 
 def test_a_traceback_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASMRISK_TRACEBACK", "1")
-    monkeypatch.setattr("asmrisk.scenario.validate", lambda *_: 1 / 0)
+    monkeypatch.setattr("asmrisk.scenario.scenario.validate", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         call("validate", BASELINE)
 
@@ -240,7 +240,7 @@ def test_warnings_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
         warnings.warn("the cache cannot be written", RuntimeWarning, stacklevel=1)
         return [SimpleNamespace(title="T") for _ in paths]
 
-    monkeypatch.setattr("asmrisk.scenario.validate", warn)
+    monkeypatch.setattr("asmrisk.scenario.scenario.validate", warn)
     result = call("validate", BASELINE)
     assert (result.exit_code, result.stderr) == (0, "asmrisk: note: the cache cannot be written\n")
 
@@ -251,11 +251,11 @@ def test_a_signal_ends_a_command(number: int, status: int) -> None:
     import signal, sys, time
     # A shell lets what it starts in the background ignore the first of them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    import asmrisk.cli, asmrisk.scenario
+    import asmrisk.cli, asmrisk.scenario.scenario
     def wait(*_):
         print("ready", flush=True)
         time.sleep(60)
-    asmrisk.scenario.validate = wait
+    asmrisk.scenario.scenario.validate = wait
     sys.argv = ["asmrisk", "validate", "x.toml"]
     asmrisk.cli.main()
     """
@@ -304,11 +304,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
         "asmrisk.engine.run.run": Path("results/x.zarr"),
         "asmrisk.simulation.compilation.warmup": None,
         "asmrisk.simulation.replay.replay": Path("x.csv"),
-        "asmrisk.analysis.summarize": summary,
+        "asmrisk.analysis.summary.summarize": summary,
         "asmrisk.results.status.status": "complete",
     }.items():
         monkeypatch.setattr(place, recorder(place.rpartition(".")[2], result))
-    monkeypatch.setattr(import_module("asmrisk.scoring"), "score", recorder("score", None))
+    monkeypatch.setattr(import_module("asmrisk.analysis.scoring"), "score", recorder("score", None))
     return made
 
 
@@ -491,7 +491,7 @@ def test_what_is_uncertain_is_listed_as_such() -> None:
 
 
 def test_every_section_of_the_declarations_feeds_a_result() -> None:
-    from asmrisk.policy_listing import _RESULTS
+    from asmrisk.scenario.listing import _RESULTS
 
     inputs = {each for names in _RESULTS.values() for each in names}
     for name, parameter in PARAMETERS.items():
@@ -502,11 +502,12 @@ def test_every_section_of_the_declarations_feeds_a_result() -> None:
 
 def test_public_functions_are_not_hidden_by_modules_of_their_name() -> None:
     program = (
-        "import asmrisk.analysis, importlib, pkgutil\n"
-        "for each in pkgutil.walk_packages(asmrisk.analysis.__path__, 'asmrisk.analysis.'):\n"
-        "    importlib.import_module(each.name)\n"
-        "names = [name for name in asmrisk.analysis.__all__ if name[0].islower()]\n"
-        "print([name for name in names if not callable(getattr(asmrisk.analysis, name))])\n"
+        "import asmrisk, importlib, pkgutil\n"
+        "for each in pkgutil.walk_packages(asmrisk.__path__, 'asmrisk.'):\n"
+        "    if each.name != 'asmrisk.__main__':\n"
+        "        importlib.import_module(each.name)\n"
+        "names = [name for name in asmrisk.__all__ if not name.startswith('_')]\n"
+        "print([name for name in names if not callable(getattr(asmrisk, name))])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -20,11 +20,11 @@ import xarray as xr
 from scipy.stats import kstest
 
 import asmrisk
-from asmrisk.clinician_arrays import observed_of
-from asmrisk.clinician_table import write_clinicians
+from asmrisk.clinician_tables.arrays import observed_of
+from asmrisk.clinician_tables.table import write_clinicians
 from asmrisk.rule.cohort import make_environment, make_scored, make_scratch
 from asmrisk.rule.payment import adjust
-from asmrisk.scenario import load_scenario, scenario_from_dict
+from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
 
@@ -377,7 +377,7 @@ def test_every_seed_and_every_draw_is_another_world(tiny, load, whole):
 
 PROGRAM = """
 import sys, numpy
-from asmrisk.scenario import load_scenario
+from asmrisk.scenario.scenario import load_scenario
 from asmrisk.simulation.model import Model, simulate_block
 scenario = load_scenario(sys.argv[1], overrides=sys.argv[3:])
 numpy.savez(sys.argv[2], **simulate_block(Model(scenario), 5, 3))

@@ -15,14 +15,20 @@ import click
 import pytest
 
 import asmrisk
-from asmrisk.analysis import METRICS
+from asmrisk.analysis.metrics import METRICS
 from asmrisk.cli import commands
-from asmrisk.clinician_table import CLINICIAN_COLUMNS, SCORE_COLUMNS, Column, measure_columns, points_column
+from asmrisk.clinician_tables.table import (
+    CLINICIAN_COLUMNS,
+    SCORE_COLUMNS,
+    Column,
+    measure_columns,
+    points_column,
+)
 from asmrisk.population.roster import REQUIRED
 from asmrisk.rule.definitions import measures_of
-from asmrisk.scenario import load_scenario, scenario_from_dict
+from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.variables import variables
-from asmrisk.study import load_study
+from asmrisk.studies.study import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"

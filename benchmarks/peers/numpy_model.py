@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from asmrisk.parameters import Values
-from asmrisk.population.inputs import behavior_records, population_records
+from asmrisk.parameters.parameter import Values
+from asmrisk.population.records import behavior_records, population_records
 from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.policy import policy_records
-from asmrisk.scenario import scenario_from_dict
+from asmrisk.scenario.scenario import scenario_from_dict
 
 __all__ = ["QUANTILES", "VARIABLES", "simulate"]
 

@@ -6,9 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from asmrisk.clinician_table import write_clinicians
+from asmrisk.clinician_tables.table import write_clinicians
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
-from asmrisk.scenario import Scenario, scenario_from_dict
+from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
 from suite.workload import SIZES, Benchmark, baseline, ratio

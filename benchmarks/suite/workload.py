@@ -12,7 +12,7 @@ import numpy as np
 from machine import note_if_busy
 
 from asmrisk.rule.definitions import COHORTS
-from asmrisk.scenario import Scenario, scenario_from_dict
+from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.draw import Workspace, simulate_draws
 from asmrisk.simulation.model import BOTH, Model
 from asmrisk.simulation.participation import YEARS

@@ -9,24 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from asmrisk.analysis import (
-        clinicians,
-        compare,
-        convergence,
-        exceedance,
-        run_to_precision,
-        summarize,
-    )
+    from asmrisk.analysis.clinician_risk import clinicians
+    from asmrisk.analysis.comparison import compare
+    from asmrisk.analysis.convergence_table import convergence
+    from asmrisk.analysis.exceedance_curve import exceedance
+    from asmrisk.analysis.precision import run_to_precision
+    from asmrisk.analysis.scoring import score
+    from asmrisk.analysis.summary import summarize
     from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
-    from asmrisk.policy_listing import policy
     from asmrisk.results.reading import open_results
     from asmrisk.results.status import status
-    from asmrisk.scenario import Scenario, load_scenario, validate
-    from asmrisk.scoring import score
+    from asmrisk.scenario.listing import policy
+    from asmrisk.scenario.scenario import Scenario, load_scenario, validate
     from asmrisk.simulation.compilation import warmup
     from asmrisk.simulation.replay import replay
-    from asmrisk.study import sensitivity
+    from asmrisk.studies.running import sensitivity
 
     __version__: str
 
@@ -56,22 +54,22 @@ __all__ = [
 _HOMES = {
     "InputError": "errors",
     "RunError": "errors",
-    "Scenario": "scenario",
-    "clinicians": "analysis",
-    "compare": "analysis",
-    "convergence": "analysis",
-    "exceedance": "analysis",
-    "load_scenario": "scenario",
+    "Scenario": "scenario.scenario",
+    "clinicians": "analysis.clinician_risk",
+    "compare": "analysis.comparison",
+    "convergence": "analysis.convergence_table",
+    "exceedance": "analysis.exceedance_curve",
+    "load_scenario": "scenario.scenario",
     "open_results": "results.reading",
-    "policy": "policy_listing",
+    "policy": "scenario.listing",
     "replay": "simulation.replay",
     "run": "engine.run",
-    "run_to_precision": "analysis",
-    "score": "scoring",
-    "sensitivity": "study",
+    "run_to_precision": "analysis.precision",
+    "score": "analysis.scoring",
+    "sensitivity": "studies.running",
     "status": "results.status",
-    "summarize": "analysis",
-    "validate": "scenario",
+    "summarize": "analysis.summary",
+    "validate": "scenario.scenario",
     "warmup": "simulation.compilation",
 }
 

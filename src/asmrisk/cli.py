@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from asmrisk.engine.interruption import interruptible
 from asmrisk.errors import InputError, RunError
-from asmrisk.interruption import interruptible
 
 if TYPE_CHECKING:
     from asmrisk.results.storage import Place
-    from asmrisk.scenario import Scenario
+    from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["commands", "main"]
 
@@ -41,7 +41,7 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            from asmrisk.parameters import nearest
+            from asmrisk.parameters.parameter import nearest
 
             best = nearest(args[0], self.commands)
             hint = f"did you mean {best}?" if best else f"the commands are {', '.join(self.commands)}."
@@ -275,7 +275,7 @@ def run(
     store each.
     """
     with _importing():
-        from asmrisk.scenario import load_scenario, validate
+        from asmrisk.scenario.scenario import load_scenario, validate
 
     if len(scenarios) == 1:
         checked = [load_scenario(scenarios[0], overrides)]
@@ -287,7 +287,7 @@ def run(
         import asmrisk.engine.fill
         import asmrisk.results.layout
         import asmrisk.simulation.scenario_simulation  # noqa: F401
-        from asmrisk.analysis import summarize
+        from asmrisk.analysis.summary import summarize
         from asmrisk.engine.run import run
 
     options: dict[str, Any] = {
@@ -310,7 +310,8 @@ def run(
 
 def _run_to_precision(scenario: Scenario, targets: Sequence[str], **options: Any) -> None:
     """Run until the standard errors asked for are reached; if they are not, fail after the summary."""
-    from asmrisk.analysis import run_to_precision, summarize
+    from asmrisk.analysis.precision import run_to_precision
+    from asmrisk.analysis.summary import summarize
 
     precision = run_to_precision(scenario, targets, **options)
     click.echo(summarize(precision.path).to_text())
@@ -351,12 +352,12 @@ def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: P
     TABLE is CSV or Parquet, one row for each observed clinician and performance year; everybody in it is
     ranked against the others of the cohort and year.
     """
-    from asmrisk.scenario import load_scenario, scenario_from_dict
+    from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 
     checked = scenario_from_dict({}, overrides) if scenario is None else load_scenario(scenario, overrides)
 
     with _importing():
-        from asmrisk.scoring import score
+        from asmrisk.analysis.scoring import score
 
     score(table, scenario=checked, out=out)
     click.echo(f"Scores: {out}")
@@ -418,12 +419,16 @@ def summarize(
         chosen["tail"] = _probabilities(tail)
     if converging and exceeding:
         raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
-    name = "convergence" if converging else "exceedance_curves" if exceeding else "summarize"
     with _importing():
-        from asmrisk import analysis
+        from asmrisk.analysis.convergence_table import convergence
+        from asmrisk.analysis.exceedance_report import exceedance_curves
+        from asmrisk.analysis.summary import summarize
 
-        tabulate = getattr(analysis, name)
-    _write(tabulate(results, **chosen), layout)
+    if converging:
+        report: Any = convergence(results, **chosen)
+    else:
+        report = (exceedance_curves if exceeding else summarize)(results, **chosen)
+    _write(report, layout)
 
 
 @commands.command(epilog=_example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
@@ -456,7 +461,7 @@ def compare(
     differences are known far better than either figure, and a reform that changes nothing differs by 0.
     """
     with _importing():
-        from asmrisk.analysis import compare
+        from asmrisk.analysis.comparison import compare
 
     if layout == "csv" and replay_draws is None:
         replay_draws = 0  # Who gains and who loses is not in the CSV table.
@@ -525,7 +530,8 @@ def sensitivity(
     draws, samples or trajectories can be asked for later.
     """
     with _importing():
-        from asmrisk.study import load_study, sensitivity
+        from asmrisk.studies.running import sensitivity
+        from asmrisk.studies.study import load_study
 
     checked = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)
     if listed:
@@ -541,7 +547,7 @@ def validate(scenarios: tuple[Path, ...]) -> None:
 
     Everything that is wrong is listed at once, with file and line.
     """
-    from asmrisk.scenario import validate
+    from asmrisk.scenario.scenario import validate
 
     for path, scenario in zip(scenarios, validate(*scenarios), strict=True):
         click.echo(f"{path}: valid ({scenario.title})")
@@ -563,8 +569,8 @@ def policy(scenario: Path | None, overrides: tuple[str, ...], layout: str) -> No
 
     With SCENARIO, show what differs from the final rule and which results rest on assumed values.
     """
-    from asmrisk.policy_listing import policy
-    from asmrisk.scenario import load_scenario, scenario_from_dict
+    from asmrisk.scenario.listing import policy
+    from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 
     checked = None
     if scenario is not None or overrides:

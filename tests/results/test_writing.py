@@ -16,7 +16,7 @@ import zarr
 import asmrisk
 from asmrisk.errors import InputError, RunError
 from asmrisk.results import provenance
-from asmrisk.scenario import scenario_from_dict
+from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation import variables as schema
 from tests import fake_run
 from tests.fake_run import scenario

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from asmrisk.errors import InputError
-from asmrisk.parameters import nearest
+from asmrisk.parameters.parameter import nearest
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES_OF
 
 __all__ = ["BY", "METRICS", "Metric", "check_by", "check_metric", "metric_draws"]

@@ -23,7 +23,7 @@ from asmrisk.results.storage import Place
 if TYPE_CHECKING:
     import xarray as xr
 
-    from asmrisk.scenario import Scenario
+    from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["CAP", "FIRST", "Precision", "Target", "check_targets", "checkpoints", "run_to_precision"]
 

@@ -14,7 +14,7 @@ from asmrisk.analysis.estimates import mean
 from asmrisk.rule.definitions import PRACTICE_SIZES, SMALL_PRACTICE, SPECIALTIES
 
 if TYPE_CHECKING:
-    from asmrisk.scenario import Scenario
+    from asmrisk.scenario.scenario import Scenario
     from asmrisk.simulation.model import Model
 
 __all__ = ["GAINS", "LEAST_CHANGE", "STATES", "who_changes"]

@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.code_identity import code_identity
 from asmrisk.engine.block_task import ATTEMPTS, BlockError, BlockTask
 from asmrisk.engine.executors import Work
 from asmrisk.engine.fill import ExecutorError, prepare
+from asmrisk.engine.interruption import deferred
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
-from asmrisk.interruption import deferred
+from asmrisk.numerics.code_identity import code_identity
 from asmrisk.results.spec import Block
 
 __all__ = ["Cluster", "local_cluster", "remote_cluster"]
@@ -62,7 +62,7 @@ class RefusedError(Exception):
 def fingerprint() -> dict[str, str]:
     """Give the versions of everything that takes part in making numbers, by name."""
     packages = {name: version(name) for name in ("asmrisk", "numba", "llvmlite", "numpy", "scipy")}
-    code = code_identity("asmrisk.simulation.scenario_simulation", "asmrisk.study.simulation")
+    code = code_identity("asmrisk.simulation.scenario_simulation", "asmrisk.studies.simulation")
     return {"code": code, "Python": platform.python_version(), **packages}
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from asmrisk.engine.block_task import BlockError, BlockTask, Simulation
+from asmrisk.engine.interruption import Interrupted, interruptible
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import RunError
-from asmrisk.interruption import Interrupted, interruptible
 from asmrisk.results.spec import Block, StoreSpec
 from asmrisk.results.storage import Place
 from asmrisk.results.store import Store

@@ -18,7 +18,7 @@ from asmrisk.results.storage import Place, place_of
 if TYPE_CHECKING:
     from asmrisk.engine.fill import Job
     from asmrisk.results.store import Store
-    from asmrisk.scenario import Scenario
+    from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["run"]
 
@@ -145,7 +145,7 @@ def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -
 def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None) -> Scenario:
     """Load a scenario if need be, and give it with its seed."""
     if isinstance(scenario, (str, os.PathLike)):
-        from asmrisk.scenario import load_scenario
+        from asmrisk.scenario.scenario import load_scenario
 
         scenario = load_scenario(scenario)
     if seed is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from asmrisk.parameters import FIRST_YEAR, LAST_YEAR, Parameter, Values, number, table
+from asmrisk.parameters.parameter import FIRST_YEAR, LAST_YEAR, Parameter, Values, number, table
 from asmrisk.rule.definitions import COHORTS
 
 __all__ = ["BEHAVIOR", "BEHAVIOR_DTYPE", "NOT_PUBLIC", "behavior_records", "declarer"]

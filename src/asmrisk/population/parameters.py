@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from asmrisk.parameters import Parameters, integer, number, numbers, table
+from asmrisk.parameters.parameter import Parameters, integer, number, numbers, table
 from asmrisk.population import tables
 from asmrisk.population.behavior import BEHAVIOR, NOT_PUBLIC, declarer
 from asmrisk.rule.definitions import COHORTS, MEASURES, PRACTICE_SIZES, SPECIALTIES, SPECIALTIES_OF

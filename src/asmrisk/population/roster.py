@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asmrisk.clinician_checks import KnownYears
-from asmrisk.clinician_table import read_clinicians, to_stderr
+from asmrisk.clinician_tables.checks import KnownYears
+from asmrisk.clinician_tables.table import read_clinicians, to_stderr
 from asmrisk.errors import InputError
 from asmrisk.rule.definitions import (
     COHORTS,
@@ -154,9 +154,9 @@ def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_
     Raises
     ------
     InputError
-        Naming every problem with its line or row (the first fifty): as `asmrisk.clinician_table` says, a year
-        outside `YEARS`, a clinician twice in a year, or with another cohort, specialty or practice size from
-        year to year.
+        Naming every problem with its line or row (the first fifty): as `asmrisk.clinician_tables.table` says,
+        a year outside `YEARS`, a clinician twice in a year, or with another cohort, specialty or practice
+        size from year to year.
     """
     path = Path(path)
     try:

@@ -22,7 +22,7 @@ from asmrisk.results.spec import StoreSpec, canonical
 from asmrisk.rule.definitions import COHORTS
 
 if TYPE_CHECKING:
-    from asmrisk.scenario import Scenario
+    from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["about", "about_in", "circumstances", "provenance"]
 
@@ -66,7 +66,7 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
 
     To what `about` and the `circumstances` of the first run say it adds ``identity``, ``code``, ``block``,
     ``seed`` and ``uncertainty``; to ``scenario`` its ``identity`` and its ``definition``, as
-    `asmrisk.scenario.scenario_from_dict` reads it; and further runs as ``continued``.
+    `asmrisk.scenario.scenario.scenario_from_dict` reads it; and further runs as ``continued``.
     """
     scenario = spec.definition["scenario"]
     definition = spec.about["scenario"] | scenario | {"run": {"seed": spec.definition["seed"]}}

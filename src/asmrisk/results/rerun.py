@@ -9,7 +9,7 @@ from typing import NamedTuple
 from asmrisk.errors import InputError
 from asmrisk.results.reading import readable, require_store
 from asmrisk.results.store import asked_lengths, read_commit
-from asmrisk.scenario import Scenario, scenario_from_dict
+from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.scenario_simulation import run_code
 
 __all__ = ["StoredRun", "stored_run"]

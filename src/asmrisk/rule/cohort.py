@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from asmrisk.jit import kernel
+from asmrisk.numerics.jit import kernel
 from asmrisk.rule.arrays import (
     Environment,
     Observed,

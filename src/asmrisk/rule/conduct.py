@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asmrisk.jit import inline
+from asmrisk.numerics.jit import inline
 
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Observed, Scored

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
-from asmrisk.parameters import Parameter, Parameters, choice, either, integer, number, numbers
+from asmrisk.parameters.parameter import Parameter, Parameters, choice, either, integer, number, numbers
 from asmrisk.rule.definitions import COHORTS, measures_of
 
 __all__ = ["CHOICES", "POLICY"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.jit import inline, kernel
+from asmrisk.numerics.jit import inline, kernel
 from asmrisk.rule.cost import interpolate_points
 from asmrisk.rule.groups import gather, values_of_group
 from asmrisk.rule.order import median

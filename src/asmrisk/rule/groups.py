@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.jit import inline, kernel
+from asmrisk.numerics.jit import inline, kernel
 
 __all__ = ["gather", "list_members", "values_of_group"]
 

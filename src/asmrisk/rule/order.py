@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.jit import inline, kernel
+from asmrisk.numerics.jit import inline, kernel
 
 __all__ = [
     "MOST_RANKS",

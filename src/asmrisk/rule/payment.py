@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.elementary import logistic
-from asmrisk.jit import inline, kernel
+from asmrisk.numerics.jit import inline, kernel
+from asmrisk.numerics.portable_math import logistic
 from asmrisk.rule.definitions import PEER_GROUPS
 from asmrisk.rule.order import median
 from asmrisk.rule.policy import CHOICES

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.parameters import Values
+from asmrisk.parameters.parameter import Values
 from asmrisk.rule.declarations import CHOICES, POLICY
 from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PERFORMANCE_YEARS, measures_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.jit import inline, kernel
+from asmrisk.numerics.jit import inline, kernel
 from asmrisk.rule.arrays import PLACES
 from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS
 from asmrisk.rule.groups import list_members

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.jit import kernel
+from asmrisk.numerics.jit import kernel
 
 __all__ = ["LANES", "add_to_lanes", "lane_sum", "mean_and_deviation", "sum_of_lanes"]
 

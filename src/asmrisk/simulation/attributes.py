@@ -9,13 +9,13 @@ import math
 
 import numpy as np
 
-from asmrisk.elementary import log
-from asmrisk.jit import inner
+from asmrisk.numerics.jit import inner
+from asmrisk.numerics.portable_math import log
+from asmrisk.simulation.batches import exponentials, normal_scores, set_beyond
 from asmrisk.simulation.keys import BLOCK_CASES, BLOCK_MIX, BLOCK_WHO, fill_permanent
-from asmrisk.simulation.known import Known, level_score
 from asmrisk.simulation.participation import Field
+from asmrisk.simulation.roster_prior import Known, level_score
 from asmrisk.simulation.state import LANES, PLACES, Strip
-from asmrisk.simulation.strips import exponentials, normal_scores, set_beyond
 
 __all__ = ["draw_attributes"]
 

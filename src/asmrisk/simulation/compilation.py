@@ -17,9 +17,9 @@ import numba
 import numpy as np
 from filelock import FileLock
 
-from asmrisk.jit import cache_directory, kernels_compiled
+from asmrisk.numerics.jit import cache_directory, kernels_compiled
 from asmrisk.rule.cohort import score_cohort
-from asmrisk.scenario import scenario_from_dict
+from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.draw import observed_in
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.observation import observe

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asmrisk.jit import inline, inner, kernel
+from asmrisk.numerics.jit import inline, inner, kernel
 from asmrisk.rule.cohort import (
     Environment,
     Observed,
@@ -22,10 +22,10 @@ from asmrisk.rule.cohort import (
     score_cohort,
 )
 from asmrisk.rule.definitions import PAYMENT_LAG
-from asmrisk.simulation.known import Known
 from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import YEARS, Field, enroll, make_field
 from asmrisk.simulation.record import Record, record_clinicians, record_year
+from asmrisk.simulation.roster_prior import Known
 from asmrisk.simulation.state import Observations, Strip, make_observations, make_strip
 
 __all__ = ["Inputs", "Workspace", "make_workspace", "observed_in", "simulate_draws"]

@@ -14,9 +14,9 @@ import math
 
 import numpy as np
 
-from asmrisk.elementary import exp, log
-from asmrisk.jit import inline, kernel
-from asmrisk.simulation.expansion import LEAST_VARIANCE, expansion
+from asmrisk.numerics.jit import inline, kernel
+from asmrisk.numerics.portable_math import exp, log
+from asmrisk.simulation.cornish_fisher import LEAST_VARIANCE, expansion
 from asmrisk.simulation.normal import normal_score
 
 __all__ = [

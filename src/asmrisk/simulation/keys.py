@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from asmrisk.jit import inline, inner, kernel
+from asmrisk.numerics.jit import inline, inner, kernel
 from asmrisk.simulation.philox import philox4x32, uniform
 
 __all__ = [

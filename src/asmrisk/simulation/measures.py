@@ -6,15 +6,15 @@ import math
 
 import numpy as np
 
-from asmrisk.jit import inline
+from asmrisk.numerics.jit import inline
 from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED
-from asmrisk.simulation.state import Observations, Strip
-from asmrisk.simulation.strips import (
+from asmrisk.simulation.batches import (
     normal_probabilities,
     normal_scores,
     pick,
     read_quantiles,
 )
+from asmrisk.simulation.state import Observations, Strip
 from asmrisk.simulation.variates import binomial_strip, poisson_strip
 
 __all__ = ["observe_measure"]

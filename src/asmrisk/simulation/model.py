@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from asmrisk.parameters import Values
-from asmrisk.population.inputs import behavior_records, population_records
+from asmrisk.parameters.parameter import Values
+from asmrisk.population.records import behavior_records, population_records
 from asmrisk.population.roster import read_roster
 from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.definitions import COHORTS
 from asmrisk.rule.policy import policy_records
-from asmrisk.scenario import Scenario
+from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import Inputs, Workspace, make_workspace, simulate_draws
-from asmrisk.simulation.knowledge import draw_values, with_values
-from asmrisk.simulation.known import Known, nobody_known
+from asmrisk.simulation.parameter_draws import draw_values, with_values
 from asmrisk.simulation.participation import YEARS
 from asmrisk.simulation.philox import seed_key
 from asmrisk.simulation.record import make_record
 from asmrisk.simulation.roster import known_clinicians, slots_with_roster
+from asmrisk.simulation.roster_prior import Known, nobody_known
 from asmrisk.simulation.unpacking import unpack
 
 __all__ = ["Model", "simulate_block"]

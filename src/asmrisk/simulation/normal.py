@@ -12,8 +12,8 @@ import math
 
 import numpy as np
 
-from asmrisk.elementary import exp, log, split
-from asmrisk.jit import fma, inline
+from asmrisk.numerics.jit import fma, inline
+from asmrisk.numerics.portable_math import exp, log, split
 
 __all__ = [
     "normal_cdf",

@@ -12,9 +12,10 @@ import math
 
 import numpy as np
 
-from asmrisk.jit import fma, inline, inner
+from asmrisk.numerics.jit import fma, inline, inner
 from asmrisk.rule.definitions import PAYMENT_LAG
 from asmrisk.simulation.attributes import draw_attributes
+from asmrisk.simulation.batches import advance, exponentials, normal_probabilities, normal_scores, pick
 from asmrisk.simulation.keys import (
     BLOCK_CONDUCT,
     BLOCK_MEASURE,
@@ -22,7 +23,9 @@ from asmrisk.simulation.keys import (
     PERMANENT,
     fill_uniforms,
 )
-from asmrisk.simulation.known import (
+from asmrisk.simulation.measures import observe_measure
+from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, YEARS, Field, strip_width
+from asmrisk.simulation.roster_prior import (
     COST,
     GENERAL,
     IMPROVEMENT,
@@ -35,10 +38,7 @@ from asmrisk.simulation.known import (
     start_habit,
     start_state,
 )
-from asmrisk.simulation.measures import observe_measure
-from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, YEARS, Field, strip_width
 from asmrisk.simulation.state import PLACES, Observations, Strip
-from asmrisk.simulation.strips import advance, exponentials, normal_probabilities, normal_scores, pick
 
 __all__ = ["observe"]
 

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asmrisk.jit import inline, inner
+from asmrisk.numerics.jit import inline, inner
 from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS
+from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.keys import (
     BLOCK_PARTICIPATION,
     BLOCK_WHO,
@@ -23,8 +24,7 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
     stream,
 )
-from asmrisk.simulation.known import Known, level_score
-from asmrisk.simulation.strips import exponentials, normal_probabilities, normal_scores
+from asmrisk.simulation.roster_prior import Known, level_score
 from asmrisk.simulation.variates import poisson_strip
 
 __all__ = ["CALENDAR", "STRIP", "YEARS", "Field", "enroll", "make_field", "strip_width"]

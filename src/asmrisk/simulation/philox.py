@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from asmrisk.jit import inline
+from asmrisk.numerics.jit import inline
 
 __all__ = ["philox4x32", "seed_key", "uniform"]
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asmrisk.jit import inner
+from asmrisk.numerics.jit import inner
 from asmrisk.rule.arrays import EDGES, Environment, Scored, Scratch
 from asmrisk.rule.definitions import (
     COHORTS,
@@ -18,8 +18,8 @@ from asmrisk.rule.definitions import (
 )
 from asmrisk.rule.order import quantiles
 from asmrisk.rule.sums import LANES, add_to_lanes, sum_of_lanes
-from asmrisk.simulation.known import Known
 from asmrisk.simulation.participation import Field
+from asmrisk.simulation.roster_prior import Known
 from asmrisk.simulation.state import PLACES, Observations
 
 __all__ = ["Record", "make_record", "record_clinicians", "record_year"]

@@ -15,7 +15,7 @@ from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from asmrisk.scenario import Scenario
+    from asmrisk.scenario.scenario import Scenario
     from asmrisk.simulation.draw import Inputs, Workspace
     from asmrisk.simulation.model import Model
 
@@ -78,13 +78,13 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        The clinician table (see `asmrisk.clinician_table`), one row for each measured clinician and
+        The clinician table (see `asmrisk.clinician_tables.table`), one row for each measured clinician and
         performance year, with what was observed and what the rule made of it, by year, cohort and slot. A
         roster's clinicians have their own identities.
     """
     import pandas as pd
 
-    from asmrisk.clinician_table import frame_from_arrays, in_table_order
+    from asmrisk.clinician_tables.table import frame_from_arrays, in_table_order
     from asmrisk.simulation.draw import observed_in
     from asmrisk.simulation.model import Model
 
@@ -148,7 +148,7 @@ def replay(
     RunError
         If the disk is full.
     """
-    from asmrisk.clinician_table import check_output, write_clinicians
+    from asmrisk.clinician_tables.table import check_output, write_clinicians
     from asmrisk.results.rerun import stored_run
 
     run = stored_run(results, roster=roster)

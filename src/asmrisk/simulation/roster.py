@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from asmrisk.parameters import Values
+from asmrisk.parameters.parameter import Values
 from asmrisk.population.calibration import episode_volume
-from asmrisk.population.evidence import (
+from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
+from asmrisk.population.roster_posterior import (
     Normal,
     case_levels,
     chosen_type,
@@ -21,9 +22,9 @@ from asmrisk.population.evidence import (
     practice_group,
     size_class,
 )
-from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
 from asmrisk.rule.definitions import COHORTS, NOT_REPORTED, PAYMENT_LAG, measures_of
-from asmrisk.simulation.known import (
+from asmrisk.simulation.participation import FIRST_YEAR, YEARS
+from asmrisk.simulation.roster_prior import (
     IMPROVEMENT,
     INTEROPERABILITY,
     SILENCE,
@@ -31,7 +32,6 @@ from asmrisk.simulation.known import (
     Known,
     nobody_known,
 )
-from asmrisk.simulation.participation import FIRST_YEAR, YEARS
 
 __all__ = ["Share", "known_clinicians", "slots_with_roster"]
 

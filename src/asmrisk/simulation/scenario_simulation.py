@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.code_identity import code_identity
 from asmrisk.errors import InputError
-from asmrisk.scenario import Scenario, scenario_from_dict
+from asmrisk.numerics.code_identity import code_identity
+from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 
 if TYPE_CHECKING:

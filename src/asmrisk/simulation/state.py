@@ -9,8 +9,8 @@ import numpy as np
 from asmrisk.population.quantiles import SCORE_COUNT
 from asmrisk.rule.arrays import PLACES
 from asmrisk.rule.definitions import NOT_REPORTED, SPECIALTIES
-from asmrisk.simulation.known import STATES
 from asmrisk.simulation.participation import CALENDAR, STRIP, YEARS
+from asmrisk.simulation.roster_prior import STATES
 from asmrisk.simulation.variates import Sums, make_sums
 
 __all__ = [

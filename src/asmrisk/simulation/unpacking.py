@@ -11,7 +11,7 @@ from asmrisk.simulation.record import BY_SPECIALTY, TOTALS, Record
 from asmrisk.simulation.state import PLACES
 
 if TYPE_CHECKING:
-    from asmrisk.scenario import Scenario
+    from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["unpack"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from asmrisk.population.roster import Roster
-    from asmrisk.scenario import Scenario
+    from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["GROUPS", "QUANTILES", "Variable", "coordinates", "descriptions", "scored_measures", "variables"]
 

@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.elementary import ROUNDER, exp
-from asmrisk.jit import inner, kernel
+from asmrisk.numerics.jit import inner, kernel
+from asmrisk.numerics.portable_math import ROUNDER, exp
+from asmrisk.simulation.batches import exponentials, normal_scores
+from asmrisk.simulation.cornish_fisher import LEAST_VARIANCE, expansion, tolerance
 from asmrisk.simulation.exact_counts import NEGLIGIBLE, binomial_search, log_complement, poisson_search
-from asmrisk.simulation.expansion import LEAST_VARIANCE, expansion, tolerance
-from asmrisk.simulation.strips import exponentials, normal_scores
 
 __all__ = [
     "Sums",

@@ -1,0 +1,1 @@
+"""Tables of clinicians: their columns, their checks, and the arrays that the rule reads."""

@@ -1,0 +1,369 @@
+"""The checks of a clinician table: every cell against its column's declaration, all problems at once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rapidfuzz import fuzz, process
+
+from asmrisk.clinician_tables.columns import (
+    SCORE_COLUMNS,
+    Column,
+    in_table_order,
+    input_columns,
+    points_column,
+)
+from asmrisk.errors import InputError
+from asmrisk.parameters.parameter import nearest
+from asmrisk.rule.definitions import COHORTS, MEASURES, SPECIALTIES, SPECIALTIES_OF
+
+__all__ = ["KnownYears", "Problems", "check_table"]
+
+#: Problems shown before the rest is only counted.
+SHOWN_PROBLEMS = 50
+#: What an empty cell may look like in a column that is not text.
+_EMPTY = frozenset({"", "NA", "NaN", "nan", "None", "<NA>"})
+#: Kernels hold whole numbers in 32 bits.
+_LARGEST_INTEGER = 2**31 - 1
+
+_Texts = NDArray[np.object_]
+_Numbers = NDArray[np.float64]
+_Where = NDArray[np.bool_]
+
+
+class KnownYears(NamedTuple):
+    """The years of a roster: a table of what is known of clinicians, empty where nothing is.
+
+    A clinician has any number of rows, one a year, that agree on who it is.
+    """
+
+    first: int
+    last: int
+    meant: int  #: where the year is empty
+
+
+class Problems:
+    """The problems of one table, those of rows in the order of the rows.
+
+    Parameters
+    ----------
+    source : str
+        What messages call the table.
+    labels : sequence of str
+        What messages call each row.
+    """
+
+    def __init__(self, source: str, labels: Sequence[str]) -> None:
+        self.source = source
+        self.labels = labels
+        self.count = 0
+        self._of_table: list[str] = []
+        self._of_rows: list[tuple[int, str]] = []
+
+    def table(self, text: str) -> None:
+        """Note a problem of the table as a whole."""
+        self.count += 1
+        self._of_table.append(f"{self.source}{text}")
+
+    def rows(self, wrong: _Where, text: Callable[[int], str]) -> None:
+        """Note the rows where `wrong`; `text` says what is wrong with one (asked only for those shown)."""
+        rows = np.flatnonzero(wrong)
+        self.count += len(rows)
+        for row in rows[:SHOWN_PROBLEMS].tolist():
+            self._of_rows.append((row, f"{self.source}, {self.labels[row]}: {text(row)}"))
+
+    def raise_any(self) -> None:
+        """Raise an `InputError` with what was found, if anything."""
+        if not self.count:
+            return
+        rows = [text for _, text in sorted(self._of_rows, key=lambda each: each[0])]
+        shown = (self._of_table + rows)[:SHOWN_PROBLEMS]
+        if self.count > len(shown):
+            shown.append(f"{self.source}: and {self.count - len(shown):,} more problems.")
+        raise InputError(shown)
+
+
+def check_table(
+    frame: pd.DataFrame,
+    problems: Problems,
+    required: Collection[str] | None,
+    notes: Callable[[str], None],
+    known_years: KnownYears | None = None,
+) -> pd.DataFrame:
+    """Check a table and bring it to the declared columns and dtypes.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Text or numbers.
+    problems : Problems
+        Those already found; the table's name and its rows' labels.
+    required : collection of str or None
+        Columns that must be there and filled; ``None`` for all that are not optional.
+    notes : callable
+        Receives the names of columns left out.
+    known_years : KnownYears, optional
+        The table is a roster.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The observed columns in the declared order, rows 0, 1, ....
+
+    Raises
+    ------
+    InputError
+        Naming every problem.
+    """
+    if not len(frame) and not problems.count:
+        problems.table(" has no rows below its header; give at least one clinician.")
+    names = [str(name).strip() for name in frame.columns]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        problems.table(f": column {name!r} appears more than once; keep one.")
+    frame = frame.set_axis(names, axis=1).loc[:, ~pd.Index(names).duplicated()].reset_index(drop=True)
+
+    cohorts = np.array(_texts(frame["cohort"]) if "cohort" in names else [""] * len(frame), dtype=object)
+    columns = input_columns(set(cohorts))
+    if known_years is not None:
+        columns = tuple(_any_known_year(each, known_years) for each in columns)
+    needed = {column.name for column in columns if not column.optional} if required is None else set(required)
+    _check_header(names, columns, needed, problems, notes)
+
+    everyone = np.ones(len(frame), dtype=bool)
+    # Measures of the other cohort mean nothing in a row: they are not looked at.
+    concerned = {measure.name: cohorts == measure.cohort for measure in MEASURES}
+    values: dict[str, Any] = {}
+    for column in columns:
+        if column.name in names:
+            rows = concerned.get(column.name.split("_", 1)[0], everyone)
+            may_be_empty = column.empty or column.name not in needed
+            values[column.name] = _check_cells(column, frame[column.name], rows, may_be_empty, problems)
+    _check_specialty(values, problems)
+    _check_cases(values, len(frame), known_years is not None, problems)
+    if known_years is None:
+        _check_cost(values, problems)
+    else:
+        year = values.get("performance_year", np.full(len(frame), np.nan))
+        values["performance_year"] = np.where(np.isnan(year), known_years.meant, year)
+        _check_same(values, problems)
+    _check_once(values, problems)
+    problems.raise_any()
+
+    # Not exempt is the default, in the column or without it.
+    values["exempt"] = np.nan_to_num(values.get("exempt", np.zeros(len(frame))))
+    return in_table_order(
+        pd.DataFrame({c.name: _series(c, values[c.name]) for c in columns if c.name in values})
+    )
+
+
+def _any_known_year(column: Column, years: KnownYears) -> Column:
+    if column.name != "performance_year":
+        return column
+    return replace(column, low=years.first, high=years.last, empty=True, optional=True)
+
+
+def _check_header(
+    names: Sequence[str],
+    columns: Sequence[Column],
+    needed: Collection[str],
+    problems: Problems,
+    notes: Callable[[str], None],
+) -> None:
+    known = {column.name for column in (*input_columns(), *map(points_column, MEASURES), *SCORE_COLUMNS)}
+    unknown = [name for name in dict.fromkeys(names) if name not in known]
+    absent = [column for column in columns if column.name not in names]
+    explained = set()
+    for column in absent:
+        if column.name in needed:
+            like = nearest(column.name, unknown)
+            explained.add(like)
+            hint = f"is {like!r} meant?" if like else f"it holds {column.allowed}."
+            problems.table(f": column {column.name!r} is missing; {hint}")
+    ignored = []
+    for name in unknown:
+        found = process.extractOne(name.lower(), [c.name for c in absent], scorer=fuzz.ratio, score_cutoff=80)
+        if found is None:
+            ignored.append(name)
+        elif name not in explained:
+            problems.table(f": column {name!r} is unknown; is {found[0]!r} meant?")
+    if ignored and not problems.count:
+        notes(f"{problems.source}: these columns are not of a clinician table and are left out: {ignored}")
+
+
+def _check_cells(
+    column: Column, series: pd.Series, rows: _Where, may_be_empty: bool, problems: Problems
+) -> _Texts | _Numbers:
+    """Check one column on its own; give text ('' where empty) or numbers (NaN where empty)."""
+    cells: Any
+    if column.kind in ("text", "word"):
+        cells = np.array([*_texts(series), None], dtype=object)[:-1]
+        if column.kind == "word":
+            cells[[cell in _EMPTY for cell in cells]] = ""
+        cells[~rows] = ""
+        empty = cells == ""
+        right = str.isprintable if column.kind == "text" else {*column.words, ""}.__contains__
+        wrong = np.array([not right(cell) for cell in cells], dtype=bool)
+        problems.rows(wrong, lambda row: _word_problem(column, cells[row]))
+    else:
+        cells = _numbers(series)
+        cells[~rows] = np.nan
+        empty = np.isnan(cells)
+        wrong = (cells < column.low) | (cells > column.high) | np.isinf(cells)
+        if column.kind == "integer":
+            wrong |= (cells != np.floor(cells)) & ~empty | (cells > _LARGEST_INTEGER)
+        problems.rows(wrong, lambda row: _number_problem(column, cells[row], series[row]))
+    if not may_be_empty:
+        problems.rows(empty & rows, lambda row: f"{column.name} is empty; it must be {column.allowed}.")
+    return cells  # type: ignore[no-any-return]
+
+
+def _check_specialty(values: Mapping[str, Any], problems: Problems) -> None:
+    if not {"cohort", "specialty"} <= set(values):
+        return
+    cohort, specialty = values["cohort"], values["specialty"]
+    apart = {(c, s) for c in COHORTS for s in SPECIALTIES if s not in SPECIALTIES_OF[c]}
+    wrong = np.array([pair in apart for pair in zip(cohort, specialty, strict=True)], dtype=bool)
+
+    def text(row: int) -> str:
+        allowed = ", ".join(SPECIALTIES_OF[cohort[row]])
+        return f"specialty {specialty[row]} is not of the cohort {cohort[row]}; it must be one of {allowed}."
+
+    problems.rows(wrong, text)
+
+
+def _check_cost(values: Mapping[str, Any], problems: Problems) -> None:
+    if not {"episodes", "cost_per_episode"} <= set(values):
+        return
+    episodes = values["episodes"]
+    wrong = np.isnan(values["cost_per_episode"]) & (episodes >= 1)
+
+    def text(row: int) -> str:
+        return (
+            f"cost_per_episode is empty with {episodes[row]:.0f} episodes; it is empty only with 0 episodes."
+        )
+
+    problems.rows(wrong, text)
+
+
+def _check_cases(values: Mapping[str, Any], rows: int, only_rates: bool, problems: Problems) -> None:
+    for measure in MEASURES:
+        rate, cases, how = (values.get(f"{measure.name}_{p}") for p in ("rate", "cases", "collection_type"))
+        if rate is None or (not only_rates and (cases is None or how is None)):
+            continue
+        given = ~np.isnan(rate)
+        if how is not None and not only_rates:
+            # A claims measure says 'claims' for everybody, cases or none.
+            given |= (how != "") & (not measure.claims)
+        missing = np.ones(rows, dtype=bool) if cases is None else np.isnan(cases)
+        text = f"{measure.name}_cases is empty though the measure is reported; give 0 if there are none."
+        problems.rows(missing & given, lambda row, text=text: text)  # type: ignore[misc]
+
+
+def _check_same(values: Mapping[str, Any], problems: Problems) -> None:
+    """Check that a clinician is the same in all its rows."""
+    if "clinician_id" not in values:
+        return
+    _, first, group = np.unique(values["clinician_id"].astype(str), return_index=True, return_inverse=True)
+    for name in ("cohort", "specialty", "practice_size"):
+        if name not in values:
+            continue
+        cells = values[name]
+        other = cells[first[group]]
+        # What is empty was found already.
+        empty = (cells == "") | (other == "") if cells.dtype == object else np.isnan(cells) | np.isnan(other)
+        wrong = (cells != other) & (values["clinician_id"] != "") & ~empty
+
+        def text(row: int, name: str = name, cells: Any = cells, other: Any = other) -> str:
+            where = problems.labels[first[group[row]]]
+            shown = [str(each) if isinstance(each, str) else f"{each:g}" for each in (cells[row], other[row])]
+            return (
+                f"{name} is {shown[0]}, but on {where} clinician {_shown(values['clinician_id'][row])} has "
+                f"{shown[1]}; give the same in every year."
+            )
+
+        problems.rows(wrong, text)
+
+
+def _check_once(values: Mapping[str, Any], problems: Problems) -> None:
+    if "clinician_id" not in values:
+        return
+    keys = pd.DataFrame(
+        {name: values[name] for name in ("clinician_id", "performance_year") if name in values}
+    )
+    group = keys.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
+    _, first = np.unique(group, return_index=True)
+
+    def text(row: int) -> str:
+        year = f" in {keys['performance_year'][row]:.0f}" if "performance_year" in keys else ""
+        where = problems.labels[first[group[row]]]
+        return f"clinician {_shown(keys['clinician_id'][row])}{year} is on {where} already; keep one row."
+
+    problems.rows((first[group] != np.arange(len(keys))) & (values["clinician_id"] != ""), text)
+
+
+def _texts(series: pd.Series) -> list[str]:
+    cells = []
+    for cell in series.astype(object):
+        if isinstance(cell, str):
+            cells.append(cell.strip())
+        elif cell is None or cell is pd.NA or cell != cell:
+            cells.append("")
+        else:  # identities such as NPIs come as numbers from Parquet
+            whole = isinstance(cell, float) and cell.is_integer()
+            cells.append(str(int(cell) if whole else cell))
+    return cells
+
+
+def _numbers(series: pd.Series) -> _Numbers:
+    if pd.api.types.is_any_real_numeric_dtype(series):
+        return series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+    return np.array([_number(cell) for cell in series.astype(object)], dtype=np.float64)
+
+
+def _number(cell: object) -> float:
+    """Give the number in a cell; NaN if the cell is empty, infinity if it is no number."""
+    text = str(cell).strip()
+    if text in _EMPTY:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        return math.inf
+    return math.inf if math.isnan(value) or "_" in text or not text.isascii() else value
+
+
+def _shown(cell: object) -> str:
+    text = str(cell)
+    text = text if len(text) <= 40 else text[:37] + "..."
+    return repr(text) if isinstance(cell, str) else text
+
+
+def _number_problem(column: Column, value: float, cell: object) -> str:
+    allowed = column.allowed
+    if column.kind == "integer" and _LARGEST_INTEGER < value < math.inf:
+        allowed = f"a whole number, at most {_LARGEST_INTEGER:,}"
+    return f"{column.name} is {_shown(cell)}; it must be {allowed}."
+
+
+def _word_problem(column: Column, cell: str) -> str:
+    like = nearest(cell.lower().replace(" ", "_"), column.words)
+    hint = f"is {like!r} meant? It" if like else "it"
+    return f"{column.name} is {_shown(cell)}; {hint} must be {column.allowed}."
+
+
+def _series(column: Column, values: Any) -> pd.Series:
+    if column.kind in ("text", "word"):
+        return pd.Series([cell or None for cell in values], dtype="str")
+    if column.kind == "integer":
+        empty = np.isnan(values)
+        whole = np.where(empty, 0.0, values).astype(np.int64)
+        if column.dtype == "int64" and not empty.any():
+            return pd.Series(whole)
+        return pd.Series(pd.arrays.IntegerArray(whole, empty))
+    return pd.Series(values)

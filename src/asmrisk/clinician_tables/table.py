@@ -1,0 +1,303 @@
+"""The clinician table: how it is read, checked and written (CSV or Parquet).
+
+One row is one clinician in one performance year. The table is the input of `asmrisk.score` and of a roster,
+and the output of `asmrisk.replay`. Its columns are declared in `asmrisk.clinician_tables.columns`. Numbers
+survive a file to the last bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import errno
+import importlib.util
+import io
+import os
+import stat
+import sys
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+
+from asmrisk.clinician_tables.arrays import frame_from_arrays
+from asmrisk.clinician_tables.checks import KnownYears, Problems, check_table
+from asmrisk.clinician_tables.columns import (
+    CLINICIAN_COLUMNS,
+    SCORE_COLUMNS,
+    Column,
+    in_table_order,
+    input_columns,
+    measure_columns,
+    points_column,
+)
+from asmrisk.errors import InputError, RunError
+
+__all__ = [
+    "CLINICIAN_COLUMNS",
+    "SCORE_COLUMNS",
+    "Column",
+    "check_clinicians",
+    "check_output",
+    "frame_from_arrays",
+    "in_table_order",
+    "input_columns",
+    "measure_columns",
+    "points_column",
+    "read_clinicians",
+    "to_stderr",
+    "write_clinicians",
+]
+
+_PARQUET = (".parquet", ".pq")
+
+
+def to_stderr(text: str) -> None:
+    """Print a note on standard error.
+
+    Parameters
+    ----------
+    text : str
+        One sentence.
+    """
+    print(f"note: {text}", file=sys.stderr)
+
+
+def read_clinicians(
+    path: str | os.PathLike[str],
+    *,
+    required: Collection[str] | None = None,
+    notes: Callable[[str], None] = to_stderr,
+    known_years: KnownYears | None = None,
+) -> pd.DataFrame:
+    """Read a clinician table and check every cell.
+
+    Parameters
+    ----------
+    path : path
+        CSV (UTF-8, comma separated), or Parquet where the name ends in ``.parquet`` or ``.pq``.
+    required : collection of str, optional
+        Columns that must be there and filled; the others may then be left out or empty. By default all
+        columns, except that those of a cohort's measures are needed only where the cohort is in the table.
+    notes : callable
+        Receives remarks, such as which columns are left out.
+    known_years : KnownYears, optional
+        The table is a roster: rows of these years, several for a clinician, and cells are left empty where
+        nothing is known.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The observed columns in the declared order; scored and undeclared columns are left out.
+
+    Raises
+    ------
+    InputError
+        Naming every problem at once (the first fifty) with its line (CSV) or row (Parquet): no such file, a
+        folder, not UTF-8, not a table, no rows, ragged rows, a missing, doubled or misspelled column,
+        anything that a column's declaration does not allow, a specialty of the other cohort, episodes
+        without a cost, a reported measure without cases, a clinician twice in a year.
+    """
+    path = Path(path)
+    _require_file(path)
+    if path.suffix.lower() in _PARQUET:
+        return check_clinicians(
+            _read_parquet(path), source=str(path), required=required, notes=notes, known_years=known_years
+        )
+    frame, problems = _read_csv(path)
+    return check_table(frame, problems, required, notes, known_years)
+
+
+def check_clinicians(
+    frame: pd.DataFrame,
+    *,
+    source: str = "table",
+    required: Collection[str] | None = None,
+    notes: Callable[[str], None] = to_stderr,
+    known_years: KnownYears | None = None,
+) -> pd.DataFrame:
+    """Check a clinician table in memory as `read_clinicians` checks a file.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Text or numbers; left as it is.
+    source : str
+        What messages call the table; its rows count from 1.
+    required, notes, known_years
+        As for `read_clinicians`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A new table with the declared dtypes and rows 0, 1, ....
+
+    Raises
+    ------
+    InputError
+        As for `read_clinicians`.
+    """
+    labels = [f"row {row}" for row in range(1, len(frame) + 1)]
+    return check_table(frame, Problems(source, labels), required, notes, known_years)
+
+
+def write_clinicians(
+    frame: pd.DataFrame, path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = ()
+) -> Path:
+    """Write a table whole: an existing file is replaced in one step or, if anything fails, left as it was.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        What to write; the columns are brought to the declared order.
+    path : path
+        Its ending says how: ``.csv``, ``.parquet`` or ``.pq``.
+    inputs : iterable of path
+        Files that must not be overwritten.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    InputError
+        As `check_output`, or if the place cannot be written to.
+    RunError
+        If the disk is full.
+    """
+    path = check_output(path, inputs=inputs)
+    frame = in_table_order(frame)
+    # Of a name that nobody can foresee, and new: no link planted there is followed.
+    temporary = path.with_name(f".{uuid4().hex}.part")
+    try:
+        if path.suffix.lower() in _PARQUET:
+            with temporary.open("xb") as binary:
+                frame.to_parquet(binary, index=False)
+        else:
+            with temporary.open("x", encoding="utf-8", newline="") as text:
+                frame.to_csv(text, index=False, lineterminator="\n")
+        temporary.replace(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name.
+        reason = (error.strerror if isinstance(error, OSError) else None) or error
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise RunError(f"{path} cannot be written: {reason}; free some space.") from None
+        raise InputError(f"{path} cannot be written: {reason}.") from None
+    finally:
+        # On a read-only disk even what is not there cannot be removed.
+        with contextlib.suppress(OSError, ValueError):
+            temporary.unlink(missing_ok=True)
+    return path
+
+
+def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = ()) -> Path:
+    """Check, before any work, that a table can be written.
+
+    Parameters
+    ----------
+    path : path
+        Where to.
+    inputs : iterable of path
+        Files that must not be overwritten.
+
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+
+    Raises
+    ------
+    InputError
+        If the name ends in none of ``.csv``, ``.parquet`` and ``.pq``, is a folder's or one of `inputs` or
+        too long, if its folder does not exist, or if Parquet is asked for without pyarrow.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".csv", *_PARQUET):
+        raise InputError(f"{path}: a table is written as .csv or .parquet; give a name that ends so.")
+    try:
+        folder, homeless = path.is_dir(), not path.parent.is_dir()
+        taken = any(path.exists() and Path(each).exists() and path.samefile(each) for each in inputs)
+    except OSError as error:  # A name too long, a loop of links.
+        raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+    if folder:
+        raise InputError(f"{path} is a folder; give the name of a file.")
+    if homeless:
+        raise InputError(f"{path}: the folder {path.parent} does not exist; create it first.")
+    if taken:
+        raise InputError(f"{path} is the input; give another name for the output.")
+    if path.suffix.lower() in _PARQUET:
+        _need_pyarrow(path)
+    return path
+
+
+def _require_file(path: Path) -> None:
+    """Check that there is a file at a path, and say what is there instead."""
+    remedy = "give a clinician table, a .csv or .parquet file."
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path}: there is no such file; {remedy}") from None
+    except (OSError, ValueError) as error:  # A name too long or with a NUL character, a loop of links.
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path} cannot be read: {reason}.") from None
+    if stat.S_ISDIR(mode):
+        raise InputError(f"{path} is a folder; {remedy}")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"{path} is a device or a pipe; {remedy}")
+
+
+def _need_pyarrow(path: Path) -> None:
+    if importlib.util.find_spec("pyarrow") is None:
+        raise InputError(
+            f"{path}: Parquet needs the package pyarrow, which is not installed; "
+            "run  python -m pip install 'asmrisk[parquet]'  or use a .csv file."
+        )
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    _need_pyarrow(path)
+    try:
+        return pd.read_parquet(path)
+    except Exception as error:  # a damaged file makes pyarrow raise errors of many kinds
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} cannot be read as Parquet: {reason}") from None
+
+
+def _read_csv(path: Path) -> tuple[pd.DataFrame, Problems]:
+    """Read the cells as text; rows with a wrong number of cells are problems and left out."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    if b"\0" in data or data.startswith((b"PAR1", b"PK\x03\x04")):
+        raise InputError(f"{path} is not a text file; give CSV (UTF-8), or Parquet with a name in .parquet.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {line}: this is not UTF-8; save the table as CSV UTF-8.") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    begin = 1
+    try:
+        for row in reader:
+            if row:  # a blank line is no row
+                rows.append((begin, row))
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}, line {max(reader.line_num, 1)}: this is not valid CSV: {error}.") from None
+    if not rows:
+        raise InputError(f"{path} is empty; the first line must name the columns.")
+    header = rows.pop(0)[1]
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        raise InputError(f"{path}, line 1: columns must be separated by commas.")
+    body = [(line, row) for line, row in rows if len(row) == len(header)]
+    problems = Problems(str(path), [f"line {line}" for line, _ in body])
+    for line, row in rows:
+        if len(row) != len(header):
+            problems.table(f", line {line}: has {len(row)} cells where the header has {len(header)}.")
+    cells = np.array([row for _, row in body], dtype=object).reshape(len(body), len(header))
+    return pd.DataFrame(cells, columns=header, dtype=object), problems

@@ -1,0 +1,1 @@
+"""What every kernel stands on: how kernels are compiled and identified, and portable exp and log."""

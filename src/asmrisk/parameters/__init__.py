@@ -1,0 +1,1 @@
+"""What a parameter is: its name, unit, default, range and source."""

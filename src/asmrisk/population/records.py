@@ -1,0 +1,369 @@
+"""What the simulation is given: one record per cohort and one per calendar year, with every constant solved.
+
+Nothing here is random. Normal scores are oriented so that a low score is bad: the share that does the bad
+thing lies below a threshold.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.errors import InputError
+from asmrisk.parameters.parameter import Values
+from asmrisk.population import tables
+from asmrisk.population.behavior import BEHAVIOR_DTYPE, behavior_records
+from asmrisk.population.calibration import cost_spread, episode_volume, part_b_mean_over_level
+from asmrisk.population.parameters import SILENCE_CLASSES
+from asmrisk.population.quantiles import (
+    SCORE_COUNT,
+    cost_log_shape,
+    normal_quantile,
+    part_b_log_shape,
+    rates,
+    stable,
+)
+from asmrisk.rule.definitions import (
+    COHORTS,
+    COLLECTION_TYPES,
+    NOT_REPORTED,
+    PRACTICE_SIZES,
+    SPECIALTIES,
+    SPECIALTIES_OF,
+    measures_of,
+)
+
+__all__ = ["BEHAVIOR_DTYPE", "POPULATION_DTYPE", "behavior_records", "population_records"]
+
+_SPECIALTY = len(SPECIALTIES)
+_CLASSES = len(tables.PRACTICE_CLASSES)
+_SIZES = len(PRACTICE_SIZES)
+_TYPES = len(COLLECTION_TYPES)
+
+#: One record per cohort. `z` is a clinician's standard normal score.
+POPULATION_DTYPE = np.dtype(
+    [
+        # Clinician slots such that the stated number is measured on average.
+        ("slots", "i8"),
+        # The same if who the clinicians are is stratified, else 0.
+        ("strata", "i8"),
+        # Expected episodes: exp(mean + sd * quantile(floor + u * (1 - floor))), u uniform.
+        ("episodes_log_mean", "f8"),
+        ("episodes_log_sd", "f8"),
+        ("episodes_floor_probability", "f8"),
+        ("episodes_shock_log_sd", "f8"),
+        ("minimum_episodes", "i8"),
+        ("specialty_cumulative", "f8", (_SPECIALTY,)),
+        ("practice_cumulative", "f8", (_CLASSES,)),
+        ("practice_low", "i8", (_CLASSES,)),
+        ("practice_high", "i8", (_CLASSES,)),
+        # Part B: level * exp(shape(z)), z = c * quantile(u) + sqrt(1 - c^2) * y, where y is AR(1) with this
+        # persistence; a specialty outside the cohort has level 0.
+        ("part_b_level", "f8", (_SPECIALTY,)),
+        ("part_b_log_shape", "f8", (_SPECIALTY, SCORE_COUNT)),
+        ("part_b_persistence", "f8", (_SPECIALTY,)),
+        ("part_b_episode_correlation", "f8"),
+        ("hcc_log_mean", "f8"),
+        ("hcc_log_sd", "f8"),
+        ("dual_log_mean", "f8"),
+        ("dual_log_sd", "f8"),
+        ("dual_hcc_correlation", "f8"),
+        # By practice size; a measure's fixed collection type, or -1 for the clinician's choice.
+        ("ecqm_share", "f8", (_SIZES,)),
+        ("measure_collection_type", "i8", (5,)),
+        # Cases: Poisson with mean factor * expected episodes of the year * exp(sd * z - sd^2 / 2).
+        ("cases_factor", "f8", (5,)),
+        ("cases_log_sd", "f8"),
+        ("quality_loading", "f8"),
+        ("latent_persistence", "f8"),
+        ("cost_quality_correlation", "f8"),
+        # 0 none, 1 binomial rate, 2 risk-standardized rate.
+        ("measure_kind", "i8", (5,)),
+        ("rate_probability", "f8", (tables.KNOTS,)),
+        ("rate_quantile", "f8", (5, _TYPES, tables.KNOTS)),
+        ("rate_inverse", "i8", (5,)),
+        ("shrinkage_reliability", "f8"),
+        ("shrinkage_mean_cases", "f8"),
+        # Cost of n episodes: scale * exp(spread * shape(z) + sqrt(variance / n) * eps); high z is expensive.
+        ("cost_scale_usd", "f8"),
+        ("cost_log_shape", "f8", (SCORE_COUNT,)),
+        ("cost_spread", "f8"),
+        ("cost_noise_variance", "f8"),
+        # Nothing at all is reported below: solo, 2-5, 6-15, more.
+        ("nothing_reported_z", "f8", (len(SILENCE_CLASSES),)),
+        # One habit score per measure: missed below missed_z; incomplete below incomplete_z, where
+        # completeness is low + slope * (Phi(z) - missed probability); else complete.
+        ("missed_z", "f8", (5,)),
+        ("incomplete_z", "f8", (5,)),
+        ("missed_probability", "f8", (5,)),
+        ("incomplete_probability", "f8", (5,)),
+        ("completeness_low", "f8"),
+        ("completeness_slope", "f8", (5,)),
+        # Improvement activities: 0 below none_z, 1 below one_z, else 2.
+        ("improvement_none_z", "f8", (_SIZES,)),
+        ("improvement_one_z", "f8", (_SIZES,)),
+        # Promoting interoperability: 0 below zero_z, 100 above full_z, else low + slope * (Phi(z) - zero).
+        ("interoperability_zero_z", "f8", (_SIZES,)),
+        ("interoperability_full_z", "f8", (_SIZES,)),
+        ("interoperability_zero_probability", "f8", (_SIZES,)),
+        ("interoperability_full_probability", "f8", (_SIZES,)),
+        ("interoperability_low", "f8"),
+        ("interoperability_slope", "f8", (_SIZES,)),
+        ("habit_persistence", "f8"),
+    ]
+)
+
+
+def _cumulative(weights: list[float]) -> list[float]:
+    """Cumulative shares of the weights: exactly 1 from the last positive weight on."""
+    total = math.fsum(weights)
+    running = [math.fsum(weights[: place + 1]) / total for place in range(len(weights))]
+    return [min(share, 1.0) for share in running]
+
+
+def _problems(values: Mapping[str, Any]) -> list[str]:
+    """Find values, each allowed on its own, that do not go together."""
+    problems = []
+    weights = values["population.practice_weights"]
+    small = [name for name, (_, high) in tables.PRACTICE_CLASSES.items() if high <= 15]
+    for side, names in (("up to 15", small), ("above 15", [n for n in weights if n not in small])):
+        if not any(weights[name] > 0.0 for name in names):
+            problems.append(
+                f"population.practice_weights: all weights of sizes {side} are 0; give one a positive weight."
+            )
+    if not any(values["population.back_pain_specialties"].values()):
+        problems.append(
+            "population.back_pain_specialties: all weights are 0; give one specialty a positive weight."
+        )
+    correlation = values["population.part_b_episode_correlation"]
+    least = 2.0 * correlation * correlation - 1.0
+    for specialty, persistence in values["population.part_b_persistence"].items():
+        if persistence < least:
+            problems.append(
+                f"population.part_b_persistence.{specialty} = {persistence:g} is too low for "
+                f"population.part_b_episode_correlation = {correlation:g}; give at least {least:.4g}."
+            )
+    for first, second in (
+        ("improvement_activities_none", "improvement_activities_one"),
+        ("interoperability_zero", "interoperability_full"),
+    ):
+        for size in PRACTICE_SIZES:
+            total = values[f"population.{first}"][size] + values[f"population.{second}"][size]
+            if total > 1.0:
+                problems.append(
+                    f"population.{first}.{size} and population.{second}.{size} add up to {total:g}; "
+                    "together they may be at most 1."
+                )
+    percentiles = values["population.mri_percentiles"]
+    if any(later < earlier for earlier, later in itertools.pairwise(percentiles)):
+        problems.append("population.mri_percentiles: the rates must ascend; sort them.")
+    return problems
+
+
+def population_records(values: Values) -> np.recarray:
+    """Solve the model's constants for one set of values.
+
+    Parameters
+    ----------
+    values : Values
+        Resolved parameters, at least of section ``population``.
+
+    Returns
+    -------
+    numpy.recarray of POPULATION_DTYPE, shape (2,)
+        One record per cohort.
+
+    Raises
+    ------
+    InputError
+        If values, each allowed on its own, do not go together: no positive weight, shares above 1,
+        percentiles that descend, a persistence below what the correlation with episodes leaves, a mean
+        number of episodes or a spread of cost that no distribution of the model has.
+    """
+    problems = _problems(values)
+    if problems:
+        raise InputError(problems)
+    records = np.zeros(len(COHORTS), POPULATION_DTYPE).view(np.recarray)
+    for cohort, name in enumerate(COHORTS):
+        record = records[cohort]
+        volume = _episodes(record, values, name, problems)
+        _practices(record, values)
+        _patients(record, values)
+        _measures(record, values, name)
+        _habits(record, values, name)
+        if volume is not None:
+            _part_b(record, values, name, volume)
+            _cost(record, values, name, volume, problems)
+    if problems:
+        raise InputError(problems)
+    return records
+
+
+_Volume = tuple[float, float, float, float, int]
+
+
+def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: list[str]) -> _Volume | None:
+    volume = (
+        values["population.mean_episodes"][cohort],
+        values["population.episodes_log_sd"],
+        values["population.lowest_expected_episodes"],
+        values["population.episodes_shock_log_sd"],
+        values["population.minimum_episodes"],
+    )
+    try:
+        solved = episode_volume(*volume)
+    except ValueError as error:
+        problems.append(
+            f"population.mean_episodes.{cohort} = {volume[0]:g} cannot be reached: {error} with "
+            "population.lowest_expected_episodes, population.episodes_log_sd, "
+            "population.episodes_shock_log_sd and population.minimum_episodes as given; raise the mean."
+        )
+        return None
+    shares = values["population.cohort_share"]
+    measured = values["population.clinicians"] * shares[cohort] / math.fsum(shares.values())
+    record.slots = max(round(measured / solved.measured), 1)
+    record.strata = record.slots if values["population.stratified"] else 0
+    record.episodes_log_mean = solved.log_mean
+    record.episodes_log_sd = solved.log_sd
+    record.episodes_floor_probability = solved.floor_probability
+    record.episodes_shock_log_sd = volume[3]
+    record.minimum_episodes = volume[4]
+    weights = values["population.back_pain_specialties"] if cohort == "low_back_pain" else {"cardiology": 1.0}
+    record.specialty_cumulative = _cumulative([weights.get(each, 0.0) for each in SPECIALTIES])
+    return volume
+
+
+def _practices(record: Any, values: Mapping[str, Any]) -> None:
+    weights = values["population.practice_weights"]
+    small_share = values["population.small_practice_share"]
+    sides = [(high <= 15) for _, high in tables.PRACTICE_CLASSES.values()]
+    totals = {
+        side: math.fsum(weights[name] for name, at in zip(weights, sides, strict=True) if at == side)
+        for side in (True, False)
+    }
+    shares = [
+        weights[name] / totals[side] * (small_share if side else 1.0 - small_share)
+        for name, side in zip(tables.PRACTICE_CLASSES, sides, strict=True)
+    ]
+    record.practice_cumulative = _cumulative(shares)
+    record.practice_low = [low for low, _ in tables.PRACTICE_CLASSES.values()]
+    record.practice_high = [high for _, high in tables.PRACTICE_CLASSES.values()]
+
+
+def _patients(record: Any, values: Mapping[str, Any]) -> None:
+    mean, deviation = values["population.hcc_mean"], values["population.hcc_sd"]
+    variance = math.log1p((deviation / mean) ** 2)
+    record.hcc_log_mean = stable(math.log(mean) - variance / 2)
+    record.hcc_log_sd = stable(math.sqrt(variance))
+    record.dual_log_mean = stable(math.log(values["population.dual_median"]))
+    record.dual_log_sd = values["population.dual_log_sd"]
+    record.dual_hcc_correlation = values["population.dual_hcc_correlation"]
+
+
+def _part_b(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume) -> None:
+    correlation = values["population.part_b_episode_correlation"]
+    common = correlation * correlation
+    record.part_b_episode_correlation = correlation
+    for code, specialty in enumerate(SPECIALTIES):
+        tail = values["population.part_b_tail_slope"][specialty]
+        record.part_b_log_shape[code] = part_b_log_shape(specialty, tail)
+        persistence = values["population.part_b_persistence"][specialty]
+        record.part_b_persistence[code] = (persistence - common) / (1.0 - common)
+        if specialty in SPECIALTIES_OF[cohort]:
+            mean = values["population.part_b_mean"][specialty]
+            ratio = values["population.part_b_panel_ratio"][specialty]
+            selected = part_b_mean_over_level(specialty, tail, correlation, *volume)
+            record.part_b_level[code] = stable(mean * ratio / selected)
+
+
+def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
+    record.ecqm_share = [values["population.ecqm_share"][size] for size in PRACTICE_SIZES]
+    record.cases_log_sd = values["population.cases_log_sd"]
+    record.quality_loading = math.sqrt(values["population.quality_common_share"])
+    record.latent_persistence = values["population.latent_persistence"]
+    record.shrinkage_reliability = values["population.shrinkage_reliability"]
+    record.shrinkage_mean_cases = values["population.shrinkage_mean_cases"]
+    record.rate_probability = tables.KNOT_PROBABILITIES
+    record.rate_quantile = np.nan
+    for place, measure in enumerate(measures_of(cohort)):
+        types = [COLLECTION_TYPES.index(each) for each in measure.collection_types]
+        record.measure_collection_type[place] = types[0] if len(types) == 1 else NOT_REPORTED
+        record.cases_factor[place] = values["population.cases_per_episode"][measure.name]
+        record.rate_inverse[place] = measure.inverse
+        # A rate without a worst possible value is a ratio of observed to expected, not a share of cases.
+        record.measure_kind[place] = 2 if measure.worst is None else 1
+        for code in types:
+            if measure.name == "mri":
+                published = np.array(values["population.mri_percentiles"])
+            else:
+                published = np.array(rates(measure.name, COLLECTION_TYPES[code]))
+            highest = np.inf if measure.worst is None else 1.0
+            record.rate_quantile[place, code] = _spread(published, values["population.rate_spread"], highest)
+
+
+def _spread(published: NDArray[np.float64], times: float, highest: float) -> NDArray[np.float64]:
+    """Move quantiles away from their median, or towards it, within 0 and `highest`."""
+    if times == 1.0:
+        return published
+    median = published[len(published) // 2]
+    moved: NDArray[np.float64] = np.clip(median + times * (published - median), 0.0, highest)
+    return moved
+
+
+def _cost(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume, problems: list[str]) -> None:
+    median, deviation, reliability = (
+        values[f"population.cost_{each}"][cohort] for each in ("median", "sd", "reliability")
+    )
+    record.cost_log_shape = cost_log_shape()
+    record.cost_quality_correlation = values["population.cost_quality_correlation"]
+    try:
+        solved = cost_spread(median, deviation, reliability, *volume)
+    except ValueError as error:
+        problems.append(
+            f"population.cost_sd.{cohort} = {deviation:g} does not go with the median "
+            f"{median:g} and reliability {reliability:g} of the cohort: {error}."
+        )
+        return
+    record.cost_scale_usd = solved.scale
+    record.cost_spread = solved.spread
+    record.cost_noise_variance = solved.noise_variance
+
+
+def _habits(record: Any, values: Mapping[str, Any], cohort: str) -> None:
+    record.habit_persistence = values["population.habit_persistence"]
+    record.nothing_reported_z = [
+        normal_quantile(values["population.nothing_reported"][each]) for each in SILENCE_CLASSES
+    ]
+    low = values["population.completeness_low"]
+    record.completeness_low = low
+    for place, measure in enumerate(measures_of(cohort)):
+        if measure.claims:
+            missed = incomplete = 0.0
+        else:
+            missed = values["population.missed_measure"][measure.name]
+            incomplete = (1.0 - missed) * values["population.incomplete_share"]
+        record.missed_probability[place] = missed
+        record.incomplete_probability[place] = incomplete
+        record.missed_z[place] = normal_quantile(missed)
+        record.incomplete_z[place] = normal_quantile(missed + incomplete)
+        record.completeness_slope[place] = (1.0 - low) / incomplete if incomplete > 0.0 else 0.0
+    floor = values["population.interoperability_low"]
+    record.interoperability_low = floor
+    for place, size in enumerate(PRACTICE_SIZES):
+        none = values["population.improvement_activities_none"][size]
+        one = values["population.improvement_activities_one"][size]
+        record.improvement_none_z[place] = normal_quantile(none)
+        record.improvement_one_z[place] = normal_quantile(min(none + one, 1.0))
+        zero = values["population.interoperability_zero"][size]
+        full = values["population.interoperability_full"][size]
+        between = max(1.0 - zero - full, 0.0)
+        record.interoperability_zero_probability[place] = zero
+        record.interoperability_full_probability[place] = full
+        record.interoperability_zero_z[place] = normal_quantile(zero)
+        record.interoperability_full_z[place] = normal_quantile(1.0 - full)
+        record.interoperability_slope[place] = (100.0 - floor) / between if between > 0.0 else 0.0

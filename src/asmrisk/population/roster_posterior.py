@@ -1,0 +1,395 @@
+"""What past years tell about a clinician: Part B, episodes, cases, latent quality and cost, reporting habits.
+
+Each function takes a cohort's population and what is known of its n roster clinicians, and gives a
+distribution in place of the one from which a synthetic clinician is drawn. Known rates and costs are shrunk
+as the model itself implies: through the binomial noise of the cases, the noise of the episodes, the
+correlation between measures and the persistence from year to year.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr, ndtr, ndtri
+
+from asmrisk.population.quadrature import poisson_lognormal_log_likelihood, posterior_moments
+from asmrisk.population.quantiles import SCORE_LIMIT, SCORES, read_rate, read_shape
+from asmrisk.population.roster import YEARS, Clinicians
+from asmrisk.rule.definitions import COLLECTION_TYPES
+
+__all__ = [
+    "Normal",
+    "States",
+    "case_levels",
+    "chosen_type",
+    "episode_level",
+    "latent_states",
+    "latest",
+    "log_expected_episodes",
+    "part_b_scores",
+    "practice_group",
+    "size_class",
+]
+
+_Array = NDArray[np.float64]
+_Codes = NDArray[np.int64]
+
+#: Rows of the latents: general quality, cost, specific quality of each measure.
+_GENERAL, _COST, _SPECIFIC = 0, 1, 2
+_BINOMIAL = 1
+#: The simulation reads a table of scores up to here.
+_HIGHEST_SCORE = float(SCORES[-2])
+#: Probabilities and variances are kept this far from where they would make a certainty.
+_NEVER = 1e-9
+_HERMITE_NODES, _HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+_HERMITE_WEIGHTS = _HERMITE_WEIGHTS / _HERMITE_WEIGHTS.sum()
+
+
+class Normal(NamedTuple):
+    """A normal distribution for each clinician."""
+
+    mean: _Array
+    sd: _Array
+
+
+class States(NamedTuple):
+    """The joint normal distribution of each clinician's latents in the first performance year."""
+
+    mean: _Array  #: shape (n, states)
+    covariance: _Array  #: shape (n, states, states)
+
+
+def latest(values: _Array) -> tuple[_Array, NDArray[np.intp]]:
+    """Find the last year with a value.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (Y, n)
+        By year; NaN where nothing is known.
+
+    Returns
+    -------
+    value : ndarray of float64, shape (n,)
+        NaN where there is none.
+    year : ndarray of int, shape (n,)
+        Its place among the years; the last place where there is none.
+    """
+    place = len(values) - 1 - (~np.isnan(values))[::-1].argmax(axis=0)
+    return values[place, np.arange(values.shape[1])], place
+
+
+def practice_group(population: np.record, practice_size: _Codes) -> _Codes:
+    """Give the class of practice size by which reporting differs (solo, 2-5, 6-15, more)."""
+    return np.minimum(np.searchsorted(population.practice_high, practice_size), 3).astype(np.int64)
+
+
+def size_class(population: np.record, practice_size: _Codes) -> _Codes:
+    """Give the class of practice size of most tables (solo, small, large)."""
+    return np.array([0, 1, 1, 2])[practice_group(population, practice_size)]
+
+
+def part_b_scores(
+    population: np.record, specialty: _Codes, dollars: _Array
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find the normal scores at which the specialties' distributions of Part B have the known dollars.
+
+    Parameters
+    ----------
+    population : record of POPULATION_DTYPE
+        The cohort's.
+    specialty : ndarray of int64, shape (n,)
+        Codes.
+    dollars : ndarray of float64, shape (Y, n)
+        NaN where not known. The model's Part B does not grow before the first performance year.
+
+    Returns
+    -------
+    score, factor : ndarray of float64, shape (Y, n)
+        ``dollars = factor * level * exp(shape(score))``; the factor is 1 but beyond the ends of the table,
+        and 0 where there are no dollars.
+    """
+    score, factor = np.full_like(dollars, np.nan), np.full_like(dollars, np.nan)
+    for code in np.unique(specialty).tolist():
+        shape = population.part_b_log_shape[code]
+        of = specialty == code
+        paid = dollars[:, of]
+        ratio = np.log(np.where(paid > 0.0, paid, 1.0)) - np.log(population.part_b_level[code])
+        # A point of a flat stretch is as good as another: the first keeps the table ascending.
+        rising = np.concatenate([[True], np.diff(shape) > 0.0])
+        at = np.interp(ratio, shape[rising], SCORES[rising])
+        at = np.minimum(np.where(ratio >= shape[-1], SCORE_LIMIT, at), _HIGHEST_SCORE)
+        over = (ratio < shape[0]) | (ratio > shape[-2])
+        rest = np.where(over, np.exp(ratio - read_shape(shape, at)), 1.0)
+        score[:, of] = np.where(np.isnan(paid), np.nan, np.where(paid > 0.0, at, -SCORE_LIMIT))
+        factor[:, of] = np.where(np.isnan(paid), np.nan, np.where(paid > 0.0, rest, 0.0))
+    return score, factor
+
+
+def log_expected_episodes(population: np.record, scores: _Array) -> _Array:
+    """Give the logarithm of expected episodes a year at normal scores of the level."""
+    above = (1.0 - population.episodes_floor_probability) * ndtr(-scores)
+    return np.asarray(
+        population.episodes_log_mean - population.episodes_log_sd * ndtri(above), dtype=np.float64
+    )
+
+
+def episode_level(population: np.record, known: Clinicians, scores: _Array) -> Normal:
+    """Learn the normal score of expected episodes from Part B and from past episodes.
+
+    Parameters
+    ----------
+    population : record of POPULATION_DTYPE
+        The cohort's.
+    known : Clinicians
+        Of the cohort.
+    scores : ndarray of float64, shape (Y, n)
+        Scores of Part B, from `part_b_scores`.
+
+    Returns
+    -------
+    Normal
+        Given a year's Part B it is normal; known episodes are Poisson with lognormal shocks.
+    """
+    share = population.part_b_episode_correlation
+    rest = np.sqrt(1.0 - share * share)
+    persistence = population.part_b_persistence[known.specialty]
+    precision, weighted = np.zeros(known.count), np.zeros(known.count)
+    before, last = np.full(known.count, np.nan), np.zeros(known.count)
+    for year, score in zip(known.years.tolist(), scores, strict=True):
+        # The part that moves is (score - share * level) / rest: AR(1), seen without noise.
+        kept = np.where(np.isnan(before), 0.0, persistence ** (year - last))
+        variance = 1.0 - kept * kept
+        seen = ~np.isnan(score) & (variance > _NEVER)
+        slope = share * (1.0 - kept) / rest
+        value = (score - kept * np.where(np.isnan(before), 0.0, before)) / rest
+        precision += np.where(seen, slope * slope / np.maximum(variance, _NEVER), 0.0)
+        weighted += np.where(seen, slope * value / np.maximum(variance, _NEVER), 0.0)
+        last = np.where(np.isnan(score), last, year)
+        before = np.where(np.isnan(score), before, score)
+    mean, sd = weighted / (1.0 + precision), 1.0 / np.sqrt(1.0 + precision)
+    told = np.flatnonzero(~np.isnan(known.episodes).all(axis=0))
+    if len(told):
+        counts = known.episodes[:, told]
+
+        def log_likelihood(level: _Array, rows: NDArray[np.intp]) -> _Array:
+            log_mean = log_expected_episodes(population, level)
+            total = np.zeros_like(level)
+            for count in counts[:, rows]:
+                there = ~np.isnan(count)
+                if there.any():
+                    total[there] += poisson_lognormal_log_likelihood(
+                        count[there, None], log_mean[there], population.episodes_shock_log_sd
+                    )
+            return total
+
+        mean[told], sd[told] = posterior_moments(log_likelihood, mean[told], sd[told])
+    return Normal(mean, sd)
+
+
+def case_levels(population: np.record, known: Clinicians, level: Normal) -> Normal:
+    """Learn the logarithm of a clinician's eligible cases a year from past cases.
+
+    Parameters
+    ----------
+    population : record of POPULATION_DTYPE
+        The cohort's.
+    known : Clinicians
+        Of the cohort.
+    level : Normal
+        Of the normal score of expected episodes, on which cases depend.
+
+    Returns
+    -------
+    Normal
+        Shape (places, n); NaN where no cases are known.
+    """
+    nodes = level.mean + level.sd * _HERMITE_NODES[:, None]
+    logs = log_expected_episodes(population, nodes)
+    expected = _HERMITE_WEIGHTS @ logs
+    variance = _HERMITE_WEIGHTS @ (logs - expected) ** 2
+    own = population.cases_log_sd**2
+    spread = np.sqrt(np.maximum(variance + own, _NEVER))
+    mean, sd = np.full(known.cases[:, 0].shape, np.nan), np.ones(known.cases[:, 0].shape)
+    for place, cases in enumerate(known.cases):
+        years = (~np.isnan(cases)).sum(axis=0)
+        told = np.flatnonzero(years)
+        if population.cases_factor[place] <= 0.0 or not len(told):
+            continue
+        total = np.nansum(cases[:, told], axis=0)[:, None]
+        count = years[told][:, None]
+
+        def log_likelihood(
+            log_cases: _Array, rows: NDArray[np.intp], total: _Array = total, count: _Array = count
+        ) -> _Array:
+            return np.asarray(total[rows] * log_cases - count[rows] * np.exp(log_cases))
+
+        prior = np.log(population.cases_factor[place]) + expected[told] - own / 2.0
+        mean[place, told], sd[place, told] = posterior_moments(log_likelihood, prior, spread[told])
+    return Normal(mean, sd)
+
+
+def chosen_type(known: Clinicians, population: np.record) -> _Codes:
+    """Find how clinicians report where they have the choice: the latest year's way, -1 where not known."""
+    choice = population.measure_collection_type < 0
+    types = np.full(known.count, -1, np.int64)
+    for year in range(len(known.years)):
+        given = known.collection_type[choice, year]
+        votes = (given == 0).sum(axis=0), (given == 1).sum(axis=0)
+        types = np.where(votes[0] + votes[1] > 0, np.where(votes[1] > votes[0], 1, 0), types)
+    return types
+
+
+def latent_states(population: np.record, known: Clinicians, level: Normal) -> States:
+    """Learn latent quality and cost from past rates and costs.
+
+    Year by year the latents move (AR(1)), and each known number changes the distribution of the one
+    combination of latents that it depends on: exactly in that combination's mean and variance, and in the
+    others through their covariance (assumed density filtering; Minka, Expectation propagation, 2001).
+
+    Parameters
+    ----------
+    population : record of POPULATION_DTYPE
+        The cohort's.
+    known : Clinicians
+        Of the cohort.
+    level : Normal
+        Of the normal score of expected episodes: stands in for unknown episodes behind a known cost.
+
+    Returns
+    -------
+    States
+        In the first performance year.
+    """
+    places = len(known.rate)
+    states = _SPECIFIC + places
+    mean = np.zeros((known.count, states))
+    covariance = np.tile(np.eye(states), (known.count, 1, 1))
+    correlation, loading = population.cost_quality_correlation, population.quality_loading
+    cost = np.zeros(states)
+    cost[_COST], cost[_GENERAL] = np.sqrt(1.0 - correlation * correlation), -correlation
+    expected = np.exp(log_expected_episodes(population, level.mean))
+    clinicians_type = chosen_type(known, population)
+    persistence = population.latent_persistence
+    for year in range(YEARS.first, YEARS.last + 1):
+        if year > YEARS.first:
+            mean *= persistence
+            covariance *= persistence * persistence
+            covariance += (1.0 - persistence * persistence) * np.eye(states)
+        for at in np.flatnonzero(known.years == year).tolist():
+            told, likelihood = _cost_evidence(population, known, at, expected)
+            _update(mean, covariance, cost, told, likelihood)
+            for place in range(places):
+                quality = np.zeros(states)
+                quality[_GENERAL] = loading
+                quality[_SPECIFIC + place] = np.sqrt(1.0 - loading * loading)
+                told, likelihood = _rate_evidence(population, known, at, place, clinicians_type)
+                _update(mean, covariance, quality, told, likelihood)
+    return States(mean, covariance)
+
+
+_Likelihood = Callable[[_Array, NDArray[np.intp]], _Array]
+
+
+def _update(
+    mean: _Array, covariance: _Array, direction: _Array, told: NDArray[np.intp], likelihood: _Likelihood
+) -> None:
+    """Condition on what is known of one combination of the latents of the clinicians `told`."""
+    if not len(told):
+        return
+    toward = covariance[told] @ direction
+    center, variance = mean[told] @ direction, toward @ direction
+    after, sd = posterior_moments(likelihood, center, np.sqrt(variance))
+    gain = toward / variance[:, None]
+    mean[told] += gain * (after - center)[:, None]
+    covariance[told] -= (variance - sd * sd)[:, None, None] * gain[:, :, None] * gain[:, None, :]
+
+
+def _cost_evidence(
+    population: np.record, known: Clinicians, at: int, expected: _Array
+) -> tuple[NDArray[np.intp], _Likelihood]:
+    cost, episodes = known.cost_per_episode[at], known.episodes[at]
+    told = np.flatnonzero(~np.isnan(cost) & ~(episodes == 0.0))
+    count = np.where(np.isnan(episodes), np.maximum(expected, 1.0), episodes)[told, None]
+    # A cost below a cent has no logarithm worth looking at.
+    log_cost = np.log(np.maximum(cost[told, None], 0.01) / population.cost_scale_usd)
+    variance = np.maximum(population.cost_noise_variance / count, _NEVER)
+
+    def likelihood(score: _Array, rows: NDArray[np.intp]) -> _Array:
+        true = population.cost_spread * read_shape(population.cost_log_shape, score)
+        return np.asarray(-((log_cost[rows] - true) ** 2) / (2.0 * variance[rows]))
+
+    return told, likelihood
+
+
+def _rate_evidence(
+    population: np.record, known: Clinicians, at: int, place: int, clinicians_type: _Codes
+) -> tuple[NDArray[np.intp], _Likelihood]:
+    rate, cases = known.rate[place, at], known.cases[place, at]
+    told = np.flatnonzero(~np.isnan(rate) & (cases > 0.0))
+    share = _type_shares(population, known, at, place, clinicians_type)[:, told]
+    binomial = population.measure_kind[place] == _BINOMIAL
+    sign = -1.0 if population.rate_inverse[place] else 1.0
+    evidence = _binomial if binomial else _risk_standardized
+
+    def likelihood(quality: _Array, rows: NDArray[np.intp]) -> _Array:
+        total = np.full(quality.shape, -np.inf)
+        for code in range(len(COLLECTION_TYPES)):
+            weight = share[code, rows]
+            of = weight > 0.0
+            if of.any():
+                who = told[rows[of]]
+                log = evidence(
+                    population,
+                    population.rate_quantile[place, code],
+                    sign * quality[of],
+                    rate[who, None],
+                    cases[who, None],
+                )
+                total[of] = np.logaddexp(total[of], log + np.log(weight[of, None]))
+        return total
+
+    return told, likelihood
+
+
+def _type_shares(
+    population: np.record, known: Clinicians, at: int, place: int, clinicians_type: _Codes
+) -> _Array:
+    """Give the probability of each collection type behind a rate, shape (types, n)."""
+    fixed = population.measure_collection_type[place]
+    if fixed >= 0:
+        code = np.full(known.count, fixed)
+    else:
+        given = known.collection_type[place, at]
+        code = np.where(given >= 0, given, clinicians_type)
+    share = (np.arange(len(COLLECTION_TYPES))[:, None] == code).astype(np.float64)
+    electronic = population.ecqm_share[size_class(population, known.practice_size)]
+    share[0] = np.where(code < 0, electronic, share[0])
+    share[1] = np.where(code < 0, 1.0 - electronic, share[1])
+    return np.asarray(share)
+
+
+def _binomial(population: np.record, quantiles: _Array, score: _Array, rate: _Array, cases: _Array) -> _Array:
+    true = np.clip(read_rate(quantiles, ndtr(score)), _NEVER, 1.0 - _NEVER)
+    met = rate * cases
+    # Reported rates are rounded: what is met need not be a whole number.
+    return np.asarray(met * np.log(true) + (cases - met) * np.log1p(-true))
+
+
+def _risk_standardized(
+    population: np.record, quantiles: _Array, score: _Array, rate: _Array, cases: _Array
+) -> _Array:
+    """Likelihood of a rate whose normal score is sqrt(w) score + sqrt(1 - w) noise, w the reliability."""
+    prior = population.shrinkage_mean_cases * (1.0 / population.shrinkage_reliability - 1.0)
+    weight = cases / (cases + prior)
+    noise = np.sqrt(np.maximum(1.0 - weight, _NEVER))
+    knots = ndtri(population.rate_probability)
+    observed = ndtri(np.interp(rate, quantiles, population.rate_probability))
+    apart = (observed - np.sqrt(weight) * score) / noise
+    log = -apart * apart / 2.0
+    # Outside the published percentiles the quantile function is flat: the score lies anywhere beyond.
+    low, high = (np.sqrt(weight) * score - knots[[0, -1], None, None]) / noise
+    log = np.where(rate <= quantiles[0], log_ndtr(-low) + 0.0 * log, log)
+    return np.asarray(np.where(rate >= quantiles[-1], log_ndtr(high) + 0.0 * log, log))

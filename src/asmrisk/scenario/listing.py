@@ -1,0 +1,288 @@
+"""All parameters as a reader wants them: values, units, ranges, bases, sources, and what rests on them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from asmrisk.parameters.parameter import BASES, Parameter
+from asmrisk.scenario.scenario import PARAMETERS, RUN, Scenario, load_scenario, scenario_from_dict, stated
+from asmrisk.scenario.toml_source import show
+
+__all__ = ["Entry", "Listing", "policy"]
+
+_WIDTH = 80
+_COST_RESPONSE = ("behavior.cost_response", "behavior.cost_response_penalized", "behavior.cost_growth")
+_WHO = ("field", "episodes", "behavior.exit_probability")
+_SPENDING = (*_WHO, "cost", *_COST_RESPONSE)
+_SCORES = (
+    *_SPENDING,
+    "patients",
+    "quality",
+    "reporting",
+    "behavior.quality_learning",
+    "behavior.exempt_share",
+    *(f"§ 512.{number}" for number in (725, 730, 735, 740, 745)),
+)
+_FACTORS = (*_SCORES, "Part B payments", "§ 512.750")
+_DOLLARS = (*_FACTORS, "behavior.part_b_growth")
+_EPISODE_SAVINGS = (*_FACTORS, "behavior.medicare_share")
+
+#: What each result is computed from: sections of the declarations, or single parameters.
+_RESULTS: dict[str, tuple[str, ...]] = {
+    "participants, episodes": _WHO,
+    "episode spending": _SPENDING,
+    "final scores": _SCORES,
+    "incentive pool, adjustment factors": _FACTORS,
+    "net adjustment, retained savings": _DOLLARS,
+    "episode savings": _EPISODE_SAVINGS,
+    "Medicare savings": (*_DOLLARS, *_EPISODE_SAVINGS),
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One parameter of a listing.
+
+    Attributes
+    ----------
+    name, section, meaning, unit, allowed, basis, citation : str
+        As declared.
+    by_year : bool
+        Whether it may vary by year.
+    value, final_rule : Any
+        The scenario's value and the final rule's, as a scenario file would write them.
+    changed : bool
+        Whether they differ.
+    uncertain : dict or None
+        The distribution; for a table by key.
+    """
+
+    name: str
+    section: str
+    meaning: str
+    value: Any
+    final_rule: Any
+    changed: bool
+    unit: str
+    allowed: str
+    basis: str
+    citation: str
+    by_year: bool
+    uncertain: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The parameters of a scenario, or of the final rule.
+
+    Attributes
+    ----------
+    title : str
+        The scenario's; empty for the final rule.
+    entries : tuple of Entry
+        Every parameter, in the order of the declarations.
+    """
+
+    title: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def assumptions(self) -> dict[str, list[str]]:
+        """The assumed or uncertain parameters that each result rests on, by result."""
+        return {
+            result: [
+                each.name
+                for each in self.entries
+                if (each.section in inputs or each.name in inputs)
+                and (each.basis == "assumed" or each.uncertain is not None)
+            ]
+            for result, inputs in _RESULTS.items()
+        }
+
+    def to_table(self) -> str:
+        """Write for reading, at most 80 columns wide.
+
+        Returns
+        -------
+        str
+            Every parameter; for a scenario those that differ from the final rule, those that are uncertain,
+            and what the results rest on.
+        """
+        if not self.title:
+            return "\n".join(self._all_lines()) + "\n"
+        return "\n".join(self._scenario_lines()) + "\n"
+
+    def _all_lines(self) -> Iterator[str]:
+        section = ""
+        for each in self.entries:
+            if each.section != section:
+                section = each.section
+                yield from (section, "-" * len(section), "")
+            yield from _wrapped(f"{each.name} = {_words(each.value)}", "")
+            yield from _wrapped(each.meaning.rstrip(".") + ".", "    ")
+            facts = (f"allowed: {each.allowed}", each.unit, "by year" if each.by_year else "")
+            yield from _wrapped("; ".join(fact for fact in facts if fact), "    ")
+            yield from _wrapped(f"{each.basis}: {each.citation}", "    ")
+            yield ""
+        yield from ("Bases", "-----", "")
+        for basis, meaning in BASES.items():
+            yield f"{basis:<10} {meaning}"
+
+    def _scenario_lines(self) -> Iterator[str]:
+        changed = [each for each in self.entries if each.changed]
+        uncertain = [each for each in self.entries if each.uncertain is not None]
+        yield from _wrapped(self.title, "")
+        yield ""
+        yield "Differs from the final rule" if changed else "Does not differ from the final rule."
+        for each in changed:
+            yield ""
+            yield f"  {each.name}"
+            yield from _wrapped(f"final rule     {_words(each.final_rule)}", "    ", hanging=15)
+            yield from _wrapped(f"this scenario  {_words(each.value)}", "    ", hanging=15)
+            yield from _wrapped(f"{each.basis}: {each.citation}", "    ")
+        if uncertain:
+            yield from ("", "Uncertain")
+            for each in uncertain:
+                for name, given in _distributions(each):
+                    yield from _wrapped(f"{name}: {show(given, 1000)}", "  ", hanging=2)
+        yield from ("", "Results rest on these parameters that are assumed or uncertain")
+        listed: set[str] = set()
+        for result, names in self.assumptions.items():
+            new = [name for name in names if name not in listed]
+            listed.update(new)
+            before = " in addition" if len(new) < len(names) else ""
+            yield from ("", f"  {result} ({len(names)}){before}:")
+            yield from _wrapped(", ".join(new) or "none", "    ")
+
+    def to_json(self) -> str:
+        """Write as JSON: title, parameters and the assumptions that each result rests on."""
+        content = {
+            "title": self.title,
+            "parameters": [asdict(each) for each in self.entries],
+            "assumptions": self.assumptions,
+        }
+        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+
+    def to_markdown(self) -> str:
+        """Write as a Markdown table for each section."""
+        lines: list[str] = [f"# {self.title}", ""] if self.title else []
+        section = ""
+        for each in self.entries:
+            if each.section != section:
+                section = each.section
+                heading = "| parameter | value | unit | allowed | basis | meaning | source |"
+                lines += ["", f"## {section}", "", heading, "|---" * 7 + "|"]
+            name = f"**`{each.name}`**" if each.changed else f"`{each.name}`"
+            cells = (
+                name,
+                _words(each.value),
+                each.unit,
+                each.allowed,
+                each.basis,
+                each.meaning,
+                each.citation,
+            )
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        return "\n".join(lines).lstrip("\n") + "\n"
+
+    def to_csv(self) -> str:
+        """Write as CSV, one row for each parameter; values as in TOML."""
+        text = io.StringIO()
+        names = list(Entry.__dataclass_fields__)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(names)
+        for each in self.entries:
+            row = asdict(each) | {
+                "value": show(each.value, 10_000),
+                "final_rule": show(each.final_rule, 10_000),
+                "changed": show(each.changed),
+                "by_year": show(each.by_year),
+                "uncertain": "" if each.uncertain is None else show(each.uncertain, 10_000),
+            }
+            writer.writerow(row[name] for name in names)
+        return text.getvalue()
+
+
+def policy(scenario: Scenario | str | os.PathLike[str] | None = None) -> Listing:
+    """List every parameter.
+
+    Parameters
+    ----------
+    scenario : Scenario or path, optional
+        Whose values are listed; those of the final rule if not given.
+
+    Returns
+    -------
+    Listing
+        To be read as a table, JSON, Markdown or CSV.
+
+    Raises
+    ------
+    InputError
+        If the scenario cannot be used.
+    """
+    title = ""
+    if scenario is None:
+        scenario = scenario_from_dict({})
+    else:
+        scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+        title = scenario.title
+    defaults = PARAMETERS.defaults()
+    entries = [
+        _entry(parameter, scenario.values[name], defaults[name], scenario.uncertainty)
+        for name, parameter in PARAMETERS.items()
+        if name not in RUN
+    ]
+    return Listing(title, tuple(entries))
+
+
+def _entry(parameter: Parameter, value: Any, default: Any, uncertainty: Mapping[str, Any]) -> Entry:
+    inside = {
+        name: dict(each) for name, each in uncertainty.items() if f"{name}.".startswith(f"{parameter.name}.")
+    }
+    return Entry(
+        name=parameter.name,
+        section=parameter.section,
+        meaning=parameter.meaning,
+        value=stated(value) if parameter.by_year else value,
+        final_rule=stated(default) if parameter.by_year else default,
+        changed=value != default,
+        unit=parameter.unit,
+        allowed=parameter.allowed,
+        basis=parameter.basis,
+        citation=parameter.citation,
+        by_year=parameter.by_year,
+        uncertain=inside or None,
+    )
+
+
+def _distributions(entry: Entry) -> Iterable[tuple[str, Any]]:
+    return (entry.uncertain or {}).items()
+
+
+def _words(value: Any) -> str:
+    """Write a value for reading: ``0.09, from 2029 0.1``."""
+    if isinstance(value, Mapping) and value and all(key.isdigit() for key in value):
+        (_, first), *later = value.items()
+        return ", ".join([_words(first), *(f"from {year} {_words(each)}" for year, each in later)])
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_words(each)}" for key, each in value.items())
+    return value if isinstance(value, str) else show(value, 1000)
+
+
+def _wrapped(text: str, indent: str, hanging: int = 4) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + " " * hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

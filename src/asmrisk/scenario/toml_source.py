@@ -1,0 +1,347 @@
+"""TOML with places: what a scenario file or a ``--set`` says, and where it says it.
+
+`tomllib` parses; tree-sitter, which keeps exact positions, tells on which line a key stands.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tree_sitter
+import tree_sitter_toml
+
+from asmrisk.errors import InputError
+from asmrisk.parameters.parameter import nearest
+
+__all__ = ["Keys", "Source", "nearest_file", "parse_override", "printable", "read_toml", "show"]
+
+#: The keys that lead to a value, outermost first; positions in lists are left out.
+Keys = tuple[str, ...]
+
+#: No scenario is anywhere near this long or this deep; a data file named by mistake is.
+_LARGEST_FILE = 1 << 20
+_DEEPEST = 16
+
+#: A key of a hundred dotted parts, on which tomllib would spend minutes.
+_ENDLESS_KEY = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""", re.ASCII
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """One parsed document and the lines of its keys.
+
+    Attributes
+    ----------
+    name : str
+        What messages call it: the path as the user gave it, ``--set key=value``, or nothing.
+    data : dict
+        The document.
+    lines : dict of tuple of str to int
+        First line on which each key stands, counted from 1; empty where there are no lines.
+    path : pathlib.Path or None
+        The file, if it is one.
+    within_value : bool
+        Whether it is a ``--set`` of one key inside a value: one year of a by-year table, not the whole table.
+    """
+
+    name: str
+    data: dict[str, Any]
+    lines: dict[Keys, int] = field(default_factory=dict)
+    path: Path | None = None
+    within_value: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths in the document start from."""
+        return Path() if self.path is None else self.path.parent
+
+    @property
+    def is_override(self) -> bool:
+        """Whether it is a ``--set``."""
+        return self.name.startswith("--set ")
+
+    def problem(self, keys: Keys, text: str, label: str | None = None) -> str:
+        """Give a problem's sentence, with its place.
+
+        Parameters
+        ----------
+        keys : tuple of str
+            The key that is wrong; the line is that of the longest part of it that the document names.
+        text : str
+            What is wrong, what is allowed, the remedy.
+        label : str, optional
+            How to call the key, if not by its parts.
+
+        Returns
+        -------
+        str
+            ``file:line: section.key: text``.
+        """
+        line = next((self.lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in self.lines), None)
+        place = self.name if line is None else f"{self.name}:{line}"
+        label = ".".join(keys) if label is None else label
+        return ": ".join(part for part in (place, label, text) if part)
+
+
+def printable(text: str) -> str:
+    """Bring a message onto one line that any terminal shows: other characters become escapes.
+
+    Parameters
+    ----------
+    text : str
+        May hold what a user wrote.
+
+    Returns
+    -------
+    str
+        Printable characters only.
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def read_toml(path: Path) -> Source:
+    """Read a TOML file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    Source
+        Its content, with the line of each key.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or it is no file, cannot be read, is larger than 1 MiB, is not UTF-8, is not
+        TOML or is nested more than 16 levels deep.
+    """
+    text = _read_text(path)
+    if _ENDLESS_KEY.search(text):
+        raise InputError(f"{path}: nested too deeply to be a scenario")
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(_malformed(path, text, str(error))) from None
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply to be a scenario") from None
+    except ValueError as error:  # An integer of thousands of digits, a date that does not exist.
+        raise InputError(f"{path}: {error}") from None
+    if _deeper(data, _DEEPEST):
+        raise InputError(f"{path}: nested too deeply to be a scenario")
+    return Source(str(path), data, _lines(text.encode()), path)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file{nearest_file(path)}") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder; name a scenario file in it{_among(path)}") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the path.
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise InputError(f"{path}: cannot be read ({reason})") from None
+    if len(content) > _LARGEST_FILE:
+        raise InputError(f"{path}: is larger than 1 MiB, so it is no scenario file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+
+
+def _among(folder: Path) -> str:
+    names = sorted(each.name for each in folder.glob("*.toml"))[:3]
+    return f", for example {', '.join(names)}" if names else ""
+
+
+def nearest_file(path: Path) -> str:
+    """Suggest an existing file for one that does not exist.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What the user named.
+
+    Returns
+    -------
+    str
+        ``; did you mean …?`` or nothing.
+    """
+    try:
+        files = [each for each in sorted(path.parent.iterdir()) if each.is_file()]
+    except (OSError, ValueError):
+        return f" (there is no folder {path.parent})"
+    names = {each.stem: each.name for each in files if each.suffix == (path.suffix or each.suffix)}
+    best = nearest(path.stem, names)
+    return "" if best is None else f"; did you mean {path.parent / names[best]}?"
+
+
+def _malformed(path: Path, text: str, message: str) -> str:
+    """Bring tomllib's ``message (at line 3, column 5)`` to the front."""
+    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
+    if found is None:
+        return f"{path}: malformed TOML: {message}"
+    line, column = found[2], found[3]
+    if line is None:
+        return f"{path}:{text.count(chr(10)) + 1}: malformed TOML: {found[1]}, but the file ends here"
+    return f"{path}:{line}:{column}: malformed TOML: {found[1]}"
+
+
+def _deeper(data: Any, levels: int) -> bool:
+    layer = [data]
+    for _ in range(levels):
+        layer = [child for each in layer for child in _children(each)]
+    return bool(layer)
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(value.values())
+    return value if isinstance(value, list) else []
+
+
+def _lines(content: bytes) -> dict[Keys, int]:
+    """First line of each key in valid TOML, tables and the parts of dotted keys included."""
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_toml.language()))
+    lines: dict[Keys, int] = {}
+    waiting: list[tuple[tree_sitter.Node, Keys]] = [(parser.parse(content).root_node, ())]
+    while waiting:
+        node, above = waiting.pop()
+        if node.type in ("table", "table_array_element", "pair"):
+            for part in _key_of(node):
+                above = (*above, part)
+                line = node.start_point[0] + 1
+                lines[above] = min(lines.get(above, line), line)
+        waiting.extend((child, above) for child in node.named_children)
+    return lines
+
+
+def _key_of(node: tree_sitter.Node) -> Iterator[str]:
+    for child in node.named_children:
+        if child.type in ("bare_key", "quoted_key", "dotted_key") and child.text is not None:
+            yield from _key(child.text.decode())
+            return
+
+
+def _key(text: str) -> Keys:
+    """Split a key as TOML writes it: ``a."b.c".d`` has three parts."""
+    keys = []
+    rest: Any = tomllib.loads(f"{text} = 0")
+    while isinstance(rest, dict):
+        ((part, rest),) = rest.items()
+        keys.append(part)
+    return tuple(keys)
+
+
+def parse_override(text: str) -> Source:
+    """Parse a ``--set``.
+
+    Parameters
+    ----------
+    text : str
+        ``section.name=value``; the value as in TOML, but a word needs no quotes and a number no leading zero.
+
+    Returns
+    -------
+    Source
+        The same as a file with this one line.
+
+    Raises
+    ------
+    InputError
+        If there is no ``=``, or the key or value is malformed.
+
+    Examples
+    --------
+    >>> parse_override("policy.risk_level.2029=.02").data
+    {'policy': {'risk_level': {'2029': 0.02}}}
+    >>> parse_override("policy.tie_rule=mid").data
+    {'policy': {'tie_rule': 'mid'}}
+    """
+    name = f"--set {text}"
+    left, equals, right = text.partition("=")
+    try:
+        keys = _key(left) if equals else ()
+    except (ValueError, RecursionError):
+        keys = ()
+    if len(keys) < 2 or len(keys) > _DEEPEST:
+        raise InputError(f"{name}: write --set section.name=value, for example --set policy.tie_rule=mid")
+    data: Any = _override_value(right.strip(), name)
+    for part in reversed(keys):
+        data = {part: data}
+    if _deeper(data, _DEEPEST):
+        raise InputError(f"{name}: nested too deeply")
+    return Source(name, data, within_value=len(keys) > 2)
+
+
+def _override_value(text: str, name: str) -> Any:
+    # ".5" for "0.5", which TOML does not know; quoted text is left as it is.
+    spellings = [text] if {'"', "'"} & set(text) else [text, re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)]
+    for spelling in spellings:
+        try:
+            data = tomllib.loads(f"value = {spelling}")
+        except (ValueError, RecursionError):
+            continue
+        if data.keys() == {"value"}:
+            return data["value"]
+    if re.fullmatch(r"[^\W\d][^\[\]{}\"'=,#\x00-\x1f]*|[./~][^\[\]{}\"'=,#\x00-\x1f]*", text):
+        return text
+    raise InputError(f"{name}: {text!r} is no TOML value; write a number, a word, a [list] or a {{table}}")
+
+
+def show(value: Any, longest: int = 80) -> str:
+    """Write a value as TOML would, on one line, shortened if it is long.
+
+    Parameters
+    ----------
+    value : Any
+        From a parsed document, or a resolved value.
+    longest : int
+        Most characters to give.
+
+    Returns
+    -------
+    str
+        The text.
+
+    Examples
+    --------
+    >>> show({"2027": 0.09, "2029": True})
+    '{2027 = 0.09, 2029 = true}'
+    """
+    text = _write(value)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def _write(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else f"{value:f}"
+    if isinstance(value, int):
+        # Python refuses to write integers of thousands of digits.
+        return str(value) if value.bit_length() < 400 else "an integer of over a hundred digits"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key} = {_write(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_write, value)) + "]"
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return str(value)

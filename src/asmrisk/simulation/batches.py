@@ -1,0 +1,193 @@
+"""Transforms of a strip of numbers at once.
+
+Each is one loop that becomes vector instructions. They stand in functions of their own, and not in the loops
+that need them, because every copy of such a loop takes the compiler a good part of a second.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from asmrisk.numerics.jit import fma, inner
+from asmrisk.numerics.portable_math import exp
+from asmrisk.simulation.normal import normal_probability, score_argument, score_from
+
+__all__ = [
+    "advance",
+    "exponentials",
+    "normal_probabilities",
+    "normal_scores",
+    "pick",
+    "read_quantiles",
+    "set_beyond",
+]
+
+
+@inner
+def normal_scores(uniform: np.ndarray, score: np.ndarray, n: int) -> None:
+    """Write the standard normal quantiles of n uniforms.
+
+    Parameters
+    ----------
+    uniform : ndarray of float64, shape (at least n,)
+        From 2**-33 to 1 - 2**-33.
+    score : ndarray of float64, shape (at least n,)
+        Written. Must not be the other array.
+    n : int
+        How many.
+    """
+    # In two loops: one has more numbers under way than the processor can hold, and takes half as long again.
+    for i in range(n):
+        score[i] = score_argument(uniform[i])
+    for i in range(n):
+        score[i] = score_from(uniform[i], score[i])
+
+
+@inner
+def normal_probabilities(score: np.ndarray, n: int) -> None:
+    """Put in the place of n normal scores their probabilities.
+
+    Parameters
+    ----------
+    score : ndarray of float64, shape (at least n,)
+        Changed in place.
+    n : int
+        How many.
+    """
+    for i in range(n):
+        score[i] = normal_probability(score[i])
+
+
+@inner
+def exponentials(x: np.ndarray, n: int) -> None:
+    """Put in the place of n numbers their exponentials.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (at least n,)
+        Changed in place.
+    n : int
+        How many.
+    """
+    for i in range(n):
+        x[i] = exp(x[i])
+
+
+@inner
+def advance(
+    state: np.ndarray, uniform: np.ndarray, persistence: float, settled: int, scores: np.ndarray, n: int
+) -> None:
+    """Move stationary AR(1) normal scores on by a year, and start those of clinicians who are new.
+
+    Parameters
+    ----------
+    state : ndarray of float64, shape (at least n,)
+        Changed in place.
+    uniform : ndarray of float64, shape (at least n,)
+        The year's uniforms.
+    persistence : float
+        Correlation of one year with the next, 0 to 1.
+    settled : int
+        The first so many were there the year before; the others' states are drawn from the stationary law.
+    scores : ndarray of float64, shape (at least n,)
+        Workspace.
+    n : int
+        How many.
+    """
+    normal_scores(uniform, scores, n)
+    new = math.sqrt(1.0 - persistence * persistence)
+    for i in range(settled):
+        state[i] = fma(persistence, state[i], new * scores[i])
+    for i in range(settled, n):
+        state[i] = scores[i]
+
+
+@inner
+def pick(values: np.ndarray, which: np.ndarray, out: np.ndarray, n: int) -> None:
+    """Copy n values side by side.
+
+    Parameters
+    ----------
+    values : ndarray of float64
+        Where from.
+    which : ndarray of uint64, shape (at least n,)
+        Their places; unsigned, since such an index needs no check for counting from the end.
+    out : ndarray of float64, shape (at least n,)
+        Written.
+    n : int
+        How many.
+    """
+    for k in range(n):
+        out[k] = values[which[k]]
+
+
+@inner
+def set_beyond(uniform: np.ndarray, edge: float, value: float, out: np.ndarray, n: int) -> None:
+    """Write a class's value for those whose uniforms have reached its lower edge; classes come in order.
+
+    Parameters
+    ----------
+    uniform : ndarray of float64, shape (at least n,)
+        What the class is drawn from.
+    edge : float
+        Probability of the classes before it.
+    value : float
+        What to write.
+    out : ndarray of float64, shape (at least n,)
+        Written where the class, or one after it, is drawn.
+    n : int
+        How many.
+    """
+    for i in range(n):
+        out[i] = value if uniform[i] >= edge else out[i]
+
+
+@inner
+def read_quantiles(
+    knots: np.ndarray, heights: np.ndarray, probability: np.ndarray, out: np.ndarray, n: int
+) -> None:
+    """Read a quantile function that is linear between its knots and constant outside.
+
+    Parameters
+    ----------
+    knots : ndarray of float64, shape (11,)
+        Ascending probabilities: near 0, the deciles, near 1.
+    heights : ndarray of float64, shape (11,)
+        Quantiles at the knots, never descending.
+    probability : ndarray of float64, shape (at least n,)
+        Where to read.
+    out : ndarray of float64, shape (at least n,)
+        Written: between the first and the last quantile.
+    n : int
+        How many.
+    """
+    # Scalars and blends instead of array elements: so the loop becomes vector instructions.
+    k0, k1, k2, k3, k4, k5 = knots[0], knots[1], knots[2], knots[3], knots[4], knots[5]
+    k6, k7, k8, k9, k10 = knots[6], knots[7], knots[8], knots[9], knots[10]
+    h0, h1, h2, h3, h4, h5 = heights[0], heights[1], heights[2], heights[3], heights[4], heights[5]
+    h6, h7, h8, h9, h10 = heights[6], heights[7], heights[8], heights[9], heights[10]
+    s0, s1, s2 = (h1 - h0) / (k1 - k0), (h2 - h1) / (k2 - k1), (h3 - h2) / (k3 - k2)
+    s3, s4, s5 = (h4 - h3) / (k4 - k3), (h5 - h4) / (k5 - k4), (h6 - h5) / (k6 - k5)
+    s6, s7, s8 = (h7 - h6) / (k7 - k6), (h8 - h7) / (k8 - k7), (h9 - h8) / (k9 - k8)
+    s9 = (h10 - h9) / (k10 - k9)
+    # Each piece by its slope and its value at 0: one number less to blend. A flat piece stays exact.
+    a0, a1, a2 = fma(-k0, s0, h0), fma(-k1, s1, h1), fma(-k2, s2, h2)
+    a3, a4, a5 = fma(-k3, s3, h3), fma(-k4, s4, h4), fma(-k5, s5, h5)
+    a6, a7, a8, a9 = fma(-k6, s6, h6), fma(-k7, s7, h7), fma(-k8, s8, h8), fma(-k9, s9, h9)
+    for i in range(n):
+        p = probability[i]
+        a, s = (a1, s1) if p >= k1 else (a0, s0)
+        a, s = (a2, s2) if p >= k2 else (a, s)
+        a, s = (a3, s3) if p >= k3 else (a, s)
+        a, s = (a4, s4) if p >= k4 else (a, s)
+        a, s = (a5, s5) if p >= k5 else (a, s)
+        a, s = (a6, s6) if p >= k6 else (a, s)
+        a, s = (a7, s7) if p >= k7 else (a, s)
+        a, s = (a8, s8) if p >= k8 else (a, s)
+        a, s = (a9, s9) if p >= k9 else (a, s)
+        read = fma(p, s, a)
+        # Rounding must not lift a rate above the last one, which may be 1.
+        read = h0 if read < h0 else read
+        out[i] = h10 if read > h10 else read

@@ -1,0 +1,80 @@
+"""The design points as scenarios, checked before anything is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asmrisk.errors import InputError
+from asmrisk.scenario.scenario import Scenario, scenario_from_sources
+from asmrisk.scenario.toml_source import Source, show
+from asmrisk.studies.factors import nested
+
+__all__ = ["point_problems", "point_scenario"]
+
+#: Problems listed one by one; of ten thousand points a few say enough.
+_SHOWN = 5
+
+
+def point_scenario(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Scenario:
+    """Give the scenario of a design point.
+
+    Parameters
+    ----------
+    base : mapping
+        The base scenario as `Scenario.to_dict` gives it.
+    changes : mapping of str to Any
+        Values by name, exchanged as ``--set`` exchanges them: a distribution of the base for such a number no
+        longer holds.
+
+    Returns
+    -------
+    Scenario
+        Checked; equal to the base if every value is the base's own.
+
+    Raises
+    ------
+    InputError
+        If the values cannot be used together.
+    """
+    sources = [Source("", dict(base))]
+    for name, value in changes.items():
+        document, within = nested(name, value)
+        sources.append(Source("", document, within_value=within))
+    return scenario_from_sources(sources)
+
+
+def point_problems(scenario: Scenario, changes: Sequence[Mapping[str, Any]], source: Source) -> list[str]:
+    """Check every design point against ranges and the rules between parameters.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The base.
+    changes : sequence of mapping
+        What each point sets.
+    source : Source
+        The study's file, for messages.
+
+    Returns
+    -------
+    list of str
+        A sentence for each problem, naming the first design point that has it and how many do.
+    """
+    base = scenario.to_dict()
+    found: dict[str, list[int]] = {}
+    for point, values in enumerate(changes):
+        try:
+            point_scenario(base, values)
+        except InputError as error:
+            for text in error.problems:
+                found.setdefault(text, []).append(point)
+    said = []
+    for text, points in list(found.items())[:_SHOWN]:
+        first = points[0]
+        stated = ", ".join(f"{name} = {show(value)}" for name, value in changes[first].items())
+        more = f" (so do {len(points) - 1} more)" if len(points) > 1 else ""
+        said.append(source.problem((), f"design point {first}, {stated}, cannot be used{more}: {text}", ""))
+    if len(found) > _SHOWN:
+        said.append(source.problem((), f"and {len(found) - _SHOWN} further problems of design points", ""))
+    return said

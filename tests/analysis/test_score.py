@@ -1,0 +1,334 @@
+"""Scoring a clinician table: against the plain reading of the rule, through real files."""
+
+import csv
+import math
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asmrisk.analysis.scoring import score
+from asmrisk.clinician_tables.table import SCORE_COLUMNS, frame_from_arrays, read_clinicians, write_clinicians
+from asmrisk.errors import InputError
+from asmrisk.population.tables import fixed_edges
+from asmrisk.rule.cohort import (
+    make_environment,
+    make_observed,
+    make_scored,
+    make_scratch,
+    score_cohort,
+)
+from asmrisk.rule.definitions import COHORTS, MEASURES
+from asmrisk.rule.policy import policy_records
+from asmrisk.scenario.scenario import PARAMETERS, scenario_from_dict
+from tests.oracle.cohorts import clinicians
+from tests.oracle.rule import final_rule
+from tests.oracle.rule import score_cohort as score_plainly
+
+# Sums of at most a hundred terms of one sign, exp and one division: some hundreds of roundings of 1.1e-16.
+TOLERANCE = 1e-12
+FIELDS = [
+    *("clinician_id", "cohort", "specialty", "practice_size", "part_b_payments", "payment_year_part_b"),
+    *("episodes", "cost_per_episode", "hcc_risk_score", "dual_share"),
+    *("improvement_activities", "promoting_interoperability"),
+]
+#: Measures that are reported in one way only.
+ONLY = {"q377": "ecqm", "q220": "mips_cqm"}
+
+
+def allowed(members):
+    """The same clinicians, each measure reported in a way in which it can be."""
+    changed = []
+    for clinician in members:
+        measures = {
+            name: dict(
+                data, collection_type=data["collection_type"] and ONLY.get(name, data["collection_type"])
+            )
+            for name, data in clinician["measures"].items()
+        }
+        changed.append(dict(clinician, measures=measures))
+    return changed
+
+
+def write_table(path, groups, rng=None):
+    """Write clinicians of the oracle, by year, as CSV; give (year, clinician) in the order of the rows."""
+    rows = [(year, clinician) for year, members in groups for clinician in members]
+    if rng:
+        rng.shuffle(rows)
+    names = sorted({name for _, clinician in rows for name in clinician["measures"]})
+    parts = ("rate", "cases", "completeness", "collection_type")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["performance_year", *FIELDS, "exempt", *(f"{name}_{part}" for name in names for part in parts)]
+        )
+        for year, clinician in rows:
+            cells = [year, *(clinician[field] for field in FIELDS), int(clinician["exempt"])]
+            for name in names:
+                data = clinician["measures"].get(name, {})
+                cells += [data.get(part) for part in parts]
+            writer.writerow("" if cell is None or cell != cell else cell for cell in cells)
+    return rows
+
+
+def by_number(frame, position):
+    return frame.iloc[position].to_dict()
+
+
+def assert_same(found, expected, what):
+    if math.isnan(expected):
+        assert math.isnan(found), what
+    else:
+        assert found == pytest.approx(expected, rel=TOLERANCE, abs=TOLERANCE), what
+
+
+def compare(frame, rows, groups):
+    expected = {}
+    for year, members in groups:
+        scored, _ = score_plainly(members, final_rule(year))
+        for clinician, row in zip(members, scored, strict=True):
+            expected[year, clinician["clinician_id"]] = row
+    assert len(frame) == len(rows)
+    for position, (year, clinician) in enumerate(rows):
+        row = by_number(frame, position)
+        assert (row["performance_year"], row["clinician_id"]) == (year, clinician["clinician_id"])
+        plain = expected[year, clinician["clinician_id"]]
+        for name, points in plain["points"].items():
+            assert_same(row[f"{name}_points"], points, (name, row))
+        for column in SCORE_COLUMNS:
+            scale = max(1.0, clinician["payment_year_part_b"]) if column.name == "adjustment_usd" else 1.0
+            assert_same(row[column.name] / scale, plain[column.name] / scale, (column.name, row))
+
+
+def unclear(groups):
+    """Whether some unclipped score is zero but for rounding, so that who is a zero scorer is not defined."""
+    return any(
+        abs(row["unclipped_score"]) < 1e-9
+        for year, members in groups
+        for row in score_plainly(members, final_rule(year))[0]
+    )
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(first=clinicians(consistent=False), second=clinicians(consistent=False), seed=st.integers(0, 9))
+def test_tables_score_as_the_plain_rule_does(tmp_path_factory, first, second, seed):
+    first, second = allowed(first), allowed(second)
+    if first[0]["cohort"] == second[0]["cohort"]:
+        groups = [(2027, first), (2029, second)]
+    else:
+        # Two cohorts in one year: identities must differ.
+        second = [dict(clinician, clinician_id="s" + clinician["clinician_id"]) for clinician in second]
+        groups = [(2031, first), (2031, second)]
+    if unclear(groups):
+        return
+    path = tmp_path_factory.mktemp("score") / "table.csv"
+    rows = write_table(path, groups, random.Random(seed))
+    compare(score(path, notes=lambda text: None), rows, groups)
+
+
+def sample(n=60, seed=1, cohort="heart_failure"):
+    """A plain cohort in which every benchmark forms, as a frame."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "clinician_id": [f"c{i}" for i in range(n)],
+            "performance_year": 2027,
+            "cohort": cohort,
+            "specialty": "cardiology" if cohort == "heart_failure" else "neurosurgery",
+            "practice_size": rng.choice([1, 5, 40], n),
+            "part_b_payments": rng.lognormal(11, 1, n),
+            "payment_year_part_b": rng.lognormal(11, 1, n),
+            "episodes": 30,
+            "cost_per_episode": rng.lognormal(9, 0.3, n),
+            "hcc_risk_score": rng.lognormal(0, 0.3, n),
+            "dual_share": rng.random(n),
+            "improvement_activities": 2,
+            "promoting_interoperability": 100.0,
+        }
+    )
+    for measure in MEASURES:
+        if measure.cohort == cohort and measure.final:
+            frame[f"{measure.name}_rate"] = rng.uniform(0.05, 0.95, n)
+            frame[f"{measure.name}_cases"] = 50
+            frame[f"{measure.name}_completeness"] = 1.0
+            frame[f"{measure.name}_collection_type"] = measure.collection_types[-1]
+    return frame
+
+
+def test_example_of_the_rule_whose_numbers_can_be_checked_by_hand():
+    # Everyone alike: cost z = 0 earns 7.5 of 10; every rate equals all edges, the upper decile, 10 points.
+    frame = sample(20)
+    for column in frame.columns:
+        if column.endswith(("_rate", "_payments", "payment_year_part_b")) or column in (
+            "cost_per_episode",
+            "hcc_risk_score",
+            "dual_share",
+        ):
+            frame[column] = 0.5 if column.endswith(("_rate", "share")) else 1000.0
+    frame["practice_size"] = 40
+    scored = score(frame, notes=lambda text: None)
+    assert (scored["quality_score"] == 1.0).all()
+    assert (scored["cost_points"] == 7.5).all()
+    assert (scored["final_score"] == 87.5).all()
+    assert (scored["transformed_score"] == 0.5).all()
+    # A = r T S - r with S = rho / T: -0.15 x 9%.
+    np.testing.assert_allclose(scored["adjustment_factor"], -0.0135, rtol=1e-14)
+    np.testing.assert_allclose(scored["adjustment_usd"], -13.5, rtol=1e-14)
+    np.testing.assert_allclose(scored["payment_multiplier"], 0.9865, rtol=1e-14)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_scoring_a_scored_table_changes_nothing(tmp_path, ending):
+    path, again = tmp_path / f"scored.{ending}", tmp_path / f"again.{ending}"
+    both = pd.concat(
+        [sample(), sample(cohort="low_back_pain").assign(clinician_id=lambda t: "s" + t.clinician_id)]
+    )
+    first = score(both.sample(frac=1, random_state=3), out=path, notes=lambda text: None)
+    second = score(path, out=again, notes=lambda text: None)
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+    if ending == "csv":
+        assert path.read_bytes() == again.read_bytes()
+
+
+@pytest.mark.parametrize("cohort", [0, 1])
+def test_arrays_of_a_draw_and_their_table_score_to_the_same_bits(tmp_path, cohort):
+    rng = np.random.default_rng(11)
+    n, capacity = 150, 170
+    observed = make_observed(capacity)
+    observed.rate[:] = rng.random((5, capacity))
+    observed.cases[:] = rng.integers(0, 60, (5, capacity))
+    observed.rate[observed.cases == 0] = np.nan
+    observed.completeness[:] = rng.choice([0.5, 0.75, 1.0], (5, capacity))
+    for place, measure in enumerate(m for m in MEASURES if m.cohort == COHORTS[cohort]):
+        codes = {"ecqm": 0, "mips_cqm": 1, "claims": 2}
+        observed.collection_type[place] = rng.choice(
+            [codes[each] for each in measure.collection_types], capacity
+        )
+        if not measure.claims:
+            observed.collection_type[place, rng.random(capacity) < 0.1] = -1
+    observed.specialty[:] = 0 if cohort == 0 else rng.integers(1, 7, capacity)
+    observed.practice_size[:] = rng.choice([1, 2, 15, 16, 300], capacity)
+    observed.part_b[:] = rng.lognormal(11, 1, capacity)
+    observed.episodes[:] = rng.integers(0, 60, capacity)
+    observed.cost_per_episode[:] = np.where(observed.episodes > 0, rng.lognormal(9, 0.3, capacity), np.nan)
+    observed.hcc_risk_score[:] = rng.lognormal(0, 0.3, capacity)
+    observed.dual_share[:] = rng.random(capacity)
+    observed.improvement_activities[:] = rng.integers(0, 3, capacity)
+    observed.promoting_interoperability[:] = rng.uniform(0, 100, capacity)
+    observed.exempt[:] = rng.random(capacity) < 0.05
+    policy = policy_records(PARAMETERS.defaults(), fixed_edges())[2]
+    scored, environment = make_scored(capacity), make_environment()
+    score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(capacity))
+    ids = [f"{cohort}-{i}" for i in range(n)]
+    dollars = rng.lognormal(11, 1, capacity)
+    frame = frame_from_arrays(cohort, 2029, ids, observed, scored, environment, policy, n, dollars)
+    assert not frame["final_score"].isna().all()
+    for ending in ("csv", "parquet"):
+        path = tmp_path / f"draw.{ending}"
+        write_clinicians(frame, path)
+        again = score(path, notes=lambda text: None)
+        pd.testing.assert_frame_equal(again, frame, check_exact=True)
+
+
+def test_two_cohorts_of_a_draw_lie_in_one_table(tmp_path):
+    frames = [
+        score(sample(cohort=name).assign(clinician_id=lambda t, name=name: name + t.clinician_id))
+        for name in COHORTS
+    ]
+    path = tmp_path / "both.csv"
+    write_clinicians(pd.concat(frames), path)
+    both = score(path)
+    for frame in frames:
+        part = both[both["cohort"] == frame["cohort"].iloc[0]].reset_index(drop=True)
+        pd.testing.assert_frame_equal(part[frame.columns], frame, check_exact=True)
+
+
+def test_a_scenario_sets_the_policy(tmp_path):
+    frame = sample()
+    base = score(frame)
+    scenario = scenario_from_dict({"policy": {"redistribution_share": 1.0}})
+    reform = score(frame, scenario=scenario)
+    paid = frame["part_b_payments"].to_numpy()
+    assert math.fsum(paid * base["adjustment_factor"]) == pytest.approx(-0.0135 * paid.sum(), rel=1e-12)
+    assert math.fsum(paid * reform["adjustment_factor"]) == pytest.approx(0.0, abs=1e-12 * paid.sum())
+    pd.testing.assert_series_equal(base["final_score"], reform["final_score"], check_exact=True)
+    file = tmp_path / "reform.toml"
+    file.write_text("[policy]\nredistribution_share = 1.0\n")
+    pd.testing.assert_frame_equal(score(frame, scenario=file), reform, check_exact=True)
+
+
+def test_notes_tell_which_benchmarks_did_not_form(capsys):
+    frame = sample(40)
+    frame.loc[:20, "q008_collection_type"] = "ecqm"
+    frame.loc[:2, "q005_collection_type"] = None
+    frame.loc[:2, [f"q{m}_completeness" for m in ("008", "005", "236", "377")]] = 0.5
+    frame.loc[3, "episodes"] = 0
+    score(frame)
+    notes = capsys.readouterr().err
+    # q008: 21 by eCQM less 3 incomplete, 19 by MIPS CQM; q005 and q236: 37 by MIPS CQM, none by eCQM.
+    assert "q008 (ecqm, 18 clinicians)" in notes
+    assert "q008 (mips_cqm, 19 clinicians)" in notes
+    assert "q005 (ecqm, 0 clinicians)" in notes
+    assert "q005 (mips_cqm" not in notes
+    assert "a benchmark needs 20" in notes
+    assert "of 40 clinicians 0 have no final score and 3 a score of zero" in notes
+    assert "2027 heart_failure" in notes
+
+
+def test_notes_tell_when_costs_cannot_be_compared_and_nothing_is_distributed(capsys):
+    score(sample(1).assign(part_b_payments=0.0))
+    notes = capsys.readouterr().err
+    assert "costs cannot be compared" in notes
+    assert "nothing can be distributed" in notes
+
+
+def test_mri_is_scored_where_the_scenario_has_it(capsys):
+    frame = sample(cohort="low_back_pain")
+    scenario = scenario_from_dict(
+        {"policy": {"measures": {"low_back_pain": ["q238", "q134", "q128", "q220", "mri"]}}}
+    )
+    without = score(frame, scenario=scenario)
+    assert "mri is in the measure set, but the table has no columns for it" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(without, score(frame), check_exact=True)
+    rng = np.random.default_rng(5)
+    frame = frame.assign(
+        mri_rate=rng.uniform(0.1, 0.9, len(frame)),
+        mri_cases=30,
+        mri_completeness=1.0,
+        mri_collection_type="claims",
+    )
+    scored = score(frame, scenario=scenario)
+    # The best (lowest) rate earns 10 points; in the final rule's set the measure does not count.
+    assert scored.loc[scored["mri_rate"].idxmin(), "mri_points"] == 10.0
+    assert score(frame)["mri_points"].isna().all()
+
+
+def test_nothing_is_written_on_bad_input(tmp_path):
+    table, out = tmp_path / "table.csv", tmp_path / "out.csv"
+    write_clinicians(sample(), table)
+    out.write_text("kept")
+    with pytest.raises(InputError, match="input"):
+        score(table, out=table)
+    sample().assign(part_b_payments=-1.0).to_csv(table, index=False)
+    before = table.read_bytes()
+    with pytest.raises(InputError, match="part_b_payments"):
+        score(table, out=out)
+    with pytest.raises(InputError, match=r"\.csv or \.parquet"):
+        score(sample(), out=tmp_path / "out.xlsx")
+    with pytest.raises(InputError, match="does not exist"):
+        score(sample(), out=tmp_path / "no" / "out.csv")
+    assert (out.read_text(), table.read_bytes()) == ("kept", before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "table.csv"]
+
+
+def test_an_existing_file_is_replaced(tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text("old")
+    scored = score(sample(), out=out)
+    assert len(pd.read_csv(out)) == len(scored)
+    pd.testing.assert_frame_equal(
+        read_clinicians(out), scored[read_clinicians(out).columns], check_exact=True
+    )

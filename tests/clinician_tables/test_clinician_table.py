@@ -1,0 +1,458 @@
+"""The clinician table: round trips to the bit, every kind of bad input, speed."""
+
+import csv
+import io
+import os
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from asmrisk.clinician_tables.table import (
+    check_clinicians,
+    input_columns,
+    read_clinicians,
+    write_clinicians,
+)
+from asmrisk.errors import InputError
+from asmrisk.rule.definitions import COHORTS, MEASURES, SPECIALTIES_OF
+
+QUIET = {"notes": lambda text: None}
+
+
+def table(n=4, cohorts=COHORTS, seed=3):
+    """A good table, built column by column from the design's text."""
+    rng = np.random.default_rng(seed)
+    cohort = np.array([cohorts[i % len(cohorts)] for i in range(n)])
+    episodes = rng.integers(0, 60, n)
+    frame = pd.DataFrame(
+        {
+            "clinician_id": [f"{1000 + i:06d}" for i in range(n)],
+            "performance_year": rng.integers(2027, 2032, n),
+            "cohort": cohort,
+            "specialty": [SPECIALTIES_OF[each][-1] for each in cohort],
+            "practice_size": rng.integers(1, 400, n),
+            "part_b_payments": rng.lognormal(11, 1, n),
+            "payment_year_part_b": rng.lognormal(11, 1, n),
+            "episodes": episodes,
+            "cost_per_episode": np.where(episodes > 0, rng.lognormal(9, 0.4, n), np.nan),
+            "hcc_risk_score": np.where(rng.random(n) < 0.9, rng.lognormal(0, 0.4, n), np.nan),
+            "dual_share": rng.random(n),
+            "improvement_activities": rng.integers(0, 3, n),
+            "promoting_interoperability": rng.uniform(0, 100, n),
+        }
+    )
+    for measure in MEASURES:
+        own = cohort == measure.cohort
+        if measure.final and measure.cohort in cohorts:
+            reported = own & (rng.random(n) < 0.8)
+            frame[f"{measure.name}_rate"] = np.where(own, rng.random(n), np.nan)
+            frame[f"{measure.name}_cases"] = pd.array(np.where(own, 30, -1), dtype="Int64")
+            frame.loc[~own, f"{measure.name}_cases"] = pd.NA
+            frame[f"{measure.name}_completeness"] = np.where(reported, rng.random(n), np.nan)
+            frame[f"{measure.name}_collection_type"] = np.where(reported, measure.collection_types[0], None)
+    return frame
+
+
+def write(path, frame):
+    frame.to_csv(path, index=False)
+    return path
+
+
+def problems(path, **options):
+    with pytest.raises(InputError) as caught:
+        read_clinicians(path, **QUIET, **options)
+    return list(caught.value.problems)
+
+
+def problem(tmp_path, changes, n=4, cohorts=COHORTS):
+    """The one problem of a good table after changes: column -> {row: text}."""
+    frame = table(n, cohorts).astype(object)
+    frame = frame.where(frame.notna(), "")
+    for column, cells in changes.items():
+        for row, cell in cells.items():
+            frame.loc[row, column] = cell
+    found = problems(write(tmp_path / "t.csv", frame))
+    assert len(found) == 1, found
+    return found[0]
+
+
+# --- round trips --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "pq", "CSV"])
+def test_what_is_written_is_read(tmp_path, ending):
+    frame = check_clinicians(table(200), **QUIET)
+    path = tmp_path / f"t.{ending}"
+    write_clinicians(frame, path)
+    pd.testing.assert_frame_equal(read_clinicians(path, **QUIET), frame, check_exact=True)
+
+
+# Every finite float that a column may hold, subnormal and extreme ones too.
+dollars = st.floats(0, sys.float_info.max, allow_subnormal=True)
+fraction = st.floats(0, 1, allow_subnormal=True)
+names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data(), n=st.integers(1, 5))
+def test_numbers_and_names_survive_files_to_the_bit(tmp_path_factory, data, n):
+    frame = table(n)
+    draw = lambda each: data.draw(st.lists(each, min_size=n, max_size=n))  # noqa: E731
+    frame["clinician_id"] = data.draw(st.lists(names, min_size=n, max_size=n, unique=True))
+    frame["part_b_payments"] = draw(dollars)
+    frame["hcc_risk_score"] = draw(dollars | st.just(float("nan")))
+    frame["dual_share"] = draw(fraction | st.just(float("nan")))
+    frame.loc[frame["cohort"] == "heart_failure", "q008_rate"] = draw(fraction)[0]
+    checked = check_clinicians(frame, **QUIET)
+    for column in ("part_b_payments", "hcc_risk_score", "dual_share"):
+        assert checked[column].to_numpy().tobytes() == frame[column].to_numpy(dtype=float).tobytes()
+    folder = tmp_path_factory.mktemp("trip")
+    for ending in ("csv", "parquet"):
+        write_clinicians(checked, folder / f"t.{ending}")
+        again = read_clinicians(folder / f"t.{ending}", **QUIET)
+        pd.testing.assert_frame_equal(again, checked, check_exact=True)
+        assert list(again["clinician_id"]) == list(frame["clinician_id"])
+
+
+def test_columns_have_the_declared_types_and_order(tmp_path):
+    frame = table(6)
+    shuffled = frame[sorted(frame.columns, reverse=True)]
+    read = read_clinicians(write(tmp_path / "t.csv", shuffled), **QUIET)
+    declared = [column for column in input_columns() if column.name in read]
+    assert list(read) == [column.name for column in declared]
+    assert {column.name: str(read[column.name].dtype) for column in declared} == {
+        column.name: column.dtype for column in declared
+    }
+    assert (read["exempt"] == 0).all()
+
+
+def test_identities_stay_text(tmp_path):
+    read = read_clinicians(write(tmp_path / "t.csv", table(4)), **QUIET)
+    assert list(read["clinician_id"]) == ["001000", "001001", "001002", "001003"]
+    frame = table(4).assign(clinician_id=[1234567890, 2, 3, 4])
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert list(read_clinicians(tmp_path / "t.parquet", **QUIET)["clinician_id"]) == [
+        "1234567890",
+        "2",
+        "3",
+        "4",
+    ]
+
+
+def test_one_cohort_needs_only_its_own_measures(tmp_path):
+    frame = table(4, COHORTS[:1])
+    assert not any(name.startswith("q134") for name in frame)
+    read = read_clinicians(write(tmp_path / "t.csv", frame), **QUIET)
+    assert list(read["q492_rate"]) == list(frame["q492_rate"])
+
+
+def test_a_byte_order_mark_blank_lines_and_padding_do_no_harm(tmp_path):
+    text = table(3).to_csv(index=False).replace("heart_failure", " heart_failure ").replace("\n", "\r\n\r\n")
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    expected = check_clinicians(table(3), **QUIET)
+    pd.testing.assert_frame_equal(read_clinicians(path, **QUIET), expected, check_exact=True)
+
+
+def test_scored_columns_are_left_out_silently_and_others_with_a_note(tmp_path, capsys):
+    frame = table(3).assign(final_score=1.0, q008_points="?", surgeon="yes")
+    read = read_clinicians(write(tmp_path / "t.csv", frame))
+    assert not {"final_score", "q008_points", "surgeon"} & set(read)
+    notes = capsys.readouterr().err
+    assert "surgeon" in notes
+    assert "final_score" not in notes
+
+
+def test_measures_of_the_other_cohort_are_not_looked_at(tmp_path):
+    frame = table(2).astype(object)
+    frame.loc[frame["cohort"] == "low_back_pain", "q008_rate"] = "none"
+    read = read_clinicians(write(tmp_path / "t.csv", frame), **QUIET)
+    assert read.loc[read["cohort"] == "low_back_pain", "q008_rate"].isna().all()
+
+
+def test_a_roster_may_leave_columns_out_and_cells_empty(tmp_path):
+    needed = ("clinician_id", "cohort", "specialty", "practice_size", "part_b_payments")
+    frame = table(4)[[*needed, "episodes", "q008_rate"]].astype(object)
+    frame.loc[0, "episodes"] = ""
+    read = read_clinicians(write(tmp_path / "t.csv", frame), required=needed, **QUIET)
+    assert list(read) == [*needed[:4], "part_b_payments", "episodes", "exempt", "q008_rate"]
+    assert pd.isna(read.loc[0, "episodes"])
+    assert problems(write(tmp_path / "t.csv", frame.drop(columns="practice_size")), required=needed)
+    frame.loc[1, "clinician_id"] = frame.loc[0, "clinician_id"]
+    (found,) = problems(write(tmp_path / "t.csv", frame), required=needed)
+    assert "line 3: clinician '001000' is on line 2 already" in found
+
+
+# --- bad cells ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "words"),
+    [
+        ("part_b_payments", "-3.5", ["'-3.5'", "0 or more", "USD"]),
+        ("part_b_payments", "1e999", ["'1e999'"]),
+        ("part_b_payments", "1_000", ["'1_000'"]),
+        ("part_b_payments", "$100", ["'$100'"]),
+        ("part_b_payments", "inf", ["'inf'"]),
+        ("part_b_payments", "٣", ["a number"]),
+        ("part_b_payments", "", ["is empty"]),
+        ("payment_year_part_b", "-1", ["0 or more"]),
+        ("cost_per_episode", "-1", ["0 or more"]),
+        ("q008_rate", "1.0000000000000002", ["from 0 to 1"]),
+        ("q008_rate", "-0.1", ["from 0 to 1"]),
+        ("q492_rate", "-1", ["0 or more", "unit"]),
+        ("q008_completeness", "75", ["from 0 to 1"]),
+        ("q008_cases", "2.5", ["whole number"]),
+        ("q008_cases", "-1", ["whole number", "0 or more"]),
+        ("q008_cases", "3000000000", ["at most 2,147,483,647"]),
+        ("q008_collection_type", "eCQM", ["'ecqm' meant", "ecqm, mips_cqm"]),
+        ("q377_collection_type", "mips_cqm", ["'mips_cqm'", "must be ecqm"]),
+        ("q492_collection_type", "ecqm", ["must be claims"]),
+        ("cohort", "heart failure", ["'heart_failure' meant", "low_back_pain"]),
+        ("cohort", "", ["is empty"]),
+        ("specialty", "cardiologist", ["'cardiology' meant"]),
+        ("specialty", "neurosurgery", ["not of the cohort heart_failure", "cardiology"]),
+        ("practice_size", "0", ["1 or more"]),
+        ("practice_size", "1.5", ["whole number"]),
+        ("performance_year", "2026", ["from 2027 to 2031"]),
+        ("performance_year", "2032", ["from 2027 to 2031"]),
+        ("episodes", "3.5", ["whole number"]),
+        ("episodes", "-1", ["0 or more"]),
+        ("hcc_risk_score", "-1", ["0 or more"]),
+        ("dual_share", "1.2", ["from 0 to 1"]),
+        ("improvement_activities", "3", ["from 0 to 2"]),
+        ("promoting_interoperability", "101", ["from 0 to 100"]),
+        ("exempt", "2", ["from 0 to 1"]),
+        ("exempt", "yes", ["from 0 to 1"]),
+        ("clinician_id", "", ["is empty"]),
+        ("clinician_id", "a\tb", ["control characters"]),
+    ],
+)
+def test_a_bad_cell_is_named_with_line_column_and_what_is_allowed(tmp_path, column, cell, words):
+    cells = dict.fromkeys(range(4), "0") if column == "exempt" else {}
+    found = problem(
+        tmp_path, {"episodes": {2: "5"}, "cost_per_episode": {2: "9"}} | {column: cells | {2: cell}}
+    )
+    if column == "episodes":
+        found = problem(tmp_path, {column: {2: cell}})
+    assert f"{tmp_path / 't.csv'}, line 4: {column.split('_')[0]}" in found
+    assert all(word in found for word in words), found
+
+
+def test_a_cost_may_be_missing_only_without_episodes(tmp_path):
+    found = problem(tmp_path, {"episodes": {1: "7"}, "cost_per_episode": {1: ""}})
+    assert "line 3: cost_per_episode is empty with 7 episodes" in found
+
+
+def test_a_reported_measure_has_cases(tmp_path):
+    found = problem(tmp_path, {"q008_collection_type": {0: "ecqm"}, "q008_cases": {0: ""}})
+    assert "line 2: q008_cases is empty" in found
+    found = problem(tmp_path, {"q492_rate": {0: "40"}, "q492_cases": {0: ""}})
+    assert "line 2: q492_cases is empty" in found
+    # A claims measure without a rate is nobody's fault.
+    frame = table(4).astype(object)
+    frame.loc[0, ["q492_rate", "q492_cases", "q492_collection_type"]] = ["", "", "claims"]
+    read_clinicians(write(tmp_path / "t.csv", frame), **QUIET)
+
+
+def test_a_clinician_has_one_row_in_a_year(tmp_path):
+    frame = table(6)
+    frame["performance_year"] = 2027
+    frame.loc[[3, 5], "clinician_id"] = frame.loc[1, "clinician_id"]
+    found = problems(write(tmp_path / "t.csv", frame))
+    assert len(found) == 2
+    assert "line 5: clinician '001001' in 2027 is on line 3 already" in found[0]
+    assert "line 7: clinician '001001' in 2027 is on line 3 already" in found[1]
+    frame.loc[[3, 5], "performance_year"] = [2028, 2029]
+    read_clinicians(write(tmp_path / "t.csv", frame), **QUIET)
+
+
+def test_all_problems_are_listed_at_once_in_the_order_of_the_rows(tmp_path):
+    frame = table(8).astype(object).drop(columns="dual_share")
+    frame.loc[6, "part_b_payments"] = -1
+    frame.loc[2, "practice_size"] = 0
+    frame.loc[4, "q008_rate"] = 3
+    found = problems(write(tmp_path / "t.csv", frame))
+    assert [text.split(": ")[0].rpartition(", ")[2] for text in found[1:]] == ["line 4", "line 6", "line 8"]
+    assert "'dual_share' is missing" in found[0]
+
+
+def test_very_many_problems_are_counted(tmp_path):
+    frame = table(200).assign(part_b_payments=-1.0, practice_size=0)
+    found = problems(write(tmp_path / "t.csv", frame))
+    assert len(found) == 51
+    assert found[-1].endswith("and 350 more problems.")
+    assert "line 2:" in found[0]
+    assert "line 26:" in found[49]
+
+
+def test_lines_are_those_of_the_file(tmp_path):
+    frame = table(3)
+    frame.loc[2, "part_b_payments"] = -1
+    lines = frame.to_csv(index=False).splitlines()
+    lines[1] = '"001\n000"' + lines[1][6:]  # a quoted line break: the row takes two lines
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join([*lines[:2], "", *lines[2:]]) + "\n")
+    found = problems(path)
+    assert "line 2: clinician_id" in found[0]
+    assert "line 6: part_b_payments" in found[1]
+
+
+# --- bad headers and files ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("column", [column.name for column in input_columns() if not column.optional])
+def test_a_missing_column_is_named(tmp_path, column):
+    found = problems(write(tmp_path / "t.csv", table().drop(columns=column)))
+    assert any(f"column {column!r} is missing" in text for text in found)
+
+
+def test_a_misspelled_column_is_named_with_the_one_meant(tmp_path):
+    (found,) = problems(
+        write(tmp_path / "t.csv", table().rename(columns={"part_b_payments": "partb_payment"}))
+    )
+    assert "column 'part_b_payments' is missing; is 'partb_payment' meant?" in found
+    (found,) = problems(write(tmp_path / "t.csv", table().assign(Exempted=1)))
+    assert "column 'Exempted' is unknown; is 'exempt' meant?" in found
+
+
+def test_a_doubled_column_is_named(tmp_path):
+    text = table(2).to_csv(index=False)
+    header, rest = text.split("\n", 1)
+    path = tmp_path / "t.csv"
+    path.write_text(header + ",episodes\n" + "\n".join(line + ",1" for line in rest.splitlines()))
+    assert any("'episodes' appears more than once" in text for text in problems(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "is empty"),
+        (b"\xef\xbb\xbf", "is empty"),
+        (b"clinician_id,cohort\n", "no rows"),
+        (b"\x00\x01\x02", "not a text file"),
+        (b"PK\x03\x04rest of a spreadsheet", "not a text file"),
+        (b"clinician_id,cohort\n\xff\xfe,x\n", "line 2: this is not UTF-8"),
+        (b"clinician_id;cohort\n1;2\n", "separated by commas"),
+        (b'a,b\n"1,2\n3,4\n', "not valid CSV"),
+        (b"a,b\n" + b"x" * 200_000 + b",1\n", "not valid CSV"),
+    ],
+)
+def test_files_that_are_no_table(tmp_path, content, words):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    found = "\n".join(problems(path))
+    assert words in found
+    assert str(path) in found
+
+
+def test_paths_that_are_no_file(tmp_path):
+    assert "is a folder" in problems(tmp_path)[0]
+    assert "no such file" in problems(tmp_path / "none.csv")[0]
+    path = tmp_path / "t.parquet"
+    path.write_text("no parquet")
+    assert "cannot be read as Parquet" in problems(path)[0]
+
+
+def test_ragged_rows_are_all_listed(tmp_path):
+    lines = table(6).to_csv(index=False).splitlines()
+    lines[2] += ",7"
+    lines[4] = "1,2"
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(lines))
+    found = problems(path)
+    width = len(table(6).columns)
+    assert found[0].endswith(f"line 3: has {width + 1} cells where the header has {width}.")
+    assert found[1].endswith(f"line 5: has 2 cells where the header has {width}.")
+    assert len(found) == 2
+
+
+def test_parquet_without_pyarrow_says_how_to_get_it(tmp_path, monkeypatch):
+    path = tmp_path / "t.parquet"
+    write_clinicians(check_clinicians(table(), **QUIET), path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install 'asmrisk[parquet]'" in problems(path)[0]
+    with pytest.raises(InputError, match="pip install"):
+        write_clinicians(table(), tmp_path / "out.parquet")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_link_in_the_folder_is_not_written_through(tmp_path, ending):
+    # Whoever can write to the folder plants links under every name that a process could be expected to use.
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    name = f"out.{ending}"
+    planted = [name, f".{name}.part", f".{name}.tmp", f"{name}.tmp"]
+    planted += [f".{name}.{pid}.part" for pid in range(os.getpid() - 5, os.getpid() + 5)]
+    for each in planted:
+        (folder / each).symlink_to(outside / "victim")
+    write_clinicians(check_clinicians(table(), **QUIET), folder / name)
+    assert list(outside.iterdir()) == []
+    assert not (folder / name).is_symlink()
+    assert len(read_clinicians(folder / name, **QUIET)) == len(table())
+    assert sorted(each.name for each in folder.iterdir()) == sorted(planted)
+
+
+def test_a_frame_in_memory_is_not_changed():
+    frame = table(4)
+    copy = frame.copy(deep=True)
+    check_clinicians(frame, **QUIET)
+    pd.testing.assert_frame_equal(frame, copy, check_exact=True)
+    with pytest.raises(InputError, match="table, row 2: part_b_payments is -1"):
+        check_clinicians(frame.assign(part_b_payments=[1.0, -1.0, 1.0, 1.0]), **QUIET)
+
+
+# --- fuzz and speed -----------------------------------------------------------------------------------------
+
+CELLS = st.sampled_from(
+    ["", "0", "1", "-1", "0.5", "nan", "inf", "1e400", "x", "heart_failure", "ecqm", '"', "\n", "é"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(content=st.binary(max_size=200))
+def test_random_bytes_end_in_a_message(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "random.csv"
+    path.write_bytes(content)
+    assert problems(path)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_random_tables_end_in_a_table_or_a_message(tmp_path_factory, data):
+    frame = table(3).astype(object)
+    frame = frame.where(frame.notna(), "")
+    for _ in range(data.draw(st.integers(0, 4))):
+        row, column = data.draw(st.integers(0, 2)), data.draw(st.sampled_from(list(frame.columns)))
+        frame.loc[row, column] = data.draw(CELLS | st.text(max_size=5))
+    frame = frame.drop(columns=data.draw(st.lists(st.sampled_from(list(frame.columns)), max_size=1)))
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(frame.columns)
+    writer.writerows(frame.values.tolist())
+    path = tmp_path_factory.getbasetemp() / "random.csv"
+    path.write_bytes(stream.getvalue().encode("utf-8", "surrogatepass"))
+    for read in (lambda: read_clinicians(path, **QUIET), lambda: check_clinicians(frame, **QUIET)):
+        good, found = None, ()
+        try:
+            good = read()
+        except InputError as error:
+            found = error.problems
+        assert (good is None) == bool(found)
+        assert all(text.strip() for text in found)
+        assert good is None or (len(good) == 3 and good["part_b_payments"].notna().all())
+
+
+def test_fifty_thousand_rows_load_in_seconds(tmp_path):
+    path = write(tmp_path / "t.csv", table(50_000))
+    begin = time.process_time()
+    assert len(read_clinicians(path, **QUIET)) == 50_000
+    assert time.process_time() - begin < 10

@@ -1,0 +1,623 @@
+"""The synthetic field against the published facts, by plain Monte Carlo and by hand.
+
+The Monte Carlo oracle follows the words of the model with NumPy's own generators and shares nothing with the
+package but the constants under test. Tolerances are `Z` standard errors: each comparison fails by chance with
+probability 1e-6, once per seed, and the seeds are fixed.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from asmrisk.errors import InputError
+from asmrisk.parameters.parameter import Values
+from asmrisk.population import calibration, quantiles, tables
+from asmrisk.population.parameters import POPULATION
+from asmrisk.population.records import behavior_records, population_records
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, SPECIALTIES, measures_of
+
+NORMAL = NormalDist()
+Z = -NORMAL.inv_cdf(0.5e-6)
+HF, LBP = 0, 1
+#: Slots in the Monte Carlo oracle.
+SAMPLE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def values() -> Values:
+    return POPULATION.defaults()
+
+
+@pytest.fixture(scope="module")
+def records(values):
+    return population_records(values)
+
+
+def lognormal(generator, size, log_sd):
+    """Lognormal with mean 1."""
+    return np.exp(log_sd * generator.standard_normal(size) - log_sd**2 / 2)
+
+
+@pytest.fixture(scope="module", params=[HF, LBP], ids=COHORTS)
+def field(request, records):
+    """A large cohort after the model's words: truncation by rejection, two Poisson years."""
+    record = records[request.param]
+    generator = np.random.default_rng(20270101 + request.param)
+    log_mean, log_sd = record.episodes_log_mean, record.episodes_log_sd
+    raw = np.exp(log_mean + log_sd * generator.standard_normal(2 * SAMPLE))
+    expected = raw[raw >= 12.0][:SAMPLE]
+    assert expected.size == SAMPLE
+    history = generator.poisson(expected * lognormal(generator, SAMPLE, 0.2))
+    episodes = generator.poisson(expected * lognormal(generator, SAMPLE, 0.2))
+    # The normal score of expected episodes within the truncated distribution, by its rank in the sample.
+    score = np.empty(SAMPLE)
+    ranks = (np.arange(SAMPLE) + 0.5) / SAMPLE
+    score[np.argsort(expected)] = quantiles.ndtri(ranks)
+    return {
+        "cohort": request.param,
+        "record": record,
+        "generator": generator,
+        "expected": expected,
+        "measured": history >= 20,
+        "episodes": episodes,
+        "score": score,
+    }
+
+
+def assert_mean(sample, target):
+    error = sample.std() / math.sqrt(sample.size)
+    assert abs(sample.mean() - target) < Z * error, (sample.mean(), target, error)
+
+
+# --- how many -------------------------------------------------------------------------------------------
+
+
+def test_measured_number(field):
+    """Slots times the chance of 20 episodes two years before is the cohort's part of 8,600."""
+    target = 8600 * (0.393, 0.607)[field["cohort"]]
+    slots = int(field["record"].slots)
+    share = field["measured"].mean()
+    error = math.sqrt(share * (1 - share) / SAMPLE)
+    assert abs(slots * share - target) < Z * slots * error + 0.5
+
+
+def test_mean_episodes_of_the_measured(field):
+    assert_mean(field["episodes"][field["measured"]], (37.0, 91.0)[field["cohort"]])
+
+
+def test_share_with_too_few_episodes(field):
+    """Quadrature against simulation, and both against the published orientation, 18% and 2.4%."""
+    volume = calibration.episode_volume((37.0, 91.0)[field["cohort"]], 0.7, 12.0, 0.2, 20)
+    assert_mean(field["episodes"][field["measured"]] < 20, volume.too_few)
+    assert round(100 * volume.too_few, 1) == (18.4, 2.4)[field["cohort"]]
+
+
+def test_location_is_that_of_the_model(records):
+    """2.952 and 4.225 are the locations that round 37.03 and 91.13 to the published 37 and 91."""
+    assert records.episodes_log_mean == pytest.approx([2.952, 4.225], abs=0.002)
+
+
+def test_floor_probability(records):
+    for record in records:
+        below = NORMAL.cdf((math.log(12) - record.episodes_log_mean) / record.episodes_log_sd)
+        assert record.episodes_floor_probability == pytest.approx(below, rel=1e-8)
+
+
+def test_totals_of_the_final_rule():
+    """About 600,000 episodes, about $2.8 billion, about 21% heart failure: to the digits published."""
+    clinicians = 8600 * np.array([0.393, 0.607])
+    episodes = clinicians * [37.0, 91.0]
+    assert episodes.sum() == pytest.approx(600_000, rel=0.005)
+    assert episodes[HF] / episodes.sum() == pytest.approx(0.21, abs=0.005)
+    spending = episodes @ [expected_cost(cohort) for cohort in (HF, LBP)]
+    assert spending == pytest.approx(2.8e9, abs=0.05e9)
+
+
+def expected_cost(cohort: int) -> float:
+    """Mean true cost per episode, integrated on a fine grid."""
+    record = population_records(POPULATION.defaults())[cohort]
+    scores = np.linspace(-6.5, 6.5, 26_001)
+    weights = np.exp(-(scores**2) / 2)
+    shape = np.interp(scores, -6.5 + np.arange(209) / 16, record.cost_log_shape)
+    return float(weights @ np.exp(record.cost_spread * shape) / weights.sum() * record.cost_scale_usd)
+
+
+def test_other_volumes_reach_their_mean():
+    """The solver holds the published mean whatever the spread, the shock and the minimum."""
+    for mean, log_sd, lowest, shock, minimum in [(60.0, 0.4, 5.0, 0.0, 20), (25.0, 1.0, 2.0, 0.5, 10)]:
+        volume = calibration.episode_volume(mean, log_sd, lowest, shock, minimum)
+        generator = np.random.default_rng(minimum)
+        raw = np.exp(volume.log_mean + log_sd * generator.standard_normal(2 * SAMPLE))
+        raw = raw[raw >= lowest]
+        measured = generator.poisson(raw * lognormal(generator, raw.size, shock)) >= minimum
+        assert_mean(measured, volume.measured)
+        assert_mean(raw[measured], mean)
+
+
+def test_no_minimum_measures_everybody():
+    assert calibration.episode_volume(37.0, 0.7, 12.0, 0.2, 0).measured == pytest.approx(1.0, abs=1e-12)
+
+
+# --- Part B ---------------------------------------------------------------------------------------------
+
+#: 2023 mean (CMS) and ratio of the panel's mean to that of all, as published, by specialty code.
+PART_B_MEAN = (179673.99, 23041.49, 143100.57, 187034.08, 62921.36, 102232.75, 110879.89)
+PANEL_RATIO = (1.067, 1.951, 1.191, 1.143, 1.337, 1.207, 1.302)
+
+
+def test_part_b_mean_of_the_measured(field):
+    """The mean over measured clinicians is the 2023 mean times the panel's ratio, in every specialty."""
+    record, generator = field["record"], field["generator"]
+    for code in range(7) if field["cohort"] == LBP else [0]:
+        if field["cohort"] == LBP and code == 0:
+            assert record.part_b_level[0] == 0.0
+            continue
+        own = generator.standard_normal(SAMPLE)
+        score = 0.5 * field["score"] + math.sqrt(0.75) * own
+        shape = np.interp(score, -6.5 + np.arange(209) / 16, record.part_b_log_shape[code])
+        # The mean over all is 1 (tested below); that over the others, who have no heavy tail, gives the rest.
+        others = np.where(field["measured"], 0.0, np.exp(shape))
+        share = field["measured"].mean()
+        relative = (1 - others.mean()) / share
+        error = (1 - others - relative * field["measured"]).std() / share / math.sqrt(SAMPLE)
+        target = PART_B_MEAN[code] * PANEL_RATIO[code] / record.part_b_level[code]
+        assert abs(relative - target) < Z * error, SPECIALTIES[code]
+
+
+def test_part_b_tail():
+    """By hand for cardiology: ln(2,605,682 / 1,094,128) over the distance of the normal scores."""
+    distance = NORMAL.inv_cdf(0.999) - NORMAL.inv_cdf(0.99)
+    assert tables.part_b_tail_slope("cardiology") == round(math.log(2605682 / 1094128) / distance, 3)
+
+
+@pytest.mark.parametrize("code", range(7))
+def test_part_b_shape(records, code):
+    """Published quantiles at their probabilities; mean 1; lognormal tails."""
+    table = records[0].part_b_log_shape[code]
+    step = 0.0625
+    scores = -6.5 + step * np.arange(209)
+    probabilities, ratios = tables.part_b_shape(SPECIALTIES[code])
+    assert probabilities[[0, -1]].tolist() == [0.01, 0.99]
+    knots = np.array([NORMAL.inv_cdf(p) for p in probabilities])
+    # A broken line lies within h/4 times a kink of its curve (h^2 f''/8 where it is smooth), and the larger
+    # of the two second differences beside a kink is at least half of h times it.
+    bound = np.abs(np.diff(table, 2)).max() / 2 + 1e-6
+    miss = np.interp(knots, scores, table) - np.log(ratios)
+    assert np.ptp(miss) < 2 * bound
+    assert bound < 0.02
+    assert np.median(np.abs(miss - np.median(miss))) < 0.002
+    assert np.all(np.diff(table) > 0)
+    below, above = table[scores < knots[0]], table[scores > knots[-1]]
+    assert np.abs(np.diff(below, 2)).max() < 1e-6
+    assert np.abs(np.diff(above, 2)).max() < 1e-6
+    # E exp(a + b z) over a segment in closed form.
+    cdf = NORMAL.cdf
+    mean = cdf(-6.5) * (math.exp(table[0]) + math.exp(table[-1]))
+    for left, low, high in zip(scores[:-1], table[:-1], table[1:], strict=True):
+        slope = (high - low) / step
+        mass = cdf(left + step - slope) - cdf(left - slope)
+        mean += math.exp(low - slope * left + slope * slope / 2) * mass
+    assert mean == pytest.approx(1.0, abs=2e-6)
+
+
+def test_raw_table_nearly_has_its_mean(records):
+    """Published quantiles and the observed tail together give the published mean to 3%."""
+    for code, name in enumerate(SPECIALTIES):
+        probabilities, ratios = tables.part_b_shape(name)
+        middle = records[0].part_b_log_shape[code][104]
+        assert abs(middle - math.log(ratios[probabilities == 0.5][0])) < 0.03
+
+
+def test_part_b_persistence(records):
+    """The score of Part B, episodes' part included, has the published correlation from year to year."""
+    published = (0.969, 0.882, 0.899, 0.930, 0.931, 0.976, 0.923)
+    whole = 0.25 + 0.75 * records[0].part_b_persistence
+    assert whole == pytest.approx(published, abs=0.0011)
+
+
+# --- cost -----------------------------------------------------------------------------------------------
+
+
+def test_observed_cost_has_cms_median_and_deviation(field):
+    record, generator = field["record"], field["generator"]
+    counted = field["measured"] & (field["episodes"] >= 20)
+    episodes = field["episodes"][counted]
+    table = np.interp(
+        generator.standard_normal(episodes.size), -6.5 + np.arange(209) / 16, record.cost_log_shape
+    )
+    noise = np.sqrt(record.cost_noise_variance / episodes) * generator.standard_normal(episodes.size)
+    cost = record.cost_scale_usd * np.exp(record.cost_spread * table + noise)
+    median, deviation = ((14429.9, 3879.43), (1947.21, 618.48))[field["cohort"]]
+    # A binomial test of the share below the median, and a mean test of the squared deviation.
+    assert abs((cost < median).mean() - 0.5) < Z * 0.5 / math.sqrt(cost.size)
+    assert_mean((cost - cost.mean()) ** 2, deviation**2)
+
+
+def test_cost_reliability(records):
+    for record, mean, reliability in zip(records, (37.0, 91.0), (0.7, 0.8), strict=True):
+        true = record.cost_spread**2
+        noise = record.cost_noise_variance / mean
+        assert true / (true + noise) == pytest.approx(reliability, rel=1e-7)
+
+
+def test_cost_shape(records):
+    """Standardized, skewed to the right, and the mean of the two published measures at their percentiles."""
+    table = records[0].cost_log_shape
+    fine = np.linspace(-6.5, 6.5, 208 * 100 + 1)
+    weights = np.exp(-(fine**2) / 2)
+    weights /= weights.sum()
+    shape = np.interp(fine, -6.5 + np.arange(209) / 16, table)
+    assert weights @ shape == pytest.approx(0.0, abs=1e-6)
+    assert weights @ shape**2 == pytest.approx(1.0, abs=2e-6)
+    diabetes = {0.01: 0.5244, 0.1: 0.7149, 0.5: 1.0, 0.9: 1.3697, 0.99: 1.9211}
+    lungs = {0.01: 0.4795, 0.1: 0.6844, 0.5: 1.0, 0.9: 1.3775, 0.99: 1.8703}
+    heights = {p: (math.log(diabetes[p]) + math.log(lungs[p])) / 2 for p in diabetes}
+    at = {p: np.interp(NORMAL.inv_cdf(p), -6.5 + np.arange(209) / 16, table) for p in diabetes}
+    scale = (at[0.9] - at[0.1]) / (heights[0.9] - heights[0.1])
+    bound = np.abs(np.diff(table, 2)).max() / 2
+    for p in diabetes:
+        assert at[p] - at[0.5] == pytest.approx(scale * heights[p], abs=4 * bound + 1e-6)
+
+
+# --- quality --------------------------------------------------------------------------------------------
+
+#: Collection types in which CMS publishes a benchmark, typed from its table.
+PUBLISHED = {
+    "q492": ("claims",),
+    "q008": ("ecqm", "mips_cqm"),
+    "q005": ("ecqm", "mips_cqm"),
+    "q236": ("ecqm", "mips_cqm"),
+    "q377": ("ecqm",),
+    "q238": ("ecqm", "mips_cqm"),
+    "q134": ("ecqm", "mips_cqm"),
+    "q128": ("ecqm", "mips_cqm"),
+    "q220": ("mips_cqm",),
+    "mri": (),
+}
+
+
+def test_rates_stand_where_the_measure_is_reported(records):
+    for cohort, name in enumerate(COHORTS):
+        for place, measure in enumerate(measures_of(name)):
+            for code, collection_type in enumerate(COLLECTION_TYPES):
+                rates = records[cohort].rate_quantile[place, code]
+                expected = collection_type in (PUBLISHED[measure.name] or ("claims",))
+                assert np.isfinite(rates).all() == expected, (measure.name, collection_type)
+                if expected:
+                    assert np.all(np.diff(rates) >= 0)
+
+
+def test_rates_are_the_published_percentiles(records):
+    """Exactly, at the knots, as fractions."""
+    assert records[0].rate_probability.tolist() == [0.01, *(i / 10 for i in range(1, 10)), 0.99]
+    beta_blocker = [57.14, 83.33, 87.93, 90.32, 92.19, 93.645, 94.74, 95.65, 96.67, 98.15, 100]
+    assert records[HF].rate_quantile[1, 0].tolist() == [rate / 100 for rate in beta_blocker]
+    admissions = [58.28, 63.01, 64.66, 65.63, 66.52, 67.43, 68.33, 69.5, 70.84, 72.76, 78.4]
+    assert records[HF].rate_quantile[0, 2].tolist() == admissions
+    medications = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0.02, 9.62]
+    assert records[LBP].rate_quantile[0, 1].tolist() == [rate / 100 for rate in medications]
+
+
+def test_blood_pressure_as_mips_cqm(records):
+    """The eCQM quantiles moved by one constant in the logit, to CMS's mean of 68.71%."""
+    electronic, registry = records[HF].rate_quantile[3, :2]
+    odds = registry / (1 - registry) / (electronic / (1 - electronic))
+    assert odds == pytest.approx(odds[5], rel=1e-7)
+    generator = np.random.default_rng(236)
+    uniform = generator.random(SAMPLE)
+    assert_mean(np.interp(uniform, records[HF].rate_probability, registry), 0.6871)
+    assert quantiles.mean_rate(registry) == pytest.approx(0.6871, abs=1e-8)
+
+
+def test_mean_rates_are_near_the_published_averages(records):
+    """Ten percentiles cannot give the mean exactly: one point, two for the widest distributions."""
+    for cohort, name in enumerate(COHORTS):
+        for place, measure in enumerate(measures_of(name)):
+            for collection_type in PUBLISHED[measure.name]:
+                rates = records[cohort].rate_quantile[place, COLLECTION_TYPES.index(collection_type)]
+                average = tables.average_rate(measure.name, collection_type)
+                assert quantiles.mean_rate(rates) == pytest.approx(average, abs=0.015)
+
+
+def test_measure_codes(records):
+    assert records[HF].measure_collection_type.tolist() == [2, -1, -1, -1, 0]
+    assert records[LBP].measure_collection_type.tolist() == [-1, -1, -1, 1, 2]
+    assert records[HF].measure_kind.tolist() == [2, 1, 1, 1, 1]
+    assert records[LBP].measure_kind.tolist() == [1, 1, 1, 1, 1]
+    assert records[HF].rate_inverse.tolist() == [1, 0, 0, 0, 0]
+    assert records[LBP].rate_inverse.tolist() == [1, 0, 0, 0, 1]
+    assert records[HF].cases_factor.tolist() == [1.0, 0.9, 0.9, 6.0, 2.0]
+    assert records[LBP].cases_factor.tolist() == [4.0, 5.0, 5.0, 1.0, 0.3]
+    assert records.quality_loading**2 == pytest.approx([0.2, 0.2])
+
+
+def test_fixed_edges():
+    edges = tables.fixed_edges()
+    assert edges.shape == (2, 5, 3, 10)
+    assert np.isfinite(edges).all(axis=3).sum() == sum(map(len, PUBLISHED.values()))
+    assert np.isnan(edges).all(axis=3).sum() == 30 - sum(map(len, PUBLISHED.values()))
+    present = edges[np.isfinite(edges[..., 0])]
+    assert np.all(np.diff(present, axis=1) >= 0)
+    blood_pressure = [0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+    assert edges[HF, 3, 1].tolist() == blood_pressure
+    medications = [30.71, 15.85, 10.16, 5.23, 2.02, 0.66, 0.14, 0, 0, 0]
+    assert edges[LBP, 0, 0].tolist() == [0.0 - rate / 100 for rate in medications]
+    assert edges[HF, 0, 2].tolist() == [
+        -rate for rate in (78.4, 72.76, 70.84, 69.5, 68.33, 67.43, 66.52, 65.63, 64.66, 63.01)
+    ]
+    assert not np.signbit(edges[edges == 0.0]).any()
+
+
+# --- who they are, what they report ---------------------------------------------------------------------
+
+
+def test_practice_sizes(records):
+    """Solo 6.4%, small 36%; within each side of 15 in the proportions of CMS's table."""
+    record = records[LBP]
+    shares = np.diff(record.practice_cumulative, prepend=0.0)
+    assert shares[0] == pytest.approx(0.064, abs=0.0005)
+    assert shares[:3].sum() == pytest.approx(0.36)
+    assert shares[1] / shares[2] == pytest.approx(65273 / 85934)
+    assert shares[3] / shares[5] == pytest.approx(156075 / 498651)
+    assert record.practice_cumulative[-1] == 1.0
+    assert record.practice_low.tolist() == [1, 2, 6, 16, 51, 201]
+    assert record.practice_high.tolist() == [1, 5, 15, 50, 200, 1000]
+
+
+def test_specialties(records):
+    assert records[HF].specialty_cumulative.tolist() == [1.0] * 7
+    shares = np.diff(records[LBP].specialty_cumulative, prepend=0.0)
+    assert shares * 101 == pytest.approx([0, 10, 17, 10, 18, 19, 27])
+    assert records[LBP].specialty_cumulative[-1] == 1.0
+
+
+def test_patients(records):
+    record = records[HF]
+    mean = math.exp(record.hcc_log_mean + record.hcc_log_sd**2 / 2)
+    assert mean == pytest.approx(1.63, rel=1e-7)
+    assert mean * math.sqrt(math.expm1(record.hcc_log_sd**2)) == pytest.approx(0.8, rel=1e-7)
+    # Dual share: lognormal, at most 1; published mean 0.20, median 0.16, 99th percentile 0.80.
+    mu, sd = record.dual_log_mean, record.dual_log_sd
+    capped = math.exp(mu + sd**2 / 2) * NORMAL.cdf(-mu / sd - sd) + 1 - NORMAL.cdf(-mu / sd)
+    assert capped == pytest.approx(0.20, abs=0.005)
+    assert math.exp(mu) == pytest.approx(0.16, rel=1e-7)
+    assert math.exp(mu + sd * NORMAL.inv_cdf(0.99)) == pytest.approx(0.80, abs=0.005)
+
+
+def test_reporting_habits(records):
+    """Shares behind the thresholds, and the completeness of one score against two independent decisions."""
+    record = records[HF]
+    shares = [NORMAL.cdf(z) for z in record.nothing_reported_z]
+    assert shares == pytest.approx([0.1562, 0.0363, 0.0043, 0.0004], abs=0.0001)
+    for cohort, missed in ((HF, [None, 0.03, 0.03, 0.03, 0.10]), (LBP, [0.03, 0.03, 0.03, 0.15, None])):
+        record = records[cohort]
+        for place, share in enumerate(missed):
+            if share is None:
+                assert record.missed_z[place] == record.incomplete_z[place] == -math.inf
+                continue
+            assert NORMAL.cdf(record.missed_z[place]) == pytest.approx(share, rel=1e-7)
+            scores = np.random.default_rng(place).standard_normal(SAMPLE)
+            cdf = np.array([NORMAL.cdf(z) for z in scores[:20_000]])
+            scores = scores[:20_000]
+            reported = scores >= record.missed_z[place]
+            incomplete = reported & (scores < record.incomplete_z[place])
+            completeness = record.completeness_low + record.completeness_slope[place] * (
+                cdf[incomplete] - record.missed_probability[place]
+            )
+            error = math.sqrt(0.15 * 0.85 / reported.sum())
+            assert abs(incomplete.sum() / reported.sum() - 0.15) < Z * error
+            assert completeness.min() >= 0.6 - 1e-7
+            assert completeness.max() <= 1.0 + 1e-7
+            assert_mean(completeness, 0.8)
+            assert_mean((completeness - 0.8) ** 2, 0.4**2 / 12)
+
+
+def test_conduct(records):
+    record = records[HF]
+    none = [NORMAL.cdf(z) for z in record.improvement_none_z]
+    one = [NORMAL.cdf(z) for z in record.improvement_one_z]
+    assert none == pytest.approx([0.20, 0.10, 0.065], rel=1e-7)
+    assert np.subtract(one, none) == pytest.approx([0.25, 0.20, 0.15], rel=1e-6)
+    zero = [NORMAL.cdf(z) for z in record.interoperability_zero_z]
+    full = [1 - NORMAL.cdf(z) for z in record.interoperability_full_z]
+    assert zero == pytest.approx([0.25, 0.12, 0.02], rel=1e-7)
+    assert full == pytest.approx([0.45, 0.60, 0.80], rel=1e-7)
+    # The line between ends at 100 where the full scores begin.
+    reach = record.interoperability_slope * (1 - np.array(full) - record.interoperability_zero_probability)
+    assert record.interoperability_low + reach == pytest.approx([100.0] * 3, rel=1e-6)
+
+
+# --- by year --------------------------------------------------------------------------------------------
+
+
+def test_behavior_of_the_baseline(values):
+    years = behavior_records(values)
+    assert years.shape == (7,)
+    assert years.cost_response.tolist() == [0.0, 0.0, *[0.002] * 5]
+    assert years.cost_response_penalized.tolist() == [0.0, 0.0, *[0.004] * 5]
+    assert years.exit_probability.tolist() == [0.04] * 7
+    assert years.medicare_share.tolist() == [0.85] * 7
+    assert years.part_b_growth.tolist() == [[1.0, 1.0]] * 7
+    assert years.quality_learning.tolist() == [[0.0, 0.0]] * 7
+    assert years.cost_trend.tolist() == [1.0] * 7
+
+
+def test_growth_is_cumulated_from_the_first_year(values):
+    growth = {
+        "2027": {"heart_failure": 0.5, "low_back_pain": 0.1},
+        "2029": {"heart_failure": -0.5, "low_back_pain": 0.1},
+    }
+    learning = {"2027": {"heart_failure": 0.25, "low_back_pain": 0.0}}
+    changed = values.replace(
+        **{
+            "behavior.part_b_growth": growth,
+            "behavior.quality_learning": learning,
+            "behavior.cost_growth": {"2027": 0.25, "2028": 0.5},
+        }
+    )
+    years = behavior_records(changed)
+    assert years.part_b_growth[:, HF].tolist() == [1.0, 1.5, 0.75, 0.375, 0.1875, 0.09375, 0.046875]
+    assert years.part_b_growth[:, LBP] == pytest.approx([1.1**n for n in range(7)])
+    assert years.quality_learning[:, HF].tolist() == [0.25 * n for n in range(7)]
+    assert years.cost_trend[:3].tolist() == [1.0, 1.5, 2.25]
+
+
+# --- parameters -----------------------------------------------------------------------------------------
+
+
+def moved(value):
+    """The same kind of value, a little different everywhere."""
+    if isinstance(value, dict):
+        return {key: moved(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [moved(entry) for entry in value]
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    return value * 0.97 if value else 0.01
+
+
+@pytest.mark.parametrize("name", POPULATION)
+def test_every_parameter_matters(values, name):
+    """A parameter that is declared but not used would be a lie."""
+    value = moved(values[name])
+    if name in ("population.cohort_share", "population.back_pain_specialties", "population.practice_weights"):
+        # Only proportions count: move one entry alone.
+        first = next(iter(value))
+        value = values[name] | {first: value[first]}
+    changed = values.replace(**{name: value})
+    before, after = (
+        population_records(each).tobytes() + behavior_records(each).tobytes() for each in (values, changed)
+    )
+    assert before != after
+
+
+def test_only_the_field_depends_on_its_size(values, records):
+    changed = population_records(values.replace(**{"population.clinicians": 4300.0}))
+    for name in records.dtype.names:
+        if name == "slots":
+            assert changed.slots == pytest.approx(records.slots / 2, abs=1)
+        else:
+            np.testing.assert_array_equal(changed[name], records[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        (
+            "population.mean_episodes",
+            {"heart_failure": 11.0, "low_back_pain": 91.0},
+            ["mean_episodes.heart_failure", "raise the mean"],
+        ),
+        (
+            "population.cost_sd",
+            {"heart_failure": 1e6, "low_back_pain": 618.0},
+            ["cost_sd.heart_failure", "it must lie between"],
+        ),
+        ("population.part_b_episode_correlation", 0.89, ["part_b_persistence", "at least 0.5842"]),
+        ("population.mri_percentiles", [0.5] * 10 + [0.4], ["mri_percentiles", "sort"]),
+        (
+            "population.interoperability_zero",
+            {"solo": 0.6, "small": 0.1, "large": 0.0},
+            ["interoperability_zero.solo", "1.05"],
+        ),
+        (
+            "population.improvement_activities_one",
+            {"solo": 0.1, "small": 0.95, "large": 0.0},
+            ["improvement_activities_none.small", "1.05"],
+        ),
+        (
+            "population.practice_weights",
+            dict.fromkeys(("solo", "2-5", "6-15"), 0.0) | {"16-50": 1.0, "51-200": 0.0, "201-1000": 0.0},
+            ["practice_weights", "up to 15"],
+        ),
+        (
+            "population.practice_weights",
+            dict.fromkeys(("16-50", "51-200", "201-1000"), 0.0) | {"solo": 1.0, "2-5": 0.0, "6-15": 0.0},
+            ["practice_weights", "above 15"],
+        ),
+        (
+            "population.back_pain_specialties",
+            dict.fromkeys(SPECIALTIES[1:], 0.0),
+            ["back_pain_specialties"],
+        ),
+    ],
+)
+def test_values_that_do_not_go_together(values, name, value, words):
+    changes = {name: value}
+    if name == "population.part_b_episode_correlation":
+        changes["population.part_b_persistence"] = dict.fromkeys(SPECIALTIES, 0.5)
+    with pytest.raises(InputError) as caught:
+        population_records(values.replace(**changes))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_certain_habits_are_allowed(values):
+    """Shares of 0 and 1 give infinite thresholds, not errors or warnings."""
+    certain = values.replace(
+        **{
+            "population.incomplete_share": 0.0,
+            "population.nothing_reported": dict.fromkeys(values["population.nothing_reported"], 0.0),
+            "population.interoperability_zero": {"solo": 0.0, "small": 0.0, "large": 0.0},
+            "population.interoperability_full": {"solo": 1.0, "small": 1.0, "large": 1.0},
+            "population.hcc_sd": 0.0,
+        }
+    )
+    record = population_records(certain)[LBP]
+    assert record.nothing_reported_z.tolist() == [-math.inf] * 4
+    assert record.interoperability_full_z.tolist() == [-math.inf] * 3
+    assert record.interoperability_slope.tolist() == [0.0] * 3
+    assert record.completeness_slope.tolist() == [0.0] * 5
+    assert record.incomplete_z.tolist() == record.missed_z.tolist()
+
+
+def test_declarations_name_their_source():
+    for name, parameter in POPULATION.items():
+        assert name.startswith(("population.", "behavior."))
+        assert parameter.by_year == name.startswith("behavior.")
+        assert parameter.citation
+        assert parameter.unit
+        assert parameter.meaning.endswith(".")
+
+
+def test_declarations_import_quickly():
+    """Help and validation need the declarations alone, not the solvers' libraries."""
+    code = (
+        "import sys, asmrisk.population.parameters; "
+        "print(*(m for m in ('scipy', 'pandas', 'numba') if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
+def test_solutions_are_rounded_above_the_noise_of_math_libraries(records):
+    """Nine digits, so that another processor's last bits cannot change a result."""
+    for record in records:
+        for name in ("episodes_log_mean", "episodes_floor_probability", "cost_spread", "cost_scale_usd"):
+            assert record[name] == float(f"{record[name]:.9g}")
+        assert (
+            record.part_b_log_shape.ravel().tolist() == np.round(record.part_b_log_shape, 7).ravel().tolist()
+        )
+
+
+def test_rates_spread_about_their_median(values, records):
+    wide, narrow = (
+        population_records(values.replace(**{"population.rate_spread": times})) for times in (1.5, 0.5)
+    )
+    given = np.isfinite(records.rate_quantile)
+    median = np.broadcast_to(records.rate_quantile[..., 5:6], given.shape)[given]
+    published = records.rate_quantile[given]
+    np.testing.assert_allclose(narrow.rate_quantile[given], (median + published) / 2, rtol=1e-12)
+    assert (wide.rate_quantile[given] >= 0.0).all()
+    shares = given & (records.measure_kind == 1)[..., None, None]
+    assert (wide.rate_quantile[shares] <= 1.0).all()
+    assert np.ptp(wide.rate_quantile[given] - median) > np.ptp(published - median)
+    assert np.isnan(wide.rate_quantile[~given]).all()

@@ -1,0 +1,287 @@
+"""Every scenario of the library, run with few clinicians, does to the results what its description says.
+
+All scenarios share the baseline's coins, so directions show in a few draws.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+import asmrisk
+from asmrisk.scenario.scenario import Scenario, load_scenario
+from asmrisk.simulation.replay import replay_draw
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+LIBRARY = {path.stem: path for path in sorted(SCENARIOS.glob("*.toml"))}
+DRAWS = 4
+FEW = "population.clinicians=300"
+#: A sum of a few hundred terms below 1e9, rounded.
+ROUNDING = 1e-12
+
+
+@dataclass
+class Outcome:
+    """A run of a scenario, with its environment and the clinician table of a draw."""
+
+    scenario: Scenario
+    results: xr.Dataset
+    environment: xr.Dataset
+    table: pd.DataFrame
+
+    def mean(self, name: str) -> np.ndarray:
+        """Give a result by performance year, both cohorts together, on average over the draws."""
+        return self.results[name].sum("cohort").mean("draw").to_numpy()
+
+
+@pytest.fixture(scope="module")
+def outcome_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Outcome]:
+    folder = tmp_path_factory.mktemp("library")
+
+    @cache
+    def outcome(name: str) -> Outcome:
+        scenario = load_scenario(LIBRARY[name], [FEW])
+        place = asmrisk.run(scenario, draws=DRAWS, out=folder / f"{name}.zarr", workers=1, quiet=True)
+        return Outcome(
+            scenario,
+            xr.open_zarr(place, chunks=None).load(),
+            xr.open_zarr(place, group="environment", chunks=None).load(),
+            replay_draw(scenario, 0),
+        )
+
+    return outcome
+
+
+@pytest.fixture
+def base(outcome_of: Callable[[str], Outcome]) -> Outcome:
+    return outcome_of("baseline")
+
+
+def test_there_is_an_expectation_for_every_file() -> None:
+    assert set(LIBRARY) == set(EXPECTATIONS)
+
+
+@pytest.mark.parametrize("name", sorted(LIBRARY))
+def test_a_scenario_does_what_it_says(name: str, outcome_of: Callable[[str], Outcome], base: Outcome) -> None:
+    outcome = outcome_of(name)
+    assert outcome.results.sizes["draw"] == DRAWS
+    assert outcome.results.attrs["title"] == outcome.scenario.title
+    for variable in base.results.data_vars:
+        assert variable in outcome.results
+    totals = [outcome.results[each] for each in ("part_b_paid", "net_adjustment", "medicare_savings")]
+    assert all(np.isfinite(each).all() for each in totals)
+    EXPECTATIONS[name](outcome, base)
+
+
+# --- What each one does -------------------------------------------------------------------------------------
+
+
+def same_as_baseline(outcome: Outcome, base: Outcome) -> None:
+    xr.testing.assert_identical(outcome.results.drop_attrs(), base.results.drop_attrs())
+    xr.testing.assert_identical(outcome.environment.drop_attrs(), base.environment.drop_attrs())
+    pd.testing.assert_frame_equal(outcome.table, base.table, check_exact=True)
+
+
+def budget_neutral(outcome: Outcome, base: Outcome) -> None:
+    """At performance-year dollars nothing is retained; before, 15% of the risk level was."""
+    assert np.abs(outcome.results.weighted_adjustment_factor).max() < ROUNDING
+    retained = 0.15 * np.array([0.09, 0.09, 0.10, 0.11, 0.12])
+    expected = xr.zeros_like(base.results.weighted_adjustment_factor) - retained[None, :, None]
+    np.testing.assert_allclose(base.results.weighted_adjustment_factor, expected, atol=ROUNDING)
+    assert (outcome.results.retained_savings < base.results.retained_savings).all()
+    # What clinicians lose is then only the drift of payments within two years: small beside the stake.
+    at_stake = outcome.results.payment_year_part_b * np.array([0.09, 0.09, 0.10, 0.11, 0.12])[None, :, None]
+    assert (np.abs(outcome.results.net_adjustment) < 0.1 * at_stake).all()
+
+
+def fixed_benchmarks(outcome: Outcome, base: Outcome) -> None:
+    """The same edges in every draw and year; the peers' own differ in each."""
+    edges = outcome.environment.benchmark_edges
+    assert edges.notnull().any()
+    same = (edges == edges[0, 0]) | edges.isnull()
+    assert same.all()
+    moving = base.environment.benchmark_edges.sel(measure="q236", collection_type="ecqm", edge=5)
+    assert len(np.unique(moving)) == moving.size
+    # The fifth edge is CMS's published median.
+    fixed = edges.sel(measure="q236", collection_type="ecqm", edge=5)
+    published = pd.read_csv(
+        Path(asmrisk.__file__).parent / "population" / "data" / "quality_benchmarks.csv", dtype=str
+    )
+    row = published[(published.measure_id == "236") & (published.collection_type == "eCQM")]
+    np.testing.assert_allclose(fixed, float(row.p50.iloc[0]) / 100, rtol=1e-12)
+
+
+def persistence_of_cost(table: pd.DataFrame, cohort: str) -> float:
+    """Rank correlation of a clinician's cost in 2027 and 2028, before anybody responds."""
+    costs = table[(table.cohort == cohort) & (table.episodes >= 20)].pivot_table(
+        index="clinician_id", columns="performance_year", values="cost_per_episode"
+    )
+    return float(costs[[2027, 2028]].dropna().rank().corr().iloc[0, 1])
+
+
+def high_cost_reliability(outcome: Outcome, base: Outcome) -> None:
+    for cohort in ("heart_failure", "low_back_pain"):
+        assert persistence_of_cost(outcome.table, cohort) > persistence_of_cost(base.table, cohort)
+
+
+def low_cost_reliability(outcome: Outcome, base: Outcome) -> None:
+    for cohort in ("heart_failure", "low_back_pain"):
+        assert persistence_of_cost(outcome.table, cohort) < persistence_of_cost(base.table, cohort)
+
+
+def hurricane(outcome: Outcome, base: Outcome) -> None:
+    """8% without a final score and without an adjustment, in 2028 alone."""
+    hit = outcome.table.exempt == 1
+    assert set(outcome.table.performance_year[hit]) == {2028}
+    assert set(outcome.table.cohort[hit]) == {"heart_failure", "low_back_pain"}
+    assert outcome.table.final_score[hit].isna().all()
+    assert (outcome.table.adjustment_factor[hit] == 0).all()
+    without = outcome.mean("participants") - outcome.mean("scored")
+    assert (without[[0, 2, 3, 4]] == 0).all()
+    # 300 clinicians, 4 draws: 96 of them, 9.4 the standard deviation.
+    assert 0.04 < without[1] / outcome.mean("participants")[1] < 0.12
+    assert (base.table.exempt == 0).all()
+    first = outcome.results.sel(performance_year=2027)
+    xr.testing.assert_identical(first.drop_attrs(), base.results.sel(performance_year=2027).drop_attrs())
+
+
+def midpoint_50(outcome: Outcome, base: Outcome) -> None:
+    """Nearly everybody lies above it, so that nearly no difference between them remains to be paid for."""
+    assert (outcome.environment.exchange_midpoint == 50).all()
+    assert (base.environment.exchange_midpoint > 60).all()
+    best = {"quantile": 0.99}
+    factors = [each.results.adjustment_factor_quantile.sel(best) for each in (outcome, base)]
+    assert (factors[0] < factors[1]).all()
+    assert (outcome.results.scaling_factor < base.results.scaling_factor).all()
+
+
+def mri_from_2028(outcome: Outcome, base: Outcome) -> None:
+    sizes = outcome.environment.benchmark_size.sel(measure="mri").sum("collection_type")
+    assert (sizes.sel(performance_year=2027) == 0).all()
+    assert (sizes.sel(performance_year=slice(2028, None)) > 50).all()
+    points = outcome.table.dropna(subset="mri_points")
+    assert set(points.performance_year) == {2028, 2029, 2030, 2031}
+    # Lower is better.
+    best, worst = points.nsmallest(40, "mri_rate"), points.nlargest(40, "mri_rate")
+    assert best.mri_points.min() > worst.mri_points.max()
+    assert "mri" not in base.environment.measure
+    heart = {"cohort": "heart_failure"}
+    xr.testing.assert_identical(
+        outcome.results.part_b_paid.sel(heart).drop_attrs(), base.results.part_b_paid.sel(heart).drop_attrs()
+    )
+
+
+def no_response(outcome: Outcome, base: Outcome) -> None:
+    assert (outcome.results.episode_savings == 0).all()
+    xr.testing.assert_equal(outcome.results.medicare_savings, outcome.results.retained_savings)
+    assert (base.results.episode_savings.sel(performance_year=slice(2029, None)) > 0).all()
+    assert (outcome.results.episode_spending.sel(performance_year=2031)
+            > base.results.episode_spending.sel(performance_year=2031)).all()  # fmt: skip
+
+
+def no_small_practice_points(outcome: Outcome, base: Outcome) -> None:
+    assert (outcome.table.small_practice_adjustment == 0).all()
+    assert base.table.small_practice_adjustment.max() == 15
+    size = pd.cut(base.table.practice_size, [0, 1, 15, 1000], labels=["solo", "small", "large"])
+    change = (outcome.table.adjustment_factor - base.table.adjustment_factor).groupby(size, observed=True)
+    assert (change.mean()[["solo", "small"]] < 0).all()
+    assert change.mean()["large"] > 0
+
+
+def peers_by_specialty(outcome: Outcome, base: Outcome) -> None:
+    """Each specialty has its own median; there is still one pool and one midpoint in a cohort."""
+    assert outcome.environment.cost_median.dims == ("draw", "performance_year", "specialty")
+    assert outcome.environment.benchmark_edges.dims[2:4] == ("measure", "specialty")
+    assert outcome.environment.exchange_midpoint.dims == base.environment.exchange_midpoint.dims
+    table = outcome.table[(outcome.table.performance_year == 2027) & (outcome.table.episodes >= 20)]
+    medians = table.groupby("specialty").cost_per_episode.median()
+    for specialty, median in medians.items():
+        seen = outcome.environment.cost_median[0, 0].sel(specialty=specialty)
+        assert float(seen) == pytest.approx(median, rel=ROUNDING)
+    # Heart failure is one specialty: only the measures with two collection types are ranked otherwise.
+    early = (base.table.cohort == "heart_failure") & (base.table.performance_year < 2029)
+    for column in ("q492_points", "q377_points", "cost_points"):
+        pd.testing.assert_series_equal(outcome.table[column][early], base.table[column][early])
+    assert not outcome.table.q008_points[early].equals(base.table.q008_points[early])
+
+
+def preliminary_participants(outcome: Outcome, base: Outcome) -> None:
+    """Of 6,637 clinicians; the run above was of a few."""
+    same_as_baseline(outcome, base)
+    whole = load_scenario(LIBRARY["preliminary_participants"])
+    assert whole.values["population.clinicians"] == 6637
+    measured = asmrisk.simulation.model.simulate_block(asmrisk.simulation.model.Model(whole), 0, 2)
+    # The number measured varies less than a Poisson number.
+    total = measured["participants"].sum(axis=2)
+    assert (np.abs(total - 6637) < 6 * np.sqrt(6637)).all()
+
+
+def strong_response(outcome: Outcome, base: Outcome) -> None:
+    """1% a year from 2029 on for everybody: 1, 1.99 and 2.97% of the cost without response."""
+    later = {"performance_year": [2029, 2030, 2031]}
+    assert (outcome.results.episode_savings.sel(later) > base.results.episode_savings.sel(later)).all()
+    assert (outcome.results.episode_savings.sel(performance_year=[2027, 2028]) == 0).all()
+    table = outcome.table[outcome.table.episodes > 0]
+    unmoved = replay_draw(load_scenario(LIBRARY["no_response"], [FEW]), 0)
+    unmoved = unmoved[unmoved.episodes > 0]
+    stays = (table.clinician_id.str.endswith("-0")).to_numpy()
+    ratio = (table.cost_per_episode.to_numpy() / unmoved.cost_per_episode.to_numpy())[stays]
+    expected = 0.99 ** np.maximum(table.performance_year.to_numpy()[stays] - 2028, 0)
+    np.testing.assert_allclose(ratio, expected, rtol=ROUNDING)
+
+
+def ties_to_the_middle(outcome: Outcome, base: Outcome) -> None:
+    """Nobody gains points on a measure, and those at the best rate of a topped-out one lose some."""
+    lost = 0
+    for column in (each for each in base.table if each.endswith("_points") and each != "cost_points"):
+        change = (outcome.table[column] - base.table[column]).dropna()
+        assert (change <= ROUNDING).all()
+        lost += int((change < 0).sum())
+    assert lost > 0
+
+
+def two_percent_risk(outcome: Outcome, base: Outcome) -> None:
+    factors = outcome.results.adjustment_factor_quantile
+    assert (np.abs(factors) <= 0.02).all()
+    assert (np.abs(outcome.table.adjustment_factor) <= 0.02).all()
+    assert (outcome.table.adjustment_factor == -0.02).any()
+    assert (outcome.results.incentive_pool < base.results.incentive_pool).all()
+    assert (base.results.adjustment_factor_quantile.sel(quantile=0.99) > 0.03).all()
+
+
+def roster(outcome: Outcome, base: Outcome) -> None:
+    """The roster's clinicians hold places in the field, which stays as large."""
+    table = pd.read_csv(outcome.scenario.roster, usecols=["clinician_id", "cohort"])
+    known = table.drop_duplicates().cohort.value_counts()
+    ours = outcome.table[outcome.table.clinician_id.isin(table.clinician_id)]
+    assert ours.clinician_id.nunique() > 0.8 * known.sum()
+    assert np.abs(outcome.mean("participants") / base.mean("participants") - 1).max() < 0.1
+
+
+EXPECTATIONS: dict[str, Callable[[Outcome, Outcome], Any]] = {
+    "baseline": same_as_baseline,
+    "budget_neutral": budget_neutral,
+    "fixed_benchmarks": fixed_benchmarks,
+    "high_cost_reliability": high_cost_reliability,
+    "hurricane_2028": hurricane,
+    "low_cost_reliability": low_cost_reliability,
+    "midpoint_50": midpoint_50,
+    "midpoint_median": same_as_baseline,
+    "mri_from_2028": mri_from_2028,
+    "no_response": no_response,
+    "no_small_practice_points": no_small_practice_points,
+    "peers_by_specialty": peers_by_specialty,
+    "preliminary_participants": preliminary_participants,
+    "roster": roster,
+    "strong_response": strong_response,
+    "ties_to_the_middle": ties_to_the_middle,
+    "two_percent_risk": two_percent_risk,
+}
