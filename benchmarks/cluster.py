@@ -32,14 +32,14 @@ LENGTH = 512
 class Nothing:
     """A task, and its simulation, that do nothing: what is left of a block is handing it out."""
 
-    uses_kernels = False
+    compiled = True
 
     @property
     def simulation(self):
         return self
 
-    def prepare(self):
-        return ()
+    def prepare(self, say=None):
+        pass
 
     def __call__(self, block, slot):
         pass

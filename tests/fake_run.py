@@ -54,7 +54,7 @@ def run(out, draws, *, chosen=None, simulate=None, block_size=None, quiet=True, 
 class Fake:
     """Numbers of every kind (any integer, NaN, signed zeros), a function of the draw's number alone."""
 
-    uses_kernels = False
+    compiled = True
 
     def __init__(self, spec, seconds=0.0):
         self.seconds = seconds
@@ -66,8 +66,8 @@ class Fake:
             if array.dims[0] == "draw" and array.dims != ("draw",)
         }
 
-    def prepare(self):
-        return ()
+    def prepare(self, say=None):
+        pass
 
     def draw(self, number):
         """Every variable of one draw."""

@@ -24,13 +24,13 @@ _BLOCK = 256
 class _Repeated:
     """A simulation whose draws cost nothing: one block, again and again."""
 
-    uses_kernels = False
+    compiled = True
 
     def __init__(self, values: dict[str, np.ndarray]) -> None:
         self.values = values
 
-    def prepare(self) -> tuple[str, ...]:
-        return ()
+    def prepare(self, say: object = None) -> None:
+        pass
 
     def __call__(self, block: Block, slot: np.ndarray) -> dict[str, np.ndarray]:
         return self.values

@@ -11,9 +11,11 @@ import functools
 import gc
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -283,11 +285,6 @@ def run(
         checked = validate(*scenarios, overrides=overrides)
 
     with _importing():
-        # All that a run needs, at once.
-        import asmrisk.engine.fill
-        import asmrisk.results.layout
-        import asmrisk.simulation.scenario_simulation  # noqa: F401
-        from asmrisk.analysis.summary import summarize
         from asmrisk.engine.run import run
 
     options: dict[str, Any] = {
@@ -303,8 +300,12 @@ def run(
             raise InputError("--target-se takes one scenario at a time; give several runs of one each.")
         _run_to_precision(checked[0], targets, **options)
         return
+    # What the summary needs is imported while the kernels are loaded, which leaves a processor idle.
+    threading.Thread(target=import_module, args=["asmrisk.analysis.summary"], daemon=True).start()
     written = run(*checked, **options)
     stores = written if isinstance(written, list) else [written]
+    from asmrisk.analysis.summary import summarize
+
     click.echo("\n\n".join(summarize(store).to_text() for store in stores))
 
 

@@ -141,10 +141,10 @@ class Nothing(BlockTask):
 
 
 class Unprepared:
-    uses_kernels = False
+    compiled = True
 
-    def prepare(self):
-        return ()
+    def prepare(self, say=None):
+        pass
 
 
 @pytest.mark.parametrize("blocks", [400, pytest.param(4_000, marks=pytest.mark.long)])

@@ -187,10 +187,10 @@ def test_a_store_keeps_its_length_of_blocks_and_says_so(tmp_path):
 class Nothing:
     """A simulation of nothing."""
 
-    uses_kernels = False
+    compiled = True
 
-    def prepare(self):
-        return ()
+    def prepare(self, say=None):
+        pass
 
     def __call__(self, block, slot):
         slot[0] += block.count
@@ -297,7 +297,12 @@ def test_compiling_is_said_before_it_is_done_and_only_where_it_is_needed(tmp_pat
     compiled, said_before = [], []
 
     class Kernels(Fake):
-        uses_kernels = True
+        @property
+        def compiled(self):
+            return compilation.kernels_compiled()
+
+        def prepare(self, say=None):
+            compilation.compile_kernels(say)
 
     def simulate(*arguments):
         compiled.append(arguments)
@@ -319,12 +324,9 @@ def test_compiling_is_said_before_it_is_done_and_only_where_it_is_needed(tmp_pat
 
 def test_a_finished_run_needs_neither_kernels_nor_preparation(tmp_path, monkeypatch):
     class Unprepared(Fake):
-        uses_kernels = True
-
-        def prepare(self):
+        def prepare(self, say=None):
             raise AssertionError("prepared for nothing")
 
-    monkeypatch.setattr(compilation, "kernels_compiled", lambda: pytest.fail("asked for nothing"))
     write(tmp_path / "r.zarr", 3)
     write(tmp_path / "r.zarr", 3, simulation=Unprepared(small_spec()))
     small.assert_holds(tmp_path / "r.zarr", 3)

@@ -36,14 +36,14 @@ LABELS = {
 class Points:
     """Numbers that tell design point, draw and outcome."""
 
-    uses_kernels = False
+    compiled = True
 
     def __init__(self, fails_at=None):
         self.calls = []
         self.fails_at = fails_at
 
-    def prepare(self):
-        return ()
+    def prepare(self, say=None):
+        pass
 
     def __call__(self, block, slot):
         if block.index == self.fails_at:

@@ -166,14 +166,14 @@ def run(study: Path | Study, place: Path | str, **arguments: Any) -> Sensitivity
 class Watched:
     """A study's simulation that notes what it computes, and fails where it is told to."""
 
-    uses_kernels = True
+    compiled = True
 
     def __init__(self, simulation: Any, fails: Callable[[int, int], bool]) -> None:
         self.simulation, self.fails = simulation, fails
         self.computed: list[tuple[int, int]] = []
 
-    def prepare(self) -> tuple[str, ...]:
-        return ()
+    def prepare(self, say: Any = None) -> None:
+        pass
 
     def __call__(self, block: Any, slot: Any, /) -> Any:
         point, first = block.start

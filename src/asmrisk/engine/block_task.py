@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.spec import Block
+from asmrisk.results.storage import Say
 from asmrisk.results.store import BlockWriter
 
 __all__ = ["ATTEMPTS", "BlockError", "BlockTask", "Simulation", "StoppedError", "persistently"]
@@ -27,12 +28,12 @@ class Simulation(Protocol):
     """
 
     @property
-    def uses_kernels(self) -> bool:
-        """Whether kernels must be compiled before the first block."""
+    def compiled(self) -> bool:
+        """Whether `prepare` has nothing to compile, which takes half a minute."""
         ...
 
-    def prepare(self) -> Sequence[str]:
-        """Make ready, in each process, what takes long to make; give what the user should know."""
+    def prepare(self, say: Say | None = None) -> None:
+        """Make ready, in each process, what takes long to make; `say` takes lines for the user."""
         ...
 
     def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:

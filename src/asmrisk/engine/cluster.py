@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from asmrisk.engine.block_task import ATTEMPTS, BlockError, BlockTask
 from asmrisk.engine.executors import Work
-from asmrisk.engine.fill import ExecutorError, prepare
+from asmrisk.engine.fill import ExecutorError
 from asmrisk.engine.interruption import deferred
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
@@ -91,7 +91,7 @@ def compute_block(content: bytes, block: Block, versions: dict[str, str]) -> Non
         raise RefusedError(worker.address, "; ".join(differences))
     with _arriving:
         task = _unpacked(content)
-        prepare(task.simulation)
+        task.simulation.prepare()
     slot = np.zeros(2, np.int64)
     with _stopped_with_its_task(worker, slot):
         task(block, slot)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -20,7 +22,7 @@ from asmrisk.results.store import Store
 if TYPE_CHECKING:
     from asmrisk.engine.executors import Executor
 
-__all__ = ["ExecutorError", "Job", "fill", "prepare"]
+__all__ = ["ExecutorError", "Job", "fill"]
 
 
 class ExecutorError(Exception):
@@ -67,10 +69,14 @@ def fill(
     stores: list[Store] = []
     try:
         with interruptible(), executor as workforce:
-            for job in jobs:
-                store = Store.open(job.place, job.spec, job.labels, job.lengths, progress.say)
-                remark(store)
-                stores.append(store)
+            with ThreadPoolExecutor(1) as beside:
+                for job in jobs:
+                    if isinstance(job.place, Path) and not job.place.exists() and job.simulation.compiled:
+                        # All of it is to be computed: kernels are loaded while the store is laid out.
+                        beside.submit(job.simulation.prepare)
+                    store = Store.open(job.place, job.spec, job.labels, job.lengths, progress.say)
+                    remark(store)
+                    stores.append(store)
             _fill(stores, [job.simulation for job in jobs], workforce, progress)
     except Interrupted as interruption:
         raise Interrupted(interruption.signal, f"interrupted: {_kept(stores, len(jobs))}") from None
@@ -84,17 +90,6 @@ def fill(
         raise RunError(f"{error}: {_kept(stores, len(jobs))}") from error
 
 
-def prepare(simulation: Simulation, say: Callable[[str], object] | None = None) -> None:
-    """Make a simulation ready to compute, and compile what it needs."""
-    for note in simulation.prepare():
-        if say is not None:
-            say(note)
-    if simulation.uses_kernels:
-        from asmrisk.simulation.compilation import compile_kernels
-
-        compile_kernels(say)
-
-
 def _fill(
     stores: Sequence[Store], simulations: Sequence[Simulation], executor: Executor, progress: Progress
 ) -> None:
@@ -103,7 +98,7 @@ def _fill(
     for simulation, count in zip(simulations, left, strict=True):
         if count:
             # In the main thread, which a signal can stop.
-            prepare(simulation, progress.say)
+            simulation.prepare(progress.say)
     tasks = [
         BlockTask(store.writer, simulation) for store, simulation in zip(stores, simulations, strict=True)
     ]

@@ -6,13 +6,12 @@ What puts the bytes in place decides when and in which order, and takes their di
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import threading
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,15 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.core.buffer import default_buffer_prototype
+from zarr.core.sync import sync
 from zarr.errors import ZarrUserWarning
 from zarr.storage import MemoryStore
 
 from asmrisk.results.spec import StoreSpec
 
 __all__ = ["ChunkCodec", "digest_of_values", "hierarchy", "lengths_shown"]
+
+_PROTOTYPE = default_buffer_prototype()
 
 #: Held while the filters of warnings are others, which all threads share.
 _FILTERING = threading.Lock()
@@ -83,32 +85,24 @@ def _create(group: Any, name: str, spec: StoreSpec, path: str, shape: tuple[int,
     )
 
 
-class _AtOnce(ThreadPoolExecutor):
-    """Compresses in the thread that asks: a chunk takes microseconds, a change of threads longer."""
-
-    def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_result(function(*args, **kwargs))
-        return future
-
-
 class ChunkCodec:
     """Makes chunks of a store and reads them, in memory. Safe from several threads."""
 
     def __init__(self, spec: StoreSpec) -> None:
         self._spec = spec
-        self._files: dict[str, Any] = {}
-        self._root = zarr.create_group(MemoryStore(self._files), zarr_format=3)
-        # An array of one chunk for each of the store's: to make it takes longer than to fill it.
-        self._arrays: dict[str, tuple[Any, str]] = {}
-        self._lock = threading.Lock()
+        group = zarr.create_group(MemoryStore(), zarr_format=3)
+        # What encodes a chunk depends on its type alone.
+        examples = {array.dtype: path for path, array in spec.arrays.items()}
+        self._arrays = {
+            dtype: _create(group, dtype, spec, path, spec.chunk_shape(path)).async_array
+            for dtype, path in examples.items()
+        }
 
-    def _array(self, path: str) -> tuple[Any, str]:
-        if path not in self._arrays:
-            name, shape = path.replace("/", "."), self._spec.chunk_shape(path)
-            array = _create(self._root, name, self._spec, path, shape)
-            self._arrays[path] = (array, f"{name}/c" + ".0" * len(shape))
-        return self._arrays[path]
+    def _chunk(self, path: str) -> Any:
+        """Describe an array's chunk to zarr."""
+        array = self._arrays[self._spec.arrays[path].dtype]
+        chunk = array.metadata.get_chunk_spec((0,) * array.ndim, array.config, _PROTOTYPE)
+        return replace(chunk, shape=self._spec.chunk_shape(path))
 
     def encode(self, values: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
         """Give the bytes of chunks by path; TypeError if one has another type or shape than declared."""
@@ -118,36 +112,23 @@ class ChunkCodec:
                 raise TypeError(
                     f"{path} must be {dtype} of shape {shape}, not {given.dtype} of {given.shape}"
                 )
-
-        async def fill() -> None:
-            asyncio.get_running_loop().set_default_executor(_AtOnce(1))
-            for path, given in values.items():
-                await self._array(path)[0].async_array.setitem(..., given)
-
-        with self._lock:
-            for path in values:
-                self._array(path)
-            try:
-                asyncio.get_running_loop()
-            except RuntimeError:
-                asyncio.run(fill())
-            else:  # A notebook's loop has this thread.
-                with ThreadPoolExecutor(1) as pool:
-                    pool.submit(asyncio.run, fill()).result()
-            return {path: self._files.pop(self._array(path)[1]).to_bytes() for path in values}
+        chunks: dict[str, bytes] = {}
+        for dtype, array in self._arrays.items():
+            paths = [path for path in values if self._spec.arrays[path].dtype == dtype]
+            own = [(_PROTOTYPE.nd_buffer.from_numpy_array(values[p]), self._chunk(p)) for p in paths]
+            coded = sync(array.codec_pipeline.encode(own))
+            chunks |= {path: each.to_bytes() for path, each in zip(paths, coded, strict=True)}
+        return chunks
 
     def digest(self, path: str, data: bytes) -> str:
         """Give the digest of the values in the bytes of a chunk; empty if they are damaged."""
-        with self._lock:
-            array, key = self._array(path)
-            self._files[key] = default_buffer_prototype().buffer.from_bytes(data)
-            try:
-                return digest_of_values(array[...])
-            # Whatever a codec makes of damaged bytes.
-            except (ValueError, TypeError, RuntimeError, MemoryError, OSError):
-                return ""
-            finally:
-                del self._files[key]
+        pipeline = self._arrays[self._spec.arrays[path].dtype].codec_pipeline
+        try:
+            (values,) = sync(pipeline.decode([(_PROTOTYPE.buffer.from_bytes(data), self._chunk(path))]))
+            return digest_of_values(values.as_numpy_array())
+        # Whatever a codec makes of damaged bytes.
+        except (ValueError, TypeError, RuntimeError, MemoryError, OSError):
+            return ""
 
 
 def digest_of_values(values: NDArray[Any]) -> str:

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import InputError
 from asmrisk.numerics.code_identity import code_identity
+from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
+from asmrisk.simulation.compilation import compile_kernels
 from asmrisk.simulation.model import Model, simulate_block
 
 if TYPE_CHECKING:
@@ -34,26 +36,35 @@ class ScenarioSimulation:
         Resolved, with its seed.
     """
 
-    uses_kernels = True
-
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
         self._model: Model | None = None
 
-    def prepare(self) -> tuple[str, ...]:
-        """Calibrate the population and read the roster.
+    @property
+    def compiled(self) -> bool:
+        """Whether the kernels are compiled."""
+        return kernels_compiled()
 
-        Returns
-        -------
-        tuple of str
-            How many clinicians of each cohort are the roster's.
+    def prepare(self, say: Callable[[str], object] | None = None) -> None:
+        """Calibrate the population, read the roster, and compile or load the kernels.
+
+        Parameters
+        ----------
+        say : callable, optional
+            Takes lines for the user: how many clinicians of each cohort are the roster's, and that compiling
+            takes its time.
 
         Raises
         ------
         InputError
             If no population can be calibrated to the scenario, or its roster cannot be read.
         """
-        return self.model.notes
+        if say is not None:
+            for note in self.model.notes:
+                say(note)
+        compile_kernels(say)
+        # No draw: this loads them.
+        simulate_block(self.model, 0, 0)
 
     @property
     def model(self) -> Model:

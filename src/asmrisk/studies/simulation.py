@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.errors import RunError
+from asmrisk.numerics.jit import kernels_compiled
+from asmrisk.simulation.compilation import compile_kernels
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.variables import Variable, coordinates, variables
 from asmrisk.studies.outcomes import Outcome, outcome_draws
@@ -80,8 +82,6 @@ class StudySimulation:
         Metric and labels of each.
     """
 
-    uses_kernels = True
-
     def __init__(
         self,
         base: dict[str, Any],
@@ -109,9 +109,14 @@ class StudySimulation:
         data = (self._base, self._changes, self._codes, self._outcomes)
         return _arrived, (zlib.compress(json.dumps(data).encode()),)
 
-    def prepare(self) -> tuple[str, ...]:
-        """Nothing takes long but what differs between design points."""
-        return ()
+    @property
+    def compiled(self) -> bool:
+        """Whether the kernels are compiled."""
+        return kernels_compiled()
+
+    def prepare(self, say: Callable[[str], object] | None = None) -> None:
+        """Compile the kernels; all else differs between design points."""
+        compile_kernels(say)
 
     def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
         """Compute draws of a design point; see `asmrisk.engine.block_task.Simulation`."""
