@@ -77,9 +77,9 @@ def seconds_of_task(tasks=600):
         for count in (50, tasks):
             work = ((0, task, Block((n,), (n * LENGTH,), (LENGTH,))) for n in range(count))
             began = time.process_time()
-            done = sum(1 for _ in cluster.compute(work, Progress(sys.stderr, quiet=True)))
+            cluster.compute(work, Progress(sys.stderr, quiet=True), lambda number: None)
             elapsed = time.process_time() - began
-    return elapsed / done
+    return elapsed / tasks
 
 
 def main(folder):

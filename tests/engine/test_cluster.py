@@ -162,15 +162,17 @@ def test_many_blocks_are_submitted_in_bounded_memory(blocks, cluster):
             most = max(most, taken - done)
             yield 0, Nothing(None, Unprepared()), Block((number,), (number * 5,), (5,))
 
+    def finished(number):
+        nonlocal done
+        done += 1
+
     with executor(scheduler=cluster.file) as chosen:
         # A first few import and warm up whatever there is.
-        for _ in chosen.compute(work(40), Progress(None)):
-            done += 1
+        chosen.compute(work(40), Progress(None), finished)
         watched = [psutil.Process(), psutil.Process(cluster.scheduler.pid)]
         before = [each.memory_info().rss for each in watched]
         progress = Progress(None)
-        for _ in chosen.compute(work(blocks), progress):
-            done += 1
+        chosen.compute(work(blocks), progress, finished)
         grown = [each.memory_info().rss - was for each, was in zip(watched, before, strict=True)]
     assert (done, progress.done) == (blocks + 40, blocks * 5)
     assert most <= 8

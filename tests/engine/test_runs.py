@@ -13,9 +13,10 @@ import pytest
 
 import asmrisk
 from asmrisk.engine.block_task import BlockTask
-from asmrisk.engine.executors import Threads, executor
+from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
+from asmrisk.engine.threads import Threads
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results
 from asmrisk.results.spec import Block
@@ -223,7 +224,9 @@ def test_blocks_are_computed_in_order_as_many_at_once_as_there_are_workers(tmp_p
     task = Unwritten(None, Watched())
     progress = Progress(None)
     work = ((0, task, Block((number,), (number * 5,), (5,))) for number in range(500))
-    assert list(Threads(3).compute(work, progress)) == [0] * 500
+    done = []
+    Threads(3).compute(work, progress, done.append)
+    assert done == [0] * 500
     assert progress.done == 2_500
     assert sorted(begun) == list(range(500))
     assert most <= 3
@@ -244,8 +247,9 @@ def test_memory_does_not_grow_with_the_number_of_draws():
 
     tracemalloc.start()
     try:
-        computed = Threads(1).compute(work(Unwritten(None, Nothing())), Progress(None))
-        assert sum(1 for _ in computed) == waves * Threads.BLOCKS
+        progress = Progress(None)
+        Threads(1).compute(work(Unwritten(None, Nothing())), progress, lambda number: None)
+        assert progress.done == waves * Threads.BLOCKS * 5
     finally:
         tracemalloc.stop()
     assert len(live) == waves

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.spec import Block
 from asmrisk.results.storage import Say
 from asmrisk.results.store import BlockWriter
 
-__all__ = ["ATTEMPTS", "BlockError", "BlockTask", "Simulation", "StoppedError", "persistently"]
+__all__ = [
+    *("ATTEMPTS", "BlockError", "BlockTask", "Executor", "ExecutorError", "Simulation", "StoppedError"),
+    *("Work", "persistently"),
+]
 
 #: How often a block is tried before the run ends.
 ATTEMPTS = 3
@@ -58,24 +62,24 @@ class StoppedError(Exception):
     """Work was given up half-way because the run ends."""
 
 
+class ExecutorError(Exception):
+    """What the work is done on failed, not the work."""
+
+
 class BlockError(Exception):
-    """A block could not be computed or written."""
+    """A block could not be computed or written.
+
+    Its arguments: the store, the block, the first draw that was not finished, what happened, the operating
+    system's error if it could not be written, and how often it was tried.
+    """
 
     def __init__(
-        self,
-        place: str,
-        what: str,
-        draw: int,
-        reason: str,
-        number: int | None = None,
-        attempts: int = ATTEMPTS,
+        self, place: str, what: str, draw: int, reason: str, number: int | None = None, tried: int = ATTEMPTS
     ) -> None:
         # All of it as arguments, so that it can be pickled.
-        super().__init__(place, what, draw, reason, number, attempts)
-        self.place, self.what = place, what  #: the store and the block
-        self.draw, self.reason = draw, reason  #: the first draw that was not finished, and what happened
-        self.number = number  #: the operating system's error, if the block could not be written
-        self.attempts = attempts  #: how often it was tried
+        super().__init__(place, what, draw, reason, number, tried)
+        self.place, self.what, self.draw, self.reason = place, what, draw, reason
+        self.number, self.tried = number, tried
 
     @property
     def disk_full(self) -> bool:
@@ -140,3 +144,20 @@ def persistently(action: Callable[[], None]) -> None:
         else:
             return
     action()
+
+
+#: Blocks to be computed: the number of each one's store, what computes it, and which.
+Work: TypeAlias = Iterable[tuple[int, BlockTask, Block]]
+
+
+class Executor(Protocol):
+    """Computes blocks and has them written."""
+
+    def compute(self, work: Work, progress: Progress, finished: Callable[[int], object]) -> None:
+        """Compute and write blocks, taken in as there is room for them, however many there are.
+
+        For each block that is written `finished` is called with the number of its store, in any order.
+        BlockError if a block failed too often, ExecutorError if there is nothing left to compute on; all work
+        under way is dropped then, as after a signal.
+        """
+        ...

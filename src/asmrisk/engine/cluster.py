@@ -14,10 +14,11 @@ import threading
 import time
 import warnings
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -25,9 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.engine.block_task import ATTEMPTS, BlockError, BlockTask
-from asmrisk.engine.executors import Work
-from asmrisk.engine.fill import ExecutorError
+from asmrisk.engine.block_task import ATTEMPTS, BlockError, BlockTask, ExecutorError, Work
 from asmrisk.engine.interruption import deferred
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
@@ -53,10 +52,6 @@ _INTERVAL, _PATIENCE = 2.0, 30.0
 
 class RefusedError(Exception):
     """A worker, named by its address, has other versions than the client: the differences."""
-
-    def __init__(self, worker: str, differences: str) -> None:
-        super().__init__(worker, differences)
-        self.worker, self.differences = worker, differences
 
 
 def fingerprint() -> dict[str, str]:
@@ -132,14 +127,13 @@ class Cluster:
         self._client = client
         self._versions = fingerprint()
         self._refused: set[str] = set()
+        self._threads, self._looked, self._said = 0, -_INTERVAL, False
 
-    def compute(self, work: Work, progress: Progress) -> Generator[int, None, None]:
-        """Compute and write blocks; see `asmrisk.engine.executors.Executor`."""
-        waiting = iter(work)
+    def compute(self, work: Work, progress: Progress, finished: Callable[[int], object]) -> None:
+        """Compute and write blocks; see `asmrisk.engine.block_task.Executor`."""
         under_way: dict[Any, tuple[Any, int, BlockTask, Block]] = {}
-        finished: SimpleQueue[Any] = SimpleQueue()
+        ended: SimpleQueue[Any] = SimpleQueue()
         contents: dict[int, bytes] = {}
-        workers = _Workers(self._client, progress)
 
         def submit(number: int, task: BlockTask, block: Block) -> None:
             if number not in contents:
@@ -157,22 +151,18 @@ class Cluster:
                 allow_other_workers=bool(self._refused),
             )
             under_way[future.key] = (future, number, task, block)
-            future.add_done_callback(finished.put)
+            future.add_done_callback(ended.put)
 
+        waiting = iter(work)
         try:
-            exhausted = False
             while True:
-                while not exhausted and len(under_way) < workers.room():
-                    if (each := next(waiting, None)) is not None:
-                        submit(*each)
-                    else:
-                        exhausted = True
+                for each in islice(waiting, max(0, self._room(progress) - len(under_way))):
+                    submit(*each)
                 if not under_way:
                     return
                 try:
-                    future = finished.get(timeout=_INTERVAL)
+                    future = ended.get(timeout=_INTERVAL)
                 except Empty:
-                    workers.look()
                     continue
                 _, number, task, block = under_way.pop(future.key)
                 # A worker may die with the task's result, which is nothing, once the block is written.
@@ -180,13 +170,28 @@ class Cluster:
                     # The scheduler would compute it again for a client that still asks.
                     future.release()
                     progress.add(block.count)
-                    yield number
+                    finished(number)
                 else:
                     self._raise_unless_refused(future, task, block, progress)
                     submit(number, task, block)
         finally:
             if under_way and self._client.status == "running":
                 self._client.cancel([each[0] for each in under_way.values()], force=True)
+
+    def _room(self, progress: Progress) -> int:
+        """Give how many blocks may be under way at once; find out now and then if the scheduler is lost."""
+        if time.monotonic() - self._looked > _INTERVAL:
+            self._looked = time.monotonic()
+            try:
+                self._threads = sum(self._client.nthreads().values())
+            except OSError:
+                raise ExecutorError("the scheduler was lost") from None
+            if not self._threads and not self._said:
+                progress.say("no worker is there: the run waits until one comes")
+                self._said = True
+        if self._client.status != "running":
+            raise ExecutorError("the scheduler was lost")
+        return _BLOCKS_PER_THREAD * self._threads or _FIRST_BLOCKS
 
     def _allowed(self) -> list[str] | None:
         """Name the workers that may compute, if any was refused."""
@@ -201,52 +206,23 @@ class Cluster:
             raise ExecutorError("the scheduler was lost, or dropped the work")
         error = future.exception()
         if isinstance(error, RefusedError):
-            text = f"the worker {error.worker} is refused: its versions are others ({error.differences})"
-            if error.worker not in self._refused:
-                self._refused.add(error.worker)
+            worker, differences = error.args
+            text = f"the worker {worker} is refused: its versions are others ({differences})"
+            if worker not in self._refused:
+                self._refused.add(worker)
                 if not self._allowed():
                     raise ExecutorError(f"{text}, and there is no other")
                 progress.say(text)
             return
         if isinstance(error, KilledWorker):
             reason = f"the worker died each time, the last at {error.last_worker.address}"
-            writer, died = task.writer, error.allowed_failures + 1
-            what = writer.spec.describe(block)
-            raise BlockError(str(writer.storage.place), what, block.first, reason, attempts=died)
+            what, place = task.writer.spec.describe(block), str(task.writer.storage.place)
+            raise BlockError(place, what, block.first, reason, tried=error.allowed_failures + 1)
         if isinstance(error, (BlockError, RunError)):
             raise error
         if isinstance(error, InputError):
             raise ExecutorError("; ".join(error.problems).rstrip("."))
         raise ExecutorError(f"a worker cannot do the work ({type(error).__name__}: {error})")
-
-
-class _Workers:
-    """Looks after the workers of a scheduler, now and then."""
-
-    def __init__(self, client: Any, progress: Progress) -> None:
-        self._client, self._progress = client, progress
-        self._threads = 0
-        self._seen = -_INTERVAL
-        self._said = False
-
-    def room(self) -> int:
-        """Give how many blocks may be submitted at once."""
-        if time.monotonic() - self._seen > _INTERVAL:
-            self.look()
-        return _BLOCKS_PER_THREAD * self._threads or _FIRST_BLOCKS
-
-    def look(self) -> None:
-        """Count the workers' threads; find out if the scheduler is lost."""
-        if self._client.status != "running":
-            raise ExecutorError("the scheduler was lost")
-        try:
-            self._threads = sum(self._client.nthreads().values())
-        except OSError:
-            raise ExecutorError("the scheduler was lost") from None
-        self._seen = time.monotonic()
-        if not self._threads and not self._said:
-            self._progress.say("no worker is there: the run waits until one comes")
-            self._said = True
 
 
 @contextmanager
@@ -258,9 +234,10 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
     """
     import dask
     from distributed import Client, LocalCluster
+    from distributed.utils import silence_logging_cmgr
 
     with (
-        _quiet(),
+        silence_logging_cmgr(logging.CRITICAL),
         dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}),
         ExitStack() as stack,
     ):
@@ -286,10 +263,11 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
 def remote_cluster(address: str | None, file: Path | None, security: Any) -> Iterator[Cluster]:
     """Connect to a scheduler by its address or its file; RunError if none answers. Workers may come later."""
     from distributed import Client
+    from distributed.utils import silence_logging_cmgr
     from distributed.versions import VersionMismatchWarning
 
     place = address or file
-    with _quiet():
+    with silence_logging_cmgr(logging.CRITICAL):
         try:
             with warnings.catch_warnings():
                 # Of workers of other versions; those that matter are refused, with a word on why.
@@ -318,21 +296,3 @@ def _started() -> Iterator[None]:
             "computed; run the same command again. (Every worker imports the script that starts it, which "
             'must therefore be guarded by `if __name__ == "__main__":`.)'
         ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep dask from writing about what the run itself says: lost workers, failed tasks."""
-    # Some of its loggers have levels of their own, and some are made when first used.
-    names = [
-        "distributed",
-        *(name for name in logging.root.manager.loggerDict if name.startswith("distributed.")),
-    ]
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)

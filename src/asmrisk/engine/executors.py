@@ -5,86 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Generator, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
-from typing import Any, Protocol
+from typing import Any
 
-from asmrisk.engine.block_task import BlockTask, persistently
-from asmrisk.engine.progress import Progress
+from asmrisk.engine.block_task import Executor
+from asmrisk.engine.threads import Threads
 from asmrisk.errors import InputError
-from asmrisk.results.spec import Block
 
-__all__ = ["Executor", "Threads", "Work", "executor"]
-
-#: A block to be computed: the number of its store, what computes it, and which.
-Work = Iterable[tuple[int, BlockTask, Block]]
-
-
-class Executor(Protocol):
-    """Computes blocks and has them written."""
-
-    def compute(self, work: Work, progress: Progress) -> Generator[int, None, None]:
-        """Compute and write blocks, taken in as there is room for them, however many there are.
-
-        Yields the number of the store for each block once it is written, in any order. BlockError if a block
-        failed too often, ExecutorError if there is nothing left to compute on. When the iterator is closed or
-        ends so, all work under way is dropped.
-        """
-        ...
-
-
-class Threads:
-    """Threads of this process: dask's scheduler for them, given a wave of blocks at a time."""
-
-    #: Blocks per thread in a wave: what graph and memory hold, however many draws a run has.
-    BLOCKS = 1_000
-
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
-
-    def compute(self, work: Work, progress: Progress) -> Generator[int, None, None]:
-        """Compute and write blocks; see `Executor`."""
-        from dask.threaded import get
-
-        def compute_block(number: int, task: BlockTask, block: Block) -> None:
-            slot = progress.slot()
-            try:
-                persistently(lambda: task(block, slot))
-            except BaseException:
-                progress.close(slot, 0)
-                raise
-            progress.close(slot, block.count)
-            done.put(number)
-
-        waiting = iter(work)
-        done: SimpleQueue[int | BaseException | None] = SimpleQueue()
-        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="asmrisk")
-        try:
-            while wave := [each for _, each in zip(range(self.BLOCKS * self.workers), waiting, strict=False)]:
-                graph = {f"block-{n:06d}": (compute_block, *each) for n, each in enumerate(reversed(wave))}
-
-                def schedule(graph: dict[str, Any] = graph) -> None:
-                    try:
-                        get(graph, list(graph), pool=pool)
-                        done.put(None)
-                    except BaseException as error:
-                        done.put(error)
-
-                Thread(target=schedule, name="asmrisk-scheduler", daemon=True).start()
-                while (number := done.get()) is not None:
-                    if isinstance(number, BaseException):
-                        raise number
-                    yield number
-        except BaseException:
-            # After an error or a signal, blocks under way end at their next draw.
-            progress.stop()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+__all__ = ["executor"]
 
 
 def executor(

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
-from asmrisk.engine.block_task import BlockError, BlockTask, Simulation
+from asmrisk.engine.block_task import BlockError, BlockTask, Executor, ExecutorError, Simulation
 from asmrisk.engine.interruption import Interrupted, interruptible
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import RunError
-from asmrisk.results.spec import Block, StoreSpec
+from asmrisk.results.spec import StoreSpec
 from asmrisk.results.storage import Place
 from asmrisk.results.store import Store
 
-if TYPE_CHECKING:
-    from asmrisk.engine.executors import Executor
-
-__all__ = ["ExecutorError", "Job", "fill"]
-
-
-class ExecutorError(Exception):
-    """What the work is done on failed, not the work."""
+__all__ = ["Job", "fill"]
 
 
 @dataclass(frozen=True)
@@ -95,32 +88,26 @@ def _fill(
 ) -> None:
     unfinished = [store.unfinished_blocks() for store in stores]
     left = [len(blocks) for blocks in unfinished]
-    for simulation, count in zip(simulations, left, strict=True):
+    for store, simulation, count in zip(stores, simulations, left, strict=True):
         if count:
             # In the main thread, which a signal can stop.
             simulation.prepare(progress.say)
-    tasks = [
-        BlockTask(store.writer, simulation) for store, simulation in zip(stores, simulations, strict=True)
-    ]
-
-    def work() -> Iterator[tuple[int, BlockTask, Block]]:
-        for number, blocks in enumerate(unfinished):
-            for block in blocks:
-                yield number, tasks[number], block
-
-    for store, count in zip(stores, left, strict=True):
-        if not count:
+        else:
             store.commit()
     if not any(left):
         return
+
+    def finished(number: int) -> None:
+        left[number] -= 1
+        if not left[number]:
+            stores[number].commit()
+
+    tasks = [BlockTask(store.writer, each) for store, each in zip(stores, simulations, strict=True)]
+    work = ((n, tasks[n], block) for n, blocks in enumerate(unfinished) for block in blocks)
     total = sum(block.count for store in stores for block in store.spec.blocks(store.lengths))
     todo = sum(block.count for blocks in unfinished for block in blocks)
-    shown = progress.shown(total=total, done=total - todo)
-    with shown, closing(executor.compute(work(), progress)) as computed:
-        for number in computed:
-            left[number] -= 1
-            if not left[number]:
-                stores[number].commit()
+    with progress.shown(total=total, done=total - todo):
+        executor.compute(work, progress, finished)
 
 
 def _failure(error: BlockError, several: bool = False) -> str:
@@ -128,9 +115,9 @@ def _failure(error: BlockError, several: bool = False) -> str:
     if error.disk_full:
         return f"there is no space left for {error.place}; free some"
     if error.number is not None:
-        return f"{error.place} cannot be written ({error.reason}; {error.what}, {error.attempts} attempts)"
+        return f"{error.place} cannot be written ({error.reason}; {error.what}, {error.tried} attempts)"
     where = f" of {error.place}" if several else ""
-    return f"{error.what}{where} failed {error.attempts} times ({error.reason})"
+    return f"{error.what}{where} failed {error.tried} times ({error.reason})"
 
 
 def _disk_failure(error: OSError, place: Place) -> str:
