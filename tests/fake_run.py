@@ -18,7 +18,7 @@ from asmrisk.engine.interruption import Interrupted
 from asmrisk.engine.progress import Progress
 from asmrisk.engine.run import run_job
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.storage import place_of
+from asmrisk.results.place import place_of
 from asmrisk.scenario.scenario import scenario_from_dict
 
 #: In the place of the code's identity: stores stay readable while sources are edited.

@@ -117,9 +117,6 @@ class MemoryBucket(Bucket):
     def create_many(self, files):
         return [self.create(key, data) for key, data in files.items()]
 
-    def zarr_store(self):
-        return self.service.zarr_store()
-
     def with_requests(self, around):
         """Give the same bucket as seen by somebody whose requests are held, cut off or repeated."""
         return replace(self, around=around)

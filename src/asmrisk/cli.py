@@ -25,7 +25,7 @@ from asmrisk.engine.interruption import interruptible
 from asmrisk.errors import InputError, RunError
 
 if TYPE_CHECKING:
-    from asmrisk.results.storage import Place
+    from asmrisk.results.place import Place
     from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["commands", "main"]
@@ -113,7 +113,7 @@ class _Place(click.Path):
     """A folder, or s3://BUCKET/PREFIX, which a plain path would spoil."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from asmrisk.results.storage import place_of
+        from asmrisk.results.place import place_of
 
         return place_of(value)
 

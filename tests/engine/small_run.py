@@ -10,7 +10,7 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.storage import place_of
+from asmrisk.results.place import place_of
 from tests.engine.operations import operations
 from tests.fake_run import Fake
 from tests.results import small

@@ -25,10 +25,10 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
+from asmrisk.results.folder import Folder
 from asmrisk.results.reading import open_results
 from asmrisk.results.spec import Block
 from asmrisk.results.status import status
-from asmrisk.results.storage import Folder
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
 from tests.engine.dask_cluster import DaskCluster
 from tests.engine.programs import (

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from asmrisk.errors import RunError
+from asmrisk.results.folder import Folder
 from asmrisk.results.status import status
-from asmrisk.results.storage import Folder
 from tests import fake_run
 from tests.engine.dask_cluster import DaskCluster
 from tests.engine.operations import operations

@@ -11,8 +11,8 @@ import xarray as xr
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
+from asmrisk.results.folder import Folder
 from asmrisk.results.spec import StoreSpec, array_specs
-from asmrisk.results.storage import Folder
 from asmrisk.simulation.variables import Variable
 from tests.fake_run import Fake
 

@@ -19,8 +19,9 @@ import zarr
 
 import asmrisk
 from asmrisk.errors import RunError
-from asmrisk.results.storage import Folder
-from asmrisk.results.store import BlockWriter, Store
+from asmrisk.results.block_writer import BlockWriter
+from asmrisk.results.folder import Folder
+from asmrisk.results.store import Store
 from tests import fake_run
 from tests.results import small
 

@@ -19,7 +19,6 @@ KINDS = {
     "a record of a run": r"\.asmrisk/runs/.*",
     "a block's entry": r"\.asmrisk/blocks/\d+\.json",
     "the labels' entry": r"\.asmrisk/blocks/labels\.json",
-    "a record of a commit": r"\.asmrisk/commits/.*",
     "the root's metadata": r"zarr\.json",
     "a group's metadata": r"inner/zarr\.json",
     "an array's metadata": r"(?!draw|inner/zarr).*/zarr\.json",
@@ -202,7 +201,7 @@ def test_damage_is_noticed_and_restored_to_the_bit(rounds, kind, original, forei
 
 @pytest.mark.parametrize(
     "folder",
-    ["number", "inner", "year", "draw", ".asmrisk/blocks", ".asmrisk/runs", ".asmrisk/commits"],
+    ["number", "inner", "year", "draw", ".asmrisk/blocks", ".asmrisk/runs"],
 )
 def test_a_lost_folder_is_noticed_and_restored(folder, original, tmp_path):
     place = shutil.copytree(original, tmp_path / "r.zarr")

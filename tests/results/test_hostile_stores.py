@@ -124,7 +124,6 @@ SOMETHING_ELSE = (
         ".asmrisk/store.json",
         ".asmrisk/blocks/000001.json",
         ".asmrisk/blocks/labels.json",
-        ".asmrisk/commits/00000012.json",
         ".asmrisk/runs/000000.json",
         "zarr.json",
     ],
@@ -157,9 +156,6 @@ RECORDS = {
     "a run of less than nothing": ("runs/000000.json", lambda body: body.update(lengths=[-5])),
     "a run of no end of draws": ("runs/000000.json", lambda body: body.update(lengths=[10**15])),
     "a run without software": ("runs/000000.json", lambda body: body.pop("software")),
-    "a commit without files": ("commits/00000012.json", lambda body: body.pop("files")),
-    "a commit of files that are none": ("commits/00000012.json", lambda body: body.update(files=[1])),
-    "a commit without a root": ("commits/00000012.json", lambda body: body["files"].pop("zarr.json")),
     "an entry without chunks": ("blocks/000001.json", lambda body: body.update(chunks={})),
     "an entry of a size that is none": (
         "blocks/000001.json",
@@ -195,11 +191,39 @@ for place in map(Path, sys.argv[1:]):
 """
 
 
+#: Changes of what the root's provenance says, sealed again.
+ROOTS = {
+    "a root without digests": lambda record: record["metadata"].pop("digests"),
+    "a root of digests that are none": lambda record: record["metadata"].update(digests=[1]),
+    "a root of fewer files": lambda record: record["metadata"]["digests"].pop("amount/zarr.json"),
+    "a root of another store": lambda record: record.update(identity="0" * 64),
+    "a root of a run without a number": lambda record: record.pop("number"),
+    "a root of runs that are none": lambda record: record.update(continued=[1]),
+}
+
+
+def alter_root(place, change):
+    """Change what the root says of itself, and seal it as the handbook describes."""
+    root = json.loads((place / "zarr.json").read_bytes())
+    record = json.loads(root["attributes"]["provenance"])
+    data, seal = (place / "zarr.json").read_bytes(), record["metadata"]["seal"]
+    assert seal == hashlib.sha256(data.replace(seal.encode(), b"0" * 64)).hexdigest()
+    change(record)
+    record["metadata"]["seal"] = "0" * 64
+    root["attributes"]["provenance"] = json.dumps(record)
+    data = json.dumps(root, indent=2).encode()
+    (place / "zarr.json").write_bytes(data.replace(b"0" * 64, hashlib.sha256(data).hexdigest().encode()))
+
+
 def test_records_that_were_made_up_are_told_in_time(original, tmp_path):
     places = []
     for name, (key, change) in RECORDS.items():
         places.append(shutil.copytree(original, tmp_path / name.replace(" ", "_")))
         alter(places[-1] / ".asmrisk" / key, change)
+    for name, change in ROOTS.items():
+        places.append(shutil.copytree(original, tmp_path / name.replace(" ", "_")))
+        alter_root(places[-1], change)
+        assert not asmrisk.status(places[-1]).complete
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", PROGRAM, *places]
     ended = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=120)
@@ -207,12 +231,8 @@ def test_records_that_were_made_up_are_told_in_time(original, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["../../outside", "/outside", "amount/../../../outside"])
-def test_a_commit_cannot_put_files_outside(key, store, tmp_path):
-    alter(
-        store / ".asmrisk/commits/00000012.json",
-        lambda body: body["files"].update({key: "evil"}),
-    )
-    (store / "zarr.json").unlink()
+def test_a_root_cannot_name_files_outside(key, store, tmp_path):
+    alter_root(store, lambda record: record["metadata"]["digests"].update({key: "0" * 64}))
     for use in (*uses(store), lambda: asmrisk.status(store, verify=True), lambda: small.write(store, 12)):
         try:
             use()

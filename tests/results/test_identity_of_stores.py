@@ -229,7 +229,6 @@ def other(tmp_path):
         ([".asmrisk/blocks/000001.json"], False),
         (["number/c.1.0", "amount/c.1.0.0", "inner/level/c.1.0", ".asmrisk/blocks/000001.json"], False),
         ([".asmrisk/blocks/labels.json"], False),
-        ([".asmrisk/commits/00000012.json", "zarr.json"], False),
         (["zarr.json"], False),
     ],
 )

@@ -180,11 +180,7 @@ def committed(store, hook):
 
 def lasting(service):
     """Give all objects that no commit has to do with."""
-    return {
-        key: data
-        for key, data in service.objects().items()
-        if not key.endswith("zarr.json") and not key.startswith(".asmrisk/commits/")
-    }
+    return {key: data for key, data in service.objects().items() if not key.endswith("zarr.json")}
 
 
 def assert_never_shorter(service, draws, *, whole=True):

@@ -14,8 +14,8 @@ import xarray as xr
 
 import asmrisk
 from asmrisk.errors import InputError, RunError
+from asmrisk.results.folder import Folder
 from asmrisk.results.reading import committed_lengths
-from asmrisk.results.storage import Folder
 from tests.results import small
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")

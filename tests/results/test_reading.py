@@ -12,7 +12,7 @@ import xarray as xr
 import asmrisk
 from asmrisk import open_results
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.storage import Folder
+from asmrisk.results.folder import Folder
 from asmrisk.results.store import Store
 from tests import fake_run
 from tests.results import small

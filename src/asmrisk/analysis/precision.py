@@ -18,7 +18,7 @@ import numpy as np
 
 from asmrisk.analysis.digits import number
 from asmrisk.errors import InputError
-from asmrisk.results.storage import Place
+from asmrisk.results.place import Place
 
 if TYPE_CHECKING:
     import xarray as xr

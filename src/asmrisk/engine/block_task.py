@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
+from asmrisk.results.block_writer import BlockWriter
+from asmrisk.results.folder import Say
 from asmrisk.results.spec import Block
-from asmrisk.results.storage import Say
-from asmrisk.results.store import BlockWriter
 
 __all__ = [
     *("ATTEMPTS", "BlockError", "BlockTask", "Executor", "ExecutorError", "Simulation", "StoppedError"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -15,8 +16,8 @@ from asmrisk.engine.block_task import BlockError, BlockTask, Executor, ExecutorE
 from asmrisk.engine.interruption import Interrupted, interruptible
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import RunError
+from asmrisk.results.place import Place
 from asmrisk.results.spec import StoreSpec
-from asmrisk.results.storage import Place
 from asmrisk.results.store import Store
 
 __all__ = ["Job", "fill"]
@@ -64,7 +65,8 @@ def fill(
         with interruptible(), executor as workforce:
             with ThreadPoolExecutor(1) as beside:
                 for job in jobs:
-                    if isinstance(job.place, Path) and not job.place.exists() and job.simulation.compiled:
+                    new = isinstance(job.place, Path) and not os.path.exists(job.place)  # noqa: PTH110
+                    if new and job.simulation.compiled:
                         # All of it is to be computed: kernels are loaded while the store is laid out.
                         beside.submit(job.simulation.prepare)
                     store = Store.open(job.place, job.spec, job.labels, job.lengths, progress.say)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from asmrisk.engine.executors import executor
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
+from asmrisk.results.place import Place, place_of
 from asmrisk.results.spec import FOLDER, StoreSpec, array_specs, block_length, bytes_per_draw
-from asmrisk.results.storage import Place, place_of
 
 if TYPE_CHECKING:
     from asmrisk.engine.fill import Job

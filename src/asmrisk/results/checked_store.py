@@ -1,4 +1,4 @@
-"""Zarr's own store, with every chunk that it reads compared with its digest."""
+"""A store for zarr in which every chunk is compared with its digest while it is read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
-from zarr.storage import WrapperStore
+from zarr.storage import MemoryStore, WrapperStore
 
 from asmrisk.errors import RunError
 from asmrisk.results.manifest import digest_of_bytes
@@ -19,38 +19,37 @@ __all__ = ["CheckedStore"]
 
 
 class CheckedStore(WrapperStore):
-    """A store whose metadata are known and whose chunks are compared, by their keys, while they are read.
+    """Metadata from memory, chunks from the storage; all by their keys.
 
     To zarr a chunk that is not there is one of fill values; here it is an error: `get` raises RunError if a
     chunk is missing, damaged, not finished, or reached through a link.
     """
 
     def __init__(self, storage: Storage, metadata: Mapping[str, bytes], digests: Mapping[str, str]) -> None:
-        super().__init__(storage.zarr_store())
-        self._storage, self._metadata, self._digests = storage, metadata, digests
+        buffer = default_buffer_prototype().buffer
+        files = {key: buffer.from_bytes(data) for key, data in metadata.items()}
+        super().__init__(MemoryStore(files, read_only=True))
+        self._reads = storage, metadata, digests
 
     def __reduce__(self) -> tuple[type[CheckedStore], tuple[Any, ...]]:
-        return CheckedStore, (self._storage, self._metadata, self._digests)
+        return CheckedStore, self._reads
 
     async def get(
         self, key: str, prototype: BufferPrototype | None = None, byte_range: Any = None
     ) -> Buffer | None:
         """Give a chunk's bytes, or those of a metadata file."""
         prototype = prototype or default_buffer_prototype()
-        if key in self._metadata:
-            return prototype.buffer.from_bytes(self._metadata[key])
-        name = key.rpartition("/")[2]
-        if not name.startswith("c."):
-            return None
-        place = self._storage.place
-        data: bytes | None
+        if not key.rpartition("/")[2].startswith("c."):
+            return await super().get(key, prototype, byte_range)
+        storage, _, digests = self._reads
+        place, wanted = storage.place, digests.get(key)
+        data: bytes | None = None
         try:
-            data = await asyncio.to_thread(self._storage.read, key)
+            data = await asyncio.to_thread(storage.read, key)
         except FileNotFoundError:
-            data = None
+            pass
         except OSError as error:
             raise RunError(f"{place}/{key} cannot be read ({error.strerror or error})") from None
-        wanted = self._digests.get(key)
         if data is None or digest_of_bytes(data) != wanted:
             what = "is missing" if data is None else "is damaged" if wanted else "is not finished"
             raise RunError(

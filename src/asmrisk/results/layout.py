@@ -7,10 +7,9 @@ What puts the bytes in place decides when and in which order, and takes their di
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -25,7 +24,7 @@ from zarr.storage import MemoryStore
 
 from asmrisk.results.spec import StoreSpec
 
-__all__ = ["ChunkCodec", "digest_of_values", "hierarchy", "lengths_shown"]
+__all__ = ["ChunkCodec", "digest_of_values", "hierarchy"]
 
 _PROTOTYPE = default_buffer_prototype()
 
@@ -34,16 +33,18 @@ _FILTERING = threading.Lock()
 
 
 def hierarchy(
-    spec: StoreSpec, lengths: tuple[int, ...], attributes: Mapping[str, Any] | None = None
+    spec: StoreSpec,
+    lengths: tuple[int, ...],
+    attributes: Callable[[Mapping[str, bytes]], dict[str, Any]] = lambda others: {},
 ) -> dict[str, bytes]:
     """Make all metadata of a store: every ``zarr.json`` by its key.
 
-    Those of the root, which has the `attributes`, and of the groups carry what is below them. Readers see the
-    `lengths` of the dimensions that can grow.
+    Those of the root and of the groups carry what is below them. Readers see the `lengths` of the dimensions
+    that can grow. The root has the `attributes` that are made of all other files.
     """
     files: dict[str, Any] = {}
     store = MemoryStore(files)
-    root = zarr.create_group(store, attributes=dict(attributes or {}), zarr_format=3)
+    root = zarr.create_group(store, zarr_format=3)
     groups = {"": root} | {name: root.create_group(name) for name in spec.groups}
     shown = dict(zip(spec.growing, lengths, strict=True))
     for path, array in spec.arrays.items():
@@ -54,17 +55,11 @@ def hierarchy(
         # It remarks that consolidated metadata is not yet part of the specification.
         warnings.simplefilter("ignore", ZarrUserWarning)
         for name in (*spec.groups, ""):
+            if not name:
+                others = {key: data.to_bytes() for key, data in files.items() if "/" in key}
+                root.update_attributes(attributes(others))
             zarr.consolidate_metadata(store, path=name, zarr_format=3)
     return {key: files[key].to_bytes() for key in sorted(files)}
-
-
-def lengths_shown(root: bytes, spec: StoreSpec) -> tuple[int, ...]:
-    """Read from a root's metadata the lengths that readers see; empty if they cannot be read."""
-    try:
-        members = json.loads(root)["consolidated_metadata"]["metadata"]
-        return tuple(int(members[dim]["shape"][0]) for dim in spec.growing)
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
-        return ()
 
 
 def _create(group: Any, name: str, spec: StoreSpec, path: str, shape: tuple[int, ...]) -> Any:

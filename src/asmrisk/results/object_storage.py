@@ -7,7 +7,7 @@ power once its write has been answered. In the place of a lock, every write is c
 such object yet (``If-None-Match``), or that it is still the one that was read (``If-Match``).
 """
 
-# ruff: noqa: D102 (what the methods do is told in `asmrisk.results.storage.Folder`)
+# ruff: noqa: D102 (what the methods do is told in `asmrisk.results.folder.Folder`)
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from obstore import exceptions
 from obstore.store import S3Store
 
 from asmrisk.errors import InputError
+from asmrisk.results.folder import NO_STORE, Change, Changer, GoOn, Say, check_key
 from asmrisk.results.spec import FOLDER
-from asmrisk.results.storage import NO_STORE, Change, Changer, GoOn, Say, check_key
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -163,11 +163,6 @@ class Bucket:
                 "Match, If-Match), so two runs could damage each other's results. Give a folder, or another "
                 "service."
             )
-
-    def zarr_store(self) -> Any:
-        from zarr.storage import ObjectStore
-
-        return ObjectStore(_client(self.place, _endpoint()), read_only=True)
 
     def _ask(self, question: Callable[[S3Store], _Result]) -> _Result:
         """Ask the service, and turn its errors into those of a file system."""

@@ -69,6 +69,7 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
     `asmrisk.scenario.scenario.scenario_from_dict` reads it; and further runs as ``continued``.
     """
     scenario = spec.definition["scenario"]
+    first, *further = runs or [circumstances()]
     definition = spec.about["scenario"] | scenario | {"run": {"seed": spec.definition["seed"]}}
     if "roster" in spec.about:
         definition["population"] = definition["population"] | {"roster": spec.about["roster"]["file"]}
@@ -81,8 +82,8 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
         "uncertainty": scenario.get("uncertainty", {}),
         "scenario": spec.about["scenario"]
         | {"identity": hashlib.sha256(canonical(scenario)).hexdigest(), "definition": definition},
-        **runs[0],
-        **({"continued": list(runs[1:])} if runs[1:] else {}),
+        **first,
+        **({"continued": further} if further else {}),
     }
 
 

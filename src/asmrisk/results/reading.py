@@ -12,10 +12,13 @@ import numpy as np
 
 from asmrisk.errors import InputError
 from asmrisk.results.manifest import Found, finished, survey
-from asmrisk.results.provenance import circumstances, provenance
+from asmrisk.results.metadata import ROOT, read_root
+from asmrisk.results.place import Place
+from asmrisk.results.provenance import provenance
+from asmrisk.results.runs import asked_lengths, sound_runs
 from asmrisk.results.spec import SPEC, Block, StoreSpec
-from asmrisk.results.storage import Place, storage_at
-from asmrisk.results.store import asked_lengths, read_commit, read_runs, read_spec
+from asmrisk.results.storage import storage_at
+from asmrisk.results.store import read_spec
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,8 +64,8 @@ def committed_lengths(place: Storage | str | os.PathLike[str]) -> tuple[int, ...
     """Give how many draws, or design points and draws, a reader of the store sees; empty for none."""
     storage, spec = require_store(place)
     with readable(storage.place):
-        commit, _ = read_commit(storage, spec)
-    return () if commit is None else commit.lengths
+        root, _ = read_root(storage, spec)
+    return () if root is None else root.lengths
 
 
 def open_results(
@@ -103,26 +106,29 @@ def open_results(
     if group and group not in spec.groups:
         raise InputError(f"{place} has no group {group!r}; it has {', '.join(spec.groups)}.")
     with readable(place):
-        commit, faults = read_commit(storage, spec)
-        lengths = asked_lengths(storage, spec) if partial else commit.lengths if commit else ()
-        blocks = spec.blocks(lengths) if lengths else []
-        found = survey(storage, spec, [Block(()), *blocks])
+        root, faults = read_root(storage, spec)
+        lengths = asked_lengths(storage, spec) if partial else root.lengths if root else ()
+        found = survey(storage, spec, [Block(()), *(spec.blocks(lengths) if lengths else [])])
         for each in found:
             faults.extend(each.faults or ([] if each.entry else [f"{spec.describe(each.block)} missing"]))
-        if commit is not None and commit.lengths == lengths and not faults:
-            dataset = _dataset(storage, spec, commit.files, found, lengths, group, chunked)
-            return dataset.assign_attrs(commit.attributes)
-        if not partial:
+        whole = root is not None and root.lengths == lengths and not faults
+        if not whole and not partial:
             problem = "; ".join(faults[:3]) or "the run was interrupted or is still going on"
             raise InputError(
                 f"{place} is not finished: {problem}. Run the same command again to complete it, or open the "
                 f"finished {spec.noun}s with partial=True."
             )
-        from asmrisk.results.layout import hierarchy
+        if root is not None and whole and not group:
+            metadata = {ROOT: root.data}
+        else:
+            from asmrisk.results.layout import hierarchy
 
-        dataset = _dataset(storage, spec, hierarchy(spec, lengths), found, lengths, group, chunked)
+            metadata = hierarchy(spec, lengths)
+        dataset = _dataset(storage, spec, metadata, found, lengths, group, chunked)
+        if root is not None and whole:
+            return dataset.assign_attrs(root.attributes)
         numbers = finished(spec, lengths, found)
-        runs = [record for record in read_runs(storage, spec).values() if record] or [circumstances()]
+        runs = sound_runs(storage, spec)
         return dataset.isel({spec.growing[0]: numbers}).assign_attrs(
             title=spec.about["scenario"]["title"],
             provenance=json.dumps(provenance(spec, runs)),

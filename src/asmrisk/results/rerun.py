@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asmrisk.errors import InputError
+from asmrisk.results.metadata import read_root
 from asmrisk.results.reading import readable, require_store
-from asmrisk.results.store import asked_lengths, read_commit
+from asmrisk.results.runs import asked_lengths
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.scenario_simulation import run_code
 
@@ -52,14 +53,14 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
             "place."
         )
     with readable(place):
-        commit, faults = read_commit(storage, spec)
+        root, faults = read_root(storage, spec)
         asked = asked_lengths(storage, spec)[0]
     if faults:
         # It may not be the specification by which the draws were computed.
         raise InputError(
             f"{place} is damaged: {faults[0]}. The command that wrote it, given again, repairs it."
         )
-    draws = 0 if commit is None else commit.lengths[0]
+    draws = 0 if root is None else root.lengths[0]
     document = dict(spec.about["scenario"]) | spec.definition["scenario"]
     document["run"] = {"seed": spec.definition["seed"]}
     if "roster" not in spec.about:

@@ -136,6 +136,15 @@ class StoreSpec:
         """Give the same with blocks of other lengths, which is another identity."""
         return replace(self, definition=self.definition | {"block": dict(lengths)})
 
+    def can_have(self, lengths: Any) -> bool:
+        """Whether a store can have these lengths along `growing`: anybody may have written them."""
+        return (
+            len(lengths) == len(self.growing)
+            and all(type(each) is int and each > 0 for each in lengths)
+            and math.prod(-(-length // size) for length, size in zip(lengths, self.block_shape, strict=True))
+            <= MOST_BLOCKS
+        )
+
     def blocks(self, lengths: tuple[int, ...]) -> list[Block]:
         """Give the whole blocks that hold these lengths along `growing`; the last one varies fastest."""
         shape = self.block_shape

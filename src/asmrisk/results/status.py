@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import partial
 
 from asmrisk.results.manifest import finished, survey
+from asmrisk.results.metadata import metadata_faults, read_root
+from asmrisk.results.place import Place
 from asmrisk.results.reading import readable, require_store
+from asmrisk.results.runs import asked_lengths, read_runs, sound_runs
 from asmrisk.results.spec import Block
-from asmrisk.results.storage import Place
-from asmrisk.results.store import asked_lengths, metadata_faults, read_commit, read_runs
 
 __all__ = ["Status", "status"]
 
@@ -85,21 +87,19 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     """
     storage, spec = require_store(path)
     with readable(storage.place):
-        while True:
-            commit, faults = read_commit(storage, spec)
-            if commit is not None:
-                faults += metadata_faults(storage, spec, commit, verify=verify)
-            if commit == read_commit(storage, spec)[0]:  # Otherwise there has been another one meanwhile.
-                break
-        # What a commit names is there before it.
+        root, faults = read_root(storage, spec)
+        # What a commit shows is there before it.
         lengths, runs = asked_lengths(storage, spec), read_runs(storage, spec)
+        if root is not None:
+            asked = partial(sound_runs, storage, spec)
+            faults += metadata_faults(storage, spec, root, asked, verify=verify)
         labels, *blocks = survey(storage, spec, [Block(()), *spec.blocks(lengths)], verify=verify)
     faults += [f"{key} is damaged" for key, record in runs.items() if record is None]
     faults += [fault for each in (labels, *blocks) for fault in each.faults]
     if not labels.sound and not labels.faults:
         faults.append("the labels' entry is missing")
-    if commit is not None:
-        numbers = {run["number"] for run in commit.runs}
+    if root is not None:
+        numbers = {run["number"] for run in root.runs}
         present = {run["number"] for run in runs.values() if run}
         faults += [f"the record of run {number} is missing" for number in sorted(numbers - present)]
     # A design point of a study is missing or damaged with any of its blocks.
@@ -124,11 +124,11 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
         block_length=spec.block_shape[-1],
         leading=spec.growing[0],
         draws=lengths[0],
-        committed=commit.lengths[0] if commit else 0,
+        committed=root.lengths[0] if root else 0,
         done=len(finished(spec, lengths, blocks)),
         missing=tuple(stretches[False]),
         damaged=tuple(stretches[True]),
         faults=tuple(faults),
         verified=verify,
-        complete=commit is not None and commit.lengths == lengths and not unsound and not faults,
+        complete=root is not None and root.lengths == lengths and not unsound and not faults,
     )

@@ -14,8 +14,8 @@ from asmrisk.studies.study import Study, load_study
 
 if TYPE_CHECKING:
     from asmrisk.engine.fill import Job
+    from asmrisk.results.place import Place
     from asmrisk.results.spec import StoreSpec
-    from asmrisk.results.storage import Place
     from asmrisk.studies.report import Sensitivity
 
 __all__ = ["sensitivity"]
@@ -80,8 +80,8 @@ def sensitivity(
     from asmrisk.engine.executors import executor
     from asmrisk.engine.fill import fill
     from asmrisk.engine.progress import Progress
+    from asmrisk.results.place import place_of
     from asmrisk.results.reading import open_results
-    from asmrisk.results.storage import place_of
 
     place = place_of(f"results/{stem}.zarr" if out is None else out)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
@@ -142,7 +142,7 @@ def study_job(study: Study, place: Place) -> Job:
 def _points_asked(place: Place, spec: StoreSpec) -> int:
     """Count the design points of the study that is there: more draws are computed of all of them."""
     from asmrisk.results.reading import require_store
-    from asmrisk.results.store import asked_lengths
+    from asmrisk.results.runs import asked_lengths
 
     try:
         storage, present = require_store(place)
