@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.summary import summarize
     from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
+    from asmrisk.handbook import docs
     from asmrisk.results.reading import open_results
     from asmrisk.results.status import status
     from asmrisk.scenario.listing import policy
@@ -36,6 +37,7 @@ __all__ = [
     "clinicians",
     "compare",
     "convergence",
+    "docs",
     "exceedance",
     "load_scenario",
     "open_results",
@@ -58,6 +60,7 @@ _HOMES = {
     "clinicians": "analysis.clinician_risk",
     "compare": "analysis.comparison",
     "convergence": "analysis.convergence_table",
+    "docs": "handbook",
     "exceedance": "analysis.exceedance_curve",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",

@@ -582,6 +582,24 @@ def policy(scenario: Path | None, overrides: tuple[str, ...], layout: str) -> No
     click.echo(getattr(listing, f"to_{layout}")(), nl=False)
 
 
+@commands.command(epilog=_example("asmrisk docs rosters"))
+@click.argument("topic", required=False)
+def docs(topic: str | None) -> None:
+    """Show a page of the handbook.
+
+    Without TOPIC, list the topics.
+    """
+    from asmrisk.handbook import docs
+
+    page = docs(topic)
+    if sys.stdout.isatty():
+        from asmrisk.handbook.terminal import show
+
+        show(page)
+    else:
+        click.echo(page, nl=False)
+
+
 @commands.command(epilog=_example("asmrisk warmup"))
 def warmup() -> None:
     """Compile the kernels before the first run."""

@@ -1,10 +1,11 @@
-"""The README against the program: its generated tables, command lines, files, links and examples.
+"""README and handbook against the program: generated tables, command lines, files, links, examples.
 
-``python tests/test_readme.py`` writes the generated tables anew.
+``python tests/test_documents.py`` writes the generated tables anew.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 import shlex
 import tomllib
@@ -24,6 +25,7 @@ from asmrisk.clinician_tables.table import (
     measure_columns,
     points_column,
 )
+from asmrisk.handbook import TOPICS, docs, summary
 from asmrisk.population.roster import REQUIRED
 from asmrisk.rule.definitions import measures_of
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
@@ -32,8 +34,18 @@ from asmrisk.studies.study import load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+HANDBOOK = ROOT / "src" / "asmrisk" / "handbook"
 STUDIES = ROOT / "scenarios" / "studies"
-TEXT = README.read_text()
+#: Every document by its path.
+TEXTS = {
+    path: path.read_text()
+    for path in (
+        README,
+        *sorted(HANDBOOK.glob("*.md")),
+        ROOT / "benchmarks" / "README.md",
+        ROOT / "tests" / "README.md",
+    )
+}
 
 # ------------------------------------------------------------------------------- generated tables
 
@@ -43,6 +55,27 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def _pages() -> str:
+    return _table(
+        ("page", "what"),
+        (
+            (f"[{topic}]({(HANDBOOK / f'{topic}.md').relative_to(ROOT)})", summary(topic))
+            for topic in TOPICS
+        ),
+    )
+
+
+def _functions() -> str:
+    return _table(
+        ("name", "what it is"),
+        (
+            (f"`asmrisk.{name}`", (inspect.getdoc(getattr(asmrisk, name)) or "").partition("\n")[0])
+            for name in asmrisk.__all__
+            if name != "__version__"
+        ),
+    )
 
 
 def _metrics() -> str:
@@ -97,7 +130,7 @@ def _clinician_table() -> str:
 
     def row(column: Column, what: str) -> tuple[str, ...]:
         empty = ", or empty" if column.empty else ""
-        need = "R" if column.name in REQUIRED else ""
+        need = "required" if column.name in REQUIRED else ""
         return (
             f"`{column.name}`",
             what,
@@ -109,10 +142,10 @@ def _clinician_table() -> str:
     observed = [*CLINICIAN_COLUMNS, *measure_columns(q008)]
     scored = [points_column(q008), *SCORE_COLUMNS]
     return _table(
-        ("column", "", "", "meaning", "allowed"),
+        ("column", "given by", "in a roster", "meaning", "allowed"),
         [
-            *(row(each, "optional" if each.optional else "input") for each in observed),
-            *(row(each, "score adds") for each in scored),
+            *(row(each, "input, optional" if each.optional else "input") for each in observed),
+            *(row(each, "score") for each in scored),
         ],
     )
 
@@ -142,10 +175,12 @@ def _variables() -> str:
 
 
 def _parameters() -> str:
-    return asmrisk.policy().to_markdown().strip()
+    return asmrisk.policy().to_markdown().strip().replace("## ", "### ")
 
 
 GENERATED = {
+    "pages": _pages,
+    "functions": _functions,
     "metrics": _metrics,
     "scenarios": _scenarios,
     "studies": _studies,
@@ -155,39 +190,43 @@ GENERATED = {
 }
 
 
-def _parts(name: str) -> tuple[str, str, str]:
-    """Split the README before and after a generated block."""
+def _parts(name: str) -> tuple[Path, str, str, str]:
+    """Find the document of a generated block and split it before and after."""
     start, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
-    assert TEXT.count(start) == TEXT.count(end) == 1
-    before, _, rest = TEXT.partition(start)
+    (path,) = (path for path, text in TEXTS.items() if start in text)
+    text = TEXTS[path]
+    assert text.count(start) == text.count(end) == 1
+    before, _, rest = text.partition(start)
     block, _, after = rest.partition(end)
-    return before + start, block.strip("\n"), end + after
+    return path, before + start, block.strip("\n"), end + after
 
 
 @pytest.mark.parametrize("name", GENERATED)
 def test_generated_blocks_are_up_to_date(name: str) -> None:
-    # If not: python tests/test_readme.py, and look at the difference.
-    assert _parts(name)[1] == GENERATED[name]()
+    # If not: python tests/test_documents.py, and look at the difference.
+    assert _parts(name)[2] == GENERATED[name]()
 
 
 def test_every_generated_block_has_its_generator() -> None:
-    assert set(re.findall(r"<!-- generated: (\S+) -->", TEXT)) == set(GENERATED)
+    found = [name for text in TEXTS.values() for name in re.findall(r"<!-- generated: (\S+) -->", text)]
+    assert sorted(found) == sorted(GENERATED)
 
 
 # ------------------------------------------------------------------------------- what is named exists
 
-#: Fenced blocks: language and text.
-BLOCKS = [(match[1], match[2]) for match in re.finditer(r"^```(\w*)\n(.*?)^```$", TEXT, re.M | re.S)]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+#: Fenced blocks: document, language and text.
+BLOCKS = [(path, match[1], match[2]) for path, text in TEXTS.items() for match in FENCE.finditer(text)]
 #: Everything outside of fenced blocks.
-PROSE = re.sub(r"^```\w*\n.*?^```$", "", TEXT, flags=re.M | re.S)
-SHELL = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
-INLINE = re.findall(r"`([^`\n]+)`", PROSE)
-NO_OUTPUT = "\n".join([PROSE, *(text for language, text in BLOCKS if language != "text")])
+PROSE = {path: FENCE.sub("", text) for path, text in TEXTS.items()}
+SHELL = [(path, line) for path, language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+INLINE = [code for text in PROSE.values() for code in re.findall(r"`([^`\n]+)`", text)]
+NO_OUTPUT = "\n".join([*PROSE.values(), *(text for _, language, text in BLOCKS if language != "text")])
 
 
 def _command_lines() -> Iterator[str]:
     """Every call of asmrisk in shell blocks and inline code, without what comes before its name."""
-    for line in [*SHELL, *INLINE]:
+    for line in [*(line for _, line in SHELL), *INLINE]:
         for part in re.split(r"&&|\||;", line.partition("#")[0]):
             call = re.match(r"\s*(?:\w+=\S+ )*(?:\.venv/bin/)?asmrisk(?: (.*))?$", part)
             if call:
@@ -230,7 +269,7 @@ NAMED = sorted(
 
 def test_there_are_named_files() -> None:
     assert "scenarios/baseline.toml" in NAMED
-    assert "tests/test_readme.py" in NAMED
+    assert "tests/test_documents.py" in NAMED
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -238,39 +277,96 @@ def test_files_named_exist(name: str) -> None:
     assert (ROOT / name).exists()
 
 
-def test_links_lead_somewhere() -> None:
-    heads = re.findall(r"^#+ (.*)$", PROSE, re.M)
-    anchors = {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
-    links = re.findall(r"\]\(#([^)]*)\)", PROSE)
-    assert links
-    assert set(links) <= anchors
+def _anchors(path: Path) -> set[str]:
+    """Give the names under which a repository's host makes the headings of a document reachable."""
+    heads = re.findall(r"^#+ (.*)$", PROSE[path], re.M)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
-def test_every_command_and_parameter_section_is_there() -> None:
-    for name in commands.commands:
-        assert f"`asmrisk {name}`" in PROSE
+LINKS = [
+    pytest.param(path, link, id=f"{path.relative_to(ROOT)}:{link}")
+    for path, text in PROSE.items()
+    for link in sorted(set(re.findall(r"\]\(([^)]*)\)", text)))
+    if not link.startswith("https://")
+]
 
 
-def test_the_two_commands_stand_as_they_are() -> None:
-    assert SHELL[0] == (
+@pytest.mark.parametrize(("path", "link"), LINKS)
+def test_links_lead_somewhere(path: Path, link: str) -> None:
+    name, _, anchor = link.partition("#")
+    target = (path.parent / name).resolve() if name else path
+    assert target.exists()
+    assert not anchor or anchor in _anchors(target)
+
+
+def test_files_that_tests_are_picked_by_exist() -> None:
+    picked = {
+        word
+        for code in INLINE
+        if (match := re.search(r"pytest .*-k (?:\"([^\"]+)\"|(\w+))", code))
+        for word in re.split(" or ", match[1] or match[2])
+    }
+    names = [str(path.relative_to(ROOT)) for path in ROOT.glob("tests/**/*.py")]
+    assert picked
+    assert {word for word in picked if not any(word in name for name in names)} == set()
+
+
+def test_the_readme_is_short() -> None:
+    assert TEXTS[README].count("\n") <= 220
+
+
+def test_every_page_is_a_topic() -> None:
+    assert sorted(path.stem for path in HANDBOOK.glob("*.md")) == sorted(TOPICS)
+    assert all(docs(topic) == TEXTS[HANDBOOK / f"{topic}.md"] for topic in TOPICS)
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_every_page_has_one_title(topic: str) -> None:
+    prose = PROSE[HANDBOOK / f"{topic}.md"]
+    assert prose.startswith(f"# {topic.capitalize()}: ")
+    assert len(re.findall(r"^# ", prose, re.M)) == 1
+
+
+def test_every_command_is_in_the_start_page() -> None:
+    start = PROSE[HANDBOOK / "start.md"]
+    assert [name for name in commands.commands if f"`asmrisk {name}`" not in start] == []
+
+
+def test_every_public_function_is_in_the_reference() -> None:
+    reference = PROSE[HANDBOOK / "reference.md"]
+    public = set(asmrisk.__all__) - {"__version__"}
+    assert [name for name in public if f"`asmrisk.{name}`" not in reference] == []
+
+
+@pytest.mark.parametrize("path", [README, HANDBOOK / "start.md"], ids=lambda path: path.name)
+def test_the_two_commands_stand_as_they_are(path: Path) -> None:
+    first, second = [line for where, line in SHELL if where == path][:2]
+    assert first == (
         "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/asmrisk run scenarios/baseline.toml"
     )
-    assert SHELL[1] == "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
-    assert SHELL[1] in (ROOT / ".ci" / "run").read_text()
+    assert second == "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
+    assert second in (ROOT / ".ci" / "run").read_text()
 
 
-def test_no_paths_of_a_machine_and_no_hosts() -> None:
-    assert not re.search(r"(?<![\w.])/(home|root|work|tmp|usr|var|opt|mnt)/", TEXT)
-    # Kinds of places that a user names; the hosts are made up.
-    assert set(re.findall(r"(\w+)://", TEXT)) <= {"s3", "tcp", "tls"}
-    assert set(re.findall(r"s3://([\w.-]+)", TEXT)) <= {"our-bucket", "bucket", "BUCKET"}
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_paths_of_a_machine_and_no_hosts(path: Path) -> None:
+    text = TEXTS[path]
+    assert not re.search(r"(?<![\w.])/(home|root|work|tmp|usr|var|opt|mnt)/", text)
+    # Kinds of places that a user names, and the benchmarks' tool; other hosts are made up.
+    assert set(re.findall(r"(\w+)://", text)) <= {"s3", "tcp", "tls", "https"}
+    assert set(re.findall(r"https://([\w.-]+)", text)) <= {"asv.readthedocs.io"}
+    assert set(re.findall(r"s3://([\w.-]+)", text)) <= {"our-bucket", "bucket", "BUCKET"}
 
 
 # ------------------------------------------------------------------------------- examples run
 
-TOML = [text for language, text in BLOCKS if language == "toml" and "[design]" not in text]
-STUDY = [text for language, text in BLOCKS if language == "toml" and "[design]" in text]
-PYTHON = [text for language, text in BLOCKS if language == "python"]
+TOML = [text for _, language, text in BLOCKS if language == "toml" and "[design]" not in text]
+STUDY = [text for _, language, text in BLOCKS if language == "toml" and "[design]" in text]
+PYTHON = [
+    pytest.param(path, text, id=f"{path.stem}-{TEXTS[path][: TEXTS[path].index(text)].count(chr(10)) + 1}")
+    for path, language, text in BLOCKS
+    if language == "python"
+]
 #: What is printed of the worked example is exact: it does not depend on the simulation.
 EXACT = "S = 1.763288"
 
@@ -292,7 +388,7 @@ def test_study_examples_are_valid(text: str, tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small runs in the places that the examples open."""
-    folder = tmp_path_factory.mktemp("readme")
+    folder = tmp_path_factory.mktemp("documents")
     small = ["population.clinicians=200"]
     what_if = scenario_from_dict(
         tomllib.loads(next(text for text in TOML if "[uncertainty]" in text)), small, folder=ROOT
@@ -313,33 +409,28 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _line(text: str) -> str:
-    return f"line-{TEXT[: TEXT.index(text)].count(chr(10)) + 1}"
-
-
-@pytest.mark.parametrize("text", PYTHON, ids=_line)
+@pytest.mark.parametrize(("path", "text"), PYTHON)
 def test_python_examples_run(
-    text: str, stores: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    path: Path, text: str, stores: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(stores)
-    exec(compile(text, str(README), "exec"), {})
+    exec(compile(text, str(path), "exec"), {})
     printed = capsys.readouterr().out
     assert printed
     if EXACT in printed:
-        assert f"```text\n{printed}```" in TEXT
+        assert f"```text\n{printed}```" in TEXTS[path]
 
 
 def test_the_worked_example_is_among_them() -> None:
-    assert sum(EXACT in text for language, text in BLOCKS if language == "text") == 1
+    assert sum(EXACT in text for _, language, text in BLOCKS if language == "text") == 1
 
 
 def main() -> None:
     """Write the generated blocks anew."""
-    global TEXT
     for name, generate in GENERATED.items():
-        before, _, after = _parts(name)
-        TEXT = f"{before}\n{generate()}\n{after}"
-    README.write_text(TEXT)
+        path, before, _, after = _parts(name)
+        TEXTS[path] = f"{before}\n{generate()}\n{after}"
+        path.write_text(TEXTS[path])
 
 
 if __name__ == "__main__":

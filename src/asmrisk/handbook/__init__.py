@@ -1,0 +1,64 @@
+"""The handbook: the Markdown pages beside this module, one for each topic."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from asmrisk.errors import InputError
+
+__all__ = ["TOPICS", "docs", "summary"]
+
+#: In the order in which a newcomer reads them.
+TOPICS = (
+    "start",
+    "summaries",
+    "comparing",
+    "scenarios",
+    "uncertainty",
+    "rosters",
+    "scoring",
+    "results",
+    "clusters",
+    "rule",
+    "assumptions",
+    "limits",
+    "correctness",
+    "reference",
+    "development",
+    "changelog",
+)
+
+
+def docs(topic: str | None = None) -> str:
+    """Give a page of the handbook.
+
+    Parameters
+    ----------
+    topic : str, optional
+        One of `TOPICS`; without it the list of topics.
+
+    Returns
+    -------
+    str
+        Markdown.
+
+    Raises
+    ------
+    InputError
+        If there is no such topic; the message names the nearest.
+    """
+    if topic is None:
+        rows = "\n".join(f"| `{each}` | {summary(each)} |" for each in TOPICS)
+        return f"# Handbook\n\n`asmrisk docs TOPIC` shows a page.\n\n| topic | page |\n|---|---|\n{rows}\n"
+    if topic not in TOPICS:
+        from asmrisk.parameters.parameter import nearest
+
+        best = nearest(topic, TOPICS)
+        hint = f"did you mean {best}?" if best else f"the topics are {', '.join(TOPICS)}."
+        raise InputError(f"there is no topic {topic!r}; {hint}")
+    return files(__name__).joinpath(f"{topic}.md").read_text(encoding="utf-8")
+
+
+def summary(topic: str) -> str:
+    """Give one line on a page: its title ``Topic: summary`` without the topic."""
+    return docs(topic).partition("\n")[0].partition(": ")[2]
