@@ -60,10 +60,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _pages() -> str:
     return _table(
         ("page", "what"),
-        (
-            (f"[{topic}]({(HANDBOOK / f'{topic}.md').relative_to(ROOT)})", summary(topic))
-            for topic in TOPICS
-        ),
+        ((f"[{topic}]({(HANDBOOK / f'{topic}.md').relative_to(ROOT)})", summary(topic)) for topic in TOPICS),
     )
 
 
@@ -79,16 +76,21 @@ def _functions() -> str:
 
 
 def _metrics() -> str:
-    how = {"sum": "added up", "mean": "weighted mean", "level": "plain mean"}
+    how = {"sum": "sum", "mean": "weighted mean", "level": "plain mean"}
     kept = {
         (True, True): "all labels",
         (True, False): "year, cohort",
         (False, True): "all labels",
     }
     return _table(
-        ("metric", "meaning", "unit", "over years and groups", "`--by`"),
+        ("metric", "meaning, unit", "total", "`--by`"),
         (
-            (f"`{each.name}`", each.title, each.units, how[each.how], kept[each.by_cohort, each.by_specialty])
+            (
+                f"`{each.name}`",
+                f"{each.title}, {each.units}",
+                how[each.how],
+                kept[each.by_cohort, each.by_specialty],
+            )
             for each in METRICS.values()
         ),
     )

@@ -78,14 +78,14 @@ def test_a_page_fits_the_terminal_but_for_code_which_is_kept(topic: str, width: 
 
 
 def test_a_link_to_a_page_becomes_its_command() -> None:
-    text = rendered("See [rosters](rosters.md#the-table) and [below](#below).", 80)
-    assert text.strip() == "See rosters (asmrisk docs rosters) and below."
+    text = rendered("See [the table](rosters.md#the-table) and [below](#below) ([limits](limits.md)).", 80)
+    assert text.strip() == "See the table (asmrisk docs rosters) and below (asmrisk docs limits)."
 
 
 def test_a_table_that_is_too_wide_becomes_a_list_of_its_rows() -> None:
     page = "| name | unit | meaning |\n|---|---|---|\n| a | | " + "long " * 8 + "|\n| b | USD | x |\n"
-    assert "unit     USD" in rendered(page, 40)
-    assert "unit" in rendered(page, 80).splitlines()[1]
+    assert "unit     USD" in rendered(page, 30)
+    assert "name  unit  meaning" in rendered(page, 80)
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudoterminal")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 import click
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.markdown import CodeBlock, Heading, Markdown, MarkdownElement, TableElement
 from rich.padding import Padding
@@ -19,11 +20,16 @@ __all__ = ["render", "show"]
 
 #: Lines of prose longer than this are hard to read.
 _WIDEST = 110
-#: Characters in which a column of a table can still be read.
-_NARROWEST_COLUMN = 22
+#: Characters of a column in which text can still be read.
+_FEW_WORDS = 22
+#: Blanks between two columns.
+_GAP = 2
+
+#: A link to a page: its text and the topic.
+_LINK = r"\[([^]]*)\]\((\w+)\.md(?:#[^)]*)?\)"
 
 #: Legible on dark and light backgrounds.
-_THEME = Theme({"markdown.code": "bold", "markdown.table.header": "bold", "markdown.table.border": "dim"})
+_THEME = Theme({"markdown.code": "bold"})
 
 
 class _Heading(Heading):
@@ -55,12 +61,31 @@ class _Table(TableElement):
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         heads = [cell.content for cell in self.header.row.cells] if self.header and self.header.row else []
         rows = [[cell.content for cell in row.cells] for row in self.body.rows] if self.body else []
-        widths = (max(text.cell_len for text in column) for column in zip(heads, *rows, strict=True))
-        if sum(min(width, _NARROWEST_COLUMN) + 1 for width in widths) <= options.max_width:
-            yield from super().__rich_console__(console, options)
-        else:
+        columns = list(zip(heads, *rows, strict=True))
+        least = [_readable(column) for column in columns]
+        natural = [max(text.cell_len for text in column) for column in columns]
+        spare = options.max_width - _GAP * (len(columns) - 1) - sum(least)
+        if spare < 0:
             for row in rows:
                 yield from _record(heads, row)
+        else:
+            share = min(1.0, spare / max(1, sum(natural) - sum(least)))
+            widths = [low + int(share * (high - low)) for low, high in zip(least, natural, strict=True)]
+            table = Table(
+                box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False, border_style="dim"
+            )
+            for head, width in zip(heads, widths, strict=True):
+                table.add_column(head, width=width, header_style="bold")
+            for row in rows:
+                table.add_row(*row)
+            yield table
+
+
+def _readable(column: Iterable[Text]) -> int:
+    """Give the least width of a column: no word is broken, and a line holds a few."""
+    texts = [text.plain for text in column]
+    longest_word = max(len(word) for text in texts for word in text.split() or [""])
+    return max(longest_word, min(max(map(len, texts)), _FEW_WORDS))
 
 
 def _record(heads: list[Text], row: list[Text]) -> Iterator[RenderableType]:
@@ -86,7 +111,8 @@ class _Page(Markdown):
 
 def render(page: str, console: Console) -> str:
     """Lay out a page's Markdown for a console; links to pages become the commands that show them."""
-    page = re.sub(r"\[([^]]*)\]\((\w+)\.md(?:#[^)]*)?\)", r"\1 (`asmrisk docs \2`)", page)
+    page = re.sub(rf"\({_LINK}\)", r"(`asmrisk docs \2`)", page)
+    page = re.sub(_LINK, r"\1 (`asmrisk docs \2`)", page)
     page = re.sub(r"\[([^]]*)\]\(#[^)]*\)", r"\1", page)
     with console.use_theme(_THEME), console.capture() as captured:
         console.print(_Page(page, hyperlinks=False), crop=False)
