@@ -256,6 +256,17 @@ def test_command_lines_parse(line: str) -> None:
     command.make_context(words[0], words[1:])
 
 
+def test_parameters_and_metrics_on_command_lines_exist() -> None:
+    words = [shlex.split(line) for line in COMMAND_LINES]
+    given = [(line[i], line[i + 1]) for line in words for i in range(len(line) - 1)]
+    overrides = [value for option, value in given if option == "--set"]
+    metrics = {value for option, value in given if option == "--metric"}
+    assert overrides
+    assert metrics
+    assert scenario_from_dict({}, overrides).differences()
+    assert metrics <= set(METRICS)
+
+
 def test_a_wrong_command_line_is_found() -> None:
     with pytest.raises(click.UsageError):
         commands.commands["run"].make_context("run", ["scenarios/baseline.toml", "--drawz", "5"])
@@ -338,6 +349,12 @@ def test_every_public_function_is_in_the_reference() -> None:
     reference = PROSE[HANDBOOK / "reference.md"]
     public = set(asmrisk.__all__) - {"__version__"}
     assert [name for name in public if f"`asmrisk.{name}`" not in reference] == []
+
+
+def test_every_folder_of_the_package_is_in_the_development_page() -> None:
+    listed = re.findall(r"^\| `(\w+)` \|", PROSE[HANDBOOK / "development.md"], re.M)
+    folders = {path.parent.name for path in (ROOT / "src" / "asmrisk").glob("*/__init__.py")}
+    assert sorted(name for name in listed if name.islower()) == sorted(folders)
 
 
 @pytest.mark.parametrize("path", [README, HANDBOOK / "start.md"], ids=lambda path: path.name)
