@@ -13,10 +13,9 @@ import pytest
 
 import asmrisk
 from asmrisk.engine.block_task import BlockTask
-from asmrisk.engine.executors import executor
+from asmrisk.engine.executors import Threads, executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
-from asmrisk.engine.threads import Threads
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results
 from asmrisk.results.spec import Block

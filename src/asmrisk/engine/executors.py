@@ -5,15 +5,60 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from asmrisk.engine.block_task import Executor
-from asmrisk.engine.threads import Threads
+from asmrisk.engine.block_task import BlockTask, Executor, Work, persistently
+from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
+from asmrisk.results.spec import Block
 
-__all__ = ["executor"]
+__all__ = ["Threads", "executor"]
+
+
+class Threads:
+    """So many threads of this process: dask's scheduler for them, given a wave of blocks at a time."""
+
+    #: Blocks per thread in a wave: what graph and memory hold, however many draws a run has.
+    BLOCKS = 1_000
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+
+    def compute(self, work: Work, progress: Progress, finished: Callable[[int], object]) -> None:
+        """Compute and write blocks; see `Executor`."""
+        # They take their time to import, and who only looks needs none.
+        from dask.callbacks import Callback
+        from dask.threaded import get
+
+        def compute_block(number: int, task: BlockTask, block: Block) -> int:
+            slot, count = progress.slot(), 0
+            try:
+                persistently(lambda: task(block, slot))
+                count = block.count
+            finally:
+                progress.close(slot, count)
+            return number
+
+        waiting = iter(work)
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="asmrisk")
+        try:
+            # Called in this thread, while the others go on.
+            with Callback(posttask=lambda key, number, *_: finished(number)):  # type: ignore[no-untyped-call]
+                while wave := list(islice(waiting, self.BLOCKS * self.workers)):
+                    wave.reverse()  # dask begins with the last one.
+                    graph = {f"block-{n:06d}": (compute_block, *each) for n, each in enumerate(wave)}
+                    get(graph, list(graph), pool=pool)
+        except BaseException:
+            # After an error or a signal, blocks under way end at their next draw.
+            progress.stop()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def executor(
@@ -31,9 +76,10 @@ def executor(
     if scheduler is None:
         if security is not None:
             raise InputError("certificates are for a scheduler elsewhere: name it with --scheduler.")
-        workers = workers or _usable_processors()
+        workers = workers or len(os.sched_getaffinity(0))
         if not processes:
             return nullcontext(Threads(workers))
+        # dask's cluster takes half a second to import.
         from asmrisk.engine.cluster import local_cluster
 
         return local_cluster(workers)
@@ -42,39 +88,28 @@ def executor(
             "--scheduler uses the workers that the cluster has: leave out --workers and --processes, or "
             "--scheduler to compute on this machine."
         )
-    address, file = _address(scheduler)
     from asmrisk.engine.cluster import remote_cluster
 
-    return remote_cluster(address, file, security)
+    return remote_cluster(*_address(os.fspath(scheduler)), security)
 
 
-def _usable_processors() -> int:
-    """Count the processors that this process may use, where the operating system tells; else all."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _address(scheduler: str | os.PathLike[str]) -> tuple[str | None, Path | None]:
-    """Tell an address from a scheduler file."""
-    text = os.fspath(scheduler)
+def _address(text: str) -> tuple[str | None, Path | None]:
+    """Tell an address from a scheduler file, which may be empty if it is about to be written."""
     if re.fullmatch(r"(tcp|tls|ws|wss|ucx)://\S+", text):
         return text, None
     if Path(text).is_file():
-        _require_scheduler_file(Path(text))
-        return None, Path(text)
+        try:
+            content = Path(text).read_bytes()
+            if not content or isinstance(json.loads(content)["address"], str):
+                return None, Path(text)
+        except (OSError, ValueError, LookupError, TypeError, RecursionError):
+            pass
+        raise InputError(
+            f"{text} is no file that `dask scheduler --scheduler-file` wrote: it names no address."
+        )
     if re.fullmatch(r"[\w.-]+:\d{1,5}|\[[0-9a-fA-F:]+\]:\d{1,5}", text):
         return f"tcp://{text}", None
     raise InputError(
         f"{text} is no scheduler: give its address, for example tcp://node1:8786, or the file that `dask "
         "scheduler --scheduler-file` wrote."
     )
-
-
-def _require_scheduler_file(path: Path) -> None:
-    """Refuse a file that names no scheduler; an empty one may be about to be written."""
-    try:
-        content = path.read_bytes()
-        if not content or isinstance(json.loads(content)["address"], str):
-            return
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        pass
-    raise InputError(f"{path} is no file that `dask scheduler --scheduler-file` wrote: it names no address.")
