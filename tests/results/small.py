@@ -12,7 +12,8 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
 from asmrisk.results.folder import Folder
-from asmrisk.results.spec import StoreSpec, array_specs
+from asmrisk.results.spec import StoreSpec
+from asmrisk.simulation.arrays import array_specs
 from asmrisk.simulation.variables import Variable
 from tests.fake_run import Fake
 

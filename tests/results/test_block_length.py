@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import asmrisk
 from asmrisk.engine.run import run_job
-from asmrisk.results.spec import ArraySpec, block_length
+from asmrisk.results.spec import block_length
+from asmrisk.simulation.arrays import ArraySpec
 from tests import fake_run
 from tests.results import small
 

@@ -16,7 +16,8 @@ from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.rerun import stored_run
-from asmrisk.results.spec import StoreSpec, array_specs
+from asmrisk.results.spec import StoreSpec
+from asmrisk.simulation.arrays import array_specs
 from tests import fake_run
 from tests.results import small
 

@@ -19,9 +19,9 @@ from zarr.storage import ObjectStore
 from asmrisk.errors import RunError
 from asmrisk.results.object_storage import Bucket
 from asmrisk.results.reading import open_results
-from asmrisk.results.spec import array_specs
 from asmrisk.results.status import status
 from asmrisk.results.store import Store
+from asmrisk.simulation.arrays import array_specs
 from asmrisk.simulation.variables import Variable
 from tests.engine.programs import finish, start
 from tests.memory_bucket import (

@@ -14,8 +14,9 @@ from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import committed_lengths
-from asmrisk.results.spec import StoreSpec, array_specs
+from asmrisk.results.spec import StoreSpec
 from asmrisk.results.store import Store
+from asmrisk.simulation.arrays import array_specs
 from asmrisk.simulation.variables import Variable
 from tests.results import small
 

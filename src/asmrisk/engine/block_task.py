@@ -41,19 +41,10 @@ class Simulation(Protocol):
         ...
 
     def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
-        """Simulate a block.
+        """Simulate a block: its arrays by the variable's path, as a store declares them.
 
-        Parameters
-        ----------
-        block : Block
-            Which.
-        slot : ndarray of int64, shape (2,)
-            Its first element counts finished draws; the work ends early when its second becomes 1.
-
-        Returns
-        -------
-        dict of str to ndarray
-            By the variable's path, as a store declares them.
+        The first element of the `slot`, of shape (2,), counts finished draws; the work ends early when its
+        second becomes 1.
         """
         ...
 
@@ -97,14 +88,8 @@ class BlockTask:
     def __call__(self, block: Block, slot: NDArray[np.int64]) -> None:
         """Compute and write a block, unless it is there by now; `slot` as for `Simulation`.
 
-        Raises
-        ------
-        BlockError
-            If a draw fails or the block cannot be written.
-        StoppedError
-            If it was asked to stop.
-        InputError, RunError
-            If the simulation or the store says itself what is wrong.
+        BlockError if a draw fails or the block cannot be written, StoppedError if it was asked to stop;
+        InputError and RunError where the simulation or the store says itself what is wrong.
         """
         computed = False
 

@@ -64,14 +64,8 @@ def fingerprint() -> dict[str, str]:
 def compute_block(content: bytes, block: Block, versions: dict[str, str]) -> None:
     """Compute and write one block; what is submitted to a worker.
 
-    Parameters
-    ----------
-    content : bytes
-        The store's `BlockTask`, pickled and compressed: sent with every block, unpacked once a process.
-    block : Block
-        Which.
-    versions : dict of str to str
-        The client's fingerprint; RefusedError if this worker's is another.
+    The `content` is the store's `BlockTask`, pickled and compressed: sent with every block, unpacked once a
+    process. RefusedError if this worker's versions are not the client's.
     """
     from distributed import get_worker
 

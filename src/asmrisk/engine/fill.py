@@ -43,22 +43,7 @@ def fill(
     """Compute and write every unfinished block of some stores, and show the stores to readers.
 
     They are done one after the other, without a pause between them, and shown as soon as they are complete.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-        The stores.
-    executor : context manager of Executor
-        On what.
-    progress : Progress
-        Shows how far it is and takes what there is to say.
-    remark : callable, optional
-        Says what is worth saying of a store that was opened.
-
-    Raises
-    ------
-    InputError, RunError, Interrupted
-        As `asmrisk.run` says.
+    `remark` says what is worth saying of a store that was opened. Errors are those of `asmrisk.run`.
     """
     stores: list[Store] = []
     try:

@@ -17,18 +17,12 @@ _DEAF = 10.0
 
 
 class Interrupted(KeyboardInterrupt):
-    """A command was stopped from outside (Ctrl-C or SIGTERM); what is finished is kept.
-
-    Attributes
-    ----------
-    exit_status : int
-        130 or 143, as a shell expects.
-    """
+    """A command was stopped from outside (Ctrl-C or SIGTERM); what is finished is kept."""
 
     def __init__(self, number: int, message: str = "interrupted") -> None:
         super().__init__(message)
         self.signal = number
-        self.exit_status = 128 + number
+        self.exit_status = 128 + number  # As a shell expects.
 
 
 class _Handler:

@@ -22,12 +22,7 @@ class Progress:
     Every piece of work has a *slot*, an int64 array of two elements: the kernel adds one to the first after
     each draw and gives up when the second is not zero. Each element has one writer, so it takes no lock.
 
-    Parameters
-    ----------
-    stream : file or None
-        Where to write; nowhere if None, as standard error is where whoever started the program closed it.
-    quiet : bool
-        Write nothing.
+    The `stream` may be None, as standard error is where whoever started the program closed it.
     """
 
     def __init__(self, stream: TextIO | None, *, quiet: bool = False) -> None:
@@ -77,15 +72,7 @@ class Progress:
 
     @contextmanager
     def shown(self, total: int, done: int) -> Iterator[None]:
-        """Show a bar for as long as the context lasts, if the stream is a terminal.
-
-        Parameters
-        ----------
-        total : int
-            Draws of the whole run.
-        done : int
-            Draws finished before this one began.
-        """
+        """Show a bar of `total` draws, some `done` before, while the context lasts, on a terminal only."""
         if self._stream is None or done >= total or not self._stream.isatty():
             yield
             return

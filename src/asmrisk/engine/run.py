@@ -13,7 +13,8 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
 from asmrisk.results.place import Place, place_of
-from asmrisk.results.spec import FOLDER, StoreSpec, array_specs, block_length, bytes_per_draw
+from asmrisk.results.spec import FOLDER, StoreSpec, block_length
+from asmrisk.simulation.arrays import array_specs, bytes_per_draw
 
 if TYPE_CHECKING:
     from asmrisk.engine.fill import Job

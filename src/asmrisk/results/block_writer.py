@@ -17,7 +17,7 @@ from asmrisk.results.spec import SPEC, Block, StoreSpec
 
 if TYPE_CHECKING:
     from asmrisk.results.layout import ChunkCodec
-    from asmrisk.results.storage import Storage
+    from asmrisk.results.place import Storage
 
 __all__ = ["BlockWriter"]
 

@@ -13,7 +13,7 @@ from asmrisk.errors import RunError
 from asmrisk.results.manifest import digest_of_bytes
 
 if TYPE_CHECKING:
-    from asmrisk.results.storage import Storage
+    from asmrisk.results.place import Storage
 
 __all__ = ["CheckedStore"]
 

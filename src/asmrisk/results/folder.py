@@ -182,7 +182,7 @@ class Folder:
                 except OSError as error:
                     if error.errno not in _NO_LINKS:
                         raise
-                    with self._locked(None):  # One creator at a time, then.
+                    with self._locked():  # One creator at a time, then.
                         if _is_there(name, folder):
                             return False
                         os.rename(unfinished, name, src_dir_fd=scratch, dst_dir_fd=folder)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from asmrisk.results.spec import FOLDER, UNREADABLE, Block, StoreSpec, sealed, unsealed
 
 if TYPE_CHECKING:
-    from asmrisk.results.storage import Storage
+    from asmrisk.results.place import Storage
 
 __all__ = ["BLOCKS", "Chunk", "Entry", "Found", "digest_of_bytes", "entry_key", "finished", "survey"]
 

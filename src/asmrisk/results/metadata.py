@@ -17,7 +17,7 @@ from asmrisk.results.provenance import provenance
 from asmrisk.results.spec import UNREADABLE, StoreSpec
 
 if TYPE_CHECKING:
-    from asmrisk.results.storage import Storage
+    from asmrisk.results.place import Storage
 
 __all__ = ["ROOT", "Root", "longer_commit", "metadata", "metadata_faults", "read_root", "shown_lengths"]
 

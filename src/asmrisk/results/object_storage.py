@@ -16,7 +16,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -53,15 +53,9 @@ class _ForestalledError(Exception):
 
 @dataclass(frozen=True)
 class Bucket:
-    """A prefix in a bucket.
+    """A prefix in a bucket."""
 
-    Attributes
-    ----------
-    place : str
-        ``s3://bucket/prefix``.
-    """
-
-    place: str
+    place: str  #: ``s3://bucket/prefix``
 
     def exists(self) -> bool:
         return self._any_at(None)
@@ -70,26 +64,23 @@ class Bucket:
         return self._ask(lambda store: any(obstore.list(store, prefix=prefix, chunk_size=1)))
 
     def read(self, key: str) -> bytes:
-        return self._get(key)[0]
+        return self._ask(lambda store: obstore.get(store, check_key(key)).bytes().to_bytes())
 
-    def _get(self, key: str) -> tuple[bytes, str]:
-        """Give an object's bytes, and the tag of this version of it."""
+    def _get(self, key: str) -> tuple[bytes | None, str | None]:
+        """Give an object's bytes, and the tag of this version of it; ``None`` for one that is not there."""
 
         def ask(store: S3Store) -> tuple[bytes, str]:
             found = obstore.get(store, check_key(key))
             return found.bytes().to_bytes(), found.meta["e_tag"] or ""
 
-        return self._ask(ask)
+        try:
+            return self._ask(ask)
+        except FileNotFoundError:
+            return None, None
 
     def read_many(self, keys: Iterable[str]) -> Iterator[bytes | None]:
-        def read(key: str) -> bytes | None:
-            try:
-                return self.read(key)
-            except FileNotFoundError:
-                return None
-
         with ThreadPoolExecutor(_REQUESTS) as pool:
-            yield from pool.map(read, keys)
+            yield from (data for data, _ in pool.map(self._get, keys))
 
     def sizes(self, prefix: str = "") -> dict[str, int]:
         def ask(store: S3Store) -> dict[str, int]:
@@ -123,21 +114,13 @@ class Bucket:
 
     def _change(self, key: str, new: Change, /, *, durable: bool = True) -> bytes:
         for _ in range(_TRIES):
-            old: bytes | None
-            tag: str | None
-            try:
-                old, tag = self._get(key)
-            except FileNotFoundError:
-                old, tag = None, None
+            old, tag = self._get(key)
             data = new(old)
-            if data == old:
+            # Forestalled by another one, or by itself: a request repeated because its answer was lost.
+            with suppress(_ForestalledError):
+                if data != old:
+                    self._put_if(key, data, tag)
                 return data
-            try:
-                self._put_if(key, data, tag)
-            except _ForestalledError:
-                # By another one, or by itself: a request that was repeated because its answer was lost.
-                continue
-            return data
         raise OSError(errno.EBUSY, f"{self.place}/{key} was changed by others {_TRIES} times in a row")
 
     def remove(self, key: str) -> None:
@@ -154,15 +137,13 @@ class Bucket:
         key = f"{FOLDER}/conditions"
         self.create(key, b"")
         for tag in (None, '"0"'):
-            try:
+            with suppress(_ForestalledError):
                 self._put_if(key, b"", tag)
-            except _ForestalledError:
-                continue
-            raise InputError(
-                f"{self.place} cannot be used: its service ignores the conditions of a write (If-None-"
-                "Match, If-Match), so two runs could damage each other's results. Give a folder, or another "
-                "service."
-            )
+                raise InputError(
+                    f"{self.place} cannot be used: its service ignores the conditions of a write (If-None-"
+                    "Match, If-Match), so two runs could damage each other's results. Give a folder, or "
+                    "another service."
+                )
 
     def _ask(self, question: Callable[[S3Store], _Result]) -> _Result:
         """Ask the service, and turn its errors into those of a file system."""
@@ -177,16 +158,14 @@ class Bucket:
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
             raise PermissionError(
                 errno.EACCES,
-                f"access to the bucket {_bucket(self.place)[0]} was denied; check AWS_ACCESS_KEY_ID",
+                f"access to the bucket {_bucket(self.place)} was denied; check AWS_ACCESS_KEY_ID",
             ) from None
         except exceptions.BaseError as error:
             raise OSError(errno.EIO, _gist(error, self.place)) from None
 
 
-def _bucket(place: str) -> tuple[str, str]:
-    """Take bucket and prefix from a URL."""
-    bucket, _, prefix = place.removeprefix("s3://").partition("/")
-    return bucket, prefix
+def _bucket(place: str) -> str:
+    return place.split("/")[2]
 
 
 def _endpoint() -> str:
@@ -202,12 +181,11 @@ def _endpoint() -> str:
 @lru_cache(maxsize=8)
 def _client(place: str, endpoint: str) -> S3Store:
     """Connect; once per process and place."""
-    bucket, prefix = _bucket(place)
     config: S3Config = {"endpoint": endpoint} if endpoint else {}
     return S3Store(
-        bucket,
+        _bucket(place),
         config=config,
-        prefix=prefix,
+        prefix=place.split("/", 3)[3],
         client_options={
             # Only where the user asks for it: a server of one's own, without TLS.
             "allow_http": endpoint.startswith("http://"),
@@ -222,7 +200,7 @@ def _gist(error: Exception, place: str) -> str:
     """Say what is wrong, which the client tells in many lines."""
     text = " ".join(str(error).split())
     if "NoSuchBucket" in text:
-        return f"there is no bucket {_bucket(place)[0]}"
+        return f"there is no bucket {_bucket(place)}"
     # Without credentials in the environment the client asks the machine's own service for its role.
     if "latest/api/token" in text or "latest/meta-data" in text:
         return "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"

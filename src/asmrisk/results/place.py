@@ -1,14 +1,25 @@
-"""Where results can be: a folder, or a place in object storage."""
+"""Where results can be, and the storage there: a folder, or a place in object storage.
+
+`Folder` and `Bucket` have the same methods, can be pickled and used from several threads. A key is the path
+of a file inside the store, as in ``participants/c.3.0.0``.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from asmrisk.errors import InputError
+from asmrisk.results.folder import Folder
 
-__all__ = ["Place", "place_of"]
+if TYPE_CHECKING:
+    from asmrisk.results.object_storage import Bucket
+
+    Storage: TypeAlias = Folder | Bucket
+
+__all__ = ["Place", "place_of", "storage_at"]
 
 #: A folder, or ``s3://bucket/prefix`` as text.
 Place = Path | str
@@ -45,3 +56,21 @@ def place_of(given: str | os.PathLike[str]) -> Place:
             "s3://my-bucket/results/baseline.zarr, with no empty part, '.' or '..' in the prefix."
         )
     return "/".join(["s3:/", bucket, *parts])
+
+
+def storage_at(place: Storage | str | os.PathLike[str]) -> Storage:
+    """Give the storage at a place; InputError if it is not understood, or needs a package that is missing."""
+    if not isinstance(place, (str, os.PathLike)):
+        return place
+    where = place_of(place)
+    if isinstance(where, Path):
+        return Folder(where)
+    try:
+        # An extra.
+        from asmrisk.results.object_storage import Bucket
+    except ImportError:
+        raise InputError(
+            "Results at s3://… need a package that is not installed; install asmrisk with the extra s3: "
+            "pip install 'asmrisk[s3]'."
+        ) from None
+    return Bucket(where)

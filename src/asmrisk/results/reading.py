@@ -13,17 +13,16 @@ import numpy as np
 from asmrisk.errors import InputError
 from asmrisk.results.manifest import Found, finished, survey
 from asmrisk.results.metadata import ROOT, read_root
-from asmrisk.results.place import Place
+from asmrisk.results.place import Place, storage_at
 from asmrisk.results.provenance import provenance
 from asmrisk.results.runs import asked_lengths, sound_runs
 from asmrisk.results.spec import SPEC, Block, StoreSpec
-from asmrisk.results.storage import storage_at
 from asmrisk.results.store import read_spec
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from asmrisk.results.storage import Storage
+    from asmrisk.results.place import Storage
 
 __all__ = ["committed_lengths", "open_results", "readable", "require_store"]
 

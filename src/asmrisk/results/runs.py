@@ -10,7 +10,7 @@ from asmrisk.results.provenance import circumstances
 from asmrisk.results.spec import FOLDER, UNREADABLE, StoreSpec, sealed, unsealed
 
 if TYPE_CHECKING:
-    from asmrisk.results.storage import Storage
+    from asmrisk.results.place import Storage
 
 __all__ = ["asked_lengths", "read_runs", "record_run", "sound_runs"]
 

@@ -16,16 +16,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from asmrisk.simulation.variables import Variable
+from asmrisk.scenario.differences import differing_settings
+from asmrisk.simulation.arrays import ArraySpec, bytes_per_draw
 
 __all__ = [
-    *("FOLDER", "MOST_BLOCKS", "SPEC", "UNREADABLE", "ArraySpec", "Block", "StoreSpec"),
-    *("array_specs", "block_length", "bytes_per_draw", "canonical", "sealed", "unsealed"),
+    *("FOLDER", "MOST_BLOCKS", "SPEC", "UNREADABLE", "Block", "StoreSpec"),
+    *("block_length", "canonical", "sealed", "unsealed"),
 ]
 
 #: Folder inside a store that holds what is not data, and in it the key of the stored specification.
@@ -66,15 +64,6 @@ def unsealed(data: bytes | None) -> dict[str, Any] | None:
         return content if sealed(content) == data else None
     except UNREADABLE:
         return None
-
-
-class ArraySpec(NamedTuple):
-    """One array of a store."""
-
-    dims: tuple[str, ...]  #: names of the dimensions
-    shape: tuple[int, ...]  #: length of each; 0 for those that can grow
-    dtype: str  #: ``int32``, ``int64``, ``float64`` or ``string``
-    attributes: dict[str, str]  #: unit, meaning
 
 
 @dataclass(frozen=True)
@@ -222,98 +211,15 @@ class StoreSpec:
         """Say in what another specification defines other numbers: a phrase for each, whatever the blocks."""
         if self.growing != other.growing:
             return [f"results by {self.noun}, not by {other.noun}"]
-        here, there = _settings(self.definition), _settings(other.definition)
-        changed = [name for name in sorted(here.keys() | there.keys()) if here.get(name) != there.get(name)]
         said = []
-        if changed:
-            shown = "; ".join(_change(name, here, there) for name in changed[:3])
-            more = f"; and {len(changed) - 3} more" if len(changed) > 3 else ""
-            said.append(f"another scenario ({shown}{more})")
+        if settings := differing_settings(self.definition, other.definition):
+            said.append(f"another scenario ({settings})")
         one, two = self.definition, other.definition
         if one["seed"] != two["seed"]:
             said.append(f"another seed ({one['seed']} there, {two['seed']} now)")
         if one["code"] != two["code"]:
             said.append(f"numbers of other code ({one['code'][:12]} there, {two['code'][:12]} now)")
         return said
-
-
-def _settings(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what defines a scenario and a study as one level of names and values."""
-    settings: dict[str, Any] = {f"study.{name}": each for name, each in definition.get("study", {}).items()}
-    for section, content in definition["scenario"].items():
-        settings |= {f"{section}.{name}": value for name, value in content.items()}
-    # Of which a path would be expected.
-    if roster := settings.pop("population.roster", None):
-        settings["content of population.roster"] = roster[:12]
-    return settings
-
-
-def _change(name: str, here: Mapping[str, Any], there: Mapping[str, Any]) -> str:
-    one, other = _short(here, name), _short(there, name)
-    # Long ones may differ only after what is shown of them.
-    return name if one == other else f"{name}: {one} there, {other} now"
-
-
-def _short(settings: Mapping[str, Any], name: str) -> str:
-    text = json.dumps(settings[name]) if name in settings else "nothing"
-    return text if len(text) <= 40 else text[:37] + "..."
-
-
-def array_specs(
-    variables: Mapping[str, Variable],
-    labels: Mapping[str, NDArray[Any]],
-    descriptions: Mapping[str, tuple[str, str, NDArray[Any]]],
-    growing: tuple[str, ...],
-) -> tuple[dict[str, ArraySpec], dict[str, NDArray[Any]]]:
-    """Declare the arrays of a store: its variables, and in each group the labels of their dimensions.
-
-    Parameters
-    ----------
-    variables : mapping of str to Variable
-        By path.
-    labels : mapping of str to ndarray
-        Labels of every dimension that cannot grow, of shape (n,): int64, float64, or ``object`` (str).
-    descriptions : mapping of str to tuple
-        Labels of another label's entries, by path: the dimension, the meaning, the labels.
-    growing : tuple of str
-        The dimensions that can grow; their labels are 0, 1, 2, ….
-
-    Returns
-    -------
-    tuple of dict
-        The arrays by path, and the values of those that are labels.
-    """
-    arrays: dict[str, ArraySpec] = {}
-    values: dict[str, NDArray[Any]] = {}
-    for group in dict.fromkeys(variable.group for variable in variables.values()):
-        prefix = f"{group}/" if group else ""
-        members = [variable for variable in variables.values() if variable.group == group]
-        dims = list(dict.fromkeys(dim for variable in members for dim in variable.dims))
-        described = [path for path in descriptions if path.rpartition("/")[0] == group]
-        own = {prefix + dim: (dim, dim.replace("_", " ").capitalize(), labels.get(dim)) for dim in dims}
-        for path, (dim, meaning, given) in (own | {path: descriptions[path] for path in described}).items():
-            if given is None:
-                arrays[path] = ArraySpec((dim,), (0,), "int64", {"long_name": meaning})
-            else:
-                dtype = "string" if given.dtype == object else str(given.dtype)
-                arrays[path] = ArraySpec((dim,), given.shape, dtype, {"long_name": meaning})
-                values[path] = given
-        # As the CF conventions name the labels of a variable that are no dimensions of it (section 5).
-        names = " ".join(path.rpartition("/")[2] for path in described)
-        for variable in members:
-            shape = tuple(0 if dim in growing else len(labels[dim]) for dim in variable.dims)
-            attributes = variable.attributes | ({"coordinates": names} if names else {})
-            arrays[variable.path] = ArraySpec(variable.dims, shape, variable.dtype, attributes)
-    return arrays, values
-
-
-def bytes_per_draw(arrays: Mapping[str, ArraySpec]) -> int:
-    """Give the bytes that a draw takes before compression."""
-    return sum(
-        math.prod(size for size in array.shape if size) * (4 if array.dtype == "int32" else 8)
-        for array in arrays.values()
-        if "draw" in array.dims
-    )
 
 
 def block_length(draws: int, arrays: Mapping[str, ArraySpec]) -> int:

@@ -28,14 +28,13 @@ from asmrisk.results.block_writer import BlockWriter
 from asmrisk.results.folder import Say
 from asmrisk.results.manifest import BLOCKS, Entry, Found, finished, survey
 from asmrisk.results.metadata import ROOT, Root, Runs, longer_commit, metadata, read_root
-from asmrisk.results.place import Place
+from asmrisk.results.place import Place, storage_at
 from asmrisk.results.provenance import about_in
 from asmrisk.results.runs import asked_lengths, record_run, sound_runs
 from asmrisk.results.spec import MOST_BLOCKS, SPEC, UNREADABLE, Block, StoreSpec
-from asmrisk.results.storage import storage_at
 
 if TYPE_CHECKING:
-    from asmrisk.results.storage import Storage
+    from asmrisk.results.place import Storage
 
 __all__ = ["Store", "read_spec"]
 
@@ -94,26 +93,10 @@ class Store:
         """Open a store for writing, and create it where there is none.
 
         A store that is there must be one of the same numbers; it keeps its lengths of blocks, its title and
-        its record, and is never made shorter.
-
-        Parameters
-        ----------
-        place : path, URL, Folder or Bucket
-            A store, an empty folder, or a place where nothing is.
-        spec : StoreSpec
-            What it is to hold.
-        labels : mapping of str to ndarray
-            Values of the arrays that no block writes, by path.
-        lengths : tuple of int
-            How long it is to be along each dimension that can grow.
-        say : callable, optional
-            Takes a line for the user, when something has to be waited for.
-
-        Raises
-        ------
-        InputError
-            If something else is at that place, a store of other numbers or of another version, or it cannot
-            be written to; nothing is changed then.
+        its record, and is never made shorter. The `labels` are the values of the arrays that no block writes,
+        by path; `lengths` is how long the store is to be along each dimension that can grow. InputError, and
+        nothing is changed, if something else is at that place, a store of other numbers or of another
+        version, or it cannot be written to.
         """
         storage = storage_at(place)
         with _usable(storage.place):

@@ -113,7 +113,8 @@ def study_job(study: Study, place: Place) -> Job:
     from asmrisk.engine.fill import Job
     from asmrisk.numerics.code_identity import code_identity
     from asmrisk.results.provenance import about
-    from asmrisk.results.spec import StoreSpec, array_specs, block_length
+    from asmrisk.results.spec import StoreSpec, block_length
+    from asmrisk.simulation.arrays import array_specs
     from asmrisk.studies.simulation import LEADING, OUTCOMES, VALUES, StudySimulation
 
     labels = {

@@ -1,0 +1,80 @@
+"""The arrays in which results are kept: of what dimensions, shape and type, and with which labels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from asmrisk.simulation.variables import Variable
+
+__all__ = ["ArraySpec", "array_specs", "bytes_per_draw"]
+
+
+class ArraySpec(NamedTuple):
+    """One array."""
+
+    dims: tuple[str, ...]  #: names of the dimensions
+    shape: tuple[int, ...]  #: length of each; 0 for those that can grow
+    dtype: str  #: ``int32``, ``int64``, ``float64`` or ``string``
+    attributes: dict[str, str]  #: unit, meaning
+
+
+def array_specs(
+    variables: Mapping[str, Variable],
+    labels: Mapping[str, NDArray[Any]],
+    descriptions: Mapping[str, tuple[str, str, NDArray[Any]]],
+    growing: tuple[str, ...],
+) -> tuple[dict[str, ArraySpec], dict[str, NDArray[Any]]]:
+    """Declare the arrays of a store: its variables, and in each group the labels of their dimensions.
+
+    Parameters
+    ----------
+    variables : mapping of str to Variable
+        By path.
+    labels : mapping of str to ndarray
+        Labels of every dimension that cannot grow, of shape (n,): int64, float64, or ``object`` (str).
+    descriptions : mapping of str to tuple
+        Labels of another label's entries, by path: the dimension, the meaning, the labels.
+    growing : tuple of str
+        The dimensions that can grow; their labels are 0, 1, 2, ….
+
+    Returns
+    -------
+    tuple of dict
+        The arrays by path, and the values of those that are labels.
+    """
+    arrays: dict[str, ArraySpec] = {}
+    values: dict[str, NDArray[Any]] = {}
+    for group in dict.fromkeys(variable.group for variable in variables.values()):
+        prefix = f"{group}/" if group else ""
+        members = [variable for variable in variables.values() if variable.group == group]
+        dims = list(dict.fromkeys(dim for variable in members for dim in variable.dims))
+        described = [path for path in descriptions if path.rpartition("/")[0] == group]
+        own = {prefix + dim: (dim, dim.replace("_", " ").capitalize(), labels.get(dim)) for dim in dims}
+        for path, (dim, meaning, given) in (own | {path: descriptions[path] for path in described}).items():
+            if given is None:
+                arrays[path] = ArraySpec((dim,), (0,), "int64", {"long_name": meaning})
+            else:
+                dtype = "string" if given.dtype == object else str(given.dtype)
+                arrays[path] = ArraySpec((dim,), given.shape, dtype, {"long_name": meaning})
+                values[path] = given
+        # As the CF conventions name the labels of a variable that are no dimensions of it (section 5).
+        names = " ".join(path.rpartition("/")[2] for path in described)
+        for variable in members:
+            shape = tuple(0 if dim in growing else len(labels[dim]) for dim in variable.dims)
+            attributes = variable.attributes | ({"coordinates": names} if names else {})
+            arrays[variable.path] = ArraySpec(variable.dims, shape, variable.dtype, attributes)
+    return arrays, values
+
+
+def bytes_per_draw(arrays: Mapping[str, ArraySpec]) -> int:
+    """Give the bytes that a draw takes before compression."""
+    return sum(
+        math.prod(size for size in array.shape if size) * (4 if array.dtype == "int32" else 8)
+        for array in arrays.values()
+        if "draw" in array.dims
+    )
