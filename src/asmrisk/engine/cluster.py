@@ -16,19 +16,23 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import dask
 import numpy as np
+from distributed import Client, KilledWorker, LocalCluster, get_worker
+from distributed.utils import silence_logging_cmgr
+from distributed.versions import VersionMismatchWarning
 from numpy.typing import NDArray
 
 from asmrisk.engine.block_task import ATTEMPTS, BlockError, BlockTask, ExecutorError, Work
 from asmrisk.engine.interruption import deferred
-from asmrisk.engine.progress import Progress
+from asmrisk.engine.progress import Progress, repeatedly
 from asmrisk.errors import InputError, RunError
 from asmrisk.numerics.code_identity import code_identity
 from asmrisk.results.spec import Block
@@ -67,8 +71,6 @@ def compute_block(content: bytes, block: Block, versions: dict[str, str]) -> Non
     The `content` is the store's `BlockTask`, pickled and compressed: sent with every block, unpacked once a
     process. RefusedError if this worker's versions are not the client's.
     """
-    from distributed import get_worker
-
     worker = get_worker()
     here = fingerprint()
     differences = [
@@ -82,7 +84,7 @@ def compute_block(content: bytes, block: Block, versions: dict[str, str]) -> Non
         task = _unpacked(content)
         task.simulation.prepare()
     slot = np.zeros(2, np.int64)
-    with _stopped_with_its_task(worker, slot):
+    with repeatedly(_WATCH, partial(_stop_if_unwanted, worker, worker.get_current_task(), slot)):
         task(block, slot)
 
 
@@ -92,26 +94,11 @@ def _unpacked(content: bytes) -> BlockTask:
     return task
 
 
-@contextmanager
-def _stopped_with_its_task(worker: Any, slot: NDArray[np.int64]) -> Iterator[None]:
+def _stop_if_unwanted(worker: Any, key: Any, slot: NDArray[np.int64]) -> None:
     """Stop the simulation once nobody wants it: the client has cancelled the task, or died."""
-    key = worker.get_current_task()
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(_WATCH):
-            task = worker.state.tasks.get(key)
-            if task is None or task.state == "cancelled":
-                slot[1] = 1
-                return
-
-    watcher = threading.Thread(target=watch, name="asmrisk-watch", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        watcher.join()
+    task = worker.state.tasks.get(key)
+    if task is None or task.state == "cancelled":
+        slot[1] = 1
 
 
 class Cluster:
@@ -194,8 +181,6 @@ class Cluster:
         return [each for each in self._client.nthreads() if each not in self._refused]
 
     def _raise_unless_refused(self, future: Any, task: BlockTask, block: Block, progress: Progress) -> None:
-        from distributed import KilledWorker
-
         if future.status == "cancelled":
             raise ExecutorError("the scheduler was lost, or dropped the work")
         error = future.exception()
@@ -226,41 +211,36 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
     They are spawned, listen on the loopback interface alone, and die with this process. RunError if one of
     them ends before it has begun.
     """
-    import dask
-    from distributed import Client, LocalCluster
-    from distributed.utils import silence_logging_cmgr
-
-    with (
-        silence_logging_cmgr(logging.CRITICAL),
-        dask.config.set({"distributed.worker.multiprocessing-method": "spawn"}),
-        ExitStack() as stack,
-    ):
-        with deferred(), _started():
-            cluster = LocalCluster(  # type: ignore[no-untyped-call]
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                host="127.0.0.1",
-                # Its web server starts all the same: on any free port, with no pages.
-                dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False},
-                # A worker holds one block; dask would take other programs' memory for its own.
-                memory_limit=0,
-                silence_logs=logging.CRITICAL,
-            )
-            client = Client(stack.enter_context(cluster), set_as_default=False)  # type: ignore[no-untyped-call]
-            stack.enter_context(client)
+    spawned = dask.config.set({"distributed.worker.multiprocessing-method": "spawn"})
+    with silence_logging_cmgr(logging.CRITICAL), spawned, ExitStack() as stack:
+        try:
+            with deferred():
+                cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    # Its web server starts all the same: on any free port, with no pages.
+                    dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False},
+                    # A worker holds one block; dask would take other programs' memory for its own.
+                    memory_limit=0,
+                    silence_logs=logging.CRITICAL,
+                )
+                stack.enter_context(cluster)
+                client = stack.enter_context(Client(cluster, set_as_default=False))  # type: ignore[no-untyped-call]
+        except RuntimeError as error:  # dask has ended those that did start.
+            raise RunError(
+                f"a worker process ended while it was started ({error.__cause__ or error}): nothing was "
+                "computed; run the same command again. (Every worker imports the script that starts it, "
+                'which must therefore be guarded by `if __name__ == "__main__":`.)'
+            ) from error
         yield Cluster(client)
 
 
 @contextmanager
 def remote_cluster(address: str | None, file: Path | None, security: Any) -> Iterator[Cluster]:
     """Connect to a scheduler by its address or its file; RunError if none answers. Workers may come later."""
-    from distributed import Client
-    from distributed.utils import silence_logging_cmgr
-    from distributed.versions import VersionMismatchWarning
-
-    place = address or file
     with silence_logging_cmgr(logging.CRITICAL):
         try:
             with warnings.catch_warnings():
@@ -272,21 +252,8 @@ def remote_cluster(address: str | None, file: Path | None, security: Any) -> Ite
         except Exception as error:  # An address or a file that is not understood fails in many ways.
             reason = f"{type(error).__name__}: {error}".rstrip(".: ")
             raise RunError(
-                f"no scheduler answers at {place} ({reason}); nothing was computed. "
+                f"no scheduler answers at {address or file} ({reason}); nothing was computed. "
                 "Start one with `dask scheduler`, or leave out --scheduler to compute on this machine."
             ) from error
         with client:
             yield Cluster(client)
-
-
-@contextmanager
-def _started() -> Iterator[None]:
-    """Say that worker processes did not start; dask has ended those that did."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise RunError(
-            f"a worker process ended while it was started ({error.__cause__ or error}): nothing was "
-            "computed; run the same command again. (Every worker imports the script that starts it, which "
-            'must therefore be guarded by `if __name__ == "__main__":`.)'
-        ) from error

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "repeatedly"]
 
 #: Seconds between looks at the counters.
 _INTERVAL = 0.2
@@ -85,20 +85,33 @@ class Progress:
             def render(self, task: Task) -> Text:
                 return Text(f"{task.speed:,.1f} draws/s" if task.speed else "- draws/s")
 
-        ended = threading.Event()
         columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
         with Bar(*columns, console=Console(file=self._stream)) as bar:
             task = bar.add_task("draws", total=total, completed=done)
 
-            def watch() -> None:
-                while not ended.wait(_INTERVAL):
-                    bar.update(task, completed=done + self.done)
-
-            watcher = threading.Thread(target=watch, name="asmrisk-progress", daemon=True)
-            watcher.start()
-            try:
-                yield
-            finally:
-                ended.set()
-                watcher.join()
+            def show() -> None:
                 bar.update(task, completed=done + self.done)
+
+            try:
+                with repeatedly(_INTERVAL, show):
+                    yield
+            finally:
+                show()
+
+
+@contextmanager
+def repeatedly(seconds: float, action: Callable[[], object]) -> Iterator[None]:
+    """Do something now and then, in a thread, while the context lasts."""
+    ended = threading.Event()
+
+    def act() -> None:
+        while not ended.wait(seconds):
+            action()
+
+    thread = threading.Thread(target=act, name="asmrisk-repeatedly", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
