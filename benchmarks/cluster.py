@@ -17,9 +17,9 @@ from statistics import median
 from asmrisk.engine.executors import executor
 from asmrisk.engine.progress import Progress
 from asmrisk.engine.run import run_job
-from asmrisk.results.spec import Block
 from asmrisk.results.store import Store
 from asmrisk.scenario.scenario import load_scenario
+from asmrisk.simulation.arrays import Block
 from asmrisk.simulation.model import Model, simulate_block
 
 BASELINE = Path(__file__).resolve().parents[1] / "scenarios" / "baseline.toml"

@@ -14,7 +14,7 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.engine.run import run_job
-from asmrisk.results.spec import Block
+from asmrisk.simulation.arrays import Block
 from suite.workload import SIZES, Benchmark, baseline
 
 #: Draws that are written together.

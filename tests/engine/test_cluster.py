@@ -27,8 +27,8 @@ from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.folder import Folder
 from asmrisk.results.reading import open_results
-from asmrisk.results.spec import Block
 from asmrisk.results.status import status
+from asmrisk.simulation.arrays import Block
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
 from tests.engine.dask_cluster import DaskCluster
 from tests.engine.programs import (

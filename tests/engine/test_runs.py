@@ -18,9 +18,9 @@ from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results
-from asmrisk.results.spec import Block
 from asmrisk.results.status import status
 from asmrisk.simulation import compilation
+from asmrisk.simulation.arrays import Block
 from tests import fake_run
 from tests.engine.programs import FailingAt, Terminal, small_spec, write
 from tests.fake_run import Fake

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 import asmrisk
 from asmrisk.analysis.metrics import metric_draws
 from asmrisk.cli import commands
-from asmrisk.results.spec import Block
+from asmrisk.simulation.arrays import Block
 from asmrisk.studies.report import Sensitivity, analyze
 from asmrisk.studies.simulation import StudySimulation
 from asmrisk.studies.study import Study, load_study

@@ -14,7 +14,7 @@ from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.block_writer import BlockWriter
 from asmrisk.results.folder import Say
-from asmrisk.results.spec import Block
+from asmrisk.simulation.arrays import Block
 
 __all__ = [
     *("ATTEMPTS", "BlockError", "BlockTask", "Executor", "ExecutorError", "Simulation", "StoppedError"),

@@ -35,7 +35,7 @@ from asmrisk.engine.interruption import deferred
 from asmrisk.engine.progress import Progress, repeatedly
 from asmrisk.errors import InputError, RunError
 from asmrisk.numerics.code_identity import code_identity
-from asmrisk.results.spec import Block
+from asmrisk.simulation.arrays import Block
 
 __all__ = ["Cluster", "local_cluster", "remote_cluster"]
 

@@ -15,7 +15,7 @@ from typing import Any
 from asmrisk.engine.block_task import BlockTask, Executor, Work, persistently
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
-from asmrisk.results.spec import Block
+from asmrisk.simulation.arrays import Block
 
 __all__ = ["Threads", "executor"]
 

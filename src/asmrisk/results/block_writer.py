@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from asmrisk.errors import RunError
 from asmrisk.results.folder import GoOn, Say
 from asmrisk.results.manifest import Chunk, Entry, digest_of_bytes, entry_key, survey
-from asmrisk.results.spec import SPEC, Block, StoreSpec
+from asmrisk.results.spec import SPEC, StoreSpec
+from asmrisk.simulation.arrays import Block
 
 if TYPE_CHECKING:
     from asmrisk.results.layout import ChunkCodec

@@ -12,7 +12,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from asmrisk.results.spec import FOLDER, UNREADABLE, Block, StoreSpec, sealed, unsealed
+from asmrisk.results.spec import FOLDER, UNREADABLE, StoreSpec, sealed, unsealed
+from asmrisk.simulation.arrays import Block
 
 if TYPE_CHECKING:
     from asmrisk.results.place import Storage

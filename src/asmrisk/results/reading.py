@@ -16,8 +16,9 @@ from asmrisk.results.metadata import ROOT, read_root
 from asmrisk.results.place import Place, storage_at
 from asmrisk.results.provenance import provenance
 from asmrisk.results.runs import asked_lengths, sound_runs
-from asmrisk.results.spec import SPEC, Block, StoreSpec
+from asmrisk.results.spec import SPEC, StoreSpec
 from asmrisk.results.store import read_spec
+from asmrisk.simulation.arrays import Block
 
 if TYPE_CHECKING:
     import xarray as xr

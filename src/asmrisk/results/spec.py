@@ -19,10 +19,10 @@ from functools import cached_property
 from typing import Any
 
 from asmrisk.scenario.differences import differing_settings
-from asmrisk.simulation.arrays import ArraySpec, bytes_per_draw
+from asmrisk.simulation.arrays import ArraySpec, Block, bytes_per_draw
 
 __all__ = [
-    *("FOLDER", "MOST_BLOCKS", "SPEC", "UNREADABLE", "Block", "StoreSpec"),
+    *("FOLDER", "MOST_BLOCKS", "SPEC", "UNREADABLE", "StoreSpec"),
     *("block_length", "canonical", "sealed", "unsealed"),
 ]
 
@@ -64,25 +64,6 @@ def unsealed(data: bytes | None) -> dict[str, Any] | None:
         return content if sealed(content) == data else None
     except UNREADABLE:
         return None
-
-
-@dataclass(frozen=True)
-class Block:
-    """A part of the dimensions that can grow, which is computed and written as a whole."""
-
-    index: tuple[int, ...]  #: which, counted along each; empty for the labels, which no block has
-    start: tuple[int, ...] = ()  #: where it begins along each
-    shape: tuple[int, ...] = ()  #: how long it is
-
-    @property
-    def first(self) -> int:
-        """Its first draw."""
-        return self.start[-1]
-
-    @property
-    def count(self) -> int:
-        """How many draws it has."""
-        return self.shape[-1]
 
 
 @dataclass(frozen=True)

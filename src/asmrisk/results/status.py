@@ -11,7 +11,7 @@ from asmrisk.results.metadata import metadata_faults, read_root
 from asmrisk.results.place import Place
 from asmrisk.results.reading import readable, require_store
 from asmrisk.results.runs import asked_lengths, read_runs, sound_runs
-from asmrisk.results.spec import Block
+from asmrisk.simulation.arrays import Block
 
 __all__ = ["Status", "status"]
 

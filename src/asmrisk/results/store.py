@@ -31,7 +31,8 @@ from asmrisk.results.metadata import ROOT, Root, Runs, longer_commit, metadata, 
 from asmrisk.results.place import Place, storage_at
 from asmrisk.results.provenance import about_in
 from asmrisk.results.runs import asked_lengths, record_run, sound_runs
-from asmrisk.results.spec import MOST_BLOCKS, SPEC, UNREADABLE, Block, StoreSpec
+from asmrisk.results.spec import MOST_BLOCKS, SPEC, UNREADABLE, StoreSpec
+from asmrisk.simulation.arrays import Block
 
 if TYPE_CHECKING:
     from asmrisk.results.place import Storage

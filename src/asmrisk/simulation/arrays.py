@@ -1,9 +1,10 @@
-"""The arrays in which results are kept: of what dimensions, shape and type, and with which labels."""
+"""The arrays in which results are kept: of what dimensions, shape and type, and in which blocks."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from asmrisk.simulation.variables import Variable
 
-__all__ = ["ArraySpec", "array_specs", "bytes_per_draw"]
+__all__ = ["ArraySpec", "Block", "array_specs", "bytes_per_draw"]
 
 
 class ArraySpec(NamedTuple):
@@ -21,6 +22,25 @@ class ArraySpec(NamedTuple):
     shape: tuple[int, ...]  #: length of each; 0 for those that can grow
     dtype: str  #: ``int32``, ``int64``, ``float64`` or ``string``
     attributes: dict[str, str]  #: unit, meaning
+
+
+@dataclass(frozen=True)
+class Block:
+    """A part of the dimensions that can grow, which is computed and written as a whole."""
+
+    index: tuple[int, ...]  #: which, counted along each; empty for the labels, which no block has
+    start: tuple[int, ...] = ()  #: where it begins along each
+    shape: tuple[int, ...] = ()  #: how long it is
+
+    @property
+    def first(self) -> int:
+        """Its first draw."""
+        return self.start[-1]
+
+    @property
+    def count(self) -> int:
+        """How many draws it has."""
+        return self.shape[-1]
 
 
 def array_specs(

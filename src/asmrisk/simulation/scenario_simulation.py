@@ -17,7 +17,7 @@ from asmrisk.simulation.compilation import compile_kernels
 from asmrisk.simulation.model import Model, simulate_block
 
 if TYPE_CHECKING:
-    from asmrisk.results.spec import Block
+    from asmrisk.simulation.arrays import Block
 
 __all__ = ["ScenarioSimulation", "run_code"]
 

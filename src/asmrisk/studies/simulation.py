@@ -19,7 +19,7 @@ from asmrisk.studies.outcomes import Outcome, outcome_draws
 from asmrisk.studies.points import point_scenario
 
 if TYPE_CHECKING:
-    from asmrisk.results.spec import Block
+    from asmrisk.simulation.arrays import Block
     from asmrisk.studies.study import Study
 
 __all__ = ["LEADING", "OUTCOMES", "VALUES", "StudySimulation", "code_of"]
