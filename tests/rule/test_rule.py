@@ -196,7 +196,7 @@ def pay(
     n = len(final)
     observed, scored, environment = make_observed(n), make_scored(n), make_environment()
     scored.final_score[:] = final
-    observed.part_b[:] = payments
+    observed.part_b_payments[:] = payments
     adjust(record, observed, n, scored, environment, make_scratch(n))
     return (
         scored.adjustment_factor,
@@ -298,7 +298,7 @@ def everybody_alike(n: int) -> Observed:
     observed = make_observed(n)
     observed.rate[:], observed.cases[:], observed.completeness[:] = 0.5, 40, 1.0
     observed.collection_type[:] = 1
-    observed.practice_size[:], observed.part_b[:] = 100, 1000.0
+    observed.practice_size[:], observed.part_b_payments[:] = 100, 1000.0
     observed.episodes[:], observed.cost_per_episode[:] = 30, 15_000.0
     observed.hcc_risk_score[:], observed.dual_share[:] = 1.6, 0.2
     observed.improvement_activities[:], observed.promoting_interoperability[:] = 2, 100.0
@@ -306,7 +306,7 @@ def everybody_alike(n: int) -> Observed:
 
 
 def score(observed: Observed, record: np.record | None = None, cohort: int = 0) -> tuple[Scored, Environment]:
-    n = len(observed.part_b)
+    n = len(observed.part_b_payments)
     scored, environment = make_scored(n), make_environment()
     score_cohort(
         policy() if record is None else record, cohort, observed, n, scored, environment, make_scratch(n)
@@ -504,7 +504,7 @@ def test_an_exempt_clinician_touches_nobody() -> None:
     observed = everybody_alike(30)
     generator = np.random.default_rng(1)
     observed.rate[:], observed.cost_per_episode[:] = generator.random((5, 30)), generator.random(30)
-    observed.hcc_risk_score[:], observed.part_b[:] = generator.random(30), generator.random(30)
+    observed.hcc_risk_score[:], observed.part_b_payments[:] = generator.random(30), generator.random(30)
     observed.exempt[29] = 1
     scored, environment = score(observed)
     fewer, reference = score(Observed(*(array[..., :29].copy() for array in observed)))
@@ -617,7 +617,7 @@ def mixed_field(n: int, seed: int) -> Observed:
             observed.collection_type[m, i] = rng.choice([-1, 0, 0, 1, 1])
         observed.specialty[i] = rng.randrange(1, 7)
         observed.practice_size[i] = rng.randrange(1, 30)
-        observed.part_b[i] = rng.lognormvariate(11.0, 1.0)
+        observed.part_b_payments[i] = rng.lognormvariate(11.0, 1.0)
         observed.episodes[i] = rng.randrange(80)
         observed.cost_per_episode[i] = rng.choice([rng.lognormvariate(7.5, 0.3), np.nan])
         observed.hcc_risk_score[i] = rng.choice([rng.random(), np.nan])

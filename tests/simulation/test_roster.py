@@ -824,8 +824,7 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
 def test_results_carry_the_roster(ours, tmp_path):
     from asmrisk import open_results, run
     from asmrisk.analysis.summary import summarize
-    from asmrisk.results.rerun import stored_run
-    from asmrisk.simulation.replay import replay
+    from asmrisk.results.rerun import replay, stored_run
 
     said = io.StringIO()
     out = run(small(ours), draws=6, out=tmp_path / "r.zarr", workers=1, stream=said)

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from asmrisk.clinician_tables.arrays import observed_of, scored_columns
+from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.clinician_tables.table import (
     check_clinicians,
     check_output,
-    in_table_order,
     read_clinicians,
     to_stderr,
     write_clinicians,
@@ -118,7 +118,7 @@ def _score_frame(frame: pd.DataFrame, policies: np.recarray, notes: Callable[[st
                 n = len(part)
                 scored, environment = make_scored(n), make_environment()
                 score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(n))
-                columns = scored_columns(cohort, part, observed, scored, environment, policy, n)
+                columns = scored_columns(cohort, part, observed, scored, environment, policy)
                 parts.append(part.assign(**columns))
                 _remark(f"{year} {name}", cohort, part, observed, scored, environment, policy, notes)
     return in_table_order(pd.concat(parts).sort_index() if len(parts) > 1 else parts[0])

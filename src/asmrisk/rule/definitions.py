@@ -15,6 +15,7 @@ __all__ = [
     "PAYMENT_LAG",
     "PEER_GROUPS",
     "PERFORMANCE_YEARS",
+    "PLACES",
     "PRACTICE_SIZES",
     "SMALL_PRACTICE",
     "SPECIALTIES",
@@ -90,7 +91,7 @@ class Measure:
 
 _CHOICE = ("ecqm", "mips_cqm")
 
-#: Five places for each cohort, in the order of the cohorts; a place's number is its code in kernels.
+#: In the order of the cohorts; a measure's place among its cohort's is its code in kernels.
 MEASURES = (
     Measure(
         "q492",
@@ -123,6 +124,10 @@ def measures_of(cohort: str) -> tuple[Measure, ...]:
     Returns
     -------
     tuple of Measure
-        Five measures, those outside the final rule's set too.
+        Those outside the final rule's set too.
     """
     return tuple(measure for measure in MEASURES if measure.cohort == cohort)
+
+
+#: Room for the measures of one cohort in arrays; a place without a measure is in no set.
+PLACES = max(len(measures_of(cohort)) for cohort in COHORTS)

@@ -117,7 +117,7 @@ def _pay(strip: Strip, field: Field, out: Observations, year: int, part: int) ->
     first = field.first[year, part]
     m = field.first[year, part + 1] - first
     who, member = strip.who[year], field.member[year, first:]
-    now, later = out.part_b[year, first:], out.payment_year_part_b[year, first:]
+    now, later = out.part_b_payments[year, first:], out.payment_year_part_b[year, first:]
     pick(strip.part_b[year], who, now, m)
     pick(strip.part_b[year + PAYMENT_LAG], who, later, m)
     for k in range(m):

@@ -14,8 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inner
-from asmrisk.rule.arrays import PLACES
-from asmrisk.rule.definitions import COHORTS
+from asmrisk.rule.definitions import COHORTS, PLACES
 from asmrisk.simulation.batches import normal_scores
 from asmrisk.simulation.keys import GREATEST_UNIFORM, LEAST_UNIFORM
 
