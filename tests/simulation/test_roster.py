@@ -20,6 +20,7 @@ from scipy import integrate, stats
 
 from asmrisk.analysis.clinician_risk import STATISTICS, clinicians, tail_value_at_risk
 from asmrisk.errors import InputError
+from asmrisk.population.latents import HABITS, IMPROVEMENT, INTEROPERABILITY, NONREPORTING, SUBMISSION
 from asmrisk.population.quadrature import poisson_lognormal_log_likelihood, posterior_moments
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import read_roster
@@ -32,7 +33,6 @@ from asmrisk.population.roster_posterior import (
 )
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.roster import known_clinicians, slots_with_roster
-from asmrisk.simulation.roster_prior import HABITS, IMPROVEMENT, INTEROPERABILITY, SILENCE, SUBMISSION
 
 HF, LBP = 0, 1
 SCORES = np.linspace(-6.5, 6.5, 209)
@@ -91,8 +91,8 @@ def test_rows_are_spread_over_years(tmp_path):
     assert known.years.tolist() == [2024, 2025, 2026]
     assert list(known.ids) == ["a", "b"]
     nan = np.nan
-    np.testing.assert_array_equal(known.part_b, [[1e5, nan], [nan, 2e5], [3e5, nan]])
-    np.testing.assert_array_equal(known.episodes, [[30, nan], [nan, nan], [nan, nan]])
+    np.testing.assert_array_equal(known.past.part_b_payments, [[1e5, nan], [nan, 2e5], [3e5, nan]])
+    np.testing.assert_array_equal(known.past.episodes, [[30, nan], [nan, nan], [nan, nan]])
 
 
 def test_all_that_is_wrong_is_listed_with_its_line(tmp_path):
@@ -278,7 +278,7 @@ def test_part_b_gives_the_score_at_which_the_specialty_has_it(tmp_path, populati
     dollars = dollars_at(population[HF], 0, scores)
     extreme = [0.0, dollars_at(population[HF], 0, -6.5) / 7, dollars_at(population[HF], 0, 6.5) * 3]
     known = roster(tmp_path, rows(*({"part_b_payments": each} for each in (*dollars, *extreme)))).cohorts[HF]
-    score, factor = part_b_scores(population[HF], known.specialty, known.part_b)
+    score, factor = part_b_scores(population[HF], known.specialty, known.past.part_b_payments)
     # The simulation reads the table up to its last point but one.
     over = 3 * np.exp(np.diff(population[HF].part_b_log_shape[0])[-1])
     np.testing.assert_allclose(score[0], [*scores, -6.5, -6.5, 6.4375], atol=1e-9)
@@ -296,7 +296,9 @@ def test_the_level_is_that_of_paths_weighted_by_what_is_known(tmp_path, populati
         )
     )
     known = roster(tmp_path, frame).cohorts[HF]
-    found = episode_level(record, known, part_b_scores(record, known.specialty, known.part_b)[0])
+    found = episode_level(
+        record, known, part_b_scores(record, known.specialty, known.past.part_b_payments)[0]
+    )
 
     rng = np.random.default_rng(1)
     n = 400_000
@@ -321,7 +323,9 @@ def test_cases_are_those_of_levels_weighted_by_what_is_known(tmp_path, populatio
     frame = rows({"clinician_id": "a", "performance_year": 2024, "q236_cases": 150, "q008_cases": 22})
     frame = pd.concat([frame, rows({"clinician_id": "a", "performance_year": 2025, "q236_cases": 190})])
     known = roster(tmp_path, frame).cohorts[HF]
-    level = episode_level(record, known, part_b_scores(record, known.specialty, known.part_b)[0])
+    level = episode_level(
+        record, known, part_b_scores(record, known.specialty, known.past.part_b_payments)[0]
+    )
     found = case_levels(record, known, level)
     rng = np.random.default_rng(2)
     n = 400_000
@@ -375,7 +379,9 @@ def shrunk_weight(record, state, rate, cases):
 
 
 def learned(record, known):
-    level = episode_level(record, known, part_b_scores(record, known.specialty, known.part_b)[0])
+    level = episode_level(
+        record, known, part_b_scores(record, known.specialty, known.past.part_b_payments)[0]
+    )
     return latent_states(record, known, level)
 
 
@@ -484,7 +490,9 @@ def test_more_cases_leave_less_uncertain(tmp_path, population):
         assert (np.diff(sd) < 0).all()
         # What is known of 2025 alone leaves what changes until 2027.
         assert sd[-1] > math.sqrt(1 - record.latent_persistence**4) * 0.99
-    level = episode_level(record, known, part_b_scores(record, known.specialty, known.part_b)[0])
+    level = episode_level(
+        record, known, part_b_scores(record, known.specialty, known.past.part_b_payments)[0]
+    )
     assert (np.diff(level.sd[:5]) < 0).all()
     assert np.isfinite(found.mean).all()
 
@@ -543,8 +551,8 @@ def test_submissions_are_placed(tmp_path, population):
     silent = population[HF].nothing_reported_z[3]
     silent, missed = stats.norm.cdf(silent), 0.03
     enough = missed + 0.97 * 0.15
-    np.testing.assert_allclose(high[SILENCE], [silent, 1, 1, 1], atol=1e-8)
-    np.testing.assert_allclose(low[SILENCE], [0, silent, 0, silent], atol=1e-8)
+    np.testing.assert_allclose(high[NONREPORTING], [silent, 1, 1, 1], atol=1e-8)
+    np.testing.assert_allclose(low[NONREPORTING], [0, silent, 0, silent], atol=1e-8)
     place = SUBMISSION + 1
     np.testing.assert_allclose(low[place], [0, enough, 0, missed], atol=1e-8)
     np.testing.assert_allclose(high[place], [1, 1, missed, 1], atol=1e-8)

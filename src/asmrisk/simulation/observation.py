@@ -13,6 +13,15 @@ import math
 import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
+from asmrisk.population.latents import (
+    COST,
+    GENERAL,
+    IMPROVEMENT,
+    INTEROPERABILITY,
+    NONREPORTING,
+    SPECIFIC,
+    SUBMISSION,
+)
 from asmrisk.rule.definitions import PAYMENT_LAG
 from asmrisk.simulation.attributes import draw_attributes
 from asmrisk.simulation.batches import advance, exponentials, normal_probabilities, normal_scores, pick
@@ -25,19 +34,7 @@ from asmrisk.simulation.keys import (
 )
 from asmrisk.simulation.measures import observe_measure
 from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, YEARS, Field, strip_width
-from asmrisk.simulation.roster_prior import (
-    COST,
-    GENERAL,
-    IMPROVEMENT,
-    INTEROPERABILITY,
-    SILENCE,
-    SPECIFIC,
-    SUBMISSION,
-    Known,
-    part_b_score,
-    start_habit,
-    start_state,
-)
+from asmrisk.simulation.roster_prior import Known, part_b_score, start_habit, start_state
 from asmrisk.simulation.state import PLACES, Observations, Strip
 
 __all__ = ["observe"]
@@ -274,7 +271,7 @@ def _perform(
         fill_uniforms(past, BLOCK_PERFORMANCE, slot, base, PERMANENT, draw, key, 0, told)
         start_state(known, cohort, GENERAL, slot, strip.fresh, general, told)
         start_state(known, cohort, COST, slot, strip.fresh, cost, told)
-        start_habit(known, cohort, SILENCE, persistence, slot, past[3], silence, a, b, told)
+        start_habit(known, cohort, NONREPORTING, persistence, slot, past[3], silence, a, b, told)
     who = strip.who[year]
     for k in range(m):
         i = who[k]

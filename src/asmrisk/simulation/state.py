@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inline
+from asmrisk.population.latents import LATENT_STATES
 from asmrisk.population.quantiles import SCORE_COUNT
 from asmrisk.rule.arrays import Observed, make_observed
 from asmrisk.rule.definitions import PLACES, SPECIALTIES
 from asmrisk.simulation.participation import CALENDAR, STRIP, YEARS
-from asmrisk.simulation.roster_prior import STATES
 from asmrisk.simulation.variates import Sums, make_sums
 
 __all__ = [
@@ -92,7 +92,7 @@ class Strip(NamedTuple):
     improvement: np.ndarray  # float64 (LIVES,)
     interoperability: np.ndarray  # float64 (LIVES,)
     past: np.ndarray  # float64 (4, LIVES): uniforms for what a roster's clinicians did before, and workspace
-    fresh: np.ndarray  # float64 (STATES, LIVES): normal scores from which their latents start
+    fresh: np.ndarray  # float64 (LATENT_STATES, LIVES): normal scores from which their latents start
     scores: np.ndarray  # float64 (LIVES,)
     who: np.ndarray  # uint64 (YEARS, STRIP): those of the strip measured in each year, by slot
     quality: np.ndarray  # float64 (STRIP,): general quality of those measured
@@ -128,7 +128,7 @@ def make_strip() -> Strip:
         "specific": (PLACES, LIVES),
         "submission": (PLACES, LIVES),
         "past": (LANES, LIVES),
-        "fresh": (STATES, LIVES),
+        "fresh": (LATENT_STATES, LIVES),
         "who": (YEARS, STRIP),
         "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),
     }
