@@ -11,17 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asmrisk.analysis.scoring import score
-from asmrisk.clinician_tables.arrays import frame_from_arrays
+from asmrisk.clinician_tables.arrays import frame_of, score_arrays
 from asmrisk.clinician_tables.columns import SCORE_COLUMNS
 from asmrisk.clinician_tables.table import read_clinicians, write_clinicians
 from asmrisk.errors import InputError
 from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.cohort import (
-    make_environment,
     make_observed,
-    make_scored,
-    make_scratch,
-    score_cohort,
 )
 from asmrisk.rule.definitions import COHORTS, MEASURES, PLACES
 from asmrisk.rule.policy import policy_records
@@ -223,10 +219,8 @@ def test_arrays_of_a_draw_and_their_table_score_to_the_same_bits(tmp_path, cohor
     observed.promoting_interoperability[:] = rng.uniform(0, 100, capacity)
     observed.exempt[:] = rng.random(capacity) < 0.05
     policy = policy_records(PARAMETERS.defaults(), fixed_edges())[2]
-    scored, environment = make_scored(capacity), make_environment()
-    score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(capacity))
     ids = [f"{cohort}-{i}" for i in range(n)]
-    frame = frame_from_arrays(cohort, 2029, ids, observed, scored, environment, policy)
+    frame = frame_of(score_arrays(cohort, policy, observed, n), 2029, ids)
     assert not frame["final_score"].isna().all()
     for ending in ("csv", "parquet"):
         path = tmp_path / f"draw.{ending}"

@@ -124,18 +124,18 @@ def _measured(model: Model, draw: int) -> list[_Clinicians]:
     own = [0, 0] if model.roster is None else [each.count for each in model.roster.cohorts]
     found = []
     for each in replayed_years(model, draw):
-        n = len(each.number)
+        cohort, _, n, observed, scored, _ = each.cohort
         # A slot's clinicians are told apart by their generation; a roster's have places of their own.
-        key = np.where(each.number < own[each.cohort], -1 - each.number, each.slot * 256 + each.generation)
-        factor = each.scored.adjustment_factor
-        size = each.observed.practice_size[:n]
+        key = np.where(each.number < own[cohort], -1 - each.number, each.slot * 256 + each.generation)
+        factor = scored.adjustment_factor
+        size = observed.practice_size[:n]
         found.append(
             _Clinicians(
                 key=key.astype(np.int64),
-                score=each.scored.final_score,
+                score=scored.final_score,
                 factor=factor,
-                usd=factor * each.observed.payment_year_part_b[:n],
-                specialty=each.observed.specialty[:n].astype(np.int64),
+                usd=factor * observed.payment_year_part_b[:n],
+                specialty=observed.specialty[:n].astype(np.int64),
                 practice_size=np.where(size == 1, 0, np.where(size <= SMALL_PRACTICE, 1, 2)),
             )
         )

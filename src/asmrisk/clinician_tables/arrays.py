@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from asmrisk.clinician_tables.columns import in_table_order
-from asmrisk.rule.arrays import Environment, Observed, Scored, make_observed
+from asmrisk.rule.arrays import (
+    Environment,
+    Observed,
+    Scored,
+    make_environment,
+    make_observed,
+    make_scored,
+    make_scratch,
+)
+from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.columns import Column, columns_of
+from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, NOT_REPORTED, Measure, measures_of
 
-__all__ = ["fields_of", "frame_from_arrays", "observed_of", "scored_columns", "word_codes"]
+__all__ = [
+    "ScoredCohort",
+    "fields_of",
+    "frame_of",
+    "observed_of",
+    "score_arrays",
+    "scored_columns",
+    "word_codes",
+]
 
 
 def fields_of(cohort: str) -> Iterator[tuple[str, Column, tuple[Any, ...], Measure | None]]:
@@ -39,37 +57,43 @@ def fields_of(cohort: str) -> Iterator[tuple[str, Column, tuple[Any, ...], Measu
             yield f"{measure.name}_{column.name}", column, (place,), measure
 
 
-def frame_from_arrays(
-    cohort: int,
-    year: int,
-    clinician_ids: Sequence[str],
-    observed: Observed,
-    scored: Scored,
-    environment: Environment,
-    policy: np.record,
-) -> pd.DataFrame:
-    """Turn one cohort and performance year as the rule holds it into a clinician table.
+class ScoredCohort(NamedTuple):
+    """One cohort in one performance year, as the rule took and gave it."""
+
+    cohort: int  #: code
+    policy: np.record  #: the year's, of POLICY_DTYPE
+    n: int  #: clinicians, who come first in arrays with room for more
+    observed: Observed
+    scored: Scored
+    environment: Environment
+
+
+def score_arrays(cohort: int, policy: np.record, observed: Observed, n: int) -> ScoredCohort:
+    """Score the first `n` clinicians of the arrays."""
+    scored, environment = make_scored(n), make_environment()
+    score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(n))
+    return ScoredCohort(cohort, policy, n, observed, scored, environment)
+
+
+def frame_of(scored_cohort: ScoredCohort, year: int, clinician_ids: Sequence[str]) -> pd.DataFrame:
+    """Give the clinician table of one cohort and performance year.
 
     Parameters
     ----------
-    cohort : int
-        Code of the cohort.
+    scored_cohort : ScoredCohort
+        What goes into the table.
     year : int
         Performance year.
     clinician_ids : sequence of str, length n
-        Identities; the arrays may be longer.
-    observed, scored, environment
-        What `asmrisk.rule.cohort.score_cohort` took and gave.
-    policy : record of POLICY_DTYPE
-        The year's policy.
+        Identities.
 
     Returns
     -------
     pandas.DataFrame
         Inputs and scored columns in the table's order. A measure that is not final appears only where the
-        policy's set has it. `score` gives the same numbers for this table, to the bit.
+        policy's set has it. `asmrisk.score` gives the same numbers for this table, to the bit.
     """
-    n = len(clinician_ids)
+    cohort, policy, n, observed, *_ = scored_cohort
     columns: dict[str, Any] = {
         "clinician_id": pd.Series(list(clinician_ids), dtype="str"),
         "performance_year": np.full(n, year, dtype=np.int64),
@@ -79,9 +103,7 @@ def frame_from_arrays(
         if measure is None or measure.final or policy.measure_in_set[cohort][place]:
             columns[name] = _cells(column, getattr(observed, column.name)[*place, :n])
     frame = pd.DataFrame(columns)
-    return in_table_order(
-        frame.assign(**scored_columns(cohort, frame, observed, scored, environment, policy))
-    )
+    return in_table_order(frame.assign(**scored_columns(scored_cohort, frame)))
 
 
 def observed_of(frame: pd.DataFrame, cohort: int) -> Observed:
@@ -115,31 +137,9 @@ def _cells(column: Column, values: NDArray[Any]) -> Any:
     return pd.Series(values.copy()).astype(pd.api.types.pandas_dtype(column.dtype))
 
 
-def scored_columns(
-    cohort: int,
-    frame: pd.DataFrame,
-    observed: Observed,
-    scored: Scored,
-    environment: Environment,
-    policy: np.record,
-) -> dict[str, NDArray[np.float64]]:
-    """Give what `asmrisk.score` adds to a table.
-
-    Parameters
-    ----------
-    cohort : int
-        Code of the cohort.
-    frame : pandas.DataFrame
-        The table's n rows; points are given for the measures that it has.
-    observed, scored, environment, policy
-        As for `frame_from_arrays`.
-
-    Returns
-    -------
-    dict of str to ndarray of float64, shape (n,)
-        By column.
-    """
-    n = len(frame)
+def scored_columns(scored_cohort: ScoredCohort, frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Give what `asmrisk.score` adds to a table: by column, points for the measures that the table has."""
+    cohort, policy, n, observed, scored, environment = scored_cohort
     columns = {
         f"{measure.name}_points": scored.points[place, :n].copy()
         for place, measure in enumerate(measures_of(COHORTS[cohort]))
@@ -150,9 +150,11 @@ def scored_columns(
         for name, column in columns_of(Scored).items()
         if not column.by_measure
     }
-    groups = observed.specialty[:n] if policy.payment_peer_group == 1 else np.zeros(n, dtype=np.int64)
+    by_specialty = CHOICES["payment_peer_group"][policy.payment_peer_group] == "specialty"
     columns["cost_score"] = columns["cost_points"] / 10.0
-    columns["scaling_factor"] = environment.scaling_factor[groups]
+    columns["scaling_factor"] = environment.scaling_factor[
+        observed.specialty[:n] if by_specialty else [0] * n
+    ]
     columns["payment_multiplier"] = 1.0 + columns["adjustment_factor"]
     columns["adjustment_usd"] = columns["adjustment_factor"] * observed.payment_year_part_b[:n]
     return columns

@@ -55,6 +55,8 @@ class Clinicians:
 
     Attributes
     ----------
+    cohort : str
+        Name of the cohort.
     years : ndarray of int64, shape (Y,)
         Years in which anything is known, ascending.
     ids : ndarray of str objects, shape (n,)
@@ -66,6 +68,7 @@ class Clinicians:
         words, `UNKNOWN` where nothing is known.
     """
 
+    cohort: str
     years: _Codes
     ids: NDArray[np.object_]
     specialty: _Codes
@@ -182,6 +185,7 @@ def _clinicians(frame: pd.DataFrame, cohort: str) -> Clinicians:
         if measure.claims:
             past.collection_type[:, code] = COLLECTION_TYPES.index("claims")
     return Clinicians(
+        cohort=cohort,
         years=years,
         ids=np.array(ids, dtype=object),
         # The same in every row, and missing where a clinician has none.

@@ -15,18 +15,34 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr, ndtri
 
-from asmrisk.population.latents import COST, GENERAL, LATENT_STATES, SPECIFIC
-from asmrisk.population.quadrature import poisson_lognormal_log_likelihood, posterior_moments
+from asmrisk.population.latents import (
+    COST,
+    GENERAL,
+    HABITS,
+    IMPROVEMENT,
+    INTEROPERABILITY,
+    LATENT_STATES,
+    NONREPORTING,
+    SPECIFIC,
+    SUBMISSION,
+)
+from asmrisk.population.quadrature import (
+    hermite_rule,
+    poisson_lognormal_log_likelihood,
+    posterior_moments,
+)
 from asmrisk.population.quantiles import SCORE_LIMIT, SCORES, read_rate, read_shape
-from asmrisk.population.roster import YEARS, Clinicians
-from asmrisk.rule.definitions import COLLECTION_TYPES, PLACES
+from asmrisk.population.roster import UNKNOWN, YEARS, Clinicians
+from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PLACES, measures_of
 
 __all__ = [
+    "Intervals",
     "Normal",
     "States",
     "case_levels",
     "chosen_type",
     "episode_level",
+    "habit_intervals",
     "latent_states",
     "latest",
     "log_expected_episodes",
@@ -43,8 +59,9 @@ _BINOMIAL = 1
 _HIGHEST_SCORE = float(SCORES[-2])
 #: Probabilities and variances are kept this far from where they would make a certainty.
 _NEVER = 1e-9
-_HERMITE_NODES, _HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-_HERMITE_WEIGHTS = _HERMITE_WEIGHTS / _HERMITE_WEIGHTS.sum()
+#: Probabilities of habits stay inside the range of the normal quantile function.
+_LEAST = 1e-12
+_LEVEL_NODES = 15
 
 
 class Normal(NamedTuple):
@@ -52,6 +69,14 @@ class Normal(NamedTuple):
 
     mean: _Array
     sd: _Array
+
+
+class Intervals(NamedTuple):
+    """Probabilities between which each clinician's habits lay when last seen; 0 and 1 where never."""
+
+    low: _Array  #: shape (HABITS, n)
+    high: _Array  #: shape (HABITS, n)
+    years_since: _Codes  #: shape (HABITS, n): from then to the first performance year
 
 
 class States(NamedTuple):
@@ -205,10 +230,10 @@ def case_levels(population: np.record, known: Clinicians, level: Normal) -> Norm
     Normal
         Shape (places, n); NaN where no cases are known.
     """
-    nodes = level.mean + level.sd * _HERMITE_NODES[:, None]
-    logs = log_expected_episodes(population, nodes)
-    expected = _HERMITE_WEIGHTS @ logs
-    variance = _HERMITE_WEIGHTS @ (logs - expected) ** 2
+    nodes, weights = hermite_rule(_LEVEL_NODES)
+    logs = log_expected_episodes(population, level.mean + level.sd * nodes[:, None])
+    expected = weights @ logs
+    variance = weights @ (logs - expected) ** 2
     own = population.cases_log_sd**2
     spread = np.sqrt(np.maximum(variance + own, _NEVER))
     mean, sd = np.full((PLACES, known.count), np.nan), np.ones((PLACES, known.count))
@@ -391,3 +416,73 @@ def _risk_standardized(
     low, high = (np.sqrt(weight) * score - knots[[0, -1], None, None]) / noise
     log = np.where(rate <= quantiles[0], log_ndtr(-low) + 0.0 * log, log)
     return np.asarray(np.where(rate >= quantiles[-1], log_ndtr(high) + 0.0 * log, log))
+
+
+def habit_intervals(population: np.record, known: Clinicians) -> Intervals:
+    """Find between which probabilities each habit lay in the latest year in which it was seen.
+
+    Parameters
+    ----------
+    population : record of POPULATION_DTYPE
+        The cohort's.
+    known : Clinicians
+        Of the cohort.
+
+    Returns
+    -------
+    Intervals
+        A habit that decides between few outcomes leaves an interval, one that decides a number a point.
+    """
+    n, past = known.count, known.past
+    habits = Intervals(np.zeros((HABITS, n)), np.ones((HABITS, n)), np.zeros((HABITS, n), np.int64))
+
+    def write(habit: int, values: _Array, when: NDArray[np.intp], low: _Array, high: _Array) -> None:
+        seen = ~np.isnan(values)
+        low = np.clip(low, _LEAST, 1.0 - _NEVER)
+        habits.low[habit] = np.where(seen, low, 0.0)
+        habits.high[habit] = np.where(seen, np.clip(high, low, 1.0 - _LEAST), 1.0)
+        habits.years_since[habit] = np.where(seen, YEARS.last - known.years[when], 0)
+
+    size = size_class(population, known.practice_size)
+    none, one = ndtr(population.improvement_none_z[size]), ndtr(population.improvement_one_z[size])
+    attested, when = latest(past.improvement_activities)
+    low: _Array = np.select([attested == 0, attested == 1], [np.zeros_like(none), none], one)
+    high: _Array = np.select([attested == 0, attested == 1], [none, one], np.ones_like(one))
+    write(IMPROVEMENT, attested, when, low, high)
+
+    zero = population.interoperability_zero_probability[size]
+    full = 1.0 - population.interoperability_full_probability[size]
+    score, when = latest(past.promoting_interoperability)
+    slope = population.interoperability_slope[size]
+    point = zero + (score - population.interoperability_low) / np.where(slope > 0.0, slope, np.inf)
+    point = np.clip(point, zero, np.maximum(zero, full))
+    low = np.select([score == 0.0, score == 100.0], [0.0, full], point)
+    high = np.select([score == 0.0, score == 100.0], [zero, 1.0], point)
+    write(INTEROPERABILITY, score, when, low, high)
+
+    measures = measures_of(known.cohort)
+    voluntary = [place for place, each in enumerate(measures) if not each.claims and each.final]
+    stated = past.collection_type != UNKNOWN
+    reported = stated & (past.collection_type != NOT_REPORTED)
+    any_reported = reported[:, voluntary].any(axis=1)
+    none_reported = stated[:, voluntary].all(axis=1) & ~any_reported
+    spoken, when = latest(np.where(any_reported, 1.0, np.where(none_reported, 0.0, np.nan)))
+    threshold = ndtr(population.nothing_reported_z[practice_group(population, known.practice_size)])
+    low, high = np.where(spoken == 1.0, threshold, 0.0), np.where(spoken == 1.0, 1.0, threshold)
+    write(NONREPORTING, spoken, when, low, high)
+
+    for place in voluntary:
+        # Of who reported nothing at all it is not known whether this measure would have been missed.
+        known_of = stated[:, place] & ~none_reported
+        submitted, when = latest(np.where(known_of, reported[:, place].astype(np.float64), np.nan))
+        completeness = past.completeness[when, place, np.arange(n)]
+        missed = population.missed_probability[place]
+        enough = missed + population.incomplete_probability[place]
+        slope = population.completeness_slope[place]
+        point = missed + (completeness - population.completeness_low) / (slope if slope > 0.0 else np.inf)
+        point = np.clip(point, missed, enough)
+        cases = [submitted == 0.0, np.isnan(completeness), completeness < 1.0]
+        low = np.select(cases, [0.0, missed, point], enough)
+        high = np.select(cases, [missed, 1.0, point], 1.0)
+        write(SUBMISSION + place, submitted, when, low, high)
+    return habits

@@ -8,17 +8,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from asmrisk.clinician_tables.arrays import frame_from_arrays
+from asmrisk.clinician_tables.arrays import ScoredCohort, frame_of, score_arrays
 from asmrisk.clinician_tables.columns import in_table_order
-from asmrisk.rule.cohort import (
-    Environment,
-    Observed,
-    Scored,
-    make_environment,
-    make_scored,
-    make_scratch,
-    score_cohort,
-)
+from asmrisk.rule.arrays import Observed
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import simulate_draws
@@ -30,17 +22,13 @@ __all__ = ["ReplayedYear", "replay_draw", "replayed_years"]
 
 
 class ReplayedYear(NamedTuple):
-    """One cohort in one performance year of a draw, as it was simulated."""
+    """One cohort in one performance year of a draw, as simulated; arrays of the measured clinicians."""
 
     year: int  #: performance year, counted from the first
-    cohort: int  #: code of the cohort
-    policy: np.record  #: the year's
-    number: np.ndarray  #: int64 (measured,): each one's number among the cohort's clinicians
-    slot: np.ndarray  #: int64 (measured,)
-    generation: np.ndarray  #: int64 (measured,): how many held the slot before
-    observed: Observed  #: of the measured, who come first in arrays with room for more
-    scored: Scored
-    environment: Environment
+    number: np.ndarray  #: int64: each one's number among the cohort's clinicians
+    slot: np.ndarray  #: int64
+    generation: np.ndarray  #: int64: how many held the slot before
+    cohort: ScoredCohort
 
 
 def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
@@ -71,14 +59,12 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
         cohorts.append(work)
     for year in range(YEARS):
         for cohort, work in enumerate(cohorts):
-            policy, out = inputs.policy[year], work.observations
+            field, out = work.field, work.observations
             observed = Observed(*(getattr(out, name)[year] for name in Observed._fields))
-            n = int(work.field.participants[year])
-            scored, environment = make_scored(n), make_environment()
-            score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(n))
-            number = work.field.member[year, :n]
-            slot, generation = work.field.slot[number], work.field.base[number] & 255
-            yield ReplayedYear(year, cohort, policy, number, slot, generation, observed, scored, environment)
+            n = int(field.participants[year])
+            number = field.member[year, :n].astype(np.int64)
+            scored = score_arrays(cohort, inputs.policy[year], observed, n)
+            yield ReplayedYear(year, number, field.slot[number], field.base[number] & 255, scored)
 
 
 def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
@@ -105,24 +91,12 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     while any(each.startswith(tuple(f"{peer}{cohort}-" for cohort in COHORTS)) for each in taken):
         peer += "peer-"
     frames = []
-    for each in replayed_years(model, draw):
-        cohort, ids = COHORTS[each.cohort], own[each.cohort]
+    for year, numbers, slots, generations, scored_cohort in replayed_years(model, draw):
+        cohort, ids = COHORTS[scored_cohort.cohort], own[scored_cohort.cohort]
         names = [
             # Clinicians are numbered by year of entry, and those of the first year by slot.
             ids[number] if number < len(ids) else f"{peer}{cohort}-{slot:05d}-{generation}"
-            for number, slot, generation in zip(
-                each.number.tolist(), each.slot.tolist(), each.generation.tolist(), strict=True
-            )
+            for number, slot, generation in np.stack([numbers, slots, generations], axis=1).tolist()
         ]
-        frames.append(
-            frame_from_arrays(
-                each.cohort,
-                PERFORMANCE_YEARS[each.year],
-                names,
-                each.observed,
-                each.scored,
-                each.environment,
-                each.policy,
-            )
-        )
+        frames.append(frame_of(scored_cohort, PERFORMANCE_YEARS[year], names))
     return in_table_order(pd.concat(frames, ignore_index=True))

@@ -5,38 +5,28 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtr
 
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.calibration import episode_volume
-from asmrisk.population.latents import IMPROVEMENT, INTEROPERABILITY, NONREPORTING, SUBMISSION
-from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
+from asmrisk.population.quadrature import hermite_rule
+from asmrisk.population.roster import Clinicians, Roster
 from asmrisk.population.roster_posterior import (
-    Normal,
     case_levels,
     chosen_type,
     episode_level,
+    habit_intervals,
     latent_states,
     latest,
     part_b_scores,
-    practice_group,
-    size_class,
 )
-from asmrisk.rule.definitions import COHORTS, NOT_REPORTED, PAYMENT_LAG, measures_of
+from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG
 from asmrisk.simulation.participation import FIRST_YEAR, YEARS
 from asmrisk.simulation.roster_prior import Known, nobody_known
 
 __all__ = ["Share", "known_clinicians", "slots_with_roster"]
 
 #: Everything from the math libraries is rounded: their last bits differ from one processor to the next.
-_DECIMALS = 9
-#: Probabilities of habits stay inside the range of the normal quantile function.
-_LEAST, _MOST = 1e-12, 1.0 - 1e-9
-_HERMITE_NODES, _HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
-_HERMITE_WEIGHTS = _HERMITE_WEIGHTS / _HERMITE_WEIGHTS.sum()
-
-_Array = NDArray[np.float64]
+_DECIMALS, _HABIT_DECIMALS = 9, 12
 
 
 def known_clinicians(roster: Roster, population: np.recarray) -> Known:
@@ -92,63 +82,11 @@ def _fill(known: Known, cohort: int, clinicians: Clinicians, population: np.reco
     root = np.linalg.cholesky(states.covariance + 1e-12 * np.eye(states.covariance.shape[-1]))
     known.state_mean[cohort, :, :n] = np.round(states.mean.T, _DECIMALS)
     known.state_root[cohort, :, :, :n] = np.round(np.moveaxis(root, 0, -1), _DECIMALS)
-    _fill_habits(known, cohort, clinicians, population)
 
-
-def _fill_habits(known: Known, cohort: int, clinicians: Clinicians, population: np.record) -> None:
-    """Find between which probabilities each habit lay in the latest year in which it was seen."""
-    n = clinicians.count
-
-    def write(row: int, seen: NDArray[np.bool_], when: NDArray[np.intp], low: _Array, high: _Array) -> None:
-        bottom = np.round(np.clip(low, _LEAST, _MOST), 12)
-        top = np.round(np.clip(high, bottom, 1.0 - _LEAST), 12)
-        known.habit_low[cohort, row, :n] = np.where(seen, bottom, 0.0)
-        known.habit_high[cohort, row, :n] = np.where(seen, top, 1.0)
-        known.habit_years_since[cohort, row, :n] = np.where(seen, FIRST_YEAR - clinicians.years[when], 0)
-
-    size = size_class(population, clinicians.practice_size)
-
-    none, one = ndtr(population.improvement_none_z[size]), ndtr(population.improvement_one_z[size])
-    attested, when = latest(clinicians.past.improvement_activities)
-    low: _Array = np.select([attested == 0, attested == 1], [np.zeros_like(none), none], one)
-    high: _Array = np.select([attested == 0, attested == 1], [none, one], np.ones_like(one))
-    write(IMPROVEMENT, ~np.isnan(attested), when, low, high)
-
-    zero = population.interoperability_zero_probability[size]
-    full = 1.0 - population.interoperability_full_probability[size]
-    score, when = latest(clinicians.past.promoting_interoperability)
-    slope = population.interoperability_slope[size]
-    point = zero + (score - population.interoperability_low) / np.where(slope > 0.0, slope, np.inf)
-    point = np.clip(point, zero, np.maximum(zero, full))
-    low = np.select([score == 0.0, score == 100.0], [0.0, full], point)
-    high = np.select([score == 0.0, score == 100.0], [zero, 1.0], point)
-    write(INTEROPERABILITY, ~np.isnan(score), when, low, high)
-
-    measures = measures_of(COHORTS[cohort])
-    voluntary = [place for place, each in enumerate(measures) if not each.claims and each.final]
-    stated = clinicians.past.collection_type != UNKNOWN
-    reported = stated & (clinicians.past.collection_type != NOT_REPORTED)
-    any_reported = reported[:, voluntary].any(axis=1)
-    none_reported = stated[:, voluntary].all(axis=1) & ~any_reported
-    spoken, when = latest(np.where(any_reported, 1.0, np.where(none_reported, 0.0, np.nan)))
-    threshold = ndtr(population.nothing_reported_z[practice_group(population, clinicians.practice_size)])
-    low, high = np.where(spoken == 1.0, threshold, 0.0), np.where(spoken == 1.0, 1.0, threshold)
-    write(NONREPORTING, ~np.isnan(spoken), when, low, high)
-
-    for place in voluntary:
-        # Of who reported nothing at all it is not known whether this measure would have been missed.
-        known_of = stated[:, place] & ~none_reported
-        submitted, when = latest(np.where(known_of, reported[:, place].astype(np.float64), np.nan))
-        completeness = clinicians.past.completeness[when, place, np.arange(n)]
-        missed = population.missed_probability[place]
-        enough = missed + population.incomplete_probability[place]
-        slope = population.completeness_slope[place]
-        point = missed + (completeness - population.completeness_low) / (slope if slope > 0.0 else np.inf)
-        point = np.clip(point, missed, enough)
-        cases = [submitted == 0.0, np.isnan(completeness), completeness < 1.0]
-        low = np.select(cases, [0.0, missed, point], enough)
-        high = np.select(cases, [missed, 1.0, point], 1.0)
-        write(SUBMISSION + place, ~np.isnan(submitted), when, low, high)
+    habits = habit_intervals(population, clinicians)
+    known.habit_low[cohort, :, :n] = np.round(habits.low, _HABIT_DECIMALS)
+    known.habit_high[cohort, :, :n] = np.round(habits.high, _HABIT_DECIMALS)
+    known.habit_years_since[cohort, :, :n] = habits.years_since
 
 
 class Share(NamedTuple):
@@ -210,6 +148,7 @@ def slots_with_roster(values: Values, known: Known) -> tuple[Share, ...]:
     """
     shares = values["population.cohort_share"]
     minimum = values["population.minimum_episodes"]
+    nodes, weights = hermite_rule(31)
     divided = []
     for cohort, name in enumerate(COHORTS):
         volume = episode_volume(
@@ -220,9 +159,8 @@ def slots_with_roster(values: Values, known: Known) -> tuple[Share, ...]:
             minimum,
         )
         n = int(known.clinicians[cohort])
-        level = Normal(known.level_mean[cohort, :n], known.level_sd[cohort, :n])
-        scores = level.mean + level.sd * _HERMITE_NODES[:, None]
-        chance = _HERMITE_WEIGHTS @ np.interp(scores, volume.scores, volume.chance)
+        scores = known.level_mean[cohort, :n] + known.level_sd[cohort, :n] * nodes[:, None]
+        chance = weights @ np.interp(scores, volume.scores, volume.chance)
         counted = known.episodes[cohort, :YEARS, :n]
         measured = float(np.where(counted >= 0, counted >= minimum, chance).mean(axis=0).sum())
         target = values["population.clinicians"] * shares[name] / sum(shares.values())
