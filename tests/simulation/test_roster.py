@@ -10,10 +10,15 @@ import pytest
 import xarray as xr
 from scipy import stats
 
+from asmrisk import open_results, run
+from asmrisk.analysis.summary import summarize
 from asmrisk.errors import InputError
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import read_roster
+from asmrisk.results.rerun import replay, stored_run
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.replay import replay_draw
 from asmrisk.simulation.roster import known_clinicians, slots_with_roster
 from tests.population.rosters import dollars_at, expected_episodes, roster, rows
 
@@ -107,8 +112,6 @@ def ours(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def replayed(ours):
-    from asmrisk.simulation.replay import replay_draw
-
     return [replay_draw(small(ours), draw) for draw in range(6)]
 
 
@@ -138,8 +141,6 @@ def test_what_is_known_is_what_is_simulated(replayed):
 
 
 def test_the_coins_of_the_peers_are_unchanged(ours, replayed):
-    from asmrisk.simulation.replay import replay_draw
-
     own = {"known", "few", "bare", "rich", "none", "back"}
     observed = [name for name in replayed[0] if name.startswith("q") and name.endswith(("_rate", "_cases"))]
     observed += ["part_b_payments", "episodes", "hcc_risk_score", "dual_share", "improvement_activities"]
@@ -154,8 +155,6 @@ def test_the_coins_of_the_peers_are_unchanged(ours, replayed):
 
 
 def test_dropping_a_measure_changes_no_other_number_of_the_roster(ours, replayed):
-    from asmrisk.simulation.replay import replay_draw
-
     names = ["q492", "q005", "q236", "q377"]
     kept = small(ours, policy__measures={"heart_failure": names})
     without = replay_draw(kept, 2)
@@ -169,8 +168,6 @@ def test_dropping_a_measure_changes_no_other_number_of_the_roster(ours, replayed
 
 
 def test_what_is_learned_depends_on_what_is_uncertain(ours):
-    from asmrisk.simulation.model import Model, simulate_block
-
     low, high = {"distribution": "uniform", "low": 0.4, "high": 0.9}, {"distribution": "uniform"}
     name = "population.cost_reliability.heart_failure"
     document = {"uncertainty": {name: low, "policy.risk_level": high | {"low": 0.05, "high": 0.12}}}
@@ -188,10 +185,6 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
 
 
 def test_results_carry_the_roster(ours, tmp_path):
-    from asmrisk import open_results, run
-    from asmrisk.analysis.summary import summarize
-    from asmrisk.results.rerun import replay, stored_run
-
     said = io.StringIO()
     out = run(small(ours), draws=6, out=tmp_path / "r.zarr", workers=1, stream=said)
     said = said.getvalue()
@@ -249,8 +242,6 @@ def test_a_clinician_of_whom_nothing_is_known_fares_like_its_peers(tmp_path):
     Against synthetic cardiologists of large practices in the same draws, in the first performance year: the
     observed quantities by two-sample tests with a family-wise error rate of 1 in 1,000.
     """
-    from asmrisk.simulation.replay import replay_draw
-
     record = population_records(scenario_from_dict({}).values)[HF]
     n = 240
     payments = dollars_at(record, 0, stats.norm.ppf((np.arange(n) + 0.5) / n))

@@ -32,7 +32,7 @@ from asmrisk.population.quadrature import (
     posterior_moments,
 )
 from asmrisk.population.quantiles import SCORE_LIMIT, SCORES, read_rate, read_shape
-from asmrisk.population.roster import UNKNOWN, YEARS, Clinicians
+from asmrisk.population.roster import KNOWN_YEARS, UNKNOWN, Clinicians
 from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PLACES, measures_of
 
 __all__ = [
@@ -296,8 +296,8 @@ def latent_states(population: np.record, known: Clinicians, level: Normal) -> St
     expected = np.exp(log_expected_episodes(population, level.mean))
     clinicians_type = chosen_type(known, population)
     persistence = population.latent_persistence
-    for year in range(YEARS.first, YEARS.last + 1):
-        if year > YEARS.first:
+    for year in range(KNOWN_YEARS.first, KNOWN_YEARS.last + 1):
+        if year > KNOWN_YEARS.first:
             mean *= persistence
             covariance *= persistence * persistence
             covariance += (1.0 - persistence * persistence) * np.eye(LATENT_STATES)
@@ -441,7 +441,7 @@ def habit_intervals(population: np.record, known: Clinicians) -> Intervals:
         low = np.clip(low, _LEAST, 1.0 - _NEVER)
         habits.low[habit] = np.where(seen, low, 0.0)
         habits.high[habit] = np.where(seen, np.clip(high, low, 1.0 - _LEAST), 1.0)
-        habits.years_since[habit] = np.where(seen, YEARS.last - known.years[when], 0)
+        habits.years_since[habit] = np.where(seen, KNOWN_YEARS.last - known.years[when], 0)
 
     size = size_class(population, known.practice_size)
     none, one = ndtr(population.improvement_none_z[size]), ndtr(population.improvement_one_z[size])
