@@ -140,8 +140,8 @@ def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_
     ------
     InputError
         Naming every problem with its line or row (the first fifty): as `asmrisk.clinician_tables.table` says,
-        a year outside `KNOWN_YEARS`, a clinician twice in a year, or with another cohort, specialty or practice
-        size from year to year.
+        a year outside `KNOWN_YEARS`, a clinician twice in a year, or with another cohort, specialty or
+        practice size from year to year.
     """
     path = Path(path)
     try:
