@@ -9,7 +9,7 @@ import numpy as np
 
 from asmrisk.numerics.jit import kernel
 from asmrisk.rule.cohort import score_cohort
-from asmrisk.rule.payment import adjust
+from asmrisk.rule.payment import payment_factors
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.draw import Inputs, Workspace, observed_in
 from asmrisk.simulation.keys import fill_uniforms
@@ -120,7 +120,7 @@ def repeat_step(
                 if step == 2:
                     score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch)
                 elif step == 3:
-                    adjust(policy, observed, n, work.scored, work.environment, work.scratch)
+                    payment_factors(policy, observed, n, work.scored, work.environment, work.scratch)
                 else:
                     record_year(
                         policy,

@@ -30,7 +30,7 @@ from asmrisk.rule.cohort import (
 from asmrisk.rule.cost import interpolate_points
 from asmrisk.rule.definitions import PERFORMANCE_YEARS, measures_of
 from asmrisk.rule.order import extremes, make_order_scratch, median, order_statistics, quantiles
-from asmrisk.rule.payment import adjust
+from asmrisk.rule.payment import payment_factors
 from asmrisk.rule.policy import POLICY, POLICY_DTYPE, inconsistencies, policy_records
 from asmrisk.rule.sums import LANES, lane_sum, mean_and_deviation
 
@@ -197,7 +197,7 @@ def pay(
     observed, scored, environment = make_observed(n), make_scored(n), make_environment()
     scored.final_score[:] = final
     observed.part_b[:] = payments
-    adjust(record, observed, n, scored, environment, make_scratch(n))
+    payment_factors(record, observed, n, scored, environment, make_scratch(n))
     return (
         scored.adjustment_factor,
         float(environment.scaling_factor[0]),

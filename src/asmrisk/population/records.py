@@ -19,7 +19,7 @@ from asmrisk.parameters.parameter import Values
 from asmrisk.population import tables
 from asmrisk.population.behavior import BEHAVIOR_DTYPE, behavior_records
 from asmrisk.population.calibration import cost_spread, episode_volume, part_b_mean_over_level
-from asmrisk.population.parameters import SILENCE_CLASSES
+from asmrisk.population.parameters import NONREPORTING_CLASSES
 from asmrisk.population.quantiles import (
     SCORE_COUNT,
     cost_log_shape,
@@ -32,6 +32,7 @@ from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
     NOT_REPORTED,
+    PLACES,
     PRACTICE_SIZES,
     SPECIALTIES,
     SPECIALTIES_OF,
@@ -75,18 +76,18 @@ POPULATION_DTYPE = np.dtype(
         ("dual_hcc_correlation", "f8"),
         # By practice size; a measure's fixed collection type, or -1 for the clinician's choice.
         ("ecqm_share", "f8", (_SIZES,)),
-        ("measure_collection_type", "i8", (5,)),
+        ("measure_collection_type", "i8", (PLACES,)),
         # Cases: Poisson with mean factor * expected episodes of the year * exp(sd * z - sd^2 / 2).
-        ("cases_factor", "f8", (5,)),
+        ("cases_factor", "f8", (PLACES,)),
         ("cases_log_sd", "f8"),
         ("quality_loading", "f8"),
         ("latent_persistence", "f8"),
         ("cost_quality_correlation", "f8"),
         # 0 none, 1 binomial rate, 2 risk-standardized rate.
-        ("measure_kind", "i8", (5,)),
+        ("measure_kind", "i8", (PLACES,)),
         ("rate_probability", "f8", (tables.KNOTS,)),
-        ("rate_quantile", "f8", (5, _TYPES, tables.KNOTS)),
-        ("rate_inverse", "i8", (5,)),
+        ("rate_quantile", "f8", (PLACES, _TYPES, tables.KNOTS)),
+        ("rate_inverse", "i8", (PLACES,)),
         ("shrinkage_reliability", "f8"),
         ("shrinkage_mean_cases", "f8"),
         # Cost of n episodes: scale * exp(spread * shape(z) + sqrt(variance / n) * eps); high z is expensive.
@@ -95,15 +96,15 @@ POPULATION_DTYPE = np.dtype(
         ("cost_spread", "f8"),
         ("cost_noise_variance", "f8"),
         # Nothing at all is reported below: solo, 2-5, 6-15, more.
-        ("nothing_reported_z", "f8", (len(SILENCE_CLASSES),)),
+        ("nothing_reported_z", "f8", (len(NONREPORTING_CLASSES),)),
         # One habit score per measure: missed below missed_z; incomplete below incomplete_z, where
         # completeness is low + slope * (Phi(z) - missed probability); else complete.
-        ("missed_z", "f8", (5,)),
-        ("incomplete_z", "f8", (5,)),
-        ("missed_probability", "f8", (5,)),
-        ("incomplete_probability", "f8", (5,)),
+        ("missed_z", "f8", (PLACES,)),
+        ("incomplete_z", "f8", (PLACES,)),
+        ("missed_probability", "f8", (PLACES,)),
+        ("incomplete_probability", "f8", (PLACES,)),
         ("completeness_low", "f8"),
-        ("completeness_slope", "f8", (5,)),
+        ("completeness_slope", "f8", (PLACES,)),
         # Improvement activities: 0 below none_z, 1 below one_z, else 2.
         ("improvement_none_z", "f8", (_SIZES,)),
         ("improvement_one_z", "f8", (_SIZES,)),
@@ -337,7 +338,7 @@ def _cost(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume, 
 def _habits(record: Any, values: Mapping[str, Any], cohort: str) -> None:
     record.habit_persistence = values["population.habit_persistence"]
     record.nothing_reported_z = [
-        normal_quantile(values["population.nothing_reported"][each]) for each in SILENCE_CLASSES
+        normal_quantile(values["population.nothing_reported"][each]) for each in NONREPORTING_CLASSES
     ]
     low = values["population.completeness_low"]
     record.completeness_low = low

@@ -35,13 +35,13 @@ from asmrisk.rule.definitions import (
 if TYPE_CHECKING:
     from asmrisk.rule.definitions import Measure
 
-__all__ = ["REQUIRED", "UNKNOWN", "YEARS", "Clinicians", "Roster", "read_roster"]
+__all__ = ["KNOWN_YEARS", "REQUIRED", "UNKNOWN", "Clinicians", "Roster", "read_roster"]
 
 #: Columns that must be there and filled.
 REQUIRED = ("clinician_id", "cohort", "specialty", "practice_size", "part_b_payments")
 
 #: Years of which something can be known.
-YEARS = KnownYears(first=2020, last=PERFORMANCE_YEARS[0], meant=2025)
+KNOWN_YEARS = KnownYears(first=2020, last=PERFORMANCE_YEARS[0], meant=2025)
 
 #: Code of a measure of which it is not known whether and how it was reported.
 UNKNOWN = -2
@@ -155,8 +155,8 @@ def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_
     ------
     InputError
         Naming every problem with its line or row (the first fifty): as `asmrisk.clinician_tables.table` says,
-        a year outside `YEARS`, a clinician twice in a year, or with another cohort, specialty or practice
-        size from year to year.
+        a year outside `KNOWN_YEARS`, a clinician twice in a year, or with another cohort, specialty or
+        practice size from year to year.
     """
     path = Path(path)
     try:
@@ -168,7 +168,7 @@ def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_
 
 @lru_cache(maxsize=4)
 def _read(path: Path, _: str, notes: Callable[[str], None]) -> Roster:
-    frame = read_clinicians(path, required=REQUIRED, notes=notes, known_years=YEARS)
+    frame = read_clinicians(path, required=REQUIRED, notes=notes, known_years=KNOWN_YEARS)
     text = frame.to_csv(index=False, lineterminator="\n")
     return Roster(
         path=path,

@@ -17,7 +17,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from asmrisk.population.quadrature import poisson_lognormal_log_likelihood, posterior_moments
 from asmrisk.population.quantiles import SCORE_LIMIT, SCORES, read_rate, read_shape
-from asmrisk.population.roster import YEARS, Clinicians
+from asmrisk.population.roster import KNOWN_YEARS, Clinicians
 from asmrisk.rule.definitions import COLLECTION_TYPES
 
 __all__ = [
@@ -273,8 +273,8 @@ def latent_states(population: np.record, known: Clinicians, level: Normal) -> St
     expected = np.exp(log_expected_episodes(population, level.mean))
     clinicians_type = chosen_type(known, population)
     persistence = population.latent_persistence
-    for year in range(YEARS.first, YEARS.last + 1):
-        if year > YEARS.first:
+    for year in range(KNOWN_YEARS.first, KNOWN_YEARS.last + 1):
+        if year > KNOWN_YEARS.first:
             mean *= persistence
             covariance *= persistence * persistence
             covariance += (1.0 - persistence * persistence) * np.eye(states)

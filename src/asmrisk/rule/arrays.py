@@ -10,13 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.rule.definitions import MEASURES, NOT_REPORTED, PEER_GROUPS
+from asmrisk.rule.definitions import NOT_REPORTED, PEER_GROUPS, PLACES
 from asmrisk.rule.order import OrderScratch, make_order_scratch
 from asmrisk.rule.sums import LANES
 
 __all__ = [
     "EDGES",
-    "PLACES",
     "Environment",
     "Observed",
     "Scored",
@@ -27,8 +26,6 @@ __all__ = [
     "make_scratch",
 ]
 
-#: Measures of one cohort.
-PLACES = len(MEASURES) // 2
 #: The benchmark's minimum and its 10th to 90th percentiles.
 EDGES = 10
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "CALENDAR_YEARS",
     "COHORTS",
     "COLLECTION_TYPES",
     "MEASURES",
@@ -15,10 +16,12 @@ __all__ = [
     "PAYMENT_LAG",
     "PEER_GROUPS",
     "PERFORMANCE_YEARS",
+    "PLACES",
     "PRACTICE_SIZES",
     "SMALL_PRACTICE",
     "SPECIALTIES",
     "SPECIALTIES_OF",
+    "YEARS",
     "Measure",
     "measures_of",
 ]
@@ -26,6 +29,9 @@ __all__ = [
 #: The five performance years; each is paid two years later.
 PERFORMANCE_YEARS = (2027, 2028, 2029, 2030, 2031)
 PAYMENT_LAG = 2
+#: How many they are, and how many calendar years there are from the first to the last payment year.
+YEARS = len(PERFORMANCE_YEARS)
+CALENDAR_YEARS = YEARS + PAYMENT_LAG
 
 COHORTS = ("heart_failure", "low_back_pain")
 
@@ -90,7 +96,8 @@ class Measure:
 
 _CHOICE = ("ecqm", "mips_cqm")
 
-#: Five places for each cohort, in the order of the cohorts; a place's number is its code in kernels.
+#: As many measures of each cohort, in the order of the cohorts; its number within the cohort is a measure's
+#: code in kernels.
 MEASURES = (
     Measure(
         "q492",
@@ -111,6 +118,9 @@ MEASURES = (
     Measure("mri", "Lumbar-spine MRI use", "low_back_pain", True, ("claims",), 1.0, final=False),
 )
 
+#: Measures of one cohort, those outside the final rule's set too.
+PLACES = len(MEASURES) // len(COHORTS)
+
 
 def measures_of(cohort: str) -> tuple[Measure, ...]:
     """Give the measures of one cohort in the order of their codes.
@@ -123,6 +133,6 @@ def measures_of(cohort: str) -> tuple[Measure, ...]:
     Returns
     -------
     tuple of Measure
-        Five measures, those outside the final rule's set too.
+        `PLACES` measures, those outside the final rule's set too.
     """
     return tuple(measure for measure in MEASURES if measure.cohort == cohort)

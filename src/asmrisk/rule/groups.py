@@ -40,7 +40,7 @@ def gather(
     """
     count = 0
     for i in range(n):
-        # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+        # Branchless compaction: written always, kept if the count moves on.
         members[count] = values[i]
         count += group[i] == code
     return count

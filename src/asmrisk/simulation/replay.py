@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from asmrisk.scenario.scenario import Scenario
-    from asmrisk.simulation.draw import Inputs, Workspace
+    from asmrisk.simulation.draw import Workspace
+    from asmrisk.simulation.kernel_inputs import KernelInputs
     from asmrisk.simulation.model import Model
 
 __all__ = ["ReplayedYear", "replay", "replay_draw", "replayed_years"]
@@ -30,7 +31,7 @@ class ReplayedYear(NamedTuple):
     measured: int  #: measured clinicians
     members: np.ndarray  #: int32 (measured,): each one's number in `Workspace.field`
     work: Workspace  #: what was observed and scored; overwritten when the next year is reached
-    inputs: Inputs  #: what the kernels read
+    inputs: KernelInputs  #: what the kernels read
 
 
 def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
@@ -54,7 +55,7 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
 
     inputs = model.inputs_of(draw)
     work = model.workspace(inputs)
-    record = make_record(1, int(inputs.known.clinicians.sum()))
+    record = make_record(1, int(inputs.roster_prior.clinicians.sum()))
     for year in range(len(PERFORMANCE_YEARS)):
         for cohort in range(len(COHORTS)):
             # The workspace keeps the scores of the last year alone, so each year is reached anew.

@@ -22,15 +22,15 @@ from asmrisk.population.roster_posterior import (
     practice_group,
     size_class,
 )
-from asmrisk.rule.definitions import COHORTS, NOT_REPORTED, PAYMENT_LAG, measures_of
-from asmrisk.simulation.participation import FIRST_YEAR, YEARS
+from asmrisk.rule.definitions import COHORTS, NOT_REPORTED, PAYMENT_LAG, YEARS, measures_of
+from asmrisk.simulation.participation import FIRST_YEAR
 from asmrisk.simulation.roster_prior import (
     IMPROVEMENT,
     INTEROPERABILITY,
-    SILENCE,
+    NONREPORTING,
     SUBMISSION,
-    Known,
-    nobody_known,
+    RosterPrior,
+    empty_prior,
 )
 
 __all__ = ["Share", "known_clinicians", "slots_with_roster"]
@@ -45,7 +45,7 @@ _HERMITE_WEIGHTS = _HERMITE_WEIGHTS / _HERMITE_WEIGHTS.sum()
 _Array = NDArray[np.float64]
 
 
-def known_clinicians(roster: Roster, population: np.recarray) -> Known:
+def known_clinicians(roster: Roster, population: np.recarray) -> RosterPrior:
     """Turn a roster into what the kernels read.
 
     Parameters
@@ -57,17 +57,17 @@ def known_clinicians(roster: Roster, population: np.recarray) -> Known:
 
     Returns
     -------
-    Known
+    RosterPrior
         Every distribution given what is known; the clinicians of each cohort in the roster's order.
     """
-    known = nobody_known(max(each.count for each in roster.cohorts))
+    known = empty_prior(max(each.count for each in roster.cohorts))
     for cohort, clinicians in enumerate(roster.cohorts):
         if clinicians.count:
             _know(known, cohort, clinicians, population[cohort])
     return known
 
 
-def _know(known: Known, cohort: int, clinicians: Clinicians, population: np.record) -> None:
+def _know(known: RosterPrior, cohort: int, clinicians: Clinicians, population: np.record) -> None:
     n = clinicians.count
     known.clinicians[cohort] = n
     known.specialty[cohort, :n] = clinicians.specialty
@@ -101,7 +101,7 @@ def _know(known: Known, cohort: int, clinicians: Clinicians, population: np.reco
     _know_habits(known, cohort, clinicians, population)
 
 
-def _know_habits(known: Known, cohort: int, clinicians: Clinicians, population: np.record) -> None:
+def _know_habits(known: RosterPrior, cohort: int, clinicians: Clinicians, population: np.record) -> None:
     """Find between which probabilities each habit lay in the latest year in which it was seen."""
     reports = _Habit(known, cohort, clinicians)
     size = size_class(population, clinicians.practice_size)
@@ -132,7 +132,7 @@ def _know_habits(known: Known, cohort: int, clinicians: Clinicians, population: 
     spoken, when = latest(spoke)
     threshold = ndtr(population.nothing_reported_z[practice_group(population, clinicians.practice_size)])
     low, high = np.where(spoken == 1.0, threshold, 0.0), np.where(spoken == 1.0, 1.0, threshold)
-    reports.lay(SILENCE, ~np.isnan(spoken), when, low, high)
+    reports.lay(NONREPORTING, ~np.isnan(spoken), when, low, high)
 
     for place in voluntary:
         # Of who reported nothing at all it is not known whether this measure would have been missed.
@@ -153,7 +153,7 @@ def _know_habits(known: Known, cohort: int, clinicians: Clinicians, population: 
 class _Habit(NamedTuple):
     """Where the habits of one cohort are written."""
 
-    known: Known
+    known: RosterPrior
     cohort: int
     clinicians: Clinicians
 
@@ -211,14 +211,14 @@ class Share(NamedTuple):
         )
 
 
-def slots_with_roster(values: Values, known: Known) -> tuple[Share, ...]:
+def slots_with_roster(values: Values, known: RosterPrior) -> tuple[Share, ...]:
     """Find how many clinicians each cohort has so that the stated number is measured on average.
 
     Parameters
     ----------
     values : Values
         Resolved parameters.
-    known : Known
+    known : RosterPrior
         What is known of the roster's clinicians; those of known episodes two years before are measured or
         not, the others with the probability that their level gives.
 
