@@ -32,7 +32,7 @@ from asmrisk.population.roster_posterior import (
 )
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.roster import known_clinicians, slots_with_roster
-from asmrisk.simulation.roster_prior import HABITS, IMPROVEMENT, INTEROPERABILITY, SILENCE, SUBMISSION
+from asmrisk.simulation.roster_prior import HABITS, IMPROVEMENT, INTEROPERABILITY, NONREPORTING, SUBMISSION
 
 HF, LBP = 0, 1
 SCORES = np.linspace(-6.5, 6.5, 209)
@@ -543,8 +543,8 @@ def test_submissions_are_placed(tmp_path, population):
     silent = population[HF].nothing_reported_z[3]
     silent, missed = stats.norm.cdf(silent), 0.03
     enough = missed + 0.97 * 0.15
-    np.testing.assert_allclose(high[SILENCE], [silent, 1, 1, 1], atol=1e-8)
-    np.testing.assert_allclose(low[SILENCE], [0, silent, 0, silent], atol=1e-8)
+    np.testing.assert_allclose(high[NONREPORTING], [silent, 1, 1, 1], atol=1e-8)
+    np.testing.assert_allclose(low[NONREPORTING], [0, silent, 0, silent], atol=1e-8)
     place = SUBMISSION + 1
     np.testing.assert_allclose(low[place], [0, enough, 0, missed], atol=1e-8)
     np.testing.assert_allclose(high[place], [1, 1, missed, 1], atol=1e-8)
@@ -810,7 +810,7 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
     document = {"uncertainty": {name: low, "policy.risk_level": high | {"low": 0.05, "high": 0.12}}}
     document["population"] = SMALL["population"] | {"roster": str(ours)}
     model = Model(scenario_from_dict(document))
-    means = [model.inputs_of(draw).known.state_mean[HF, 1, 0] for draw in (0, 1, 0)]
+    means = [model.inputs_of(draw).roster_prior.state_mean[HF, 1, 0] for draw in (0, 1, 0)]
     assert means[0] == means[2] != means[1]
     both, second = simulate_block(model, 0, 2), simulate_block(model, 1, 1)
     for path, values in both.items():
@@ -818,7 +818,7 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
     # What leaves the population as it is leaves what was learned: nothing is learned anew.
     document["uncertainty"].pop(name)
     model = Model(scenario_from_dict(document))
-    assert model.inputs_of(0).known is model.inputs_of(1).known
+    assert model.inputs_of(0).roster_prior is model.inputs_of(1).roster_prior
 
 
 def test_results_carry_the_roster(ours, tmp_path):

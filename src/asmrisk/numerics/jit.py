@@ -126,7 +126,7 @@ def _keep_only_unchanged(dispatcher: Any) -> None:
 
 def _compile(function: _Function, *, inline: str, inner: bool = False) -> _Function:
     path = cache_directory() if inline == "never" and not config.DISABLE_JIT else None
-    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+    settings = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
     config.CACHE_DIR = "" if path is None else str(path)
     config.CACHE_LOCATOR_CLASSES = f"{__name__}._CacheLocator,UserProvidedCacheLocator"
     try:
@@ -145,7 +145,7 @@ def _compile(function: _Function, *, inline: str, inner: bool = False) -> _Funct
             no_cpython_wrapper=inner,
         )
     finally:
-        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = settings
     if inline == "never" and not config.DISABLE_JIT:
         _forget_literals(compiled)
     if path is not None:

@@ -69,7 +69,7 @@ def _gather_positive(
     n: int,
     members: npt.NDArray[np.float64],
 ) -> int:
-    """Copy the final scores above 0 of one pool side by side; give their number."""
+    """Copy the final scores above 0 of one pool, contiguously; give their number."""
     count = 0
     for i in range(n):
         members[count] = final[i]

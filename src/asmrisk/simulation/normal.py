@@ -1,5 +1,11 @@
 """Standard normal quantile and probability, without branches, the same bits everywhere.
 
+The quantile of a uniform u of 32 bits is ``score_from(u, score_argument(u))``, with a relative error below
+5e-11: less than what half a step of the uniform, 2**-33, changes. ``z / (u - 1/2)`` is a smooth function of
+``-log(4 u (1 - u))`` (the argument is Giles') from the center to the tails; one rational function of degree 8
+over 7, the best one in relative error for u from 2**-33 to 1 - 2**-33, serves all of it without a root or a
+branch. It comes in two halves for two passes of a loop (`asmrisk.simulation.batches.normal_scores`).
+
 References
 ----------
 M. B. Giles, "Approximating the erfinv function", GPU Computing Gems, 2011.
@@ -10,7 +16,7 @@ from __future__ import annotations
 from asmrisk.numerics.jit import fma, inline
 from asmrisk.numerics.portable_math import split
 
-__all__ = ["normal_probability", "normal_score", "score_argument", "score_from"]
+__all__ = ["normal_probability", "score_argument", "score_from"]
 
 _LN2 = 0.69314718055994530942
 #: Takes -log(4 u (1 - u)), from 0 to 31 log(2) for uniforms of 32 bits, to an interval of length 2.
@@ -21,18 +27,7 @@ _LAST_SCORE = 6.5
 
 @inline
 def score_argument(u: float) -> float:
-    """First half of `normal_score`: ``-log(4 u (1 - u))``, moved to lie between -1 and 1.
-
-    Parameters
-    ----------
-    u : float
-        From 2**-33 to 1 - 2**-33.
-
-    Returns
-    -------
-    float
-        The argument of `score_from`.
-    """
+    """First half of the normal score of u: ``-log(4 u (1 - u))``, moved to lie between -1 and 1."""
     # As `portable_math.log`, with four terms of the series, the best ones: an error of 2e-12 is small enough.
     k, f = split(4.0 * u * (1.0 - u))
     s = f / (2.0 + f)
@@ -44,19 +39,12 @@ def score_argument(u: float) -> float:
 
 @inline
 def score_from(u: float, x: float) -> float:
-    """Second half of `normal_score`.
+    """Second half of the normal score of u, from ``x = score_argument(u)``.
 
-    Parameters
-    ----------
-    u : float
-        From 2**-33 to 1 - 2**-33.
-    x : float
-        ``score_argument(u)``.
-
-    Returns
-    -------
-    float
-        The normal score of u.
+    Examples
+    --------
+    >>> float(score_from(0.5, score_argument(0.5))), round(float(score_from(0.975, score_argument(0.975))), 9)
+    (0.0, 1.959963985)
     """
     top = fma(0.030025330610666404236, x, 1.096044382808717248)
     top = fma(top, x, 7.6241398480168603823)
@@ -74,33 +62,6 @@ def score_from(u: float, x: float) -> float:
     bottom = fma(bottom, x, 3.2480208672001509928)
     bottom = fma(bottom, x, 1.0)
     return (u - 0.5) * (top / bottom)
-
-
-@inline
-def normal_score(u: float) -> float:
-    """Invert the standard normal distribution function for a uniform of 32 bits, relative error below 5e-11.
-
-    The error is less than what half a step of the uniform, 2**-33, changes. ``z / (u - 1/2)`` is a smooth
-    function of ``-log(4 u (1 - u))`` from the center to the tails; one rational function of degree 8 over 7,
-    the best one in relative error for u from 2**-33 to 1 - 2**-33, serves all of it without a root or a
-    branch (the argument is Giles'). Loops that are to be fast take its two halves in two passes.
-
-    Parameters
-    ----------
-    u : float
-        From 2**-33 to 1 - 2**-33.
-
-    Returns
-    -------
-    float
-        z with P(Z <= z) = u.
-
-    Examples
-    --------
-    >>> float(normal_score(0.5)), round(float(normal_score(0.975)), 9)
-    (0.0, 1.959963985)
-    """
-    return score_from(u, score_argument(u))
 
 
 @inline

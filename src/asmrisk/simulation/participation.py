@@ -1,8 +1,9 @@
 """Who takes part: clinicians, exits, episodes, and who is measured when (42 CFR §§ 512.705, 512.710).
 
 A cohort is a fixed number of slots. Each slot always holds one active clinician; one who leaves on 1 January
-is followed by a new one, with attributes, history and luck of its own: the slot's next *generation*. A
-clinician is measured in a performance year in which it is active if it had enough episodes two years before.
+is followed by a new one, with attributes, history and random numbers of its own: the slot's next
+*generation*. A clinician is measured in a performance year in which it is active if it had enough episodes
+two years before.
 """
 
 from __future__ import annotations

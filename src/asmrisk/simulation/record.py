@@ -131,15 +131,14 @@ def make_record(draws: int, clinicians: int = 0) -> Record:
     """
     years = (draws, len(PERFORMANCE_YEARS))
     cohorts = (*years, len(COHORTS))
+    environment: Any = make_environment()
     by_specialty = np.zeros((*years, len(SPECIALTIES) * _SIZES), record_dtype(BY_SPECIALTY))
     return Record(
         totals=_undefined(cohorts, BY_COHORT),
         by_specialty=by_specialty.view(np.recarray),
         adjustment_factor_quantile=np.full((*cohorts, len(QUANTILES)), np.nan),
         final_score_quantile=np.full((*cohorts, len(QUANTILES)), np.nan),
-        environment=Environment(
-            *(np.broadcast_to(each, (*cohorts, *each.shape)).copy() for each in make_environment())
-        ),
+        environment=Environment(*(np.tile(each, (*cohorts, *(1,) * each.ndim)) for each in environment)),
         clinicians=_undefined((*years, clinicians), BY_CLINICIAN),
         percents=np.array([round(100 * level) for level in QUANTILES], np.int64),
         cell=np.zeros(PIECE, np.uint64),
@@ -346,6 +345,10 @@ def record_clinicians(
             kept.adjustment_usd = factor * scored.observations.payment_year_part_b[year, r]
 
 
+def _columns(records: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: records[name] for name in records.dtype.names or ()}
+
+
 def _by_peers(array: np.ndarray, peers: str) -> np.ndarray:
     """Turn (…, cohort, PEER_GROUPS) into (…, cohort) or (…, specialty)."""
     if peers == "cohort":
@@ -369,12 +372,12 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
         As `asmrisk.simulation.variables.variables` declares them, without the group ``knowledge``.
     """
     kept = record.environment
-    values: dict[str, Any] = {name: record.totals[name] for name in record.totals.dtype.names}
-    for name in record.by_specialty.dtype.names:
-        column = record.by_specialty[name]
-        values[name] = column.reshape(*column.shape[:2], len(SPECIALTIES), _SIZES)
-    for name in record.clinicians.dtype.names:
-        values[f"clinician/{name}"] = record.clinicians[name]
+    by_specialty = record.by_specialty.reshape(*record.by_specialty.shape[:2], len(SPECIALTIES), _SIZES)
+    values: dict[str, Any] = {
+        **_columns(record.totals),
+        **_columns(by_specialty),
+        **{f"clinician/{name}": column for name, column in _columns(record.clinicians).items()},
+    }
     values["adjustment_factor_quantile"] = record.adjustment_factor_quantile
     values["final_score_quantile"] = record.final_score_quantile
 
@@ -384,11 +387,11 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     edges, sizes = [], []
     for code, measure in enumerate(MEASURES):
         if measure.name in used:
-            cohort, place = divmod(code, PLACES)
+            cohort, number = divmod(code, PLACES)
             # Edges of an inverse measure are of its negated rate.
             sign = -1.0 if measure.inverse else 1.0
-            edges.append(kept.edges[:, :, cohort, place, group] * sign)
-            sizes.append(kept.benchmark_size[:, :, cohort, place, group])
+            edges.append(kept.edges[:, :, cohort, number, group] * sign)
+            sizes.append(kept.benchmark_size[:, :, cohort, number, group])
     values["environment/benchmark_minimum"] = np.stack([each[..., 0] for each in edges], axis=2)
     values["environment/benchmark_edges"] = np.stack([each[..., 1:] for each in edges], axis=2)
     values["environment/benchmark_size"] = np.stack(sizes, axis=2)
