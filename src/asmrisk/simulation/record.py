@@ -316,7 +316,8 @@ def record_year(scored: CohortYear, index: int, record: Record, scratch: Scratch
     write_totals(scored, sums, totals)
     factors = record.adjustment_factor_quantile[index, year, cohort]
     scores = record.final_score_quantile[index, year, cohort]
-    count = totals.scored
+    # As wide as other counts, or the order statistics would be compiled once more.
+    count = np.int64(totals.scored)
     _record_quantiles(factor, scored, count, record.percents, factors, scratch)
     _record_quantiles(scored.scored.final_score, scored, count, record.percents, scores, scratch)
     totals.median_final_score = scores[_MEDIAN]

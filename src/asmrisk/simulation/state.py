@@ -62,7 +62,7 @@ class Present(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The positions that a batch's measured clinicians of a year take among the cohort's."""
+    """The positions of a batch's measured clinicians of a year among the cohort's: n from `start` on."""
 
     year: int
     start: int
@@ -78,7 +78,7 @@ class Batch(NamedTuple):
     * Clinicians of the first year come first: the roster's, then the others, each by their last measured
       year, then by slot. Those who enter later follow by year of entry, then by slot. ``entered[y]`` rows
       have entered by year y.
-    * So the rows that enter in a year are the last ones, and rows that are done with gather at the front. Of
+    * So the rows that enter in a year are the last ones, and rows that are done with collect at the front. Of
       those, only rows of the first year are skipped, and none behind one that is not done with (a roster's
       clinician may hold some up): a row too many costs a little time, and changes nothing, since what is
       simulated of it is read by nobody.
@@ -89,7 +89,8 @@ class Batch(NamedTuple):
     in the order of their slots.
     """
 
-    clinician: np.ndarray  # int64 (BATCH_CLINICIANS + 1,): number in the field, by row
+    #: Number in the field, by row; one more, since `_fill_batch` writes before it counts.
+    clinician: np.ndarray  # int64 (BATCH_CLINICIANS + 1,)
     entered: np.ndarray  # int64 (YEARS,)
     slot: np.ndarray  # int64 (BATCH_CLINICIANS,)
     base: np.ndarray  # int64 (BATCH_CLINICIANS,)
