@@ -191,8 +191,8 @@ def accumulate(terms: Terms, n: int, sums: Terms) -> None:
 
 
 @inner
-def write_totals(scored: CohortYear, sums: Terms, totals: np.record) -> None:
-    """Write the totals of one cohort and year."""
+def write_totals(scored: CohortYear, sums: Terms, totals: np.record) -> int:
+    """Write the totals of one cohort and year; give how many have a final score."""
     policy, n = scored.policy, scored.n
     final_score, episodes = scored.scored.final_score, scored.observations.episodes[scored.year]
     zero_scores = 0
@@ -225,6 +225,7 @@ def write_totals(scored: CohortYear, sums: Terms, totals: np.record) -> None:
     totals.retained_savings = 0.0 - net
     totals.episode_savings = scored.medicare_share * saved
     totals.medicare_savings = (0.0 - net) + scored.medicare_share * saved
+    return int(with_score)
 
 
 @inner
@@ -313,11 +314,9 @@ def record_year(scored: CohortYear, index: int, record: Record, scratch: Scratch
         _add_by_specialty(terms, record.cell, factor[start:], piece, by_specialty)
         accumulate(terms, piece, sums)
     _finish_by_specialty(cohort, by_specialty)
-    write_totals(scored, sums, totals)
+    count = write_totals(scored, sums, totals)
     factors = record.adjustment_factor_quantile[index, year, cohort]
     scores = record.final_score_quantile[index, year, cohort]
-    # As wide as other counts, or the order statistics would be compiled once more.
-    count = np.int64(totals.scored)
     _record_quantiles(factor, scored, count, record.percents, factors, scratch)
     _record_quantiles(scored.scored.final_score, scored, count, record.percents, scores, scratch)
     totals.median_final_score = scores[_MEDIAN]
