@@ -16,7 +16,7 @@ from asmrisk.rule.cohort import (
     make_scored,
     make_scratch,
 )
-from asmrisk.rule.payment import adjust
+from asmrisk.rule.payment import payment_factors
 from tests.rule.fields import policy
 
 
@@ -27,7 +27,7 @@ def pay(
     observed, scored, environment = make_observed(n), make_scored(n), make_environment()
     scored.final_score[:] = final
     observed.part_b_payments[:] = payments
-    adjust(record, observed, n, scored, environment, make_scratch(n))
+    payment_factors(record, observed, n, scored, environment, make_scratch(n))
     return (
         scored.adjustment_factor,
         float(environment.scaling_factor[0]),

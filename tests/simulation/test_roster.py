@@ -19,7 +19,7 @@ from asmrisk.results.rerun import replay, stored_run
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
-from asmrisk.simulation.roster import known_clinicians, slots_with_roster
+from asmrisk.simulation.roster import roster_prior, slots_with_roster
 from tests.population.rosters import dollars_at, expected_episodes, roster, rows
 
 HF, LBP = 0, 1
@@ -36,7 +36,7 @@ def test_peers_fill_what_the_roster_leaves_of_the_cohort(tmp_path, population):
     table = pd.concat(
         [table, rows({"clinician_id": "z", "cohort": "low_back_pain", "specialty": "neurosurgery"})]
     )
-    known = known_clinicians(roster(tmp_path, table), population)
+    known = roster_prior(roster(tmp_path, table), population)
     heart, back = slots_with_roster(values, known)
     assert (heart.roster, back.roster) == (4, 1)
     # The expected number measured, by simulation: known episodes decide the first year.
@@ -58,7 +58,7 @@ def test_peers_fill_what_the_roster_leaves_of_the_cohort(tmp_path, population):
 def test_a_larger_roster_replaces_the_cohort(tmp_path):
     values = scenario_from_dict({"population": {"clinicians": 50.0}}).values
     read = roster(tmp_path, rows(*({"episodes": 60} for _ in range(40))))
-    heart, back = slots_with_roster(values, known_clinicians(read, population_records(values)))
+    heart, back = slots_with_roster(values, roster_prior(read, population_records(values)))
     assert (heart.roster, heart.slots, heart.replaced) == (40, 40, True)
     assert "replace the synthetic cohort" in heart.note("heart_failure")
     assert back.roster == 0
@@ -173,7 +173,7 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
     document = {"uncertainty": {name: low, "policy.risk_level": high | {"low": 0.05, "high": 0.12}}}
     document["population"] = SMALL["population"] | {"roster": str(ours)}
     model = Model(scenario_from_dict(document))
-    means = [model.inputs_of(draw).known.state_mean[HF, 1, 0] for draw in (0, 1, 0)]
+    means = [model.inputs_of(draw).roster_prior.state_mean[HF, 1, 0] for draw in (0, 1, 0)]
     assert means[0] == means[2] != means[1]
     both, second = simulate_block(model, 0, 2), simulate_block(model, 1, 1)
     for path, values in both.items():
@@ -181,7 +181,7 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
     # What leaves the population as it is leaves what was learned: nothing is learned anew.
     document["uncertainty"].pop(name)
     model = Model(scenario_from_dict(document))
-    assert model.inputs_of(0).known is model.inputs_of(1).known
+    assert model.inputs_of(0).roster_prior is model.inputs_of(1).roster_prior
 
 
 def test_results_carry_the_roster(ours, tmp_path):

@@ -90,9 +90,9 @@ def prepare(simulation: Simulation, say: Callable[[str], object] | None = None) 
         if say is not None:
             say(note)
     if simulation.uses_kernels:
-        from asmrisk.simulation.compilation import compile_kernels
+        from asmrisk.simulation.compilation import warmup
 
-        compile_kernels(say)
+        warmup(say)
 
 
 def _fill(

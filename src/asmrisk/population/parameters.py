@@ -12,7 +12,7 @@ from asmrisk.population import tables
 from asmrisk.population.behavior import BEHAVIOR, NOT_PUBLIC, declarer
 from asmrisk.rule.definitions import COHORTS, MEASURES, PRACTICE_SIZES, SPECIALTIES, SPECIALTIES_OF
 
-__all__ = ["BACK_PAIN_SPECIALTIES", "POPULATION", "SILENCE_CLASSES", "VOLUNTARY_MEASURES"]
+__all__ = ["BACK_PAIN_SPECIALTIES", "NONREPORTING_CLASSES", "POPULATION", "VOLUNTARY_MEASURES"]
 
 BACK_PAIN_SPECIALTIES = SPECIALTIES_OF["low_back_pain"]
 
@@ -20,7 +20,7 @@ BACK_PAIN_SPECIALTIES = SPECIALTIES_OF["low_back_pain"]
 VOLUNTARY_MEASURES = tuple(measure.name for measure in MEASURES if not measure.claims)
 
 #: Practice sizes by which the share that reports nothing differs, and the classes of CMS's table they hold.
-SILENCE_CLASSES = {
+NONREPORTING_CLASSES = {
     "solo": ("solo",),
     "2-5": ("2-5",),
     "6-15": ("6-15",),
@@ -389,8 +389,8 @@ _REPORTING = (
     _reporting(
         "population.nothing_reported",
         "Share that reports nothing at all in a year, by practice size.",
-        table(SILENCE_CLASSES, number(0, 1)),
-        {name: round(tables.silent_share(*classes), 5) for name, classes in SILENCE_CLASSES.items()},
+        table(NONREPORTING_CLASSES, number(0, 1)),
+        {name: round(tables.silent_share(*classes), 5) for name, classes in NONREPORTING_CLASSES.items()},
         "0 to 1 each",
         unit="fraction",
         basis="data",

@@ -19,7 +19,7 @@ from asmrisk.parameters.parameter import Values
 from asmrisk.population import tables
 from asmrisk.population.behavior import BEHAVIOR_DTYPE, behavior_records
 from asmrisk.population.calibration import cost_spread, episode_volume, part_b_mean_over_level
-from asmrisk.population.parameters import SILENCE_CLASSES
+from asmrisk.population.parameters import NONREPORTING_CLASSES
 from asmrisk.population.quantiles import (
     SCORE_COUNT,
     cost_log_shape,
@@ -96,7 +96,7 @@ POPULATION_DTYPE = np.dtype(
         ("cost_spread", "f8"),
         ("cost_noise_variance", "f8"),
         # Nothing at all is reported below: solo, 2-5, 6-15, more.
-        ("nothing_reported_z", "f8", (len(SILENCE_CLASSES),)),
+        ("nothing_reported_z", "f8", (len(NONREPORTING_CLASSES),)),
         # One habit score per measure: missed below missed_z; incomplete below incomplete_z, where
         # completeness is low + slope * (Phi(z) - missed probability); else complete.
         ("missed_z", "f8", (PLACES,)),
@@ -338,7 +338,7 @@ def _cost(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume, 
 def _habits(record: Any, values: Mapping[str, Any], cohort: str) -> None:
     record.habit_persistence = values["population.habit_persistence"]
     record.nothing_reported_z = [
-        normal_quantile(values["population.nothing_reported"][each]) for each in SILENCE_CLASSES
+        normal_quantile(values["population.nothing_reported"][each]) for each in NONREPORTING_CLASSES
     ]
     low = values["population.completeness_low"]
     record.completeness_low = low

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "CALENDAR_YEARS",
     "COHORTS",
     "COLLECTION_TYPES",
     "MEASURES",
@@ -20,6 +21,7 @@ __all__ = [
     "SMALL_PRACTICE",
     "SPECIALTIES",
     "SPECIALTIES_OF",
+    "YEARS",
     "Measure",
     "measures_of",
 ]
@@ -27,6 +29,9 @@ __all__ = [
 #: The five performance years; each is paid two years later.
 PERFORMANCE_YEARS = (2027, 2028, 2029, 2030, 2031)
 PAYMENT_LAG = 2
+#: How many they are, and how many calendar years there are from the first to the last payment year.
+YEARS = len(PERFORMANCE_YEARS)
+CALENDAR_YEARS = YEARS + PAYMENT_LAG
 
 COHORTS = ("heart_failure", "low_back_pain")
 

@@ -11,11 +11,10 @@ import pandas as pd
 from asmrisk.clinician_tables.arrays import ScoredCohort, frame_of, score_arrays
 from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.rule.arrays import Observed
-from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS
+from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import simulate_draws
 from asmrisk.simulation.model import Model
-from asmrisk.simulation.participation import YEARS
 from asmrisk.simulation.record import make_record
 
 __all__ = ["ReplayedYear", "replay_draw", "replayed_years"]
@@ -50,7 +49,7 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
         By performance year, then by cohort.
     """
     inputs = model.inputs_of(draw)
-    record = make_record(1, int(inputs.known.clinicians.sum()))
+    record = make_record(1, int(inputs.roster_prior.clinicians.sum()))
     cohorts = []
     for cohort in range(len(COHORTS)):
         work = model.workspace(inputs)
