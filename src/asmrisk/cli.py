@@ -6,7 +6,6 @@ imported inside the commands, so that each waits only for what it needs.
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import warnings
@@ -127,10 +126,16 @@ _set_option = click.option(
 _by_option = click.option(
     "--by",
     metavar="LABELS",
+    callback=lambda _, __, given: None if given is None else [each.strip() for each in given.split(",")],
     help="Tell apart by any of year, cohort, specialty, practice_size, with commas between them.",
 )
 _metric_option = click.option(
-    "--metric", "metrics", metavar="NAME", multiple=True, help="Only this metric; may be repeated."
+    "--metric",
+    "metrics",
+    metavar="NAME",
+    multiple=True,
+    callback=lambda _, __, given: given or None,
+    help="Only this metric; may be repeated.",
 )
 _partial_option = click.option(
     "--partial", is_flag=True, help="Take the finished draws of a run that is not finished."
@@ -164,59 +169,39 @@ _COMPUTING = (
 
 
 def _computing_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say what computes, and pass them on as keywords of `asmrisk.run`, once called."""
-
-    @functools.wraps(command)
-    def with_options(
-        *,
-        workers: int | None,
-        processes: bool,
-        scheduler: str | None,
-        tls_ca_file: Path | None,
-        tls_cert: Path | None,
-        tls_key: Path | None,
-        **others: Any,
-    ) -> None:
-        def computing() -> dict[str, Any]:
-            return {
-                "workers": workers,
-                "processes": processes,
-                "scheduler": scheduler,
-                "security": _tls_security(tls_ca_file, tls_cert, tls_key),
-            }
-
-        command(computing=computing, **others)
-
+    """Add the options that say what computes."""
     for option in reversed(_COMPUTING):
-        option(with_options)
-    return with_options
+        command = option(command)
+    return command
 
 
-def _tls_security(ca_file: Path | None, cert: Path | None, key: Path | None) -> Any:
-    """Give what dask needs for encrypted connections; None leaves that to its own configuration."""
-    given = {"tls_ca_file": ca_file, "tls_cert": cert, "tls_key": key}
-    if not any(given.values()):
-        return None
+def _secured(options: dict[str, Any]) -> dict[str, Any]:
+    """Put in the place of certificates what dask needs; without any, its own configuration holds."""
+    files = {name: options.pop(name) for name in ("tls_ca_file", "tls_cert", "tls_key")}
+    if not any(files.values()):
+        return options | {"security": None}
     problems = [
         Problem(f"there is no file {path}.", argument=name)
-        for name, path in given.items()
+        for name, path in files.items()
         if path and not path.is_file()
     ]
     problems += [
-        Problem(f"{option} is missing: --tls-ca-file and --tls-cert go together.")
-        for option, path in (("--tls-ca-file", ca_file), ("--tls-cert", cert))
-        if path is None
+        Problem("give it too: authority and certificate go together.", argument=name)
+        for name in ("tls_ca_file", "tls_cert")
+        if files[name] is None
     ]
     if problems:
         raise InputError(problems)
     from distributed.security import Security
 
-    return Security(  # type: ignore[no-untyped-call]
+    authority, certificate = str(files["tls_ca_file"]), str(files["tls_cert"])
+    security = Security(  # type: ignore[no-untyped-call]
         require_encryption=True,
-        tls_ca_file=str(ca_file),
-        tls_client_cert=str(cert),
-        tls_client_key=str(key or cert),
+        tls_ca_file=authority,
+        tls_client_cert=certificate,
+        tls_client_key=str(files["tls_key"] or certificate),
     )
+    return options | {"security": security}
 
 
 def _example(command: str) -> str:
@@ -260,15 +245,7 @@ def commands() -> None:
 @_set_option
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def run(
-    scenarios: tuple[Path, ...],
-    draws: int | None,
-    seed: int | None,
-    out: Place | None,
-    computing: Callable[[], dict[str, Any]],
-    block_size: int | None,
-    targets: tuple[str, ...],
-    overrides: tuple[str, ...],
-    quiet: bool,
+    scenarios: tuple[Path, ...], targets: tuple[str, ...], overrides: tuple[str, ...], **options: Any
 ) -> None:
     """Simulate SCENARIO and store the results.
 
@@ -284,14 +261,7 @@ def run(
     from asmrisk.analysis.summary import summarize
     from asmrisk.engine.run import run
 
-    options: dict[str, Any] = {
-        "draws": draws,
-        "seed": seed,
-        "out": out,
-        **computing(),
-        "block_size": block_size,
-        "quiet": quiet,
-    }
+    options = _secured(options)
     if targets:
         if len(checked) > 1:
             text = "takes one scenario at a time; give several runs of one each."
@@ -311,14 +281,14 @@ def run(
 @click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
-def replay(results: Place, draw: int, out: Path, roster: Path | None) -> None:
+def replay(results: Place, **options: Any) -> None:
     """Write the clinician table of one draw.
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
     """
     from asmrisk.simulation.replay import replay
 
-    click.echo(f"Clinicians: {replay(results, draw=draw, out=out, roster=roster)}")
+    click.echo(f"Clinicians: {replay(results, **options)}")
 
 
 @commands.command(
@@ -390,23 +360,15 @@ def status(results: Place, verify: bool) -> None:
 @_partial_option
 @_format_option
 def summarize(
-    results: Place,
-    by: str | None,
-    metrics: tuple[str, ...],
-    tail: str | None,
-    converging: bool,
-    exceeding: bool,
-    partial: bool,
-    layout: str,
+    results: Place, tail: str | None, converging: bool, exceeding: bool, layout: str, **options: Any
 ) -> None:
     """Print the main figures of RESULTS.
 
     Every estimate comes with its standard error. With neither --by nor --metric it prints what a run prints
     at its end; an unknown NAME is answered with the list of metrics.
     """
-    chosen: dict[str, Any] = {"by": _listed(by), "metrics": metrics or None, "partial": partial}
     if tail is not None:
-        chosen["tail"] = _probabilities(tail)
+        options["tail"] = _probabilities(tail)
     if converging and exceeding:
         raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
     from asmrisk.analysis.convergence_table import convergence
@@ -414,7 +376,7 @@ def summarize(
     from asmrisk.analysis.summary import summarize
 
     table: Any = convergence if converging else exceedance_curves if exceeding else summarize
-    _write(table(results, **chosen), layout)
+    _write(table(results, **options), layout)
 
 
 @commands.command(epilog=_example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
@@ -432,14 +394,7 @@ def summarize(
 @_partial_option
 @_format_option
 def compare(
-    baseline: Place,
-    reforms: tuple[Place, ...],
-    by: str | None,
-    metrics: tuple[str, ...],
-    replay_draws: int | None,
-    roster: Path | None,
-    partial: bool,
-    layout: str,
+    baseline: Place, reforms: tuple[Place, ...], replay_draws: int | None, layout: str, **options: Any
 ) -> None:
     """Compare the results of each REFORM with those of BASELINE, draw by draw.
 
@@ -450,20 +405,7 @@ def compare(
 
     if layout == "csv" and replay_draws is None:
         replay_draws = 0  # Who gains and who loses is not in the CSV table.
-    comparison = compare(
-        baseline,
-        *reforms,
-        by=_listed(by),
-        metrics=metrics or None,
-        replay_draws=replay_draws,
-        roster=roster,
-        partial=partial,
-    )
-    _write(comparison, layout)
-
-
-def _listed(labels: str | None) -> list[str] | None:
-    return None if labels is None else [label.strip() for label in labels.split(",")]
+    _write(compare(baseline, *reforms, replay_draws=replay_draws, **options), layout)
 
 
 def _probabilities(text: str) -> list[float]:
@@ -502,11 +444,9 @@ def sensitivity(
     seed: int | None,
     samples: int | None,
     trajectories: int | None,
-    out: Place | None,
-    computing: Callable[[], dict[str, Any]],
     layout: str,
     listed: bool,
-    quiet: bool,
+    **options: Any,
 ) -> None:
     """Say which parameters matter.
 
@@ -521,7 +461,7 @@ def sensitivity(
     if listed:
         click.echo(checked.table().to_csv(lineterminator="\n"), nl=False)
         return
-    _write(sensitivity(checked, out=out, **computing(), quiet=quiet), layout)
+    _write(sensitivity(checked, **_secured(options)), layout)
 
 
 @commands.command(epilog=_example("asmrisk validate scenarios/*.toml"))

@@ -463,7 +463,7 @@ def test_encrypted_connections_with_certificates_only(certificates, tmp_path, mo
             "--scheduler: a cluster has its own workers: leave out workers and processes",
         ),
         (["--tls-cert", "x.pem"], "--tls-cert: there is no file x.pem"),
-        (["--tls-cert", __file__], "--tls-ca-file is missing"),
+        (["--tls-cert", __file__], "--tls-ca-file: give it too: authority and certificate go together"),
         (
             ["--tls-ca-file", __file__, "--tls-cert", __file__],
             "--scheduler: certificates are for a scheduler elsewhere; name it",
