@@ -25,19 +25,19 @@ _EDGES = 10
 _WORDS = {"cohort_median": np.nan, "none": np.inf}
 
 
-def _field(name: str, value: Any) -> tuple[Any, ...]:
-    """Give the field of a parameter, from the final rule's value."""
+_FINAL_RULE = POLICY.defaults()
+
+
+def _field(name: str) -> tuple[Any, ...]:
+    """Give the field of a parameter, from its value in the final rule."""
+    value = _FINAL_RULE.at(f"policy.{name}", PERFORMANCE_YEARS[0])
     if name in CHOICES or isinstance(value, int):
         return name, np.int64
     return (name, np.float64, (len(value),)) if isinstance(value, list) else (name, np.float64)
 
 
 #: Every parameter that is a number, a word or a list of numbers: all but the sets of measures.
-_FIELDS = [
-    _field(name.removeprefix("policy."), POLICY.defaults().at(name, PERFORMANCE_YEARS[0]))
-    for name in POLICY
-    if name != "policy.measures"
-]
+_FIELDS = [_field(name.removeprefix("policy.")) for name in POLICY if name != "policy.measures"]
 
 #: One performance year's policy for the kernels: words as codes, no cap as infinity, the median midpoint and
 #: missing fixed edges as NaN. Measures are indexed by cohort and place in `measures_of`.
