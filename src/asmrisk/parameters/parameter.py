@@ -234,36 +234,12 @@ class Values(Mapping[str, Any]):
         return len(self._values)
 
     def at(self, name: str, year: int) -> Any:
-        """Give the value of a parameter in a calendar year.
-
-        Parameters
-        ----------
-        name : str
-            A declared name.
-        year : int
-            Calendar year; years outside the calendar hold the nearest one's value.
-
-        Returns
-        -------
-        Any
-            The value in that year; the value itself if the parameter does not vary by year.
-        """
+        """Give a parameter's value in a calendar year; before and after its years the nearest one's holds."""
         value = self._values[name]
         years = self.parameters[name].years
         return value[min(max(year, years[0]), years[-1])] if years else value
 
     def replace(self, **changes: Any) -> Values:
-        """Give these values with some exchanged (names with dots as dict: ``replace(**{"a.b": 1})``).
-
-        Parameters
-        ----------
-        **changes : Any
-            New values as a scenario would write them.
-
-        Returns
-        -------
-        Values
-            Checked and resolved.
-        """
+        """Exchange some values, as a scenario would write them, by name: ``replace(**{"a.b": 1})``."""
         resolved = {name: self.parameters[name].resolve(value) for name, value in changes.items()}
         return Values(self._values | resolved, self.parameters)

@@ -232,23 +232,7 @@ def scenario_from_dict(
 
 
 def scenario_from_sources(sources: Iterable[Source]) -> Scenario:
-    """Check a scenario given as documents that lie over each other.
-
-    Parameters
-    ----------
-    sources : iterable of Source
-        The most basic first; what they extend is not looked up.
-
-    Returns
-    -------
-    Scenario
-        Checked, with every parameter resolved.
-
-    Raises
-    ------
-    InputError
-        If any key or value cannot be used; all problems at once.
-    """
+    """Check a scenario given as documents, the most basic first, as `load_scenario` does."""
     return _build(list(sources), [], title="scenario", source=None)
 
 

@@ -152,19 +152,10 @@ def find_distributions(section: Mapping[str, Any]) -> Iterator[tuple[Keys, str, 
 
 
 def bounds(parameter: Parameter, keys: Keys = ()) -> tuple[float, float] | None:
-    """Give the range of a number, from its declared type.
+    """Give the lowest and highest allowed value of a number, from its declared type.
 
-    Parameters
-    ----------
-    parameter : Parameter
-        The declaration.
-    keys : tuple of str
-        What leads to the number inside the parameter: a year where it varies, keys where it is a table.
-
-    Returns
-    -------
-    tuple of float or None
-        Lowest and highest allowed value; ``None`` if there is no number of that name.
+    `keys` lead to the number inside the parameter: a year where it varies, keys where it is a table.
+    ``None`` if there is no number of that name.
     """
     number = _number_schema(parameter, keys)
     return None if number is None else (float(number["minimum"]), float(number["maximum"]))
@@ -197,18 +188,7 @@ def _referred(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapp
 
 
 def allowed(parameter: Parameter) -> str:
-    """Give the range of a parameter, its unit and its source, for messages.
-
-    Parameters
-    ----------
-    parameter : Parameter
-        The declaration.
-
-    Returns
-    -------
-    str
-        For example ``0 to 0.5 (fraction; 42 CFR § 512.750)``.
-    """
+    """Give a parameter's range, unit and source: ``0 to 0.5 (fraction; 42 CFR § 512.750)``."""
     source = "; ".join(part for part in (parameter.unit, parameter.citation) if part)
     return f"{parameter.allowed} ({source})"
 
