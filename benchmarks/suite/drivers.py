@@ -11,11 +11,12 @@ from asmrisk.numerics.jit import kernel
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.payment import adjust
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
-from asmrisk.simulation.draw import Inputs, Workspace, observed_in
+from asmrisk.simulation.draw import Inputs, Workspace
 from asmrisk.simulation.keys import fill_uniforms
 from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import STRIP, YEARS, enroll
 from asmrisk.simulation.record import Record, record_year
+from asmrisk.simulation.state import observed_in
 from asmrisk.simulation.variates import Sums, binomial_strip, poisson_strip
 
 __all__ = [

@@ -286,7 +286,7 @@ def replay(results: Place, **options: Any) -> None:
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
     """
-    from asmrisk.simulation.replay import replay
+    from asmrisk.results.rerun import replay
 
     click.echo(f"Clinicians: {replay(results, **options)}")
 

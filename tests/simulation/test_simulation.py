@@ -474,7 +474,7 @@ def test_mean_part_b_by_specialty(baseline):
     sums = []
     for draw in range(100, 125):
         rows = lived(baseline, draw)
-        sums.append(rows.groupby("specialty").part_b.mean())
+        sums.append(rows.groupby("specialty").part_b_payments.mean())
     for code in range(7):
         assert_mean([each[code] for each in sums], part_b_mean(code))
 
@@ -483,7 +483,7 @@ def test_shape_of_part_b(unselected):
     """Shares below the published quantiles, where no selection by episodes stands between."""
     field = one_year_each(unselected)
     for code in range(7):
-        dollars = field.part_b[field.specialty == code].to_numpy()
+        dollars = field.part_b_payments[field.specialty == code].to_numpy()
         probabilities, _ = part_b_quantiles(code)
         shape = part_b_shape(code)
         quantiles = part_b_mean(code) * np.exp(np.interp(ndtri(probabilities), SCORES, shape))
@@ -492,7 +492,7 @@ def test_shape_of_part_b(unselected):
         assert_normal(part_b_score(field[field.specialty == code], code))
 
 
-def part_b_score(rows, code, column="part_b"):
+def part_b_score(rows, code, column="part_b_payments"):
     shape = part_b_shape(code)
     return np.interp(np.log(rows[column] / part_b_mean(code)), shape, SCORES)
 
@@ -877,7 +877,7 @@ def test_trends_compound_from_the_first_year(load, unmoved):
     )
     year = unmoved.year.to_numpy()
     growth = np.where(unmoved.cohort == HEART, 1.02, 0.985)
-    np.testing.assert_allclose(moved.part_b, unmoved.part_b * growth**year, rtol=1e-14)
+    np.testing.assert_allclose(moved.part_b_payments, unmoved.part_b_payments * growth**year, rtol=1e-14)
     later = unmoved.payment_year_part_b * growth ** (year + 2)
     np.testing.assert_allclose(moved.payment_year_part_b, later, rtol=1e-14)
     np.testing.assert_allclose(moved.true_cost, unmoved.true_cost * 1.03**year, rtol=1e-14)

@@ -3,8 +3,9 @@
 Data flow one way::
 
     published tables -> quantiles -> calibration -> records -> preparation -> simulation
-            |                                          ^
-            +------> values of parameters -------------+
+            |                                          ^  |                       ^
+            +------> values of parameters -------------+  v                       |
+                                     roster -> roster_posterior ------------------+
 
 * `asmrisk.scenario` declares the parameters and reads the shipped tables, from which defaults come.
 * `quantiles` makes a quantile function of published percentiles: one uniform number becomes one variate, so
@@ -13,6 +14,8 @@ Data flow one way::
 * `records` packs everything into one record per cohort (`population_records`), `behavior` into one per
   calendar year (`behavior_records`).
 * `preparation` does this for a scenario, reads its roster, and tells all that is wrong.
+* `roster` reads the user's own clinicians; `roster_posterior` learns from their past, given the records, what
+  takes the place of the distributions of synthetic clinicians; `latents` says in which rows of arrays.
 
 A cohort is a fixed number of slots, each always held by one active clinician: who leaves on 1 January is
 followed by somebody new with attributes, history and luck of its own. A slot's clinician is *measured* in a

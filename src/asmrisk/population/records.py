@@ -29,6 +29,7 @@ from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
     NOT_REPORTED,
+    PLACES,
     PRACTICE_SIZES,
     SPECIALTIES,
     SPECIALTIES_OF,
@@ -74,18 +75,18 @@ POPULATION_DTYPE = np.dtype(
         ("dual_hcc_correlation", "f8"),
         # By practice size; a measure's fixed collection type, or -1 for the clinician's choice.
         ("ecqm_share", "f8", (_SIZES,)),
-        ("measure_collection_type", "i8", (5,)),
+        ("measure_collection_type", "i8", (PLACES,)),
         # Cases: Poisson with mean factor * expected episodes of the year * exp(sd * z - sd^2 / 2).
-        ("cases_factor", "f8", (5,)),
+        ("cases_factor", "f8", (PLACES,)),
         ("cases_log_sd", "f8"),
         ("quality_loading", "f8"),
         ("latent_persistence", "f8"),
         ("cost_quality_correlation", "f8"),
         # 0 none, 1 binomial rate, 2 risk-standardized rate.
-        ("measure_kind", "i8", (5,)),
+        ("measure_kind", "i8", (PLACES,)),
         ("rate_probability", "f8", (tables.KNOTS,)),
-        ("rate_quantile", "f8", (5, _TYPES, tables.KNOTS)),
-        ("rate_inverse", "i8", (5,)),
+        ("rate_quantile", "f8", (PLACES, _TYPES, tables.KNOTS)),
+        ("rate_inverse", "i8", (PLACES,)),
         ("shrinkage_reliability", "f8"),
         ("shrinkage_mean_cases", "f8"),
         # Cost of n episodes: scale * exp(spread * shape(z) + sqrt(variance / n) * eps); high z is expensive.
@@ -97,12 +98,12 @@ POPULATION_DTYPE = np.dtype(
         ("nothing_reported_z", "f8", (len(SILENCE_CLASSES),)),
         # One habit score per measure: missed below missed_z; incomplete below incomplete_z, where
         # completeness is low + slope * (Phi(z) - missed probability); else complete.
-        ("missed_z", "f8", (5,)),
-        ("incomplete_z", "f8", (5,)),
-        ("missed_probability", "f8", (5,)),
-        ("incomplete_probability", "f8", (5,)),
+        ("missed_z", "f8", (PLACES,)),
+        ("incomplete_z", "f8", (PLACES,)),
+        ("missed_probability", "f8", (PLACES,)),
+        ("incomplete_probability", "f8", (PLACES,)),
         ("completeness_low", "f8"),
-        ("completeness_slope", "f8", (5,)),
+        ("completeness_slope", "f8", (PLACES,)),
         # Improvement activities: 0 below none_z, 1 below one_z, else 2.
         ("improvement_none_z", "f8", (_SIZES,)),
         ("improvement_one_z", "f8", (_SIZES,)),

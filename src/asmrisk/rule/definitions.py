@@ -16,6 +16,7 @@ __all__ = [
     "PAYMENT_LAG",
     "PEER_GROUPS",
     "PERFORMANCE_YEARS",
+    "PLACES",
     "PRACTICE_SIZES",
     "SMALL_PRACTICE",
     "SPECIALTIES",
@@ -93,7 +94,7 @@ class Measure:
 
 _CHOICE = ("ecqm", "mips_cqm")
 
-#: Five places for each cohort, in the order of the cohorts; a place's number is its code in kernels.
+#: In the order of the cohorts; a measure's place among its cohort's is its code in kernels.
 MEASURES = (
     Measure(
         "q492",
@@ -118,3 +119,7 @@ MEASURES = (
 def measures_of(cohort: str) -> tuple[Measure, ...]:
     """Give the measures of a cohort in the order of their codes, those outside the final rule's set too."""
     return tuple(measure for measure in MEASURES if measure.cohort == cohort)
+
+
+#: Room for the measures of one cohort in arrays; a place without a measure is in no set.
+PLACES = max(len(measures_of(cohort)) for cohort in COHORTS)

@@ -11,14 +11,13 @@ import numpy.typing as npt
 from asmrisk.errors import Problem
 from asmrisk.parameters.parameter import Values
 from asmrisk.rule.declarations import CHOICES, POLICY
-from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PERFORMANCE_YEARS, measures_of
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PERFORMANCE_YEARS, PLACES, measures_of
 
 __all__ = ["CHOICES", "POLICY", "POLICY_DTYPE", "WEIGHTS", "inconsistencies", "policy_records"]
 
 #: The two parameters that make 1 together.
 WEIGHTS = ("policy.quality_weight", "policy.cost_weight")
 
-_MEASURES = len(measures_of(COHORTS[0]))
 _EDGES = 10
 
 #: Words that stand in for a number.
@@ -44,11 +43,11 @@ _FIELDS = [_field(name.removeprefix("policy.")) for name in POLICY if name != "p
 POLICY_DTYPE = np.dtype(
     [
         *_FIELDS,
-        ("measure_in_set", np.int64, (len(COHORTS), _MEASURES)),
-        ("measure_inverse", np.int64, (len(COHORTS), _MEASURES)),
-        ("measure_claims", np.int64, (len(COHORTS), _MEASURES)),
-        ("measure_worst", np.float64, (len(COHORTS), _MEASURES)),
-        ("fixed_edges", np.float64, (len(COHORTS), _MEASURES, len(COLLECTION_TYPES), _EDGES)),
+        ("measure_in_set", np.int64, (len(COHORTS), PLACES)),
+        ("measure_inverse", np.int64, (len(COHORTS), PLACES)),
+        ("measure_claims", np.int64, (len(COHORTS), PLACES)),
+        ("measure_worst", np.float64, (len(COHORTS), PLACES)),
+        ("fixed_edges", np.float64, (len(COHORTS), PLACES, len(COLLECTION_TYPES), _EDGES)),
     ]
 )
 

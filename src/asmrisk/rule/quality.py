@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asmrisk.numerics.jit import inline, kernel
-from asmrisk.rule.arrays import PLACES
-from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS
+from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS, PLACES
 from asmrisk.rule.groups import list_members
 from asmrisk.rule.order import quantiles
 from asmrisk.rule.policy import CHOICES

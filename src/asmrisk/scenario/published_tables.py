@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, measures_of
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PLACES, measures_of
 
 __all__ = [
     "KNOTS",
@@ -147,11 +147,11 @@ def fixed_edges() -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray of float64, shape (2, 5, 3, 10)
+    ndarray of float64, shape (cohorts, PLACES, 3, 10)
         By cohort, measure and collection type: minimum, then the nine edges, ascending and oriented so that
         higher is better (an inverse measure is negated and reversed). NaN where CMS publishes no benchmark.
     """
-    edges = np.full((len(COHORTS), 5, len(COLLECTION_TYPES), 10), np.nan)
+    edges = np.full((len(COHORTS), PLACES, len(COLLECTION_TYPES), 10), np.nan)
     for cohort, name in enumerate(COHORTS):
         for place, measure in enumerate(measures_of(name)):
             for code, collection_type in enumerate(COLLECTION_TYPES):

@@ -13,6 +13,15 @@ import math
 import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
+from asmrisk.population.latents import (
+    COST,
+    GENERAL,
+    IMPROVEMENT,
+    INTEROPERABILITY,
+    NONREPORTING,
+    SPECIFIC,
+    SUBMISSION,
+)
 from asmrisk.rule.definitions import PAYMENT_LAG
 from asmrisk.simulation.attributes import draw_attributes
 from asmrisk.simulation.batches import advance, exponentials, normal_probabilities, normal_scores, pick
@@ -25,19 +34,7 @@ from asmrisk.simulation.keys import (
 )
 from asmrisk.simulation.measures import observe_measure
 from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, YEARS, Field, strip_width
-from asmrisk.simulation.roster_prior import (
-    COST,
-    GENERAL,
-    IMPROVEMENT,
-    INTEROPERABILITY,
-    SILENCE,
-    SPECIFIC,
-    SUBMISSION,
-    Known,
-    part_b_score,
-    start_habit,
-    start_state,
-)
+from asmrisk.simulation.roster_prior import Known, part_b_score, start_habit, start_state
 from asmrisk.simulation.state import PLACES, Observations, Strip
 
 __all__ = ["observe"]
@@ -117,7 +114,7 @@ def _pay(strip: Strip, field: Field, out: Observations, year: int, part: int) ->
     first = field.first[year, part]
     m = field.first[year, part + 1] - first
     who, member = strip.who[year], field.member[year, first:]
-    now, later = out.part_b[year, first:], out.payment_year_part_b[year, first:]
+    now, later = out.part_b_payments[year, first:], out.payment_year_part_b[year, first:]
     pick(strip.part_b[year], who, now, m)
     pick(strip.part_b[year + PAYMENT_LAG], who, later, m)
     for k in range(m):
@@ -274,7 +271,7 @@ def _perform(
         fill_uniforms(past, BLOCK_PERFORMANCE, slot, base, PERMANENT, draw, key, 0, told)
         start_state(known, cohort, GENERAL, slot, strip.fresh, general, told)
         start_state(known, cohort, COST, slot, strip.fresh, cost, told)
-        start_habit(known, cohort, SILENCE, persistence, slot, past[3], silence, a, b, told)
+        start_habit(known, cohort, NONREPORTING, persistence, slot, past[3], silence, a, b, told)
     who = strip.who[year]
     for k in range(m):
         i = who[k]

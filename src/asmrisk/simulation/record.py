@@ -158,7 +158,7 @@ def _spread_out(
     """Write what n clinicians from position `start` on add; one without a final score adds no dollars."""
     episodes, cost = out.episodes[year, start:], out.cost_per_episode[year, start:]
     true_cost, lowered = out.true_cost[year, start:], response[start:]
-    part_b, later = out.part_b[year, start:], out.payment_year_part_b[year, start:]
+    part_b, later = out.part_b_payments[year, start:], out.payment_year_part_b[year, start:]
     size, specialty = out.practice_size[year, start:], out.specialty[year, start:]
     score, factor = scored.final_score[start:], scored.adjustment_factor[start:]
     outside = policy.zero_scorers == 1

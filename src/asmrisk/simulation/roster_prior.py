@@ -14,14 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inner
-from asmrisk.rule.arrays import PLACES
-from asmrisk.rule.definitions import COHORTS
+from asmrisk.population.latents import HABITS, LATENT_STATES
+from asmrisk.rule.definitions import COHORTS, PLACES
 from asmrisk.simulation.batches import normal_scores
 from asmrisk.simulation.keys import GREATEST_UNIFORM, LEAST_UNIFORM
 
 __all__ = [
-    "HABITS",
-    "STATES",
     "Known",
     "level_score",
     "nobody_known",
@@ -30,13 +28,6 @@ __all__ = [
     "start_state",
 ]
 
-#: Rows of `Known.state_mean`: general quality, cost, then specific quality by measure.
-GENERAL, COST, SPECIFIC = 0, 1, 2
-STATES = SPECIFIC + PLACES
-#: Rows of `Known.habit_low`: reporting nothing, improvement activities, promoting interoperability, then the
-#: submission of each measure.
-SILENCE, IMPROVEMENT, INTEROPERABILITY, SUBMISSION = 0, 1, 2, 3
-HABITS = SUBMISSION + PLACES
 #: Highest normal score of expected episodes.
 HIGHEST_LEVEL = 7.0
 
@@ -60,10 +51,11 @@ class Known(NamedTuple):
     years_since: np.ndarray  # int64 (cohorts, most): from the known payments to the first performance year
     case_log_mean: np.ndarray  # float64 (cohorts, PLACES, most): log of eligible cases a year; NaN not known
     case_log_sd: np.ndarray  # float64 (cohorts, PLACES, most)
-    state_mean: np.ndarray  # float64 (cohorts, STATES, most): latents in the first performance year
+    #: Rows as `asmrisk.population.latents` says.
+    state_mean: np.ndarray  # float64 (cohorts, LATENT_STATES, most): latents in the first performance year
     state_root: (
         np.ndarray
-    )  # float64 (cohorts, STATES, STATES, most): lower Cholesky factor of their covariance
+    )  # float64 (cohorts, LATENT_STATES, LATENT_STATES, most): lower Cholesky factor of their covariance
     habit_low: np.ndarray  # float64 (cohorts, HABITS, most): probabilities between which the habit lay
     habit_high: np.ndarray  # float64 (cohorts, HABITS, most)
     habit_years_since: np.ndarray  # int64 (cohorts, HABITS, most): from then to the first performance year
@@ -85,8 +77,8 @@ def nobody_known(most: int = 0) -> Known:
     from asmrisk.simulation.participation import CALENDAR
 
     cohorts = len(COHORTS)
-    root = np.zeros((cohorts, STATES, STATES, most))
-    root[:, np.arange(STATES), np.arange(STATES)] = 1.0
+    root = np.zeros((cohorts, LATENT_STATES, LATENT_STATES, most))
+    root[:, np.arange(LATENT_STATES), np.arange(LATENT_STATES)] = 1.0
     return Known(
         clinicians=np.zeros(cohorts, np.int64),
         specialty=np.zeros((cohorts, most), np.int64),
@@ -102,7 +94,7 @@ def nobody_known(most: int = 0) -> Known:
         years_since=np.zeros((cohorts, most), np.int64),
         case_log_mean=np.full((cohorts, PLACES, most), np.nan),
         case_log_sd=np.ones((cohorts, PLACES, most)),
-        state_mean=np.zeros((cohorts, STATES, most)),
+        state_mean=np.zeros((cohorts, LATENT_STATES, most)),
         state_root=root,
         habit_low=np.zeros((cohorts, HABITS, most)),
         habit_high=np.ones((cohorts, HABITS, most)),
@@ -244,7 +236,7 @@ def start_state(
         Which latent.
     slot : ndarray of int64, shape (at least told,)
         Whose.
-    fresh : ndarray of float64, shape (STATES, at least told)
+    fresh : ndarray of float64, shape (LATENT_STATES, at least told)
         Normal scores of the latents before this one; this one's are added.
     state : ndarray of float64, shape (at least told,)
         Normal scores; replaced by the latent.
