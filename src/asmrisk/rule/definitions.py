@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "CALENDAR",
     "CALENDAR_YEARS",
     "COHORTS",
     "COLLECTION_TYPES",
@@ -29,9 +30,10 @@ __all__ = [
 #: The five performance years; each is paid two years later.
 PERFORMANCE_YEARS = (2027, 2028, 2029, 2030, 2031)
 PAYMENT_LAG = 2
-#: How many they are, and how many calendar years there are from the first to the last payment year.
-YEARS = len(PERFORMANCE_YEARS)
-CALENDAR_YEARS = YEARS + PAYMENT_LAG
+#: From the first performance year to the last payment year: those in which a parameter can change.
+CALENDAR_YEARS = tuple(range(PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1] + PAYMENT_LAG + 1))
+#: How many performance years, and how many calendar years from the first to the last payment.
+YEARS, CALENDAR = len(PERFORMANCE_YEARS), len(CALENDAR_YEARS)
 
 COHORTS = ("heart_failure", "low_back_pain")
 
@@ -119,18 +121,7 @@ MEASURES = (
 
 
 def measures_of(cohort: str) -> tuple[Measure, ...]:
-    """Give the measures of one cohort in the order of their codes.
-
-    Parameters
-    ----------
-    cohort : str
-        One of `COHORTS`.
-
-    Returns
-    -------
-    tuple of Measure
-        Those outside the final rule's set too.
-    """
+    """Give the measures of a cohort in the order of their codes, those outside the final rule's set too."""
     return tuple(measure for measure in MEASURES if measure.cohort == cohort)
 
 

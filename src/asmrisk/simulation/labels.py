@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.population.roster import read_roster
+from asmrisk.population.roster import Roster
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
@@ -21,13 +21,15 @@ from asmrisk.simulation.variables import QUANTILES, scored_measures
 __all__ = ["coordinates", "descriptions"]
 
 
-def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
+def coordinates(scenario: Scenario, roster: Roster | None = None) -> dict[str, NDArray[Any]]:
     """Give the labels of every dimension but ``draw``.
 
     Parameters
     ----------
     scenario : Scenario
-        Decides the measures, the uncertain parameters and the roster.
+        Decides the measures and the uncertain parameters.
+    roster : Roster, optional
+        The scenario's own clinicians.
 
     Returns
     -------
@@ -42,21 +44,19 @@ def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
         "collection_type": COLLECTION_TYPES,
         "parameter": tuple(sorted(scenario.uncertainty)),
     }
-    roster = {} if scenario.roster is None else {"clinician": read_roster(scenario.roster).ids}
     return {
         **{dim: np.array(labels, dtype=object) for dim, labels in names.items()},
-        **roster,
+        **({} if roster is None else {"clinician": roster.ids}),
         "performance_year": np.array(PERFORMANCE_YEARS, dtype=np.int64),
         "quantile": np.array(QUANTILES, dtype=np.float64),
         "edge": np.arange(1, 10, dtype=np.int64),
     }
 
 
-def descriptions(scenario: Scenario) -> dict[str, tuple[str, str, NDArray[Any]]]:
+def descriptions(roster: Roster | None) -> dict[str, tuple[str, str, NDArray[Any]]]:
     """Give labels that describe other labels, by path: whose (the dimension), the meaning, and the labels."""
-    if scenario.roster is None:
+    if roster is None:
         return {}
-    roster = read_roster(scenario.roster)
     return {
         "clinician/cohort": ("clinician", "Cohort", roster.cohort_names),
         "clinician/specialty": ("clinician", "Specialty", roster.specialty_names),

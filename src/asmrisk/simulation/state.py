@@ -12,7 +12,7 @@ from asmrisk.numerics.jit import inline
 from asmrisk.population.latents import LATENT_STATES
 from asmrisk.population.quantiles import SCORE_COUNT
 from asmrisk.rule.arrays import Observed, make_observed
-from asmrisk.rule.definitions import CALENDAR_YEARS, PLACES, SPECIALTIES, YEARS
+from asmrisk.rule.definitions import CALENDAR, PLACES, SPECIALTIES, YEARS
 from asmrisk.simulation.counts import BinomialScratch, make_binomial_scratch
 from asmrisk.simulation.keys import UNIFORMS_PER_BLOCK
 from asmrisk.simulation.participation import BATCH_SLOTS
@@ -121,7 +121,7 @@ class Batch(NamedTuple):
     improvement: np.ndarray  # float64 (BATCH_CLINICIANS,)
     interoperability: np.ndarray  # float64 (BATCH_CLINICIANS,)
     # What they lead to.
-    part_b: np.ndarray  # float64 (CALENDAR_YEARS, BATCH_CLINICIANS), USD
+    part_b: np.ndarray  # float64 (CALENDAR, BATCH_CLINICIANS), USD
     # Of the measured clinicians of a year.
     rows: np.ndarray  # uint64 (YEARS, BATCH_SLOTS): their rows
     quality: np.ndarray  # float64 (BATCH_SLOTS,): general factor of quality
@@ -158,7 +158,7 @@ def make_batch() -> Batch:
         "case_level": (PLACES, BATCH_CLINICIANS),
         "specific": (PLACES, BATCH_CLINICIANS),
         "submission": (PLACES, BATCH_CLINICIANS),
-        "part_b": (CALENDAR_YEARS, BATCH_CLINICIANS),
+        "part_b": (CALENDAR, BATCH_CLINICIANS),
         "rows": (YEARS, BATCH_SLOTS),
         "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),
         "class_values": (4, BATCH_CLINICIANS),
