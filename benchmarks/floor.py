@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inner, kernel
-from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG
+from asmrisk.rule.definitions import CALENDAR, COHORTS, PAYMENT_LAG, PLACES, YEARS
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
+from asmrisk.simulation.counts import binomial_quantiles, poisson_quantiles
 from asmrisk.simulation.draw import Workspace, simulate_draws
 from asmrisk.simulation.keys import (
     BLOCK_CASES,
@@ -27,13 +28,12 @@ from asmrisk.simulation.keys import (
     BLOCK_PERFORMANCE,
     BLOCK_WHO,
     PERMANENT,
+    UNIFORMS_PER_BLOCK,
     fill_uniforms,
 )
 from asmrisk.simulation.model import Model
-from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, STRIP, YEARS
+from asmrisk.simulation.participation import BATCH_SLOTS, FIRST_YEAR
 from asmrisk.simulation.record import make_record
-from asmrisk.simulation.state import LANES, PLACES
-from asmrisk.simulation.variates import binomial_strip, poisson_strip
 
 __all__ = ["Plan", "draw_floor", "make_floor", "make_plan"]
 
@@ -50,9 +50,9 @@ class Plan(NamedTuple):
     lived: np.ndarray  # int64 (YEARS, YEARS): those who may be measured again, by year of entry and year
     measured: np.ndarray  # int64 (YEARS, YEARS): those measured, by year of entry and performance year
     kind: np.ndarray  # int64 (PLACES,): 0 none, 1 binomial, 2 risk-standardized
-    episodes: np.ndarray  # float64 (STRIP,): expected episodes
-    cases: np.ndarray  # float64 (PLACES, STRIP): expected cases
-    rate: np.ndarray  # float64 (PLACES, STRIP): true rates
+    episodes: np.ndarray  # float64 (BATCH_SLOTS,): expected episodes
+    cases: np.ndarray  # float64 (PLACES, BATCH_SLOTS): expected cases
+    rate: np.ndarray  # float64 (PLACES, BATCH_SLOTS): true rates
 
 
 def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
@@ -77,8 +77,8 @@ def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
     progress = np.zeros(2, np.int64)
     simulate_draws(inputs, (cohort, cohort + 1), YEARS, 0, 0, 1, record, work, progress)
     field = work.field
-    total = field.group[YEARS]
-    entry = np.searchsorted(field.group[1:YEARS], np.arange(total), side="right")
+    total = field.entry_start[YEARS]
+    entry = np.searchsorted(field.entry_start[1:YEARS], np.arange(total), side="right")
     last = field.last[:total]
     paid, lived = np.zeros((YEARS, CALENDAR), np.int64), np.zeros((YEARS, YEARS), np.int64)
     measured = np.zeros((YEARS, YEARS), np.int64)
@@ -92,23 +92,23 @@ def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
         measured[:, year] = np.bincount(entry[members], minlength=YEARS)
 
     rng = np.random.default_rng(1)
-    rate = np.zeros((PLACES, STRIP))
+    rate = np.zeros((PLACES, BATCH_SLOTS))
     for place in range(PLACES):
         fixed = population.measure_collection_type[place]
         ladders = population.rate_quantile[place]
-        for i in range(STRIP):
+        for i in range(BATCH_SLOTS):
             chosen = rng.integers(2) if fixed < 0 else fixed
             rate[place, i] = np.interp(rng.random(), population.rate_probability, ladders[chosen])
     members = field.member[0, : field.participants[0]]
-    level = field.level[rng.choice(members, STRIP)]
+    level = field.level[rng.choice(members, BATCH_SLOTS)]
     plan = Plan(
-        entering=np.diff(field.group),
+        entering=np.diff(field.entry_start),
         observed=np.bincount(entry[field.last[:total] >= 0], minlength=YEARS),
         paid=paid,
         lived=lived,
         measured=measured,
         kind=population.measure_kind.copy(),
-        episodes=field.level[rng.choice(total, STRIP)].copy(),
+        episodes=field.level[rng.choice(total, BATCH_SLOTS)].copy(),
         cases=population.cases_factor[:, None] * level,
         rate=rate,
     )
@@ -121,8 +121,8 @@ def _enroll(plan: Plan, entry: int, first: int, draw: int, key: np.ndarray, work
     field = work.field
     u, mean, count = field.uniforms, field.mean, field.drawn
     end = first + plan.entering[entry]
-    for start in range(first, end, STRIP):
-        n = min(STRIP, end - start)
+    for start in range(first, end, BATCH_SLOTS):
+        n = min(BATCH_SLOTS, end - start)
         slot, base = field.slot[start : start + n], field.base[start : start + n]
         fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, 0, n)
         normal_scores(u[0], mean, n)
@@ -135,7 +135,7 @@ def _enroll(plan: Plan, entry: int, first: int, draw: int, key: np.ndarray, work
             if history < CALENDAR:
                 normal_scores(u[1], mean, n)
                 exponentials(mean, n)
-                poisson_strip(u[2], plan.episodes, count, n)
+                poisson_quantiles(u[2], plan.episodes, count, n)
                 for i in range(n):
                     field.episodes[history, start + i] = int(count[i])
 
@@ -159,18 +159,18 @@ def _observe_year(
 
     Part B is drawn for `paid` of them; n may be measured again, and m are.
     """
-    strip, out = work.strip, work.observations
-    u, a, b, c = strip.uniforms, strip.a, strip.b, strip.counts
+    batch, out = work.batch, work.observations
+    u, a, b, c = batch.uniforms, batch.scratch[0], batch.scratch[1], batch.counts
     when = FIRST_YEAR + year
     fill_uniforms(u, BLOCK_CONDUCT, slot, base, when, draw, key, 0, paid)
-    normal_scores(u[3], strip.part_b[year], paid)
-    exponentials(strip.part_b[year], paid)
+    normal_scores(u[3], batch.part_b[year], paid)
+    exponentials(batch.part_b[year], paid)
     if year >= YEARS:
         return
-    normal_scores(u[0], strip.improvement, n)
-    normal_scores(u[1], strip.interoperability, n)
+    normal_scores(u[0], batch.improvement, n)
+    normal_scores(u[1], batch.interoperability, n)
     for k in range(m):
-        a[k] = strip.interoperability[k]
+        a[k] = batch.interoperability[k]
     normal_probabilities(a, m)
     for k in range(m):
         r = position + k
@@ -179,17 +179,17 @@ def _observe_year(
         out.specialty[year, r] = 1
         out.practice_size[year, r] = 1
         out.exempt[year, r] = 0
-        out.hcc_risk_score[year, r] = strip.hcc_risk_score[k]
-        out.dual_share[year, r] = strip.dual_share[k]
-        out.part_b[year, r] = strip.part_b[year, k]
-        out.payment_year_part_b[year, r] = strip.part_b[year, k]
+        out.hcc_risk_score[year, r] = batch.hcc_risk_score[k]
+        out.dual_share[year, r] = batch.dual_share[k]
+        out.part_b_payments[year, r] = batch.part_b[year, k]
+        out.payment_year_part_b[year, r] = batch.part_b[year, k]
     fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, 0, n)
-    normal_scores(u[0], strip.general, n)
-    normal_scores(u[1], strip.cost, n)
-    normal_scores(u[3], strip.silence, n)
+    normal_scores(u[0], batch.general, n)
+    normal_scores(u[1], batch.cost, n)
+    normal_scores(u[3], batch.nonreporting, n)
     normal_scores(u[2], b, m)
     for k in range(m):
-        a[k] = strip.cost[k]
+        a[k] = batch.cost[k]
     exponentials(a, m)
     exponentials(b, m)
     for k in range(m):
@@ -201,22 +201,22 @@ def _observe_year(
         if plan.kind[place] == 0:
             continue
         fill_uniforms(u, BLOCK_MEASURE + place, slot, base, when, draw, key, 0, n)
-        normal_scores(u[0], strip.specific[place], n)
-        normal_scores(u[1], strip.submission[place], n)
-        poisson_strip(u[2], plan.cases[place], c, m)
+        normal_scores(u[0], batch.specific[place], n)
+        normal_scores(u[1], batch.submission[place], n)
+        poisson_quantiles(u[2], plan.cases[place], c, m)
         if plan.kind[place] == _RISK_STANDARDIZED:
             normal_scores(u[3], b, m)
         else:
-            binomial_strip(u[3], c, plan.rate[place], b, m, strip.sums)
+            binomial_quantiles(u[3], c, plan.rate[place], b, m, batch.binomials)
         for k in range(m):
-            a[k] = strip.specific[place, k]
+            a[k] = batch.specific[place, k]
         normal_probabilities(a, m)
-        normal_probabilities(strip.submission[place], m)
+        normal_probabilities(batch.submission[place], m)
         for k in range(m):
             r = position + k
             out.rate[year, place, r] = b[k]
             out.cases[year, place, r] = int(c[k])
-            out.completeness[year, place, r] = strip.submission[place, k]
+            out.completeness[year, place, r] = batch.submission[place, k]
             out.collection_type[year, place, r] = 1 if a[k] < 0.5 else 0
 
 
@@ -231,29 +231,31 @@ def _observe(
     work: Workspace,
 ) -> None:
     """Draw what is observed of those who enter in one year and are ever measured."""
-    field, strip = work.field, work.strip
-    u = strip.uniforms
+    field, batch = work.field, work.batch
+    u = batch.uniforms
     count = plan.observed[entry]
-    for start in range(0, count, STRIP):
-        n = min(STRIP, count - start)
+    for start in range(0, count, BATCH_SLOTS):
+        n = min(BATCH_SLOTS, count - start)
         slot, base = (
             field.slot[first + start : first + start + n],
             field.base[first + start : first + start + n],
         )
         fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, 0, n)
-        normal_scores(u[0], strip.part_b_fixed, n)
+        normal_scores(u[0], batch.part_b_fixed, n)
         fill_uniforms(u, BLOCK_MIX, slot, base, PERMANENT, draw, key, 0, n)
-        normal_scores(u[0], strip.hcc_risk_score, n)
-        normal_scores(u[1], strip.dual_share, n)
-        exponentials(strip.hcc_risk_score, n)
-        exponentials(strip.dual_share, n)
+        normal_scores(u[0], batch.hcc_risk_score, n)
+        normal_scores(u[1], batch.dual_share, n)
+        exponentials(batch.hcc_risk_score, n)
+        exponentials(batch.dual_share, n)
         for place in range(PLACES):
-            if place % LANES == 0:
-                fill_uniforms(u, BLOCK_CASES + place // LANES, slot, base, PERMANENT, draw, key, 0, n)
-            normal_scores(u[place % LANES], strip.case_level[place], n)
-            exponentials(strip.case_level[place], n)
+            if place % UNIFORMS_PER_BLOCK == 0:
+                fill_uniforms(
+                    u, BLOCK_CASES + place // UNIFORMS_PER_BLOCK, slot, base, PERMANENT, draw, key, 0, n
+                )
+            normal_scores(u[place % UNIFORMS_PER_BLOCK], batch.case_level[place], n)
+            exponentials(batch.case_level[place], n)
         for year in range(entry, CALENDAR):
-            # Spread those of a year evenly over the strips, to the last one of them.
+            # Spread those of a year evenly over the batches, to the last one of them.
             end = start + n
             paid = plan.paid[entry, year] * end // count - plan.paid[entry, year] * start // count
             lived, m, position = 0, 0, 0
@@ -282,7 +284,7 @@ def _touch(year: int, n: int, kind: np.ndarray, work: Workspace) -> None:
     for i in range(n):
         who = out.specialty[year, i] + out.practice_size[year, i] + out.exempt[year, i]
         conduct = float(out.improvement_activities[year, i]) + out.promoting_interoperability[year, i]
-        dollars = out.part_b[year, i] + out.payment_year_part_b[year, i]
+        dollars = out.part_b_payments[year, i] + out.payment_year_part_b[year, i]
         cost = out.cost_per_episode[year, i] + out.true_cost[year, i] + float(out.episodes[year, i])
         scored.quality_score[i] = float(who)
         scored.cost_points[i] = cost

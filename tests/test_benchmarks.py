@@ -200,7 +200,7 @@ class TestFloor:
             participants = work.field.participants.copy()
             measured = [slice(None, n) for n in participants]
             real_cases = work.observations.cases[0][:, measured[0]].mean(axis=1)
-            episodes = work.field.episodes[:, : work.field.group[-1]].astype(float)
+            episodes = work.field.episodes[:, : work.field.entry_start[-1]].astype(float)
             for array in (work.observations.rate, work.observations.cases, work.observations.completeness):
                 array[...] = -9
             filled = np.zeros(5, np.int64)

@@ -23,7 +23,7 @@ import asmrisk
 from asmrisk.clinician_tables.arrays import observed_of
 from asmrisk.clinician_tables.table import write_clinicians
 from asmrisk.rule.cohort import make_environment, make_scored, make_scratch
-from asmrisk.rule.payment import adjust
+from asmrisk.rule.payment import payment_factors
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
@@ -141,7 +141,7 @@ def test_a_constant_added_to_all_scores_changes_no_factor(baseline, baseline_tab
         final = rows.final_score.to_numpy()
         scored.final_score[:n] = np.where(final > 0, final + 3.7, final)
         observed = observed_of(rows.reset_index(drop=True), cohort)
-        adjust(model.inputs.policy[year], observed, n, scored, environment, make_scratch(n))
+        payment_factors(model.inputs.policy[year], observed, n, scored, environment, make_scratch(n))
         # A score of 100 moves by 2^-46 when it is rounded, its T by a tenth of that.
         slack = (2 * n + 32) * UNIT
         change = scored.adjustment_factor[:n] - rows.adjustment_factor.to_numpy()

@@ -31,7 +31,7 @@ class Draw(Benchmark):
 
     def track_nanoseconds_per_clinician_year(self) -> float:
         taken = min(seconds(self.simulate) for _ in range(SIZES.rounds))
-        return 1e9 * taken / float(self.record.totals[..., 0].sum())
+        return 1e9 * taken / float(self.record.totals.participants.sum())
 
     track_nanoseconds_per_clinician_year.unit = "ns"  # type: ignore[attr-defined]
 
@@ -52,12 +52,12 @@ class Draw(Benchmark):
 class Precision(Benchmark):
     """The standard error of a mean over draws that one second of one core's time buys."""
 
-    params = ("independent", "stratified")
+    params = ("independent", "latin_hypercube")
     param_names = ("population",)
 
     def setup(self, population: str) -> None:
         super().setup()
-        values = baseline().values.replace(**{"population.stratified": population == "stratified"})
+        values = baseline().values.replace(**{"population.latin_hypercube": population == "latin_hypercube"})
         simulate, record = simulator(Model(replace(baseline(), values=values)), SIZES.sample)
         simulate()
         self.taken = seconds(simulate)
@@ -68,13 +68,13 @@ class Precision(Benchmark):
 
     def track_error_of_medicare_savings(self, population: str) -> float:
         """Of all five years together, millions of dollars."""
-        return self._error(self.record.totals[..., 14].sum(axis=(1, 2))) / 1e6
+        return self._error(self.record.totals.medicare_savings.sum(axis=(1, 2))) / 1e6
 
     track_error_of_medicare_savings.unit = "USD million in a CPU second"  # type: ignore[attr-defined]
 
     def track_error_of_penalized_share(self, population: str) -> float:
         """Of the share of those with a final score, all years and both cohorts, percentage points."""
-        scored, share = self.record.totals[..., 1], self.record.totals[..., 8]
+        scored, share = self.record.totals.scored, self.record.totals.penalized_share
         return 100.0 * self._error((scored * share).sum(axis=(1, 2)) / scored.sum(axis=(1, 2)))
 
     track_error_of_penalized_share.unit = "percentage points in a CPU second"  # type: ignore[attr-defined]

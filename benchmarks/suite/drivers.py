@@ -9,14 +9,17 @@ import numpy as np
 
 from asmrisk.numerics.jit import kernel
 from asmrisk.rule.cohort import score_cohort
-from asmrisk.rule.payment import adjust
+from asmrisk.rule.definitions import YEARS
+from asmrisk.rule.payment import payment_factors
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
-from asmrisk.simulation.draw import Inputs, Workspace, observed_in
+from asmrisk.simulation.counts import BinomialScratch, binomial_quantiles, poisson_quantiles
+from asmrisk.simulation.draw import Workspace
+from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.keys import fill_uniforms
 from asmrisk.simulation.observation import observe
-from asmrisk.simulation.participation import STRIP, YEARS, enroll
-from asmrisk.simulation.record import Record, record_year
-from asmrisk.simulation.variates import Sums, binomial_strip, poisson_strip
+from asmrisk.simulation.participation import BATCH_SLOTS, enroll
+from asmrisk.simulation.record import CohortYear, Record, record_year
+from asmrisk.simulation.state import observed_in
 
 __all__ = [
     "STEPS",
@@ -35,69 +38,84 @@ STEPS = ("enrollment", "observation", "scoring", "payment", "recording")
 
 @kernel
 def uniforms(slot: np.ndarray, base: np.ndarray, key: np.ndarray, out: np.ndarray, repeats: int) -> None:
-    """Fill four uniforms for every clinician, strip by strip."""
+    """Fill four uniforms for every clinician, batch by batch."""
     for k in range(repeats):
-        for first in range(0, len(slot) - STRIP + 1, STRIP):
+        for first in range(0, len(slot) - BATCH_SLOTS + 1, BATCH_SLOTS):
             fill_uniforms(
-                out, 32, slot[first : first + STRIP], base[first : first + STRIP], 2027, k, key, 0, STRIP
+                out,
+                32,
+                slot[first : first + BATCH_SLOTS],
+                base[first : first + BATCH_SLOTS],
+                2027,
+                k,
+                key,
+                0,
+                BATCH_SLOTS,
             )
 
 
 @kernel
 def normals(u: np.ndarray, out: np.ndarray, repeats: int) -> None:
-    """Transform strips of uniforms to normal scores."""
+    """Transform batches of uniforms to normal scores."""
     for _ in range(repeats):
-        for first in range(0, len(u) - STRIP + 1, STRIP):
-            normal_scores(u[first : first + STRIP], out, STRIP)
+        for first in range(0, len(u) - BATCH_SLOTS + 1, BATCH_SLOTS):
+            normal_scores(u[first : first + BATCH_SLOTS], out, BATCH_SLOTS)
 
 
 @kernel
 def lognormals(u: np.ndarray, out: np.ndarray, repeats: int) -> None:
-    """Transform strips of uniforms to lognormals."""
+    """Transform batches of uniforms to lognormals."""
     for _ in range(repeats):
-        for first in range(0, len(u) - STRIP + 1, STRIP):
-            normal_scores(u[first : first + STRIP], out, STRIP)
-            exponentials(out, STRIP)
+        for first in range(0, len(u) - BATCH_SLOTS + 1, BATCH_SLOTS):
+            normal_scores(u[first : first + BATCH_SLOTS], out, BATCH_SLOTS)
+            exponentials(out, BATCH_SLOTS)
 
 
 @kernel
 def probabilities(u: np.ndarray, out: np.ndarray, repeats: int) -> None:
-    """Transform strips of normal scores to probabilities (of uniforms: the work is the same)."""
+    """Transform batches of normal scores to probabilities (of uniforms: the work is the same)."""
     for _ in range(repeats):
-        for first in range(0, len(u) - STRIP + 1, STRIP):
-            for i in range(STRIP):
+        for first in range(0, len(u) - BATCH_SLOTS + 1, BATCH_SLOTS):
+            for i in range(BATCH_SLOTS):
                 out[i] = u[first + i]
-            normal_probabilities(out, STRIP)
+            normal_probabilities(out, BATCH_SLOTS)
 
 
 @kernel
 def poissons(u: np.ndarray, mean: np.ndarray, out: np.ndarray, repeats: int) -> None:
-    """Draw exact Poissons, strip by strip."""
+    """Draw exact Poissons, batch by batch."""
     for _ in range(repeats):
-        for first in range(0, len(u) - STRIP + 1, STRIP):
-            poisson_strip(u[first : first + STRIP], mean[first : first + STRIP], out, STRIP)
+        for first in range(0, len(u) - BATCH_SLOTS + 1, BATCH_SLOTS):
+            poisson_quantiles(
+                u[first : first + BATCH_SLOTS], mean[first : first + BATCH_SLOTS], out, BATCH_SLOTS
+            )
 
 
 @kernel
 def binomials(
-    u: np.ndarray, trials: np.ndarray, rate: np.ndarray, out: np.ndarray, sums: Sums, repeats: int
+    u: np.ndarray,
+    trials: np.ndarray,
+    rate: np.ndarray,
+    out: np.ndarray,
+    scratch: BinomialScratch,
+    repeats: int,
 ) -> None:
-    """Draw exact binomials, strip by strip."""
+    """Draw exact binomials, batch by batch."""
     for _ in range(repeats):
-        for first in range(0, len(u) - STRIP + 1, STRIP):
-            binomial_strip(
-                u[first : first + STRIP],
-                trials[first : first + STRIP],
-                rate[first : first + STRIP],
+        for first in range(0, len(u) - BATCH_SLOTS + 1, BATCH_SLOTS):
+            binomial_quantiles(
+                u[first : first + BATCH_SLOTS],
+                trials[first : first + BATCH_SLOTS],
+                rate[first : first + BATCH_SLOTS],
                 out,
-                STRIP,
-                sums,
+                BATCH_SLOTS,
+                scratch,
             )
 
 
 @kernel
 def repeat_step(
-    step: int, inputs: Inputs, cohort: int, work: Workspace, record: Record, repeats: int
+    step: int, inputs: KernelInputs, cohort: int, work: Workspace, record: Record, repeats: int
 ) -> None:
     """Repeat one of `STEPS` in all performance years of the same draw.
 
@@ -105,12 +123,14 @@ def repeat_step(
     """
     last = YEARS - 1
     field, out = work.field, work.observations
-    population, behavior, key, known = inputs.population[cohort], inputs.behavior, inputs.key, inputs.known
     for _ in range(repeats):
+        draw = CohortDraw(
+            inputs.population[cohort], inputs.behavior, cohort, 0, inputs.key, inputs.roster_prior
+        )
         if step == 0:
-            enroll(population, behavior, cohort, 0, key, known, field)
+            enroll(draw, field)
         elif step == 1:
-            observe(population, behavior, cohort, 0, key, known, field, work.strip, out)
+            observe(draw, field, work.batch, out)
         else:
             for year in range(YEARS):
                 policy = inputs.policy[year]
@@ -120,19 +140,10 @@ def repeat_step(
                 if step == 2:
                     score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch)
                 elif step == 3:
-                    adjust(policy, observed, n, work.scored, work.environment, work.scratch)
+                    payment_factors(policy, observed, n, work.scored, work.environment, work.scratch)
                 else:
-                    record_year(
-                        policy,
-                        behavior[last].medicare_share,
-                        cohort,
-                        out,
-                        work.scored,
-                        work.environment,
-                        work.response,
-                        last,
-                        n,
-                        0,
-                        record,
-                        work.scratch,
+                    share = inputs.behavior[last].medicare_share
+                    scored = CohortYear(
+                        policy, share, cohort, last, n, out, work.scored, work.environment, work.response
                     )
+                    record_year(scored, 0, record, work.scratch)

@@ -10,13 +10,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from asmrisk.simulation.participation import STRIP
-from asmrisk.simulation.variates import make_sums
+from asmrisk.simulation.counts import make_binomial_scratch
+from asmrisk.simulation.participation import BATCH_SLOTS
 from suite import drivers
 from suite.workload import SIZES, Benchmark, Prepared, seconds
 
-#: Strips that a transform works through, again and again.
-_STRIPS = 32
+#: Batches that a transform works through, again and again.
+_BATCHES = 32
 
 
 class Streams(Benchmark):
@@ -24,11 +24,11 @@ class Streams(Benchmark):
 
     def setup(self) -> None:
         super().setup()
-        n = _STRIPS * STRIP
+        n = _BATCHES * BATCH_SLOTS
         self.slot = np.arange(n)
         self.base = np.arange(n) % 3
         self.key = np.array([1, 2], np.uint64)
-        self.out = np.zeros((4, STRIP))
+        self.out = np.zeros((4, BATCH_SLOTS))
         self.repeats = SIZES.times(6000)
         drivers.uniforms(self.slot, self.base, self.key, self.out, 1)
 
@@ -37,7 +37,7 @@ class Streams(Benchmark):
 
     def track_nanoseconds_per_uniform(self) -> float:
         taken = min(seconds(self.time_uniforms) for _ in range(SIZES.rounds))
-        return 1e9 * taken / (4 * _STRIPS * STRIP * self.repeats)
+        return 1e9 * taken / (4 * _BATCHES * BATCH_SLOTS * self.repeats)
 
     track_nanoseconds_per_uniform.unit = "ns"  # type: ignore[attr-defined]
 
@@ -58,13 +58,13 @@ class Transforms(Benchmark):
     def setup(self, variate: str) -> None:
         super().setup()
         rng = np.random.default_rng(1)
-        n = _STRIPS * STRIP
+        n = _BATCHES * BATCH_SLOTS
         self.uniform = rng.random(n)
         self.mean = np.exp(rng.normal(4.5, 1.0, n))
         self.trials = rng.poisson(self.mean).astype(float)
         self.rate = rng.beta(6.0, 1.0, n)
-        self.out = np.zeros(STRIP)
-        self.sums = make_sums(STRIP)
+        self.out = np.zeros(BATCH_SLOTS)
+        self.scratch = make_binomial_scratch(BATCH_SLOTS)
         self.repeats = SIZES.times(self._TIMES[variate])
         self._transform(variate, 1)
 
@@ -79,14 +79,14 @@ class Transforms(Benchmark):
             case "poisson":
                 drivers.poissons(self.uniform, self.mean, self.out, repeats)
             case "binomial":
-                drivers.binomials(self.uniform, self.trials, self.rate, self.out, self.sums, repeats)
+                drivers.binomials(self.uniform, self.trials, self.rate, self.out, self.scratch, repeats)
 
     def time_variates(self, variate: str) -> None:
         self._transform(variate, self.repeats)
 
     def track_nanoseconds_per_variate(self, variate: str) -> float:
         taken = min(seconds(lambda: self.time_variates(variate)) for _ in range(SIZES.rounds))
-        return 1e9 * taken / (_STRIPS * STRIP * self.repeats)
+        return 1e9 * taken / (_BATCHES * BATCH_SLOTS * self.repeats)
 
     track_nanoseconds_per_variate.unit = "ns"  # type: ignore[attr-defined]
 

@@ -28,7 +28,7 @@ class Clinicians(Benchmark):
 
     def track_nanoseconds_per_clinician_year(self, clinicians: int) -> float:
         taken = min(seconds(self.simulate) for _ in range(SIZES.rounds))
-        return 1e9 * taken / float(self.record.totals[..., 0].sum())
+        return 1e9 * taken / float(self.record.totals.participants.sum())
 
     track_nanoseconds_per_clinician_year.unit = "ns"  # type: ignore[attr-defined]
 

@@ -11,11 +11,10 @@ from functools import cache
 import numpy as np
 from machine import note_if_busy
 
-from asmrisk.rule.definitions import COHORTS
+from asmrisk.rule.definitions import COHORTS, YEARS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.draw import Workspace, simulate_draws
 from asmrisk.simulation.model import BOTH, Model
-from asmrisk.simulation.participation import YEARS
 from asmrisk.simulation.record import Record, make_record
 
 __all__ = ["SIZES", "Benchmark", "Prepared", "baseline", "seconds", "simulator"]

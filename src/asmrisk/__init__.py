@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
     from asmrisk.handbook import docs
+    from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
+    from asmrisk.results.rerun import replay
     from asmrisk.results.status import status
     from asmrisk.scenario.listing import policy
-    from asmrisk.scenario.scenario import Scenario, load_scenario, validate
+    from asmrisk.scenario.scenario import Scenario, load_scenario
     from asmrisk.simulation.compilation import warmup
-    from asmrisk.simulation.replay import replay
     from asmrisk.studies.running import sensitivity
 
     __version__: str
@@ -65,14 +66,14 @@ _HOMES = {
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",
     "policy": "scenario.listing",
-    "replay": "simulation.replay",
+    "replay": "results.rerun",
     "run": "engine.run",
     "run_to_precision": "analysis.precision",
     "score": "analysis.scoring",
     "sensitivity": "studies.running",
     "status": "results.status",
     "summarize": "analysis.summary",
-    "validate": "scenario.scenario",
+    "validate": "population.preparation",
     "warmup": "simulation.compilation",
 }
 

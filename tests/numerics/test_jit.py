@@ -7,7 +7,7 @@ import pytest
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.rule.order import make_order_scratch, median
 from asmrisk.rule.sums import LANES, lane_sum
-from asmrisk.simulation.variates import make_sums, poisson_strip
+from asmrisk.simulation.counts import make_binomial_scratch, poisson_quantiles
 
 pytestmark = pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="kernels are not compiled")
 
@@ -57,10 +57,10 @@ def test_arrays_survive_many_calls() -> None:
     """Nothing is freed that the caller still has."""
     values = np.arange(1000.0)
     scratch, lanes = make_order_scratch(1000), np.zeros(LANES)
-    sums, counts = make_sums(8), np.zeros(8)
+    binomials, counts = make_binomial_scratch(8), np.zeros(8)
     for _ in range(1000):
         assert median(values, 1000, scratch) == 499.5
         assert lane_sum(values, 1000, lanes) == 499_500.0
-        poisson_strip(np.full(8, 0.5), np.full(8, 10.0), counts, 8)
+        poisson_quantiles(np.full(8, 0.5), np.full(8, 10.0), counts, 8)
     assert counts.tolist() == [10.0] * 8
-    assert sums.odds.shape == (8,)
+    assert binomials.odds.shape == (8,)

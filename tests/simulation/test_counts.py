@@ -21,14 +21,8 @@ from scipy import special, stats
 
 from asmrisk.numerics.jit import kernel
 from asmrisk.simulation.cornish_fisher import LEAST_VARIANCE, expansion, tolerance
-from asmrisk.simulation.exact_counts import binomial_quantile, poisson_quantile
-from asmrisk.simulation.normal import (
-    normal_cdf,
-    normal_probability,
-    normal_quantile,
-    normal_score,
-)
-from asmrisk.simulation.variates import binomial_strip, make_sums, poisson_strip
+from asmrisk.simulation.counts import binomial_quantiles, make_binomial_scratch, poisson_quantiles
+from asmrisk.simulation.normal import normal_probability, score_argument, score_from
 
 LEAST, GREATEST = 2.0**-33, 1.0 - 2.0**-33
 uniforms = st.integers(0, 2**32 - 1).map(lambda word: (word + 0.5) * 2.0**-32)
@@ -40,63 +34,18 @@ def _binomial(u, trials, probability) -> np.ndarray:
     )
     out = np.empty(u.size)
     columns = (each.ravel().copy() for each in (u, trials, probability))
-    binomial_strip(*columns, out, u.size, make_sums(u.size))
+    binomial_quantiles(*columns, out, u.size, make_binomial_scratch(u.size))
     return out.reshape(u.shape)
 
 
 def _poisson(u, mean) -> np.ndarray:
     u, mean = np.broadcast_arrays(np.asarray(u, float), np.asarray(mean, float))
     out = np.empty(u.size)
-    poisson_strip(u.ravel().copy(), mean.ravel().copy(), out, u.size)
+    poisson_quantiles(u.ravel().copy(), mean.ravel().copy(), out, u.size)
     return out.reshape(u.shape)
 
 
 # The normal distribution
-
-
-def _exact_cdf(z: float) -> mpmath.mpf:
-    return mpmath.erfc(-mpmath.mpf(float(z)) / mpmath.sqrt(2)) / 2
-
-
-def test_normal_cdf():
-    with mpmath.workdps(40):
-        for z in np.concatenate([np.linspace(-37.5, 0, 1500), np.linspace(-8, 8.2, 1500)]):
-            assert abs(normal_cdf(z) / _exact_cdf(z) - 1) < 2e-15
-    assert normal_cdf(0.0) == 0.5
-    assert 0.0 <= normal_cdf(-100.0) < 1e-300
-    assert normal_cdf(100.0) == 1.0
-
-
-def test_normal_quantile():
-    tails = 10.0 ** np.linspace(-300, -0.31, 800)
-    edges = [
-        LEAST,
-        0.075,
-        np.nextafter(0.075, 0),
-        np.nextafter(0.075, 1),
-        np.exp(-25.0),
-        0.5 - 1e-9,
-        0.5 - 1e-16,
-    ]
-    lower = np.concatenate([tails, edges, np.linspace(0.01, 0.49, 500)])
-    with mpmath.workdps(60):
-        for u in np.concatenate([lower, 1 - lower[lower > 1e-16]]):
-            z = float(normal_quantile(u))
-            # Newton's step in 60 digits: how far Phi(z) is from u, in units of z.
-            gap = (
-                (_exact_cdf(z) - mpmath.mpf(float(u)))
-                if u < 0.5
-                else (mpmath.mpf(float(1 - u)) - _exact_cdf(-z))
-            )
-            density = mpmath.exp(-(mpmath.mpf(z) ** 2) / 2) / mpmath.sqrt(2 * mpmath.pi)
-            assert abs(gap / density) <= 2e-15 * abs(z)
-    assert normal_quantile(0.5) == 0.0
-
-
-@kernel
-def _quantile_strip(u, out):
-    for i in range(len(u)):
-        out[i] = normal_quantile(u[i])
 
 
 def _words() -> np.ndarray:
@@ -113,27 +62,26 @@ def _words() -> np.ndarray:
 
 
 @kernel
-def _score_strip(u, out):
+def _normal_scores(u, out):
     for i in range(len(u)):
-        out[i] = normal_score(u[i])
+        out[i] = score_from(u[i], score_argument(u[i]))
 
 
 def test_normal_score_of_a_word():
     u = _words()
     z = np.empty_like(u)
-    _score_strip(u, z)
+    _normal_scores(u, z)
     exact = np.where(u < 0.5, special.ndtri(u), -special.ndtri(1 - u))
     assert np.abs(z / exact - 1).max() < 5e-11
     # What half a step of the uniform changes is more, everywhere.
     half_step = 2.0**-33 / stats.norm.pdf(exact)
     assert (np.abs(z - exact) < half_step).all()
-    assert normal_score(0.5) == 0.0
-    _score_strip(1 - u, exact)
+    assert score_from(0.5, score_argument(0.5)) == 0.0
+    _normal_scores(1 - u, exact)
     assert (exact == -z).all()
 
 
-@pytest.mark.parametrize("strip", [_quantile_strip, _score_strip])
-def test_normal_scores_rise_from_word_to_word(strip):
+def test_normal_scores_rise_from_word_to_word():
     rng = np.random.default_rng(5)
     seams = [0.075 * 2**32, 0.925 * 2**32, 2**31]
     starts = np.concatenate(
@@ -142,7 +90,7 @@ def test_normal_scores_rise_from_word_to_word(strip):
     for start in starts:
         u = (start + np.arange(4096) + 0.5) * 2.0**-32
         z = np.empty_like(u)
-        strip(u, z)
+        _normal_scores(u, z)
         assert (np.diff(z) > 0).all()
 
 
@@ -170,7 +118,7 @@ def _many_uniforms(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.001, 1), (1, 4), (4, 30), (30, 1000), (1000, 200_000)])
-def test_poisson_strip_against_scipy(low, high):
+def test_poisson_quantiles_against_scipy(low, high):
     rng = np.random.default_rng(6)
     mean = np.exp(rng.uniform(np.log(low), np.log(high), 5000))
     u = _many_uniforms(rng, 5000)
@@ -179,7 +127,7 @@ def test_poisson_strip_against_scipy(low, high):
 
 @pytest.mark.parametrize(("low", "high"), [(1, 10), (10, 60), (60, 1000), (1000, 100_000)])
 @pytest.mark.parametrize("end", ["middle", "low", "high"])
-def test_binomial_strip_against_scipy(low, high, end):
+def test_binomial_quantiles_against_scipy(low, high, end):
     rng = np.random.default_rng(7)
     trials = np.exp(rng.uniform(np.log(low), np.log(high), 3000)).astype(np.int64)
     small = 10.0 ** rng.uniform(-6, -0.3, 3000)
@@ -196,17 +144,15 @@ def test_degenerate_counts():
     assert (_binomial(u, 1, 0.25) == [0, 0, 1]).all()
     assert (_poisson(u, 0.0) == 0).all()
     assert (_poisson(u, 1e-300) == 0).all()
-    assert [binomial_quantile(v, 50, 0.0) for v in u] == [0, 0, 0]
-    assert [binomial_quantile(v, 50, 1.0) for v in u] == [50, 50, 50]
-    assert [binomial_quantile(v, 0, 0.3) for v in u] == [0, 0, 0]
-    assert [poisson_quantile(v, 0.0) for v in u] == [0, 0, 0]
 
 
 def test_only_the_first_n_items_are_touched():
     out = np.full(10, -7.0)
-    poisson_strip(np.full(10, 0.5), np.full(10, 9.0), out, 4)
+    poisson_quantiles(np.full(10, 0.5), np.full(10, 9.0), out, 4)
     assert out.tolist() == [9] * 4 + [-7] * 6
-    binomial_strip(np.full(10, 0.5), np.full(10, 9.0), np.full(10, 0.01), out, 5, make_sums(10))
+    binomial_quantiles(
+        np.full(10, 0.5), np.full(10, 9.0), np.full(10, 0.01), out, 5, make_binomial_scratch(10)
+    )
     assert out.tolist() == [0] * 5 + [-7] * 5
 
 
@@ -221,7 +167,7 @@ def _beside(probability: mpmath.mpf, upper: bool, sign: int) -> float:
     return 1.0 - float(mpmath.floor(rest) if sign > 0 else mpmath.ceil(rest)) * 2.0**-53
 
 
-def _check_beside_steps(mass, last, strip, scalar):
+def _check_beside_steps(mass, last, quantiles):
     """Quantiles just below and above every step of a distribution whose probabilities are exact (mpmath)."""
     total = mpmath.mpf(0)
     for k in range(last):
@@ -230,8 +176,7 @@ def _check_beside_steps(mass, last, strip, scalar):
         if min(total, 1 - total) < mpmath.mpf(2) ** -33:
             continue
         below, above = _beside(total, upper, -1), _beside(total, upper, +1)
-        assert strip([below, above]).tolist() == [k, k + 1]
-        assert [scalar(below), scalar(above)] == [k, k + 1]
+        assert quantiles([below, above]).tolist() == [k, k + 1]
 
 
 @pytest.mark.parametrize(
@@ -255,9 +200,7 @@ def test_binomial_beside_its_steps(n, p):
         def mass(k):
             return mpmath.binomial(n, k) * exact**k * (1 - exact) ** (n - k)
 
-        _check_beside_steps(
-            mass, min(n, 399), lambda u: _binomial(u, n, p), lambda u: binomial_quantile(u, n, p)
-        )
+        _check_beside_steps(mass, min(n, 399), lambda u: _binomial(u, n, p))
 
 
 @pytest.mark.parametrize("mean", [0.01, 0.7, 1.99, 2.0, 3.3, 17.0, 120.0])
@@ -269,7 +212,7 @@ def test_poisson_beside_its_steps(mean):
             return mpmath.exp(-exact) * exact**k / mpmath.factorial(k)
 
         last = int(mean + 7 * mean**0.5 + 12)
-        _check_beside_steps(mass, last, lambda u: _poisson(u, mean), lambda u: poisson_quantile(u, mean))
+        _check_beside_steps(mass, last, lambda u: _poisson(u, mean))
 
 
 @pytest.mark.parametrize(("n", "p"), [(100_000, 0.5), (100_000, 0.013), (99_991, 0.999), (40_000, 0.8)])
@@ -295,7 +238,6 @@ def test_wide_binomials_beside_some_steps(n, p):
             total = 1 - tail if upper else tail
             u = [_beside(total, upper, -1), _beside(total, upper, +1)]
             assert _binomial(u, n, p).tolist() == [k, k + 1]
-            assert [binomial_quantile(v, n, p) for v in u] == [k, k + 1]
 
 
 @pytest.mark.parametrize("mean", [1234.5, 200_000.0])
@@ -318,7 +260,6 @@ def test_wide_poissons_beside_some_steps(mean):
             total = 1 - tail if upper else tail
             u = [_beside(total, upper, -1), _beside(total, upper, +1)]
             assert _poisson(u, mean).tolist() == [k, k + 1]
-            assert [poisson_quantile(v, mean) for v in u] == [k, k + 1]
 
 
 # Counts: the certificate of the tolerance
@@ -420,7 +361,7 @@ def test_tolerance_is_twice_the_error_on_a_dense_grid():
 
 
 def _check_all_uniforms(trials, p, z) -> None:
-    """Strips against the steps of SciPy's distribution functions, at given normal scores and by each step.
+    """Quantiles against the steps of SciPy's distribution functions, at given normal scores and by each step.
 
     Uniforms within a relative 1e-10 of a step are left out: SciPy's own error is up to 1e-11 there.
     """
@@ -493,7 +434,6 @@ def test_binomial_never_decreases_in_u(values, trials, p):
     assert (np.diff(out) >= 0).all()
     assert out[0] >= 0
     assert out[-1] <= trials
-    assert binomial_quantile(np.min(values), trials, p) == out[0]
 
 
 @settings(deadline=None)
@@ -502,14 +442,12 @@ def test_poisson_never_decreases_in_u(values, mean):
     out = _poisson(np.sort(values), mean)
     assert (np.diff(out) >= 0).all()
     assert out[0] >= 0
-    assert poisson_quantile(np.max(values), mean) == out[-1]
 
 
 _SCRIPT = """
 import numpy as np
-from asmrisk.simulation.exact_counts import *
+from asmrisk.simulation.counts import *
 from asmrisk.simulation.normal import *
-from asmrisk.simulation.variates import *
 rng = np.random.default_rng(9)
 u = (rng.integers(0, 2**32, 400) + 0.5) / 2**32
 u[:8] = [2.0**-33, 1 - 2.0**-33] * 4
@@ -518,13 +456,11 @@ trials = np.floor(np.exp(rng.uniform(0, 11, 400)))
 p = np.where(np.arange(400) % 3 == 0, rng.uniform(0, 1, 400), np.exp(rng.uniform(-12, 0, 400)))
 mean[10:12], trials[20:22], p[30:33] = 0, 0, [0, 1, 1]
 counts, more = np.empty(400), np.empty(400)
-poisson_strip(u, mean, counts, 400)
-binomial_strip(u, trials, p, more, 400, make_sums(400))
+poisson_quantiles(u, mean, counts, 400)
+binomial_quantiles(u, trials, p, more, 400, make_binomial_scratch(400))
 for i in range(400):
-    print(float(normal_quantile(u[i])).hex(), float(normal_score(u[i])).hex(),
-          float(normal_probability(15 * u[i] - 7)).hex(), float(normal_cdf(40 * u[i] - 30)).hex(),
-          counts[i], more[i], poisson_quantile(u[i], mean[i]),
-          binomial_quantile(u[i], int(trials[i]), p[i]))
+    print(float(score_from(u[i], score_argument(u[i]))).hex(),
+          float(normal_probability(15 * u[i] - 7)).hex(), counts[i], more[i])
 """
 
 

@@ -84,10 +84,7 @@ def cache_directory() -> Path | None:
 def kernels_compiled() -> bool:
     """Whether an earlier process left the compiled simulation for this version on this processor.
 
-    Returns
-    -------
-    bool
-        False before the first run after an install or an update; true where compilation is switched off.
+    False before the first run after an install or an update; true where compilation is switched off.
     """
     if config.DISABLE_JIT:
         return True
@@ -126,7 +123,7 @@ def _keep_only_unchanged(dispatcher: Any) -> None:
 
 def _compile(function: _Function, *, inline: str, inner: bool = False) -> _Function:
     path = cache_directory() if inline == "never" and not config.DISABLE_JIT else None
-    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
+    settings = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES
     config.CACHE_DIR = "" if path is None else str(path)
     config.CACHE_LOCATOR_CLASSES = f"{__name__}._CacheLocator,UserProvidedCacheLocator"
     try:
@@ -145,7 +142,7 @@ def _compile(function: _Function, *, inline: str, inner: bool = False) -> _Funct
             no_cpython_wrapper=inner,
         )
     finally:
-        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = settings
     if inline == "never" and not config.DISABLE_JIT:
         _forget_literals(compiled)
     if path is not None:
@@ -167,48 +164,19 @@ def _forget_literals(dispatcher: Any) -> None:
 def kernel(function: _Function) -> _Function:
     """Compile a function that works on arrays; its machine code is cached on disk.
 
-    Parameters
-    ----------
-    function : callable
-        Takes numbers, arrays and records; returns numbers or nothing.
-
-    Returns
-    -------
-    callable
-        The compiled function, or `function` itself with ``NUMBA_DISABLE_JIT=1``.
+    It takes numbers, arrays, records and named tuples of them, and returns numbers or nothing. With
+    ``NUMBA_DISABLE_JIT=1`` it stays as it is, as with `inner` and `inline`.
     """
     return _compile(function, inline="never")
 
 
 def inner(function: _Function) -> _Function:
-    """Compile a function that only kernels call; it cannot be called from Python unless compilation is off.
-
-    Parameters
-    ----------
-    function : callable
-        As for `kernel`.
-
-    Returns
-    -------
-    callable
-        The compiled function, or `function` itself with ``NUMBA_DISABLE_JIT=1``.
-    """
+    """Compile as `kernel` does, but for kernels alone: Python cannot call it, unless compilation is off."""
     return _compile(function, inline="never", inner=True)
 
 
 def inline(function: _Function) -> _Function:
-    """Compile a small arithmetic function that is always written into its caller, so that loops vectorize.
-
-    Parameters
-    ----------
-    function : callable
-        Takes and returns numbers.
-
-    Returns
-    -------
-    callable
-        The compiled function, or `function` itself with ``NUMBA_DISABLE_JIT=1``.
-    """
+    """Compile a small arithmetic function that is always written into its caller, so that loops vectorize."""
     return _compile(function, inline="always")
 
 

@@ -61,7 +61,7 @@ def exp(x: float) -> float:
     shifted = fma(clamped, _LOG2_E, ROUNDER)
     multiple = shifted - ROUNDER
     r = fma(-multiple, _LN2_LOW, fma(-multiple, _LN2_HIGH, clamped))
-    # Two interleaved Horner chains in r**2 run side by side where one would wait for itself.
+    # Two interleaved Horner chains in r**2 run in parallel where one would wait for itself.
     r2 = r * r
     even = fma(r2, 2.08767569878681e-09, 2.755731922398589e-07)
     even = fma(r2, even, 2.48015873015873e-05)

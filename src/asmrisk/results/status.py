@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 
+from asmrisk.errors import printable
 from asmrisk.results.manifest import finished, survey
 from asmrisk.results.metadata import metadata_faults, read_root
 from asmrisk.results.place import Place
@@ -66,7 +67,7 @@ class Status:
             command = "run" if self.leading == "draw" else "sensitivity"
             lines.append(f"  Run the same `asmrisk {command}` command again to complete it.")
         # A store may come from anybody: what is in it must not command the terminal.
-        return "\n".join("".join(each if each.isprintable() else "?" for each in line) for line in lines)
+        return "\n".join(map(printable, lines))
 
 
 def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:

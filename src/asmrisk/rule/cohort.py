@@ -19,10 +19,10 @@ from asmrisk.rule.arrays import (
     make_scored,
     make_scratch,
 )
-from asmrisk.rule.conduct import deduct
+from asmrisk.rule.conduct import conduct_deductions
 from asmrisk.rule.cost import score_cost
-from asmrisk.rule.final_score import put_together
-from asmrisk.rule.payment import adjust
+from asmrisk.rule.final_score import final_scores
+from asmrisk.rule.payment import payment_factors
 from asmrisk.rule.quality import score_quality
 
 __all__ = [
@@ -73,6 +73,6 @@ def score_cohort(
     """
     score_quality(policy, cohort, observed, n, scored, environment, scratch)
     score_cost(policy, observed, n, scored, environment, scratch)
-    deduct(policy, observed, n, scored)
-    put_together(policy, cohort, observed, n, scored, environment, scratch)
-    adjust(policy, observed, n, scored, environment, scratch)
+    conduct_deductions(policy, observed, n, scored)
+    final_scores(policy, cohort, observed, n, scored, environment, scratch)
+    payment_factors(policy, observed, n, scored, environment, scratch)

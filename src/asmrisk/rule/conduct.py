@@ -11,23 +11,14 @@ from asmrisk.numerics.jit import inline
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Observed, Scored
 
-__all__ = ["deduct"]
+__all__ = ["conduct_deductions"]
 
 
 @inline
-def deduct(policy: np.record, observed: Observed, n: int, scored: Scored) -> None:
-    """Find both deductions; an exempt participant has none.
+def conduct_deductions(policy: np.record, observed: Observed, n: int, scored: Scored) -> None:
+    """Write both deductions, `Scored.*_adjustment` of conduct; an exempt participant has none.
 
-    Parameters
-    ----------
-    policy : numpy.record
-        One performance year's policy.
-    observed : Observed
-        The participants.
-    n : int
-        How many of them.
-    scored : Scored
-        Receives `improvement_activities_adjustment` and `promoting_interoperability_adjustment`.
+    Arguments as for `asmrisk.rule.cohort.score_cohort`.
     """
     none, one, both = (
         policy.improvement_activities_points[0],
@@ -39,7 +30,7 @@ def deduct(policy: np.record, observed: Observed, n: int, scored: Scored) -> Non
         taking_part = observed.exempt[i] == 0
         attested = observed.improvement_activities[i]
         activities = both if attested >= 2 else (one if attested == 1 else none)
-        # A sum with 0, lest a full score deduct -0.
+        # A sum with 0, lest a full score conduct_deductions -0.
         interoperability = 0.0 + most * (1.0 - observed.promoting_interoperability[i] / 100.0)
         scored.improvement_activities_adjustment[i] = activities if taking_part else 0.0
         scored.promoting_interoperability_adjustment[i] = interoperability if taking_part else 0.0

@@ -33,20 +33,8 @@ def score_cost(
 ) -> None:
     """Score the cohort's cost measure.
 
-    Parameters
-    ----------
-    policy : numpy.record
-        One performance year's policy.
-    observed : Observed
-        The participants.
-    n : int
-        How many of them.
-    scored : Scored
-        Receives `cost_points`.
-    environment : Environment
-        Receives `cost_median`, `cost_sd` and `cost_peers`.
-    scratch : Scratch
-        Room.
+    Arguments as for `asmrisk.rule.cohort.score_cohort`. Writes `cost_points` and the environment's
+    `cost_median`, `cost_sd` and `cost_peers`.
     """
     cost, group, points = observed.cost_per_episode, scratch.group, scored.cost_points
     by_specialty = policy.cost_peer_group == _BY_SPECIALTY

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "CALENDAR",
+    "CALENDAR_YEARS",
     "COHORTS",
     "COLLECTION_TYPES",
     "MEASURES",
@@ -15,10 +17,12 @@ __all__ = [
     "PAYMENT_LAG",
     "PEER_GROUPS",
     "PERFORMANCE_YEARS",
+    "PLACES",
     "PRACTICE_SIZES",
     "SMALL_PRACTICE",
     "SPECIALTIES",
     "SPECIALTIES_OF",
+    "YEARS",
     "Measure",
     "measures_of",
 ]
@@ -26,6 +30,10 @@ __all__ = [
 #: The five performance years; each is paid two years later.
 PERFORMANCE_YEARS = (2027, 2028, 2029, 2030, 2031)
 PAYMENT_LAG = 2
+#: From the first performance year to the last payment year: those in which a parameter can change.
+CALENDAR_YEARS = tuple(range(PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1] + PAYMENT_LAG + 1))
+#: How many performance years, and how many calendar years from the first to the last payment.
+YEARS, CALENDAR = len(PERFORMANCE_YEARS), len(CALENDAR_YEARS)
 
 COHORTS = ("heart_failure", "low_back_pain")
 
@@ -90,7 +98,7 @@ class Measure:
 
 _CHOICE = ("ecqm", "mips_cqm")
 
-#: Five places for each cohort, in the order of the cohorts; a place's number is its code in kernels.
+#: In the order of the cohorts; a measure's place among its cohort's is its code in kernels.
 MEASURES = (
     Measure(
         "q492",
@@ -113,16 +121,9 @@ MEASURES = (
 
 
 def measures_of(cohort: str) -> tuple[Measure, ...]:
-    """Give the measures of one cohort in the order of their codes.
-
-    Parameters
-    ----------
-    cohort : str
-        One of `COHORTS`.
-
-    Returns
-    -------
-    tuple of Measure
-        Five measures, those outside the final rule's set too.
-    """
+    """Give the measures of a cohort in the order of their codes, those outside the final rule's set too."""
     return tuple(measure for measure in MEASURES if measure.cohort == cohort)
+
+
+#: Room for the measures of one cohort in arrays; a place without a measure is in no set.
+PLACES = max(len(measures_of(cohort)) for cohort in COHORTS)

@@ -17,14 +17,14 @@ from asmrisk.rule.sums import mean_and_deviation
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
 
-__all__ = ["put_together"]
+__all__ = ["final_scores"]
 
 _NEUTRAL = CHOICES["missing_category"].index("neutral")
 _MEDIAN_POINTS = CHOICES["missing_category"].index("median_points")
 
 
 @inline
-def put_together(
+def final_scores(
     policy: np.record,
     cohort: int,
     observed: Observed,
@@ -33,25 +33,11 @@ def put_together(
     environment: Environment,
     scratch: Scratch,
 ) -> None:
-    """Add the complex-patient and small-practice points and put the final score together.
+    """Add up the final score: weighted categories, deductions, complex-patient and small-practice points.
 
-    Parameters
-    ----------
-    policy : numpy.record
-        One performance year's policy.
-    cohort : int
-        Code in `COHORTS`.
-    observed : Observed
-        The participants.
-    n : int
-        How many of them.
-    scored : Scored
-        Quality, cost and deductions; receives `complex_patient_adjustment`, `small_practice_adjustment` and
-        `final_score`.
-    environment : Environment
-        Receives `hcc` and `dual`.
-    scratch : Scratch
-        `complete` from `score_quality`, and room.
+    Arguments as for `asmrisk.rule.cohort.score_cohort`. Reads quality, cost, deductions and
+    `Scratch.complete`; writes `complex_patient_adjustment`, `small_practice_adjustment` and `final_score`,
+    and the environment's `hcc` and `dual`.
     """
     complex_patient = scored.complex_patient_adjustment
     complex_patient[:n] = 0.0

@@ -18,7 +18,7 @@ def gather(
     n: int,
     members: npt.NDArray[np.float64],
 ) -> int:
-    """Copy the values of one peer group side by side, in order.
+    """Copy the values of one peer group, in order, into a contiguous array.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def gather(
     """
     count = 0
     for i in range(n):
-        # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+        # Branchless compaction: written always, kept if the count moves on.
         members[count] = values[i]
         count += group[i] == code
     return count
@@ -56,7 +56,7 @@ def list_members(
     members: npt.NDArray[np.float64],
     who: npt.NDArray[np.uint32],
 ) -> int:
-    """Copy the values of one peer group side by side, in order, and tell whose they are.
+    """Copy the values of one peer group, in order, into a contiguous array, with their indices.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def list_members(
     group, code, n, members
         As for `gather`.
     who : ndarray of uint32, shape (at least n,)
-        Receives each member's place among the participants; what lies beyond is overwritten too.
+        Receives each member's index among the participants; what lies beyond is overwritten too.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def values_of_group(
     n: int,
     members: npt.NDArray[np.float64],
 ) -> tuple[npt.NDArray[np.float64], int]:
-    """Give the values of one peer group side by side, in order: `values` itself if all belong to it.
+    """Give the values of one peer group, in order, contiguously: `values` itself if all belong to it.
 
     Parameters
     ----------

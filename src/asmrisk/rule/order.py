@@ -299,7 +299,7 @@ def order_statistics(
     if wanted <= 2:
         count = _pick_from_bins(bin_of, n, np.uint16(lowest), np.uint16(highest), picked)
     else:
-        # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+        # Branchless compaction: written always, kept if the count moves on.
         for i in range(n):
             picked[count] = i
             count += counts[bin_of[i]] >= 0

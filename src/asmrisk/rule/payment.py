@@ -17,7 +17,7 @@ from asmrisk.rule.sums import lane_sum
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
 
-__all__ = ["adjust"]
+__all__ = ["payment_factors"]
 
 _LINEAR = CHOICES["exchange_function"].index("linear")
 _NONE = CHOICES["exchange_function"].index("none")
@@ -29,7 +29,7 @@ _LEAST_SHARE = 1e-290
 
 
 @inline
-def adjust(
+def payment_factors(
     policy: np.record,
     observed: Observed,
     n: int,
@@ -39,20 +39,8 @@ def adjust(
 ) -> None:
     """Turn final scores into payment adjustment factors, each payment pool apart.
 
-    Parameters
-    ----------
-    policy : numpy.record
-        One performance year's policy.
-    observed : Observed
-        The participants.
-    n : int
-        How many of them.
-    scored : Scored
-        Final scores; receives `transformed_score` and `adjustment_factor`.
-    environment : Environment
-        Receives `exchange_midpoint` and `scaling_factor`.
-    scratch : Scratch
-        Room.
+    Arguments as for `asmrisk.rule.cohort.score_cohort`. Reads `final_score`; writes `transformed_score`,
+    `adjustment_factor` and the environment's `exchange_midpoint` and `scaling_factor`.
     """
     final, group = scored.final_score, scratch.group
     by_specialty = policy.payment_peer_group == _BY_SPECIALTY
@@ -70,7 +58,9 @@ def adjust(
             midpoint = median(scratch.members, positive, scratch.order)
         _transform(policy, midpoint if positive > 0 else 0.0, final, group, code, n, scored.transformed_score)
         environment.exchange_midpoint[code] = midpoint
-        environment.scaling_factor[code] = _exchange(policy, observed.part_b, n, code, scored, scratch)
+        environment.scaling_factor[code] = _exchange(
+            policy, observed.part_b_payments, n, code, scored, scratch
+        )
 
 
 @kernel
@@ -81,7 +71,7 @@ def _gather_positive(
     n: int,
     members: npt.NDArray[np.float64],
 ) -> int:
-    """Copy the final scores above 0 of one pool side by side; give their number."""
+    """Copy the final scores above 0 of one pool, contiguously; give their number."""
     count = 0
     for i in range(n):
         members[count] = final[i]

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asmrisk.numerics.jit import inline, kernel
-from asmrisk.rule.arrays import PLACES
-from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS
+from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS, PLACES
 from asmrisk.rule.groups import list_members
 from asmrisk.rule.order import quantiles
 from asmrisk.rule.policy import CHOICES
@@ -40,24 +39,11 @@ def score_quality(
     environment: Environment,
     scratch: Scratch,
 ) -> None:
-    """Score every quality measure of the set and put the points together.
+    """Score every quality measure of the set and add up the points.
 
-    Parameters
-    ----------
-    policy : numpy.record
-        One performance year's policy.
-    cohort : int
-        Code in `COHORTS`.
-    observed : Observed
-        The participants.
-    n : int
-        How many of them.
-    scored : Scored
-        Receives `points` and `quality_score`.
-    environment : Environment
-        Receives `edges` and `benchmark_size`.
-    scratch : Scratch
-        Room; `complete` is left with 1 where the completeness was met on a non-claims measure.
+    Arguments as for `asmrisk.rule.cohort.score_cohort`. Writes `points` and `quality_score`, and the
+    environment's `edges` and `benchmark_size`. Leaves `Scratch.complete` at 1 where the completeness was met
+    on a measure that is not from claims, for `final_scores`.
     """
     scratch.complete[:n] = 0
     environment.edges[:] = np.nan
@@ -173,7 +159,7 @@ def _leave_out(values: npt.NDArray[np.float64], n: int, unwanted: float, out: np
     """Copy an array without every occurrence of one value; give what is left."""
     count = 0
     for i in range(n):
-        # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+        # Branchless compaction: written always, kept if the count moves on.
         out[count] = values[i]
         count += values[i] != unwanted
     return count

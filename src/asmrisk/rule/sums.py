@@ -13,7 +13,7 @@ from asmrisk.numerics.jit import kernel
 
 __all__ = ["LANES", "add_to_lanes", "lane_sum", "mean_and_deviation", "sum_of_lanes"]
 
-#: Partial sums kept side by side, a power of 2: many, so that the loops over them are long.
+#: Partial sums in parallel, a power of 2: many, so that the loops over them are long.
 LANES = 128
 
 

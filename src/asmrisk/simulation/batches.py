@@ -1,7 +1,7 @@
-"""Transforms of a strip of numbers at once.
+"""Transforms of a batch of numbers, each one loop that becomes vector instructions.
 
-Each is one loop that becomes vector instructions. They stand in functions of their own, and not in the loops
-that need them, because every copy of such a loop takes the compiler a good part of a second.
+They are functions of their own, and not written into the loops that need them, because every copy of such a
+loop takes the compiler a good part of a second.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ __all__ = [
     "exponentials",
     "normal_probabilities",
     "normal_scores",
-    "pick",
     "read_quantiles",
     "set_beyond",
+    "take",
 ]
 
 
@@ -47,30 +47,14 @@ def normal_scores(uniform: np.ndarray, score: np.ndarray, n: int) -> None:
 
 @inner
 def normal_probabilities(score: np.ndarray, n: int) -> None:
-    """Put in the place of n normal scores their probabilities.
-
-    Parameters
-    ----------
-    score : ndarray of float64, shape (at least n,)
-        Changed in place.
-    n : int
-        How many.
-    """
+    """Replace n normal scores by their probabilities, in place."""
     for i in range(n):
         score[i] = normal_probability(score[i])
 
 
 @inner
 def exponentials(x: np.ndarray, n: int) -> None:
-    """Put in the place of n numbers their exponentials.
-
-    Parameters
-    ----------
-    x : ndarray of float64, shape (at least n,)
-        Changed in place.
-    n : int
-        How many.
-    """
+    """Replace n numbers by their exponentials, in place."""
     for i in range(n):
         x[i] = exp(x[i])
 
@@ -79,7 +63,7 @@ def exponentials(x: np.ndarray, n: int) -> None:
 def advance(
     state: np.ndarray, uniform: np.ndarray, persistence: float, settled: int, scores: np.ndarray, n: int
 ) -> None:
-    """Move stationary AR(1) normal scores on by a year, and start those of clinicians who are new.
+    """Advance stationary AR(1) normal scores by a year, and start those of new clinicians.
 
     Parameters
     ----------
@@ -105,22 +89,13 @@ def advance(
 
 
 @inner
-def pick(values: np.ndarray, which: np.ndarray, out: np.ndarray, n: int) -> None:
-    """Copy n values side by side.
+def take(values: np.ndarray, index: np.ndarray, out: np.ndarray, n: int) -> None:
+    """Take n values: ``out[k] = values[index[k]]``.
 
-    Parameters
-    ----------
-    values : ndarray of float64
-        Where from.
-    which : ndarray of uint64, shape (at least n,)
-        Their places; unsigned, since such an index needs no check for counting from the end.
-    out : ndarray of float64, shape (at least n,)
-        Written.
-    n : int
-        How many.
+    Indices are uint64: an unsigned index needs no check for counting from the end.
     """
     for k in range(n):
-        out[k] = values[which[k]]
+        out[k] = values[index[k]]
 
 
 @inner

@@ -1,4 +1,4 @@
-"""Compiling the kernels: once on a machine, in two processes side by side.
+"""Compiling the kernels ahead: once on a machine, in two processes side by side.
 
 One process compiles one kernel at a time, but what it compiles is kept on disk for all. While this process
 compiles how clinicians are observed, another one compiles how they are scored and recorded.
@@ -14,31 +14,26 @@ from contextlib import ExitStack
 from typing import Any
 
 import numba
-import numpy as np
 from filelock import FileLock
 
 from asmrisk.numerics.jit import cache_directory, kernels_compiled
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.draw import observed_in
+from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import enroll
-from asmrisk.simulation.record import make_record, record_year
+from asmrisk.simulation.record import CohortYear, make_record, record_year
+from asmrisk.simulation.state import observed_in
 
-__all__ = ["compile_kernels", "warmup"]
+__all__ = ["warmup"]
 
 # numba's stubs leave it untyped.
 _typeof: Any = numba.typeof
 
 
-def warmup() -> None:
-    """Compile every kernel, so that the next run starts at once; one draw of the baseline does it."""
-    compile_kernels()
-
-
-def compile_kernels(say: Callable[[str], object] | None = None) -> None:
-    """Compile the kernels if no process on this machine has.
+def warmup(say: Callable[[str], object] | None = None) -> None:
+    """Compile every kernel that no process on this machine has compiled, so that a run starts at once.
 
     Parameters
     ----------
@@ -74,36 +69,24 @@ def _compile_side_by_side() -> None:
 
 
 def _compile(*kernels: Any) -> None:
-    signatures = _signatures()
+    arguments = _arguments()
     for kernel in kernels:
-        kernel.compile(signatures[kernel.__name__])
+        kernel.compile(tuple(_typeof(each) for each in arguments[kernel.__name__]))
 
 
-def _signatures() -> dict[str, tuple[Any, ...]]:
-    """Give the argument types with which the simulation calls its four largest kernels."""
-
-    def record(records: np.recarray) -> Any:
-        return _typeof(records).dtype
-
+def _arguments() -> dict[str, tuple[Any, ...]]:
+    """Give arguments of the types with which `simulate_draws` calls the four largest kernels."""
     # Types do not depend on the scenario.
     model = Model(scenario_from_dict({}))
     inputs, work = model.inputs, model.workspace(model.inputs)
-    policy, population = record(inputs.policy), record(inputs.population)
-    integer, real = numba.int64, numba.float64
-    key, known = _typeof(inputs.key), _typeof(inputs.known)
-    field, out = _typeof(work.field), _typeof(work.observations)
-    scored, environment = _typeof(work.scored), _typeof(work.environment)
-    scratch, behavior = _typeof(work.scratch), _typeof(inputs.behavior)
-    observed = _typeof(observed_in(work.observations, 0))
-    start = (population, behavior, integer, integer, key, known, field)
+    out, scored, environment = work.observations, work.scored, work.environment
+    draw = CohortDraw(inputs.population[0], inputs.behavior, 0, 0, inputs.key, inputs.roster_prior)
+    year = CohortYear(inputs.policy[0], 1.0, 0, 0, 0, out, scored, environment, work.response)
     return {
-        "enroll": start,
-        "observe": (*start, _typeof(work.strip), out),
-        "score_cohort": (policy, integer, observed, integer, scored, environment, scratch),
-        "record_year": (
-            *(policy, real, integer, out, scored, environment, _typeof(work.response)),
-            *(integer, integer, integer, _typeof(make_record(1)), scratch),
-        ),
+        "enroll": (draw, work.field),
+        "observe": (draw, work.field, work.batch, out),
+        "score_cohort": (inputs.policy[0], 0, observed_in(out, 0), 0, scored, environment, work.scratch),
+        "record_year": (year, 0, make_record(1), work.scratch),
     }
 
 

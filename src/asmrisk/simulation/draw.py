@@ -1,4 +1,4 @@
-"""One draw: two cohorts live through the performance years, are scored, respond, and are paid.
+"""One draw: the cohorts are simulated through the performance years, are scored, respond, and are paid.
 
 `simulate_draws` is the kernel that everything runs in. It allocates nothing; `make_workspace` makes the
 arrays that it works in.
@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asmrisk.numerics.jit import inline, inner, kernel
+from asmrisk.numerics.jit import inner, kernel
 from asmrisk.rule.cohort import (
     Environment,
-    Observed,
     Scored,
     Scratch,
     make_environment,
@@ -21,122 +20,67 @@ from asmrisk.rule.cohort import (
     make_scratch,
     score_cohort,
 )
-from asmrisk.rule.definitions import PAYMENT_LAG
+from asmrisk.rule.definitions import PAYMENT_LAG, YEARS
+from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.observation import observe
-from asmrisk.simulation.participation import YEARS, Field, enroll, make_field
-from asmrisk.simulation.record import Record, record_clinicians, record_year
-from asmrisk.simulation.roster_prior import Known
-from asmrisk.simulation.state import Observations, Strip, make_observations, make_strip
+from asmrisk.simulation.participation import Field, enroll, make_field
+from asmrisk.simulation.record import CohortYear, Record, record_clinicians, record_year
+from asmrisk.simulation.state import Batch, Observations, make_batch, make_observations, observed_in
 
-__all__ = ["Inputs", "Workspace", "make_workspace", "observed_in", "simulate_draws"]
-
-
-class Inputs(NamedTuple):
-    """What a draw depends on besides its number."""
-
-    policy: np.recarray  # POLICY_DTYPE (YEARS,)
-    population: np.recarray  # POPULATION_DTYPE (cohorts,)
-    behavior: np.recarray  # BEHAVIOR_DTYPE (CALENDAR,)
-    key: np.ndarray  # uint64 (2,): halves of the seed
-    known: Known  # what is known of the roster's clinicians
+__all__ = ["Workspace", "make_workspace", "simulate_draws"]
 
 
 class Workspace(NamedTuple):
     """Arrays that a draw works in; one cohort after the other uses them."""
 
     field: Field
-    strip: Strip
+    batch: Batch
     observations: Observations
     scored: Scored
     environment: Environment
     scratch: Scratch
     multiplier: np.ndarray  # float64 (capacity,): a clinician's cost over its cost without response
-    lost: np.ndarray  # int8 (capacity,): 1 for a clinician who was penalized two years before
+    was_penalized: np.ndarray  # int8 (capacity,): 1 for a clinician who was penalized two years before
     response: np.ndarray  # float64 (slots,): the same by position among the measured
     factor: np.ndarray  # float64 (YEARS, slots): adjustment factors by position
 
 
 def make_workspace(slots: int) -> Workspace:
-    """Allocate the arrays that a draw works in.
-
-    Parameters
-    ----------
-    slots : int
-        The larger cohort's clinician slots.
-
-    Returns
-    -------
-    Workspace
-        Under 2 kB a slot, and 3 MB.
-    """
+    """Allocate the workspace of a cohort of up to `slots` clinician slots: under 2 kB a slot, and 3 MB."""
     field = make_field(slots)
     return Workspace(
         field=field,
-        strip=make_strip(),
+        batch=make_batch(),
         observations=make_observations(slots),
         scored=make_scored(slots),
         environment=make_environment(),
         scratch=make_scratch(slots),
         multiplier=np.zeros(field.slot.shape[0]),
-        lost=np.zeros(field.slot.shape[0], np.int8),
+        was_penalized=np.zeros(field.slot.shape[0], np.int8),
         response=np.zeros(slots),
         factor=np.zeros((YEARS, slots)),
     )
 
 
-@inline
-def observed_in(out: Observations, year: int) -> Observed:
-    """Give one year's observations as the rule takes them.
-
-    Parameters
-    ----------
-    out : Observations
-        Of all years.
-    year : int
-        Performance year, counted from the first.
-
-    Returns
-    -------
-    Observed
-        Views.
-    """
-    return Observed(
-        out.rate[year],
-        out.cases[year],
-        out.completeness[year],
-        out.collection_type[year],
-        out.specialty[year],
-        out.practice_size[year],
-        out.part_b[year],
-        out.episodes[year],
-        out.cost_per_episode[year],
-        out.hcc_risk_score[year],
-        out.dual_share[year],
-        out.improvement_activities[year],
-        out.promoting_interoperability[year],
-        out.exempt[year],
-    )
-
-
 @inner
 def _respond(behavior: np.record, year: int, work: Workspace) -> None:
-    """Lower the cost of a year by the response to the incentive, more after a loss two years before.
+    """Lower the cost of a year by the response to the incentive, more after a penalty two years before.
 
     The response of every active clinician accumulates, measured or not; a new clinician starts without.
     """
     field = work.field
     base = 1.0 - behavior.cost_response
     penalized = 1.0 - behavior.cost_response_penalized
-    before = year - PAYMENT_LAG
-    end = field.group[year]
-    lost = work.lost
-    lost[:end] = 0
-    if before >= 0:
-        for r in range(field.participants[before]):
-            lost[field.member[before, r]] = work.factor[before, r] < 0.0
-    for c in range(end):
-        work.multiplier[c] *= penalized if lost[c] else base
-    for c in range(end, field.group[year + 1]):
+    adjusted = year - PAYMENT_LAG
+    entrants = field.entry_start[year]
+    was_penalized = work.was_penalized
+    was_penalized[:entrants] = 0
+    if adjusted >= 0:
+        for r in range(field.participants[adjusted]):
+            was_penalized[field.member[adjusted, r]] = work.factor[adjusted, r] < 0.0
+    for c in range(entrants):
+        work.multiplier[c] *= penalized if was_penalized[c] else base
+    for c in range(entrants, field.entry_start[year + 1]):
         work.multiplier[c] = base
     out = work.observations
     for r in range(field.participants[year]):
@@ -147,11 +91,11 @@ def _respond(behavior: np.record, year: int, work: Workspace) -> None:
 
 @kernel
 def simulate_draws(
-    inputs: Inputs,
+    inputs: KernelInputs,
     cohorts: tuple[int, int],
     years: int,
-    first: int,
-    index: int,
+    draw0: int,
+    index0: int,
     count: int,
     record: Record,
     work: Workspace,
@@ -161,16 +105,16 @@ def simulate_draws(
 
     Parameters
     ----------
-    inputs : Inputs
-        Policy, population, behavior, seed.
+    inputs : KernelInputs
+        Policy, population, behavior, seed, roster.
     cohorts : tuple of int
         First cohort's code, and one more than the last one's.
     years : int
-        Performance years to live through; the workspace keeps the last cohort's scores of the last year.
-    first : int
+        Performance years to simulate; the workspace keeps the last cohort's scores of the last year.
+    draw0 : int
         Number of the first draw.
-    index : int
-        Place of the first draw in the record.
+    index0 : int
+        Index of the first draw in the record.
     count : int
         Number of draws.
     record : Record
@@ -186,19 +130,16 @@ def simulate_draws(
         if progress[1] != 0:
             break
         for cohort in range(cohorts[0], cohorts[1]):
-            population = inputs.population[cohort]
-            enroll(population, inputs.behavior, cohort, first + k, inputs.key, inputs.known, field)
-            observe(
-                population,
+            draw = CohortDraw(
+                inputs.population[cohort],
                 inputs.behavior,
                 cohort,
-                first + k,
+                draw0 + k,
                 inputs.key,
-                inputs.known,
-                field,
-                work.strip,
-                out,
+                inputs.roster_prior,
             )
+            enroll(draw, field)
+            observe(draw, field, work.batch, out)
             for year in range(years):
                 n = field.participants[year]
                 policy = inputs.policy[year]
@@ -208,19 +149,17 @@ def simulate_draws(
                 score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch)
                 for r in range(n):
                     work.factor[year, r] = work.scored.adjustment_factor[r]
-                record_year(
+                scored = CohortYear(
                     policy,
                     behavior.medicare_share,
                     cohort,
+                    year,
+                    n,
                     out,
                     work.scored,
                     work.environment,
                     work.response,
-                    year,
-                    n,
-                    index + k,
-                    record,
-                    work.scratch,
                 )
-                record_clinicians(inputs.known, cohort, field, out, work.scored, year, n, index + k, record)
+                record_year(scored, index0 + k, record, work.scratch)
+                record_clinicians(scored, inputs.roster_prior, field, index0 + k, record)
         progress[0] += 1

@@ -25,6 +25,7 @@ __all__ = [
     "KNOWLEDGE",
     "LEAST_UNIFORM",
     "PERMANENT",
+    "UNIFORMS_PER_BLOCK",
     "fill_permanent",
     "fill_uniforms",
     "stream",
@@ -43,12 +44,13 @@ BLOCK_CONDUCT = 18  # lanes: improvement activities, promoting interoperability,
 BLOCK_MEASURE = 32  # blocks 32-36, one a measure; lanes: specific quality, submission, cases, rate
 
 # Not a clinician's: what nobody knows, drawn once for each draw.
-KNOWLEDGE = 3  # in the place of the cohort
+KNOWLEDGE = 3  # instead of a cohort
 BLOCK_FIELD = 64
 
-#: Where the words of a block's permutations are found, in the place of a clinician's slot.
+#: Added to a block's number: the block from which its permutations are drawn.
 BLOCK_STRATA = 128
-_LANES = 4
+#: Uniforms in a block: the lanes.
+UNIFORMS_PER_BLOCK = 4
 
 #: Ends of the uniforms of 32 bits.
 LEAST_UNIFORM, GREATEST_UNIFORM = 2.0**-33, 1.0 - 2.0**-33
@@ -110,7 +112,7 @@ def fill_uniforms(
     key : ndarray of uint64, shape (2,)
         Lower and upper half of the seed.
     first, end : int
-        Place of the first clinician, and one more than the last one's.
+        Index of the first clinician, and one more than the last one's.
     """
     # Sliced, since an index that does not begin at 0 would be checked for counting from the end.
     u0, u1, u2, u3 = u[0, first:end], u[1, first:end], u[2, first:end], u[3, first:end]
@@ -149,21 +151,21 @@ def permute(slot: int, slots: int, mask: int, w0: int, w1: int, w2: int, w3: int
     Returns
     -------
     int
-        The number's place; no other number has it.
+        A number that no other one is mapped to.
     """
     half = 1
     while (1 << (2 * half)) <= mask:
         half += 1
-    place = slot
+    permuted = slot
     while True:
-        place = (place * ((w0 & mask) | 1) + (w2 & mask)) & mask
-        place ^= place >> half
-        place = (place * ((w1 & mask) | 1) + (w3 & mask)) & mask
-        place ^= place >> half
-        place = (place * (((w0 >> 16) & mask) | 1) + ((w1 >> 16) & mask)) & mask
-        place ^= place >> half
-        if place < slots:
-            return place
+        permuted = (permuted * ((w0 & mask) | 1) + (w2 & mask)) & mask
+        permuted ^= permuted >> half
+        permuted = (permuted * ((w1 & mask) | 1) + (w3 & mask)) & mask
+        permuted ^= permuted >> half
+        permuted = (permuted * (((w0 >> 16) & mask) | 1) + ((w1 >> 16) & mask)) & mask
+        permuted ^= permuted >> half
+        if permuted < slots:
+            return permuted
 
 
 @inner
@@ -177,7 +179,7 @@ def fill_permanent(
     n: int,
     slots: int,
 ) -> None:
-    """Draw the four uniforms of one block that say who each of n clinicians is.
+    """Draw the four uniforms of a block of permanent attributes of n clinicians.
 
     Stratified (a Latin hypercube: M. D. McKay, R. J. Beckman and W. J. Conover, Technometrics 21, 1979), each
     lane of the first generation has one uniform in each of as many equal parts of (0, 1) as there are slots:
@@ -200,7 +202,7 @@ def fill_permanent(
     while mask + 1 < slots:
         mask = 2 * mask + 1
     cohort = np.uint64(base[0] & _COHORT)
-    for lane in range(_LANES):
+    for lane in range(UNIFORMS_PER_BLOCK):
         words = philox4x32(
             np.uint64(BLOCK_STRATA + block), np.uint64(lane), cohort, np.uint64(draw), key[0], key[1]
         )

@@ -1,4 +1,4 @@
-"""What is observed of one quality measure: cases, rate, and how they are reported."""
+"""What is observed of one quality measure: cases, rate, and how they are reported (§ 512.725)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,9 @@ import numpy as np
 
 from asmrisk.numerics.jit import inline
 from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED
-from asmrisk.simulation.batches import (
-    normal_probabilities,
-    normal_scores,
-    pick,
-    read_quantiles,
-)
-from asmrisk.simulation.state import Observations, Strip
-from asmrisk.simulation.variates import binomial_strip, poisson_strip
+from asmrisk.simulation.batches import normal_probabilities, normal_scores, read_quantiles, take
+from asmrisk.simulation.counts import binomial_quantiles, poisson_quantiles
+from asmrisk.simulation.state import Batch, Measured, Observations
 
 __all__ = ["observe_measure"]
 
@@ -31,30 +26,30 @@ CLAIMS = COLLECTION_TYPES.index("claims")
 def _rates(
     population: np.record,
     learning: float,
-    strip: Strip,
-    who: np.ndarray,
-    place: int,
-    m: int,
+    batch: Batch,
+    rows: np.ndarray,
+    measure: int,
     rates: np.ndarray,
+    m: int,
 ) -> None:
-    """Draw cases and rates of one measure.
+    """Draw cases and rates of one measure for m measured clinicians.
 
     The true rate is the quantile function of the measure and collection type at the latent quality; the
     observed one is Binomial(cases, true rate)/cases, or for a risk-standardized measure the normal score
     shrunk by the reliability of the clinician's cases.
     """
-    counts, uniform, score, other = strip.counts, strip.a, strip.b, strip.c
-    pick(strip.uniforms[2], who, uniform, m)
-    pick(strip.case_level[place], who, other, m)
-    poisson_strip(uniform, other, counts, m)
-    pick(strip.uniforms[3], who, uniform, m)
-    pick(strip.specific[place], who, score, m)
+    counts, uniform, score, other = batch.counts, batch.scratch[0], batch.scratch[1], batch.scratch[2]
+    take(batch.uniforms[2], rows, uniform, m)
+    take(batch.case_level[measure], rows, other, m)
+    poisson_quantiles(uniform, other, counts, m)
+    take(batch.uniforms[3], rows, uniform, m)
+    take(batch.specific[measure], rows, score, m)
     loading = population.quality_loading
     rest = math.sqrt(1.0 - loading * loading)
-    sign = -1.0 if population.rate_inverse[place] else 1.0
+    sign = -1.0 if population.rate_inverse[measure] else 1.0
     for k in range(m):
-        score[k] = sign * (loading * strip.quality[k] + rest * score[k] + learning)
-    kind = population.measure_kind[place]
+        score[k] = sign * (loading * batch.quality[k] + rest * score[k] + learning)
+    kind = population.measure_kind[measure]
     if kind == RISK_STANDARDIZED:
         reliability = population.shrinkage_reliability
         prior = population.shrinkage_mean_cases * (1.0 - reliability) / reliability
@@ -64,16 +59,16 @@ def _rates(
             # Noise is turned the same way round as quality: a higher uniform is better.
             score[k] = math.sqrt(weight) * score[k] + sign * math.sqrt(1.0 - weight) * other[k]
     normal_probabilities(score, m)
-    fixed = population.measure_collection_type[place]
-    knots, heights = population.rate_probability, population.rate_quantile[place]
+    fixed = population.measure_collection_type[measure]
+    knots, heights = population.rate_probability, population.rate_quantile[measure]
     read_quantiles(knots, heights[fixed if fixed >= 0 else 0], score, rates, m)
     if fixed < 0:
         read_quantiles(knots, heights[1], score, other, m)
         for k in range(m):
             one, two = rates[k], other[k]
-            rates[k] = one if strip.choice[k] == 0 else two
+            rates[k] = one if batch.choice[k] == 0 else two
     if kind == BINOMIAL:
-        binomial_strip(uniform, counts, rates, other, m, strip.sums)
+        binomial_quantiles(uniform, counts, rates, other, m, batch.binomials)
         for k in range(m):
             rates[k] = other[k] / max(counts[k], 1.0)
     for k in range(m):
@@ -82,58 +77,37 @@ def _rates(
 
 @inline
 def observe_measure(
-    population: np.record,
-    learning: float,
-    strip: Strip,
-    out: Observations,
-    year: int,
-    place: int,
-    first: int,
-    m: int,
+    population: np.record, learning: float, batch: Batch, measured: Measured, measure: int, out: Observations
 ) -> None:
-    """Write what is observed of one measure: rate, cases, completeness, collection type (§ 512.725).
+    """Write what is observed of one measure: rate, cases, completeness, collection type.
 
-    Parameters
-    ----------
-    population : record of POPULATION_DTYPE
-        The cohort's population.
-    learning : float
-        What is added to everybody's quality in the year.
-    strip : Strip
-        The strip, with the year's state of the measure and its uniforms.
-    out : Observations
-        Written, from position `first` on.
-    year : int
-        Performance year, counted from the first.
-    place : int
-        The measure.
-    first : int
-        Position of the strip's first measured clinician.
-    m : int
-        The strip's measured clinicians.
+    The batch holds the year's state of the measure, and the uniforms of its block. `learning` is what is
+    added to everybody's quality in the year.
     """
-    _rates(population, learning, strip, strip.who[year], place, m, out.rate[year, place, first:])
-    cases = out.cases[year, place, first:]
-    code, completeness = out.collection_type[year, place, first:], out.completeness[year, place, first:]
+    year, start, m = measured.year, measured.start, measured.n
+    rows = batch.rows[year]
+    _rates(population, learning, batch, rows, measure, out.rate[year, measure, start:], m)
+    cases = out.cases[year, measure, start:]
+    code, completeness = out.collection_type[year, measure, start:], out.completeness[year, measure, start:]
     for k in range(m):
-        cases[k] = int(strip.counts[k])
-    fixed = population.measure_collection_type[place]
+        cases[k] = int(batch.counts[k])
+    fixed = population.measure_collection_type[measure]
     if fixed == CLAIMS:
         for k in range(m):
             code[k] = CLAIMS
             completeness[k] = np.nan
         return
-    habit, probability = strip.b, strip.c
-    pick(strip.submission[place], strip.who[year], habit, m)
+    habit, probability = batch.scratch[1], batch.scratch[2]
+    take(batch.submission[measure], rows, habit, m)
     for k in range(m):
         probability[k] = habit[k]
     normal_probabilities(probability, m)
-    missed, incomplete = population.missed_z[place], population.incomplete_z[place]
-    missed_probability = population.missed_probability[place]
-    low, slope = population.completeness_low, population.completeness_slope[place]
+    missed, incomplete = population.missed_z[measure], population.incomplete_z[measure]
+    missed_probability = population.missed_probability[measure]
+    low, slope = population.completeness_low, population.completeness_slope[measure]
     for k in range(m):
-        reported = strip.silent[k] == 0 and habit[k] >= missed
-        chosen = strip.choice[k] if fixed < 0 else fixed
+        reported = batch.nonreporter[k] == 0 and habit[k] >= missed
+        chosen = batch.choice[k] if fixed < 0 else fixed
         code[k] = chosen if reported else NOT_REPORTED
         partial = low + slope * (probability[k] - missed_probability)
         share = partial if habit[k] < incomplete else 1.0

@@ -5,20 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from asmrisk.parameters.parameter import Values
+from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.population.records import behavior_records, population_records
-from asmrisk.population.roster import read_roster
-from asmrisk.population.tables import fixed_edges
-from asmrisk.rule.definitions import COHORTS
+from asmrisk.rule.definitions import COHORTS, YEARS
 from asmrisk.rule.policy import policy_records
+from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
-from asmrisk.simulation.draw import Inputs, Workspace, make_workspace, simulate_draws
+from asmrisk.simulation.draw import Workspace, make_workspace, simulate_draws
+from asmrisk.simulation.kernel_inputs import KernelInputs
 from asmrisk.simulation.parameter_draws import draw_values, with_values
-from asmrisk.simulation.participation import YEARS
 from asmrisk.simulation.philox import seed_key
-from asmrisk.simulation.record import make_record
-from asmrisk.simulation.roster import known_clinicians, slots_with_roster
-from asmrisk.simulation.roster_prior import Known, nobody_known
-from asmrisk.simulation.unpacking import unpack
+from asmrisk.simulation.record import make_record, to_variables
+from asmrisk.simulation.roster import roster_prior, slots_with_roster
+from asmrisk.simulation.roster_prior import RosterPrior, empty_prior
 
 __all__ = ["Model", "simulate_block"]
 
@@ -32,8 +31,8 @@ class Model:
 
     Parameters
     ----------
-    scenario : Scenario
-        Checked values of all parameters, and what is uncertain.
+    scenario : Scenario or PreparedScenario
+        Checked values of all parameters, and what is uncertain; prepared if it is not.
 
     Attributes
     ----------
@@ -41,7 +40,7 @@ class Model:
         As given.
     roster : Roster or None
         The scenario's own clinicians.
-    inputs : Inputs
+    inputs : KernelInputs
         What the kernels read where nothing is uncertain.
     notes : tuple of str
         How many clinicians of each cohort are the roster's; empty without one.
@@ -52,88 +51,64 @@ class Model:
         If no population can be calibrated to the scenario's values, or the roster cannot be read.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
+    def __init__(self, scenario: Scenario | PreparedScenario) -> None:
+        prepared = prepare(scenario) if isinstance(scenario, Scenario) else scenario
+        self.scenario = scenario = prepared.scenario
         self._key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
         self._edges = fixed_edges()
-        self.roster = None if scenario.roster is None else read_roster(scenario.roster)
-        self._nobody = nobody_known()
-        self._known_of = (b"", self._nobody)
-        self.inputs = self._inputs_from(scenario.values)
+        self.roster = prepared.roster
+        self._prior_of = (b"", empty_prior())
+        self.inputs = self._inputs_from(scenario.values, prepared.population.copy())
         self.notes: tuple[str, ...] = ()
         if self.roster is not None:
-            shares = slots_with_roster(scenario.values, self.inputs.known)
+            shares = slots_with_roster(scenario.values, self.inputs.roster_prior)
             self.notes = tuple(share.note(cohort) for cohort, share in zip(COHORTS, shares, strict=True))
 
-    def _inputs_from(self, values: Values) -> Inputs:
+    def _inputs_from(self, values: Values, population: np.recarray) -> KernelInputs:
         policy = policy_records(values, self._edges)
-        population = population_records(values)
-        known = self._known(population)
+        prior = self._roster_prior(population)
         if self.roster is not None:
-            for cohort, share in enumerate(slots_with_roster(values, known)):
+            for cohort, share in enumerate(slots_with_roster(values, prior)):
                 if share.roster:
                     population[cohort].slots = share.slots
-                    population[cohort].strata = share.slots if values["population.stratified"] else 0
+                    population[cohort].strata = share.slots if values["population.latin_hypercube"] else 0
         # What no year's set has is not simulated; its numbers are keyed by measure, so no other one changes.
         population.measure_kind[~policy.measure_in_set.any(axis=0)] = 0
-        return Inputs(
+        return KernelInputs(
             policy=policy,
             population=population,
             behavior=behavior_records(values),
             key=self._key,
-            known=known,
+            roster_prior=prior,
         )
 
-    def _known(self, population: np.recarray) -> Known:
-        """Give what is known of the roster, in the light of a population."""
-        if self.roster is None:
-            return self._nobody
-        # Most uncertain parameters leave the population as it is: what was learned last still holds.
-        learned, known = self._known_of
-        if learned != population.tobytes():
-            learned, known = population.tobytes(), known_clinicians(self.roster, population)
-            self._known_of = (learned, known)
-        return known
+    def _roster_prior(self, population: np.recarray) -> RosterPrior:
+        """Give the roster's prior in a population."""
+        # Most uncertain parameters leave the population as it is: the last prior still holds.
+        before, prior = self._prior_of
+        if self.roster is not None and before != population.tobytes():
+            before, prior = population.tobytes(), roster_prior(self.roster, population)
+            self._prior_of = (before, prior)
+        return prior
 
     def drawn_values(self, draw: int) -> dict[str, float]:
-        """Give the values that the uncertain parameters take in a draw.
-
-        Parameters
-        ----------
-        draw : int
-            Number of the draw.
-
-        Returns
-        -------
-        dict of str to float
-            By name; empty if nothing is uncertain.
-        """
+        """Draw the values of the uncertain parameters, by name; empty if nothing is uncertain."""
         return draw_values(self.scenario, draw, self._key)
 
-    def inputs_of(self, draw: int) -> Inputs:
-        """Give what the kernels read in a draw.
-
-        Parameters
-        ----------
-        draw : int
-            Number of the draw.
-
-        Returns
-        -------
-        Inputs
-            `inputs`, or inputs with the values that the uncertain parameters take in the draw.
-        """
+    def inputs_of(self, draw: int) -> KernelInputs:
+        """Give what the kernels read in a draw: `inputs` with the values that uncertain parameters take."""
         if not self.scenario.uncertainty:
             return self.inputs
-        return self._inputs_from(with_values(self.scenario.values, self.drawn_values(draw)))
+        values = with_values(self.scenario.values, self.drawn_values(draw))
+        return self._inputs_from(values, population_records(values))
 
-    def workspace(self, inputs: Inputs) -> Workspace:
+    def workspace(self, inputs: KernelInputs) -> Workspace:
         """Allocate what draws with these inputs work in."""
         return make_workspace(int(inputs.population.slots.max()))
 
 
 def simulate_block(
-    model: Model, first: int, count: int, progress: np.ndarray | None = None
+    model: Model, draw0: int, count: int, progress: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     """Simulate consecutive draws.
 
@@ -141,7 +116,7 @@ def simulate_block(
     ----------
     model : Model
         The scenario made ready.
-    first : int
+    draw0 : int
         Number of the first draw.
     count : int
         Number of draws.
@@ -157,20 +132,20 @@ def simulate_block(
     progress = np.zeros(2, np.int64) if progress is None else progress
     work = model.workspace(model.inputs)
     slots = work.response.shape[0]
-    record = make_record(count, int(model.inputs.known.clinicians.sum()))
+    record = make_record(count, int(model.inputs.roster_prior.clinicians.sum()))
     if not model.scenario.uncertainty:
-        simulate_draws(model.inputs, BOTH, YEARS, first, 0, count, record, work, progress)
-        return unpack(record, model.scenario)
+        simulate_draws(model.inputs, BOTH, YEARS, draw0, 0, count, record, work, progress)
+        return to_variables(record, model.scenario)
     names = sorted(model.scenario.uncertainty)
     drawn = np.full((count, len(names)), np.nan)
     for index in range(count):
         if progress[1]:
             break
-        inputs = model.inputs_of(first + index)
+        inputs = model.inputs_of(draw0 + index)
         if int(inputs.population.slots.max()) > slots:
             work = model.workspace(inputs)
             slots = work.response.shape[0]
-        simulate_draws(inputs, BOTH, YEARS, first + index, index, 1, record, work, progress)
-        values = model.drawn_values(first + index)
+        simulate_draws(inputs, BOTH, YEARS, draw0 + index, index, 1, record, work, progress)
+        values = model.drawn_values(draw0 + index)
         drawn[index] = [values[name] for name in names]
-    return unpack(record, model.scenario) | {"knowledge/parameter_value": drawn}
+    return to_variables(record, model.scenario) | {"knowledge/parameter_value": drawn}

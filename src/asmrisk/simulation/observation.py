@@ -1,9 +1,9 @@
 """What CMS observes of the clinicians: Part B, conduct, cost, measures and what of them is reported.
 
-Clinicians are worked on in strips of neighboring slots, each strip through all its years, so that its state
-stays in the processor's cache. A clinician's latents move on while it may be measured again, and its Part B
-until it has been paid for; everything else is drawn for those alone who are measured in the year, picked in
-the order of their positions among the measured, so that observations are written side by side.
+Clinicians are simulated in batches of neighboring slots, each batch through all its years, so that its state
+stays in the processor's cache. A clinician's latents advance while it may be measured again, and its Part B
+until its last payment year; everything else is drawn for those alone who are measured in the year, in the
+order of their positions among the measured, so that observations are written contiguously.
 """
 
 from __future__ import annotations
@@ -13,9 +13,20 @@ import math
 import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
-from asmrisk.rule.definitions import PAYMENT_LAG
+from asmrisk.population.latents import (
+    COST,
+    GENERAL,
+    IMPROVEMENT,
+    INTEROPERABILITY,
+    NONREPORTING,
+    SPECIFIC,
+    SUBMISSION,
+)
+from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
+from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, PLACES, YEARS
 from asmrisk.simulation.attributes import draw_attributes
-from asmrisk.simulation.batches import advance, exponentials, normal_probabilities, normal_scores, pick
+from asmrisk.simulation.batches import advance, exponentials, normal_probabilities, normal_scores, take
+from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     BLOCK_CONDUCT,
     BLOCK_MEASURE,
@@ -24,120 +35,103 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
 )
 from asmrisk.simulation.measures import observe_measure
-from asmrisk.simulation.participation import CALENDAR, FIRST_YEAR, YEARS, Field, strip_width
-from asmrisk.simulation.roster_prior import (
-    COST,
-    GENERAL,
-    IMPROVEMENT,
-    INTEROPERABILITY,
-    SILENCE,
-    SPECIFIC,
-    SUBMISSION,
-    Known,
-    part_b_score,
-    start_habit,
-    start_state,
-)
-from asmrisk.simulation.state import PLACES, Observations, Strip
+from asmrisk.simulation.participation import FIRST_YEAR, Field, slots_per_batch
+from asmrisk.simulation.roster_prior import part_b_score, start_habit, start_state
+from asmrisk.simulation.state import Batch, Measured, Observations, Present
 
 __all__ = ["observe"]
 
-#: The step and the ends of tables over the normal score.
-SCORES_A_UNIT, LEAST_SCORE, LAST_INTERVAL = 16.0, -6.5, 207.0
+#: Tables over the normal score: intervals for each unit of it, where they begin, and the last interval.
+INTERVALS_PER_UNIT, LEAST_SCORE, LAST_INTERVAL = 1.0 / SCORE_STEP, -SCORE_LIMIT, float(SCORE_COUNT - 2)
 
 
 @inner
-def _from_tables(tables: np.ndarray, first: np.ndarray, score: np.ndarray, below: np.ndarray, n: int) -> None:
-    """Put in the place of n normal scores what a table over them says, linearly.
+def _interpolate(
+    tables: np.ndarray, first: np.ndarray, score: np.ndarray, interval: np.ndarray, n: int
+) -> None:
+    """Replace n normal scores, in place, by what tables over them say, linearly.
 
-    Each table covers -6.5 to 6.5 by sixteenths and begins at `first`.
+    Each table covers -6.5 to 6.5 by sixteenths and begins at `first`; `interval` is scratch.
     """
-    # In two loops: the first becomes vector instructions, which the look-ups of the second cannot.
+    # In two loops: the first is vectorized, which the look-ups of the second cannot be.
     for i in range(n):
-        place = (score[i] - LEAST_SCORE) * SCORES_A_UNIT
-        place = 0.0 if place < 0.0 else place
-        place = LAST_INTERVAL if place > LAST_INTERVAL else place
+        at = (score[i] - LEAST_SCORE) * INTERVALS_PER_UNIT
+        at = 0.0 if at < 0.0 else at
+        at = LAST_INTERVAL if at > LAST_INTERVAL else at
         # An unsigned index needs no check for counting from the end.
-        below[i] = np.uint64(place)
-        score[i] = place - below[i]
+        interval[i] = np.uint64(at)
+        score[i] = at - interval[i]
     for i in range(n):
-        at = first[i] + below[i]
-        value = tables[at]
-        score[i] = value + score[i] * (tables[at + np.uint64(1)] - value)
+        knot = first[i] + interval[i]
+        value = tables[knot]
+        score[i] = value + score[i] * (tables[knot + np.uint64(1)] - value)
 
 
 @inline
-def _part_b(
-    population: np.record,
-    cohort: int,
-    growth: float,
-    known: Known,
-    strip: Strip,
-    year: int,
-    first: int,
-    settled: int,
-    n: int,
-    told: int,
-) -> None:
-    """Draw the Part B dollars of a year: AR(1) in the normal score, so that the published shape stays.
-
-    For n clinicians from place `first` on, of whom the first `settled` were there the year before.
-    """
-    share = population.part_b_episode_correlation
+def _draw_part_b(draw: CohortDraw, batch: Batch, year: int, present: Present) -> None:
+    """Draw the Part B dollars of a year: AR(1) in the normal score, so that the published shape stays."""
+    start, settled, n, n_roster = present.start, present.settled, present.n, present.n_roster
+    growth = draw.behavior[year].part_b_growth[draw.cohort]
+    share = draw.population.part_b_episode_correlation
     rest = math.sqrt(1.0 - share * share)
-    dollars, scores, moving = strip.part_b[year, first:], strip.scores, strip.part_b_moving[first:]
-    fixed, kept, new = strip.part_b_fixed[first:], strip.part_b_kept[first:], strip.part_b_new[first:]
-    table, level = strip.part_b_table[first:], strip.part_b_level[first:]
-    normal_scores(strip.uniforms[3, first:], scores, n)
+    dollars, scores, moving = batch.part_b[year, start:], batch.scores, batch.part_b_moving[start:]
+    fixed, persistence = batch.part_b_fixed[start:], batch.part_b_persistence[start:]
+    innovation = batch.part_b_innovation[start:]
+    table, level = batch.part_b_table[start:], batch.part_b_level[start:]
+    normal_scores(batch.uniforms[3, start:], scores, n)
     for i in range(settled):
-        moving[i] = fma(kept[i], moving[i], new[i] * scores[i])
+        moving[i] = fma(persistence[i], moving[i], innovation[i] * scores[i])
     for i in range(settled, n):
         moving[i] = scores[i]
-    for i in range(told):
-        moving[i] = part_b_score(known, cohort, strip.slot[i], share, fixed[i], kept[i], moving[i])
+    for i in range(n_roster):
+        moving[i] = part_b_score(
+            draw.prior, draw.cohort, batch.slot[i], share, fixed[i], persistence[i], moving[i]
+        )
     for i in range(n):
         dollars[i] = fma(rest, moving[i], fixed[i])
-    _from_tables(strip.tables, table, dollars, strip.below, n)
+    _interpolate(batch.tables, table, dollars, batch.interval, n)
     exponentials(dollars, n)
     for i in range(n):
         dollars[i] *= growth * level[i]
 
 
 @inline
-def _find_measured(strip: Strip, field: Field, year: int, first: int, m: int) -> None:
-    """Find the places of the strip's m measured clinicians, whose positions begin at `first`."""
-    member, who = field.member[year, first:], strip.who[year]
+def _find_measured(batch: Batch, batch_number: int, field: Field, year: int) -> Measured:
+    """Find the batch's measured clinicians of a year, and list their rows."""
+    start = field.batch_start[year, batch_number]
+    m = field.batch_start[year, batch_number + 1] - start
+    member, rows = field.member[year, start:], batch.rows[year]
     for k in range(m):
-        who[k] = field.place[member[k]]
+        rows[k] = field.row[member[k]]
+    return Measured(year, start, m)
 
 
 @inline
-def _pay(strip: Strip, field: Field, out: Observations, year: int, part: int) -> None:
-    """Write what the strip's measured clinicians of a year are paid in it and two years later."""
-    first = field.first[year, part]
-    m = field.first[year, part + 1] - first
-    who, member = strip.who[year], field.member[year, first:]
-    now, later = out.part_b[year, first:], out.payment_year_part_b[year, first:]
-    pick(strip.part_b[year], who, now, m)
-    pick(strip.part_b[year + PAYMENT_LAG], who, later, m)
+def _write_part_b(batch: Batch, batch_number: int, field: Field, year: int, out: Observations) -> None:
+    """Write what the batch's measured clinicians of a year are paid in it and two years later."""
+    start = field.batch_start[year, batch_number]
+    m = field.batch_start[year, batch_number + 1] - start
+    rows, member = batch.rows[year], field.member[year, start:]
+    now, later = out.part_b_payments[year, start:], out.payment_year_part_b[year, start:]
+    take(batch.part_b[year], rows, now, m)
+    take(batch.part_b[year + PAYMENT_LAG], rows, later, m)
     for k in range(m):
         later[k] = later[k] if field.leaves[member[k]] > year + PAYMENT_LAG else 0.0
 
 
 @inline
-def _who_they_are(
-    exempt_share: float, strip: Strip, out: Observations, year: int, first: int, m: int
-) -> None:
-    """Write the attributes of the strip's measured clinicians."""
-    specialty, practice_size = out.specialty[year, first:], out.practice_size[year, first:]
-    exempt = out.exempt[year, first:]
-    who = strip.who[year]
-    pick(strip.hcc_risk_score, who, out.hcc_risk_score[year, first:], m)
-    pick(strip.dual_share, who, out.dual_share[year, first:], m)
+def _write_attributes(exempt_share: float, batch: Batch, measured: Measured, out: Observations) -> None:
+    """Write the attributes of the measured clinicians, and who of them is exempt."""
+    year, start, m = measured.year, measured.start, measured.n
+    specialty, practice_size = out.specialty[year, start:], out.practice_size[year, start:]
+    exempt = out.exempt[year, start:]
+    rows = batch.rows[year]
+    take(batch.hcc_risk_score, rows, out.hcc_risk_score[year, start:], m)
+    take(batch.dual_share, rows, out.dual_share[year, start:], m)
     for k in range(m):
-        specialty[k] = strip.specialty[who[k]]
-        practice_size[k] = strip.practice_size[who[k]]
-        exempt[k] = 1 if strip.uniforms[2, who[k]] < exempt_share else 0
+        specialty[k] = batch.specialty[rows[k]]
+        practice_size[k] = batch.practice_size[rows[k]]
+        exempt[k] = 1 if batch.uniforms[2, rows[k]] < exempt_share else 0
 
 
 @inline
@@ -147,16 +141,17 @@ def _by_size(values: np.ndarray) -> tuple[float, float, float]:
 
 
 @inline
-def _conduct(population: np.record, strip: Strip, out: Observations, year: int, first: int, m: int) -> None:
+def _write_conduct(population: np.record, batch: Batch, measured: Measured, out: Observations) -> None:
     """Write improvement activities and promoting interoperability from the habits (§§ 512.735, 512.740)."""
-    who, improvement, interoperability, above = strip.who[year], strip.a, strip.b, strip.c
-    sizes = strip.choice
-    activities = out.improvement_activities[year, first:]
-    points = out.promoting_interoperability[year, first:]
-    pick(strip.improvement, who, improvement, m)
-    pick(strip.interoperability, who, interoperability, m)
+    year, start, m = measured.year, measured.start, measured.n
+    rows, sizes = batch.rows[year], batch.measured_size_class
+    improvement, interoperability, above = batch.scratch[0], batch.scratch[1], batch.scratch[2]
+    activities = out.improvement_activities[year, start:]
+    points = out.promoting_interoperability[year, start:]
+    take(batch.improvement, rows, improvement, m)
+    take(batch.interoperability, rows, interoperability, m)
     for k in range(m):
-        sizes[k] = strip.size_class[who[k]]
+        sizes[k] = batch.size_class[rows[k]]
         above[k] = interoperability[k]
     normal_probabilities(above, m)
     # Scalars and blends instead of array elements: so the loops become vector instructions.
@@ -175,47 +170,42 @@ def _conduct(population: np.record, strip: Strip, out: Observations, year: int, 
     slope0, slope1, slope2 = _by_size(population.interoperability_slope)
     for k in range(m):
         size = sizes[k]
-        zero, full, start, slope = (
+        zero, full, least, slope = (
             (zero0, full0, start0, slope0) if size == 0 else (zero2, full2, start2, slope2)
         )
-        zero, full, start, slope = (zero1, full1, start1, slope1) if size == 1 else (zero, full, start, slope)
+        zero, full, least, slope = (zero1, full1, start1, slope1) if size == 1 else (zero, full, least, slope)
         habit = interoperability[k]
-        score = low + slope * (above[k] - start)
+        score = low + slope * (above[k] - least)
         score = score if habit < full else 100.0
         points[k] = score if habit >= zero else 0.0
 
 
 @inline
-def _cost(
-    population: np.record,
-    trend: float,
-    strip: Strip,
-    field: Field,
-    out: Observations,
-    year: int,
-    first: int,
-    m: int,
+def _write_cost(
+    population: np.record, trend: float, batch: Batch, field: Field, measured: Measured, out: Observations
 ) -> None:
     """Write episodes and cost per episode: exp of a skewed true part plus noise of variance v/n."""
-    who, true, noise, count = strip.who[year], strip.a, strip.b, strip.counts
-    member, drawn = field.member[year, first:], field.episodes[year + PAYMENT_LAG]
-    episodes, cost = out.episodes[year, first:], out.cost_per_episode[year, first:]
-    level = out.true_cost[year, first:]
+    year, start, m = measured.year, measured.start, measured.n
+    rows, count = batch.rows[year], batch.counts
+    true, noise, uniform = batch.scratch[0], batch.scratch[1], batch.scratch[2]
+    member, drawn = field.member[year, start:], field.episodes[year + PAYMENT_LAG]
+    episodes, cost = out.episodes[year, start:], out.cost_per_episode[year, start:]
+    level = out.true_cost[year, start:]
     correlation = population.cost_quality_correlation
     rest = math.sqrt(1.0 - correlation * correlation)
     for k in range(m):
         episodes[k] = drawn[member[k]]
         count[k] = episodes[k]
-    pick(strip.cost, who, true, m)
-    pick(strip.uniforms[2], who, strip.c, m)
+    take(batch.cost, rows, true, m)
+    take(batch.uniforms[2], rows, uniform, m)
     for k in range(m):
         # Better quality goes with lower cost.
-        true[k] = rest * true[k] - correlation * strip.quality[k]
-    _from_tables(strip.tables, strip.cost_table, true, strip.below, m)
+        true[k] = rest * true[k] - correlation * batch.quality[k]
+    _interpolate(batch.tables, batch.cost_table, true, batch.interval, m)
     spread = population.cost_spread
     for k in range(m):
         true[k] *= spread
-    normal_scores(strip.c, noise, m)
+    normal_scores(uniform, noise, m)
     for k in range(m):
         noise[k] *= math.sqrt(population.cost_noise_variance / max(count[k], 1.0))
     exponentials(true, m)
@@ -226,222 +216,174 @@ def _cost(
 
 
 @inline
-def _perform(
-    population: np.record,
-    now: np.record,
-    cohort: int,
-    draw: int,
-    key: np.ndarray,
-    known: Known,
+def simulate_year(
+    draw: CohortDraw,
+    batch: Batch,
+    batch_number: int,
     field: Field,
-    strip: Strip,
-    out: Observations,
     year: int,
-    part: int,
-    start: int,
-    settled: int,
-    n: int,
-    told: int,
+    present: Present,
+    out: Observations,
 ) -> None:
-    """Live n clinicians from place `start` on through a performance year, and write what is observed.
+    """Simulate the rows of a batch that are present in a performance year, and write what is observed.
 
-    The first `settled` of them were there the year before. The uniforms of their conduct are drawn.
+    On entry the batch's uniforms are those of `BLOCK_CONDUCT`; each later block overwrites the one before, so
+    everything that is drawn from a block is drawn before the next one. Latents of all rows present advance,
+    and a roster's start from the prior in the first year, before any measured clinician's are read.
     """
-    u, past, scores, slot, base = strip.uniforms, strip.past, strip.scores, strip.slot, strip.base
-    a, b = strip.a, strip.b
+    population, prior, cohort, key = draw.population, draw.prior, draw.cohort, draw.key
+    now = draw.behavior[year]
+    u, past, slot, base = batch.uniforms, batch.roster_uniforms, batch.slot, batch.base
+    scores, scratch = batch.scores, batch.scratch
+    start, settled, n, n_roster = present.start, present.settled, present.n, present.n_roster
     latent, persistence = population.latent_persistence, population.habit_persistence
     end, when = start + n, FIRST_YEAR + year
-    first = field.first[year, part]
-    m = field.first[year, part + 1] - first
-    _find_measured(strip, field, year, first, m)
-    _who_they_are(now.exempt_share[cohort], strip, out, year, first, m)
+    measured = _find_measured(batch, batch_number, field, year)
+    _write_attributes(now.exempt_share[cohort], batch, measured, out)
 
-    improvement, interoperability = strip.improvement[start:], strip.interoperability[start:]
+    improvement, interoperability = batch.improvement[start:], batch.interoperability[start:]
     advance(improvement, u[0, start:], persistence, settled, scores, n)
     advance(interoperability, u[1, start:], persistence, settled, scores, n)
-    if told > 0:
-        fill_uniforms(past, BLOCK_CONDUCT, slot, base, PERMANENT, draw, key, 0, told)
-        start_habit(known, cohort, IMPROVEMENT, persistence, slot, past[0], improvement, a, b, told)
-        start_habit(known, cohort, INTEROPERABILITY, persistence, slot, past[1], interoperability, a, b, told)
-    _conduct(population, strip, out, year, first, m)
+    if n_roster > 0:
+        fill_uniforms(past, BLOCK_CONDUCT, slot, base, PERMANENT, draw.number, key, 0, n_roster)
+        start_habit(prior, cohort, IMPROVEMENT, persistence, slot, past[0], improvement, scratch, n_roster)
+        start_habit(
+            prior, cohort, INTEROPERABILITY, persistence, slot, past[1], interoperability, scratch, n_roster
+        )
+    _write_conduct(population, batch, measured, out)
 
-    general, cost, silence = strip.general[start:], strip.cost[start:], strip.silence[start:]
-    fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, start, end)
+    general, cost, nonreporting = batch.general[start:], batch.cost[start:], batch.nonreporting[start:]
+    fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw.number, key, start, end)
     advance(general, u[0, start:], latent, settled, scores, n)
     advance(cost, u[1, start:], latent, settled, scores, n)
-    advance(silence, u[3, start:], persistence, settled, scores, n)
-    if told > 0:
-        fill_uniforms(past, BLOCK_PERFORMANCE, slot, base, PERMANENT, draw, key, 0, told)
-        start_state(known, cohort, GENERAL, slot, strip.fresh, general, told)
-        start_state(known, cohort, COST, slot, strip.fresh, cost, told)
-        start_habit(known, cohort, SILENCE, persistence, slot, past[3], silence, a, b, told)
-    who = strip.who[year]
-    for k in range(m):
-        i = who[k]
-        strip.quality[k] = strip.general[i]
-        strip.choice[k] = strip.collection_type[i]
-        strip.silent[k] = strip.silence[i] < strip.silence_limit[i]
-    _cost(population, now.cost_trend, strip, field, out, year, first, m)
+    advance(nonreporting, u[3, start:], persistence, settled, scores, n)
+    if n_roster > 0:
+        fill_uniforms(past, BLOCK_PERFORMANCE, slot, base, PERMANENT, draw.number, key, 0, n_roster)
+        start_state(prior, cohort, GENERAL, slot, batch.innovations, general, n_roster)
+        start_state(prior, cohort, COST, slot, batch.innovations, cost, n_roster)
+        start_habit(prior, cohort, NONREPORTING, persistence, slot, past[3], nonreporting, scratch, n_roster)
+    rows = batch.rows[year]
+    for k in range(measured.n):
+        i = rows[k]
+        batch.quality[k] = batch.general[i]
+        batch.choice[k] = batch.collection_type[i]
+        batch.nonreporter[k] = batch.nonreporting[i] < batch.nonreporting_limit[i]
+    _write_cost(population, now.cost_trend, batch, field, measured, out)
 
-    for place in range(PLACES):
-        block, row = BLOCK_MEASURE + place, SPECIFIC + place
-        if population.measure_kind[place] == 0:
-            # What is known of the other latents may hang together with this one.
-            fill_uniforms(u, block, slot, base, when, draw, key, 0, told)
-            normal_scores(u[0], strip.fresh[row], told)
+    for measure in range(PLACES):
+        block, state = BLOCK_MEASURE + measure, SPECIFIC + measure
+        if population.measure_kind[measure] == 0:
+            # A roster's other states may be correlated with this one: its innovation is needed all the same.
+            fill_uniforms(u, block, slot, base, when, draw.number, key, 0, n_roster)
+            normal_scores(u[0], batch.innovations[state], n_roster)
             continue
-        specific, submission = strip.specific[place, start:], strip.submission[place, start:]
-        fill_uniforms(u, block, slot, base, when, draw, key, start, end)
+        specific, submission = batch.specific[measure, start:], batch.submission[measure, start:]
+        fill_uniforms(u, block, slot, base, when, draw.number, key, start, end)
         advance(specific, u[0, start:], latent, settled, scores, n)
         advance(submission, u[1, start:], persistence, settled, scores, n)
-        if told > 0:
-            habit = SUBMISSION + place
-            fill_uniforms(past, block, slot, base, PERMANENT, draw, key, 0, told)
-            start_state(known, cohort, row, slot, strip.fresh, specific, told)
-            start_habit(known, cohort, habit, persistence, slot, past[1], submission, a, b, told)
-        observe_measure(population, now.quality_learning[cohort], strip, out, year, place, first, m)
+        if n_roster > 0:
+            habit = SUBMISSION + measure
+            fill_uniforms(past, block, slot, base, PERMANENT, draw.number, key, 0, n_roster)
+            start_state(prior, cohort, state, slot, batch.innovations, specific, n_roster)
+            start_habit(prior, cohort, habit, persistence, slot, past[1], submission, scratch, n_roster)
+        observe_measure(population, now.quality_learning[cohort], batch, measured, measure, out)
 
 
 @inline
-def _live(
-    population: np.record,
-    behavior: np.recarray,
-    cohort: int,
-    draw: int,
-    key: np.ndarray,
-    known: Known,
-    field: Field,
-    strip: Strip,
-    out: Observations,
-    part: int,
+def simulate_batch(
+    draw: CohortDraw, batch: Batch, batch_number: int, field: Field, out: Observations
 ) -> None:
-    """Live the clinicians of a strip through their years.
+    """Simulate the clinicians of a batch, filled by `_fill_batch`, through the calendar.
 
-    They come in the order of their last measured years if they are there from the first year on (a roster's
-    before the others), then in the order in which they enter. So in each year those at hand are side by side.
-    Part B goes on for two years after the last measured one.
+    Two marks move through the rows of the first year, year by year: rows before ``unpaid`` are past their
+    last payment year and need no Part B any more, rows before ``unfinished`` are past their last measured
+    year. So ``unpaid <= unfinished``, and each year simulates a contiguous range of rows: Part B from
+    ``unpaid`` on, everything else from ``unfinished`` on, both up to the last row that has entered. Within it
+    the rows that were there the year before (`Present.settled`) come first, as rows enter at the end.
+
+    What a measured clinician is paid is written when its payment year has been drawn, `PAYMENT_LAG` years
+    later, from ``batch.part_b`` and the rows that the measured year has left in ``batch.rows``.
     """
-    chosen, entered = strip.chosen, strip.entered
-    n = entered[YEARS - 1]
-    # A roster's clinicians hold the first slots from the first year on, and come first in the strip.
-    told = 0
-    while told < entered[0] and field.slot[chosen[told]] < known.clinicians[cohort]:
-        told += 1
-    draw_attributes(population, cohort, draw, key, known, field, strip, n, told)
-    paid_for, done = 0, 0  # those at the front who need no Part B, or nothing else, any more
+    u, slot, base = batch.uniforms, batch.slot, batch.base
+    clinician, entered = batch.clinician, batch.entered
+    n_roster = 0
+    while n_roster < entered[0] and field.slot[clinician[n_roster]] < draw.prior.clinicians[draw.cohort]:
+        n_roster += 1
+    draw_attributes(draw, field, batch, entered[YEARS - 1], n_roster)
+    unpaid, unfinished = 0, 0
     for year in range(CALENDAR):
-        while paid_for < entered[0] and field.last[chosen[paid_for]] + PAYMENT_LAG < year:
-            paid_for += 1
-        while done < entered[0] and field.last[chosen[done]] < year:
-            done += 1
-        before = entered[min(year, YEARS) - 1] if year > 0 else 0
+        while unpaid < entered[0] and field.last[clinician[unpaid]] + PAYMENT_LAG < year:
+            unpaid += 1
+        while unfinished < entered[0] and field.last[clinician[unfinished]] < year:
+            unfinished += 1
+        # Nobody enters after the last performance year.
+        entered_before = entered[min(year, YEARS) - 1] if year > 0 else 0
         end = entered[min(year, YEARS - 1)]
-        now = behavior[year]
-        when = FIRST_YEAR + year
-        told = told if year == 0 else 0
-        fill_uniforms(strip.uniforms, BLOCK_CONDUCT, strip.slot, strip.base, when, draw, key, paid_for, end)
-        growth, settled = now.part_b_growth[cohort], before - paid_for
-        _part_b(population, cohort, growth, known, strip, year, paid_for, settled, end - paid_for, told)
+        n_roster = n_roster if year == 0 else 0
+        # Lane 3 is Part B's; the others wait for `simulate_year`.
+        fill_uniforms(u, BLOCK_CONDUCT, slot, base, FIRST_YEAR + year, draw.number, draw.key, unpaid, end)
+        _draw_part_b(draw, batch, year, Present(unpaid, entered_before - unpaid, end - unpaid, n_roster))
         if year >= PAYMENT_LAG:
-            _pay(strip, field, out, year - PAYMENT_LAG, part)
+            _write_part_b(batch, batch_number, field, year - PAYMENT_LAG, out)
         if year < YEARS:
-            settled = before - done
-            _perform(
-                population,
-                now,
-                cohort,
-                draw,
-                key,
-                known,
-                field,
-                strip,
-                out,
-                year,
-                part,
-                done,
-                settled,
-                end - done,
-                told,
-            )
+            present = Present(unfinished, entered_before - unfinished, end - unfinished, n_roster)
+            simulate_year(draw, batch, batch_number, field, year, present, out)
 
 
 @inline
-def _choose(slots: int, cohort: int, known: Known, field: Field, strip: Strip, part: int) -> None:
-    """Fill a strip with those who hold its slots and are ever measured, in the order that `_live` needs."""
-    width = strip_width(slots)
-    start = part * width
+def _fill_batch(draw: CohortDraw, batch: Batch, batch_number: int, field: Field) -> None:
+    """Fill a batch with the clinicians of its slots who are ever measured, in the order that `Batch` states.
+
+    Batches must be filled one after the other: ``field.next_entrant`` keeps, for each year of entry, who is
+    the first that no batch holds yet.
+    """
+    slots = draw.population.slots
+    width = slots_per_batch(slots)
+    start = batch_number * width
     stop = min(start + width, slots)
-    chosen, last = strip.chosen, field.last
-    # Those who are there from the first year on are numbered by their slots.
-    roster = min(max(known.clinicians[cohort], start), stop)
+    clinician, last = batch.clinician, field.last
+    # Those of the first year are numbered by their slots.
+    roster_stop = min(max(draw.prior.clinicians[draw.cohort], start), stop)
     count = 0
     for year in range(YEARS):
-        for c in range(start, roster):
-            # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
-            chosen[count] = c
+        for c in range(start, roster_stop):
+            # Branchless compaction: written always, kept if the count moves on.
+            clinician[count] = c
             count += last[c] == year
     for year in range(YEARS):
-        for c in range(roster, stop):
-            chosen[count] = c
+        for c in range(roster_stop, stop):
+            clinician[count] = c
             count += last[c] == year
-    strip.entered[0] = count
+    batch.entered[0] = count
     for entry in range(1, YEARS):
-        c = field.next[entry]
-        while c < field.group[entry + 1] and field.slot[c] < stop:
-            chosen[count] = c
+        c = field.next_entrant[entry]
+        while c < field.entry_start[entry + 1] and field.slot[c] < stop:
+            clinician[count] = c
             count += last[c] >= 0
             c += 1
-        field.next[entry] = c
-        strip.entered[entry] = count
+        field.next_entrant[entry] = c
+        batch.entered[entry] = count
     for i in range(count):
-        field.place[chosen[i]] = i
+        field.row[clinician[i]] = i
 
 
 @inner
-def observe(
-    population: np.record,
-    behavior: np.recarray,
-    cohort: int,
-    draw: int,
-    key: np.ndarray,
-    known: Known,
-    field: Field,
-    strip: Strip,
-    out: Observations,
-) -> None:
+def observe(draw: CohortDraw, field: Field, batch: Batch, out: Observations) -> None:
     """Write what is observed of every measured clinician of a cohort in every performance year of a draw.
 
-    Parameters
-    ----------
-    population : record of POPULATION_DTYPE
-        The cohort's population.
-    behavior : recarray, shape (CALENDAR,)
-        Behavior by calendar year.
-    cohort : int
-        Code of the cohort.
-    draw : int
-        Number of the draw.
-    key : ndarray of uint64, shape (2,)
-        Halves of the seed.
-    known : Known
-        What is known of the roster's clinicians.
-    field : Field
-        Who is measured when, from `enroll`.
-    strip : Strip
-        Workspace.
-    out : Observations
-        Written, up to ``field.participants[year]`` in each year.
+    The field is that of `enroll`; `out` is written up to ``field.participants[year]`` in each year.
     """
-    # Side by side, since a field of a record is slow to read at scattered places.
+    population = draw.population
+    # Copied, since a field of a record is slow to read at scattered places.
     length = len(population.cost_log_shape)
     for k in range(length):
-        strip.tables[k] = population.cost_log_shape[k]
+        batch.tables[k] = population.cost_log_shape[k]
         for specialty in range(len(population.part_b_log_shape)):
-            strip.tables[(specialty + 1) * length + k] = population.part_b_log_shape[specialty, k]
+            batch.tables[(specialty + 1) * length + k] = population.part_b_log_shape[specialty, k]
     for entry in range(1, YEARS):
-        field.next[entry] = field.group[entry]
+        field.next_entrant[entry] = field.entry_start[entry]
     slots = population.slots
-    width = strip_width(slots)
-    for part in range((slots + width - 1) // width):
-        _choose(slots, cohort, known, field, strip, part)
-        _live(population, behavior, cohort, draw, key, known, field, strip, out, part)
+    width = slots_per_batch(slots)
+    for batch_number in range((slots + width - 1) // width):
+        _fill_batch(draw, batch, batch_number, field)
+        simulate_batch(draw, batch, batch_number, field, out)

@@ -1,4 +1,4 @@
-"""What nobody knows: parameters with a distribution take one value in each draw."""
+"""Parameter uncertainty: a parameter with a distribution takes one value in each draw."""
 
 from __future__ import annotations
 
@@ -27,22 +27,7 @@ def _uniform(name: str, draw: int, key: np.ndarray) -> float:
 
 
 def draw_values(scenario: Scenario, draw: int, key: np.ndarray) -> dict[str, float]:
-    """Draw the value of every uncertain parameter.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        Gives the distributions.
-    draw : int
-        Number of the draw.
-    key : ndarray of uint64, shape (2,)
-        Halves of the seed.
-
-    Returns
-    -------
-    dict of str to float
-        By name as the scenario states it, sorted.
-    """
+    """Draw the value of every uncertain parameter: by name as the scenario states it, sorted."""
     return {
         name: scenario.uncertainty[name].quantile(_uniform(name, draw, key))
         for name in sorted(scenario.uncertainty)
@@ -50,7 +35,7 @@ def draw_values(scenario: Scenario, draw: int, key: np.ndarray) -> dict[str, flo
 
 
 def with_values(values: Values, drawn: Mapping[str, float]) -> Values:
-    """Put drawn values in the place of a scenario's own.
+    """Replace a scenario's own values by drawn ones.
 
     Parameters
     ----------
@@ -83,17 +68,17 @@ def _copied(value: Any) -> Any:
 
 def _put(whole: dict[Any, Any], inside: list[str], value: float) -> None:
     """Put a value into a table; a year's value holds until the scenario changes it."""
-    first, *rest = inside
-    places: list[Any] = [first]
-    if first.isdigit():
-        held = whole[int(first)]
-        places = [int(first)]
-        for year in range(int(first) + 1, max(whole) + 1):
+    key, *rest = inside
+    keys: list[Any] = [key]
+    if key.isdigit():
+        held = whole[int(key)]
+        keys = [int(key)]
+        for year in range(int(key) + 1, max(whole) + 1):
             if whole[year] != held:
                 break
-            places.append(year)
-    for place in places:
+            keys.append(year)
+    for each in keys:
         if rest:
-            _put(whole[place], rest, value)
+            _put(whole[each], rest, value)
         else:
-            whole[place] = value
+            whole[each] = value

@@ -1,8 +1,9 @@
 """Who takes part: clinicians, exits, episodes, and who is measured when (42 CFR §§ 512.705, 512.710).
 
 A cohort is a fixed number of slots. Each slot always holds one active clinician; one who leaves on 1 January
-is followed by a new one, with attributes, history and luck of its own: the slot's next *generation*. A
-clinician is measured in a performance year in which it is active if it had enough episodes two years before.
+is followed by a new one, with attributes, history and random numbers of its own: the slot's next
+*generation*. A clinician is measured in a performance year in which it is active if it had enough episodes
+two years before.
 """
 
 from __future__ import annotations
@@ -12,91 +13,70 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inline, inner
-from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS
+from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
+from asmrisk.simulation.counts import poisson_quantiles
+from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     BLOCK_PARTICIPATION,
     BLOCK_WHO,
     GREATEST_UNIFORM,
     LEAST_UNIFORM,
     PERMANENT,
+    UNIFORMS_PER_BLOCK,
     fill_permanent,
     fill_uniforms,
     stream,
 )
-from asmrisk.simulation.roster_prior import Known, level_score
-from asmrisk.simulation.variates import poisson_strip
+from asmrisk.simulation.roster_prior import level_score
 
-__all__ = ["CALENDAR", "STRIP", "YEARS", "Field", "enroll", "make_field", "strip_width"]
+__all__ = ["BATCH_SLOTS", "FIRST_YEAR", "Field", "enroll", "make_field", "slots_per_batch"]
 
-#: Performance years, and the calendar from the first of them to the last payment year.
-YEARS = len(PERFORMANCE_YEARS)
-CALENDAR = YEARS + PAYMENT_LAG
 FIRST_YEAR = PERFORMANCE_YEARS[0]
-#: Most slots whose clinicians are worked on together: enough to outweigh the calls, few enough for the
-#: processor's cache.
-STRIP = 1100
+#: Most slots in a batch: enough to outweigh the calls, few enough for the processor's cache.
+BATCH_SLOTS = 1100
 
 
 @inline
-def strip_width(slots: int) -> int:
-    """Give the number of slots in each strip but the last, so that strips are of one size.
-
-    Parameters
-    ----------
-    slots : int
-        Clinician slots of the cohort, at least 1.
-
-    Returns
-    -------
-    int
-        At most `STRIP`.
-    """
-    strips = (slots + STRIP - 1) // STRIP
-    return (slots + strips - 1) // strips
+def slots_per_batch(slots: int) -> int:
+    """Slots in each batch but the last, so that the batches of a cohort are of one size."""
+    batches = (slots + BATCH_SLOTS - 1) // BATCH_SLOTS
+    return (slots + batches - 1) // batches
 
 
 class Field(NamedTuple):
     """The clinicians of one cohort in one draw (workspace, `capacity` clinicians, `slots` slots).
 
-    Clinicians are numbered by the year in which they enter, then by their slots. Years are counted from the
-    first performance year; episodes are kept from two years before it.
+    Clinicians are numbered by the year in which they enter, then by their slots; so those of the first year
+    have the numbers of their slots. Years are counted from the first performance year; episodes are kept from
+    two years before it.
     """
 
     slot: np.ndarray  # int64 (capacity,)
-    base: np.ndarray  # int64 (capacity,): counter word of the clinician, see keys.stream
+    base: np.ndarray  # int64 (capacity,): counter word, see keys.stream
     leaves: np.ndarray  # int64 (capacity,): first year in which it is not active; CALENDAR if it stays
     level: np.ndarray  # float64 (capacity,): expected episodes a year
-    episodes: np.ndarray  # int32 (CALENDAR, capacity), from two years before the first performance year
+    #: From two years before the first performance year.
+    episodes: np.ndarray  # int32 (CALENDAR, capacity)
     last: np.ndarray  # int64 (capacity,): last performance year in which it is measured; -1 if never
-    place: np.ndarray  # uint32 (capacity,): place in its strip
+    row: np.ndarray  # uint32 (capacity,): row in its batch
     member: np.ndarray  # int32 (YEARS, slots): clinician at each position
     participants: np.ndarray  # int64 (YEARS,): measured clinicians
-    first: np.ndarray  # int64 (YEARS, strips + 1): first position of each strip of slots
-    group: np.ndarray  # int64 (YEARS + 1,): first clinician of each year of entry
-    next: np.ndarray  # int64 (YEARS,): first of each of them whose strip is yet to come
+    batch_start: np.ndarray  # int64 (YEARS, batches + 1): first position of each batch
+    entry_start: np.ndarray  # int64 (YEARS + 1,): first clinician of each year of entry
+    next_entrant: np.ndarray  # int64 (YEARS,): first of each of them who is in no batch yet
     until: np.ndarray  # int64 (slots,): when the last one to enter each slot leaves it
     holder: np.ndarray  # int64 (slots,): counter word of the last one to enter each slot
-    owner: np.ndarray  # int32 (slots,)
-    uniforms: np.ndarray  # float64 (4, STRIP)
-    coins: np.ndarray  # float64 (CALENDAR, STRIP)
-    mean: np.ndarray  # float64 (STRIP,)
-    drawn: np.ndarray  # float64 (STRIP,)
+    owner: np.ndarray  # int32 (slots,): the measured clinician of a year; -1 for none
+    # Scratch of `enroll`.
+    uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS)
+    exit_uniforms: np.ndarray  # float64 (CALENDAR, BATCH_SLOTS)
+    mean: np.ndarray  # float64 (BATCH_SLOTS,)
+    drawn: np.ndarray  # float64 (BATCH_SLOTS,)
 
 
 def make_field(slots: int) -> Field:
-    """Allocate the workspace for a cohort.
-
-    Parameters
-    ----------
-    slots : int
-        Clinician slots.
-
-    Returns
-    -------
-    Field
-        Arrays for as many clinicians as there can be: every slot taken anew each year.
-    """
+    """Allocate the field of a cohort; at most, every slot is taken anew each year."""
     capacity = slots * YEARS
     return Field(
         slot=np.zeros(capacity, np.int64),
@@ -105,36 +85,26 @@ def make_field(slots: int) -> Field:
         level=np.zeros(capacity),
         episodes=np.zeros((CALENDAR, capacity), np.int32),
         last=np.zeros(capacity, np.int64),
-        place=np.zeros(capacity, np.uint32),
+        row=np.zeros(capacity, np.uint32),
         member=np.zeros((YEARS, slots), np.int32),
         participants=np.zeros(YEARS, np.int64),
-        first=np.zeros((YEARS, slots // STRIP + 2), np.int64),
-        group=np.zeros(YEARS + 1, np.int64),
-        next=np.zeros(YEARS, np.int64),
+        batch_start=np.zeros((YEARS, slots // BATCH_SLOTS + 2), np.int64),
+        entry_start=np.zeros(YEARS + 1, np.int64),
+        next_entrant=np.zeros(YEARS, np.int64),
         until=np.zeros(slots, np.int64),
         holder=np.zeros(slots, np.int64),
         owner=np.zeros(slots, np.int32),
-        uniforms=np.zeros((4, STRIP)),
-        coins=np.zeros((CALENDAR, STRIP)),
-        mean=np.zeros(STRIP),
-        drawn=np.zeros(STRIP),
+        uniforms=np.zeros((UNIFORMS_PER_BLOCK, BATCH_SLOTS)),
+        exit_uniforms=np.zeros((CALENDAR, BATCH_SLOTS)),
+        mean=np.zeros(BATCH_SLOTS),
+        drawn=np.zeros(BATCH_SLOTS),
     )
 
 
 @inner
-def _episodes_of_strip(
-    population: np.record,
-    behavior: np.recarray,
-    draw: int,
-    key: np.ndarray,
-    entry: int,
-    first: int,
-    n: int,
-    cohort: int,
-    known: Known,
-    field: Field,
-) -> None:
-    """Draw levels, episodes and exits of n clinicians from `first` on, who enter in year `entry`."""
+def _draw_episodes(draw: CohortDraw, entry: int, first: int, n: int, field: Field) -> None:
+    """Draw levels, episodes and exits of n clinicians from number `first` on, who enter in year `entry`."""
+    population, prior = draw.population, draw.prior
     u = field.uniforms
     slot = field.slot[first : first + n]
     base = field.base[first : first + n]
@@ -143,18 +113,18 @@ def _episodes_of_strip(
     episodes = field.drawn
     floor = population.episodes_floor_probability
     shock_sd = population.episodes_shock_log_sd
-    fill_permanent(u, BLOCK_WHO, slot, base, draw, key, n, population.strata)
+    fill_permanent(u, BLOCK_WHO, slot, base, draw.number, draw.key, n, population.strata)
     u0 = u[0]
     u1 = u[1]
     # A roster's clinicians hold the first slots from the first year on.
-    told = 0
-    while entry == 0 and told < n and slot[told] < known.clinicians[cohort]:
-        told += 1
-    normal_scores(u0, mean, told)
-    for i in range(told):
-        mean[i] = level_score(known, cohort, slot[i], mean[i])
-    normal_probabilities(mean, told)
-    for i in range(told):
+    n_roster = 0
+    while entry == 0 and n_roster < n and slot[n_roster] < prior.clinicians[draw.cohort]:
+        n_roster += 1
+    normal_scores(u0, mean, n_roster)
+    for i in range(n_roster):
+        mean[i] = level_score(prior, draw.cohort, slot[i], mean[i])
+    normal_probabilities(mean, n_roster)
+    for i in range(n_roster):
         u0[i] = min(max(mean[i], LEAST_UNIFORM), GREATEST_UNIFORM)
     for i in range(n):
         mean[i] = floor + u0[i] * (1.0 - floor)
@@ -164,10 +134,10 @@ def _episodes_of_strip(
     exponentials(level, n)
     for history in range(entry, CALENDAR + PAYMENT_LAG):
         year = history - PAYMENT_LAG
-        fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, FIRST_YEAR + year, draw, key, 0, n)
+        fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, FIRST_YEAR + year, draw.number, draw.key, 0, n)
         if year > entry:
             for i in range(n):
-                field.coins[year, i] = u0[i]
+                field.exit_uniforms[year, i] = u0[i]
         if history < CALENDAR:
             normal_scores(u1, mean, n)
             for i in range(n):
@@ -175,30 +145,30 @@ def _episodes_of_strip(
             exponentials(mean, n)
             for i in range(n):
                 mean[i] *= level[i]
-            poisson_strip(u[2], mean, episodes, n)
+            poisson_quantiles(u[2], mean, episodes, n)
             drawn = field.episodes[history, first : first + n]
             for i in range(n):
                 drawn[i] = np.int32(episodes[i])
-            for i in range(told):
-                given = known.episodes[cohort, history, slot[i]]
+            for i in range(n_roster):
+                given = prior.episodes[draw.cohort, history, slot[i]]
                 drawn[i] = given if given >= 0 else drawn[i]
     leaves = field.leaves[first : first + n]
     for i in range(n):
         leaves[i] = CALENDAR
     # From the last year back, so that the first exit counts.
     for year in range(CALENDAR - 1, entry, -1):
-        probability = behavior[year].exit_probability
+        probability = draw.behavior[year].exit_probability
         for i in range(n):
-            leaves[i] = year if field.coins[year, i] < probability else leaves[i]
+            leaves[i] = year if field.exit_uniforms[year, i] < probability else leaves[i]
     for i in range(n):
         field.until[slot[i]] = leaves[i]
         field.holder[slot[i]] = base[i]
 
 
 @inner
-def _let_in(entry: int, slots: int, cohort: int, field: Field) -> int:
-    """Give numbers to those who enter in a year, by slot, and return how many they are."""
-    first = field.group[entry]
+def assign_entrants(entry: int, slots: int, cohort: int, field: Field) -> int:
+    """Assign numbers to those who enter in a year, by slot; give how many they are."""
+    first = field.entry_start[entry]
     if entry == 0:
         for s in range(slots):
             field.slot[s] = s
@@ -206,7 +176,7 @@ def _let_in(entry: int, slots: int, cohort: int, field: Field) -> int:
         return slots
     count = 0
     for s in range(slots):
-        # Written always, kept if the count moves on: quicker than a branch that nobody can predict.
+        # Branchless compaction: written always, kept if the count moves on.
         field.slot[first + count] = s
         field.base[first + count] = field.holder[s] + 1  # the next generation
         count += field.until[s] == entry
@@ -214,72 +184,45 @@ def _let_in(entry: int, slots: int, cohort: int, field: Field) -> int:
 
 
 @inner
-def enroll(
-    population: np.record,
-    behavior: np.recarray,
-    cohort: int,
-    draw: int,
-    key: np.ndarray,
-    known: Known,
-    field: Field,
-) -> None:
-    """Fill the field of one cohort for one draw: clinicians, exits, episodes, and who is measured when.
-
-    Parameters
-    ----------
-    population : record of POPULATION_DTYPE
-        The cohort's population.
-    behavior : recarray, shape (CALENDAR,)
-        Behavior by calendar year.
-    cohort : int
-        Code of the cohort.
-    draw : int
-        Number of the draw.
-    key : ndarray of uint64, shape (2,)
-        Halves of the seed.
-    known : Known
-        What is known of the roster's clinicians.
-    field : Field
-        Written.
-    """
-    slots = population.slots
+def enroll(draw: CohortDraw, field: Field) -> None:
+    """Fill the field of a cohort for a draw: clinicians, exits, episodes, and who is measured when."""
+    slots = draw.population.slots
     total = 0
     for entry in range(YEARS):
-        field.group[entry] = total
-        count = _let_in(entry, slots, cohort, field)
-        for first in range(total, total + count, STRIP):
-            n = min(STRIP, total + count - first)
-            _episodes_of_strip(population, behavior, draw, key, entry, first, n, cohort, known, field)
+        field.entry_start[entry] = total
+        count = assign_entrants(entry, slots, draw.cohort, field)
+        for first in range(total, total + count, BATCH_SLOTS):
+            _draw_episodes(draw, entry, first, min(BATCH_SLOTS, total + count - first), field)
         total += count
-    field.group[YEARS] = total
-    _measure_who(population.minimum_episodes, slots, field)
+    field.entry_start[YEARS] = total
+    _select_measured(draw.population.minimum_episodes, slots, field)
 
 
 @inner
-def _measure_who(minimum_episodes: int, slots: int, field: Field) -> None:
+def _select_measured(minimum_episodes: int, slots: int, field: Field) -> None:
     """Give the measured clinicians of each year positions in the order of their slots."""
-    field.last[: field.group[YEARS]] = -1
+    field.last[: field.entry_start[YEARS]] = -1
     owner = field.owner
     for year in range(YEARS):
         episodes, member = field.episodes[year], field.member[year]
-        # Those who are there from the first year on are numbered by their slots.
+        # Those of the first year are numbered by their slots.
         for c in range(slots):
             taking_part = field.leaves[c] > year and episodes[c] >= minimum_episodes
             owner[c] = c if taking_part else -1
-        for c in range(field.group[1], field.group[year + 1]):
+        for c in range(field.entry_start[1], field.entry_start[year + 1]):
             if field.leaves[c] > year and episodes[c] >= minimum_episodes:
                 owner[field.slot[c]] = c
         position = 0
-        width = strip_width(slots)
-        strip = 0
+        width = slots_per_batch(slots)
+        batch = 0
         for start in range(0, slots, width):
-            field.first[year, strip] = position
-            strip += 1
+            field.batch_start[year, batch] = position
+            batch += 1
             for s in range(start, min(start + width, slots)):
-                # Written always, kept if the count moves on.
+                # Branchless compaction.
                 member[position] = owner[s]
                 position += owner[s] >= 0
-        field.first[year, strip] = position
+        field.batch_start[year, batch] = position
         for r in range(position):
             field.last[member[r]] = year
         field.participants[year] = position

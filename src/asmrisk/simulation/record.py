@@ -1,112 +1,117 @@
-"""What is kept of a draw: sums, quantiles and the yardsticks of every cohort and year."""
+"""What is kept of a draw: sums, quantiles and the environment of every cohort and year.
+
+The fields of the records here are the variables that `asmrisk.simulation.variables` declares: one more total
+is declared there, and written in `write_totals`.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from asmrisk.numerics.jit import inner
-from asmrisk.rule.arrays import EDGES, Environment, Scored, Scratch
+from asmrisk.rule.arrays import EDGES, Environment, Scored, Scratch, make_environment
+from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import (
     COHORTS,
+    COLLECTION_TYPES,
     PEER_GROUPS,
     PERFORMANCE_YEARS,
+    PLACES,
     PRACTICE_SIZES,
     SMALL_PRACTICE,
     SPECIALTIES,
+    measures_of,
 )
 from asmrisk.rule.order import quantiles
 from asmrisk.rule.sums import LANES, add_to_lanes, sum_of_lanes
 from asmrisk.simulation.participation import Field
-from asmrisk.simulation.roster_prior import Known
-from asmrisk.simulation.state import PLACES, Observations
-
-__all__ = ["Record", "make_record", "record_clinicians", "record_year"]
-
-#: Columns of `Record.totals`, in this order; the names are those of the results.
-TOTALS = (
-    "participants",
-    "scored",
-    "zero_scores",
-    "episodes",
-    "episode_spending",
-    "part_b_paid",
-    "incentive_pool",
-    "scaling_factor",
-    "penalized_share",
-    "weighted_adjustment_factor",
-    "payment_year_part_b",
-    "net_adjustment",
-    "retained_savings",
-    "episode_savings",
-    "medicare_savings",
+from asmrisk.simulation.roster_prior import RosterPrior
+from asmrisk.simulation.state import Observations
+from asmrisk.simulation.variables import (
+    BY_CLINICIAN,
+    BY_COHORT,
+    BY_SPECIALTY,
+    QUANTILES,
+    record_dtype,
+    scored_measures,
+    variables,
 )
-#: How many sums in lanes it takes to make them.
-SUMS = 10
-#: The first of them are counts.
-COUNTS = 4
-#: Columns of `Record.by_specialty`.
-BY_SPECIALTY = (
-    "specialty_participants",
-    "specialty_scored",
-    "specialty_part_b_paid",
-    "specialty_mean_adjustment_factor",
-    "specialty_net_adjustment",
-    "specialty_penalized_share",
-)
+
+if TYPE_CHECKING:
+    from asmrisk.scenario.scenario import Scenario
+
+__all__ = ["CohortYear", "Record", "make_record", "record_clinicians", "record_year", "to_variables"]
+
 _SIZES = len(PRACTICE_SIZES)
-_PERCENTS = np.array([1, 5, 10, 25, 50, 75, 90, 95, 99], np.int64)
-
+_MEDIAN = QUANTILES.index(0.5)
+_POOLS_BY_SPECIALTY = CHOICES["payment_peer_group"].index("specialty")
+_OUTSIDE_POOL = CHOICES["zero_scorers"].index("outside_pool")
+#: What `Environment.hcc` and `Environment.dual` hold, in this order.
+_MOMENTS = ("median", "mean", "sd")
 
 #: Clinicians whose terms are summed together: few enough for the processor's cache, whole lanes of a sum.
 PIECE = 8 * LANES
 
 
+class CohortYear(NamedTuple):
+    """One cohort in one performance year of a draw, scored; made inside the kernel."""
+
+    policy: np.record  # POLICY_DTYPE, of the performance year
+    medicare_share: float  # of an episode's allowed cost
+    cohort: int
+    year: int
+    n: int  # measured clinicians
+    observations: Observations
+    scored: Scored
+    environment: Environment
+    response: (
+        np.ndarray
+    )  # float64 (at least n,): cost after the response to the incentive over cost without it
+
+
 class Terms(NamedTuple):
-    """What each of a piece of the measured clinicians of a cohort and year adds to the sums (workspace)."""
+    """What each clinician of a piece adds to the sums, or the sums over the pieces so far, in lanes.
 
-    cell: np.ndarray  # uint64 (PIECE,): specialty and practice size
-    scored: np.ndarray  # float64 (PIECE,), as the rest: 1 with a final score
-    paid: np.ndarray
-    pooled: np.ndarray
-    later: np.ndarray
-    factor: np.ndarray
-    penalized: np.ndarray
-    weighted: np.ndarray
-    net: np.ndarray
-    spending: np.ndarray
-    saved: np.ndarray
-    scaled: np.ndarray
-    sums: np.ndarray  # float64 (SUMS, LANES): sums over the pieces so far
-
-
-def make_terms() -> Terms:
-    """Allocate room for the terms of sums.
-
-    Returns
-    -------
-    Terms
-        Zeroed arrays.
+    All are float64, of shape (PIECE,) or (LANES,). Who has no final score adds no dollars.
     """
-    terms = {name: np.zeros(PIECE) for name in Terms._fields}
-    return Terms(**terms | {"cell": np.zeros(PIECE, np.uint64), "sums": np.zeros((SUMS, LANES))})
+
+    scored: np.ndarray  # 1 with a final score
+    part_b: np.ndarray  # Part B, USD
+    pooled: np.ndarray  # Part B that makes the incentive pool, USD
+    payment_year_part_b: np.ndarray  # USD
+    penalized: np.ndarray  # 1 with a negative factor
+    weighted_factor: np.ndarray  # adjustment factor x Part B, USD
+    net_adjustment: np.ndarray  # adjustment factor x payment-year Part B, USD
+    spending: np.ndarray  # on episodes, USD
+    saved: np.ndarray  # by the response, of all payers, USD
+    weighted_scaling: np.ndarray  # scaling factor x Part B in the pool, USD; only of pools by specialty
 
 
 class Record(NamedTuple):
-    """What a block of draws leaves behind, by draw and performance year."""
+    """What a block of draws leaves behind, by draw, performance year and most often cohort."""
 
-    percents: np.ndarray  # int64 (9,): levels of the quantiles
-    totals: np.ndarray  # float64 (draws, years, cohorts, len(TOTALS))
-    quantiles: np.ndarray  # float64 (draws, years, cohorts, 2, 9): adjustment factor, final score
-    by_specialty: np.ndarray  # float64 (draws, years, specialties x sizes, len(BY_SPECIALTY))
-    edges: np.ndarray  # float64 (draws, years, cohorts, PLACES, PEER_GROUPS, 10)
-    sizes: np.ndarray  # int64 (draws, years, cohorts, PLACES, PEER_GROUPS)
-    cost: np.ndarray  # float64 (draws, years, cohorts, PEER_GROUPS, 2): median, SD
-    patients: np.ndarray  # float64 (draws, years, cohorts, 6): HCC median, mean, SD; dual share the same
-    exchange: np.ndarray  # float64 (draws, years, cohorts, PEER_GROUPS, 2): midpoint, scaling factor
-    clinicians: np.ndarray  # float64 (draws, years, roster's clinicians, 2): adjustment factor, USD
+    totals: np.recarray  # variables by cohort (draws, years, cohorts)
+    by_specialty: np.recarray  # variables by specialty and practice size (draws, years, specialties x sizes)
+    adjustment_factor_quantile: np.ndarray  # float64 (draws, years, cohorts, quantiles)
+    final_score_quantile: np.ndarray  # float64 (draws, years, cohorts, quantiles)
+    environment: Environment  # each array with (draws, years, cohorts) before its own dimensions
+    clinicians: np.recarray  # variables by clinician (draws, years, roster's clinicians)
+    # Scratch.
+    percents: np.ndarray  # int64 (quantiles,): levels
+    cell: np.ndarray  # uint64 (PIECE,): index in `by_specialty`
     terms: Terms
+    sums: Terms
+
+
+def _undefined(shape: tuple[int, ...], dims: tuple[str, ...]) -> np.recarray:
+    """Allocate the variables over some dimensions: counts 0, all else NaN."""
+    array = np.zeros(shape, record_dtype(dims)).view(np.recarray)
+    for name, (dtype, *_) in array.dtype.fields.items():
+        if dtype.kind == "f":
+            array[name] = np.nan
+    return array
 
 
 def make_record(draws: int, clinicians: int = 0) -> Record:
@@ -122,281 +127,286 @@ def make_record(draws: int, clinicians: int = 0) -> Record:
     Returns
     -------
     Record
-        Arrays of NaN, and of zeros where there are counts.
+        NaN, and 0 where there are counts.
     """
-    lead = (draws, len(PERFORMANCE_YEARS))
-    cohorts = (*lead, len(COHORTS))
-    totals = np.full((*cohorts, len(TOTALS)), np.nan)
-    totals[..., :COUNTS] = 0.0
+    years = (draws, len(PERFORMANCE_YEARS))
+    cohorts = (*years, len(COHORTS))
+    environment: Any = make_environment()
+    by_specialty = np.zeros((*years, len(SPECIALTIES) * _SIZES), record_dtype(BY_SPECIALTY))
     return Record(
-        percents=_PERCENTS.copy(),
-        totals=totals,
-        quantiles=np.full((*cohorts, 2, len(_PERCENTS)), np.nan),
-        by_specialty=np.zeros((*lead, len(SPECIALTIES) * _SIZES, len(BY_SPECIALTY))),
-        edges=np.full((*cohorts, PLACES, PEER_GROUPS, EDGES), np.nan),
-        sizes=np.zeros((*cohorts, PLACES, PEER_GROUPS), np.int64),
-        cost=np.full((*cohorts, PEER_GROUPS, 2), np.nan),
-        patients=np.full((*cohorts, 6), np.nan),
-        exchange=np.full((*cohorts, PEER_GROUPS, 2), np.nan),
-        clinicians=np.full((*lead, clinicians, 2), np.nan),
-        terms=make_terms(),
+        totals=_undefined(cohorts, BY_COHORT),
+        by_specialty=by_specialty.view(np.recarray),
+        adjustment_factor_quantile=np.full((*cohorts, len(QUANTILES)), np.nan),
+        final_score_quantile=np.full((*cohorts, len(QUANTILES)), np.nan),
+        environment=Environment(*(np.tile(each, (*cohorts, *(1,) * each.ndim)) for each in environment)),
+        clinicians=_undefined((*years, clinicians), BY_CLINICIAN),
+        percents=np.array([round(100 * level) for level in QUANTILES], np.int64),
+        cell=np.zeros(PIECE, np.uint64),
+        terms=Terms(*(np.zeros(PIECE) for _ in Terms._fields)),
+        sums=Terms(*(np.zeros(LANES) for _ in Terms._fields)),
     )
 
 
 @inner
-def _spread_out(
-    policy: np.record,
-    out: Observations,
-    scored: Scored,
-    environment: Environment,
-    response: np.ndarray,
-    year: int,
-    start: int,
-    n: int,
-    terms: Terms,
-) -> None:
-    """Write what n clinicians from position `start` on add; one without a final score adds no dollars."""
+def fill_terms(scored: CohortYear, start: int, n: int, terms: Terms, cell: np.ndarray) -> None:
+    """Write what n clinicians from position `start` on add, and their specialty and practice size."""
+    policy, out, year = scored.policy, scored.observations, scored.year
     episodes, cost = out.episodes[year, start:], out.cost_per_episode[year, start:]
-    true_cost, lowered = out.true_cost[year, start:], response[start:]
-    part_b, later = out.part_b[year, start:], out.payment_year_part_b[year, start:]
+    true_cost, response = out.true_cost[year, start:], scored.response[start:]
+    part_b, later = out.part_b_payments[year, start:], out.payment_year_part_b[year, start:]
     size, specialty = out.practice_size[year, start:], out.specialty[year, start:]
-    score, factor = scored.final_score[start:], scored.adjustment_factor[start:]
-    outside = policy.zero_scorers == 1
+    score, factor = scored.scored.final_score[start:], scored.scored.adjustment_factor[start:]
+    outside = policy.zero_scorers == _OUTSIDE_POOL
     for i in range(n):
         count = float(episodes[i])
         terms.spending[i] = count * cost[i] if count > 0.0 else 0.0
-        terms.saved[i] = count * (true_cost[i] * (1.0 - lowered[i]))
+        terms.saved[i] = count * (true_cost[i] * (1.0 - response[i]))
     for i in range(n):
         with_score = score[i] == score[i]
         paid = part_b[i] if with_score else 0.0
         terms.scored[i] = 1.0 if with_score else 0.0
-        terms.paid[i] = paid
+        terms.part_b[i] = paid
         terms.pooled[i] = 0.0 if score[i] == 0.0 and outside else paid
-        terms.later[i] = later[i] if with_score else 0.0
+        terms.payment_year_part_b[i] = later[i] if with_score else 0.0
         # Without a final score the factor is 0.
-        terms.factor[i] = factor[i]
         terms.penalized[i] = 1.0 if factor[i] < 0.0 else 0.0
     for i in range(n):
-        terms.weighted[i] = terms.paid[i] * factor[i]
-        terms.net[i] = terms.later[i] * factor[i]
+        terms.weighted_factor[i] = terms.part_b[i] * factor[i]
+        terms.net_adjustment[i] = terms.payment_year_part_b[i] * factor[i]
     for i in range(n):
         column = 2 if size[i] > SMALL_PRACTICE else (1 if size[i] > 1 else 0)
-        terms.cell[i] = specialty[i] * _SIZES + column
-    if policy.payment_peer_group == 1:
+        cell[i] = specialty[i] * _SIZES + column
+    if policy.payment_peer_group == _POOLS_BY_SPECIALTY:
         for i in range(n):
             dollars = terms.pooled[i]
-            scale = environment.scaling_factor[specialty[i]]
-            terms.scaled[i] = dollars * scale if dollars > 0.0 else 0.0
+            scale = scored.environment.scaling_factor[specialty[i]]
+            terms.weighted_scaling[i] = dollars * scale if dollars > 0.0 else 0.0
 
 
 @inner
-def _add_up(terms: Terms, n: int) -> None:
-    """Add a piece's terms to the sums."""
-    sums = terms.sums
-    add_to_lanes(terms.scored, n, sums[0])
-    add_to_lanes(terms.paid, n, sums[1])
-    add_to_lanes(terms.pooled, n, sums[2])
-    add_to_lanes(terms.net, n, sums[3])
-    add_to_lanes(terms.saved, n, sums[4])
-    add_to_lanes(terms.spending, n, sums[5])
-    add_to_lanes(terms.penalized, n, sums[6])
-    add_to_lanes(terms.weighted, n, sums[7])
-    add_to_lanes(terms.later, n, sums[8])
+def accumulate(terms: Terms, n: int, sums: Terms) -> None:
+    """Add the terms of a piece of n clinicians to the sums."""
+    for k in range(len(terms)):
+        add_to_lanes(terms[k], n, sums[k])
 
 
 @inner
-def _sum_up(
-    policy: np.record,
-    medicare_share: float,
-    out: Observations,
-    scored: Scored,
-    environment: Environment,
-    year: int,
-    n: int,
-    sums: np.ndarray,
-    totals: np.ndarray,
-) -> None:
-    """Write the sums over the measured clinicians of one cohort and year."""
-    zeros = 0
-    episodes = 0
+def write_totals(scored: CohortYear, sums: Terms, totals: np.record) -> int:
+    """Write the totals of one cohort and year; give how many have a final score."""
+    policy, n = scored.policy, scored.n
+    final_score, episodes = scored.scored.final_score, scored.observations.episodes[scored.year]
+    zero_scores = 0
+    all_episodes = 0
     for i in range(n):
-        zeros += 1 if scored.final_score[i] == 0.0 else 0
-        episodes += out.episodes[year, i]
-    with_score = sum_of_lanes(sums[0])
-    paid = sum_of_lanes(sums[1])
-    pooled = sum_of_lanes(sums[2])
-    net = sum_of_lanes(sums[3])
-    saved = sum_of_lanes(sums[4])
-    totals[0] = n
-    totals[1] = with_score
-    totals[2] = zeros
-    totals[3] = episodes
-    totals[4] = sum_of_lanes(sums[5])
-    totals[5] = paid
-    totals[6] = policy.risk_level * policy.redistribution_share * pooled
-    # Of several pools the mean weighted by their payments; of one pool its own factor to the bit.
-    totals[7] = environment.scaling_factor[0] if policy.payment_peer_group == 0 else np.nan
-    totals[8] = sum_of_lanes(sums[6]) / with_score if with_score > 0.0 else np.nan
-    totals[9] = sum_of_lanes(sums[7]) / paid if paid > 0.0 else np.nan
-    totals[10] = sum_of_lanes(sums[8])
-    totals[11] = net
-    totals[12] = 0.0 - net
-    totals[13] = medicare_share * saved
-    totals[14] = (0.0 - net) + medicare_share * saved
-    if policy.payment_peer_group == 1 and pooled > 0.0:
-        totals[7] = sum_of_lanes(sums[9]) / pooled
+        zero_scores += 1 if final_score[i] == 0.0 else 0
+        all_episodes += episodes[i]
+    with_score = sum_of_lanes(sums.scored)
+    part_b = sum_of_lanes(sums.part_b)
+    pooled = sum_of_lanes(sums.pooled)
+    net = sum_of_lanes(sums.net_adjustment)
+    saved = sum_of_lanes(sums.saved)
+    totals.participants = n
+    totals.scored = int(with_score)
+    totals.zero_scores = zero_scores
+    totals.episodes = all_episodes
+    totals.episode_spending = sum_of_lanes(sums.spending)
+    totals.part_b_paid = part_b
+    totals.incentive_pool = policy.risk_level * policy.redistribution_share * pooled
+    # Of one pool its own factor to the bit; of several the mean weighted by their payments.
+    totals.scaling_factor = scored.environment.scaling_factor[0]
+    if policy.payment_peer_group == _POOLS_BY_SPECIALTY:
+        weighted = sum_of_lanes(sums.weighted_scaling)
+        totals.scaling_factor = weighted / pooled if pooled > 0.0 else np.nan
+    totals.penalized_share = sum_of_lanes(sums.penalized) / with_score if with_score > 0.0 else np.nan
+    weighted_factor = sum_of_lanes(sums.weighted_factor)
+    totals.weighted_adjustment_factor = weighted_factor / part_b if part_b > 0.0 else np.nan
+    totals.payment_year_part_b = sum_of_lanes(sums.payment_year_part_b)
+    totals.net_adjustment = net
+    totals.retained_savings = 0.0 - net
+    totals.episode_savings = scored.medicare_share * saved
+    totals.medicare_savings = (0.0 - net) + scored.medicare_share * saved
+    return int(with_score)
 
 
 @inner
-def _add_by_specialty(terms: Terms, n: int, table: np.ndarray) -> None:
+def _add_by_specialty(
+    terms: Terms, cell: np.ndarray, factor: np.ndarray, n: int, by_specialty: np.recarray
+) -> None:
     """Add a piece's terms to the sums by specialty and practice size."""
     for i in range(n):
-        cell = terms.cell[i]
-        table[cell, 0] += 1.0
-        table[cell, 1] += terms.scored[i]
-        table[cell, 2] += terms.paid[i]
-        table[cell, 3] += terms.factor[i]
-        table[cell, 4] += terms.net[i]
-        table[cell, 5] += terms.penalized[i]
+        sums = by_specialty[cell[i]]
+        sums.specialty_participants += 1
+        sums.specialty_scored += int(terms.scored[i])
+        sums.specialty_part_b_paid += terms.part_b[i]
+        sums.specialty_mean_adjustment_factor += factor[i]
+        sums.specialty_net_adjustment += terms.net_adjustment[i]
+        sums.specialty_penalized_share += terms.penalized[i]
 
 
 @inner
-def _finish_by_specialty(cohort: int, table: np.ndarray) -> None:
+def _finish_by_specialty(cohort: int, by_specialty: np.recarray) -> None:
     """Turn two of the sums by specialty and practice size into a mean and a share."""
-    for cell in range(table.shape[0]):
+    for cell in range(len(by_specialty)):
         # The first specialty is the first cohort's, the rest are the second's: each is finished once.
         if (cell < _SIZES) == (cohort == 0):
-            with_score = table[cell, 1]
-            table[cell, 3] = table[cell, 3] / with_score if with_score > 0.0 else np.nan
-            table[cell, 5] = table[cell, 5] / with_score if with_score > 0.0 else np.nan
+            sums = by_specialty[cell]
+            scored = sums.specialty_scored
+            total, penalized = sums.specialty_mean_adjustment_factor, sums.specialty_penalized_share
+            sums.specialty_mean_adjustment_factor = total / scored if scored > 0 else np.nan
+            sums.specialty_penalized_share = penalized / scored if scored > 0 else np.nan
 
 
 @inner
-def record_year(
-    policy: np.record,
-    medicare_share: float,
-    cohort: int,
-    out: Observations,
-    scored: Scored,
-    environment: Environment,
-    response: np.ndarray,
-    year: int,
-    n: int,
-    index: int,
-    record: Record,
+def _record_quantiles(
+    column: np.ndarray,
+    scored: CohortYear,
+    count: int,
+    percents: np.ndarray,
+    out: np.ndarray,
     scratch: Scratch,
 ) -> None:
-    """Keep what results show of one cohort and performance year of a draw.
+    """Write the quantiles over the `count` clinicians with a final score."""
+    values = column
+    if count < scored.n:
+        values = scratch.members
+        kept = 0
+        for i in range(scored.n):
+            # Branchless compaction.
+            values[kept] = column[i]
+            kept += scored.scored.final_score[i] == scored.scored.final_score[i]
+    quantiles(values, count, percents, 100, out, scratch.order)
 
-    Parameters
-    ----------
-    policy : record of POLICY_DTYPE
-        Of the performance year.
-    medicare_share : float
-        Medicare's share of an episode's allowed cost.
-    cohort : int
-        Code of the cohort.
-    out : Observations
-        What was observed.
-    scored : Scored
-        What the rule made of it.
-    environment : Environment
-        What the clinicians were ranked against.
-    response : ndarray of float64, shape (at least n,)
-        Cost after the response to the incentive over cost without it.
-    year : int
-        Performance year, counted from the first.
-    n : int
-        Measured clinicians.
-    index : int
-        Place of the draw in the record.
-    record : Record
-        Written.
-    scratch : Scratch
-        Workspace of the rule.
-    """
+
+@inner
+def _record_environment(
+    environment: Environment, index: int, year: int, cohort: int, kept: Environment
+) -> None:
+    for group in range(PEER_GROUPS):
+        for measure in range(PLACES):
+            size = environment.benchmark_size[measure, group]
+            kept.benchmark_size[index, year, cohort, measure, group] = size
+            for edge in range(EDGES):
+                rate = environment.edges[measure, group, edge]
+                kept.edges[index, year, cohort, measure, group, edge] = rate
+        kept.cost_median[index, year, cohort, group] = environment.cost_median[group]
+        kept.cost_sd[index, year, cohort, group] = environment.cost_sd[group]
+        kept.cost_peers[index, year, cohort, group] = environment.cost_peers[group]
+        kept.exchange_midpoint[index, year, cohort, group] = environment.exchange_midpoint[group]
+        kept.scaling_factor[index, year, cohort, group] = environment.scaling_factor[group]
+    for moment in range(len(environment.hcc)):
+        kept.hcc[index, year, cohort, moment] = environment.hcc[moment]
+        kept.dual[index, year, cohort, moment] = environment.dual[moment]
+
+
+@inner
+def record_year(scored: CohortYear, index: int, record: Record, scratch: Scratch) -> None:
+    """Keep what results show of one cohort and performance year of the draw at `index` in the record."""
+    year, cohort, n = scored.year, scored.cohort, scored.n
+    factor = scored.scored.adjustment_factor
     totals = record.totals[index, year, cohort]
-    terms = record.terms
     by_specialty = record.by_specialty[index, year]
-    terms.sums[:] = 0.0
+    terms, sums = record.terms, record.sums
+    for k in range(len(sums)):
+        sums[k][:] = 0.0
     for start in range(0, n, PIECE):
         piece = min(PIECE, n - start)
-        _spread_out(policy, out, scored, environment, response, year, start, piece, terms)
-        _add_by_specialty(terms, piece, by_specialty)
-        _add_up(terms, piece)
-        if policy.payment_peer_group == 1:
-            add_to_lanes(terms.scaled, piece, terms.sums[9])
+        fill_terms(scored, start, piece, terms, record.cell)
+        _add_by_specialty(terms, record.cell, factor[start:], piece, by_specialty)
+        accumulate(terms, piece, sums)
     _finish_by_specialty(cohort, by_specialty)
-    _sum_up(policy, medicare_share, out, scored, environment, year, n, terms.sums, totals)
-    for which in range(2):
-        column = scored.adjustment_factor if which == 0 else scored.final_score
-        values, count = column, n
-        if totals[1] < n:
-            values, count = scratch.members, 0
-            for i in range(n):
-                values[count] = column[i]
-                count += scored.final_score[i] == scored.final_score[i]
-        quantiles(
-            values, count, record.percents, 100, record.quantiles[index, year, cohort, which], scratch.order
-        )
-    for group in range(PEER_GROUPS):
-        for place in range(PLACES):
-            record.sizes[index, year, cohort, place, group] = environment.benchmark_size[place, group]
-            for edge in range(EDGES):
-                record.edges[index, year, cohort, place, group, edge] = environment.edges[place, group, edge]
-        record.cost[index, year, cohort, group, 0] = environment.cost_median[group]
-        record.cost[index, year, cohort, group, 1] = environment.cost_sd[group]
-        record.exchange[index, year, cohort, group, 0] = environment.exchange_midpoint[group]
-        record.exchange[index, year, cohort, group, 1] = environment.scaling_factor[group]
-    for moment in range(3):
-        record.patients[index, year, cohort, moment] = environment.hcc[moment]
-        record.patients[index, year, cohort, 3 + moment] = environment.dual[moment]
+    count = write_totals(scored, sums, totals)
+    factors = record.adjustment_factor_quantile[index, year, cohort]
+    scores = record.final_score_quantile[index, year, cohort]
+    _record_quantiles(factor, scored, count, record.percents, factors, scratch)
+    _record_quantiles(scored.scored.final_score, scored, count, record.percents, scores, scratch)
+    totals.median_final_score = scores[_MEDIAN]
+    _record_environment(scored.environment, index, year, cohort, record.environment)
 
 
 @inner
 def record_clinicians(
-    known: Known,
-    cohort: int,
-    field: Field,
-    out: Observations,
-    scored: Scored,
-    year: int,
-    n: int,
-    index: int,
-    record: Record,
+    scored: CohortYear, prior: RosterPrior, field: Field, index: int, record: Record
 ) -> None:
-    """Keep the adjustment factor and dollars of a roster's clinicians; NaN stays where one is not measured.
+    """Keep the adjustment factor and dollars of a roster's clinicians; NaN if one is not measured."""
+    cohort, year = scored.cohort, scored.year
+    if prior.clinicians[cohort] == 0:
+        return
+    # The roster's clinicians of the cohorts before come first.
+    start = 0
+    for earlier in range(cohort):
+        start += prior.clinicians[earlier]
+    for r in range(scored.n):
+        c = field.member[year, r]
+        # Clinicians are numbered by year of entry, and those of the first year by slot.
+        if c < prior.clinicians[cohort]:
+            factor = scored.scored.adjustment_factor[r]
+            kept = record.clinicians[index, year, start + c]
+            kept.adjustment_factor = factor
+            kept.adjustment_usd = factor * scored.observations.payment_year_part_b[year, r]
+
+
+def _columns(records: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: records[name] for name in records.dtype.names or ()}
+
+
+def _by_peers(array: np.ndarray, peers: str) -> np.ndarray:
+    """Turn (…, cohort, PEER_GROUPS) into (…, cohort) or (…, specialty)."""
+    if peers == "cohort":
+        return array[..., 0]
+    return np.concatenate([array[..., 0, :1], array[..., 1, 1:]], axis=-1)
+
+
+def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
+    """Give a block's results by the paths of the results' variables.
 
     Parameters
     ----------
-    known : Known
-        The roster.
-    cohort : int
-        Code of the cohort.
-    field : Field
-        Who is measured.
-    out : Observations
-        What was observed.
-    scored : Scored
-        What the rule made of it.
-    year : int
-        Performance year, counted from the first.
-    n : int
-        Measured clinicians.
-    index : int
-        Place of the draw in the record.
     record : Record
-        Written.
+        What the kernel left.
+    scenario : Scenario
+        Decides the peer groups and the measures.
+
+    Returns
+    -------
+    dict of str to ndarray
+        As `asmrisk.simulation.variables.variables` declares them, without the group ``knowledge``.
     """
-    if known.clinicians[cohort] == 0:
-        return
-    before = 0
-    for earlier in range(cohort):
-        before += known.clinicians[earlier]
-    for r in range(n):
-        c = field.member[year, r]
-        # Clinicians are numbered by year of entry, and those of the first year by slot.
-        if c < known.clinicians[cohort]:
-            factor = scored.adjustment_factor[r]
-            record.clinicians[index, year, before + c, 0] = factor
-            record.clinicians[index, year, before + c, 1] = factor * out.payment_year_part_b[year, r]
+    kept = record.environment
+    by_specialty = record.by_specialty.reshape(*record.by_specialty.shape[:2], len(SPECIALTIES), _SIZES)
+    values: dict[str, Any] = {
+        **_columns(record.totals),
+        **_columns(by_specialty),
+        **{f"clinician/{name}": column for name, column in _columns(record.clinicians).items()},
+    }
+    values["adjustment_factor_quantile"] = record.adjustment_factor_quantile
+    values["final_score_quantile"] = record.final_score_quantile
+
+    groups: Any = {"collection_type": slice(len(COLLECTION_TYPES)), "cohort": 0, "specialty": slice(None)}
+    group = groups[scenario.values["policy.quality_peer_group"]]
+    used = scored_measures(scenario)
+    edges, sizes = [], []
+    for cohort, name in enumerate(COHORTS):
+        for number, measure in enumerate(measures_of(name)):
+            if measure.name in used:
+                # Edges of an inverse measure are of its negated rate.
+                sign = -1.0 if measure.inverse else 1.0
+                edges.append(kept.edges[:, :, cohort, number, group] * sign)
+                sizes.append(kept.benchmark_size[:, :, cohort, number, group])
+    values["environment/benchmark_minimum"] = np.stack([each[..., 0] for each in edges], axis=2)
+    values["environment/benchmark_edges"] = np.stack([each[..., 1:] for each in edges], axis=2)
+    values["environment/benchmark_size"] = np.stack(sizes, axis=2)
+    for name, array, peers in (
+        ("cost_median", kept.cost_median, "cost"),
+        ("cost_sd", kept.cost_sd, "cost"),
+        ("exchange_midpoint", kept.exchange_midpoint, "payment"),
+        ("scaling_factor", kept.scaling_factor, "payment"),
+    ):
+        values[f"environment/{name}"] = _by_peers(array, scenario.values[f"policy.{peers}_peer_group"])
+    for k, moment in enumerate(_MOMENTS):
+        values[f"environment/hcc_{moment}"] = kept.hcc[..., k]
+        values[f"environment/dual_share_{moment}"] = kept.dual[..., k]
+    return {
+        path: np.ascontiguousarray(values[path], dtype=variable.dtype)
+        for path, variable in variables(scenario).items()
+        if path in values
+    }

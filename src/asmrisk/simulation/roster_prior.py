@@ -1,9 +1,9 @@
-"""What is known of a user's own clinicians, and how it takes the place of what would be drawn.
+"""The prior of a roster: what is known of a user's own clinicians, in place of the synthetic distribution.
 
 A roster's clinicians hold the first slots of their cohort, from the first performance year until they leave.
-What is known of one is given as a value, or as a distribution that replaces the synthetic one: a normal
-score with a mean and a standard deviation, an interval of probabilities. What is not known is drawn as for
-everybody else, from the same uniforms.
+What is known of one is a value, or a distribution that replaces the synthetic one: a normal score with a mean
+and a standard deviation, an interval of probabilities. What is not known is drawn as for everybody else, from
+the same uniforms.
 """
 
 from __future__ import annotations
@@ -14,35 +14,26 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inner
-from asmrisk.rule.arrays import PLACES
-from asmrisk.rule.definitions import COHORTS
+from asmrisk.population.latents import HABITS, LATENT_STATES
+from asmrisk.rule.definitions import CALENDAR, COHORTS, PLACES
 from asmrisk.simulation.batches import normal_scores
 from asmrisk.simulation.keys import GREATEST_UNIFORM, LEAST_UNIFORM
 
 __all__ = [
-    "HABITS",
-    "STATES",
-    "Known",
+    "RosterPrior",
+    "empty_prior",
     "level_score",
-    "nobody_known",
     "part_b_score",
     "start_habit",
     "start_state",
 ]
 
-#: Rows of `Known.state_mean`: general quality, cost, then specific quality by measure.
-GENERAL, COST, SPECIFIC = 0, 1, 2
-STATES = SPECIFIC + PLACES
-#: Rows of `Known.habit_low`: reporting nothing, improvement activities, promoting interoperability, then the
-#: submission of each measure.
-SILENCE, IMPROVEMENT, INTEROPERABILITY, SUBMISSION = 0, 1, 2, 3
-HABITS = SUBMISSION + PLACES
 #: Highest normal score of expected episodes.
 HIGHEST_LEVEL = 7.0
 
 
-class Known(NamedTuple):
-    """What is known of the roster's clinicians; `most` is the larger cohort's number of them."""
+class RosterPrior(NamedTuple):
+    """What is known of a roster's clinicians; `most` is the larger cohort's number of them."""
 
     clinicians: np.ndarray  # int64 (cohorts,): how many
     specialty: np.ndarray  # int64 (cohorts, most): code
@@ -52,42 +43,28 @@ class Known(NamedTuple):
     dual_share: np.ndarray  # float64 (cohorts, most); NaN not known
     level_mean: np.ndarray  # float64 (cohorts, most): normal score of the expected episodes
     level_sd: np.ndarray  # float64 (cohorts, most)
-    episodes: (
-        np.ndarray
-    )  # int64 (cohorts, CALENDAR, most): from two years before the first year; -1 not known
+    #: From two years before the first performance year; -1 not known.
+    episodes: np.ndarray  # int64 (cohorts, CALENDAR, most)
     part_b_score: np.ndarray  # float64 (cohorts, most): normal score of the known Part B payments
     part_b_factor: np.ndarray  # float64 (cohorts, most): known dollars over the distribution's at that score
     years_since: np.ndarray  # int64 (cohorts, most): from the known payments to the first performance year
     case_log_mean: np.ndarray  # float64 (cohorts, PLACES, most): log of eligible cases a year; NaN not known
     case_log_sd: np.ndarray  # float64 (cohorts, PLACES, most)
-    state_mean: np.ndarray  # float64 (cohorts, STATES, most): latents in the first performance year
-    state_root: (
-        np.ndarray
-    )  # float64 (cohorts, STATES, STATES, most): lower Cholesky factor of their covariance
+    #: Rows as `asmrisk.population.latents` says.
+    state_mean: np.ndarray  # float64 (cohorts, LATENT_STATES, most): latents in the first performance year
+    #: Lower Cholesky factor of their covariance.
+    state_root: np.ndarray  # float64 (cohorts, LATENT_STATES, LATENT_STATES, most)
     habit_low: np.ndarray  # float64 (cohorts, HABITS, most): probabilities between which the habit lay
     habit_high: np.ndarray  # float64 (cohorts, HABITS, most)
     habit_years_since: np.ndarray  # int64 (cohorts, HABITS, most): from then to the first performance year
 
 
-def nobody_known(most: int = 0) -> Known:
-    """Make the arrays for a roster of which nothing is known yet.
-
-    Parameters
-    ----------
-    most : int
-        The larger cohort's number of clinicians.
-
-    Returns
-    -------
-    Known
-        With no clinician counted.
-    """
-    from asmrisk.simulation.participation import CALENDAR
-
+def empty_prior(most: int = 0) -> RosterPrior:
+    """Allocate a prior for up to `most` clinicians of a cohort that knows nothing and counts nobody."""
     cohorts = len(COHORTS)
-    root = np.zeros((cohorts, STATES, STATES, most))
-    root[:, np.arange(STATES), np.arange(STATES)] = 1.0
-    return Known(
+    root = np.zeros((cohorts, LATENT_STATES, LATENT_STATES, most))
+    root[:, np.arange(LATENT_STATES), np.arange(LATENT_STATES)] = 1.0
+    return RosterPrior(
         clinicians=np.zeros(cohorts, np.int64),
         specialty=np.zeros((cohorts, most), np.int64),
         practice_size=np.ones((cohorts, most), np.int64),
@@ -102,7 +79,7 @@ def nobody_known(most: int = 0) -> Known:
         years_since=np.zeros((cohorts, most), np.int64),
         case_log_mean=np.full((cohorts, PLACES, most), np.nan),
         case_log_sd=np.ones((cohorts, PLACES, most)),
-        state_mean=np.zeros((cohorts, STATES, most)),
+        state_mean=np.zeros((cohorts, LATENT_STATES, most)),
         state_root=root,
         habit_low=np.zeros((cohorts, HABITS, most)),
         habit_high=np.ones((cohorts, HABITS, most)),
@@ -111,152 +88,135 @@ def nobody_known(most: int = 0) -> Known:
 
 
 @inner
-def level_score(known: Known, cohort: int, slot: int, score: float) -> float:
-    """Draw the normal score of a known clinician's expected episodes from a fresh one."""
-    drawn: float = known.level_mean[cohort, slot] + known.level_sd[cohort, slot] * score
+def level_score(prior: RosterPrior, cohort: int, slot: int, score: float) -> float:
+    """Draw the normal score of a roster clinician's expected episodes from a standard normal one."""
+    drawn: float = prior.level_mean[cohort, slot] + prior.level_sd[cohort, slot] * score
     # Beyond, its probability would come too close to 1 for a quantile function.
     return min(drawn, HIGHEST_LEVEL)
 
 
 @inner
-def _kept(persistence: float, years: int) -> float:
-    kept = 1.0
+def _persistence_over(persistence: float, years: int) -> float:
+    """Correlation of an AR(1) score with itself some years later."""
+    power = 1.0
     for _ in range(years):
-        kept *= persistence
-    return kept
-
-
-@inner
-def _habit_score(
-    known: Known, cohort: int, slot: int, row: int, persistence: float, before: float, fresh: float
-) -> float:
-    """Draw a habit of the first performance year from where it lay when it was observed.
-
-    Parameters
-    ----------
-    known : Known
-        The roster.
-    cohort, slot, row : int
-        Whose habit, and which.
-    persistence : float
-        Correlation of one year with the next.
-    before : float
-        Normal score of the habit when it was observed.
-    fresh : float
-        Normal score for what has changed since, or for the habit itself where nothing is known.
-
-    Returns
-    -------
-    float
-        A normal score.
-    """
-    told = known.habit_high[cohort, row, slot] - known.habit_low[cohort, row, slot] < 1.0
-    kept = _kept(persistence, known.habit_years_since[cohort, row, slot]) if told else 0.0
-    return kept * before + math.sqrt(1.0 - kept * kept) * fresh
+        power *= persistence
+    return power
 
 
 @inner
 def part_b_score(
-    known: Known, cohort: int, slot: int, share: float, fixed: float, persistence: float, fresh: float
+    prior: RosterPrior,
+    cohort: int,
+    slot: int,
+    share: float,
+    fixed: float,
+    persistence: float,
+    innovation: float,
 ) -> float:
     """Draw the moving part of the normal score of Part B in the first performance year.
 
+    It follows from the score of the known payments by as many years of the AR(1) as lie between.
+
     Parameters
     ----------
-    known : Known
-        The roster.
-    cohort, slot : int
-        Whose.
     share : float
         Correlation of Part B with episodes.
     fixed : float
         The permanent part of the score.
     persistence : float
         Correlation of the moving part of one year with the next.
-    fresh : float
-        Normal score for what has changed since.
+    innovation : float
+        Standard normal score.
 
     Returns
     -------
     float
         A normal score.
     """
-    kept = _kept(persistence, known.years_since[cohort, slot])
-    before = (known.part_b_score[cohort, slot] - fixed) / math.sqrt(1.0 - share * share)
-    score: float = kept * before + math.sqrt(1.0 - kept * kept) * fresh
+    kept = _persistence_over(persistence, prior.years_since[cohort, slot])
+    known = (prior.part_b_score[cohort, slot] - fixed) / math.sqrt(1.0 - share * share)
+    score: float = kept * known + math.sqrt(1.0 - kept * kept) * innovation
     return score
 
 
 @inner
 def start_habit(
-    known: Known,
+    prior: RosterPrior,
     cohort: int,
-    row: int,
+    habit: int,
     persistence: float,
     slot: np.ndarray,
-    past: np.ndarray,
-    habit: np.ndarray,
-    probability: np.ndarray,
-    before: np.ndarray,
-    told: int,
+    uniform: np.ndarray,
+    score: np.ndarray,
+    scratch: np.ndarray,
+    n_roster: int,
 ) -> None:
-    """Let a habit of a roster's clinicians follow, in their first year, from what was observed of it.
+    """Draw a habit of a roster's clinicians in the first performance year, given what was observed of it.
+
+    When it was observed the habit lay between two probabilities: uniformly, so it is drawn from there. Then
+    it moves on by as many years of the AR(1) as have passed.
 
     Parameters
     ----------
-    known : Known
-        The roster.
-    cohort, row : int
-        Which habit.
+    habit : int
+        Which habit, a row of `RosterPrior.habit_low`.
     persistence : float
         Correlation of one year with the next.
-    slot : ndarray of int64, shape (at least told,)
-        Whose.
-    past : ndarray of float64, shape (at least told,)
-        Uniforms for where the habit lay when it was observed.
-    habit : ndarray of float64, shape (at least told,)
-        Normal scores for what has changed since; replaced by the habit's.
-    probability, before : ndarray of float64, shape (at least told,)
+    slot : ndarray of int64, shape (at least n_roster,)
+        The clinicians.
+    uniform : ndarray of float64, shape (at least n_roster,)
+        Where the habit lay between its bounds.
+    score : ndarray of float64, shape (at least n_roster,)
+        Standard normal scores; replaced by the habit's.
+    scratch : ndarray of float64, shape (at least 2, at least n_roster)
         Workspace.
-    told : int
-        How many clinicians.
     """
-    low, high = known.habit_low[cohort, row], known.habit_high[cohort, row]
-    for i in range(told):
-        within = low[slot[i]] + past[i] * (high[slot[i]] - low[slot[i]])
+    low, high = prior.habit_low[cohort, habit], prior.habit_high[cohort, habit]
+    probability, observed = scratch[0], scratch[1]
+    for i in range(n_roster):
+        within = low[slot[i]] + uniform[i] * (high[slot[i]] - low[slot[i]])
         probability[i] = min(max(within, LEAST_UNIFORM), GREATEST_UNIFORM)
-    normal_scores(probability, before, told)
-    for i in range(told):
-        habit[i] = _habit_score(known, cohort, slot[i], row, persistence, before[i], habit[i])
+    normal_scores(probability, observed, n_roster)
+    for i in range(n_roster):
+        known = high[slot[i]] - low[slot[i]] < 1.0
+        years = prior.habit_years_since[cohort, habit, slot[i]]
+        kept = _persistence_over(persistence, years) if known else 0.0
+        score[i] = kept * observed[i] + math.sqrt(1.0 - kept * kept) * score[i]
 
 
 @inner
 def start_state(
-    known: Known, cohort: int, row: int, slot: np.ndarray, fresh: np.ndarray, state: np.ndarray, told: int
+    prior: RosterPrior,
+    cohort: int,
+    state: int,
+    slot: np.ndarray,
+    innovations: np.ndarray,
+    score: np.ndarray,
+    n_roster: int,
 ) -> None:
-    """Let a latent of a roster's clinicians start, in their first year, from what was observed of it.
+    """Draw a latent state of a roster's clinicians in the first performance year from the prior.
+
+    The states of a clinician are jointly normal: each is its mean plus its row of the Cholesky factor times
+    the innovations of itself and the states before it. So they must be started in their order.
 
     Parameters
     ----------
-    known : Known
-        The roster.
-    cohort, row : int
-        Which latent.
-    slot : ndarray of int64, shape (at least told,)
-        Whose.
-    fresh : ndarray of float64, shape (STATES, at least told)
-        Normal scores of the latents before this one; this one's are added.
-    state : ndarray of float64, shape (at least told,)
-        Normal scores; replaced by the latent.
-    told : int
-        How many clinicians.
+    state : int
+        Which state, a row of `RosterPrior.state_mean`.
+    slot : ndarray of int64, shape (at least n_roster,)
+        The clinicians.
+    innovations : ndarray of float64, shape (LATENT_STATES, at least n_roster)
+        Standard normal scores of the states before this one; this one's are added.
+    score : ndarray of float64, shape (at least n_roster,)
+        Standard normal scores; replaced by the state's.
     """
-    mean = known.state_mean[cohort, row]
-    for i in range(told):
-        fresh[row, i] = state[i]
-        state[i] = mean[slot[i]]
-    # Column by column, since a column of all clinicians lies side by side.
-    for column in range(row + 1):
-        root = known.state_root[cohort, row, column]
-        for i in range(told):
-            state[i] += root[slot[i]] * fresh[column, i]
+    mean = prior.state_mean[cohort, state]
+    for i in range(n_roster):
+        innovations[state, i] = score[i]
+        score[i] = mean[slot[i]]
+    # Column by column: a column of all clinicians is contiguous.
+    for column in range(state + 1):
+        root = prior.state_root[cohort, state, column]
+        for i in range(n_roster):
+            score[i] += root[slot[i]] * innovations[column, i]

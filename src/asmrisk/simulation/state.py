@@ -1,180 +1,179 @@
-"""The arrays that clinicians are lived through in: what is observed, and the state of a strip."""
+"""The arrays that a draw works in: what is observed, and the state of a batch of clinicians."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from asmrisk.numerics.jit import inline
+from asmrisk.population.latents import LATENT_STATES
 from asmrisk.population.quantiles import SCORE_COUNT
-from asmrisk.rule.arrays import PLACES
-from asmrisk.rule.definitions import NOT_REPORTED, SPECIALTIES
-from asmrisk.simulation.participation import CALENDAR, STRIP, YEARS
-from asmrisk.simulation.roster_prior import STATES
-from asmrisk.simulation.variates import Sums, make_sums
+from asmrisk.rule.arrays import Observed, make_observed
+from asmrisk.rule.definitions import CALENDAR, PLACES, SPECIALTIES, YEARS
+from asmrisk.simulation.counts import BinomialScratch, make_binomial_scratch
+from asmrisk.simulation.keys import UNIFORMS_PER_BLOCK
+from asmrisk.simulation.participation import BATCH_SLOTS
 
 __all__ = [
-    "LANES",
-    "LIVES",
-    "PLACES",
+    "BATCH_CLINICIANS",
+    "Batch",
+    "Measured",
     "Observations",
-    "Strip",
-    "blank_unused",
+    "Present",
+    "make_batch",
     "make_observations",
-    "make_strip",
+    "observed_in",
 ]
 
-#: Uniforms in a block.
-LANES = 4
-#: Most clinicians that can hold the slots of a strip one after the other.
-LIVES = YEARS * STRIP
+#: Most clinicians of a batch: those that can hold its slots one after the other.
+BATCH_CLINICIANS = YEARS * BATCH_SLOTS
 
 
-class Observations(NamedTuple):
-    """One cohort in one draw by performance year and position among the measured (workspace).
+if TYPE_CHECKING:
 
-    A measure that is in no year's set is not written: what is left there means nothing (see `blank_unused`).
+    class Observations(Observed):
+        """One cohort in one draw by performance year and position among the measured (workspace).
+
+        The fields of `Observed`, and the cost of an episode without noise or response, USD. A measure that is
+        in no year's set is not written.
+        """
+
+        true_cost: np.ndarray  # float64 (YEARS, slots)
+
+else:
+    Observations = namedtuple("Observations", (*Observed._fields, "true_cost"))
+
+
+#: One year's observations as the rule takes them: views, given `Observations` and the number of the year.
+#: Written out from the names, because a kernel can make a tuple of arrays of several types in no other way.
+observed_in: Callable[[Observations, int], Observed] = inline(
+    eval(f"lambda out, year: Observed({', '.join(f'out.{name}[year]' for name in Observed._fields)})")
+)
+
+
+class Present(NamedTuple):
+    """The rows of a batch that are simulated in a year: n from `start` on; `Batch` says why they suffice."""
+
+    start: int
+    settled: int  # the first so many of them were there the year before
+    n: int
+    n_roster: int  # the first so many start from the roster's prior; 0 after the first year
+
+
+class Measured(NamedTuple):
+    """The positions of a batch's measured clinicians of a year among the cohort's: n from `start` on."""
+
+    year: int
+    start: int
+    n: int
+
+
+class Batch(NamedTuple):
+    """The clinicians of some neighboring slots who are ever measured, with their state (workspace).
+
+    Rows are in an order by which the rows at work in any year are contiguous, so that no loop over them has a
+    branch or a gather:
+
+    * Clinicians of the first year come first: the roster's, then the others, each by their last measured
+      year, then by slot. Those who enter later follow by year of entry, then by slot. ``entered[y]`` rows
+      have entered by year y.
+    * So the rows that enter in a year are the last ones, and rows that are done with collect at the front. Of
+      those, only rows of the first year are skipped, and none behind one that is not done with (a roster's
+      clinician may hold some up): a row too many costs a little time, and changes nothing, since what is
+      simulated of it is read by nobody.
+    * A roster's clinicians are rows 0 to ``n_roster``. They start from their prior in the first year, when no
+      row is done with and every range of rows begins at 0.
+
+    Arrays have room for `BATCH_CLINICIANS` rows, and for `BATCH_SLOTS` measured clinicians of a year, who are
+    in the order of their slots.
     """
 
-    rate: np.ndarray  # float64 (YEARS, PLACES, slots); NaN with no cases
-    cases: np.ndarray  # int32 (YEARS, PLACES, slots)
-    completeness: np.ndarray  # float64 (YEARS, PLACES, slots); NaN where not reported or from claims
-    collection_type: np.ndarray  # int8 (YEARS, PLACES, slots)
-    specialty: np.ndarray  # int8 (YEARS, slots)
-    practice_size: np.ndarray  # int32 (YEARS, slots), clinicians in the practice
-    part_b: np.ndarray  # float64 (YEARS, slots), USD paid in the performance year
-    payment_year_part_b: np.ndarray  # float64 (YEARS, slots), USD paid in the payment year
-    episodes: np.ndarray  # int32 (YEARS, slots)
-    true_cost: np.ndarray  # float64 (YEARS, slots), USD an episode without noise or response
-    cost_per_episode: np.ndarray  # float64 (YEARS, slots), observed USD an episode; NaN with no episodes
-    hcc_risk_score: np.ndarray  # float64 (YEARS, slots)
-    dual_share: np.ndarray  # float64 (YEARS, slots)
-    improvement_activities: np.ndarray  # int8 (YEARS, slots), 0-2 attested
-    promoting_interoperability: np.ndarray  # float64 (YEARS, slots), 0-100
-    exempt: np.ndarray  # int8 (YEARS, slots)
-
-
-class Strip(NamedTuple):
-    """State of the clinicians of a strip of slots, who are worked on together (workspace).
-
-    `LIVES` are the most clinicians that can hold the slots one after the other, `STRIP` the most that can be
-    measured in a year.
-    """
-
-    chosen: np.ndarray  # int64 (LIVES + 1,): numbers of the strip's clinicians
-    entered: np.ndarray  # int64 (YEARS,): how many of them have entered by each year
-    slot: np.ndarray  # int64 (LIVES,)
-    base: np.ndarray  # int64 (LIVES,)
-    uniforms: np.ndarray  # float64 (4, LIVES)
-    specialty: np.ndarray  # int64 (LIVES,)
-    practice_size: np.ndarray  # int64 (LIVES,)
-    size_class: np.ndarray  # int64 (LIVES,): solo, small, large
-    silence_limit: np.ndarray  # float64 (LIVES,): habits below it mean that nothing is reported
-    collection_type: np.ndarray  # int64 (LIVES,): the clinician's choice
-    hcc_risk_score: np.ndarray  # float64 (LIVES,)
-    dual_share: np.ndarray  # float64 (LIVES,)
-    part_b_level: np.ndarray  # float64 (LIVES,): USD at the distribution's mean
-    part_b_fixed: np.ndarray  # float64 (LIVES,): permanent part of the normal score of Part B
-    part_b_moving: np.ndarray  # float64 (LIVES,): the part that moves from year to year
-    part_b_kept: np.ndarray  # float64 (LIVES,): correlation of one year's score with the next
-    part_b_new: np.ndarray  # float64 (LIVES,): what a year adds to it
-    part_b_table: np.ndarray  # uint64 (LIVES,): where the specialty's shape begins in `tables`
-    cost_table: np.ndarray  # uint64 (STRIP,): where the shape of cost begins there, for all
-    below: np.ndarray  # uint64 (LIVES,): intervals of these tables
-    part_b: np.ndarray  # float64 (CALENDAR, LIVES), USD
-    case_level: np.ndarray  # float64 (PLACES, LIVES): expected eligible cases a year
-    general: np.ndarray  # float64 (LIVES,): general factor of quality
-    specific: np.ndarray  # float64 (PLACES, LIVES)
-    cost: np.ndarray  # float64 (LIVES,)
-    silence: np.ndarray  # float64 (LIVES,): habit of reporting nothing; low is bad, as in all habits
-    submission: np.ndarray  # float64 (PLACES, LIVES): habit of submitting each measure
-    improvement: np.ndarray  # float64 (LIVES,)
-    interoperability: np.ndarray  # float64 (LIVES,)
-    past: np.ndarray  # float64 (4, LIVES): uniforms for what a roster's clinicians did before, and workspace
-    fresh: np.ndarray  # float64 (STATES, LIVES): normal scores from which their latents start
-    scores: np.ndarray  # float64 (LIVES,)
-    who: np.ndarray  # uint64 (YEARS, STRIP): those of the strip measured in each year, by slot
-    quality: np.ndarray  # float64 (STRIP,): general quality of those measured
-    silent: np.ndarray  # int64 (STRIP,): 1 if one measured reports nothing in the year
-    choice: np.ndarray  # int64 (STRIP,): collection types of those measured; before, their size classes
-    counts: np.ndarray  # float64 (STRIP,): cases or episodes of those measured
-    a: np.ndarray  # float64 (STRIP,)
-    b: np.ndarray  # float64 (STRIP,)
-    c: np.ndarray  # float64 (STRIP,)
-    tables: np.ndarray  # float64: shapes of cost and of each specialty's Part B over the normal score
-    sums: Sums
+    #: Number in the field, by row; one more, since `_fill_batch` writes before it counts.
+    clinician: np.ndarray  # int64 (BATCH_CLINICIANS + 1,)
+    entered: np.ndarray  # int64 (YEARS,)
+    slot: np.ndarray  # int64 (BATCH_CLINICIANS,)
+    base: np.ndarray  # int64 (BATCH_CLINICIANS,)
+    uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_CLINICIANS): of the block drawn last
+    # Attributes.
+    specialty: np.ndarray  # int64 (BATCH_CLINICIANS,)
+    practice_size: np.ndarray  # int64 (BATCH_CLINICIANS,)
+    size_class: np.ndarray  # int64 (BATCH_CLINICIANS,): solo, small, large
+    nonreporting_limit: np.ndarray  # float64 (BATCH_CLINICIANS,): habits below it report nothing
+    collection_type: np.ndarray  # int64 (BATCH_CLINICIANS,): the clinician's choice
+    hcc_risk_score: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    dual_share: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    part_b_level: np.ndarray  # float64 (BATCH_CLINICIANS,): USD at the distribution's mean
+    part_b_fixed: np.ndarray  # float64 (BATCH_CLINICIANS,): permanent part of the normal score of Part B
+    part_b_persistence: np.ndarray  # float64 (BATCH_CLINICIANS,): of the moving part
+    part_b_innovation: np.ndarray  # float64 (BATCH_CLINICIANS,): standard deviation of what a year adds to it
+    part_b_table: np.ndarray  # uint64 (BATCH_CLINICIANS,): where the specialty's shape begins in `tables`
+    case_level: np.ndarray  # float64 (PLACES, BATCH_CLINICIANS): expected eligible cases a year
+    # Normal scores that follow an AR(1).
+    part_b_moving: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    general: np.ndarray  # float64 (BATCH_CLINICIANS,): general factor of quality
+    specific: np.ndarray  # float64 (PLACES, BATCH_CLINICIANS): specific factors of quality
+    cost: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    nonreporting: np.ndarray  # float64 (BATCH_CLINICIANS,): habit of reporting nothing
+    submission: np.ndarray  # float64 (PLACES, BATCH_CLINICIANS): habit of submitting each measure
+    improvement: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    interoperability: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    # What they lead to.
+    part_b: np.ndarray  # float64 (CALENDAR, BATCH_CLINICIANS), USD
+    # Of the measured clinicians of a year.
+    rows: np.ndarray  # uint64 (YEARS, BATCH_SLOTS): their rows
+    quality: np.ndarray  # float64 (BATCH_SLOTS,): general factor of quality
+    nonreporter: np.ndarray  # int64 (BATCH_SLOTS,): 1 if nothing is reported in the year
+    choice: np.ndarray  # int64 (BATCH_SLOTS,): collection type
+    measured_size_class: np.ndarray  # int64 (BATCH_SLOTS,)
+    counts: np.ndarray  # float64 (BATCH_SLOTS,): cases or episodes
+    # Shapes of cost, then of each specialty's Part B, over the normal score; cost's begins at 0 for all.
+    tables: np.ndarray  # float64 ((specialties + 1) SCORE_COUNT,)
+    cost_table: np.ndarray  # uint64 (BATCH_SLOTS,)
+    # Scratch; contents mean nothing between calls.
+    class_values: np.ndarray  # float64 (4, BATCH_CLINICIANS): of each one's class of practice size
+    interval: np.ndarray  # uint64 (BATCH_CLINICIANS,): of the tables
+    scores: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    scratch: np.ndarray  # float64 (3, BATCH_SLOTS)
+    binomials: BinomialScratch
+    # Of a roster's clinicians in their first year.
+    roster_uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_CLINICIANS): where habits lay
+    innovations: np.ndarray  # float64 (LATENT_STATES, BATCH_CLINICIANS): see roster_prior.start_state
 
 
 def make_observations(slots: int) -> Observations:
-    """Allocate the observations of a cohort.
-
-    Parameters
-    ----------
-    slots : int
-        Clinician slots, the most that can be measured.
-
-    Returns
-    -------
-    Observations
-        Arrays of zeros.
-    """
-    codes = ("collection_type", "specialty", "improvement_activities", "exempt")
-    whole = ("cases", "practice_size", "episodes")
-    by_measure = ("rate", "cases", "completeness", "collection_type")
-
-    def make(name: str) -> np.ndarray:
-        shape = (YEARS, PLACES, slots) if name in by_measure else (YEARS, slots)
-        return np.zeros(shape, np.int8 if name in codes else np.int32 if name in whole else np.float64)
-
-    return Observations(*(make(name) for name in Observations._fields))
+    """Allocate the observations of a cohort of so many clinician slots."""
+    return Observations._make((*make_observed(slots, YEARS), np.zeros((YEARS, slots))))
 
 
-def blank_unused(out: Observations, kinds: np.ndarray) -> None:
-    """Mark measures that are in no set as not reported.
-
-    Parameters
-    ----------
-    out : Observations
-        Changed in place.
-    kinds : ndarray of int64, shape (PLACES,)
-        ``measure_kind`` of the population: 0 for a measure in no set.
-    """
-    unused = kinds == 0
-    out.rate[:, unused] = np.nan
-    out.cases[:, unused] = 0
-    out.completeness[:, unused] = np.nan
-    out.collection_type[:, unused] = NOT_REPORTED
-
-
-def make_strip() -> Strip:
-    """Allocate the state of a strip.
-
-    Returns
-    -------
-    Strip
-        Arrays of zeros.
-    """
-    shapes = {
-        "chosen": (LIVES + 1,),
+def make_batch() -> Batch:
+    """Allocate the state of a batch; arrays of zeros."""
+    by_measured = ("quality", "nonreporter", "choice", "measured_size_class", "counts", "cost_table")
+    shapes: dict[str, tuple[int, ...]] = dict.fromkeys(by_measured, (BATCH_SLOTS,)) | {
+        "clinician": (BATCH_CLINICIANS + 1,),
         "entered": (YEARS,),
-        "uniforms": (4, LIVES),
-        "part_b": (CALENDAR, LIVES),
-        "case_level": (PLACES, LIVES),
-        "specific": (PLACES, LIVES),
-        "submission": (PLACES, LIVES),
-        "past": (LANES, LIVES),
-        "fresh": (STATES, LIVES),
-        "who": (YEARS, STRIP),
+        "uniforms": (UNIFORMS_PER_BLOCK, BATCH_CLINICIANS),
+        "case_level": (PLACES, BATCH_CLINICIANS),
+        "specific": (PLACES, BATCH_CLINICIANS),
+        "submission": (PLACES, BATCH_CLINICIANS),
+        "part_b": (CALENDAR, BATCH_CLINICIANS),
+        "rows": (YEARS, BATCH_SLOTS),
         "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),
+        "class_values": (4, BATCH_CLINICIANS),
+        "scratch": (3, BATCH_SLOTS),
+        "roster_uniforms": (UNIFORMS_PER_BLOCK, BATCH_CLINICIANS),
+        "innovations": (LATENT_STATES, BATCH_CLINICIANS),
     }
-    shapes |= dict.fromkeys(("quality", "silent", "choice", "counts", "cost_table", "a", "b", "c"), (STRIP,))
-    whole = ("chosen", "entered", "slot", "base", "specialty", "practice_size", "size_class")
-    types: dict[str, type] = dict.fromkeys((*whole, "collection_type", "silent", "choice"), np.int64)
+    whole = ("clinician", "entered", "slot", "base", "specialty", "practice_size", "size_class")
+    more = ("collection_type", "nonreporter", "choice", "measured_size_class")
+    types: dict[str, type] = dict.fromkeys((*whole, *more), np.int64)
     # An unsigned index needs no check for counting from the end.
-    types |= dict.fromkeys(("who", "part_b_table", "cost_table", "below"), np.uint64)
+    types |= dict.fromkeys(("part_b_table", "rows", "cost_table", "interval"), np.uint64)
     arrays: dict[str, np.ndarray] = {
-        name: np.zeros(shapes.get(name, (LIVES,)), types.get(name, np.float64))
-        for name in Strip._fields
-        if name != "sums"
+        name: np.zeros(shapes.get(name, (BATCH_CLINICIANS,)), types.get(name, np.float64))
+        for name in Batch._fields
+        if name != "binomials"
     }
-    return Strip(**arrays, sums=make_sums(STRIP))
+    return Batch(**arrays, binomials=make_binomial_scratch(BATCH_SLOTS))

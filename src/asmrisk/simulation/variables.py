@@ -7,27 +7,26 @@ documentation is derived from them. A variable's *path* is its name, preceded by
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from asmrisk.rule.definitions import (
-    COHORTS,
-    COLLECTION_TYPES,
-    MEASURES,
-    PERFORMANCE_YEARS,
-    PRACTICE_SIZES,
-    SPECIALTIES,
-)
+from asmrisk.rule.definitions import MEASURES, PERFORMANCE_YEARS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from asmrisk.population.roster import Roster
     from asmrisk.scenario.scenario import Scenario
 
-__all__ = ["GROUPS", "QUANTILES", "Variable", "coordinates", "descriptions", "scored_measures", "variables"]
+__all__ = [
+    "BY_CLINICIAN",
+    "BY_COHORT",
+    "BY_SPECIALTY",
+    "GROUPS",
+    "QUANTILES",
+    "Variable",
+    "record_dtype",
+    "scored_measures",
+    "variables",
+]
 
 #: Levels of the quantile variables.
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -36,8 +35,10 @@ QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 #: what happens to each of a roster's clinicians.
 GROUPS = ("", "environment", "knowledge", "clinician")
 
-_COHORT = ("draw", "performance_year", "cohort")
-_SPECIALTY = ("draw", "performance_year", "specialty", "practice_size")
+#: Dimensions of the simulation's records.
+BY_COHORT = ("draw", "performance_year", "cohort")
+BY_SPECIALTY = ("draw", "performance_year", "specialty", "practice_size")
+BY_CLINICIAN = ("draw", "performance_year", "clinician")
 #: dtype of each kind of quantity.
 _COUNT, _NUMBER = "int32", "float64"
 
@@ -71,14 +72,14 @@ def _declare(
 
 _ROOT = (
     *_declare(
-        *(_COHORT, "1", _COUNT),
+        *(BY_COHORT, "1", _COUNT),
         participants="Clinicians measured",
         scored="Clinicians with a final score",
         zero_scores="Clinicians with a final score of zero",
         episodes="Episodes of the clinicians measured",
     ),
     *_declare(
-        *(_COHORT, "USD"),
+        *(BY_COHORT, "USD"),
         episode_spending="Spending on those episodes, after any response",
         part_b_paid="Part B payments at stake (with a final score)",
         incentive_pool="Incentive pool",
@@ -89,26 +90,26 @@ _ROOT = (
         medicare_savings="Retained savings plus episode savings",
     ),
     *_declare(
-        *(_COHORT, "1"),
+        *(BY_COHORT, "1"),
         scaling_factor="Scaling factor of the exchange function",
         penalized_share="Share of those scored with a negative factor",
         weighted_adjustment_factor="Adjustment factor weighted by Part B payments",
     ),
-    *_declare(_COHORT, "points", median_final_score="Median final score, zeros included"),
-    *_declare((*_COHORT, "quantile"), "1", adjustment_factor_quantile="Adjustment factor, quantiles"),
-    *_declare((*_COHORT, "quantile"), "points", final_score_quantile="Final score, quantiles"),
+    *_declare(BY_COHORT, "points", median_final_score="Median final score, zeros included"),
+    *_declare((*BY_COHORT, "quantile"), "1", adjustment_factor_quantile="Adjustment factor, quantiles"),
+    *_declare((*BY_COHORT, "quantile"), "points", final_score_quantile="Final score, quantiles"),
     *_declare(
-        *(_SPECIALTY, "1", _COUNT),
+        *(BY_SPECIALTY, "1", _COUNT),
         specialty_participants="Clinicians measured",
         specialty_scored="Clinicians with a final score",
     ),
     *_declare(
-        *(_SPECIALTY, "USD"),
+        *(BY_SPECIALTY, "USD"),
         specialty_part_b_paid="Part B payments at stake",
         specialty_net_adjustment="Adjustments paid (negative: taken)",
     ),
     *_declare(
-        *(_SPECIALTY, "1"),
+        *(BY_SPECIALTY, "1"),
         specialty_mean_adjustment_factor="Mean adjustment factor of those scored",
         specialty_penalized_share="Share of those scored with a negative factor",
     ),
@@ -139,7 +140,7 @@ def _environment(
             cost_sd="Standard deviation of the cost peers' cost per episode",
         ),
         *_declare(
-            *(_COHORT, "1", _NUMBER, group),
+            *(BY_COHORT, "1", _NUMBER, group),
             hcc_median="Median HCC risk score",
             hcc_mean="Mean HCC risk score",
             hcc_sd="Standard deviation of the HCC risk score",
@@ -162,17 +163,21 @@ _KNOWLEDGE = _declare(
     *(("draw", "parameter"), "parameter's own", _NUMBER, "knowledge"),
     parameter_value="Value drawn for an uncertain parameter",
 )
-_CLINICIAN_YEAR = ("draw", "performance_year", "clinician")
 _CLINICIAN = (
     *_declare(
-        *(_CLINICIAN_YEAR, "1", _NUMBER, "clinician"),
+        *(BY_CLINICIAN, "1", _NUMBER, "clinician"),
         adjustment_factor="Adjustment factor of a clinician of the roster; NaN if not measured",
     ),
     *_declare(
-        *(_CLINICIAN_YEAR, "USD", _NUMBER, "clinician"),
+        *(BY_CLINICIAN, "USD", _NUMBER, "clinician"),
         adjustment_usd="Adjustment paid to the clinician (negative: taken); NaN if not measured",
     ),
 )
+
+
+def record_dtype(dims: tuple[str, ...]) -> np.dtype[np.void]:
+    """Give a record of the variables over some dimensions, `BY_COHORT` and so on; fields are their names."""
+    return np.dtype([(each.name, each.dtype) for each in (*_ROOT, *_CLINICIAN) if each.dims == dims])
 
 
 def scored_measures(scenario: Scenario) -> tuple[str, ...]:
@@ -201,51 +206,3 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
     if scenario.roster is not None:
         declared += _CLINICIAN
     return {variable.path: variable for variable in declared}
-
-
-def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
-    """Give the labels of every dimension but ``draw``.
-
-    Parameters
-    ----------
-    scenario : Scenario
-        Decides the measures, the uncertain parameters and the roster.
-
-    Returns
-    -------
-    dict of str to ndarray
-        One-dimensional labels by dimension: ``object`` arrays of str, int64 years and edges, float64 levels.
-    """
-    names = {
-        "cohort": COHORTS,
-        "specialty": SPECIALTIES,
-        "practice_size": PRACTICE_SIZES,
-        "measure": scored_measures(scenario),
-        "collection_type": COLLECTION_TYPES,
-        "parameter": tuple(sorted(scenario.uncertainty)),
-    }
-    roster = {} if scenario.roster is None else {"clinician": _roster(scenario.roster).ids}
-    return {
-        **{dim: np.array(labels, dtype=object) for dim, labels in names.items()},
-        **roster,
-        "performance_year": np.array(PERFORMANCE_YEARS, dtype=np.int64),
-        "quantile": np.array(QUANTILES, dtype=np.float64),
-        "edge": np.arange(1, 10, dtype=np.int64),
-    }
-
-
-def descriptions(scenario: Scenario) -> dict[str, tuple[str, str, NDArray[Any]]]:
-    """Give labels that describe other labels, by path: whose (the dimension), the meaning, and the labels."""
-    if scenario.roster is None:
-        return {}
-    roster = _roster(scenario.roster)
-    return {
-        "clinician/cohort": ("clinician", "Cohort", roster.cohort_names),
-        "clinician/specialty": ("clinician", "Specialty", roster.specialty_names),
-    }
-
-
-def _roster(path: Path) -> Roster:
-    from asmrisk.population.roster import read_roster
-
-    return read_roster(path)

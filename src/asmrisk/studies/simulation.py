@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import RunError
 from asmrisk.numerics.jit import kernels_compiled
-from asmrisk.simulation.compilation import compile_kernels
+from asmrisk.simulation.compilation import warmup
+from asmrisk.simulation.labels import coordinates
 from asmrisk.simulation.model import Model, simulate_block
-from asmrisk.simulation.variables import Variable, coordinates, variables
+from asmrisk.simulation.variables import Variable, variables
 from asmrisk.studies.outcomes import Outcome, outcome_draws
 from asmrisk.studies.points import point_scenario
 
@@ -116,7 +117,7 @@ class StudySimulation:
 
     def prepare(self, say: Callable[[str], object] | None = None) -> None:
         """Compile the kernels; all else differs between design points."""
-        compile_kernels(say)
+        warmup(say)
 
     def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
         """Compute draws of a design point; see `asmrisk.engine.block_task.Simulation`."""

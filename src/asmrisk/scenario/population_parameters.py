@@ -1,6 +1,6 @@
-"""Declarations of the parameters of the sections ``population`` and ``behavior``.
+"""Declarations of the parameters of the section ``population``.
 
-Defaults that stand in a shipped table are read from it (`asmrisk.population.tables`), not retyped.
+Defaults that stand in a shipped table are read from it (`asmrisk.scenario.published_tables`), not retyped.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from asmrisk.parameters.parameter import Parameters, integer, number, numbers, table
-from asmrisk.population import tables
-from asmrisk.population.behavior import BEHAVIOR, NOT_PUBLIC, declarer
 from asmrisk.rule.definitions import COHORTS, MEASURES, PRACTICE_SIZES, SPECIALTIES, SPECIALTIES_OF
+from asmrisk.scenario import published_tables as tables
+from asmrisk.scenario.behavior_parameters import NOT_PUBLIC, declarer
 
-__all__ = ["BACK_PAIN_SPECIALTIES", "POPULATION", "SILENCE_CLASSES", "VOLUNTARY_MEASURES"]
+__all__ = ["BACK_PAIN_SPECIALTIES", "NONREPORTING_CLASSES", "POPULATION", "VOLUNTARY_MEASURES"]
 
 BACK_PAIN_SPECIALTIES = SPECIALTIES_OF["low_back_pain"]
 
@@ -20,7 +20,7 @@ BACK_PAIN_SPECIALTIES = SPECIALTIES_OF["low_back_pain"]
 VOLUNTARY_MEASURES = tuple(measure.name for measure in MEASURES if not measure.claims)
 
 #: Practice sizes by which the share that reports nothing differs, and the classes of CMS's table they hold.
-SILENCE_CLASSES = {
+NONREPORTING_CLASSES = {
     "solo": ("solo",),
     "2-5": ("2-5",),
     "6-15": ("6-15",),
@@ -54,7 +54,7 @@ _SIZE = (
         citation=_FINAL_RULE,
     ),
     _size(
-        "population.stratified",
+        "population.latin_hypercube",
         "Whether each draw's clinicians of 2027 are spread evenly over who they may be (a Latin hypercube). "
         "Means need fewer draws; the range from draw to draw gets narrower than chance makes it.",
         bool,
@@ -62,6 +62,7 @@ _SIZE = (
         "true or false",
         unit="true or false",
         citation="McKay, Beckman and Conover, Technometrics 21, 1979",
+        formerly="population.stratified",
     ),
     _size(
         "population.cohort_share",
@@ -389,8 +390,8 @@ _REPORTING = (
     _reporting(
         "population.nothing_reported",
         "Share that reports nothing at all in a year, by practice size.",
-        table(SILENCE_CLASSES, number(0, 1)),
-        {name: round(tables.silent_share(*classes), 5) for name, classes in SILENCE_CLASSES.items()},
+        table(NONREPORTING_CLASSES, number(0, 1)),
+        {name: round(tables.silent_share(*classes), 5) for name, classes in NONREPORTING_CLASSES.items()},
         "0 to 1 each",
         unit="fraction",
         basis="data",
@@ -472,7 +473,5 @@ _REPORTING = (
     ),
 )
 
-#: Every parameter of the sections ``population`` and ``behavior``, in the order of the documentation.
-POPULATION = Parameters(
-    (*_SIZE, *_EPISODES, *_PART_B_PARAMETERS, *_PATIENTS, *_QUALITY, *_COST, *_REPORTING, *BEHAVIOR)
-)
+#: Every parameter of the section ``population`` but the roster, in the order of the documentation.
+POPULATION = Parameters((*_SIZE, *_EPISODES, *_PART_B_PARAMETERS, *_PATIENTS, *_QUALITY, *_COST, *_REPORTING))

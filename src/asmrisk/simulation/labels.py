@@ -1,0 +1,63 @@
+"""The labels of a result store: coordinates of every dimension, and what describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.population.roster import Roster
+from asmrisk.rule.definitions import (
+    COHORTS,
+    COLLECTION_TYPES,
+    PERFORMANCE_YEARS,
+    PRACTICE_SIZES,
+    SPECIALTIES,
+)
+from asmrisk.scenario.scenario import Scenario
+from asmrisk.simulation.variables import QUANTILES, scored_measures
+
+__all__ = ["coordinates", "descriptions"]
+
+
+def coordinates(scenario: Scenario, roster: Roster | None = None) -> dict[str, NDArray[Any]]:
+    """Give the labels of every dimension but ``draw``.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Decides the measures and the uncertain parameters.
+    roster : Roster, optional
+        The scenario's own clinicians.
+
+    Returns
+    -------
+    dict of str to ndarray
+        One-dimensional labels by dimension: ``object`` arrays of str, int64 years and edges, float64 levels.
+    """
+    names = {
+        "cohort": COHORTS,
+        "specialty": SPECIALTIES,
+        "practice_size": PRACTICE_SIZES,
+        "measure": scored_measures(scenario),
+        "collection_type": COLLECTION_TYPES,
+        "parameter": tuple(sorted(scenario.uncertainty)),
+    }
+    return {
+        **{dim: np.array(labels, dtype=object) for dim, labels in names.items()},
+        **({} if roster is None else {"clinician": roster.ids}),
+        "performance_year": np.array(PERFORMANCE_YEARS, dtype=np.int64),
+        "quantile": np.array(QUANTILES, dtype=np.float64),
+        "edge": np.arange(1, 10, dtype=np.int64),
+    }
+
+
+def descriptions(roster: Roster | None) -> dict[str, tuple[str, str, NDArray[Any]]]:
+    """Give labels that describe other labels, by path: whose (the dimension), the meaning, and the labels."""
+    if roster is None:
+        return {}
+    return {
+        "clinician/cohort": ("clinician", "Cohort", roster.cohort_names),
+        "clinician/specialty": ("clinician", "Specialty", roster.specialty_names),
+    }

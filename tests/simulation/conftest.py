@@ -1,0 +1,42 @@
+"""The simulated field that several tests look at, simulated once."""
+
+import pandas as pd
+import pytest
+
+from tests.simulation.panels import DRAWS, one_year_each, pairs_of, simulate_panel
+from tests.simulation.published import BACK, HEART, Episodes
+
+
+@pytest.fixture(scope="package")
+def panels(baseline):
+    """Five draws of the baseline."""
+    return [simulate_panel(baseline, draw) for draw in DRAWS]
+
+
+@pytest.fixture(scope="package")
+def field(panels):
+    """43,000 clinicians, independent of each other: of each draw another year."""
+    return one_year_each(panels)
+
+
+@pytest.fixture(scope="package")
+def pairs(panels):
+    """Pairs by lag."""
+    return {lag: pairs_of(panels, lag) for lag in (1, 4)}
+
+
+@pytest.fixture(scope="package")
+def unselected(load):
+    """Clinicians whom no episode count selects: everybody is measured."""
+    return [simulate_panel(load("population.minimum_episodes=0"), draw) for draw in DRAWS]
+
+
+@pytest.fixture(scope="package")
+def first_year(panels):
+    """Five draws of 2027, when nobody has responded yet."""
+    return pd.concat([panel[panel.year == 0] for panel in panels], ignore_index=True)
+
+
+@pytest.fixture(scope="package")
+def episodes():
+    return [Episodes(cohort) for cohort in (HEART, BACK)]
