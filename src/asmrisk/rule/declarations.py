@@ -415,7 +415,7 @@ POLICY = Parameters(
 )
 
 #: By name, the words whose position is the code that kernels use for them.
-CHOICES = {
+CHOICES: dict[str, tuple[str, ...]] = {
     name.removeprefix("policy."): get_args(parameter.type)
     for name, parameter in POLICY.items()
     if get_origin(parameter.type) is Literal
