@@ -142,7 +142,7 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
         try:
             check_metric(name)
         except InputError as error:
-            problems += [each.replace("--metric:", "--target-se:") for each in error.problems]
+            problems += [f"--target-se: {each}" for each in error.problems]
             continue
         relative = isinstance(value, str) and value.endswith("%")
         try:
