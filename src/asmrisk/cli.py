@@ -6,21 +6,18 @@ imported inside the commands, so that each waits only for what it needs.
 
 from __future__ import annotations
 
-import atexit
 import functools
-import gc
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from asmrisk.engine.interruption import interruptible
-from asmrisk.errors import InputError, RunError
+from asmrisk.errors import InputError, Problem, RunError, gather, nearest
 
 if TYPE_CHECKING:
     from asmrisk.results.storage import Place
@@ -41,8 +38,6 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            from asmrisk.parameters.parameter import nearest
-
             best = nearest(args[0], self.commands)
             hint = f"did you mean {best}?" if best else f"the commands are {', '.join(self.commands)}."
             ctx.fail(f"there is no command {args[0]!r}; {hint}")
@@ -57,7 +52,11 @@ class _Commands(click.Group):
                 sys.stdout.flush()
             return result
         except InputError as error:
-            _fail(ctx, _EXIT_INPUT, *error.problems)
+            # What Python calls by the argument of a function, the command line calls by its option.
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            given = () if command is None else command.params
+            options = {str(each.name): each.opts[0] for each in given if isinstance(each, click.Option)}
+            _fail(ctx, _EXIT_INPUT, *(problem.told(options) for problem in error.problems))
         except RunError as error:
             _fail(ctx, _EXIT_FAILURE, str(error))
         except BrokenPipeError:
@@ -75,18 +74,6 @@ class _Commands(click.Group):
             if os.environ.get(_TRACEBACK):
                 raise
             _fail(ctx, _EXIT_FAILURE, _unexpected(error))
-
-
-@contextmanager
-def _importing() -> Iterator[None]:
-    """Import modules without looking for garbage: they have none, and it would take a fifth longer."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        # Nor is it looked for among them later.
-        gc.freeze()
-        gc.enable()
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
@@ -194,16 +181,18 @@ def _computing_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def _tls_security(ca_file: Path | None, cert: Path | None, key: Path | None) -> Any:
     """Give what dask needs for encrypted connections; None leaves that to its own configuration."""
-    given = {"--tls-ca-file": ca_file, "--tls-cert": cert, "--tls-key": key}
+    given = {"tls_ca_file": ca_file, "tls_cert": cert, "tls_key": key}
     if not any(given.values()):
         return None
     problems = [
-        f"{option}: there is no file {path}." for option, path in given.items() if path and not path.is_file()
+        Problem(f"there is no file {path}.", argument=name)
+        for name, path in given.items()
+        if path and not path.is_file()
     ]
     problems += [
-        f"{option} is missing: --tls-ca-file and --tls-cert go together."
-        for option in ("--tls-ca-file", "--tls-cert")
-        if given[option] is None
+        Problem(f"{option} is missing: --tls-ca-file and --tls-cert go together.")
+        for option, path in (("--tls-ca-file", ca_file), ("--tls-cert", cert))
+        if path is None
     ]
     if problems:
         raise InputError(problems)
@@ -274,21 +263,13 @@ def run(
     stopped goes on when the same command is given again. Several scenarios share the workers and have one
     store each.
     """
-    with _importing():
-        from asmrisk.scenario.scenario import load_scenario, validate
+    from asmrisk.scenario.scenario import load_scenario
 
-    if len(scenarios) == 1:
-        checked = [load_scenario(scenarios[0], overrides)]
-    else:
-        checked = validate(*scenarios, overrides=overrides)
+    checked = gather(lambda path: load_scenario(path, overrides), scenarios)
 
-    with _importing():
-        # All that a run needs, at once.
-        import asmrisk.engine.fill
-        import asmrisk.results.layout
-        import asmrisk.simulation.scenario_simulation  # noqa: F401
-        from asmrisk.analysis.summary import summarize
-        from asmrisk.engine.run import run
+    from asmrisk.analysis.precision import run_to_precision
+    from asmrisk.analysis.summary import summarize
+    from asmrisk.engine.run import run
 
     options: dict[str, Any] = {
         "draws": draws,
@@ -300,23 +281,16 @@ def run(
     }
     if targets:
         if len(checked) > 1:
-            raise InputError("--target-se takes one scenario at a time; give several runs of one each.")
-        _run_to_precision(checked[0], targets, **options)
+            text = "takes one scenario at a time; give several runs of one each."
+            raise InputError(text, argument="targets")
+        precision = run_to_precision(checked[0], targets, **options)
+        click.echo(summarize(precision.path).to_text())
+        if not precision.met:
+            raise RunError(precision.shortfall())
         return
     written = run(*checked, **options)
     stores = written if isinstance(written, list) else [written]
     click.echo("\n\n".join(summarize(store).to_text() for store in stores))
-
-
-def _run_to_precision(scenario: Scenario, targets: Sequence[str], **options: Any) -> None:
-    """Run until the standard errors asked for are reached; if they are not, fail after the summary."""
-    from asmrisk.analysis.precision import run_to_precision
-    from asmrisk.analysis.summary import summarize
-
-    precision = run_to_precision(scenario, targets, **options)
-    click.echo(summarize(precision.path).to_text())
-    if not precision.met:
-        raise RunError(precision.shortfall())
 
 
 @commands.command(epilog=_example("asmrisk replay results/baseline.zarr --draw 17 --out draw_17.csv"))
@@ -329,8 +303,7 @@ def replay(results: Place, draw: int, out: Path, roster: Path | None) -> None:
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
     """
-    with _importing():
-        from asmrisk.simulation.replay import replay
+    from asmrisk.simulation.replay import replay
 
     click.echo(f"Clinicians: {replay(results, draw=draw, out=out, roster=roster)}")
 
@@ -352,15 +325,19 @@ def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: P
     TABLE is CSV or Parquet, one row for each observed clinician and performance year; everybody in it is
     ranked against the others of the cohort and year.
     """
-    from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+    checked = _scenario(scenario, overrides)
 
-    checked = scenario_from_dict({}, overrides) if scenario is None else load_scenario(scenario, overrides)
-
-    with _importing():
-        from asmrisk.analysis.scoring import score
+    from asmrisk.analysis.scoring import score
 
     score(table, scenario=checked, out=out)
     click.echo(f"Scores: {out}")
+
+
+def _scenario(path: Path | None, overrides: tuple[str, ...]) -> Scenario:
+    """Load a scenario; without a file the final rule."""
+    from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+
+    return scenario_from_dict({}, overrides) if path is None else load_scenario(path, overrides)
 
 
 @commands.command(epilog=_example("asmrisk status results/baseline.zarr"))
@@ -419,16 +396,12 @@ def summarize(
         chosen["tail"] = _probabilities(tail)
     if converging and exceeding:
         raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
-    with _importing():
-        from asmrisk.analysis.convergence_table import convergence
-        from asmrisk.analysis.exceedance_report import exceedance_curves
-        from asmrisk.analysis.summary import summarize
+    from asmrisk.analysis.convergence_table import convergence
+    from asmrisk.analysis.exceedance_report import exceedance_curves
+    from asmrisk.analysis.summary import summarize
 
-    if converging:
-        report: Any = convergence(results, **chosen)
-    else:
-        report = (exceedance_curves if exceeding else summarize)(results, **chosen)
-    _write(report, layout)
+    table: Any = convergence if converging else exceedance_curves if exceeding else summarize
+    _write(table(results, **chosen), layout)
 
 
 @commands.command(epilog=_example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
@@ -460,8 +433,7 @@ def compare(
     Draws share their random numbers: draw 17 of both has the same clinicians, patients and luck. So
     differences are known far better than either figure, and a reform that changes nothing differs by 0.
     """
-    with _importing():
-        from asmrisk.analysis.comparison import compare
+    from asmrisk.analysis.comparison import compare
 
     if layout == "csv" and replay_draws is None:
         replay_draws = 0  # Who gains and who loses is not in the CSV table.
@@ -488,10 +460,10 @@ def _probabilities(text: str) -> list[float]:
         try:
             found.append(float(part.removesuffix("%")) / (100.0 if part.endswith("%") else 1.0))
         except ValueError:
-            raise InputError(
-                f"--tail: {part!r} is no probability; write numbers with commas between them, for example "
-                "0.05,0.01."
-            ) from None
+            text = (
+                f"{part!r} is no probability; write numbers with commas between them, for example 0.05,0.01."
+            )
+            raise InputError(text, argument="tail") from None
     return found
 
 
@@ -529,9 +501,8 @@ def sensitivity(
     of the same study is kept: a study that was stopped goes on when the same command is given again, and more
     draws, samples or trajectories can be asked for later.
     """
-    with _importing():
-        from asmrisk.studies.run import sensitivity
-        from asmrisk.studies.study import load_study
+    from asmrisk.studies.run import sensitivity
+    from asmrisk.studies.study import load_study
 
     checked = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)
     if listed:
@@ -547,7 +518,7 @@ def validate(scenarios: tuple[Path, ...]) -> None:
 
     Everything that is wrong is listed at once, with file and line.
     """
-    from asmrisk.scenario.scenario import validate
+    from asmrisk.population.preparation import validate
 
     for path, scenario in zip(scenarios, validate(*scenarios), strict=True):
         click.echo(f"{path}: valid ({scenario.title})")
@@ -570,14 +541,8 @@ def policy(scenario: Path | None, overrides: tuple[str, ...], layout: str) -> No
     With SCENARIO, show what differs from the final rule and which results rest on assumed values.
     """
     from asmrisk.scenario.listing import policy
-    from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 
-    checked = None
-    if scenario is not None or overrides:
-        checked = (
-            scenario_from_dict({}, overrides) if scenario is None else load_scenario(scenario, overrides)
-        )
-    listing = policy(checked)
+    listing = policy(_scenario(scenario, overrides) if scenario is not None or overrides else None)
     click.echo(getattr(listing, f"to_{layout}")(), nl=False)
 
 
@@ -591,8 +556,6 @@ def warmup() -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit status."""
-    # A process that ends need not look for garbage one last time, among all that it has imported.
-    atexit.register(gc.freeze)
     try:
         with interruptible():
             commands(prog_name="asmrisk")

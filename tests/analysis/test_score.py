@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from asmrisk.analysis.scoring import score
 from asmrisk.clinician_tables.table import SCORE_COLUMNS, frame_from_arrays, read_clinicians, write_clinicians
 from asmrisk.errors import InputError
-from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.cohort import (
     make_environment,
     make_observed,
@@ -23,7 +22,9 @@ from asmrisk.rule.cohort import (
 )
 from asmrisk.rule.definitions import COHORTS, MEASURES
 from asmrisk.rule.policy import policy_records
-from asmrisk.scenario.scenario import PARAMETERS, scenario_from_dict
+from asmrisk.scenario.declarations import PARAMETERS
+from asmrisk.scenario.published_tables import fixed_edges
+from asmrisk.scenario.scenario import scenario_from_dict
 from tests.oracle.cohorts import clinicians
 from tests.oracle.rule import final_rule
 from tests.oracle.rule import score_cohort as score_plainly

@@ -25,6 +25,7 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
+from asmrisk.population.preparation import prepare
 from asmrisk.results.reading import open_results
 from asmrisk.results.spec import Block
 from asmrisk.results.status import status
@@ -181,7 +182,7 @@ def test_many_blocks_are_submitted_in_bounded_memory(blocks, cluster):
 
 
 def test_a_simulation_travels_without_what_it_has_made(tiny):
-    simulation = ScenarioSimulation(tiny)
+    simulation = ScenarioSimulation(prepare(tiny))
     content = pickle.dumps(simulation)
     block, slots = Block((1,), (3,), (2,)), np.zeros((2, 2), np.int64)
     simulation.prepare()
@@ -197,7 +198,7 @@ def test_a_simulation_travels_without_what_it_has_made(tiny):
 def test_another_roster_on_a_worker_is_refused(tmp_path):
     shutil.copy(ROOT / "scenarios" / "our_clinicians.csv", tmp_path / "ours.csv")
     (tmp_path / "s.toml").write_text('[population]\nroster = "ours.csv"\n')
-    content = pickle.dumps(ScenarioSimulation(asmrisk.load_scenario(tmp_path / "s.toml")))
+    content = pickle.dumps(ScenarioSimulation(prepare(asmrisk.load_scenario(tmp_path / "s.toml"))))
     pickle.loads(content)
     lines = (tmp_path / "ours.csv").read_text().splitlines()
     (tmp_path / "ours.csv").write_text("\n".join(lines[:-1]) + "\n")
@@ -453,11 +454,20 @@ def test_encrypted_connections_with_certificates_only(certificates, tmp_path, mo
     [
         (["--scheduler", "nowhere"], "nowhere is no scheduler: give its address, for example tcp://"),
         (["--scheduler", __file__], "is no file that `dask scheduler --scheduler-file` wrote"),
-        (["--scheduler", "tcp://127.0.0.1:1", "--workers", "2"], "leave out --workers and --processes"),
-        (["--scheduler", "tcp://127.0.0.1:1", "--processes"], "leave out --workers and --processes"),
+        (
+            ["--scheduler", "tcp://127.0.0.1:1", "--workers", "2"],
+            "--scheduler: a cluster has its own workers: leave out workers and processes",
+        ),
+        (
+            ["--scheduler", "tcp://127.0.0.1:1", "--processes"],
+            "--scheduler: a cluster has its own workers: leave out workers and processes",
+        ),
         (["--tls-cert", "x.pem"], "--tls-cert: there is no file x.pem"),
         (["--tls-cert", __file__], "--tls-ca-file is missing"),
-        (["--tls-ca-file", __file__, "--tls-cert", __file__], "name it with --scheduler"),
+        (
+            ["--tls-ca-file", __file__, "--tls-cert", __file__],
+            "--scheduler: certificates are for a scheduler elsewhere; name it",
+        ),
     ],
 )
 def test_what_excludes_each_other_is_refused(options, message, tmp_path, monkeypatch):

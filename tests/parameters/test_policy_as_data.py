@@ -24,7 +24,8 @@ import pytest
 import tomli_w
 
 from asmrisk.parameters.parameter import Values
-from asmrisk.scenario.scenario import PARAMETERS, load_scenario, scenario_from_dict
+from asmrisk.scenario.declarations import PARAMETERS
+from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
 
@@ -504,8 +505,8 @@ for name, cohort in SPECIALTIES.items():
 RESHAPING = {f"policy.{each}" for each in ("measures", "quality_peer_group", "cost_peer_group",
              "payment_peer_group")}  # fmt: skip
 #: What has tests of its own: draws and seed in test_promises.py, the roster in test_roster.py, strata in
-#: test_stratified.py.
-ELSEWHERE = {"run.draws", "run.seed", "population.roster", "population.stratified"}
+#: test_latin_hypercube.py.
+ELSEWHERE = {"run.draws", "run.seed", "population.roster", "population.latin_hypercube"}
 
 
 # --- Reform and baseline ------------------------------------------------------------------------------------

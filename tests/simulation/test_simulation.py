@@ -167,7 +167,7 @@ def unselected(load):
 
 
 def table(name):
-    return pd.read_csv(str(files("asmrisk.population") / "data" / f"{name}.csv"), dtype={"measure_id": str})
+    return pd.read_csv(str(files("asmrisk.scenario") / "data" / f"{name}.csv"), dtype={"measure_id": str})
 
 
 def segments(percentiles):

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import nearest
+from asmrisk.errors import InputError, Problem, nearest
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES, SPECIALTIES_OF
 
 if TYPE_CHECKING:
@@ -144,11 +143,15 @@ def check_by(by: Sequence[str]) -> tuple[str, ...]:
         If a label is none of these.
     """
     names = {_SHORT.get(name, name) for name in by}
-    problems = []
-    for name in sorted(names - set(BY)):
-        like = nearest(name, ("year", *BY))
-        hint = f"is {like!r} meant? Allowed" if like else "allowed"
-        problems.append(f"by: {name!r} is no label; {hint} are year, {', '.join(BY[1:])}.")
+    problems = [
+        Problem(
+            f"{name!r} is no label",
+            argument="by",
+            allowed=", ".join(("year", *BY[1:])),
+            nearest=nearest(name, ("year", *BY)),
+        )
+        for name in sorted(names - set(BY))
+    ]
     if problems:
         raise InputError(problems)
     return tuple(name for name in BY if name in names)
@@ -175,13 +178,14 @@ def check_metric(name: str, by: Sequence[str] = ()) -> Metric:
         If there is no such metric, or not by these labels.
     """
     if name not in METRICS:
-        like = nearest(name, METRICS)
-        hint = f"is {like!r} meant? " if like else ""
-        raise InputError(f"{name!r} is no metric; {hint}Metrics are {', '.join(METRICS)}.")
+        best = nearest(name, METRICS)
+        text = f"{name!r} is no metric"
+        raise InputError(text, argument="metrics", allowed=", ".join(METRICS), nearest=best)
     metric = METRICS[name]
     if not metric.by_specialty and _FINE & set(by):
         others = ", ".join(each.name for each in _DECLARED if each.by_specialty)
-        raise InputError(f"{name} is not kept by specialty and practice size; these are: {others}.")
+        text = f"{name} is not kept by specialty and practice size; these are: {others}."
+        raise InputError(text, argument="metrics")
     return metric
 
 
@@ -212,7 +216,7 @@ def check_metrics(metrics: Sequence[str] | None, by: Sequence[str]) -> tuple[lis
         return [
             name for name, metric in METRICS.items() if metric.by_specialty or not _FINE & set(labels)
         ], labels
-    problems: list[str] = []
+    problems: list[Problem] = []
     for name in (names := list(dict.fromkeys(metrics))):
         try:
             check_metric(name, labels)

@@ -79,7 +79,7 @@ def score(
     RunError
         If the disk is full.
     """
-    from asmrisk.population.tables import fixed_edges
+    from asmrisk.scenario.published_tables import fixed_edges
 
     origin = getattr(scenario, "source", scenario)  # a scenario in memory may come from a file too
     inputs = [each for each in (table, origin) if isinstance(each, str | os.PathLike)]
@@ -97,7 +97,8 @@ def score(
 
 
 def _values(scenario: str | os.PathLike[str] | Scenario | None) -> Any:
-    from asmrisk.scenario.scenario import PARAMETERS, load_scenario
+    from asmrisk.scenario.declarations import PARAMETERS
+    from asmrisk.scenario.scenario import load_scenario
 
     if scenario is None:
         return PARAMETERS.defaults()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "CALENDAR_YEARS",
     "COHORTS",
     "COLLECTION_TYPES",
     "MEASURES",
@@ -26,6 +27,8 @@ __all__ = [
 #: The five performance years; each is paid two years later.
 PERFORMANCE_YEARS = (2027, 2028, 2029, 2030, 2031)
 PAYMENT_LAG = 2
+#: From the first performance year to the last payment year: those in which a parameter can change.
+CALENDAR_YEARS = tuple(range(PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1] + PAYMENT_LAG + 1))
 
 COHORTS = ("heart_failure", "low_back_pain")
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asmrisk.parameters.parameter import Parameters, nearest
-from asmrisk.population.quantiles import stable
-from asmrisk.scenario.builder import Layers
+from asmrisk.errors import Problem, nearest
+from asmrisk.numerics.normal_distribution import stable
+from asmrisk.parameters.parameter import Parameters
+from asmrisk.scenario.builder import ScenarioBuilder
 from asmrisk.scenario.toml_source import Keys, Source, show
 from asmrisk.scenario.uncertainty import (
     Distribution,
@@ -151,7 +152,7 @@ class _Reader:
         base: Mapping[str, Any],
         uncertainty: Mapping[str, Distribution],
         parameters: Parameters,
-        problems: list[str],
+        problems: list[Problem],
     ) -> None:
         self.source = source
         self.base = base
@@ -160,8 +161,8 @@ class _Reader:
         self.problems = problems
         self.seen: dict[str, str] = {}
 
-    def problem(self, keys: Keys, text: str, label: str) -> None:
-        self.problems.append(self.source.problem(keys, text, label))
+    def problem(self, keys: Keys, problem: str | Problem, label: str) -> None:
+        self.problems.append(self.source.problem(keys, problem, label))
 
     def factor(self, keys: Keys, name: str, given: Any) -> Factor | None:
         """Read a factor: what it is named by, its number of levels, and what moves together with it."""
@@ -231,8 +232,8 @@ class _Reader:
         if parameter not in self.parameters:
             bare = [each for each in self.parameters if each.partition(".")[2] == name.partition(".")[0]]
             best = bare[0] if bare else nearest(parameter, self.parameters)
-            meant = f"; did you mean {best}?" if best else "; `asmrisk policy` lists every parameter"
-            self.problem(keys, f"unknown parameter{meant}", label)
+            text = "unknown parameter" + ("" if best else "; `asmrisk policy` lists every parameter")
+            self.problem(keys, Problem(text, nearest=best), label)
             return False
         for other in self.seen:
             if f"{other}.".startswith(f"{name}.") or f"{name}.".startswith(f"{other}."):
@@ -248,10 +249,10 @@ class _Reader:
         bounded = "distribution" not in spec
         given = {"distribution": "uniform", **spec}
         found = list(distribution_problems(name, given, self.parameters, "a range" if bounded else ""))
-        for below, text in found:
+        for below, problem in found:
             if bounded and below == ("distribution",):
-                below, text = (), "is a whole number; write {values = [...]}"
-            self.problem((*keys, *below), text, ".".join((label, *below)))
+                below, problem = (), Problem("is a whole number; write {values = [...]}")
+            self.problem((*keys, *below), problem, ".".join((label, *below)))
         if found:
             return None
         distribution = distribution_of(name, given, self.parameters)
@@ -262,8 +263,8 @@ class _Reader:
         before = len(self.problems)
         for key in spec.keys() - {"values", "weights"}:
             best = nearest(key, ("values", "weights", "levels", "with"))
-            meant = f"; did you mean {best}?" if best else "; beside values stand weights and with"
-            self.problem((*keys, key), f"unknown key{meant}", f"{label}.{key}")
+            text = "unknown key" + ("" if best else "; beside values stand weights and with")
+            self.problem((*keys, key), Problem(text, nearest=best), f"{label}.{key}")
         values = spec["values"]
         if not isinstance(values, list) or not values:
             text = f"{show(values)} is not allowed; allowed: a list of values"
@@ -291,14 +292,14 @@ class _Reader:
 
     def value(self, keys: Keys, name: str, label: str, value: Any) -> None:
         """Check one value as a scenario's is checked."""
-        layers = Layers(self.parameters)
-        layers.add(Source("", dict(self.base)))
-        before = len(layers.problems)
+        builder = ScenarioBuilder(self.parameters)
+        builder.add(Source("", dict(self.base)))
+        before = len(builder.problems)
         document, within = nested(name, value)
-        layers.add(Source("", document, within_value=within))
-        for text in layers.problems[before:]:
-            shown = text if label == name else f"{label}: {text}"
-            self.problem((*keys, "values"), shown, "")
+        builder.add(Source("", document, within_value=within))
+        for problem in builder.problems[before:]:
+            what = problem.what if label == name else f"{label}: {problem.what}"
+            self.problem((*keys, "values"), problem, what)
 
 
 def _of_distribution(name: str, distribution: Distribution, bounded: bool = False) -> Variation:
@@ -329,7 +330,7 @@ def read_factors(
     base: Mapping[str, Any],
     uncertainty: Mapping[str, Distribution],
     parameters: Parameters,
-    problems: list[str],
+    problems: list[Problem],
 ) -> Iterator[Factor]:
     """Read the section ``[parameters]`` of a study.
 
@@ -343,8 +344,8 @@ def read_factors(
         The base scenario's.
     parameters : Parameters
         The declarations.
-    problems : list of str
-        A sentence is added for everything that cannot be used.
+    problems : list of Problem
+        Everything that cannot be used is added.
 
     Yields
     ------

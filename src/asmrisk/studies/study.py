@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import nearest
-from asmrisk.scenario.scenario import PARAMETERS, RUN, Scenario, load_scenario
-from asmrisk.scenario.toml_source import Source, nearest_file, printable, read_toml, show
+from asmrisk.errors import InputError, Problem, nearest, unknown
+from asmrisk.scenario.declarations import PARAMETERS, RUN
+from asmrisk.scenario.scenario import Scenario, load_scenario
+from asmrisk.scenario.toml_source import Source, no_file, read_toml, show
 from asmrisk.studies.designs import METHODS, SETTINGS, Design, make_design
 from asmrisk.studies.factors import Factor, read_factors
 from asmrisk.studies.points import point_problems
@@ -155,7 +155,7 @@ def load_study(
     """
     path = Path(path)
     source = read_toml(path)
-    problems: list[str] = []
+    problems: list[Problem] = []
     if "scenario" not in source.data and source.data.keys() & {"extends", "policy", "population", "behavior"}:
         raise InputError(
             f"{path}: is a scenario, not a study; a study names it, scenario = {show(path.name)}, and says "
@@ -163,7 +163,7 @@ def load_study(
         )
     for key in (each for each in source.data if each not in _KEYS):
         kind = "section" if isinstance(source.data[key], Mapping) else "key"
-        problems.append(source.problem((key,), f"unknown {kind}; {_meant(key, _KEYS)}"))
+        problems.append(source.problem((key,), unknown(kind, key, _KEYS)))
     for key in _TEXTS:
         if not isinstance(source.data.get(key, ""), str):
             problems.append(source.problem((key,), "allowed: text in quotes"))
@@ -176,13 +176,13 @@ def load_study(
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": run_seed}))
         factors = list(read_factors(source, scenario.to_dict(), scenario.uncertainty, PARAMETERS, problems))
     if problems or scenario is None:
-        raise InputError(map(printable, dict.fromkeys(problems)))
+        raise InputError(dict.fromkeys(problems))
     try:
         design = make_design(method, chosen, factors)
     except InputError as error:
-        raise InputError(source.problem(("design",), text) for text in error.problems) from None
+        raise InputError(source.problem(("design",), each) for each in error.problems) from None
     if problems := point_problems(scenario, design.changes, source):
-        raise InputError(map(printable, problems))
+        raise InputError(problems)
     return Study(
         title=source.data.get("title", path.stem),
         description=source.data.get("description", ""),
@@ -196,12 +196,7 @@ def load_study(
     )
 
 
-def _meant(key: str, keys: Sequence[str]) -> str:
-    best = nearest(key, keys)
-    return f"did you mean {best}?" if best else f"allowed: {', '.join(keys)}"
-
-
-def _base(source: Source, problems: list[str]) -> Scenario | None:
+def _base(source: Source, problems: list[Problem]) -> Scenario | None:
     given = source.data.get("scenario")
     if not isinstance(given, str) or not given:
         text = 'name the scenario to start from, for example scenario = "../baseline.toml"'
@@ -215,7 +210,7 @@ def _base(source: Source, problems: list[str]) -> Scenario | None:
     except (OSError, ValueError):  # A name too long, a NUL character.
         exists = False
     if not exists:
-        problems.append(source.problem(("scenario",), f"there is no file {place}{nearest_file(place)}"))
+        problems.append(source.problem(("scenario",), no_file(place, f"there is no file {place}")))
         return None
     try:
         return load_scenario(place)
@@ -224,7 +219,7 @@ def _base(source: Source, problems: list[str]) -> Scenario | None:
         return None
 
 
-def _section(source: Source, name: str, problems: list[str]) -> Mapping[str, Any]:
+def _section(source: Source, name: str, problems: list[Problem]) -> Mapping[str, Any]:
     given = source.data.get(name, {})
     if isinstance(given, Mapping):
         return given
@@ -233,13 +228,13 @@ def _section(source: Source, name: str, problems: list[str]) -> Mapping[str, Any
 
 
 def _number(
-    source: Source, keys: tuple[str, str], given: Any, span: tuple[int, int, str], problems: list[str]
+    source: Source, keys: tuple[str, str], given: Any, span: tuple[int, int, str], problems: list[Problem]
 ) -> bool:
     """Check a whole number against its range, which is given in words too."""
     low, high, allowed = span
     if isinstance(given, int) and not isinstance(given, bool) and low <= given <= high:
         return True
-    problems.append(source.problem(keys, f"{show(given)} is not allowed; allowed: {allowed}"))
+    problems.append(source.problem(keys, Problem(f"{show(given)} is not allowed", allowed=allowed)))
     return False
 
 
@@ -249,12 +244,12 @@ def _run(
     seed: int | None,
     method: str,
     scenario: Scenario | None,
-    problems: list[str],
+    problems: list[Problem],
 ) -> tuple[int, int]:
     """Give draws per design point, and seed."""
     section = _section(source, "run", problems)
     for key in (each for each in section if each not in ("draws", "seed")):
-        problems.append(source.problem(("run", key), f"unknown key; {_meant(key, ('draws', 'seed'))}"))
+        problems.append(source.problem(("run", key), unknown("key", key, ("draws", "seed"))))
     fewest = METHODS[method].fewest_draws if method else 1
     count = section.get("draws", DRAWS) if draws is None else draws
     words = f"{fewest} to {MOST_DRAWS}, the draws of each design point"
@@ -266,27 +261,27 @@ def _run(
 
 
 def _design(
-    source: Source, settings: Mapping[str, int | None], problems: list[str]
+    source: Source, settings: Mapping[str, int | None], problems: list[Problem]
 ) -> tuple[str, dict[str, int]]:
     """Give the method, empty if there is none of that name, and its settings."""
     section = _section(source, "design", problems)
     method = section.get("method")
     if not isinstance(method, str) or method not in METHODS:
-        best = nearest(method, METHODS) if isinstance(method, str) else None
-        meant = f"; did you mean {best}?" if best else ""
         said = "say the method" if method is None else f"{show(method)} is not allowed"
-        text = f"{said}; allowed: {', '.join(METHODS)}{meant}"
-        problems.append(source.problem(("design", "method"), text))
+        best = nearest(method, METHODS) if isinstance(method, str) else None
+        problem = Problem(said, allowed=", ".join(METHODS), nearest=best)
+        problems.append(source.problem(("design", "method"), problem))
         return "", {}
     known = METHODS[method].settings
     takes = f"it takes {', '.join(known) or 'none'}"
     for key in (each for each in section if each not in ("method", *known)):
         best = None if key in SETTINGS else nearest(key, SETTINGS)
-        text = f"is no setting of {method}; " + (f"did you mean {best}?" if best else takes)
-        problems.append(source.problem(("design", key), text))
+        said = f"is no setting of {method}" if key in SETTINGS else "unknown key"
+        problem = Problem(said if best else f"{said}; {takes}", nearest=best)
+        problems.append(source.problem(("design", key), problem))
     for key, value in settings.items():
         if value is not None and key not in known:
-            problems.append(f"{key}: is no setting of {method}; {takes}")
+            problems.append(Problem(f"is no setting of {method}; {takes}", argument=key))
     stated = {name: value for name, value in settings.items() if value is not None}
     chosen = {name: each.default for name, each in known.items()} | dict(section) | stated
     for name, setting in known.items():

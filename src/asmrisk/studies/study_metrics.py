@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.analysis.metrics import BY, METRICS, check_by, check_metric, metric_values
-from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import nearest
+from asmrisk.errors import InputError, Problem, nearest, unknown
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, PRACTICE_SIZES, SPECIALTIES
 from asmrisk.scenario.toml_source import Source, show
 from asmrisk.simulation.variables import QUANTILES
@@ -69,15 +68,15 @@ class StudyMetric:
         return METRICS[self.metric].units
 
 
-def read_metrics(source: Source, problems: list[str]) -> list[StudyMetric]:
+def read_metrics(source: Source, problems: list[Problem]) -> list[StudyMetric]:
     """Read the key ``outcomes`` of a study.
 
     Parameters
     ----------
     source : Source
         The study's file.
-    problems : list of str
-        A sentence is added for everything that cannot be used.
+    problems : list of Problem
+        Everything that cannot be used is added.
 
     Returns
     -------
@@ -93,45 +92,45 @@ def read_metrics(source: Source, problems: list[str]) -> list[StudyMetric]:
     for number, each in enumerate(given, start=1):
         entry = {"metric": each} if isinstance(each, str) else each
         wrong = list(_entry_problems(entry))
-        label = f"outcomes, entry {number}"
-        problems.extend(source.problem(("outcomes",), text, label) for text in wrong)
+        for problem in wrong:
+            what = ": ".join(filter(None, (f"outcomes, entry {number}", problem.what)))
+            problems.append(source.problem(("outcomes",), problem, what))
         found |= {} if wrong else {metric.name: metric for metric in _spread(entry)}
     return list(found.values())
 
 
-def _entry_problems(entry: Any) -> Iterator[str]:
+def _entry_problems(entry: Any) -> Iterator[Problem]:
     """Say what is wrong with an entry of the list."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("metric"), str):
         example = '"medicare_savings" or {metric = "penalized_share", by = "year"}'
-        yield f"{show(entry)} is not allowed; write {example}"
+        yield Problem(f"{show(entry)} is not allowed; write {example}")
         return
     keys = ("metric", "by", *_KEYS)
     for key in (each for each in entry if each not in keys):
-        best = nearest(key, keys)
-        yield f"unknown key {key}; " + (f"did you mean {best}?" if best else f"allowed: {', '.join(keys)}")
+        yield unknown(f"key {key}", key, keys)
     by = _by(entry)
     if not isinstance(by, list) or not all(isinstance(each, str) for each in by):
-        yield f'by: {show(entry["by"])} is not allowed; allowed: labels, for example by = "year,cohort"'
+        example = 'labels, for example by = "year,cohort"'
+        yield Problem(f"{show(entry['by'])} is not allowed", what="by", allowed=example)
         return
     for key, values in _chosen(entry).items():
-        allowed = LABELS[_KEYS[key]]
+        names = tuple(map(str, LABELS[_KEYS[key]]))
         for value in values:
-            if isinstance(value, bool) or value not in allowed:
-                best = nearest(str(value), map(str, allowed))
-                meant = f"; did you mean {best}?" if best else ""
-                yield f"{key}: {show(value)} is not allowed; allowed: {', '.join(map(str, allowed))}{meant}"
+            if isinstance(value, bool) or value not in LABELS[_KEYS[key]]:
+                text, best = f"{show(value)} is not allowed", nearest(str(value), names)
+                yield Problem(text, what=key, allowed=", ".join(names), nearest=best)
     name = entry["metric"]
     try:
         labels = _labels(entry)
         check_metric(name, labels)
     except InputError as error:
-        yield from error.problems
+        yield from (replace(each, what="by" if each.argument == "by" else "") for each in error.problems)
         return
     if "quantile" in entry and not name.endswith("_quantile"):
         others = ", ".join(each for each in METRICS if each.endswith("_quantile"))
-        yield f"quantile: {name} has no quantiles; these have: {others}"
+        yield Problem(f"{name} has no quantiles; these have: {others}", what="quantile")
     if {"cohort", "specialty"} <= set(labels):
-        yield "a specialty names its cohort; leave cohort out"
+        yield Problem("a specialty names its cohort; leave cohort out")
 
 
 def _by(entry: Mapping[str, Any]) -> Any:

@@ -79,7 +79,7 @@ def read(name: str) -> tuple[dict[str, str], ...]:
     tuple of dict
         One dict from column to text per row.
     """
-    text = (files("asmrisk.population") / "data" / f"{name}.csv").read_text(encoding="utf-8")
+    text = (files("asmrisk.scenario") / "data" / f"{name}.csv").read_text(encoding="utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
 
