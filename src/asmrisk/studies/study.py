@@ -282,7 +282,8 @@ def _design(
     takes = f"it takes {', '.join(known) or 'none'}"
     for key in (each for each in section if each not in ("method", *known)):
         best = None if key in SETTINGS else nearest(key, SETTINGS)
-        text = f"is no setting of {method}; " + (f"did you mean {best}?" if best else takes)
+        said = f"is no setting of {method}" if key in SETTINGS else "unknown key"
+        text = f"{said}; " + (f"did you mean {best}?" if best else takes)
         problems.append(source.problem(("design", key), text))
     for key, value in settings.items():
         if value is not None and key not in known:
