@@ -442,7 +442,7 @@ def test_what_a_store_tells_of_its_study_is_true_when_it_has_grown(
     watched(begun, store.place, draws=12, trajectories=4)
     for told in (store, fresh(MORRIS)[1]):
         record = json.loads(told.shown().attrs["provenance"])
-        assert record["study"]["design"] == {"method": "sobol", "seed": 1}
+        assert record["study"]["design"] == {"method": "morris", "grid_levels": 4, "seed": 1}
         assert "draws" not in record["study"]
         runs = [record, *record.get("continued", [])]
         assert tuple(runs[-1]["lengths"]) == told.sizes()

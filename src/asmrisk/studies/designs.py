@@ -197,7 +197,7 @@ def fraction_words(columns: Sequence[int], most: int) -> list[tuple[int, ...]]:
 
 
 def _latin_hypercube(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
-    from scipy.stats import qmc  # Takes as long to import as all else that reads a study.
+    from scipy.stats import qmc  # Heavy; other designs do without it.
 
     sampler = qmc.LatinHypercube(len(factors), rng=np.random.default_rng(settings["seed"]))
     return sampler.random(settings["samples"]), ()
