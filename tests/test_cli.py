@@ -24,7 +24,7 @@ from click.testing import CliRunner, Result
 
 import asmrisk
 from asmrisk.cli import commands
-from asmrisk.errors import InputError, RunError
+from asmrisk.errors import Call, InputError, RunError
 from asmrisk.parameters.parameter import BASES
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.listing import policy
@@ -206,6 +206,21 @@ def test_the_library_is_valid() -> None:
     [
         (InputError(["one", "two"]), 2, "asmrisk: one\nasmrisk: two\n"),
         (RunError("block 3 failed; run it again"), 1, "asmrisk: block 3 failed; run it again\n"),
+        (
+            RunError("draw 3: ", Call("replay", "r.zarr", {"draw": 3, "out": "t.csv"}), " shows it"),
+            1,
+            "asmrisk: draw 3: `asmrisk replay r.zarr --draw 3 --out t.csv` shows it\n",
+        ),
+        (
+            InputError("'x' is none", argument="overrides", where="a.b=x", allowed="y"),
+            2,
+            "asmrisk: overrides a.b=x: 'x' is none; allowed: y\n",
+        ),
+        (
+            RunError(Call("status", "r.zarr", {"verify": True})),
+            1,
+            "asmrisk: `asmrisk status r.zarr --verify`\n",
+        ),
         (OSError(28, "No space left on device", "/x"), 1, "asmrisk: /x: No space left on device\n"),
         (MemoryError(), 1, "asmrisk: out of memory; try fewer --workers or a smaller --block-size\n"),
         (

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from asmrisk.engine.interruption import interruptible
-from asmrisk.errors import InputError, Problem, RunError, gather, nearest
+from asmrisk.errors import Call, InputError, Problem, RunError, gather, nearest
 
 if TYPE_CHECKING:
     from asmrisk.results.storage import Place
@@ -52,13 +52,11 @@ class _Commands(click.Group):
                 sys.stdout.flush()
             return result
         except InputError as error:
-            # What Python calls by the argument of a function, the command line calls by its option.
-            command = self.get_command(ctx, ctx.invoked_subcommand or "")
-            given = () if command is None else command.params
-            options = {str(each.name): each.opts[0] for each in given if isinstance(each, click.Option)}
+            options = _options_of(ctx.invoked_subcommand or "")
             _fail(ctx, _EXIT_INPUT, *(problem.told(options) for problem in error.problems))
         except RunError as error:
-            _fail(ctx, _EXIT_FAILURE, str(error))
+            parts = (_command_of(each) if isinstance(each, Call) else each for each in error.parts)
+            _fail(ctx, _EXIT_FAILURE, "".join(parts))
         except BrokenPipeError:
             # Whoever read our output has seen enough; nothing more can be said to it, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,6 +72,21 @@ class _Commands(click.Group):
             if os.environ.get(_TRACEBACK):
                 raise
             _fail(ctx, _EXIT_FAILURE, _unexpected(error))
+
+
+def _options_of(command: str) -> dict[str, str]:
+    """Give the options of a command by the arguments of its function."""
+    declared = commands.commands[command].params if command in commands.commands else ()
+    return {str(each.name): each.opts[0] for each in declared if isinstance(each, click.Option)}
+
+
+def _command_of(call: Call) -> str:
+    """Write a call of a public function as a command."""
+    options = _options_of(call.function)
+    words = [call.function, call.first]
+    for name, value in call.others.items():
+        words += [options[name]] if value is True else [options[name], str(value)]
+    return f"`asmrisk {' '.join(words)}`"
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:

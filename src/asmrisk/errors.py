@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-__all__ = ["InputError", "Problem", "RunError", "gather", "nearest", "printable", "unknown"]
+__all__ = ["Call", "InputError", "Problem", "RunError", "gather", "nearest", "printable", "unknown"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -91,8 +91,31 @@ class InputError(ValueError):
         return type(self), (self.problems,)
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call of a public function that a message advises; the command line tells it as a command."""
+
+    function: str  #: its name
+    first: str  #: its first argument
+    others: Mapping[str, Any]  #: the further ones, by name
+
+    def __str__(self) -> str:
+        arguments = [repr(self.first), *(f"{name}={value!r}" for name, value in self.others.items())]
+        return f"`asmrisk.{self.function}({', '.join(arguments)})`"
+
+
 class RunError(RuntimeError):
-    """Something failed while working on good input (exit status 1); the message says how to go on."""
+    """Something failed while working on good input (exit status 1); the message says how to go on.
+
+    Parameters
+    ----------
+    *parts : str or Call
+        The parts of the message.
+    """
+
+    def __init__(self, *parts: str | Call) -> None:
+        super().__init__("".join(map(str, parts)))
+        self.parts = parts
 
 
 def gather(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:

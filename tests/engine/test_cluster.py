@@ -304,7 +304,7 @@ def test_a_block_is_tried_three_times(cluster, attempts, tmp_path):
     assert re.fullmatch(
         r"draws 10 to 14 failed 3 times \(ZeroDivisionError: division by zero\): \d+ of 30 draws are "
         rf"finished and kept in {place}; run the same command again to continue; "
-        rf"`asmrisk replay {place} --draw 13 --out draw_13\.csv` computes the first of them alone",
+        rf"`asmrisk\.replay\('{place}', draw=13, out='draw_13\.csv'\)` computes the first of them alone",
         str(caught.value),
     )
     small.assert_holds(write(place, 30, scheduler=cluster.file), 30)
@@ -340,7 +340,7 @@ def test_a_block_that_kills_its_workers_ends_the_run(attempts, tmp_path):
     # Of a process that died nobody knows how far it was: its block's first draw is named.
     assert re.match(
         r"draws 10 to 14 failed 3 times \(the worker died each time, the last at tcp:.*\): \d+ of 30 draws "
-        r"are finished and kept .* --draw 10 --out draw_10\.csv`",
+        r"are finished and kept .*, draw=10, out='draw_10\.csv'\)`",
         str(caught.value),
     )
     small.assert_holds(write(place, 30, workers=1), 30)

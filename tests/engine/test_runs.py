@@ -38,7 +38,7 @@ def test_a_failing_draw_ends_the_run_and_keeps_the_rest(tmp_path):
     assert str(caught.value) == (
         f"draws 10 to 14 failed 3 times (ZeroDivisionError: division by zero): {done} of 30 draws are "
         f"finished and kept in {place}; run the same command again to continue; "
-        f"`asmrisk replay {place} --draw 13 --out draw_13.csv` computes the first of them alone"
+        f"`asmrisk.replay('{place}', draw=13, out='draw_13.csv')` computes the first of them alone"
     )
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     # The blocks before it, one of them perhaps by the other thread.
@@ -70,7 +70,7 @@ def test_what_fails_in_one_of_several_stores_leaves_the_others(tmp_path):
     ]
     said = (
         rf"^draws 20 to 29 of {tmp_path}/b\.zarr failed 3 times \(.*\): 1 of 2 stores are complete, and 30 "
-        rf"of 40 draws are finished and kept; .*`asmrisk replay {tmp_path}/b\.zarr --draw 20 "
+        rf"of 40 draws are finished and kept; .*`asmrisk\.replay\('{tmp_path}/b\.zarr', draw=20, "
     )
     with pytest.raises(RunError, match=said):
         fill(jobs, executor(workers=1), Progress(None))

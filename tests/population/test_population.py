@@ -474,34 +474,6 @@ def test_growth_is_cumulated_from_the_first_year(values):
 # --- parameters -----------------------------------------------------------------------------------------
 
 
-def moved(value):
-    """The same kind of value, a little different everywhere."""
-    if isinstance(value, dict):
-        return {key: moved(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [moved(entry) for entry in value]
-    if isinstance(value, bool):
-        return not value
-    if isinstance(value, int):
-        return value + 1
-    return value * 0.97 if value else 0.01
-
-
-@pytest.mark.parametrize("name", DECLARED)
-def test_every_parameter_matters(values, name):
-    """A parameter that is declared but not used would be a lie."""
-    value = moved(values[name])
-    if name in ("population.cohort_share", "population.back_pain_specialties", "population.practice_weights"):
-        # Only proportions count: move one entry alone.
-        first = next(iter(value))
-        value = values[name] | {first: value[first]}
-    changed = values.replace(**{name: value})
-    before, after = (
-        population_records(each).tobytes() + behavior_records(each).tobytes() for each in (values, changed)
-    )
-    assert before != after
-
-
 def test_only_the_field_depends_on_its_size(values, records):
     changed = population_records(values.replace(**{"population.clinicians": 4300.0}))
     for name in records.dtype.names:
