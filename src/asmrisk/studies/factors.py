@@ -261,7 +261,7 @@ class _Reader:
     def listed(self, keys: Keys, name: str, label: str, spec: Mapping[str, Any]) -> Variation | None:
         """Read values and their weights."""
         before = len(self.problems)
-        for key in spec.keys() - {"values", "weights"}:
+        for key in (each for each in spec if each not in ("values", "weights")):
             best = nearest(key, ("values", "weights", "levels", "with"))
             text = "unknown key" + ("" if best else "; beside values stand weights and with")
             self.problem((*keys, key), Problem(text, nearest=best), f"{label}.{key}")
