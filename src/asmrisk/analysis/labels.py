@@ -36,7 +36,9 @@ def labeled(
         A view of the array.
     """
     coordinates = {dim: _coordinate(dim, each, xr.IndexVariable) for dim, each in labels.items()}
-    coordinates |= {name: _coordinate(dim, each, xr.Variable) for name, (dim, each) in (further or {}).items()}
+    coordinates |= {
+        name: _coordinate(dim, each, xr.Variable) for name, (dim, each) in (further or {}).items()
+    }
     known = {name: each for name, each in coordinates.items() if each is not None}
     variable = xr.Variable(tuple(labels), values, dict(attributes), fastpath=True)
     return xr.DataArray(variable, known)

@@ -257,7 +257,9 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
     names = metric.variables(by)
     for each in names:
         if each not in results:
-            raise InputError(f"these results have no variable {each!r}; they were not written by asmrisk run.")
+            raise InputError(
+                f"these results have no variable {each!r}; they were not written by asmrisk run."
+            )
     first = results[names[0]]
     arrays = [results[each].transpose(*first.dims).values for each in names]
     labels, _ = labels_of(first)
