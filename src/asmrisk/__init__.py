@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from asmrisk.scenario.listing import policy
     from asmrisk.scenario.scenario import Scenario, load_scenario
     from asmrisk.simulation.compilation import warmup
-    from asmrisk.studies.running import sensitivity
+    from asmrisk.studies.run import sensitivity
 
     __version__: str
 
@@ -70,7 +70,7 @@ _HOMES = {
     "run": "engine.run",
     "run_to_precision": "analysis.precision",
     "score": "analysis.scoring",
-    "sensitivity": "studies.running",
+    "sensitivity": "studies.run",
     "status": "results.status",
     "summarize": "analysis.summary",
     "validate": "population.preparation",

@@ -460,7 +460,7 @@ def sensitivity(
     of the same study is kept: a study that was stopped goes on when the same command is given again, and more
     draws, samples or trajectories can be asked for later.
     """
-    from asmrisk.studies.running import sensitivity
+    from asmrisk.studies.run import sensitivity
     from asmrisk.studies.study import load_study
 
     checked = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)

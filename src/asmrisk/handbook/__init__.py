@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, nearest
 
 __all__ = ["TOPICS", "docs", "summary"]
 
@@ -51,8 +51,6 @@ def docs(topic: str | None = None) -> str:
         rows = "\n".join(f"| `{each}` | {summary(each)} |" for each in TOPICS)
         return f"# Handbook\n\n`asmrisk docs TOPIC` shows a page.\n\n| topic | page |\n|---|---|\n{rows}\n"
     if topic not in TOPICS:
-        from asmrisk.parameters.parameter import nearest
-
         best = nearest(topic, TOPICS)
         hint = f"did you mean {best}?" if best else f"the topics are {', '.join(TOPICS)}."
         raise InputError(f"there is no topic {topic!r}; {hint}")
