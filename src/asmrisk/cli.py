@@ -420,8 +420,8 @@ def summarize(
     if converging and exceeding:
         raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
     with _importing():
-        from asmrisk.analysis.convergence_table import convergence
-        from asmrisk.analysis.exceedance_report import exceedance_curves
+        from asmrisk.analysis.convergence import convergence
+        from asmrisk.analysis.exceedance import exceedance_curves
         from asmrisk.analysis.summary import summarize
 
     if converging:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from asmrisk.analysis.sensitivity import verdicts
 from numpy.typing import NDArray
 from SALib.analyze import morris as salib_morris
 from SALib.analyze import sobol as salib_sobol
 from scipy.stats import binom, qmc
 
+from asmrisk.studies import verdicts
 from asmrisk.studies.contrasts import differences, level_effects
 from asmrisk.studies.noise import cross_draw, resample, spread_of
 from asmrisk.studies.regression import regression

@@ -4,19 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
+from asmrisk.analysis.labels import labeled, labels_of
 from asmrisk.errors import InputError
 from asmrisk.parameters.parameter import nearest
-from asmrisk.rule.definitions import COHORTS, SPECIALTIES_OF
+from asmrisk.rule.definitions import COHORTS, SPECIALTIES, SPECIALTIES_OF
 
-__all__ = ["BY", "METRICS", "Metric", "check_by", "check_metric", "metric_draws"]
+__all__ = [
+    "BY",
+    "METRICS",
+    "Metric",
+    "check_by",
+    "check_metric",
+    "check_metrics",
+    "metric_draws",
+    "metric_values",
+]
 
 #: Labels by which metrics can be told apart.
 BY = ("performance_year", "cohort", "specialty", "practice_size")
 _SHORT = {"year": "performance_year"}
+#: Those by which only some metrics can be told apart.
+_FINE = frozenset(("specialty", "practice_size"))
+
+_Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -53,6 +69,11 @@ class Metric:
     by_cohort: bool = True
     by_specialty: bool = False
     high_is_worse: bool = False
+
+    def variables(self, by: Sequence[str]) -> tuple[str, ...]:
+        """Name what results must have: the variable, and of a ``mean`` its weight."""
+        prefix = "specialty_" if _FINE & set(by) or not self.by_cohort else ""
+        return tuple(prefix + name for name in (self.name, self.weight) if name)
 
 
 _DECLARED = (
@@ -126,7 +147,7 @@ def check_by(by: Sequence[str]) -> tuple[str, ...]:
     for name in sorted(names - set(BY)):
         like = nearest(name, ("year", *BY))
         hint = f"is {like!r} meant? Allowed" if like else "allowed"
-        problems.append(f"--by: {name!r} is no label; {hint} are year, {', '.join(BY[1:])}.")
+        problems.append(f"by: {name!r} is no label; {hint} are year, {', '.join(BY[1:])}.")
     if problems:
         raise InputError(problems)
     return tuple(name for name in BY if name in names)
@@ -155,12 +176,50 @@ def check_metric(name: str, by: Sequence[str] = ()) -> Metric:
     if name not in METRICS:
         like = nearest(name, METRICS)
         hint = f"is {like!r} meant? " if like else ""
-        raise InputError(f"--metric: {name!r} is no metric; {hint}Metrics are {', '.join(METRICS)}.")
+        raise InputError(f"{name!r} is no metric; {hint}Metrics are {', '.join(METRICS)}.")
     metric = METRICS[name]
-    if not metric.by_specialty and {"specialty", "practice_size"} & set(by):
+    if not metric.by_specialty and _FINE & set(by):
         others = ", ".join(each.name for each in _DECLARED if each.by_specialty)
         raise InputError(f"{name} is not kept by specialty and practice size; these are: {others}.")
     return metric
+
+
+def check_metrics(metrics: Sequence[str] | None, by: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Check names of metrics and labels together.
+
+    Parameters
+    ----------
+    metrics : sequence of str, optional
+        Names; all that are kept by the labels if not given.
+    by : sequence of str
+        Labels to tell apart.
+
+    Returns
+    -------
+    names : list of str
+        Each once, in the order given.
+    labels : tuple of str
+        As `check_by` gives them.
+
+    Raises
+    ------
+    InputError
+        All that is wrong with the names.
+    """
+    labels = check_by(by)
+    if metrics is None:
+        return [
+            name for name, metric in METRICS.items() if metric.by_specialty or not _FINE & set(labels)
+        ], labels
+    problems: list[str] = []
+    for name in (names := list(dict.fromkeys(metrics))):
+        try:
+            check_metric(name, labels)
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return names, labels
 
 
 def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.DataArray:
@@ -184,52 +243,97 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
     Raises
     ------
     InputError
-        If there is no such metric, or not by these labels.
+        If there is no such metric, or not by these labels, or results have no such variable.
     """
     by = check_by(by)
     metric = check_metric(name, by)
-    fine = bool({"specialty", "practice_size"} & set(by)) or not metric.by_cohort
-    prefix = "specialty_" if fine else ""
-    values = _loaded(results, prefix + name)
-    if metric.how == "mean":
-        weights = _loaded(results, prefix + metric.weight)
-        # Where nobody has weight the mean is undefined and counts for nothing.
-        weighted = values * weights
-        np.copyto(weighted.values, 0.0, where=~(weights.transpose(*weighted.dims).values > 0))
-        total = _collapse(weighted, by, "sum")
-        draws = total / _collapse(weights, by, "sum").where(lambda weight: weight > 0)
-    else:
-        draws = _collapse(values, by, metric.how)
-    if fine and {"cohort", "specialty"} <= set(by):
+    names = metric.variables(by)
+    for each in names:
+        if each not in results:
+            raise InputError(
+                f"these results have no variable {each!r}; they were not written by asmrisk run."
+            )
+    first = results[names[0]]
+    arrays = [results[each].transpose(*first.dims).values for each in names]
+    labels, _ = labels_of(first)
+    specialties = labels.get("specialty")
+    values, dims = metric_values(
+        metric, arrays, tuple(labels), by, SPECIALTIES if specialties is None else specialties.values
+    )
+    further = {}
+    if specialties is not None and {"cohort", "specialty"} <= set(by):
         home = {specialty: cohort for cohort in COHORTS for specialty in SPECIALTIES_OF[cohort]}
-        cohorts = [home[str(each)] for each in draws.specialty.values]
-        draws = draws.assign_coords(cohort=("specialty", np.array(cohorts, dtype=object)))
-    order = ["draw", *(dim for dim in (*BY, "quantile") if dim in draws.dims)]
-    draws = draws.transpose(*order).rename(name)
-    draws.attrs = {"units": metric.units, "long_name": metric.title}
-    return draws
+        further["cohort"] = ("specialty", [home[each] for each in specialties.values])
+    array = labeled(
+        values,
+        {dim: labels.get(dim, COHORTS if dim == "cohort" else None) for dim in dims},
+        {"units": metric.units, "long_name": metric.title},
+        further,
+    )
+    return array.rename(name)
 
 
-def _loaded(results: xr.Dataset, name: str) -> xr.DataArray:
-    if name not in results:
-        raise InputError(f"these results have no variable {name!r}; they were not written by asmrisk run.")
-    return results[name].compute().astype(np.float64, copy=False)
+def metric_values(
+    metric: Metric,
+    arrays: Sequence[NDArray],
+    dims: tuple[str, ...],
+    by: tuple[str, ...],
+    specialties: Sequence[str] = SPECIALTIES,
+) -> tuple[_Array, tuple[str, ...]]:
+    """Add a metric up, or average it, over what is not told apart.
+
+    Parameters
+    ----------
+    metric : Metric
+        Which; kept by the labels.
+    arrays : sequence of ndarray
+        What `Metric.variables` names.
+    dims : tuple of str
+        Their axes.
+    by : tuple of str
+        As `check_by` gives them.
+    specialties : sequence of str
+        Along the axis of that name.
+
+    Returns
+    -------
+    values : ndarray of float64
+        NaN where it is not defined.
+    dims : tuple of str
+        Its axes: ``draw``, those of `by`, and ``quantile``.
+    """
+    values, *weights = (np.asarray(each, dtype=np.float64) for each in arrays)
+    if weights:
+        # Where nobody has weight the mean is undefined and counts for nothing.
+        weighted = np.where(weights[0] > 0.0, values * weights[0], 0.0)
+        total, kept = _collapsed(weighted, dims, by, specialties, np.sum)
+        weight, _ = _collapsed(weights[0], dims, by, specialties, np.sum)
+        found = total / np.where(weight > 0.0, weight, np.nan)
+    else:
+        found, kept = _collapsed(values, dims, by, specialties, np.sum if metric.how == "sum" else _mean)
+    order = [dim for dim in ("draw", *BY, "quantile") if dim in kept]
+    return found.transpose([kept.index(dim) for dim in order]), tuple(order)
 
 
-def _collapse(values: xr.DataArray, by: tuple[str, ...], how: str) -> xr.DataArray:
-    """Add up, or average, over the labels not in `by`."""
-    if "specialty" in values.dims and "cohort" in by and "specialty" not in by:
-        parts = [
-            _collapse(values.sel(specialty=list(SPECIALTIES_OF[cohort])), _without(by, "cohort"), how)
-            for cohort in COHORTS
-        ]
-        return xr.concat(parts, dim=xr.Variable("cohort", np.array(COHORTS, dtype=object)))
-    gone = [dim for dim in values.dims if dim in BY and dim not in by]
-    if how == "sum":
-        return values.sum(gone, skipna=False)
-    count = values.notnull().sum(gone)
-    return values.sum(gone) / count.where(count > 0)
+def _collapsed(
+    values: _Array, dims: tuple[str, ...], by: tuple[str, ...], specialties: Sequence[str], how: Any
+) -> tuple[_Array, tuple[str, ...]]:
+    """Put together what is not told apart; a specialty belongs to one cohort alone."""
+    if "specialty" in dims and "cohort" in by and "specialty" not in by:
+        parts = []
+        for cohort in COHORTS:
+            members = [place for place, each in enumerate(specialties) if each in SPECIALTIES_OF[cohort]]
+            part = values[(slice(None),) * dims.index("specialty") + (members,)]
+            found, kept = _collapsed(part, dims, tuple(set(by) - {"cohort"}), specialties, how)
+            parts.append(found)
+        return np.stack(parts), ("cohort", *kept)
+    gone = tuple(axis for axis, dim in enumerate(dims) if dim in BY and dim not in by)
+    return how(values, axis=gone), tuple(dim for axis, dim in enumerate(dims) if axis not in gone)
 
 
-def _without(by: tuple[str, ...], name: str) -> tuple[str, ...]:
-    return tuple(each for each in by if each != name)
+def _mean(values: _Array, axis: tuple[int, ...]) -> _Array:
+    """Average what is not NaN; NaN where nothing is."""
+    there = ~np.isnan(values)
+    count = there.sum(axis=axis)
+    found: _Array = np.where(there, values, 0.0).sum(axis=axis) / np.where(count > 0, count, np.nan)
+    return found

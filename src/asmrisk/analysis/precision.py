@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from asmrisk.analysis.digits import number
+from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.metrics import check_metric, metric_draws
+from asmrisk.engine.run import run
 from asmrisk.errors import InputError
+from asmrisk.results.reading import committed_lengths, open_results
 from asmrisk.results.storage import Place
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["CAP", "FIRST", "Precision", "Target", "check_targets", "checkpoints", "run_to_precision"]
@@ -93,7 +95,7 @@ class Precision:
         more = "no number of draws is enough"
         if math.isfinite(factor):
             # The error falls with the square root of the draws; a little more for chance.
-            more = f"about {math.ceil(1.1 * self.draws * factor**2):,} draws are needed: give --draws more"
+            more = f"about {math.ceil(1.1 * self.draws * factor**2):,} draws are needed: raise the cap"
         return f"the cap is reached before the precision asked for: {self}; {more}"
 
 
@@ -121,8 +123,6 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
     >>> [str(each) for each in check_targets(["medicare_savings=250000", "penalized_share=0.1%"])]
     ['medicare_savings=250000', 'penalized_share=0.1%']
     """
-    from asmrisk.analysis.metrics import check_metric
-
     problems = []
     found: dict[str, Target] = {}
     pairs: list[tuple[str, Any]] = []
@@ -135,14 +135,14 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
                 pairs.append((name.strip(), value.strip()))
             else:
                 problems.append(
-                    f"--target-se: {text!r} is not understood; write METRIC=ERROR, for example "
+                    f"target_se: {text!r} is not understood; write METRIC=ERROR, for example "
                     "medicare_savings=250000 or medicare_savings=1%."
                 )
     for name, value in pairs:
         try:
             check_metric(name)
         except InputError as error:
-            problems += [each.replace("--metric:", "--target-se:") for each in error.problems]
+            problems += [f"target_se: {each}" for each in error.problems]
             continue
         relative = isinstance(value, str) and value.endswith("%")
         try:
@@ -151,15 +151,15 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
             size = math.nan
         if isinstance(value, bool) or not 0.0 < size < math.inf:
             problems.append(
-                f"--target-se: {name}={value} is not allowed; allowed are positive numbers in the metric's "
+                f"target_se: {name}={value} is not allowed; allowed are positive numbers in the metric's "
                 "unit, or of percent of the mean (1%)."
             )
         elif name in found:
-            problems.append(f"--target-se: {name} is given twice; give it once.")
+            problems.append(f"target_se: {name} is given twice; give it once.")
         else:
             found[name] = Target(name, size / 100.0 if relative else size, relative)
     if not problems and not found:
-        problems.append("--target-se: nothing is asked for; write METRIC=ERROR.")
+        problems.append("target_se: nothing is asked for; write METRIC=ERROR.")
     if problems:
         raise InputError(problems)
     return tuple(found.values())
@@ -234,9 +234,6 @@ def run_to_precision(
     Stopping when an error estimated from the same draws is small makes it a little too small on average: by a
     few percent, with 128 draws at least.
     """
-    from asmrisk.engine.run import run
-    from asmrisk.results.reading import committed_lengths
-
     targets = check_targets(target_se)
     if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 2):
         raise InputError(
@@ -270,17 +267,12 @@ def _number(error: float) -> str:
 
 def _reached(path: Place, targets: Sequence[Target], count: int) -> dict[str, tuple[float, float]]:
     """Give the standard error of each metric from the first `count` draws, and the largest that would do."""
-    from asmrisk.results.reading import open_results
-
     results = open_results(path, chunked=False).isel(draw=slice(count))
-    return {target.metric: _error(results, target) for target in targets}
+    return {target.metric: _error(metric_draws(results, target.metric).values, target) for target in targets}
 
 
-def _error(results: xr.Dataset, target: Target) -> tuple[float, float]:
-    from asmrisk.analysis.estimates import mean
-    from asmrisk.analysis.metrics import metric_draws
-
-    found = mean(metric_draws(results, target.metric).values)
+def _error(draws: Any, target: Target) -> tuple[float, float]:
+    found = mean(draws)
     errors = np.atleast_1d(found.error)
     allowed = np.full(errors.shape, target.error)
     if target.relative:

@@ -82,7 +82,7 @@ def check_tail(tail: Iterable[float]) -> tuple[float, ...]:
     """
     chosen = list(tail)
     wrong = [
-        f"--tail: {each!r} is not allowed; allowed are probabilities of more than 0 and less than 0.5, for "
+        f"tail: {each!r} is not allowed; allowed are probabilities of more than 0 and less than 0.5, for "
         "example 0.05."
         for each in chosen
         if isinstance(each, bool) or not isinstance(each, (int, float)) or not 0.0 < each < 0.5

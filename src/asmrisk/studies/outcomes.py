@@ -142,7 +142,7 @@ def _outcomes(entry: Any) -> Iterator[Outcome | str]:
         labels = check_by([*words, *(label for label in chosen if label != "quantile")])
         check_metric(name, labels)
     except InputError as error:
-        yield from (text.removeprefix("--metric: ").replace("--by: ", "by: ") for text in error.problems)
+        yield from error.problems
         return
     quantiles = name.endswith("_quantile")
     if "quantile" in chosen and not quantiles:

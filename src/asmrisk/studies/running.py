@@ -13,10 +13,10 @@ from asmrisk.errors import InputError
 from asmrisk.studies.study import Study, load_study
 
 if TYPE_CHECKING:
+    from asmrisk.analysis.report import Report
     from asmrisk.engine.fill import Job
     from asmrisk.results.spec import StoreSpec
     from asmrisk.results.storage import Place
-    from asmrisk.studies.report import Sensitivity
 
 __all__ = ["sensitivity"]
 
@@ -35,7 +35,7 @@ def sensitivity(
     security: Any = None,
     quiet: bool = False,
     stream: TextIO | None = None,
-) -> Sensitivity:
+) -> Report:
     """Compute what is missing of a study, and say which parameters matter.
 
     Parameters
@@ -58,7 +58,7 @@ def sensitivity(
 
     Returns
     -------
-    Sensitivity
+    Report
         Effects or indices of every parameter on every outcome, with errors and verdicts.
 
     Raises

@@ -1,4 +1,4 @@
-"""From results to the draws of one outcome: a metric of `asmrisk.analysis.METRICS`, or a roster's dollars."""
+"""From results to the draws of one outcome: a metric of `asmrisk.analysis.metrics`, or a roster's dollars."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import json
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from asmrisk.analysis.metrics import METRICS, check_by, check_metric, metric_draws
+from asmrisk.analysis.labels import labeled, labels_of
+from asmrisk.analysis.metrics import metric_draws
+from asmrisk.analysis.report import Section
 from asmrisk.errors import InputError
+from asmrisk.results.reading import open_results
 
-__all__ = ["ROSTER_OUTCOMES", "Outcomes", "StratifiedWarning", "check_metrics", "open_outcomes"]
+__all__ = ["ROSTER_OUTCOMES", "RunResults", "StratifiedWarning", "open_run_results"]
 
 #: What can be asked of a roster's clinicians, with titles: all together, and each.
 ROSTER_OUTCOMES = {
@@ -26,8 +29,8 @@ _ROSTER_LABELS = ("year", "performance_year")
 
 
 @dataclass(frozen=True)
-class Outcomes:
-    """Results with what is known of their origin.
+class RunResults:
+    """Results of a run with what is known of their origin.
 
     Attributes
     ----------
@@ -61,6 +64,31 @@ class Outcomes:
         """Of the run."""
         return self.provenance.get("seed")
 
+    def facts(self) -> dict[str, Any]:
+        """Give the origin for a report's JSON."""
+        return {
+            "title": self.title,
+            "results": self.source,
+            "draws": self.count,
+            "seed": self.seed,
+            "partial": bool(self.partial),
+            "finished": self.partial or "all draws",
+        }
+
+    def head(self, what: str, *words: str) -> tuple[str, ...]:
+        """Give the origin for a report's reader: what is shown, and words about it."""
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        unfinished = [f"The run is not finished: {self.partial}."] if self.partial else []
+        return f"{self.title}: {what}{seed}", *unfinished, *words
+
+    def foot(self) -> tuple[Section, ...]:
+        """Say in a report where the results are."""
+        return (Section((f"Results: {self.source}",)),) if self.source else ()
+
+    def at(self, draws: Any) -> RunResults:
+        """Restrict to the draws of these places: a slice, or an array of int."""
+        return replace(self, dataset=self.dataset.isel(draw=draws))
+
     def draws(self, name: str, by: Sequence[str] = ()) -> xr.DataArray:
         """Give an outcome draw by draw.
 
@@ -74,8 +102,9 @@ class Outcomes:
         Returns
         -------
         xarray.DataArray
-            See `asmrisk.analysis.metric_draws`. ``clinician_adjustment`` has the dimension ``clinician`` too:
-            by year it is NaN where a clinician is not measured, over all years such a year counts as 0.
+            See `asmrisk.analysis.metrics.metric_draws`. ``clinician_adjustment`` has the dimension
+            ``clinician`` too: by year it is NaN where a clinician is not measured, over all years such a year
+            counts as 0.
 
         Raises
         ------
@@ -91,28 +120,35 @@ class Outcomes:
         if "adjustment_usd" not in dataset:
             if not self.source or "roster" not in self.provenance:
                 raise InputError(f"{name} needs the results of a scenario with a roster; these have none.")
-            from asmrisk.results.reading import open_results
-
             dataset = open_results(
                 self.source, partial=bool(self.partial), group="clinician", chunked=bool(self.partial)
             )
-        dollars = dataset["adjustment_usd"].astype(np.float64).load()
-        if name == "roster_adjustment":
-            dollars = dollars.fillna(0.0).sum("clinician")
-        if not by:
-            dollars = dollars.fillna(0.0).sum("performance_year")
-        dollars = dollars.rename(name)
-        dollars.attrs = {"units": "USD", "long_name": ROSTER_OUTCOMES[name]}
-        return dollars
+        dollars = dataset["adjustment_usd"].transpose("draw", "performance_year", "clinician")
+        gone = [
+            dim
+            for dim, added in (("clinician", name == "roster_adjustment"), ("performance_year", not by))
+            if added
+        ]
+        values = np.asarray(dollars.values, dtype=np.float64)
+        # The last axis first, so that the other keeps its number.
+        for dim in gone:
+            values = np.where(np.isnan(values), 0.0, values).sum(axis=dollars.dims.index(dim))
+        labels, further = labels_of(dollars)
+        return labeled(
+            values,
+            {dim: each for dim, each in labels.items() if dim not in gone},
+            {"units": "USD", "long_name": ROSTER_OUTCOMES[name]},
+            {label: each for label, each in further.items() if each[0] not in gone},
+        ).rename(name)
 
 
 class StratifiedWarning(UserWarning):
     """Draws of a stratified population differ less than chance makes cohorts differ."""
 
 
-def open_outcomes(
-    results: str | os.PathLike[str] | xr.Dataset | Outcomes, *, partial: bool = False
-) -> Outcomes:
+def open_run_results(
+    results: str | os.PathLike[str] | xr.Dataset | RunResults, *, partial: bool = False
+) -> RunResults:
     """Open results, and look up where they come from.
 
     Parameters
@@ -124,7 +160,7 @@ def open_outcomes(
 
     Returns
     -------
-    Outcomes
+    RunResults
         At least one draw.
 
     Raises
@@ -137,12 +173,10 @@ def open_outcomes(
     StratifiedWarning
         If the results are of a stratified population.
     """
-    if isinstance(results, Outcomes):
+    if isinstance(results, RunResults):
         return results
     source = ""
     if not isinstance(results, xr.Dataset):
-        from asmrisk.results.reading import open_results
-
         source = os.fspath(results)
         results = open_results(results, partial=partial, chunked=False)
     if "design_point" in results.sizes:
@@ -162,41 +196,4 @@ def open_outcomes(
             StratifiedWarning,
             stacklevel=3,
         )
-    return Outcomes(results, source, str(results.attrs.get("partial", "")), provenance)
-
-
-def check_metrics(metrics: Sequence[str] | None, by: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    """Check names of metrics and labels together.
-
-    Parameters
-    ----------
-    metrics : sequence of str, optional
-        Names; all that are kept by the labels if not given.
-    by : sequence of str
-        Labels to tell apart.
-
-    Returns
-    -------
-    names : list of str
-        Each once, in the order given.
-    labels : tuple of str
-        Full names, in the order of `asmrisk.analysis.metrics.BY`.
-
-    Raises
-    ------
-    InputError
-        All that is wrong with the names.
-    """
-    labels = check_by(by)
-    if metrics is None:
-        fine = bool({"specialty", "practice_size"} & set(labels))
-        return [name for name, metric in METRICS.items() if metric.by_specialty or not fine], labels
-    problems: list[str] = []
-    for name in (names := list(dict.fromkeys(metrics))):
-        try:
-            check_metric(name, labels)
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return names, labels
+    return RunResults(results, source, str(results.attrs.get("partial", "")), provenance)
