@@ -155,8 +155,9 @@ def clinicians(
     drawn: dict[str, _Array] = {}
     if not isinstance(results, xr.Dataset):
         store = results
-        results = open_results(store, partial=partial, group="clinician")
-        provenance = json.loads(open_results(store, partial=partial).attrs["provenance"])
+        # Some clinicians of all draws are read at a time, wherever the results are whole.
+        results = open_results(store, partial=partial, group="clinician", chunked=partial)
+        provenance = json.loads(results.attrs["provenance"])
         if provenance["uncertainty"]:
             values = open_results(store, partial=partial, group="knowledge")["parameter_value"]
             drawn = {str(name): values.sel(parameter=name).values for name in values["parameter"].values}

@@ -13,7 +13,7 @@ import xarray as xr
 
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.estimates import mean, standard_deviation
-from asmrisk.analysis.labels import labeled, labels_of
+from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import BY, METRICS, check_metrics
 from asmrisk.analysis.report import (
     ALL,
@@ -265,7 +265,10 @@ def compare(
         tables |= change_tables(changes)
     return Report(
         dataset=xr.Dataset(
-            {key: _stacked(found, reform_labels) for key, found in parts.items()},
+            {
+                key: relabeled(np.stack([each.values for each in found]), found[0], {"reform": reform_labels})
+                for key, found in parts.items()
+            },
             attrs={"draws": [len(each) for each in common], "baseline": first_label},
         ),
         facts=facts,
@@ -278,15 +281,8 @@ def compare(
 
 
 def _paired(baseline: xr.DataArray, reform: xr.DataArray) -> xr.DataArray:
-    labels, further = labels_of(baseline, without="draw")
     values = estimates(PAIRED, pairs(baseline.values, reform.values))
-    return labeled(values, {"statistic": columns_of(PAIRED)} | labels, baseline.attrs, further)
-
-
-def _stacked(parts: Sequence[xr.DataArray], reforms: Sequence[str]) -> xr.DataArray:
-    labels, further = labels_of(parts[0])
-    values = np.stack([each.values for each in parts])
-    return labeled(values, {"reform": reforms} | labels, parts[0].attrs, further)
+    return relabeled(values, baseline, {"statistic": columns_of(PAIRED)})
 
 
 def _changes(

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from asmrisk.analysis.estimates import mean
-from asmrisk.analysis.labels import labeled, labels_of
+from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import METRICS, check_metrics
 from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section
 from asmrisk.analysis.run_results import RunResults, open_run_results
@@ -106,11 +106,7 @@ def convergence(
     >>> found.sel(statistic="mean").to_series().to_dict()
     {10: 495.0, 20: 995.0, 40: 1995.0, 80: 3995.0}
     """
-    by = by or ()
-    if metrics is None:
-        kept, _ = check_metrics(None, by)
-        metrics = [name for name in METRICS_SHOWN if name in kept]
-    names, labels = check_metrics(metrics, by)
+    names, labels = check_metrics(metrics, by or (), METRICS_SHOWN)
     tail = check_tail(tail)
     if points is not None and (isinstance(points, bool) or not isinstance(points, int) or points < 2):
         raise InputError(f"points must be a whole number of at least 2, not {points!r}.")
@@ -131,16 +127,12 @@ def convergence(
         for level in tail:
             words = f"{title}: the worst {100 * level:g}% of draws"
             sections.append(statistics_section(words, counts, (worst(level),), some, scale))
-    return Report(
+    return run.report(
+        "estimates from ever more of the draws",
+        "Drift: change by the draws added, in standard errors (95% within ±2 by chance).",
         dataset=xr.Dataset(along),
-        facts=run.facts(),
-        head=run.head(
-            "estimates from ever more of the draws",
-            "Drift: change by the draws added, in standard errors (95% within ±2 by chance).",
-        ),
-        sections=(*sections, *run.foot()),
-        tables={"convergence": rows},
-        partial=bool(run.partial),
+        sections=sections,
+        convergence=rows,
     )
 
 
@@ -159,6 +151,5 @@ def _along(
         )
         for before, count in zip((0, *checkpoints), checkpoints, strict=False)
     ]
-    labels, further = labels_of(draws, without="draw")
-    axes = {"checkpoint": checkpoints, "statistic": columns_of((*statistics, DRIFT))} | labels
-    return labeled(np.stack(parts), axes, draws.attrs, further)
+    axes = {"checkpoint": checkpoints, "statistic": columns_of((*statistics, DRIFT))}
+    return relabeled(np.stack(parts), draws, axes)

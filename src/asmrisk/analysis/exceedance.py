@@ -10,7 +10,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from asmrisk.analysis.estimates import Interval, quantiles
-from asmrisk.analysis.labels import axis, labeled, labels_of
+from asmrisk.analysis.labels import axis, relabeled
 from asmrisk.analysis.metrics import check_metrics
 from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section
 from asmrisk.analysis.run_results import RunResults, open_run_results
@@ -110,17 +110,13 @@ def exceedance(
         along = {"threshold": axis("threshold", at, draws.attrs)}
         meaning = {"units": "1", "long_name": f"Probability of exceedance: {draws.attrs['long_name']}"}
         names = {"probability": "value", "error": "error"}
-    labels, further = labels_of(draws, without="draw")
     curve = {
-        name: labeled(
-            np.stack([np.asarray(getattr(each, part)) for each in found]),
-            along | labels,
-            meaning,
-            further,
+        name: relabeled(
+            np.stack([np.asarray(getattr(each, part)) for each in found]), draws, along, attributes=meaning
         )
         for name, part in (names | {"low": "low", "high": "high"}).items()
     }
-    curve["draws"] = labeled(found[0].draws, labels, {"units": "1", "long_name": "Draws"}, further)
+    curve["draws"] = relabeled(found[0].draws, draws, {}, attributes={"units": "1", "long_name": "Draws"})
     return xr.Dataset(curve, attrs={"metric": metric, "confidence": confidence})
 
 
@@ -132,43 +128,13 @@ def exceedance_curves(
     tail: Sequence[float] = (),
     partial: bool = False,
 ) -> Report:
-    """Estimate exceedance curves of several outcomes; see `asmrisk.exceedance` for one.
+    """Estimate exceedance curves of several outcomes, as a report; see `exceedance` for one.
 
-    Parameters
-    ----------
-    results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
-    by : sequence of str, optional
-        Labels to tell apart.
-    metrics : sequence of str, optional
-        Names out of `asmrisk.analysis.metrics.METRICS`; `METRICS_SHOWN` (those of them kept by the labels) if
-        not given.
-    tail : sequence of float
-        Probabilities to add at both ends of the curves.
-    partial : bool
-        Take the finished draws of a run that is not finished.
-
-    Returns
-    -------
-    Report
-        At the probabilities `LEVELS` and those of `tail`; its dataset has the dimensions ``statistic``
-        (``value``, and ``value_low`` and ``value_high`` of its 95% interval), ``exceedance``, then labels.
-
-    Raises
-    ------
-    InputError
-        If there are no such results, they are not finished, or a label, metric or probability is not among
-        those allowed.
-
-    Warns
-    -----
-    FewDrawsWarning
-        If a tail asked for holds fewer than ten draws on average.
+    They are given at `LEVELS` and, at both ends, with the probabilities `tail`; of `METRICS_SHOWN` (those of
+    them kept by the labels) if no metrics are chosen. The dataset has the dimensions ``statistic``
+    (``value``, and ``value_low`` and ``value_high`` of its 95% interval), ``exceedance``, then labels.
     """
-    if metrics is None:
-        kept, _ = check_metrics(None, by or ())
-        metrics = [name for name in METRICS_SHOWN if name in kept]
-    names, labels = check_metrics(metrics, by or ())
+    names, labels = check_metrics(metrics, by or (), METRICS_SHOWN)
     tail = check_tail(tail)
     run = open_run_results(results, partial=partial)
     warn_of_few_draws(tail, run.count)
@@ -181,16 +147,12 @@ def exceedance_curves(
     for title, scale, some in by_metric_and_label(rows, "value"):
         shares = [f"{100 * row['exceedance']:g}%" for row in some]
         sections.append(statistics_section(title, shares, (exceeded,), some, scale))
-    return Report(
+    return run.report(
+        f"exceedance curves of {run.count:,} draws",
+        "What is exceeded with the probability on the left; a 95% interval at each.",
         dataset=xr.Dataset(curves),
-        facts=run.facts(),
-        head=run.head(
-            f"exceedance curves of {run.count:,} draws",
-            "What is exceeded with the probability on the left; a 95% interval at each.",
-        ),
-        sections=(*sections, *run.foot()),
-        tables={"exceedance": rows},
-        partial=bool(run.partial),
+        sections=sections,
+        exceedance=rows,
     )
 
 

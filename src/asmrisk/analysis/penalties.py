@@ -63,12 +63,7 @@ def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _
 class Penalties:
     """Counts the roster's penalties draw by draw, some clinicians at a time.
 
-    Parameters
-    ----------
-    draws, years : int
-        Numbers of draws and performance years.
-    risk_level : ndarray of float64, shape (1 or draws, years)
-        The largest penalty.
+    The largest penalty, `risk_level`, has the shape (1 or draws, years).
     """
 
     def __init__(self, draws: int, years: int, risk_level: _Array) -> None:

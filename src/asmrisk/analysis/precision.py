@@ -38,21 +38,11 @@ CAP = 100_000
 
 @dataclass(frozen=True)
 class Target:
-    """A standard error that is asked for.
-
-    Attributes
-    ----------
-    metric : str
-        Name out of `asmrisk.analysis.METRICS`; its mean over draws, over all years and groups.
-    error : float
-        The largest standard error that will do: in the metric's unit, or as a part of the mean's size.
-    relative : bool
-        `error` is a part of the mean's size.
-    """
+    """A standard error that is asked for, of a metric's mean over draws, over all years and groups."""
 
     metric: str
-    error: float
-    relative: bool
+    error: float  #: the largest that will do: in the metric's unit, or as a part of the mean's size
+    relative: bool  #: `error` is a part of the mean's size
 
     def __str__(self) -> str:
         return f"{self.metric}={100 * self.error:g}%" if self.relative else f"{self.metric}={self.error:.12g}"
@@ -100,23 +90,13 @@ class Precision:
 
 
 def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[Target, ...]:
-    """Check what is asked for.
+    """Read what is asked for; InputError says all that is wrong.
 
     Parameters
     ----------
     targets : mapping, or sequence of str
         Largest standard errors by metric, or texts ``metric=error``: a positive number in the metric's unit,
         or with a percent sign a part of the mean's size (``"1%"``).
-
-    Returns
-    -------
-    tuple of Target
-        In the order given.
-
-    Raises
-    ------
-    InputError
-        All that is wrong.
 
     Examples
     --------
@@ -166,20 +146,8 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
 
 
 def checkpoints(cap: int) -> list[int]:
-    """Give the draw counts at which errors are looked at.
+    """Give the draw counts at which errors are looked at: `FIRST` and on by factors of √2, then the cap.
 
-    Parameters
-    ----------
-    cap : int
-        Most draws.
-
-    Returns
-    -------
-    list of int
-        `FIRST` and on by factors of √2, each as whole as possible, then the cap.
-
-    Examples
-    --------
     >>> checkpoints(1000)
     [128, 181, 256, 362, 512, 724, 1000]
     """

@@ -134,20 +134,11 @@ def _html_table(table: Table) -> str:
 
 
 def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str] = ()) -> list[Row]:
-    """Give labeled estimates as one long table.
+    """Give labeled estimates of metrics as one long table.
 
-    Parameters
-    ----------
-    estimates : iterable of (str, xarray.DataArray)
-        Metrics, and arrays with the dimension ``statistic``, any labels of metrics, and those of `extra`.
-    extra : sequence of str
-        Further dimensions.
-
-    Returns
-    -------
-    list of dict
-        ``metric``, ``units``, the labels (`ALL` where not told apart), ``quantile`` (of quantile metrics, NaN
-        of others), `extra`, and the statistics.
+    Arrays have the dimension ``statistic``, any labels of metrics, and the dimensions `extra`; rows have
+    ``metric``, ``units``, the labels (`ALL` where not told apart), ``quantile`` (of quantile metrics, NaN of
+    others), `extra`, and the statistics.
     """
     rows = []
     for name, array in estimates:
@@ -207,18 +198,7 @@ def statistics_section(
 
 
 def row_label(row: Row) -> str:
-    """Name a row by its labels; a specialty belongs to one cohort alone.
-
-    Parameters
-    ----------
-    row : dict
-        Of `long_rows`.
-
-    Returns
-    -------
-    str
-        For example ``2027 solo``; ``all`` where nothing is told apart.
-    """
+    """Name a row by its labels, ``2027 solo``, or ``all``; a specialty belongs to one cohort alone."""
     named = [
         str(row[label]).replace("_", " ")
         for label in BY
@@ -230,8 +210,6 @@ def row_label(row: Row) -> str:
 def ordinal(level: float) -> str:
     """Name a percentile.
 
-    Examples
-    --------
     >>> ordinal(0.01), ordinal(0.95)
     ('1st', '95th')
     """

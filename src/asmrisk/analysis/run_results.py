@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from asmrisk.analysis.labels import labeled, labels_of
+from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import metric_draws
-from asmrisk.analysis.report import Section
+from asmrisk.analysis.report import Report, Section
+from asmrisk.analysis.statistics import Row
 from asmrisk.errors import InputError
 from asmrisk.results.reading import open_results
 
@@ -30,24 +31,12 @@ _ROSTER_LABELS = ("year", "performance_year")
 
 @dataclass(frozen=True)
 class RunResults:
-    """Results of a run with what is known of their origin.
+    """Results of a run with what is known of their origin."""
 
-    Attributes
-    ----------
-    dataset : xarray.Dataset
-        As `asmrisk.open_results` gives it.
-    source : str
-        Where the results are; empty for a dataset in memory.
-    partial : str
-        How much of the run is finished, if not all; otherwise empty.
-    provenance : dict
-        Where the results come from; empty for a dataset without it.
-    """
-
-    dataset: xr.Dataset
-    source: str
-    partial: str
-    provenance: dict[str, Any] = field(repr=False)
+    dataset: xr.Dataset  #: as `asmrisk.open_results` gives it
+    source: str  #: where the results are; empty for a dataset in memory
+    partial: str  #: how much of the run is finished, if not all; otherwise empty
+    provenance: dict[str, Any] = field(repr=False)  #: empty for a dataset without it
 
     @property
     def count(self) -> int:
@@ -75,41 +64,37 @@ class RunResults:
             "finished": self.partial or "all draws",
         }
 
-    def head(self, what: str, *words: str) -> tuple[str, ...]:
-        """Give the origin for a report's reader: what is shown, and words about it."""
+    def report(
+        self,
+        what: str,
+        *words: str,
+        dataset: xr.Dataset,
+        sections: Iterable[Section],
+        **tables: Sequence[Row],
+    ) -> Report:
+        """Make a report: what it shows, words about it, and its content."""
         seed = "" if self.seed is None else f", seed {self.seed}"
         unfinished = [f"The run is not finished: {self.partial}."] if self.partial else []
-        return f"{self.title}: {what}{seed}", *unfinished, *words
-
-    def foot(self) -> tuple[Section, ...]:
-        """Say in a report where the results are."""
-        return (Section((f"Results: {self.source}",)),) if self.source else ()
+        foot = [Section((f"Results: {self.source}",))] if self.source else []
+        return Report(
+            dataset,
+            facts=self.facts(),
+            head=(f"{self.title}: {what}{seed}", *unfinished, *words),
+            sections=(*sections, *foot),
+            tables=tables,
+            partial=bool(self.partial),
+        )
 
     def at(self, draws: Any) -> RunResults:
         """Restrict to the draws of these places: a slice, or an array of int."""
         return replace(self, dataset=self.dataset.isel(draw=draws))
 
     def draws(self, name: str, by: Sequence[str] = ()) -> xr.DataArray:
-        """Give an outcome draw by draw.
+        """Give an outcome draw by draw, as `metric_draws` does.
 
-        Parameters
-        ----------
-        name : str
-            Name of a metric, or one of `ROSTER_OUTCOMES`, which can be told apart by year alone.
-        by : sequence of str
-            Labels to tell apart.
-
-        Returns
-        -------
-        xarray.DataArray
-            See `asmrisk.analysis.metrics.metric_draws`. ``clinician_adjustment`` has the dimension
-            ``clinician`` too: by year it is NaN where a clinician is not measured, over all years such a year
-            counts as 0.
-
-        Raises
-        ------
-        InputError
-            If there is no such outcome, or not by these labels.
+        `ROSTER_OUTCOMES` can be told apart by year alone. ``clinician_adjustment`` has the dimension
+        ``clinician`` too: by year it is NaN where a clinician is not measured, over all years such a year
+        counts as 0.
         """
         return self._roster(name, by) if name in ROSTER_OUTCOMES else metric_draws(self.dataset, name, by)
 
@@ -124,22 +109,13 @@ class RunResults:
                 self.source, partial=bool(self.partial), group="clinician", chunked=bool(self.partial)
             )
         dollars = dataset["adjustment_usd"].transpose("draw", "performance_year", "clinician")
-        gone = [
-            dim
-            for dim, added in (("clinician", name == "roster_adjustment"), ("performance_year", not by))
-            if added
-        ]
+        gone = ["clinician"] * (name == "roster_adjustment") + ["performance_year"] * (not by)
         values = np.asarray(dollars.values, dtype=np.float64)
         # The last axis first, so that the other keeps its number.
         for dim in gone:
             values = np.where(np.isnan(values), 0.0, values).sum(axis=dollars.dims.index(dim))
-        labels, further = labels_of(dollars)
-        return labeled(
-            values,
-            {dim: each for dim, each in labels.items() if dim not in gone},
-            {"units": "USD", "long_name": ROSTER_OUTCOMES[name]},
-            {label: each for label, each in further.items() if each[0] not in gone},
-        ).rename(name)
+        attributes = {"units": "USD", "long_name": ROSTER_OUTCOMES[name]}
+        return relabeled(values, dollars, {}, gone=gone, attributes=attributes).rename(name)
 
 
 class StratifiedWarning(UserWarning):
@@ -149,29 +125,10 @@ class StratifiedWarning(UserWarning):
 def open_run_results(
     results: str | os.PathLike[str] | xr.Dataset | RunResults, *, partial: bool = False
 ) -> RunResults:
-    """Open results, and look up where they come from.
+    """Open results, and look up where they come from; with `partial` those of a run that is not finished.
 
-    Parameters
-    ----------
-    results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
-    partial : bool
-        Take the finished draws of a run that is not finished.
-
-    Returns
-    -------
-    RunResults
-        At least one draw.
-
-    Raises
-    ------
-    InputError
-        If there are no such results, they are not finished, they hold no draws, or they are a study's.
-
-    Warns
-    -----
-    StratifiedWarning
-        If the results are of a stratified population.
+    Raises InputError if there are no such results, they are not finished, they hold no draws, or they are a
+    study's. Warns of a stratified population.
     """
     if isinstance(results, RunResults):
         return results

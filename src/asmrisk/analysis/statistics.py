@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error, with_interval
 from asmrisk.analysis.estimates import mean, quantiles, standard_deviation
-from asmrisk.analysis.labels import labeled, labels_of
+from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.tail import probability, tail_risk
 
 __all__ = [
@@ -71,24 +71,8 @@ class Statistic(NamedTuple):
 
 
 def scale_of(units: str, largest: float = 0.0) -> tuple[float, str]:
-    """Choose the unit in which numbers are shown.
+    """Choose what numbers are multiplied by when they are shown, and the unit's name that follows a title.
 
-    Parameters
-    ----------
-    units : str
-        As a metric declares them.
-    largest : float
-        Size of the largest number.
-
-    Returns
-    -------
-    factor : float
-        What to multiply by.
-    name : str
-        Of the unit, to follow a title.
-
-    Examples
-    --------
     >>> scale_of("fraction"), scale_of("USD", 3e7), scale_of("USD", 900.0)
     ((100.0, ', %'), (1e-06, ', $ million'), (1.0, ', $'))
     """
@@ -203,20 +187,7 @@ def columns_of(statistics: Iterable[Statistic]) -> tuple[str, ...]:
 
 
 def estimates(statistics: Iterable[Statistic], draws: Any) -> _Array:
-    """Estimate statistics.
-
-    Parameters
-    ----------
-    statistics : iterable of Statistic
-        Which.
-    draws : Draws, or whatever their `Statistic.estimate` takes
-        Arrays of shape (n, ...).
-
-    Returns
-    -------
-    ndarray of float64, shape (columns, ...)
-        In the order of `columns_of`.
-    """
+    """Estimate statistics of draws of shape (n, ...); shape (columns, ...), in the order of `columns_of`."""
     return np.stack(
         [np.asarray(part, dtype=np.float64) for each in statistics for part in each.estimate(draws)]
     )
@@ -229,28 +200,9 @@ def estimated(
     high_is_worse: bool = False,
     along: Mapping[str, Any] | None = None,
 ) -> xr.DataArray:
-    """Estimate statistics of labeled draws.
-
-    Parameters
-    ----------
-    statistics : sequence of Statistic
-        Which.
-    draws : xarray.DataArray
-        First dimension ``draw``.
-    high_is_worse : bool
-        The worst draws are the largest.
-    along : mapping, optional
-        Axes that the estimates have besides, first, and labels along them.
-
-    Returns
-    -------
-    xarray.DataArray
-        Dimensions ``statistic``, those of `along`, and the labels of the draws.
-    """
+    """Estimate statistics of labeled draws; `along` are axes that they give besides the draws' labels."""
     values = estimates(statistics, Draws(draws.values, high_is_worse))
-    labels, further = labels_of(draws, without="draw")
-    axes = {"statistic": columns_of(statistics)} | dict(along or {}) | labels
-    return labeled(values, axes, draws.attrs, further)
+    return relabeled(values, draws, {"statistic": columns_of(statistics)} | dict(along or {}))
 
 
 def shown(

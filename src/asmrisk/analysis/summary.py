@@ -142,13 +142,12 @@ def summarize(
         rows_of_tails = [row for row in rows if (row["performance_year"], row["practice_size"]) == (ALL, ALL)]
     else:
         rows_of_tails = rows
-    return Report(
+    return run.report(
+        f"{run.count:,} {'draw' if run.count == 1 else 'draws'}",
+        *_words(run.count),
         dataset=xr.Dataset(estimates, attrs={"draws": run.count}),
-        facts=run.facts(),
-        head=run.head(f"{run.count:,} {'draw' if run.count == 1 else 'draws'}", *_words(run.count)),
-        sections=(*sections, *_tails(rows_of_tails, tail), *run.foot()),
-        tables={"estimates": rows},
-        partial=bool(run.partial),
+        sections=sections + _tails(rows_of_tails, tail),
+        estimates=rows,
     )
 
 

@@ -31,18 +31,10 @@ class Table(NamedTuple):
 
 
 def table_lines(table: Table) -> list[str]:
-    """Set a table.
+    """Set a table: titles, heads, and rows.
 
-    Parameters
-    ----------
-    table : Table
-        Groups stand below each other if there is no room for them side by side; a group that is still too
-        wide has errors and intervals below their values, or its columns in two tables if that is not enough.
-
-    Returns
-    -------
-    list of str
-        Lines: titles, heads, and rows.
+    Groups stand below each other if there is no room for them side by side; a group that is still too wide
+    has errors and intervals below their values, or its columns in two tables if that is not enough.
     """
     labels, groups, notes = table
     margin = max(4, *map(len, labels))

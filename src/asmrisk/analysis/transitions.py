@@ -111,34 +111,30 @@ def who_changes(
         before, *after = (_measured(model, draw) for model in models)
         for which, each in enumerate(after):
             gains[place, which], moves[place, which] = _changes(before, each)
-    estimate = np.array(["value", "error"], dtype=object)
-    found = mean(gains)
-    both = np.stack([found.value, found.error], axis=-1)
-    dims = ("reform", "group", "estimate")
-    moved = mean(moves)
-    transition = np.stack([moved.value, moved.error], axis=-1)
+    told, moved = _means(gains), _means(moves)
+    share = ("reform", "baseline_state", "reform_state", "estimate")
+    coordinates = {
+        "reform": ("reform", labels),
+        "kind": ("group", [kind for kind, _ in _GROUPS]),
+        "label": ("group", [label for _, label in _GROUPS]),
+        "baseline_state": ("baseline_state", STATES),
+        "reform_state": ("reform_state", STATES),
+        "estimate": ("estimate", ("value", "error")),
+    }
     return xr.Dataset(
         {
-            name: (dims, both[:, :, column], {"units": units})
+            name: (("reform", "group", "estimate"), told[:, :, column], {"units": units})
             for column, (name, units) in enumerate(GAINS.items())
         }
-        | {
-            "transition": (
-                ("reform", "baseline_state", "reform_state", "estimate"),
-                transition,
-                {"units": "fraction"},
-            )
-        },
-        coords={
-            "reform": np.array(labels, dtype=object),
-            "kind": ("group", np.array([kind for kind, _ in _GROUPS], dtype=object)),
-            "label": ("group", np.array([label for _, label in _GROUPS], dtype=object)),
-            "baseline_state": np.array(STATES, dtype=object),
-            "reform_state": np.array(STATES, dtype=object),
-            "estimate": estimate,
-        },
+        | {"transition": (share, moved, {"units": "fraction"})},
+        coords={name: (dim, np.array(each, dtype=object)) for name, (dim, each) in coordinates.items()},
         attrs={"draws": len(draws), "least_change": LEAST_CHANGE},
     )
+
+
+def _means(draws: _Floats) -> _Floats:
+    """Give mean over draws and its standard error, along a last axis."""
+    return np.stack(mean(draws)[:2], axis=-1)
 
 
 def _measured(model: Model, draw: int) -> list[_Clinicians]:
