@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import xarray as xr
 from numpy.typing import NDArray
 
-from asmrisk.analysis.labels import labeled
 from asmrisk.errors import InputError
 from asmrisk.parameters.parameter import nearest
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES, SPECIALTIES_OF
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = [
     "BY",
@@ -183,6 +184,9 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
     InputError
         If there is no such metric, or not by these labels, or results have no such variable.
     """
+    # It loads xarray, which a study's workers do without.
+    from asmrisk.analysis.labels import labeled
+
     by = check_by(by)
     metric = check_metric(name, by)
     names = metric.variables(by)
