@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario, load_scenario, validate
     from asmrisk.simulation.compilation import warmup
     from asmrisk.simulation.replay import replay
-    from asmrisk.studies.running import sensitivity
+    from asmrisk.studies.run import sensitivity
 
     __version__: str
 
@@ -66,7 +66,7 @@ _HOMES = {
     "run": "engine.run",
     "run_to_precision": "analysis.precision",
     "score": "analysis.scoring",
-    "sensitivity": "studies.running",
+    "sensitivity": "studies.run",
     "status": "results.status",
     "summarize": "analysis.summary",
     "validate": "scenario.scenario",

@@ -530,7 +530,7 @@ def sensitivity(
     draws, samples or trajectories can be asked for later.
     """
     with _importing():
-        from asmrisk.studies.running import sensitivity
+        from asmrisk.studies.run import sensitivity
         from asmrisk.studies.study import load_study
 
     checked = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)

@@ -13,11 +13,11 @@ from SALib.analyze import sobol as salib_sobol
 from scipy.stats import binom, qmc
 
 from asmrisk.studies import verdicts
-from asmrisk.studies.contrasts import differences, level_effects
-from asmrisk.studies.noise import cross_draw, resample, spread_of
+from asmrisk.studies.effects import differences, level_effects
+from asmrisk.studies.indices import ENOUGH_ROWS, grid_indices, sobol_indices
+from asmrisk.studies.noise import cross_draw, estimate, resample
 from asmrisk.studies.regression import regression
 from asmrisk.studies.screening import elementary_effects, morris_screening
-from asmrisk.studies.variance import ENOUGH_ROWS, grid_indices, sobol_indices
 
 Array = NDArray[np.float64]
 
@@ -125,12 +125,12 @@ def test_grid_variances_are_unbiased_under_noise() -> None:
 
 
 def test_the_error_of_a_mean_is_the_known_one() -> None:
-    y = np.random.default_rng(3).normal(size=(1, 40))
+    y = np.random.default_rng(3).normal(size=40)
     weights = resample(40, resamples=20_000)
-    spread = spread_of(y @ weights.draws, weights)
+    found = estimate(y @ weights.draws, weights)
+    assert found.value == pytest.approx(y.mean())
     # The bootstrap's own error at 20,000 resamples is half a percent.
-    assert float(spread.error[0]) == pytest.approx(y.std(ddof=1) / np.sqrt(40), rel=0.03)
-    assert float(spread.from_draws[0]) == 1.0
+    assert found.error == pytest.approx(y.std(ddof=1) / np.sqrt(40), rel=0.03)
 
 
 # --- Sobol -------------------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ def model_of_three(x: Array) -> Array:
 def test_without_noise_morris_is_salib() -> None:
     x = trajectories(12, 3, np.random.default_rng(92))
     g = model_of_three(x)
-    found = morris_screening(x, np.repeat(g[:, None], 5, axis=1), 4, resample(5, 12, resamples=20))
+    found = morris_screening(x, np.repeat(g[:, None], 5, axis=1), resample(5, 12, resamples=20))
     problem = {"num_vars": 3, "names": list("abc"), "bounds": [[0.0, 1.0]] * 3}
     expected = salib_morris.analyze(problem, x, g, num_levels=4, num_resamples=2, seed=1)
     np.testing.assert_allclose(numbers(found.mu), np.asarray(expected["mu"]), atol=1e-12)
@@ -357,9 +357,9 @@ def test_noise_alone_has_no_size() -> None:
     trials = 300
     for _ in range(trials):
         y = g[:, None] + rng.normal(size=(len(g), 8))
-        found = morris_screening(x, y, 4, resample(8, 12, resamples=100, seed=int(rng.integers(2**31))))
+        found = morris_screening(x, y, resample(8, 12, resamples=100, seed=int(rng.integers(2**31))))
         sizes.append(numbers(found.mu_star))
-        raw.append(found.raw_mu_star)
+        raw.append(np.abs(elementary_effects(x, y.mean(axis=1, keepdims=True))[..., 0]).mean(axis=0))
         squares.append(found.sigma[0])
         hits += abs(found.mu_star[2].value) <= found.mu_star[2].reach
     error = np.std(sizes, axis=0) / np.sqrt(trials)

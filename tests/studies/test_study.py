@@ -13,14 +13,13 @@ import pytest
 import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from SALib.sample import morris
 
 from asmrisk.errors import InputError
 from asmrisk.scenario.scenario import PARAMETERS, load_scenario
 from asmrisk.studies import designs
 from asmrisk.studies.study import Study, load_study
-
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
-LIBRARY = sorted((SCENARIOS / "studies").glob("*.toml"))
+from tests.studies.tiny import LIBRARY, SCENARIOS
 
 HEAD = f'scenario = "{SCENARIOS / "baseline.toml"}"\noutcomes = ["medicare_savings"]\n'
 
@@ -97,7 +96,7 @@ def test_dotted_keys_and_sections_are_the_same(study: Any) -> None:
     section = study(
         '[design]\nmethod = "one_at_a_time"\n[parameters.policy.risk_level.2029]\nvalues = [0.02, 0.05]'
     )
-    assert dotted.deciding() == section.deciding()
+    assert dotted.definition() == section.definition()
 
 
 def test_the_scenarios_own_distribution(study: Any, tmp_path: Path) -> None:
@@ -161,11 +160,11 @@ def test_what_decides_the_values_is_no_matter_of_size_or_title(study: Any) -> No
         "[run]\ndraws = {}\n[design]\nmethod = 'sobol'\nsamples = {}\n[parameters]\n"
         "'policy.exchange_steepness' = {{low = {}, high = 0.2}}"
     )
-    one = study("title = 'A'\n" + text.format(8, 8, 0.05), HEAD).deciding()
-    assert one == study(text.format(16, 32, 0.05)).deciding()
-    assert one != study(text.format(8, 8, 0.06)).deciding()
-    assert one != study(text.format(8, 8, 0.05), HEAD.replace("medicare", "retained")).deciding()
-    assert one != study(text.format(8, 8, 0.05).replace("samples", "seed = 2\nsamples")).deciding()
+    one = study("title = 'A'\n" + text.format(8, 8, 0.05), HEAD).definition()
+    assert one == study(text.format(16, 32, 0.05)).definition()
+    assert one != study(text.format(8, 8, 0.06)).definition()
+    assert one != study(text.format(8, 8, 0.05), HEAD.replace("medicare", "retained")).definition()
+    assert one != study(text.format(8, 8, 0.05).replace("samples", "seed = 2\nsamples")).definition()
 
 
 def test_every_study_of_the_library(tmp_path: Path) -> None:
@@ -331,20 +330,7 @@ def test_arguments_are_checked_as_the_files_values_are(study: Any) -> None:
     assert study(text, draws=9).draws == 9
     assert study(text, seed=0).scenario.values["run.seed"] == 0
     assert "run.draws: 3 is not allowed" in problems(study, text, draws=3)[0]
-    assert problems(study, text, samples=8) == ["--samples: is no setting of grid; it takes none"]
-
-
-def test_salib_is_asked_for_only_where_it_is_needed(study: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib.util
-
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "SALib" else found(name))
-    vary = '[parameters]\n"policy.tie_rule" = {values = ["lower", "mid"]}'
-    for method in ("one_at_a_time", "grid", "fractional", "latin_hypercube"):
-        study(f'[design]\nmethod = "{method}"\n{vary}')
-    for method in ("sobol", "morris"):
-        said = problems(study, f'[design]\nmethod = "{method}"\n{vary}')
-        assert "pip install 'asmrisk[sensitivity]'" in said[0]
+    assert problems(study, text, samples=8) == ["samples: is no setting of grid; it takes none"]
 
 
 _PATIENT = settings(
@@ -490,6 +476,17 @@ def test_a_morris_design_moves_one_factor_at_a_time(study: Any) -> None:
     assert ((steps != 0).sum(axis=1) == 1).all()
     np.testing.assert_allclose(np.abs(steps).max(axis=2), 2.0 / 3.0)
     assert set(np.round(rows * 3).astype(int).ravel()) <= {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(("factors", "levels"), [(2, 4), (5, 6), (16, 10)])
+def test_a_morris_design_is_salibs(study: Any, factors: int, levels: int) -> None:
+    rows = coded(study, "morris", factors, trajectories=3, grid_levels=levels, seed=5)
+    problem = {"num_vars": factors, "names": list(range(factors)), "bounds": [[0.0, 1.0]] * factors}
+    expected = [
+        morris.sample(problem, 1, num_levels=levels, seed=np.random.default_rng([5, path]))
+        for path in range(3)
+    ]
+    assert rows.tobytes() == np.concatenate(expected).tobytes()
 
 
 @pytest.mark.parametrize(("method", "size"), [("sobol", "samples"), ("morris", "trajectories")])

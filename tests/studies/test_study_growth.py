@@ -28,46 +28,20 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
-from asmrisk.studies.running import study_job
+from asmrisk.studies.run import study_job
 from asmrisk.studies.simulation import StudySimulation
 from asmrisk.studies.study import Study, load_study
 from tests.engine.programs import until
 from tests.object_server import Server
 from tests.object_server import server as running_server
 from tests.results import small
+from tests.studies.tiny import BOTH, ONE, SOBOL, run, written
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
+#: A study that can grow.
+MORRIS = SOBOL.replace('"sobol"\nsamples = 4', '"morris"\ntrajectories = 2')
 
-HEAD = 'title = "Trial"\nscenario = "tiny.toml"\noutcomes = ["medicare_savings", "penalized_share"]\n'
-ONE = """[run]
-draws = 4
-[design]
-method = "one_at_a_time"
-[parameters]
-"policy.risk_level.2029" = {values = [0.10, 0.05]}
-"policy.tie_rule" = {values = ["upper", "mid"]}
-"behavior.medicare_share" = {values = [0.85, 0.9]}
-"""
-SOBOL = """[run]
-draws = 8
-[design]
-method = "sobol"
-samples = 4
-[parameters]
-"policy.exchange_steepness" = {low = 0.05, high = 0.2}
-"policy.zero_scorers" = {values = ["in_pool", "outside_pool"]}
-"""
-
-#: Design points of SOBOL: the base scenario, and four (parameters and two) for each sample.
-POINTS = {samples: 1 + 4 * samples for samples in (4, 8)}
-
-
-def written(folder: Path, text: str, head: str = HEAD) -> Path:
-    """Write a study of a base scenario of 200 clinicians, of which a draw takes a millisecond."""
-    base = f'extends = "{SCENARIOS / "baseline.toml"}"\n[population]\nclinicians = 200.0\n'
-    (folder / "tiny.toml").write_text(base)
-    (folder / "study.toml").write_text(head + text)
-    return folder / "study.toml"
+#: Its design points: the base scenario, and for each trajectory one more than there are parameters.
+POINTS = {trajectories: 1 + 3 * trajectories for trajectories in (2, 4)}
 
 
 @pytest.fixture(scope="module")
@@ -136,15 +110,15 @@ class Fresh:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.known: dict[str, tuple[Report, Store]] = {}
+        self.known: dict[Any, tuple[Report, Store]] = {}
 
     def __call__(self, text: str, **size: int) -> tuple[Report, Store]:
         """Give the report and the store."""
-        name = f"{abs(hash(text))}{sorted(size.items())}"
-        if name not in self.known:
+        key = text, *sorted(size.items())
+        if key not in self.known:
             place = self.folder / f"{len(self.known)}.zarr"
-            self.known[name] = run(written(self.folder, text), place, **size), Store(place)
-        return self.known[name]
+            self.known[key] = run(written(self.folder, text), place, **size), Store(place)
+        return self.known[key]
 
 
 @pytest.fixture(scope="module")
@@ -154,13 +128,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Fresh:
 
 @pytest.fixture
 def begun(tmp_path: Path, store: Store, fresh: Fresh) -> Path:
-    """The study SOBOL, whose store is there."""
-    store.put(fresh(SOBOL)[1].files())
-    return written(tmp_path, SOBOL)
-
-
-def run(study: Path | Study, place: Path | str, **arguments: Any) -> Report:
-    return asmrisk.sensitivity(study, out=place, quiet=True, workers=1, **arguments)
+    """The study MORRIS, whose store is there."""
+    store.put(fresh(MORRIS)[1].files())
+    return written(tmp_path, MORRIS)
 
 
 class Watched:
@@ -292,15 +262,15 @@ def test_a_damaged_design_point_is_computed_again(tmp_path: Path, fresh: Fresh) 
 
 def test_another_study_is_refused(tmp_path: Path, store: Store, begun: Path) -> None:
     before = store.files()
-    for text, head, words in (
-        (SOBOL.replace("0.05", "0.06"), HEAD, "study.factors"),
-        (SOBOL.replace("samples = 4", "seed = 2\nsamples = 4"), HEAD, "study.design"),
-        (SOBOL.replace("draws = 8", "draws = 8\nseed = 3"), HEAD, "another seed"),
-        (SOBOL.replace("draws = 8", "draws = 9").replace("0.05", "0.06"), HEAD, "study.factors"),
-        (SOBOL, HEAD.replace("penalized_share", "scored"), "study.outcomes"),
+    for text, outcomes, words in (
+        (MORRIS.replace("0.05", "0.06"), BOTH, "study.factors"),
+        (MORRIS.replace("trajectories = 2", "seed = 2\ntrajectories = 2"), BOTH, "study.design"),
+        (MORRIS.replace("draws = 8", "draws = 8\nseed = 3"), BOTH, "another seed"),
+        (MORRIS.replace("draws = 8", "draws = 9").replace("0.05", "0.06"), BOTH, "study.factors"),
+        (MORRIS, BOTH.replace("penalized_share", "scored"), "study.outcomes"),
     ):
         with pytest.raises(InputError, match=words):
-            run(written(tmp_path, text, head), store.place)
+            run(written(tmp_path, text, outcomes), store.place)
     with pytest.raises(InputError, match=r"results by design point, not by draw"):
         asmrisk.run(tmp_path / "tiny.toml", draws=2, out=store.place, quiet=True)
     assert store.files() == before
@@ -310,28 +280,28 @@ def test_another_study_is_refused(tmp_path: Path, store: Store, begun: Path) -> 
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_more_samples_keep_those_that_are_there(
+def test_more_trajectories_keep_those_that_are_there(
     store: Store, begun: Path, fresh: Fresh, workers: int
 ) -> None:
-    assert store.sizes() == (POINTS[4], 8)
+    assert store.sizes() == (POINTS[2], 8)
     before = store.files()
-    new = watched(begun, store.place, workers=workers, samples=8)
-    assert sorted(new) == [(point, 0) for point in range(POINTS[4], POINTS[8])]
+    new = watched(begun, store.place, workers=workers, trajectories=4)
+    assert sorted(new) == [(point, 0) for point in range(POINTS[2], POINTS[4])]
     assert_only_added(before, store.files())
-    whole, other = fresh(SOBOL, samples=8)
+    whole, other = fresh(MORRIS, trajectories=4)
     assert store.bits() == other.bits()
     with nothing_computed():
-        assert_same_report(run(begun, store.place, samples=8), whole)
+        assert_same_report(run(begun, store.place, trajectories=4), whole)
 
 
 def test_more_draws_keep_those_that_are_there(store: Store, begun: Path, fresh: Fresh) -> None:
     before = store.files()
     assert watched(begun, store.place, draws=20) == [
-        (point, draw) for point in range(POINTS[4]) for draw in (8, 16)
+        (point, draw) for point in range(POINTS[2]) for draw in (8, 16)
     ]
-    assert store.sizes() == (POINTS[4], 20)
+    assert store.sizes() == (POINTS[2], 20)
     assert_only_added(before, store.files())
-    whole, other = fresh(SOBOL, draws=20)
+    whole, other = fresh(MORRIS, draws=20)
     assert store.bits() == other.bits()
     with nothing_computed():
         assert_same_report(run(begun, store.place, draws=20), whole)
@@ -339,74 +309,73 @@ def test_more_draws_keep_those_that_are_there(store: Store, begun: Path, fresh: 
 
 
 @PLACES
-def test_more_draws_and_more_samples_at_once(store: Store, begun: Path, fresh: Fresh) -> None:
+def test_more_draws_and_more_trajectories_at_once(store: Store, begun: Path, fresh: Fresh) -> None:
     before = store.files()
-    old = [(point, 8) for point in range(POINTS[4])]
-    new = [(point, draw) for point in range(POINTS[4], POINTS[8]) for draw in (0, 8)]
-    assert sorted(watched(begun, store.place, workers=2, draws=12, samples=8)) == old + new
+    old = [(point, 8) for point in range(POINTS[2])]
+    new = [(point, draw) for point in range(POINTS[2], POINTS[4]) for draw in (0, 8)]
+    assert sorted(watched(begun, store.place, workers=2, draws=12, trajectories=4)) == old + new
     assert_only_added(before, store.files())
-    whole, other = fresh(SOBOL, draws=12, samples=8)
+    whole, other = fresh(MORRIS, draws=12, trajectories=4)
     assert store.bits() == other.bits()
     with nothing_computed():
-        assert_same_report(run(begun, store.place, draws=12, samples=8), whole)
+        assert_same_report(run(begun, store.place, draws=12, trajectories=4), whole)
 
 
 def test_less_than_the_store_holds_is_analyzed_without_computing(
     tmp_path: Path, store: Store, fresh: Fresh
 ) -> None:
-    path = written(tmp_path, SOBOL)
-    store.put(fresh(SOBOL, draws=12, samples=8)[1].files())
+    path = written(tmp_path, MORRIS)
+    store.put(fresh(MORRIS, draws=12, trajectories=4)[1].files())
     before = store.files()
-    for size in ({}, {"draws": 12}, {"samples": 8}, {"draws": 9, "samples": 8}):
-        whole, _ = fresh(SOBOL, **size)
+    for size in ({}, {"draws": 12}, {"trajectories": 4}, {"draws": 9, "trajectories": 4}):
+        whole, _ = fresh(MORRIS, **size)
         with nothing_computed():
             found = run(path, store.place, **size)
         assert_same_report(found, whole)
-        assert (found.points, found.draws) == (POINTS[size.get("samples", 4)], size.get("draws", 8))
+        assert (found.points, found.draws) == (POINTS[size.get("trajectories", 2)], size.get("draws", 8))
     assert store.files() == before
 
 
 @pytest.mark.parametrize(
-    ("held", "asked"), [({"samples": 8}, {"draws": 12}), ({"draws": 12}, {"samples": 8})], ids=str
+    ("held", "asked"), [({"trajectories": 4}, {"draws": 12}), ({"draws": 12}, {"trajectories": 4})], ids=str
 )
 def test_more_of_the_one_and_less_of_the_other_than_the_store_holds(
     tmp_path: Path, store: Store, fresh: Fresh, held: dict[str, int], asked: dict[str, int]
 ) -> None:
     """A store is a rectangle: what makes it larger in one way is computed for all that it is in the other."""
-    path = written(tmp_path, SOBOL)
-    store.put(before := fresh(SOBOL, **held)[1].files())
+    path = written(tmp_path, MORRIS)
+    store.put(before := fresh(MORRIS, **held)[1].files())
     found = run(path, store.place, **asked)
-    assert store.sizes() == (POINTS[8], 12)
+    assert store.sizes() == (POINTS[4], 12)
     assert_only_added(before, store.files())
-    whole, other = fresh(SOBOL, draws=12, samples=8)
+    whole, other = fresh(MORRIS, draws=12, trajectories=4)
     assert store.bits() == other.bits()
-    assert_same_report(found, fresh(SOBOL, **asked)[0])
+    assert_same_report(found, fresh(MORRIS, **asked)[0])
     with nothing_computed():
-        assert_same_report(run(path, store.place, draws=12, samples=8), whole)
+        assert_same_report(run(path, store.place, draws=12, trajectories=4), whole)
 
 
-def test_a_design_that_grows_by_trajectories(tmp_path: Path, store: Store, fresh: Fresh) -> None:
-    text = SOBOL.replace('"sobol"\nsamples = 4', '"morris"\ntrajectories = 2')
-    path = written(tmp_path, text)
-    small_one, other = fresh(text)
+def test_a_design_that_grows_by_samples(tmp_path: Path, store: Store, fresh: Fresh) -> None:
+    path = written(tmp_path, SOBOL)
+    small_one, other = fresh(SOBOL)
     store.put(before := other.files())
-    found = run(path, store.place, trajectories=4, draws=10)
+    found = run(path, store.place, samples=8, draws=10)
     assert_only_added(before, store.files())
-    whole, other = fresh(text, trajectories=4, draws=10)
+    whole, other = fresh(SOBOL, samples=8, draws=10)
     assert store.bits() == other.bits()
     assert_same_report(found, whole)
     with nothing_computed():
         assert_same_report(run(path, store.place), small_one)
     found = run(path, store.place, draws=17)
-    assert_same_report(found, fresh(text, draws=17)[0])
+    assert_same_report(found, fresh(SOBOL, draws=17)[0])
 
 
 @pytest.mark.parametrize(
     ("store", "size"),
     [
         ("a folder", {"draws": 12}),
-        ("a folder", {"samples": 8}),
-        ("a folder", {"draws": 12, "samples": 8}),
+        ("a folder", {"trajectories": 4}),
+        ("a folder", {"draws": 12, "trajectories": 4}),
         ("object storage", {"draws": 12}),
     ],
     ids=str,
@@ -416,7 +385,7 @@ def test_growth_that_is_interrupted_loses_nothing_and_shows_the_old_study(
     store: Store, begun: Path, fresh: Fresh, size: dict[str, int]
 ) -> None:
     before, bits = store.files(), store.bits()
-    points = POINTS[size.get("samples", 4)]
+    points = POINTS[size.get("trajectories", 2)]
     last = points - 1, 8 if "draws" in size else 0
     # Of all design points the last one lacks draws.
     words = rf"^design point {last[0]}, draws {last[1]} to .*: {points - 1} of {points} design points are"
@@ -425,11 +394,11 @@ def test_growth_that_is_interrupted_loses_nothing_and_shows_the_old_study(
     assert_only_added(before, store.files())
     state = asmrisk.status(store.place)
     assert not state.complete
-    assert (state.committed, state.draws, state.done) == (POINTS[4], points, points - 1)
+    assert (state.committed, state.draws, state.done) == (POINTS[2], points, points - 1)
     with nothing_computed():
-        assert_same_report(run(begun, store.place), fresh(SOBOL)[0])
+        assert_same_report(run(begun, store.place), fresh(MORRIS)[0])
     assert watched(begun, store.place, **size) == [last]
-    whole, other = fresh(SOBOL, **size)
+    whole, other = fresh(MORRIS, **size)
     assert store.bits() == other.bits()
     assert_only_added(before, store.files())
     with nothing_computed():
@@ -439,12 +408,12 @@ def test_growth_that_is_interrupted_loses_nothing_and_shows_the_old_study(
 def test_more_draws_of_an_unfinished_study_simply_continue(
     tmp_path: Path, store: Store, fresh: Fresh
 ) -> None:
-    path = written(tmp_path, SOBOL)
+    path = written(tmp_path, MORRIS)
     before = watched(path, store.place, lambda point, draw: point == 5, words="design point 5")
     rest = watched(path, store.place, draws=12)
-    every = [(point, draw) for point in range(POINTS[4]) for draw in (0, 8)]
+    every = [(point, draw) for point in range(POINTS[2]) for draw in (0, 8)]
     assert sorted(before + rest) == every
-    whole, other = fresh(SOBOL, draws=12)
+    whole, other = fresh(MORRIS, draws=12)
     assert store.bits() == other.bits()
     with nothing_computed():
         assert_same_report(run(path, store.place, draws=12), whole)
@@ -457,23 +426,23 @@ def test_a_study_that_two_runs_make_larger_in_two_ways_is_completed_by_the_same_
 
     def overtaken(point: int, draw: int) -> bool:
         if point == 0:
-            watched(begun, store.place, samples=8)
+            watched(begun, store.place, trajectories=4)
         return False
 
     watched(begun, store.place, overtaken, words="run the same command again", draws=12)
-    assert store.sizes() == (POINTS[8], 8)
+    assert store.sizes() == (POINTS[4], 8)
     rest = watched(begun, store.place, draws=12)
-    assert rest == [(point, 8) for point in range(POINTS[4], POINTS[8])]
-    assert store.bits() == fresh(SOBOL, draws=12, samples=8)[1].bits()
+    assert rest == [(point, 8) for point in range(POINTS[2], POINTS[4])]
+    assert store.bits() == fresh(MORRIS, draws=12, trajectories=4)[1].bits()
 
 
 def test_what_a_store_tells_of_its_study_is_true_when_it_has_grown(
     store: Store, begun: Path, fresh: Fresh
 ) -> None:
-    watched(begun, store.place, draws=12, samples=8)
-    for told in (store, fresh(SOBOL)[1]):
+    watched(begun, store.place, draws=12, trajectories=4)
+    for told in (store, fresh(MORRIS)[1]):
         record = json.loads(told.shown().attrs["provenance"])
-        assert record["study"]["design"] == {"method": "sobol", "seed": 1}
+        assert record["study"]["design"] == {"method": "morris", "grid_levels": 4, "seed": 1}
         assert "draws" not in record["study"]
         runs = [record, *record.get("continued", [])]
         assert tuple(runs[-1]["lengths"]) == told.sizes()
@@ -484,9 +453,9 @@ def test_what_a_store_tells_of_its_study_is_true_when_it_has_grown(
 
 @pytest.mark.parametrize("kills", [1, pytest.param(6, marks=pytest.mark.long)])
 def test_killed_at_any_moment_a_study_goes_on(tmp_path: Path, fresh: Fresh, kills: int) -> None:
-    path, store = written(tmp_path, SOBOL), Store(tmp_path / "study.zarr")
-    store.put(before := fresh(SOBOL)[1].files())
-    size = {"samples": 8, "draws": 12} if kills == 1 else {"samples": 32, "draws": 24}
+    path, store = written(tmp_path, MORRIS), Store(tmp_path / "study.zarr")
+    store.put(before := fresh(MORRIS)[1].files())
+    size = {"trajectories": 4, "draws": 12} if kills == 1 else {"trajectories": 32, "draws": 24}
     program = [sys.executable, "-m", "asmrisk", "sensitivity", str(path)]
     program += [word for name, count in size.items() for word in (f"--{name}", str(count))]
     program += ["--workers", "2", "--out", str(store.place), "--format", "csv"]
@@ -496,7 +465,7 @@ def test_killed_at_any_moment_a_study_goes_on(tmp_path: Path, fresh: Fresh, kill
         return process.poll() is not None or len(list(entries.glob("[0-9]*.json"))) >= blocks
 
     # Killed once so many blocks are finished, and at any moment of the next.
-    moments = np.random.default_rng(7).integers(POINTS[4] + 3, POINTS[4] + 5 * size["samples"], kills)
+    moments = np.random.default_rng(7).integers(POINTS[2] + 3, POINTS[2] + 4 * size["trajectories"], kills)
     for finished in sorted(moments.tolist()):
         process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
@@ -504,9 +473,9 @@ def test_killed_at_any_moment_a_study_goes_on(tmp_path: Path, fresh: Fresh, kill
         finally:
             process.kill()
             process.wait()
-        assert store.sizes() in ((POINTS[4], 8), (1 + 4 * size["samples"], size["draws"]))
+        assert store.sizes() in ((POINTS[2], 8), (1 + 4 * size["trajectories"], size["draws"]))
     last = subprocess.run(program, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
-    whole, other = fresh(SOBOL, **size)
+    whole, other = fresh(MORRIS, **size)
     assert last.stdout.decode() == whole.to_csv()
     assert store.bits() == other.bits()
     assert_only_added(before, store.files())

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
+import textwrap
+import zlib
 from collections.abc import Callable
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,64 +22,30 @@ from click.testing import CliRunner, Result
 
 import asmrisk
 from asmrisk.analysis.metrics import metric_draws
-from asmrisk.analysis.report import Report
 from asmrisk.cli import commands
 from asmrisk.results.spec import Block
 from asmrisk.studies.report import analyze
 from asmrisk.studies.simulation import StudySimulation
-from asmrisk.studies.study import Study, load_study
-
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
-LIBRARY = sorted((SCENARIOS / "studies").glob("*.toml"))
-CLINICIANS = 200
+from asmrisk.studies.study import load_study
+from tests.studies.tiny import LIBRARY, ONE, SOBOL, run, scenario, written
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with a base scenario of 200 clinicians, of which a draw takes a millisecond."""
-    text = f'extends = "{SCENARIOS / "baseline.toml"}"\n[population]\nclinicians = {CLINICIANS}.0\n'
-    (tmp_path / "tiny.toml").write_text(text)
+    """A folder with the base scenario."""
+    scenario(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
 def write(folder: Path) -> Callable[..., Path]:
-    def write_study(text: str, outcomes: str = '["medicare_savings", "penalized_share"]') -> Path:
-        path = folder / "study.toml"
-        path.write_text(f'title = "Trial"\nscenario = "tiny.toml"\noutcomes = {outcomes}\n{text}')
-        return path
-
-    return write_study
-
-
-def run(path: Path | Study, out: Path | str, **arguments: Any) -> Report:
-    return asmrisk.sensitivity(path, out=out, quiet=True, workers=1, **arguments)
+    return partial(written, folder)
 
 
 def bits(out: Path) -> dict[str, bytes]:
     """Give every array of a store as bytes."""
     with xr.open_zarr(out, chunks=None) as dataset:
         return {str(name): dataset[name].values.tobytes() for name in dataset.data_vars}
-
-
-ONE = """[run]
-draws = 4
-[design]
-method = "one_at_a_time"
-[parameters]
-"policy.risk_level.2029" = {values = [0.10, 0.05]}
-"policy.tie_rule" = {values = ["upper", "mid"]}
-"behavior.medicare_share" = {values = [0.85, 0.9]}
-"""
-SOBOL = """[run]
-draws = 8
-[design]
-method = "sobol"
-samples = 4
-[parameters]
-"policy.exchange_steepness" = {low = 0.05, high = 0.2}
-"policy.zero_scorers" = {values = ["in_pool", "outside_pool"]}
-"""
 
 
 # --- What is computed --------------------------------------------------------------------------------------
@@ -176,7 +147,8 @@ def test_a_draw_without_the_outcome_counts_nowhere(write: Any, folder: Path) -> 
 def test_a_simulation_travels_as_plain_data(write: Any) -> None:
     simulation = StudySimulation.of(load_study(write(SOBOL)))
     content = pickle.dumps(simulation)
-    assert len(content) < 10_000
+    # As it is sent.
+    assert len(zlib.compress(content)) < 10_000
     arrived = pickle.loads(content)
     for point in (0, 7):
         block = Block((point, 1), (point, 8), (1, 2))
@@ -184,6 +156,28 @@ def test_a_simulation_travels_as_plain_data(write: Any) -> None:
         assert {path: array.tobytes() for path, array in here.items()} == {
             path: array.tobytes() for path, array in there.items()
         }
+
+
+def test_a_worker_computes_plain_arrays(write: Any) -> None:
+    """It imports nothing that labels, draws charts or reads stores by itself."""
+    block = Block((3, 0), (3, 0), (1, 2))
+    code = f"""
+    import pickle, sys
+    import numpy as np
+    import asmrisk.simulation.scenario_simulation
+    import asmrisk.studies.simulation
+    from asmrisk.results.spec import Block
+    simulation = pickle.load(sys.stdin.buffer)
+    simulation({block!r}, np.zeros(2, np.int64))
+    print("xarray" in sys.modules)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        input=pickle.dumps(StudySimulation.of(load_study(write(SOBOL)))),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode().split() == ["False"]
 
 
 def test_a_stopped_simulation_ends_at_once(write: Any) -> None:

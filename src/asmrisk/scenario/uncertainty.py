@@ -250,7 +250,9 @@ def distribution_of(name: str, given: Mapping[str, Any], parameters: Parameters)
     return Distribution(full, *span)
 
 
-def distribution_problems(name: str, given: Any, parameters: Parameters) -> Iterator[tuple[Keys, str]]:
+def distribution_problems(
+    name: str, given: Any, parameters: Parameters, called: str = ""
+) -> Iterator[tuple[Keys, str]]:
     """Check what a scenario says about one uncertain number.
 
     Parameters
@@ -261,6 +263,8 @@ def distribution_problems(name: str, given: Any, parameters: Parameters) -> Iter
         What the scenario gives.
     parameters : Parameters
         The declarations.
+    called : str
+        What messages call the distribution, if not by its kind.
 
     Yields
     ------
@@ -288,7 +292,7 @@ def distribution_problems(name: str, given: Any, parameters: Parameters) -> Iter
         meant = f"; did you mean {best}?" if best else ""
         yield ("distribution",), f"{show(kind)} is not known; allowed: {', '.join(DISTRIBUTIONS)}{meant}"
         return
-    malformed = list(_shape_problems(kind, given))
+    malformed = list(_shape_problems(kind, given, called or kind))
     yield from malformed or _support_problems(kind, given, parameter, keys, span)
 
 
@@ -299,16 +303,16 @@ def _numbers_in(parameter: Parameter) -> str:
     return ", ".join(inside) if inside else "parameters that hold one number"
 
 
-def _shape_problems(kind: str, given: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
+def _shape_problems(kind: str, given: Mapping[str, Any], called: str) -> Iterator[tuple[Keys, str]]:
     needed, optional = DISTRIBUTIONS[kind], _OPTIONAL.get(kind, ())
     for key in given:
         if key not in ("distribution", *needed, *optional):
             best = nearest(key, (*needed, *optional))
-            meant = f"did you mean {best}?" if best else f"{kind} takes {', '.join((*needed, *optional))}"
+            meant = f"did you mean {best}?" if best else f"{called} takes {', '.join((*needed, *optional))}"
             yield (key,), f"unknown key; {meant}"
     for key in needed:
         if key not in given:
-            yield (), f"{key} is missing; {kind} takes {', '.join(needed)}"
+            yield (), f"{key} is missing; {called} takes {', '.join(needed)}"
     for key in (*needed, *optional):
         value = given.get(key, 0.0)
         if kind == "choice" and key in given:

@@ -5,10 +5,13 @@ Every design begins with the base scenario as point 0, so that each point has it
 
 from __future__ import annotations
 
+import functools
 import itertools
+import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 from asmrisk.errors import InputError
 from asmrisk.studies.factors import Factor
 
-__all__ = ["EXTENDABLE", "METHODS", "SETTINGS", "Design", "Setting", "fraction_words", "make_design"]
+__all__ = ["METHODS", "SETTINGS", "Design", "Method", "Setting", "fraction_words", "make_design"]
 
 _Array = NDArray[np.float64]
 
@@ -24,47 +27,13 @@ _Array = NDArray[np.float64]
 MOST_POINTS = 100_000
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A number that a design takes.
-
-    Attributes
-    ----------
-    default : int
-        If it is not stated.
-    low, high : int
-        Range.
-    allowed : str
-        The range in words.
-    """
+class Setting(NamedTuple):
+    """A number that a design takes."""
 
     default: int
     low: int
     high: int
-    allowed: str
-
-
-_SEED = Setting(1, 0, 2**32 - 1, "a whole number from 0 to 4294967295")
-
-#: Settings of each method.
-METHODS: dict[str, dict[str, Setting]] = {
-    "one_at_a_time": {},
-    "grid": {},
-    "fractional": {"resolution": Setting(4, 3, 7, "3 to 7")},
-    "latin_hypercube": {"samples": Setting(100, 4, MOST_POINTS, f"4 to {MOST_POINTS}"), "seed": _SEED},
-    "sobol": {"samples": Setting(128, 4, 2**16, "a power of 2 from 4 to 65536"), "seed": _SEED},
-    "morris": {
-        "trajectories": Setting(20, 2, 10_000, "2 to 10000"),
-        "grid_levels": Setting(4, 4, 100, "an even number from 4 to 100"),
-        "seed": _SEED,
-    },
-}
-
-#: All settings.
-SETTINGS = tuple(dict.fromkeys(name for settings in METHODS.values() for name in settings))
-
-#: Designs of which a smaller one is the beginning of a larger one, and what makes them larger.
-EXTENDABLE = {"sobol": "samples", "morris": "trajectories"}
+    allowed: str  #: the range in words
 
 
 @dataclass(frozen=True)
@@ -121,28 +90,19 @@ def make_design(method: str, settings: Mapping[str, int], factors: Sequence[Fact
         few = [factor.name for factor in factors if factor.levels < 2]
         if few:
             raise InputError(f"{method} needs two values or more of every factor; {few[0]} has one")
-    rows, words = _PLANS[method](settings, factors)
-    place = _placer(method)
-    changes = tuple(_changes(row, factors, place) for row in rows)
+    rows, words = METHODS[method].plan(settings, factors)
+    changes = tuple(_changes(row, factors, METHODS[method].values_at) for row in rows.tolist())
     base = np.full((1, len(factors)), np.nan)
     return Design(method, dict(settings), ({}, *changes), np.concatenate([base, rows]), words)
 
 
-def _placer(method: str) -> Callable[[Factor, float], dict[str, Any]]:
-    if method == "morris":
-        return Factor.on_grid
-    if method in ("latin_hypercube", "sobol"):
-        return Factor.at
-    return lambda factor, level: factor.at_level(int(level))
-
-
 def _changes(
-    row: _Array, factors: Sequence[Factor], place: Callable[[Factor, float], dict[str, Any]]
+    row: Sequence[float], factors: Sequence[Factor], values_at: Callable[[Factor, float], dict[str, Any]]
 ) -> dict[str, Any]:
     changes: dict[str, Any] = {}
-    for position, factor in zip(row.tolist(), factors, strict=True):
-        if position == position:
-            changes |= place(factor, position)
+    for position, factor in zip(row, factors, strict=True):
+        if not math.isnan(position):
+            changes |= values_at(factor, position)
     return changes
 
 
@@ -156,20 +116,16 @@ def _require(points: int) -> None:
 
 def _one_at_a_time(_: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
     _require(sum(factor.levels for factor in factors))
-    rows = []
-    for index, factor in enumerate(factors):
-        for level in range(factor.levels):
-            row = np.full(len(factors), np.nan)
-            row[index] = level
-            rows.append(row)
-    return np.array(rows), ()
+    rows = [
+        [level if other is factor else np.nan for other in factors]
+        for factor in factors
+        for level in range(factor.levels)
+    ]
+    return np.array(rows, dtype=np.float64), ()
 
 
 def _grid(_: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
-    points = 1
-    for factor in factors:
-        points *= factor.levels
-    _require(points)
+    _require(math.prod(factor.levels for factor in factors))
     rows = list(itertools.product(*(range(factor.levels) for factor in factors)))
     return np.array(rows, dtype=np.float64), ()
 
@@ -180,51 +136,36 @@ def _fractional(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan
             raise InputError(
                 f"a fraction of a grid needs two levels of every factor; {factor.name} has {factor.levels}"
             )
-    columns, basic = _generators(len(factors), settings["resolution"])
-    _require(2**basic)
-    runs = np.arange(2**basic)
-    rows = np.empty((len(runs), len(factors)))
-    for index, column in enumerate(columns):
-        parity = np.zeros(len(runs), dtype=np.int64)
-        for bit in range(basic):
-            if column >> bit & 1:
-                parity ^= runs >> bit & 1
-        rows[:, index] = parity
+    columns = _generators(len(factors), settings["resolution"])
+    runs = np.arange(2 ** max(columns).bit_length())
+    rows = np.bitwise_count(runs[:, np.newaxis] & columns) % 2
     words = fraction_words(columns, most=settings["resolution"] + 1)
-    return rows, tuple(" × ".join(factors[i].name for i in word) for word in words)
+    return rows.astype(np.float64), tuple(" × ".join(factors[i].name for i in word) for word in words)
 
 
-def _generators(count: int, resolution: int) -> tuple[list[int], int]:
+def _generators(count: int, resolution: int) -> list[int]:
     """Choose the columns of a regular two-level fraction of at least a resolution.
 
     A column is a set of basic factors, as bits: the factor's level is the parity of theirs. A product of
     factors is constant if their columns add up to nothing (modulo 2), so the resolution is the least number
     of columns that do; each new column must not be the sum of `resolution` - 2 or fewer others (Box and
     Hunter, Technometrics 3, 1961; the correspondence to linear codes: Bose, Ann. Math. Stat. 18, 1947).
+    Published tables end at about fifteen factors and at low resolutions; these are as small as theirs.
     """
-    for basic in range(1, count + 1):
-        columns = [1 << bit for bit in range(basic)]
-        sums = _sums(columns, resolution - 2)
-        for candidate in range(1, 2**basic):
-            if len(columns) >= count:
-                break
-            if candidate not in sums:
-                columns.append(candidate)
-                sums = _sums(columns, resolution - 2)
-        if len(columns) >= count:
-            return columns, basic
-    raise AssertionError("the full grid has every resolution")
-
-
-def _sums(columns: Sequence[int], most: int) -> set[int]:
-    sums = {0}
-    for size in range(1, min(most, len(columns)) + 1):
-        for chosen in itertools.combinations(columns, size):
-            total = 0
-            for column in chosen:
-                total ^= column
-            sums.add(total)
-    return sums
+    columns: list[int] = []
+    # Sums of at most 0, 1, ... columns.
+    sums: list[set[int]] = [{0} for _ in range(resolution - 1)]
+    for candidate in itertools.count(1):
+        if candidate in sums[-1]:
+            continue
+        _require(2 ** candidate.bit_length())
+        columns.append(candidate)
+        if len(columns) == count:
+            break
+        for more, fewer in zip(sums[:0:-1], sums[-2::-1], strict=True):
+            more |= {each ^ candidate for each in fewer}
+    # The basic factors first.
+    return sorted(columns, key=lambda column: (column.bit_count() > 1, column))
 
 
 def fraction_words(columns: Sequence[int], most: int) -> list[tuple[int, ...]]:
@@ -247,19 +188,16 @@ def fraction_words(columns: Sequence[int], most: int) -> list[tuple[int, ...]]:
     >>> fraction_words([0b001, 0b010, 0b100, 0b111], most=4)
     [(0, 1, 2, 3)]
     """
-    words = []
-    for size in range(1, min(most, len(columns)) + 1):
-        for chosen in itertools.combinations(range(len(columns)), size):
-            total = 0
-            for index in chosen:
-                total ^= columns[index]
-            if total == 0:
-                words.append(chosen)
-    return words
+    return [
+        word
+        for size in range(1, min(most, len(columns)) + 1)
+        for word in itertools.combinations(range(len(columns)), size)
+        if functools.reduce(operator.xor, (columns[index] for index in word)) == 0
+    ]
 
 
 def _latin_hypercube(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
-    from scipy.stats import qmc
+    from scipy.stats import qmc  # Heavy; other designs do without it.
 
     sampler = qmc.LatinHypercube(len(factors), rng=np.random.default_rng(settings["seed"]))
     return sampler.random(settings["samples"]), ()
@@ -267,7 +205,7 @@ def _latin_hypercube(settings: Mapping[str, int], factors: Sequence[Factor]) -> 
 
 def _sobol(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
     """Scrambled Sobol points in twice the dimensions: A and B, and A with one column of B (Saltelli 2010)."""
-    from scipy.stats import qmc
+    from scipy.stats import qmc  # As above.
 
     count, samples = len(factors), settings["samples"]
     if samples & (samples - 1):
@@ -284,49 +222,72 @@ def _sobol(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
 
 
 def _morris(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
-    """Trajectories as SALib makes them, each by random numbers of its own so that more can follow."""
-    require_salib("morris")
-    from SALib.sample import morris
-
-    count, levels = len(factors), settings["grid_levels"]
+    """Trajectories on a grid, each by random numbers of its own so that more can follow."""
+    levels, trajectories = settings["grid_levels"], settings["trajectories"]
     if levels % 2:
         raise InputError(f"grid_levels must be even; {levels} is not")
-    _require(settings["trajectories"] * (count + 1))
-    problem = {"num_vars": count, "names": [f.name for f in factors], "bounds": [[0.0, 1.0]] * count}
-    parts = [
-        morris.sample(dict(problem), 1, num_levels=levels, seed=np.random.default_rng([settings["seed"], t]))
-        for t in range(settings["trajectories"])
-    ]
-    return np.concatenate(parts), ()
+    _require(trajectories * (len(factors) + 1))
+    seeds = (np.random.SeedSequence([settings["seed"], each], spawn_key=(0,)) for each in range(trajectories))
+    paths = [_trajectory(len(factors), levels, np.random.default_rng(each)) for each in seeds]
+    return np.concatenate(paths), ()
 
 
-def require_salib(method: str) -> None:
-    """Check that SALib is installed.
+def _trajectory(factors: int, levels: int, rng: np.random.Generator) -> _Array:
+    """Lay out a path of Morris (Technometrics 33, 1991), in which one factor after the other moves.
 
-    Parameters
-    ----------
-    method : str
-        What needs it.
-
-    Raises
-    ------
-    InputError
-        If it is not.
+    Each moves once, up or down, by a little more than half the range, so that all levels are equally likely.
+    Random numbers are drawn in the order of SALib 1.5 (`SALib.sample.morris`), whose points these are.
     """
-    from importlib.util import find_spec
+    step = levels / (2 * (levels - 1))
+    turn = rng.permutation(factors)
+    rises = rng.choice([False, True], factors)
+    low = rng.choice(np.linspace(0.0, 1.0 - step, levels // 2), factors)
+    moved = np.arange(factors + 1)[:, np.newaxis] > turn
+    return np.asarray(low + step * (moved == rises))
 
-    if find_spec("SALib") is None:
-        raise InputError(
-            f"{method} needs SALib, which is not installed; install it with: "
-            "pip install 'asmrisk[sensitivity]'"
-        )
+
+def _at_level(factor: Factor, level: float) -> dict[str, Any]:
+    return factor.at_level(int(level))
 
 
-_PLANS: dict[str, Callable[[Mapping[str, int], Sequence[Factor]], _Plan]] = {
-    "one_at_a_time": _one_at_a_time,
-    "grid": _grid,
-    "fractional": _fractional,
-    "latin_hypercube": _latin_hypercube,
-    "sobol": _sobol,
-    "morris": _morris,
+class Method(NamedTuple):
+    """A way to choose design points."""
+
+    plan: Callable[[Mapping[str, int], Sequence[Factor]], _Plan]  #: their positions, by settings and factors
+    values_at: Callable[[Factor, float], dict[str, Any]]  #: what a position along a factor sets
+    settings: Mapping[str, Setting]
+    size: str | None = None  #: the setting that makes the design larger by points that follow all others
+    fewest_draws: int = 8  #: an error needs two draws; to take noise out of a variance needs a few more
+
+
+_SEED = Setting(1, 0, 2**32 - 1, "a whole number from 0 to 4294967295")
+
+METHODS = {
+    "one_at_a_time": Method(_one_at_a_time, _at_level, {}, fewest_draws=2),
+    "grid": Method(_grid, _at_level, {}),
+    "fractional": Method(_fractional, _at_level, {"resolution": Setting(4, 3, 7, "3 to 7")}, fewest_draws=2),
+    "latin_hypercube": Method(
+        _latin_hypercube,
+        Factor.at,
+        {"samples": Setting(100, 4, MOST_POINTS, f"4 to {MOST_POINTS}"), "seed": _SEED},
+    ),
+    "sobol": Method(
+        _sobol,
+        Factor.at,
+        {"samples": Setting(128, 4, 2**16, "a power of 2 from 4 to 65536"), "seed": _SEED},
+        size="samples",
+    ),
+    "morris": Method(
+        _morris,
+        Factor.on_grid,
+        {
+            "trajectories": Setting(20, 2, 10_000, "2 to 10000"),
+            "grid_levels": Setting(4, 4, 100, "an even number from 4 to 100"),
+            "seed": _SEED,
+        },
+        size="trajectories",
+    ),
 }
+
+#: Settings of any method.
+SETTINGS = tuple(dict.fromkeys(name for method in METHODS.values() for name in method.settings))

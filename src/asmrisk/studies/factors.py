@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from asmrisk.parameters.parameter import Parameters, nearest
+from asmrisk.population.quantiles import stable
 from asmrisk.scenario.builder import Layers
 from asmrisk.scenario.toml_source import Keys, Source, show
 from asmrisk.scenario.uncertainty import (
@@ -35,7 +36,7 @@ class Variation:
     Attributes
     ----------
     name : str
-        The parameter, as ``--set`` names it: ``policy.risk_level``, ``policy.risk_level.2029``,
+        The parameter, or a number inside it: ``policy.risk_level``, ``policy.risk_level.2029``,
         ``population.cost_reliability.heart_failure``.
     values : tuple
         The values, as a scenario writes them; empty where there is a distribution.
@@ -54,20 +55,10 @@ class Variation:
     bounded: bool = False
 
     def at_level(self, level: int, levels: int) -> Any:
-        """Give the value at a level.
+        """Give the value at a level, from 0.
 
-        Parameters
-        ----------
-        level : int
-            From 0.
-        levels : int
-            Their number.
-
-        Returns
-        -------
-        Any
-            One of the values; of a range, evenly spaced from ``low`` to ``high``; of a distribution, the
-            quantiles at probabilities evenly spaced from 5% to 95%.
+        It is one of the values; of a range, levels are evenly spaced from ``low`` to ``high``; of a
+        distribution, they are the quantiles at probabilities evenly spaced from 5% to 95%.
         """
         if self.distribution is None:
             return self.values[level]
@@ -79,22 +70,11 @@ class Variation:
             return self.values[min(int(position * len(self.values)), len(self.values) - 1)]
         if self.bounded:
             low, high = self.distribution["low"], self.distribution["high"]
-            return high if position == 1.0 else _stable(low + position * (high - low))
+            return high if position == 1.0 else stable(low + position * (high - low))
         return self.distribution.quantile(_LOW + position * (_HIGH - _LOW))
 
     def at(self, probability: float) -> Any:
-        """Give the value below which a share of the distribution lies.
-
-        Parameters
-        ----------
-        probability : float
-            In [0, 1).
-
-        Returns
-        -------
-        Any
-            As a scenario writes it.
-        """
+        """Give the value below which a share of the distribution lies, which is less than 1."""
         if self.distribution is not None:
             # A quasi-random point may be 0, where a normal has no quantile.
             return self.distribution.quantile(max(probability, 2.0**-40))
@@ -104,12 +84,6 @@ class Variation:
             if left < 0.0:
                 return value
         return next(v for v, w in zip(self.values[::-1], self.weights[::-1], strict=True) if w > 0.0)
-
-
-def _stable(value: float) -> float:
-    from asmrisk.population.quantiles import stable
-
-    return float(stable(value))
 
 
 @dataclass(frozen=True)
@@ -154,21 +128,12 @@ class Factor:
 
 
 def nested(name: str, value: Any) -> tuple[dict[str, Any], bool]:
-    """Write one value as a document.
+    """Write one value as a document, and say whether its name leads into a parameter's value.
 
-    Parameters
-    ----------
-    name : str
-        As ``--set`` names it.
-    value : Any
-        As a scenario writes it.
-
-    Returns
-    -------
-    document : dict
-        For example ``{"policy": {"risk_level": {"2029": 0.1}}}``.
-    within_value : bool
-        Whether the name leads into a value, as `asmrisk.scenario.toml_source.Source` says.
+    Examples
+    --------
+    >>> nested("policy.risk_level.2029", 0.1)
+    ({'policy': {'risk_level': {'2029': 0.1}}}, True)
     """
     keys = name.split(".")
     document: Any = value
@@ -199,69 +164,62 @@ class _Reader:
         self.problems.append(self.source.problem(keys, text, label))
 
     def factor(self, keys: Keys, name: str, given: Any) -> Factor | None:
-        spec = dict(given) if isinstance(given, Mapping) else given
-        others = spec.pop("with", {}) if isinstance(spec, dict) else {}
-        levels = spec.pop("levels", 2) if isinstance(spec, dict) else 2
-        variation = self.variation(keys, name, name, spec)
+        """Read a factor: what it is named by, its number of levels, and what moves together with it."""
+        spec = dict(given) if isinstance(given, Mapping) else {}
+        others, levels = spec.pop("with", {}), spec.pop("levels", 2)
+        before = len(self.problems)
+        first = self.variation(keys, name, name, spec if isinstance(given, Mapping) else given)
         if not _whole(levels) or not 2 <= levels <= _MOST_LEVELS:
             text = f"{show(levels)} is not allowed; allowed: a whole number from 2 to {_MOST_LEVELS}"
             self.problem((*keys, "levels"), text, f"{name}.levels")
-            variation = None
-        elif isinstance(spec, dict) and "values" in spec and "levels" in given:
+        elif "values" in spec and "levels" in given:
             self.problem((*keys, "levels"), "the values are the levels; leave it out", f"{name}.levels")
-            variation = None
         if not isinstance(others, Mapping):
             text = f'{show(others)} is not allowed; write with = {{"policy.name" = …}}'
             self.problem((*keys, "with"), text, f"{name}.with")
             return None
-        together = [variation]
-        for below, other, spec_of_other in find_distributions(others):
-            place, label = (*keys, "with", *below), f"{name}.with.{other}"
-            if isinstance(spec_of_other, list):
-                spec_of_other = {"values": spec_of_other}
-            found = self.variation(place, other, label, spec_of_other)
-            together.append(found)
-            if found is None or variation is None:
-                continue
-            if bool(found.values) != bool(variation.values):
+        together = [self.companion(keys, first, name, *each) for each in find_distributions(others)]
+        parts = [each for each in (first, *together) if each is not None]
+        if len(self.problems) > before:
+            return None
+        return Factor(tuple(parts), len(parts[0].values) or levels)
+
+    def companion(
+        self, keys: Keys, first: Variation | None, name: str, below: Keys, other: str, spec: Any
+    ) -> Variation | None:
+        """Read what moves together with the parameter that a factor is named by."""
+        place, label = (*keys, "with", *below), f"{name}.with.{other}"
+        found = self.variation(place, other, label, {"values": spec} if isinstance(spec, list) else spec)
+        if found is not None and first is not None:
+            if bool(found.values) != bool(first.values):
                 text = f"must be given as {name} is: either both by values, or both by ranges"
                 self.problem(place, text, label)
-            elif len(found.values) != len(variation.values):
-                text = f"{len(found.values)} values for the {len(variation.values)} of {name}; give as many"
+            elif len(found.values) != len(first.values):
+                text = f"{len(found.values)} values for the {len(first.values)} of {name}; give as many"
                 self.problem(place, text, label)
-        parts = [each for each in together if each is not None]
-        if len(parts) < len(together):
-            return None
-        first = parts[0]
-        return Factor(tuple(parts), len(first.values) or int(levels))
+        return found
 
     def variation(self, keys: Keys, name: str, label: str, spec: Any) -> Variation | None:
         """Read the values of one parameter; None if it has a problem."""
-        before = len(self.problems)
         if not self.known(keys, name, label):
             return None
         if spec == _FROM_SCENARIO:
-            distribution = self.uncertainty.get(name)
-            if distribution is None:
-                known = ", ".join(self.uncertainty) or "none"
-                text = f"the scenario gives it no distribution under [uncertainty]; it has: {known}"
-                self.problem(keys, text, label)
-                return None
-            return _of_distribution(name, distribution)
-        if not isinstance(spec, Mapping) or not spec.keys() & {"values", "low", "high", "distribution"}:
+            if name in self.uncertainty:
+                return _of_distribution(name, self.uncertainty[name])
+            known = ", ".join(self.uncertainty) or "none"
+            text = f"the scenario gives it no distribution under [uncertainty]; it has: {known}"
+            self.problem(keys, text, label)
+        elif not isinstance(spec, Mapping) or not spec.keys() & {"values", "low", "high", "distribution"}:
             text = (
                 f"{show(spec)} says no values; write {{values = [...]}}, {{low = ..., high = ...}}, "
                 f'{{distribution = ...}} as under [uncertainty], or "{_FROM_SCENARIO}" for what is there'
             )
             self.problem(keys, text, label)
-            return None
-        if "distribution" in spec:
-            return self.distribution(keys, name, label, spec)
-        if "values" in spec:
-            variation = self.listed(keys, name, label, spec)
+        elif "values" in spec and "distribution" not in spec:
+            return self.listed(keys, name, label, spec)
         else:
-            variation = self.range(keys, name, label, spec)
-        return variation if len(self.problems) == before else None
+            return self.distribution(keys, name, label, spec)
+        return None
 
     def known(self, keys: Keys, name: str, label: str) -> bool:
         """Check the name: a declared parameter, varied once."""
@@ -286,25 +244,23 @@ class _Reader:
         return True
 
     def distribution(self, keys: Keys, name: str, label: str, spec: Mapping[str, Any]) -> Variation | None:
-        found = list(distribution_problems(name, spec, self.parameters))
-        for below, text in found:
-            self.problem((*keys, *below), text, ".".join((label, *below)))
-        return None if found else _of_distribution(name, distribution_of(name, spec, self.parameters))
-
-    def range(self, keys: Keys, name: str, label: str, spec: Mapping[str, Any]) -> Variation | None:
+        """Read a distribution; a plain range is a uniform one that includes both ends."""
+        bounded = "distribution" not in spec
         given = {"distribution": "uniform", **spec}
-        found = list(distribution_problems(name, given, self.parameters))
+        found = list(distribution_problems(name, given, self.parameters, "a range" if bounded else ""))
         for below, text in found:
-            if below == ("distribution",):
+            if bounded and below == ("distribution",):
                 below, text = (), "is a whole number; write {values = [...]}"
-            text = text.replace("uniform takes", "a range takes")
             self.problem((*keys, *below), text, ".".join((label, *below)))
         if found:
             return None
-        return Variation(name, distribution=distribution_of(name, given, self.parameters), bounded=True)
+        distribution = distribution_of(name, given, self.parameters)
+        return _of_distribution(name, distribution, bounded)
 
     def listed(self, keys: Keys, name: str, label: str, spec: Mapping[str, Any]) -> Variation | None:
-        for key in spec.keys() - {"values", "weights"}:
+        """Read values and their weights."""
+        before = len(self.problems)
+        for key in (each for each in spec if each not in ("values", "weights")):
             best = nearest(key, ("values", "weights", "levels", "with"))
             meant = f"; did you mean {best}?" if best else "; beside values stand weights and with"
             self.problem((*keys, key), f"unknown key{meant}", f"{label}.{key}")
@@ -328,6 +284,7 @@ class _Reader:
                 f"{show(weights)} is not allowed; allowed: a number of at least 0 for each value, not all 0"
             )
             self.problem((*keys, "weights"), text, f"{label}.weights")
+        if len(self.problems) > before:
             return None
         total = float(sum(weights))
         return Variation(name, tuple(values), tuple(float(each) / total for each in weights))
@@ -344,9 +301,9 @@ class _Reader:
             self.problem((*keys, "values"), shown, "")
 
 
-def _of_distribution(name: str, distribution: Distribution) -> Variation:
+def _of_distribution(name: str, distribution: Distribution, bounded: bool = False) -> Variation:
     if distribution["distribution"] != "choice":
-        return Variation(name, distribution=distribution)
+        return Variation(name, distribution=distribution, bounded=bounded)
     values = distribution["values"]
     weights = distribution.get("weights", [1.0] * len(values))
     total = sum(weights)

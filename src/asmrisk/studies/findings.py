@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
 from asmrisk.studies import verdicts
-from asmrisk.studies.contrasts import Effect, differences, level_effects
-from asmrisk.studies.noise import resample
+from asmrisk.studies.effects import Effect, differences, level_effects
+from asmrisk.studies.indices import Indices, Variance, grid_indices, sobol_indices
+from asmrisk.studies.noise import Estimate, resample
 from asmrisk.studies.regression import regression
 from asmrisk.studies.screening import morris_screening
-from asmrisk.studies.variance import Indices, Share, Variance, grid_indices, sobol_indices
 
 if TYPE_CHECKING:
     from asmrisk.studies.study import Study
@@ -138,7 +138,7 @@ def _variance(found: Variance) -> dict[str, float]:
     }
 
 
-def _numbers(share: Share) -> tuple[float, float, float, float]:
+def _numbers(share: Estimate) -> tuple[float, float, float, float]:
     return share.value, share.error, share.value - share.reach, share.value + share.reach
 
 
@@ -182,7 +182,7 @@ def _morris(study: Study, y: _Array) -> _Analysis:
     x = study.design.coordinates[1:]
     trajectories = len(x) // (len(study.factors) + 1)
     weights = resample(y.shape[1], trajectories)
-    found = morris_screening(x, y[1:], study.design.settings["grid_levels"], weights)
+    found = morris_screening(x, y[1:], weights)
 
     def rows() -> _Findings:
         for index, factor in enumerate(study.factors):

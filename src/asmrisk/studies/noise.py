@@ -24,13 +24,23 @@ right (Owen, Annals of Applied Statistics 1, 2007).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-__all__ = ["CONFIDENCE", "RESAMPLES", "Resamples", "Spread", "cross_draw", "resample", "spread_of"]
+__all__ = [
+    "CONFIDENCE",
+    "RESAMPLES",
+    "UNKNOWN",
+    "ZERO",
+    "Estimate",
+    "Resamples",
+    "cross_draw",
+    "estimate",
+    "resample",
+]
 
 #: Of every interval.
 CONFIDENCE = 0.95
@@ -68,23 +78,15 @@ def cross_draw(of_mean: _Array, of_draws: _Array, draws: int) -> _Array:
     return np.asarray((draws * of_mean - of_draws) / (draws - 1))
 
 
-@dataclass(frozen=True)
-class Resamples:
-    """Bootstrap weights: in the first resamples the rows are resampled, in the others the draws.
+class Resamples(NamedTuple):
+    """Weights of rows and draws: as they are, then bootstrap resamples of the rows, then of the draws.
 
-    Attributes
-    ----------
-    draws : ndarray of float64, shape (draws, resamples)
-        Share of each draw in each resample; columns add up to 1.
-    rows : ndarray of float64, shape (rows, resamples)
-        The same of the rows of a sampled design.
-    split : int
-        Number of resamples of the rows; 0 if there is one row only, as where the design is no sample.
+    Whatever is computed with these weights has the estimate itself first, and behind it what tells its error.
     """
 
-    draws: _Array
-    rows: _Array
-    split: int
+    draws: _Array  #: share of each draw, of shape (draws, 1 + resamples); columns add up to 1
+    rows: _Array  #: the same of the rows of a sampled design
+    split: int  #: first resample of the draws; 1 if there is one row only, as where the design is no sample
 
 
 def resample(draws: int, rows: int = 1, resamples: int = RESAMPLES, seed: int = _SEED) -> Resamples:
@@ -113,59 +115,53 @@ def resample(draws: int, rows: int = 1, resamples: int = RESAMPLES, seed: int = 
     def even(count: int, columns: int) -> _Array:
         return np.full((count, columns), 1.0 / count)
 
-    split = resamples if rows > 1 else 0
+    split = 1 + (resamples if rows > 1 else 0)
     return Resamples(
         draws=np.concatenate([even(draws, split), weights(draws)], axis=1),
-        rows=np.concatenate([weights(rows)[:, :split], even(rows, resamples)], axis=1),
+        rows=np.concatenate([even(rows, 1), weights(rows)[:, : split - 1], even(rows, resamples)], axis=1),
         split=split,
     )
 
 
-@dataclass(frozen=True)
-class Spread:
-    """How far an estimate may be off.
+class Estimate(NamedTuple):
+    """An estimate from which noise is taken out; a share of variance can become negative that way."""
 
-    Attributes
-    ----------
-    error : ndarray of float64
-        Standard error.
-    reach : ndarray of float64
-        From the estimate to the ends of its interval.
-    from_draws : ndarray of float64
-        Share of the squared error that more draws would make less; the rest takes more rows.
-    """
-
-    error: _Array
-    reach: _Array
-    from_draws: _Array
+    value: float
+    error: float  #: standard error
+    reach: float  #: from the estimate to the ends of its interval
 
 
-def spread_of(resampled: _Array, weights: Resamples) -> Spread:
-    """Give the error of an estimate from its resamples.
+#: Where nothing can be told, and of a factor that changes no draw.
+UNKNOWN, ZERO = Estimate(np.nan, np.nan, np.nan), Estimate(0.0, 0.0, 0.0)
+
+
+def estimate(resampled: _Array, weights: Resamples) -> Estimate:
+    """Give an estimate with its error.
 
     Parameters
     ----------
-    resampled : ndarray of float64, shape (..., resamples)
-        NaN where a resample gives no value.
+    resampled : ndarray of float64, shape (1 + resamples,)
+        The estimate with each of the weights; NaN where a resample gives no value.
     weights : Resamples
-        What it was resampled with.
+        The weights.
 
     Returns
     -------
-    Spread
-        Arrays of shape (...); Student's interval with Satterthwaite's degrees of freedom.
+    Estimate
+        With Student's interval, of Satterthwaite's degrees of freedom.
     """
     draws, rows = len(weights.draws), len(weights.rows)
-    # Relative to one resample, so that values that are all equal have an error of exactly zero.
-    relative = resampled - resampled[..., :1]
-    by_draws = relative[..., weights.split :].var(axis=-1, ddof=1) * draws / (draws - 1)
-    by_rows = np.zeros_like(by_draws)
-    if weights.split:
-        by_rows = relative[..., : weights.split].var(axis=-1, ddof=1) * rows / (rows - 1)
+    # Relative to the estimate, so that values that are all equal have an error of exactly zero.
+    relative = resampled - resampled[0]
+    by_draws = relative[weights.split :].var(ddof=1) * draws / (draws - 1)
+    by_rows = 0.0
+    if weights.split > 1:
+        by_rows = relative[1 : weights.split].var(ddof=1) * rows / (rows - 1)
     both = by_rows + by_draws
-    with np.errstate(invalid="ignore", divide="ignore"):
-        freedom = both**2 / (by_rows**2 / max(rows - 1, 1) + by_draws**2 / (draws - 1))
-        share = by_draws / both
+    if both == 0.0:
+        return Estimate(float(resampled[0]), 0.0, 0.0)
+    share = by_draws / both
+    freedom = 1.0 / ((1.0 - share) ** 2 / max(rows - 1, 1) + share**2 / (draws - 1))
     error = np.sqrt(both)
-    reach = stdtrit(np.where(freedom > 0.0, freedom, 1.0), 0.5 + CONFIDENCE / 2.0) * error
-    return Spread(np.asarray(error), np.asarray(np.where(error == 0.0, 0.0, reach)), np.asarray(share))
+    reach = stdtrit(freedom, 0.5 + CONFIDENCE / 2.0) * error
+    return Estimate(float(resampled[0]), float(error), float(reach))

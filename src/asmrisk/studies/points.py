@@ -17,20 +17,20 @@ _SHOWN = 5
 
 
 def point_scenario(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Scenario:
-    """Give the scenario of a design point.
+    """Give the scenario of a design point, checked.
 
     Parameters
     ----------
     base : mapping
         The base scenario as `Scenario.to_dict` gives it.
     changes : mapping of str to Any
-        Values by name, exchanged as ``--set`` exchanges them: a distribution of the base for such a number no
+        Values by name, laid over the base one by one; a distribution that the base has for such a number no
         longer holds.
 
     Returns
     -------
     Scenario
-        Checked; equal to the base if every value is the base's own.
+        Equal to the base if every value is the base's own.
 
     Raises
     ------

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.studies.noise import Resamples, cross_draw, spread_of
-from asmrisk.studies.variance import Share, Variance
+from asmrisk.studies.indices import Variance, relative, variance_of
+from asmrisk.studies.noise import UNKNOWN, Estimate, Resamples, cross_draw, estimate
 
 __all__ = ["Regression", "regression"]
 
 _Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Regression:
-    """A linear model of an outcome.
+class Regression(NamedTuple):
+    """A linear model of an outcome; unknown where the outcome's variance cannot be told from zero."""
 
-    Attributes
-    ----------
-    coefficients : list of Share
-        Standard deviations by which the outcome changes for one of the column's, all others held; NaN where
-        the outcome's variance cannot be told from zero.
-    explained : Share
-        Share of the outcome's variance that the linear model explains, adjusted for its number of columns.
-    variance : Variance
-        Of the outcome over the design.
-    """
-
-    coefficients: list[Share]
-    explained: Share
-    variance: Variance
+    coefficients: list[Estimate]  #: standard deviations of change for one of the column's, all others held
+    explained: Estimate  #: share of the variance that it explains, adjusted for its number of columns
+    variance: Variance  #: of the outcome over the design
 
 
 def regression(x: _Array, y: _Array, weights: Resamples) -> Regression:
@@ -56,18 +44,15 @@ def regression(x: _Array, y: _Array, weights: Resamples) -> Regression:
     """
     points, n = y.shape
     columns = x.shape[1]
-    # Relative to one point: noise that all points share is no variance between them.
-    changes = y - y[0]
-    scale = float(np.abs(changes).max()) or 1.0
-    centered = changes / scale
+    changes, scale = relative(y)
     own = np.column_stack([np.ones(points), (x - x.mean(axis=0)) / x.std(axis=0)])
 
-    def fit(rows: _Array, draws: _Array) -> tuple[_Array, float, float, float]:
-        """Coefficients, explained share, variance and noise, with weights of rows and draws."""
+    def fit(rows: _Array, draws: _Array) -> tuple[float, ...]:
+        """Variance without noise and with it, explained share and coefficients, with these weights."""
         root = np.sqrt(rows * points)[:, None]
         kept = rows > 0.0
         design = (own * root)[kept]
-        outcomes = np.concatenate([(centered @ draws)[:, None], centered], axis=1)
+        outcomes = np.concatenate([(changes @ draws)[:, None], changes], axis=1)
         outcomes = (outcomes - rows @ outcomes) * root
         beta, *_ = np.linalg.lstsq(design, outcomes[kept], rcond=None)
         left = ((outcomes[kept] - design @ beta) ** 2).sum(axis=0) / max(points - columns - 1, 1)
@@ -79,16 +64,11 @@ def regression(x: _Array, y: _Array, weights: Resamples) -> Regression:
         spread = np.sqrt(np.maximum(moments, 0.0) * points / (points - 1))
         with np.errstate(invalid="ignore", divide="ignore"):
             slopes = beta[1:, 0] * spread / np.sqrt(total)
-        return slopes, 1.0 - residual / total if total else np.nan, total, float(whole[0]) - total
+        return total, float(whole[0]), 1.0 - residual / total if total else np.nan, *slopes
 
-    slopes, explained, variance, noise = fit(np.full(points, 1.0 / points), np.full(n, 1.0 / n))
-    again = [fit(rows, draws) for rows, draws in zip(weights.rows.T, weights.draws.T, strict=True)]
-    spread = spread_of(np.array([each[2] for each in again]), weights)
-    over = Variance.of(variance, spread, noise, scale)
-    if not over.resolved:
-        unknown = Share(np.nan, np.nan, np.nan)
-        return Regression([unknown] * columns, unknown, over)
-    values = np.append(slopes, explained)
-    off = spread_of(np.array([np.append(each[0], each[1]) for each in again]).T, weights)
-    shares = [Share(*map(float, each)) for each in zip(values, off.error, off.reach, strict=True)]
-    return Regression(shares[:-1], shares[-1], over)
+    fits = np.array([fit(rows, draws) for rows, draws in zip(weights.rows.T, weights.draws.T, strict=True)])
+    variance = variance_of(fits[:, 0], float(fits[0, 1]), weights, scale)
+    if not variance.resolved:
+        return Regression([UNKNOWN] * columns, UNKNOWN, variance)
+    explained, *coefficients = (estimate(each, weights) for each in fits.T[2:])
+    return Regression(coefficients, explained, variance)

@@ -17,10 +17,10 @@ from asmrisk.analysis.statistics import Row, scale_of
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
-from asmrisk.studies.contrasts import Effect, differences
+from asmrisk.studies.effects import Effect, differences
 from asmrisk.studies.findings import findings_of
+from asmrisk.studies.indices import ENOUGH_ROWS
 from asmrisk.studies.noise import CONFIDENCE
-from asmrisk.studies.variance import ENOUGH_ROWS
 from asmrisk.studies.verdicts import ZERO, of_effect
 
 if TYPE_CHECKING:

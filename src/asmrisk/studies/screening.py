@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.studies.noise import Resamples, cross_draw, spread_of
-from asmrisk.studies.variance import Share
+from asmrisk.studies.noise import Estimate, Resamples, cross_draw, estimate
 
 __all__ = ["Screening", "elementary_effects", "morris_screening"]
 
 _Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Screening:
-    """Elementary effects: changes of the outcome for the whole range of a factor.
+class Screening(NamedTuple):
+    """Elementary effects: changes of the outcome for the whole range of a factor, by factor."""
 
-    Attributes
-    ----------
-    mu : list of Share
-        Mean effect, by factor.
-    mu_star : list of Share
-        Mean size of the effect, without noise, which can make it slightly negative.
-    sigma : ndarray of float64, shape (3, factors)
-        Standard deviation of the effect over the design, without noise, and the ends of its interval: how
-        much it depends on where the other factors and its own starting point are.
-    raw_mu_star, raw_sigma : ndarray of float64, shape (factors,)
-        The same of the means over draws, noise included, as SALib computes them.
-    """
-
-    mu: list[Share]
-    mu_star: list[Share]
+    mu: list[Estimate]  #: mean effect
+    mu_star: list[Estimate]  #: mean size of the effect, without noise, which can make it slightly negative
+    #: Standard deviation of the effect over the design, without noise, and the ends of its interval, shape
+    #: (3, factors): how much it depends on where the other factors and its own starting point are.
     sigma: _Array
-    raw_mu_star: _Array
-    raw_sigma: _Array
 
 
 def elementary_effects(x: _Array, y: _Array) -> _Array:
@@ -64,15 +49,13 @@ def elementary_effects(x: _Array, y: _Array) -> _Array:
     return effects
 
 
-def morris_screening(x: _Array, y: _Array, grid_levels: int, weights: Resamples) -> Screening:
+def morris_screening(x: _Array, y: _Array, weights: Resamples) -> Screening:
     """Screen factors by Morris's method.
 
     Parameters
     ----------
     x, y : ndarray of float64
         As for `elementary_effects`.
-    grid_levels : int
-        Levels of the design's grid.
     weights : Resamples
         For trajectories and draws.
 
@@ -84,34 +67,16 @@ def morris_screening(x: _Array, y: _Array, grid_levels: int, weights: Resamples)
         known with noise is the mean over draws of e[m] times the sign of the mean of all *other* draws: its
         expectation is 0 where the effect is 0, and at most the true size elsewhere.
     """
-    from SALib.analyze import morris
-
-    factors, n = x.shape[1], y.shape[1]
-    effects = elementary_effects(x, y)
-    names = [str(index) for index in range(factors)]
-    problem = {"num_vars": factors, "names": names, "bounds": [[0.0, 1.0]] * factors}
-    raw = morris.analyze(problem, x, y.mean(axis=1), num_resamples=2, num_levels=grid_levels, seed=0)
-
-    one = Resamples(np.full((n, 1), 1.0 / n), np.full((len(effects), 1), 1.0 / len(effects)), 0)
-    values = np.stack([_estimates(effects[:, k], one) for k in range(factors)])[..., 0]
-    spread = spread_of(np.stack([_estimates(effects[:, k], weights) for k in range(factors)]), weights)
-
-    def shares(part: int) -> list[Share]:
-        columns = (each[:, part] for each in (values, spread.error, spread.reach))
-        return [Share(*map(float, each)) for each in zip(*columns, strict=True)]
-
-    variance, reach = values[:, 2], spread.reach[:, 2]
-    return Screening(
-        mu=shares(0),
-        mu_star=shares(1),
-        sigma=np.sqrt(np.maximum([variance, variance - reach, variance + reach], 0.0)),
-        raw_mu_star=np.asarray(raw["mu_star"], dtype=np.float64),
-        raw_sigma=np.asarray(raw["sigma"], dtype=np.float64),
+    moments = [_moments(effects, weights) for effects in np.moveaxis(elementary_effects(x, y), 1, 0)]
+    mu, mu_star, variance = (
+        [estimate(each, weights) for each in part] for part in zip(*moments, strict=True)
     )
+    bounds = [(each.value, each.value - each.reach, each.value + each.reach) for each in variance]
+    return Screening(mu, mu_star, np.sqrt(np.maximum(np.transpose(bounds), 0.0)))
 
 
-def _estimates(effects: _Array, weights: Resamples) -> _Array:
-    """Mean, mean size and variance of effects (trajectories × draws) in each resample, (3, resamples)."""
+def _moments(effects: _Array, weights: Resamples) -> _Array:
+    """Mean, mean size and variance of a factor's effects (trajectories × draws), (3, 1 + resamples)."""
     trajectories, n = effects.shape
     rows, draws = weights.rows, weights.draws
     means = effects @ draws

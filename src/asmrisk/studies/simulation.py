@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import zlib
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.errors import RunError
 from asmrisk.simulation.model import Model, simulate_block
-from asmrisk.simulation.variables import Variable, coordinates, variables
-from asmrisk.studies.outcomes import Outcome, outcome_draws
+from asmrisk.simulation.variables import Variable, variables
 from asmrisk.studies.points import point_scenario
+from asmrisk.studies.study_metrics import StudyMetric, metrics_by_draw
 
 if TYPE_CHECKING:
     from asmrisk.results.spec import Block
@@ -40,17 +39,8 @@ VALUES = Variable(
 def code_of(value: Any, values: tuple[Any, ...]) -> float:
     """Give the number that stands for a value in a store.
 
-    Parameters
-    ----------
-    value : Any
-        A number, or one of `values`.
-    values : tuple
-        The study's values.
-
-    Returns
-    -------
-    float
-        The number itself; otherwise the place among the values, and -1 if it is not among them.
+    A number stands for itself, unless there are words or tables among the study's values: then it is the
+    place among them, and -1 for a value that is none of them.
 
     Examples
     --------
@@ -63,33 +53,32 @@ def code_of(value: Any, values: tuple[Any, ...]) -> float:
     return float(places[0]) if places else -1.0
 
 
+@dataclass(frozen=True)
 class StudySimulation:
     """The design points of a study as a `Simulation`.
 
-    It travels as plain data; scenarios and their models are made where they are needed.
+    Plain data, since a copy goes to every worker process: the base scenario once, and of each design point
+    only what differs from it. Scenarios and their models, which are large, are made where a block is
+    computed.
 
-    Parameters
+    Attributes
     ----------
     base : dict
         The base scenario as `Scenario.to_dict` gives it.
-    changes : list of dict
+    changes : sequence of dict
         What each design point sets.
-    codes : list of list of float
+    codes : list of tuple of float
         Of each design point the values of its parameters, as they are stored.
-    outcomes : list of (str, dict)
-        Metric and labels of each.
+    metrics : sequence of StudyMetric
+        What is looked at.
     """
 
-    uses_kernels = True
+    base: dict[str, Any]
+    changes: Sequence[dict[str, Any]]
+    codes: list[tuple[float, ...]]
+    metrics: Sequence[StudyMetric]
 
-    def __init__(
-        self,
-        base: dict[str, Any],
-        changes: list[dict[str, Any]],
-        codes: list[list[float]],
-        outcomes: list[tuple[str, dict[str, Any]]],
-    ) -> None:
-        self._base, self._changes, self._codes, self._outcomes = base, changes, codes, outcomes
+    uses_kernels: ClassVar[bool] = True
 
     @classmethod
     def of(cls, study: Study) -> StudySimulation:
@@ -98,16 +87,8 @@ class StudySimulation:
             [code_of(value, factor.variations[0].values) for value in study.column(index)]
             for index, factor in enumerate(study.factors)
         ]
-        return cls(
-            study.scenario.to_dict(),
-            list(study.design.changes),
-            [list(row) for row in zip(*columns, strict=True)],
-            [(each.metric, each.labels) for each in study.outcomes],
-        )
-
-    def __reduce__(self) -> tuple[Callable[[bytes], StudySimulation], tuple[bytes]]:
-        data = (self._base, self._changes, self._codes, self._outcomes)
-        return _arrived, (zlib.compress(json.dumps(data).encode()),)
+        codes = list(zip(*columns, strict=True))
+        return cls(study.scenario.to_dict(), study.design.changes, codes, study.outcomes)
 
     def prepare(self) -> tuple[str, ...]:
         """Nothing takes long but what differs between design points."""
@@ -116,30 +97,14 @@ class StudySimulation:
     def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
         """Compute draws of a design point; see `asmrisk.engine.block_task.Simulation`."""
         point = block.start[0]
-        if point >= len(self._changes):
+        if point >= len(self.changes):
             raise RunError(
                 f"design point {point} was asked for by another run of this study; run the same command again"
             )
-        scenario = point_scenario(self._base, self._changes[point])
+        scenario = point_scenario(self.base, self.changes[point])
         arrays = simulate_block(Model(scenario), block.first, block.count, slot)
-        wanted = [Outcome(metric, labels) for metric, labels in self._outcomes]
-        values = outcome_draws(_labeled(scenario, arrays), wanted)
+        dims = {path: variable.dims for path, variable in variables(scenario).items()}
         return {
-            OUTCOMES.path: values[np.newaxis],
-            VALUES.path: np.array([self._codes[point]], dtype=np.float64),
+            OUTCOMES.path: metrics_by_draw(arrays, dims, self.metrics)[np.newaxis],
+            VALUES.path: np.array([self.codes[point]], dtype=np.float64),
         }
-
-
-def _arrived(content: bytes) -> StudySimulation:
-    return StudySimulation(*json.loads(zlib.decompress(content)))
-
-
-def _labeled(scenario: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Label what was simulated, as a store does."""
-    import xarray as xr
-
-    declared = variables(scenario)
-    labels = coordinates(scenario)
-    members = {name: (declared[name].dims, values) for name, values in arrays.items() if "/" not in name}
-    used = {dim for dims, _ in members.values() for dim in dims[1:]}
-    return xr.Dataset(members, coords={dim: labels[dim] for dim in used})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +12,10 @@ from asmrisk.errors import InputError
 from asmrisk.parameters.parameter import nearest
 from asmrisk.scenario.scenario import PARAMETERS, RUN, Scenario, load_scenario
 from asmrisk.scenario.toml_source import Source, nearest_file, printable, read_toml, show
-from asmrisk.studies.designs import EXTENDABLE, METHODS, SETTINGS, Design, make_design, require_salib
+from asmrisk.studies.designs import METHODS, SETTINGS, Design, make_design
 from asmrisk.studies.factors import Factor, read_factors
-from asmrisk.studies.outcomes import Outcome, read_outcomes
 from asmrisk.studies.points import point_problems
+from asmrisk.studies.study_metrics import StudyMetric, read_metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +26,7 @@ _TEXTS = ("title", "description", "reference")
 _KEYS = (*_TEXTS, "scenario", "outcomes", "run", "design", "parameters")
 
 #: Draws of each design point, unless the study says otherwise.
-DRAWS = 32
-#: An error needs two draws; to take noise out of a variance needs a few more.
-FEWEST_DRAWS, MOST_DRAWS = 2, 1_000_000
-FEWEST_FOR_VARIANCE = 8
+DRAWS, MOST_DRAWS = 32, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Study:
         What is varied.
     design : Design
         The points.
-    outcomes : tuple of Outcome
+    outcomes : tuple of StudyMetric
         What is looked at.
     source : pathlib.Path or None
         The file.
@@ -61,7 +58,7 @@ class Study:
     draws: int
     factors: tuple[Factor, ...]
     design: Design
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[StudyMetric, ...]
     source: Path | None = field(default=None, compare=False)
 
     @property
@@ -70,11 +67,14 @@ class Study:
         return len(self.design.changes)
 
     def definition(self) -> dict[str, Any]:
-        """Give what is varied and looked at as plain data."""
+        """Give as plain data what decides the values at each design point.
+
+        Draws, and the number of samples of a design that can grow, are left out.
+        """
+        method = METHODS[self.design.method]
+        settings = {name: each for name, each in self.design.settings.items() if name != method.size}
         return {
-            "title": self.title,
-            "draws": self.draws,
-            "design": {"method": self.design.method, **self.design.settings},
+            "design": {"method": self.design.method, **settings},
             "factors": [
                 {
                     each.name: each.distribution
@@ -85,34 +85,15 @@ class Study:
                 for factor in self.factors
             ],
             "outcomes": [{"metric": each.metric, **each.labels} for each in self.outcomes],
+            **({} if method.size else {"changes": self.design.changes}),
         }
 
-    def deciding(self) -> dict[str, Any]:
-        """Give what of the definition decides the values at each design point.
-
-        Draws, and the number of samples of a design that can grow, are left out.
-        """
-        definition = self.definition()
-        del definition["title"], definition["draws"]
-        definition["design"].pop(EXTENDABLE.get(self.design.method), None)
-        if self.design.method not in EXTENDABLE:
-            definition["changes"] = self.design.changes
-        return definition
-
     def enlarged(self, points: int) -> Study:
-        """Give the same with as many design points, if the design can grow and has fewer.
+        """Give the same with as many design points as a larger design of its method, if it has fewer.
 
-        Parameters
-        ----------
-        points : int
-            As many as a larger design of this method has.
-
-        Returns
-        -------
-        Study
-            Its first points are those of this one.
+        The first points of the larger one are those of this one; a design that cannot grow stays as it is.
         """
-        size = EXTENDABLE.get(self.design.method)
+        size = METHODS[self.design.method].size
         if size is None or points <= self.points:
             return self
         # All but the base scenario are in proportion to the size.
@@ -121,31 +102,14 @@ class Study:
         return replace(self, design=design)
 
     def table(self) -> pd.DataFrame:
-        """List the design points.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row for each; a column for each factor, holding the value of the parameter it is named by.
-        """
-        import pandas as pd
+        """List the design points: a row for each, a column for each factor."""
+        import pandas as pd  # Only those who list the points wait for it.
 
         columns = {factor.name: self.column(index) for index, factor in enumerate(self.factors)}
         return pd.DataFrame(columns, index=pd.RangeIndex(self.points, name="design_point"))
 
     def column(self, index: int) -> list[Any]:
-        """Give the value of a factor at each design point.
-
-        Parameters
-        ----------
-        index : int
-            Number of the factor.
-
-        Returns
-        -------
-        list
-            Values of the parameter that the factor is named by; where it is not varied, the base scenario's.
-        """
+        """Give the value of the parameter that a factor is named by, at each design point."""
         name = self.factors[index].name
         base = _value_in(self.scenario, name)
         return [changes.get(name, base) for changes in self.design.changes]
@@ -154,11 +118,11 @@ class Study:
 def _value_in(scenario: Scenario, name: str) -> Any:
     """Find the value of a parameter, or of a number inside it, in a resolved scenario."""
     section, key, *inside = name.split(".")
-    section_of = scenario.to_dict()[section]
-    value = section_of[key]
-    if inside and scenario.values.parameters[f"{section}.{key}"].by_year:
-        value = scenario.values.at(f"{section}.{key}", int(inside[0]))
-        inside = inside[1:]
+    parameter = f"{section}.{key}"
+    if inside and scenario.values.parameters[parameter].by_year:
+        value = scenario.values.at(parameter, int(inside.pop(0)))
+    else:
+        value = scenario.to_dict()[section][key]
     for each in inside:
         value = value[each]
     return value
@@ -197,19 +161,16 @@ def load_study(
             f"{path}: is a scenario, not a study; a study names it, scenario = {show(path.name)}, and says "
             "under [parameters] what to vary"
         )
-    for key, given in source.data.items():
-        if key not in _KEYS:
-            best = nearest(key, _KEYS)
-            meant = f"did you mean {best}?" if best else f"allowed: {', '.join(_KEYS)}"
-            problems.append(source.problem((key,), f"unknown {_kind(given)}; {meant}"))
+    for key in (each for each in source.data if each not in _KEYS):
+        kind = "section" if isinstance(source.data[key], Mapping) else "key"
+        problems.append(source.problem((key,), f"unknown {kind}; {_meant(key, _KEYS)}"))
     for key in _TEXTS:
         if not isinstance(source.data.get(key, ""), str):
             problems.append(source.problem((key,), "allowed: text in quotes"))
     scenario = _base(source, problems)
     method, chosen = _design(source, settings, problems)
-    fewest = FEWEST_DRAWS if method in ("one_at_a_time", "fractional") else FEWEST_FOR_VARIANCE
-    count, run_seed = _run(source, draws, seed, fewest, scenario, problems)
-    outcomes = read_outcomes(source, problems)
+    count, run_seed = _run(source, draws, seed, method, scenario, problems)
+    outcomes = read_metrics(source, problems)
     factors: list[Factor] = []
     if scenario is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": run_seed}))
@@ -217,8 +178,6 @@ def load_study(
     if problems or scenario is None:
         raise InputError(map(printable, dict.fromkeys(problems)))
     try:
-        if method in EXTENDABLE:
-            require_salib(method)
         design = make_design(method, chosen, factors)
     except InputError as error:
         raise InputError(source.problem(("design",), text) for text in error.problems) from None
@@ -237,8 +196,9 @@ def load_study(
     )
 
 
-def _kind(given: Any) -> str:
-    return "section" if isinstance(given, Mapping) else "key"
+def _meant(key: str, keys: Sequence[str]) -> str:
+    best = nearest(key, keys)
+    return f"did you mean {best}?" if best else f"allowed: {', '.join(keys)}"
 
 
 def _base(source: Source, problems: list[str]) -> Scenario | None:
@@ -264,15 +224,6 @@ def _base(source: Source, problems: list[str]) -> Scenario | None:
         return None
 
 
-def _number(
-    source: Source, section: str, key: str, given: Any, low: int, high: int, allowed: str, problems: list[str]
-) -> bool:
-    if isinstance(given, int) and not isinstance(given, bool) and low <= given <= high:
-        return True
-    problems.append(source.problem((section, key), f"{show(given)} is not allowed; allowed: {allowed}"))
-    return False
-
-
 def _section(source: Source, name: str, problems: list[str]) -> Mapping[str, Any]:
     given = source.data.get(name, {})
     if isinstance(given, Mapping):
@@ -281,32 +232,43 @@ def _section(source: Source, name: str, problems: list[str]) -> Mapping[str, Any
     return {}
 
 
+def _number(
+    source: Source, keys: tuple[str, str], given: Any, span: tuple[int, int, str], problems: list[str]
+) -> bool:
+    """Check a whole number against its range, which is given in words too."""
+    low, high, allowed = span
+    if isinstance(given, int) and not isinstance(given, bool) and low <= given <= high:
+        return True
+    problems.append(source.problem(keys, f"{show(given)} is not allowed; allowed: {allowed}"))
+    return False
+
+
 def _run(
     source: Source,
     draws: int | None,
     seed: int | None,
-    fewest: int,
+    method: str,
     scenario: Scenario | None,
     problems: list[str],
 ) -> tuple[int, int]:
     """Give draws per design point, and seed."""
     section = _section(source, "run", problems)
-    for key in section.keys() - {"draws", "seed"}:
-        best = nearest(key, ("draws", "seed"))
-        meant = f"did you mean {best}?" if best else "allowed: draws, seed"
-        problems.append(source.problem(("run", key), f"unknown key; {meant}"))
+    for key in (each for each in section if each not in ("draws", "seed")):
+        problems.append(source.problem(("run", key), f"unknown key; {_meant(key, ('draws', 'seed'))}"))
+    fewest = METHODS[method].fewest_draws if method else 1
     count = section.get("draws", DRAWS) if draws is None else draws
     words = f"{fewest} to {MOST_DRAWS}, the draws of each design point"
-    _number(source, "run", "draws", count, fewest, MOST_DRAWS, words, problems)
+    _number(source, ("run", "draws"), count, (fewest, MOST_DRAWS, words), problems)
     base = 0 if scenario is None else scenario.values["run.seed"]
     chosen = section.get("seed", base) if seed is None else seed
-    good = _number(source, "run", "seed", chosen, 0, 2**64 - 1, RUN["run.seed"].allowed, problems)
+    good = _number(source, ("run", "seed"), chosen, (0, 2**64 - 1, RUN["run.seed"].allowed), problems)
     return count, chosen if good else base
 
 
 def _design(
     source: Source, settings: Mapping[str, int | None], problems: list[str]
 ) -> tuple[str, dict[str, int]]:
+    """Give the method, empty if there is none of that name, and its settings."""
     section = _section(source, "design", problems)
     method = section.get("method")
     if not isinstance(method, str) or method not in METHODS:
@@ -316,25 +278,18 @@ def _design(
         text = f"{said}; allowed: {', '.join(METHODS)}{meant}"
         problems.append(source.problem(("design", "method"), text))
         return "", {}
-    allowed = METHODS[method]
-    for key in section.keys() - {"method"} - allowed.keys():
-        if key in SETTINGS:
-            text = f"is no setting of {method}; it takes {', '.join(allowed) or 'none'}"
-        else:
-            best = nearest(key, SETTINGS)
-            text = (
-                f"unknown key; did you mean {best}?"
-                if best
-                else f"unknown key; {method} takes {', '.join(allowed) or 'none'}"
-            )
+    known = METHODS[method].settings
+    takes = f"it takes {', '.join(known) or 'none'}"
+    for key in (each for each in section if each not in ("method", *known)):
+        best = None if key in SETTINGS else nearest(key, SETTINGS)
+        said = f"is no setting of {method}" if key in SETTINGS else "unknown key"
+        text = f"{said}; " + (f"did you mean {best}?" if best else takes)
         problems.append(source.problem(("design", key), text))
     for key, value in settings.items():
-        if value is not None and key not in allowed:
-            problems.append(f"--{key}: is no setting of {method}; it takes {', '.join(allowed) or 'none'}")
-    chosen: dict[str, int] = {}
-    for key, setting in allowed.items():
-        stated = settings.get(key)
-        value = section.get(key, setting.default) if stated is None else stated
-        _number(source, "design", key, value, setting.low, setting.high, setting.allowed, problems)
-        chosen[key] = value
-    return method, chosen
+        if value is not None and key not in known:
+            problems.append(f"{key}: is no setting of {method}; {takes}")
+    stated = {name: value for name, value in settings.items() if value is not None}
+    chosen = {name: each.default for name, each in known.items()} | dict(section) | stated
+    for name, setting in known.items():
+        _number(source, ("design", name), chosen[name], setting[1:], problems)
+    return method, {name: chosen[name] for name in known}

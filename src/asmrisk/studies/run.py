@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
+from asmrisk.analysis.report import Report
+from asmrisk.engine.executors import executor
+from asmrisk.engine.fill import Job, fill
+from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
+from asmrisk.numerics.code_identity import code_identity
+from asmrisk.results.provenance import about
+from asmrisk.results.reading import open_results, require_store
+from asmrisk.results.spec import StoreSpec, array_specs, block_length
+from asmrisk.results.storage import Place, place_of
+from asmrisk.results.store import asked_lengths
+from asmrisk.studies.report import analyze
+from asmrisk.studies.simulation import LEADING, OUTCOMES, VALUES, StudySimulation
 from asmrisk.studies.study import Study, load_study
-
-if TYPE_CHECKING:
-    from asmrisk.analysis.report import Report
-    from asmrisk.engine.fill import Job
-    from asmrisk.results.spec import StoreSpec
-    from asmrisk.results.storage import Place
 
 __all__ = ["sensitivity"]
 
@@ -77,18 +83,10 @@ def sensitivity(
             "draws, seed and the size of the design are those of the study; load it with others."
         )
     stem = "study" if study.source is None else study.source.stem
-    from asmrisk.engine.executors import executor
-    from asmrisk.engine.fill import fill
-    from asmrisk.engine.progress import Progress
-    from asmrisk.results.reading import open_results
-    from asmrisk.results.storage import place_of
-
     place = place_of(f"results/{stem}.zarr" if out is None else out)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
-    fill([study_job(study, place)], chosen, Progress(sys.stderr if stream is None else stream, quiet=quiet))
-
-    from asmrisk.studies.report import analyze
-
+    progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
+    fill([study_job(study, place)], chosen, progress)
     # The store may hold more than this study asks for.
     held = open_results(place, chunked=False).isel(design_point=slice(study.points), draw=slice(study.draws))
     return analyze(study, held, source=str(place))
@@ -97,25 +95,9 @@ def sensitivity(
 def study_job(study: Study, place: Place) -> Job:
     """Declare what computes and holds a study.
 
-    Parameters
-    ----------
-    study : Study
-        The study.
-    place : path or URL
-        Of its store: outcomes by design point, draw and outcome; values by design point and parameter. It can
-        grow along design points and draws; a block has one design point.
-
-    Returns
-    -------
-    Job
-        For `asmrisk.engine.fill.fill`.
+    Its store has outcomes by design point, draw and outcome, and values by design point and parameter. It can
+    grow along design points and draws; a block has one design point.
     """
-    from asmrisk.engine.fill import Job
-    from asmrisk.numerics.code_identity import code_identity
-    from asmrisk.results.provenance import about
-    from asmrisk.results.spec import StoreSpec, array_specs, block_length
-    from asmrisk.studies.simulation import LEADING, OUTCOMES, VALUES, StudySimulation
-
     labels = {
         "outcome": np.array([each.name for each in study.outcomes], dtype=object),
         "parameter": np.array([each.name for each in study.factors], dtype=object),
@@ -124,7 +106,7 @@ def study_job(study: Study, place: Place) -> Job:
     arrays, values = array_specs({each.path: each for each in (OUTCOMES, VALUES)}, labels, {}, growing)
     definition = {
         "scenario": study.scenario.definition(),
-        "study": json.loads(json.dumps(study.deciding())),
+        "study": json.loads(json.dumps(study.definition())),
         "seed": study.scenario.values["run.seed"],
         "code": code_identity("asmrisk.studies.simulation"),
         # One block a design point, where it is not long: so more draws are further blocks.
@@ -141,9 +123,6 @@ def study_job(study: Study, place: Place) -> Job:
 
 def _points_asked(place: Place, spec: StoreSpec) -> int:
     """Count the design points of the study that is there: more draws are computed of all of them."""
-    from asmrisk.results.reading import require_store
-    from asmrisk.results.store import asked_lengths
-
     try:
         storage, present = require_store(place)
         return 0 if present.differences(spec) else asked_lengths(storage, present)[0]

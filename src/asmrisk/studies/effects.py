@@ -21,27 +21,16 @@ _Array = NDArray[np.float64]
 
 
 class Effect(NamedTuple):
-    """A mean over draws, with its standard error and interval."""
+    """A mean over draws."""
 
     value: _Array
-    error: _Array
-    low: _Array
+    error: _Array  #: standard error; exactly zero where the effect is zero in every draw
+    low: _Array  #: lower end of Student's interval
     high: _Array
 
 
 def effect_of(draws: _Array) -> Effect:
-    """Estimate an effect from its values draw by draw.
-
-    Parameters
-    ----------
-    draws : ndarray of float64, shape (n, ...)
-        One entry a draw.
-
-    Returns
-    -------
-    Effect
-        Mean, standard error, and Student's interval of 95%; an effect of exactly zero in every draw has an
-        error of zero.
+    """Estimate an effect from its values draw by draw, of shape (draws, ...).
 
     Examples
     --------
@@ -54,22 +43,9 @@ def effect_of(draws: _Array) -> Effect:
     return Effect(center, error, center - reach, center + reach)
 
 
-def differences(y: _Array, reference: int = 0) -> Effect:
-    """Estimate the difference of every design point from one of them, paired by draw.
-
-    Parameters
-    ----------
-    y : ndarray of float64, shape (points, draws)
-        Outcomes.
-    reference : int
-        The point to compare with.
-
-    Returns
-    -------
-    Effect
-        Arrays of shape (points,).
-    """
-    return effect_of((y - y[reference]).T)
+def differences(y: _Array) -> Effect:
+    """Estimate the difference of every design point from the first, by draw; `y` is (points, draws)."""
+    return effect_of((y - y[0]).T)
 
 
 def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool) -> Effect:
@@ -90,10 +66,9 @@ def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool) -> Effect
     Effect
         Arrays of shape (number of levels - 1,).
     """
-    count = int(levels.max()) + 1
     first = y[levels == 0]
     columns = []
-    for level in range(1, count):
+    for level in range(1, int(levels.max()) + 1):
         other = y[levels == level]
         columns.append((other - first).mean(axis=0) if matched else other.mean(axis=0) - first.mean(axis=0))
     return effect_of(np.stack(columns, axis=1))
