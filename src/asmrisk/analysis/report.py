@@ -116,21 +116,20 @@ def _paragraph(words: Sequence[str]) -> str:
 
 def _html_table(table: Table) -> str:
     """Write a table, the titles of its groups above their columns."""
-    notes = table.notes or [""] * len(table.labels)
-    titles = "".join(
-        f'<th colspan="{len(group.heads)}" scope="colgroup">{escape(group.title)}</th>'
-        for group in table.groups
-    )
-    heads = "".join(f'<th scope="col">{escape(head)}</th>' for group in table.groups for head in group.heads)
+    noted = bool(table.notes)
     columns = [column for group in table.groups for column in group.columns]
-    rows = [
-        f'<tr><th scope="row">{escape(label)}</th>'
-        + "".join(f'<td style="text-align: right">{escape(cell)}</td>' for cell in cells)
-        + f"<td>{escape(note)}</td></tr>"
-        for label, note, *cells in zip(table.labels, notes, *columns, strict=True)
-    ]
-    head = f"<tr><th></th>{titles}<th></th></tr><tr><th></th>{heads}<th></th></tr>"
-    return f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
+    titles = [_cell("th", group.title, f' colspan="{len(group.heads)}"') for group in table.groups]
+    heads = [_cell("th", head) for group in table.groups for head in group.heads]
+    rows = [["<th></th>", *each, *["<th></th>"] * noted] for each in (titles, heads)]
+    for label, note, *cells in zip(table.labels, table.notes or table.labels, *columns, strict=True):
+        numbers = [_cell("td", cell, ' style="text-align: right"') for cell in cells]
+        rows.append([_cell("th", label), *numbers, *[_cell("td", note)] * noted])
+    head, body = ("".join(f"<tr>{''.join(row)}</tr>" for row in part) for part in (rows[:2], rows[2:]))
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _cell(tag: str, text: str, attributes: str = "") -> str:
+    return f"<{tag}{attributes}>{escape(text)}</{tag}>"
 
 
 def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str] = ()) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
-from asmrisk.studies import verdicts
 from asmrisk.studies.effects import Effect, differences, level_effects
 from asmrisk.studies.indices import Indices, Variance, grid_indices, sobol_indices
 from asmrisk.studies.noise import Estimate, resample
 from asmrisk.studies.regression import regression
 from asmrisk.studies.screening import morris_screening
+from asmrisk.studies.verdicts import of_effect, of_share, of_size
 
 if TYPE_CHECKING:
     from asmrisk.studies.study import Study
 
-__all__ = ["Finding", "findings_of"]
+__all__ = ["STATISTICS", "Finding", "findings_of"]
 
 _Array = NDArray[np.float64]
 
@@ -31,9 +31,7 @@ class Finding(NamedTuple):
 
     parameter: str  #: whose effect it is
     value: str  #: to which value of the parameter it belongs, as a file would write it; empty if to none
-    #: ``difference`` from the base, ``main_effect`` of a level against the first, ``first`` or ``total``
-    #: index, standardized ``coefficient``, ``mu``, ``mu_star`` or ``sigma`` of Morris
-    statistic: str
+    statistic: str  #: one of `STATISTICS`
     estimate: float
     error: float  #: standard error
     low: float  #: ends of the 95% interval
@@ -41,8 +39,30 @@ class Finding(NamedTuple):
     verdict: str  #: what it says, in words
 
 
-_Findings = Iterator[Finding]
-_Analysis = tuple[_Findings, dict[str, float]]
+class Told(NamedTuple):
+    """How a statistic is shown and judged."""
+
+    head: str  #: of its column
+    judge: Callable[[float, float, float, float], str]  #: gives the verdict
+    units: str = ""  #: its own unit, if it is not the outcome's
+
+
+#: Difference from the base, effect of a level against the first, standardized coefficient, indices of Sobol,
+#: statistics of Morris.
+STATISTICS = {
+    "difference": Told("difference from the base", of_effect),
+    "main_effect": Told("effect against the first value", of_effect),
+    "coefficient": Told("SDs of it per SD", of_effect, "factor"),
+    "first": Told("first, %", of_share, "fraction"),
+    "total": Told("total, %", of_share, "fraction"),
+    "mu_star": Told("mean size", of_size),
+    "mu": Told("mean effect", of_effect),
+    "sigma": Told("SD over the design", of_size),
+}
+
+#: Estimate, standard error, and ends of the interval.
+_Numbers = tuple[float, float, float, float]
+_Analysis = tuple[list[Finding], dict[str, float]]
 
 
 def findings_of(study: Study, y: _Array) -> tuple[list[Finding], dict[str, float]]:
@@ -63,8 +83,7 @@ def findings_of(study: Study, y: _Array) -> tuple[list[Finding], dict[str, float
         Of the outcome: its variance over the design without noise, the noise's part, and the share that a
         regression explains, where the method gives them.
     """
-    rows, extras = _ANALYSES[study.design.method](study, y)
-    found = list(rows)
+    found, extras = _ANALYSES[study.design.method](study, y)
     leading = [each for each in ("total", "mu_star") if any(row.statistic == each for row in found)]
     sizes: dict[str, float] = {}
     for row in found:
@@ -74,38 +93,41 @@ def findings_of(study: Study, y: _Array) -> tuple[list[Finding], dict[str, float
     return sorted(found, key=lambda row: -sizes[row.parameter]), extras
 
 
+def _finding(parameter: str, value: str, statistic: str, numbers: _Numbers) -> Finding:
+    return Finding(parameter, value, statistic, *numbers, STATISTICS[statistic].judge(*numbers))
+
+
+def _of_effect(effect: Effect, place: int) -> _Numbers:
+    value, error, low, high = (float(part[place]) for part in effect)
+    return value, error, low, high
+
+
+def _of_share(share: Estimate) -> _Numbers:
+    return share.value, share.error, share.value - share.reach, share.value + share.reach
+
+
 def _shown(value: Any) -> str:
     return show(value, 44)
 
 
 def _one_at_a_time(study: Study, y: _Array) -> _Analysis:
-    return _effects(study, differences(y), "difference"), {}
+    effect = differences(y)
+    return [
+        _finding(factor.name, _shown(study.column(index)[point]), "difference", _of_effect(effect, point))
+        for index, factor in enumerate(study.factors)
+        for point in np.flatnonzero(~np.isnan(study.design.coordinates[:, index])).tolist()
+    ], {}
 
 
-def _effects(study: Study, effect: Effect, statistic: str) -> _Findings:
+def _levels(study: Study, y: _Array, matched: bool) -> list[Finding]:
+    found = []
     for index, factor in enumerate(study.factors):
-        column = study.column(index)
-        for point in np.flatnonzero(~np.isnan(study.design.coordinates[:, index])).tolist():
-            numbers = _of(effect, point)
-            yield Finding(
-                factor.name, _shown(column[point]), statistic, *numbers, verdicts.of_effect(*numbers)
-            )
-
-
-def _of(effect: Effect, place: int) -> tuple[float, float, float, float]:
-    value, error, low, high = (float(part[place]) for part in effect)
-    return value, error, low, high
-
-
-def _levels(study: Study, y: _Array, matched: bool) -> _Findings:
-    coordinates = study.design.coordinates[1:]
-    for index, factor in enumerate(study.factors):
-        levels = coordinates[:, index].astype(np.int64)
+        levels = study.design.coordinates[1:, index].astype(np.int64)
         effect = level_effects(y[1:], levels, matched)
         for level in range(1, factor.levels):
-            value = factor.at_level(level)[factor.name]
-            numbers = _of(effect, level - 1)
-            yield Finding(factor.name, _shown(value), "main_effect", *numbers, verdicts.of_effect(*numbers))
+            value = _shown(factor.at_level(level)[factor.name])
+            found.append(_finding(factor.name, value, "main_effect", _of_effect(effect, level - 1)))
+    return found
 
 
 def _fractional(study: Study, y: _Array) -> _Analysis:
@@ -114,8 +136,7 @@ def _fractional(study: Study, y: _Array) -> _Analysis:
 
 def _grid(study: Study, y: _Array) -> _Analysis:
     indices = grid_indices(y[1:], tuple(factor.levels for factor in study.factors), resample(y.shape[1]))
-    shares = list(_shares(study, indices))
-    return iter([*shares, *_levels(study, y, matched=True)]), _variance(indices.variance)
+    return _shares(study, indices) + _levels(study, y, matched=True), _variance(indices.variance)
 
 
 def _sobol(study: Study, y: _Array) -> _Analysis:
@@ -138,15 +159,12 @@ def _variance(found: Variance) -> dict[str, float]:
     }
 
 
-def _numbers(share: Estimate) -> tuple[float, float, float, float]:
-    return share.value, share.error, share.value - share.reach, share.value + share.reach
-
-
-def _shares(study: Study, indices: Indices) -> _Findings:
-    for factor, first, total in zip(study.factors, indices.first, indices.total, strict=True):
-        for name, share in (("first", first), ("total", total)):
-            numbers = _numbers(share)
-            yield Finding(factor.name, "", name, *numbers, verdicts.of_share(*numbers))
+def _shares(study: Study, indices: Indices) -> list[Finding]:
+    return [
+        _finding(factor.name, "", name, _of_share(share))
+        for factor, *shares in zip(study.factors, indices.first, indices.total, strict=True)
+        for name, share in zip(("first", "total"), shares, strict=True)
+    ]
 
 
 def _latin_hypercube(study: Study, y: _Array) -> _Analysis:
@@ -169,13 +187,11 @@ def _latin_hypercube(study: Study, y: _Array) -> _Analysis:
         )
     found = regression(x, y[1:], resample(y.shape[1], len(y) - 1))
 
-    def rows() -> _Findings:
-        for (name, value), share in zip(names, found.coefficients, strict=True):
-            numbers = _numbers(share)
-            yield Finding(name, value, "coefficient", *numbers, verdicts.of_effect(*numbers))
-
     explained = {"explained": found.explained.value, "explained_error": found.explained.error}
-    return rows(), _variance(found.variance) | explained
+    return [
+        _finding(name, value, "coefficient", _of_share(share))
+        for (name, value), share in zip(names, found.coefficients, strict=True)
+    ], _variance(found.variance) | explained
 
 
 def _morris(study: Study, y: _Array) -> _Analysis:
@@ -183,18 +199,16 @@ def _morris(study: Study, y: _Array) -> _Analysis:
     trajectories = len(x) // (len(study.factors) + 1)
     weights = resample(y.shape[1], trajectories)
     found = morris_screening(x, y[1:], weights)
-
-    def rows() -> _Findings:
-        for index, factor in enumerate(study.factors):
-            size, effect = _numbers(found.mu_star[index]), _numbers(found.mu[index])
-            yield Finding(factor.name, "", "mu_star", *size, verdicts.of_size(*size))
-            yield Finding(factor.name, "", "mu", *effect, verdicts.of_effect(*effect))
-            value, low, high = found.sigma[:, index].tolist()
+    rows = []
+    for index, factor in enumerate(study.factors):
+        value, low, high = found.sigma[:, index].tolist()
+        rows += [
+            _finding(factor.name, "", "mu_star", _of_share(found.mu_star[index])),
+            _finding(factor.name, "", "mu", _of_share(found.mu[index])),
             # Of an interval that is not symmetric: about four standard errors wide.
-            spread = value, (high - low) / 4.0, low, high
-            yield Finding(factor.name, "", "sigma", *spread, verdicts.of_size(*spread))
-
-    return rows(), {}
+            _finding(factor.name, "", "sigma", (value, (high - low) / 4.0, low, high)),
+        ]
+    return rows, {}
 
 
 _ANALYSES = {

@@ -18,7 +18,7 @@ from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
 from asmrisk.studies.effects import Effect, differences
-from asmrisk.studies.findings import findings_of
+from asmrisk.studies.findings import STATISTICS, findings_of
 from asmrisk.studies.indices import ENOUGH_ROWS
 from asmrisk.studies.noise import CONFIDENCE
 from asmrisk.studies.verdicts import ZERO, of_effect
@@ -38,19 +38,13 @@ _METHODS = {
     "sobol": "Sobol indices",
     "morris": "Morris screening",
 }
+#: What is told of each design point.
+_POINT_STATISTICS = (
+    *("mean", "mean_error"),
+    *("difference", "difference_error", "difference_low", "difference_high"),
+)
 _SHARES = ("first", "total")
-#: Statistics of findings: heads of their columns, and units if they are not the outcome's.
-_STATISTICS = {
-    "first": ("first, %", "fraction"),
-    "total": ("total, %", "fraction"),
-    "mu_star": ("mean size", ""),
-    "mu": ("mean effect", ""),
-    "sigma": ("SD over the design", ""),
-    "difference": ("difference from the base", ""),
-    "main_effect": ("effect against the first value", ""),
-    "coefficient": ("SDs of it per SD", "factor"),
-}
-#: Which of them stand in one table, and the one whose verdict is told: the widest claim.
+#: Statistics that stand in one table, and the one whose verdict is told: the widest claim.
 _TABLES = (
     (("first", "total"), "total"),
     (("mu_star", "mu", "sigma"), "mu_star"),
@@ -104,15 +98,9 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
                 f"{outcome.name}: {int((~kept).sum())} draws are left out, in which it is not defined."
             )
         y = y[:, kept]
-        center, change = mean(y.T), differences(y) if kept.any() else Effect(*np.full((4, len(y)), np.nan))
-        for name, column in (
-            ("mean", center.value),
-            ("mean_error", center.error),
-            ("difference", change.value),
-            ("difference_error", change.error),
-            ("difference_low", change.low),
-            ("difference_high", change.high),
-        ):
+        change = differences(y) if kept.any() else Effect(*np.full((4, len(y)), np.nan))
+        columns = zip(_POINT_STATISTICS, (*mean(y.T)[:2], *change), strict=True)
+        for name, column in columns:
             points.setdefault(name, []).append(column)
         if kept.sum() < 2:
             continue
@@ -141,8 +129,8 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
         head=(
             f"{study.title}: {_METHODS[study.design.method]}, {study.points:,} design points of "
             f"{study.draws:,} draws, seed {seed}",
-            "Estimate ± standard error. Verdicts are by 95% intervals, each for itself: of twenty that are "
-            "truly",
+            "Estimate ± standard error. Verdicts are by 95% intervals, each for itself: "
+            "of twenty that are truly",
             "zero, one may seem not to be.",
         ),
         sections=tuple(sections),
@@ -215,9 +203,9 @@ def _table(rows: Sequence[Row], statistics: Sequence[str], judged: str, scale: f
     keys = list(dict.fromkeys(key[:2] for key in cells))
     heads, columns = [], []
     for name in statistics:
-        head, units = _STATISTICS[name]
-        heads.append(head)
-        factor = scale_of(units)[0] if units else scale
+        told = STATISTICS[name]
+        heads.append(told.head)
+        factor = scale_of(told.units)[0] if told.units else scale
         columns.append([_cell(cells[*key, name], factor) for key in keys])
     # What follows a semicolon stands in the columns already.
     verdicts = [cells[*key, judged]["verdict"].partition(";")[0] for key in keys]
