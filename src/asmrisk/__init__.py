@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
-    from asmrisk.analysis.convergence_table import convergence
-    from asmrisk.analysis.exceedance_curve import exceedance
+    from asmrisk.analysis.convergence import convergence
+    from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.precision import run_to_precision
     from asmrisk.analysis.scoring import score
     from asmrisk.analysis.summary import summarize
@@ -60,9 +60,9 @@ _HOMES = {
     "Scenario": "scenario.scenario",
     "clinicians": "analysis.clinician_risk",
     "compare": "analysis.comparison",
-    "convergence": "analysis.convergence_table",
+    "convergence": "analysis.convergence",
     "docs": "handbook",
-    "exceedance": "analysis.exceedance_curve",
+    "exceedance": "analysis.exceedance",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",
     "policy": "scenario.listing",

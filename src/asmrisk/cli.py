@@ -377,8 +377,8 @@ def summarize(
         options["tail"] = _probabilities(tail)
     if converging and exceeding:
         raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
-    from asmrisk.analysis.convergence_table import convergence
-    from asmrisk.analysis.exceedance_report import exceedance_curves
+    from asmrisk.analysis.convergence import convergence
+    from asmrisk.analysis.exceedance import exceedance_curves
     from asmrisk.analysis.summary import summarize
 
     table: Any = convergence if converging else exceedance_curves if exceeding else summarize

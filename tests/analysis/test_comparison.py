@@ -12,20 +12,22 @@ from click.testing import CliRunner
 from scipy.stats import binom, binomtest, norm
 
 import asmrisk
-from asmrisk.analysis.comparison import compare, paired_statistics
-from asmrisk.analysis.comparison_report import STATISTICS
-from asmrisk.analysis.outcomes import open_outcomes
+from asmrisk.analysis.comparison import PAIRED, compare, pairs
+from asmrisk.analysis.metrics import METRICS
+from asmrisk.analysis.run_results import open_run_results
+from asmrisk.analysis.statistics import columns_of, estimates
 from asmrisk.analysis.transitions import LEAST_CHANGE, STATES
 from asmrisk.cli import commands
 from asmrisk.errors import InputError
 from asmrisk.scenario.scenario import load_scenario
 from asmrisk.simulation.replay import replay_draw
-from tests.analysis.test_summary import results
+from tests.analysis.synthetic_results import results
 from tests.conftest import BASELINE
 
 SCENARIOS = BASELINE.parent
 SMALL = ["population.clinicians=300"]
 DRAWS = 12
+STATISTICS = columns_of(PAIRED)
 
 
 def reformed(base, change, **provenance):
@@ -45,6 +47,14 @@ def base():
         "scenario": {"title": "A scenario"},
     }
     return results(120).assign_attrs(provenance=json.dumps(origin))
+
+
+def identical(report):
+    return [each["identical"] for each in report.facts["reforms"]]
+
+
+def paired_statistics(baseline, reform):
+    return dict(zip(STATISTICS, estimates(PAIRED, pairs(baseline, reform)), strict=True))
 
 
 def titled(base, title):
@@ -97,15 +107,15 @@ RUNS, COUNT = 20_000, 60
 
 
 @pytest.fixture(scope="module")
-def pairs():
+def runs():
     """Runs of 60 paired draws: common luck, and a skewed effect of mean 1."""
     rng = np.random.default_rng(11)
     luck = rng.normal(0, 5, (COUNT, RUNS))
     return luck, luck + rng.exponential(size=luck.shape), rng.normal(0, 5, luck.shape)
 
 
-def test_the_paired_error_is_the_spread_over_repeated_runs(pairs):
-    old, new, _ = pairs
+def test_the_paired_error_is_the_spread_over_repeated_runs(runs):
+    old, new, _ = runs
     found = paired_statistics(old, new)
     # The spread of 20,000 runs is known to 0.5%; the error's own bias is of the order of one over 60.
     spread = found["difference"].std(ddof=1)
@@ -121,8 +131,8 @@ def test_the_paired_error_is_the_spread_over_repeated_runs(pairs):
     assert binom.sf(count - 1, RUNS, expected + 0.01) > 1e-6
 
 
-def test_so_many_unpaired_draws_give_the_same_precision(pairs):
-    old, new, apart = pairs
+def test_so_many_unpaired_draws_give_the_same_precision(runs):
+    old, new, apart = runs
     found = paired_statistics(old, new)
     # Variances 25 and 26 against 1. The mean of the inverse, in which the noisy variance of the difference is
     # above the line; that of the other two (relative variance 2 / 59) adds 3%.
@@ -133,8 +143,8 @@ def test_so_many_unpaired_draws_give_the_same_precision(pairs):
     assert unpaired == pytest.approx(np.var(found["difference"], ddof=1), rel=0.05)
 
 
-def test_the_probability_of_a_larger_reform_is_covered(pairs):
-    old, new, _ = pairs
+def test_the_probability_of_a_larger_reform_is_covered(runs):
+    old, new, _ = runs
     change = new - old - 1.0
     found = paired_statistics(np.zeros_like(change), change)
     truth = math.exp(-1)
@@ -187,8 +197,8 @@ def test_runs_of_one_title_are_told_apart(base, stores):
     text = compare(stores / "baseline.zarr", stores / "null_set.zarr", replay_draws=0).to_text()
     assert "null_set.zarr), compared with" in " ".join(text.split())
     twice = compare(base, base, base, metrics=["medicare_savings"])
-    assert twice.table()["reform_title"].tolist() == ["A scenario, number 2", "A scenario, number 3"]
-    assert twice.identical == (True, True)
+    assert twice.to_dataframe()["reform_title"].tolist() == ["A scenario, number 2", "A scenario, number 3"]
+    assert identical(twice) == [True, True]
 
 
 def test_runs_without_a_common_draw_are_refused(base):
@@ -221,7 +231,7 @@ def test_formats_hold_the_same_numbers(base):
         for k, name in enumerate("BC")
     ]
     found = compare(base, *reforms)
-    table = found.table()
+    table = found.to_dataframe()
     read = pd.read_csv(io.StringIO(found.to_csv()))
     np.testing.assert_array_equal(read["difference"], table["difference"])
     parsed = json.loads(found.to_json())
@@ -270,19 +280,19 @@ def stores(tmp_path_factory):
 @pytest.mark.parametrize("reform", ["null_file", "null_set", "extended"])
 def test_a_null_reform_is_exactly_zero_everywhere(stores, reform):
     found = compare(stores / "baseline.zarr", stores / f"{reform}.zarr", replay_draws=2)
-    assert found.identical == (True,)
+    assert identical(found) == [True]
     for array in found.dataset.data_vars.values():
         for name in ("difference", "difference_error", "sd", "p05", "p95", "larger"):
             assert (array.sel(statistic=name) == 0.0).all()
         assert (array.sel(statistic="tied") == 1.0).all()
     for name in ("gaining", "losing", "factor_change", "usd_change"):
-        assert np.nan_to_num(found.changes[name].values).tolist() == np.zeros((1, 21, 2)).tolist()
-    moves = found.changes.transition.isel(reform=0).sel(estimate="value").values
+        assert np.nan_to_num(found.details["changes"][name].values).tolist() == np.zeros((1, 21, 2)).tolist()
+    moves = found.details["changes"].transition.isel(reform=0).sel(estimate="value").values
     assert moves[~np.eye(len(STATES), dtype=bool)].tolist() == [0.0] * 12
     assert moves.sum() == pytest.approx(1)
     text = found.to_text()
     assert "identical in effect" in text
-    for metric in asmrisk.analysis.METRICS:
+    for metric in METRICS:
         again = compare(stores / "baseline.zarr", stores / f"{reform}.zarr", metrics=[metric])
         assert (again.dataset[metric].sel(statistic="difference") == 0.0).all()
 
@@ -291,7 +301,7 @@ def test_what_differs_is_not_called_identical(stores):
     # In 2027 the scenarios are the same, and the metric asked for is in all years.
     found = compare(stores / "baseline.zarr", stores / "hurricane.zarr", metrics=["participants"])
     assert (found.dataset.participants.sel(statistic="tied") == 1.0).all()
-    assert found.identical == (False,)
+    assert identical(found) == [False]
     assert "identical" not in found.to_text()
 
 
@@ -338,7 +348,8 @@ def test_who_gains_and_who_loses_is_what_full_tables_say(stores, name):
         "hurricane": (SCENARIOS / "hurricane_2028.toml", SMALL),
         "crowded": (BASELINE, ["population.clinicians=330"]),
     }
-    found = compare(stores / "baseline.zarr", stores / f"{name}.zarr", replay_draws=3).changes.isel(reform=0)
+    found = compare(stores / "baseline.zarr", stores / f"{name}.zarr", replay_draws=3)
+    found = found.details["changes"].isel(reform=0)
     baseline, reform = load_scenario(BASELINE, SMALL), load_scenario(*scenarios[name])
     parts = [from_tables(baseline, reform, draw) for draw in range(3)]
     if name == "crowded":  # Otherwise the last state is not put to the test.
@@ -400,13 +411,13 @@ def test_stores_of_another_program_are_compared_but_not_simulated_again(stores, 
     pair = (stores / "baseline.zarr", stores / "neutral.zarr")
     with pytest.raises(InputError, match=r"replay_draws: .* 0 "):
         compare(*pair)
-    assert compare(*pair, replay_draws=0).changes is None
+    assert "changes" not in compare(*pair, replay_draws=0).details
 
 
 def test_results_opened_by_hand_are_compared_too(stores):
     pair = [asmrisk.open_results(stores / f"{name}.zarr") for name in ("baseline", "neutral")]
     by_hand = compare(*pair)
-    assert by_hand.changes is None
+    assert not by_hand.details
     stored = compare(stores / "baseline.zarr", stores / "neutral.zarr", replay_draws=0)
     xr.testing.assert_identical(by_hand.dataset, stored.dataset)
-    assert open_outcomes(pair[0]).seed == 20270101
+    assert open_run_results(pair[0]).seed == 20270101

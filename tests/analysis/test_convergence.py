@@ -10,13 +10,13 @@ from click.testing import CliRunner
 from scipy.stats import binom
 
 import asmrisk
-from asmrisk.analysis.convergence_table import convergence
+from asmrisk.analysis.convergence import convergence
 from asmrisk.analysis.summary import summarize
 from asmrisk.analysis.tail import FewDrawsWarning
 from asmrisk.cli import commands
 from asmrisk.errors import InputError
 from asmrisk.scenario.scenario import load_scenario
-from tests.analysis.test_summary import results
+from tests.analysis.synthetic_results import results
 from tests.conftest import BASELINE
 
 
@@ -86,7 +86,7 @@ def test_points_for_a_plot():
 
 def test_formats_hold_the_same_numbers():
     found = convergence(results(64), by=["practice_size"])
-    table = found.table()
+    table = found.to_dataframe()
     assert table["metric"].unique().tolist() == ["net_adjustment", "penalized_share"]
     # Labels stay in the order of the results, checkpoints rise within each.
     assert table["practice_size"].iloc[:12].tolist() == ["solo"] * 4 + ["small"] * 4 + ["large"] * 4
@@ -122,7 +122,7 @@ def test_the_command_shows_what_is_asked_for(tmp_path):
     for wrong in ("abc", "0.7", ","):
         result = CliRunner().invoke(commands, ["summarize", str(place), "--tail", wrong])
         assert (result.exit_code, result.stdout) == (2, "")
-        assert "--tail" in result.stderr
+        assert "tail" in result.stderr
 
 
 def test_what_cannot_be_followed_is_refused():

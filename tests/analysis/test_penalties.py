@@ -82,10 +82,10 @@ def test_penalties_are_counted_as_loops_count_them():
     assert told(found.roster_three_penalties_count)["value"] == pytest.approx(row.sum(axis=1).mean())
 
 
-def test_clinicians_in_parts_give_the_same(monkeypatch):
+def test_clinicians_in_parts_give_the_same():
     whole = clinicians(results(), provenance=PROVENANCE)
-    monkeypatch.setattr("asmrisk.analysis.clinician_risk._TOGETHER", 300)
-    xr.testing.assert_allclose(clinicians(results(), provenance=PROVENANCE), whole, rtol=1e-12)
+    parts = clinicians(results(), provenance=PROVENANCE, numbers_held=300)
+    xr.testing.assert_allclose(parts, whole, rtol=1e-12)
 
 
 def test_tails_of_clinicians_at_a_chosen_probability():

@@ -10,76 +10,15 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-import xarray as xr
 
-from asmrisk.analysis.convergence_table import convergence
-from asmrisk.analysis.exceedance_report import exceedance_curves
+from asmrisk.analysis.convergence import convergence
+from asmrisk.analysis.exceedance import exceedance_curves
 from asmrisk.analysis.metrics import BY, METRICS, metric_draws
-from asmrisk.analysis.summary import STATISTICS, summarize
+from asmrisk.analysis.statistics import SUMMARY, columns_of
+from asmrisk.analysis.summary import summarize
 from asmrisk.errors import InputError, RunError
 from tests import fake_run
-
-YEARS = [2027, 2028, 2029, 2030, 2031]
-COHORTS = ["heart_failure", "low_back_pain"]
-SPECIALTIES = [
-    "cardiology",
-    "anesthesiology",
-    "pain_management",
-    "interventional_pain_management",
-    "neurosurgery",
-    "orthopedic_surgery",
-    "physical_medicine_and_rehabilitation",
-]
-SIZES = ["solo", "small", "large"]
-LEVELS = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]
-DOLLARS = "episode_spending part_b_paid incentive_pool payment_year_part_b net_adjustment retained_savings "
-DOLLARS = [*DOLLARS.split(), "episode_savings", "medicare_savings"]
-
-
-def results(draws=200, seed=7):
-    """A store's root dataset as the design describes it, filled with noise of plausible size."""
-    rng = np.random.default_rng(seed)
-    cohort, fine = (draws, 5, 2), (draws, 5, 7, 3)
-    by_cohort = {name: rng.normal(4e8, 4e6, cohort) for name in DOLLARS}
-    by_cohort["net_adjustment"] = rng.normal(-6e6, 3e5, cohort)
-    by_cohort["retained_savings"] = -by_cohort["net_adjustment"]
-    for name in ("participants", "scored", "zero_scores", "episodes"):
-        by_cohort[name] = rng.integers(50, 5000, cohort).astype(np.int32)
-    for name in ("scaling_factor", "median_final_score", "weighted_adjustment_factor"):
-        by_cohort[name] = rng.normal(1.7, 0.01, cohort)
-    by_cohort["penalized_share"] = rng.uniform(0.4, 0.5, cohort)
-    by_specialty = {
-        "specialty_participants": rng.integers(0, 300, fine).astype(np.int32),
-        "specialty_scored": rng.integers(0, 300, fine).astype(np.int32),
-        "specialty_part_b_paid": rng.normal(2e7, 1e6, fine),
-        "specialty_net_adjustment": rng.normal(-2e5, 1e5, fine),
-    }
-    nobody = by_specialty["specialty_scored"] == 0
-    for name in ("specialty_penalized_share", "specialty_mean_adjustment_factor"):
-        by_specialty[name] = np.where(nobody, np.nan, rng.uniform(0.3, 0.5, fine))
-    quantiles = {
-        "adjustment_factor_quantile": np.sort(rng.normal(0, 0.03, (*cohort, 9)), axis=-1),
-        "final_score_quantile": np.sort(rng.uniform(0, 100, (*cohort, 9)), axis=-1),
-    }
-    dims = ("draw", "performance_year", "cohort")
-    variables = {name: (dims, values) for name, values in by_cohort.items()}
-    variables |= {
-        name: (("draw", "performance_year", "specialty", "practice_size"), values)
-        for name, values in by_specialty.items()
-    }
-    variables |= {name: ((*dims, "quantile"), values) for name, values in quantiles.items()}
-    return xr.Dataset(
-        variables,
-        coords={
-            "draw": np.arange(draws),
-            "performance_year": YEARS,
-            "cohort": COHORTS,
-            "specialty": SPECIALTIES,
-            "practice_size": SIZES,
-            "quantile": LEVELS,
-        },
-        attrs={"provenance": json.dumps({"seed": 42, "scenario": {"title": "A scenario"}})},
-    )
+from tests.analysis.synthetic_results import LEVELS, SIZES, YEARS, results
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +58,7 @@ def check_statistics(found, draws):
 
 
 def test_dollars_by_year_and_over_all_years(store):
-    table = summarize(store).table()
+    table = summarize(store).to_dataframe()
     for name in ("part_b_paid", "incentive_pool", "net_adjustment", "retained_savings", "medicare_savings"):
         values = store[name].values
         for year in range(5):
@@ -130,7 +69,7 @@ def test_dollars_by_year_and_over_all_years(store):
 
 
 def test_shares_are_weighted_by_the_clinicians_scored(store):
-    table = summarize(store).table()
+    table = summarize(store).to_dataframe()
     share, weight = store["specialty_penalized_share"].values, store["specialty_scored"].values
     for size in range(3):
         draws, totals = [], []
@@ -149,7 +88,7 @@ def test_shares_are_weighted_by_the_clinicians_scored(store):
 
 
 def test_factor_percentiles_are_means_of_each_draw_s_own(store):
-    table = summarize(store).table()
+    table = summarize(store).to_dataframe()
     values = store["adjustment_factor_quantile"].values
     for level in (0, 1, 4, 7, 8):
         found = row(
@@ -163,7 +102,7 @@ def test_factor_percentiles_are_means_of_each_draw_s_own(store):
 
 
 def test_by_chooses_labels_and_specialties_belong_to_cohorts(store):
-    table = summarize(store, by=["cohort", "practice_size"], metrics=["net_adjustment"]).table()
+    table = summarize(store, by=["cohort", "practice_size"], metrics=["net_adjustment"]).to_dataframe()
     values = store["specialty_net_adjustment"].values
     check_statistics(
         row(table, "net_adjustment", cohort="heart_failure", practice_size="small"),
@@ -173,13 +112,15 @@ def test_by_chooses_labels_and_specialties_belong_to_cohorts(store):
         row(table, "net_adjustment", cohort="low_back_pain", practice_size="solo"),
         values[:, :, 1:, 0].sum(axis=(1, 2)),
     )
-    table = summarize(store, by=["year", "cohort", "specialty"], metrics=["participants"]).table()
+    table = summarize(store, by=["year", "cohort", "specialty"], metrics=["participants"]).to_dataframe()
     found = row(
         table, "participants", performance_year=2027, cohort="low_back_pain", specialty="neurosurgery"
     )
     check_statistics(found, store["specialty_participants"].values[:, 0, 4].sum(axis=1))
     assert len(table) == 35
-    table = summarize(store, by=["practice_size", "cohort"], metrics=["mean_adjustment_factor"]).table()
+    table = summarize(
+        store, by=["practice_size", "cohort"], metrics=["mean_adjustment_factor"]
+    ).to_dataframe()
     weight = store["specialty_scored"].values[:, :, 0, 2]
     factor = np.nan_to_num(store["specialty_mean_adjustment_factor"].values[:, :, 0, 2])
     check_statistics(
@@ -191,7 +132,7 @@ def test_by_chooses_labels_and_specialties_belong_to_cohorts(store):
 @pytest.mark.parametrize("by", [[], ["year"], ["cohort"], ["year", "cohort"], ["specialty"], list(BY)])
 def test_every_metric_kept_by_the_labels_is_summarized(store, by):
     summary = summarize(store, by=by)
-    table = summary.table()
+    table = summary.to_dataframe()
     fine = bool({"specialty", "practice_size"} & set(by))
     kept = [name for name, metric in METRICS.items() if metric.by_specialty or not fine]
     assert list(dict.fromkeys(table["metric"])) == kept
@@ -209,7 +150,7 @@ def test_undefined_draws_are_left_out_and_counted(store):
     broken["scaling_factor"][:20, 2, 1] = np.nan
     table = summarize(
         broken, by=["year", "cohort"], metrics=["weighted_adjustment_factor", "scaling_factor"]
-    ).table()
+    ).to_dataframe()
     labels = {"performance_year": 2027, "cohort": "heart_failure"}
     check_statistics(
         row(table, "weighted_adjustment_factor", **labels),
@@ -218,14 +159,14 @@ def test_undefined_draws_are_left_out_and_counted(store):
     labels = {"performance_year": 2029, "cohort": "low_back_pain"}
     check_statistics(row(table, "scaling_factor", **labels), store["scaling_factor"].values[20:, 2, 1])
     # Both cohorts together: the one with payments decides.
-    table = summarize(broken, by=["year"], metrics=["weighted_adjustment_factor"]).table()
+    table = summarize(broken, by=["year"], metrics=["weighted_adjustment_factor"]).to_dataframe()
     assert row(table, "weighted_adjustment_factor", performance_year=2027)["draws"] == 200
 
 
 def test_formats_hold_the_same_numbers(store):
     summary = summarize(store)
-    table = summary.table()
-    assert list(table.columns) == ["metric", "units", *BY, "quantile", *STATISTICS, "partial"]
+    table = summary.to_dataframe()
+    assert list(table.columns) == ["metric", "units", *BY, "quantile", *columns_of(SUMMARY), "partial"]
     read = pd.read_csv(io.StringIO(summary.to_csv()), dtype={"mean": str})
     assert [float(text) for text in read["mean"]] == list(table["mean"])
     parsed = json.loads(summary.to_json())

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, expon, norm
 
 from asmrisk.analysis.estimates import ranks
-from asmrisk.analysis.exceedance_curve import LEVELS, exceedance
-from asmrisk.analysis.exceedance_report import exceedance_curves
+from asmrisk.analysis.exceedance import LEVELS, exceedance, exceedance_curves
 from asmrisk.analysis.summary import summarize
 from asmrisk.analysis.tail import (
     FewDrawsWarning,
@@ -276,7 +275,7 @@ def test_curves_as_text_and_tables():
     text = curves.to_text()
     assert max(map(len, text.splitlines())) <= 80
     assert text.count("Medicare savings, $ million: 20") == 5
-    table = curves.table()
+    table = curves.to_dataframe()
     assert len(table) == 5 * (len(LEVELS) + 2)
     assert table["performance_year"].is_monotonic_increasing
     found = table[(table["performance_year"] == 2028) & (table["exceedance"] == 0.5)].iloc[0]

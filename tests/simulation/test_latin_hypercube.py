@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import asmrisk
-from asmrisk.analysis.outcomes import LatinHypercubeWarning
+from asmrisk.analysis.run_results import LatinHypercubeWarning
 from asmrisk.numerics.jit import kernel
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.keys import (

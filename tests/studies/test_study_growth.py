@@ -23,11 +23,11 @@ import xarray as xr
 from zarr.storage import ObjectStore
 
 import asmrisk
+from asmrisk.analysis.report import Report
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
-from asmrisk.studies.report import Sensitivity
 from asmrisk.studies.run import study_job
 from asmrisk.studies.simulation import StudySimulation
 from asmrisk.studies.study import Study, load_study
@@ -110,9 +110,9 @@ class Fresh:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.known: dict[Any, tuple[Sensitivity, Store]] = {}
+        self.known: dict[Any, tuple[Report, Store]] = {}
 
-    def __call__(self, text: str, **size: int) -> tuple[Sensitivity, Store]:
+    def __call__(self, text: str, **size: int) -> tuple[Report, Store]:
         """Give the report and the store."""
         key = text, *sorted(size.items())
         if key not in self.known:
@@ -185,12 +185,12 @@ def nothing_computed() -> Iterator[None]:
         yield
 
 
-def assert_same_report(one: Sensitivity, two: Sensitivity) -> None:
+def assert_same_report(one: Report, two: Report) -> None:
     assert one.to_csv() == two.to_csv()
-    pd.testing.assert_frame_equal(one.table(), two.table())
+    pd.testing.assert_frame_equal(one.to_dataframe(), two.to_dataframe())
     xr.testing.assert_identical(one.dataset.drop_attrs(), two.dataset.drop_attrs())
     assert one.remarks == two.remarks
-    texts = [each.to_text().replace(str(each.source), "") for each in (one, two)]
+    texts = [each.to_text().replace(each.facts["results"], "") for each in (one, two)]
     assert texts[0] == texts[1]
 
 

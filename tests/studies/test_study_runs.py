@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import re
 import subprocess
 import sys
 import textwrap
@@ -78,7 +77,7 @@ def test_a_design_point_is_the_run_of_its_scenario_to_the_bit(write: Any, folder
 
 def test_null_points_differ_by_exactly_zero(write: Any, folder: Path) -> None:
     found = run(write(ONE), folder / "study.zarr")
-    table = found.table().set_index(["outcome", "parameter", "value"])
+    table = found.to_dataframe().set_index(["outcome", "parameter", "value"])
     for outcome in ("medicare_savings", "penalized_share"):
         for parameter, value in (
             ("policy.risk_level.2029", "0.1"),
@@ -107,7 +106,7 @@ def test_a_parameter_without_effect_has_indices_of_exactly_zero(write: Any, fold
     ):
         name, _, size = method.partition("\n")
         text = f'[run]\ndraws = 8\n[design]\nmethod = "{name}"\n{size}\n{vary}'
-        found = run(write(text, '["penalized_share"]'), folder / f"{name}.zarr").table()
+        found = run(write(text, '["penalized_share"]'), folder / f"{name}.zarr").to_dataframe()
         inert = found[found.parameter == "behavior.medicare_share"]
         assert set(inert.statistic) == set(statistics)
         assert (inert[["estimate", "error"]] == 0.0).all(axis=None)
@@ -134,12 +133,12 @@ def test_a_draw_without_the_outcome_counts_nowhere(write: Any, folder: Path) -> 
     whole = analyze(study, results)
     results["outcome_value"][2, 1] = np.nan
     found = analyze(study, results)
-    assert found.remarks == ("medicare_savings: 1 draws are left out, in which it is not defined.",)
+    assert found.facts["remarks"] == ["medicare_savings: 1 draws are left out, in which it is not defined."]
     kept = analyze(study, results.isel(draw=[0, 2, 3]))
-    pd.testing.assert_frame_equal(found.table(), kept.table())
-    assert not found.table().equals(whole.table())
+    pd.testing.assert_frame_equal(found.to_dataframe(), kept.to_dataframe())
+    assert not found.to_dataframe().equals(whole.to_dataframe())
     results["outcome_value"][:] = np.nan
-    assert analyze(study, results).findings == ()
+    assert analyze(study, results).to_dataframe().empty
 
 
 # --- On what it is computed ---------------------------------------------------------------------------------
@@ -208,8 +207,9 @@ def test_a_factor_that_a_small_sample_leaves_alone_is_not_judged(write: Any) -> 
     )
     y = np.random.default_rng(1).normal(size=(study.points, 8, 2))
     found = analyze(study, xr.Dataset({"outcome_value": (("design_point", "draw", "outcome"), y)}))
-    verdicts = {each.verdict for each in found.findings if each.parameter == "policy.exchange_steepness"}
-    assert verdicts == {"cannot be told"}
+    table = found.to_dataframe()
+    verdicts = table.verdict[table.parameter == "policy.exchange_steepness"]
+    assert set(verdicts) == {"cannot be told"}
 
 
 def test_the_dataset_is_labeled(write: Any, folder: Path) -> None:
@@ -253,8 +253,8 @@ def test_formats_agree(write: Any, folder: Path) -> None:
     table = pd.read_csv(StringIO(found.to_csv()), keep_default_na=False, na_values=["nan", ""])
     document = json.loads(found.to_json())
     assert document["design_points"] == 17
-    assert len(document["findings"]) == len(table) == len(found.findings) == 8
-    for row, finding in zip(document["findings"], found.findings, strict=True):
+    assert len(document["findings"]) == len(table) == len(found.to_dataframe()) == 8
+    for row, finding in zip(document["findings"], found.to_dataframe().itertuples(), strict=True):
         assert row["estimate"] == (None if np.isnan(finding.estimate) else finding.estimate)
         assert row["verdict"] == finding.verdict
 
@@ -268,7 +268,7 @@ def test_no_share_below_zero_is_printed(write: Any) -> None:
         noise = np.random.default_rng(seed).normal(size=(study.points, 8, 1)) * 0.06
         y = steepness[:, None, None] + noise
         found = analyze(study, xr.Dataset({"outcome_value": (("design_point", "draw", "outcome"), y)}))
-        below += any(each.estimate < 0 for each in found.findings)
+        below += (found.to_dataframe().estimate < 0).any()
         lines += found.to_text().splitlines()
     assert below > 0
     for line in lines:
@@ -288,12 +288,13 @@ def test_every_study_of_the_library_runs(path: Path, folder: Path) -> None:
     }
     method = next(each for each in path.read_text().splitlines() if each.startswith("method")).split('"')[1]
     found = run(copy, folder / "study.zarr", draws=8, **size.get(method, {}))
-    outcomes = {each.outcome for each in found.findings}
+    table = found.to_dataframe()
+    outcomes = set(table.outcome)
     assert outcomes == set(found.dataset.outcome.values)
-    assert {each.parameter for each in found.findings} == set(found.dataset.parameter.values)
+    assert set(table.parameter) == set(found.dataset.parameter.values)
     # With so few clinicians there may be nothing but noise; it must be said.
     words = "raises|lowers|matters|dominates|more than zero|indistinguishable|exactly zero|cannot be told"
-    assert all(re.match(words, each.verdict) for each in found.findings)
+    assert table.verdict.str.match(words).all()
     text = found.to_text()
     assert all(outcome in text for outcome in outcomes)
     assert "nan" not in text

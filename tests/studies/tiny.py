@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import asmrisk
-from asmrisk.studies.report import Sensitivity
+from asmrisk.analysis.report import Report
 from asmrisk.studies.study import Study
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -51,6 +51,6 @@ def written(folder: Path, text: str, outcomes: str = BOTH) -> Path:
     return path
 
 
-def run(study: Path | Study, place: Path | str, **arguments: Any) -> Sensitivity:
+def run(study: Path | Study, place: Path | str, **arguments: Any) -> Report:
     """Compute what is missing of a study, with one worker and without a word."""
     return asmrisk.sensitivity(study, out=place, quiet=True, workers=1, **arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,48 +13,84 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
-from asmrisk.analysis.estimates import mean, quantile, quantiles, standard_deviation
+from asmrisk.analysis.estimates import mean, quantile
 from asmrisk.analysis.penalties import ESTIMATES, Penalties, penalty_tables, risk_levels
+from asmrisk.analysis.report import Section
+from asmrisk.analysis.statistics import (
+    DRAWS,
+    MEAN,
+    SD,
+    Draws,
+    Row,
+    Statistic,
+    columns_of,
+    error_cell,
+    estimates,
+    quantile_statistic,
+    shown,
+)
 from asmrisk.analysis.tail import check_tail, tail_value_at_risk
+from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.errors import InputError
+from asmrisk.results.reading import open_results
 
-__all__ = ["LEVELS", "RISK_LEVEL", "STATISTICS", "clinician_tables", "clinicians", "tail_value_at_risk"]
-
-#: Levels of the quantiles over draws.
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
+__all__ = ["RISK_LEVEL", "clinician_sections", "clinicians", "statistics_at"]
 
 #: Level of value at risk and tail value at risk if no other is asked for.
 RISK_LEVEL = 0.95
 
-#: What is told of each clinician and year, of the draws in which the clinician is measured: their number, and
-#: share of all; mean, standard deviation, and probability of a loss with their standard errors; quantiles and
-#: value at risk (the loss exceeded with the tail's probability) with the ends of a 95% interval; tail
-#: value at risk (the mean of the losses beyond it) with its standard error. A negative loss is a gain.
-STATISTICS = (
-    "draws",
-    "measured_share",
-    "measured_share_error",
-    "mean",
-    "mean_error",
-    "sd",
-    "sd_error",
-    "penalty_probability",
-    "penalty_probability_error",
-    *(f"p{round(100 * level):02d}{part}" for level in LEVELS for part in ("", "_low", "_high")),
-    "value_at_risk",
-    "value_at_risk_low",
-    "value_at_risk_high",
-    "tail_value_at_risk",
-    "tail_value_at_risk_error",
-)
-
-#: Numbers held at a time.
-_TOGETHER = 2e7
 _SHOWN = 10
 #: In which dollars are shown, up to a million of each.
 _UNITS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billion"), (0.0, "$"))
 
 _Array = NDArray[np.float64]
+
+#: Share of all draws in which the clinician is measured.
+_MEASURED = Statistic(
+    ("measured_share", "measured_share_error"), lambda draws: mean(~np.isnan(draws.values))[:2]
+)
+_PENALTY = Statistic(
+    ("penalty_probability", "penalty_probability_error"),
+    lambda draws: mean(np.where(np.isnan(draws.values), np.nan, draws.values < 0.0))[:2],
+    (("loss, % of draws", error_cell("penalty_probability")),),
+    units="fraction",
+)
+
+
+def _range_cell(row: Row, scale: float) -> str:
+    if math.isnan(row["sd"]):
+        return "n/a"
+    return " to ".join(number(row[end] * scale, row["sd"] * scale / 10.0) for end in ("p05", "p95"))
+
+
+_RANGE = quantile_statistic(0.05, 0.25, 0.5, 0.75, 0.95)._replace(cells=(("5-95%", _range_cell),))
+
+
+def statistics_at(tail: float) -> tuple[Statistic, ...]:
+    """Declare what is told of each clinician and year.
+
+    Of the draws in which the clinician is measured: their number, and share of all; mean, standard deviation,
+    and probability of a loss; quantiles; value at risk (the loss exceeded with the tail's probability) with
+    the ends of a 95% interval; tail value at risk (the mean of the losses beyond it). A negative loss is a
+    gain.
+    """
+    value_at_risk = Statistic(
+        ("value_at_risk", "value_at_risk_low", "value_at_risk_high"),
+        lambda draws: quantile(-draws.values, 1.0 - tail)[:3],
+    )
+    return (DRAWS, _MEASURED, MEAN, SD, _PENALTY, _RANGE, value_at_risk, _tail_value_at_risk(tail))
+
+
+def _tail_value_at_risk(tail: float) -> Statistic:
+    def write(row: Row, scale: float) -> str:
+        # What is lost, with the sign of what is paid.
+        return with_error(-row["tail_value_at_risk"] * scale, row["tail_value_at_risk_error"] * scale)
+
+    return Statistic(
+        ("tail_value_at_risk", "tail_value_at_risk_error"),
+        lambda draws: tail_value_at_risk(-draws.values, 1.0 - tail),
+        ((f"mean of worst {100 * tail:g}%", write),),
+    )
 
 
 def clinicians(
@@ -63,6 +99,7 @@ def clinicians(
     tail: float = 1.0 - RISK_LEVEL,
     provenance: Mapping[str, Any] | None = None,
     partial: bool = False,
+    numbers_held: int = 20_000_000,
 ) -> xr.Dataset:
     """Estimate what happens to a roster's clinicians.
 
@@ -78,12 +115,14 @@ def clinicians(
         says what the maximum penalty is.
     partial : bool
         Take the finished draws of a run that is not finished.
+    numbers_held : int
+        How many numbers are held in memory at a time; many clinicians are estimated in parts.
 
     Returns
     -------
     xarray.Dataset
-        Dimension ``statistic`` (`STATISTICS`), then: ``adjustment_factor`` and ``adjustment_usd`` by
-        clinician and performance year, of the draws in which the clinician is measured;
+        Dimension ``statistic`` (the columns of `statistics_at`), then: ``adjustment_factor`` and
+        ``adjustment_usd`` by clinician and performance year, of the draws in which the clinician is measured;
         ``adjustment_usd_total`` by clinician, over all five years, where a year without measurement counts as
         0; ``roster_usd`` by year and ``roster_usd_total``, the sums over all clinicians within each draw,
         whose outcomes hang together.
@@ -115,11 +154,10 @@ def clinicians(
     (tail,) = check_tail([tail])
     drawn: dict[str, _Array] = {}
     if not isinstance(results, xr.Dataset):
-        from asmrisk.results.reading import open_results
-
         store = results
-        results = open_results(store, partial=partial, group="clinician")
-        provenance = json.loads(open_results(store, partial=partial).attrs["provenance"])
+        # Some clinicians of all draws are read at a time, wherever the results are whole.
+        results = open_results(store, partial=partial, group="clinician", chunked=partial)
+        provenance = json.loads(results.attrs["provenance"])
         if provenance["uncertainty"]:
             values = open_results(store, partial=partial, group="knowledge")["parameter_value"]
             drawn = {str(name): values.sel(parameter=name).values for name in values["parameter"].values}
@@ -131,7 +169,8 @@ def clinicians(
     penalties = None
     if provenance is not None:
         penalties = Penalties(draws, years, risk_levels(provenance, drawn))
-    width = max(1, int(_TOGETHER // (draws * years)))
+    statistics = statistics_at(tail)
+    width = max(1, int(numbers_held // (draws * years)))
     whole = np.zeros((draws, years))
     parts: dict[str, list[_Array]] = {
         "adjustment_factor": [],
@@ -144,10 +183,10 @@ def clinicians(
         factor = np.asarray(some["adjustment_factor"].values, dtype=np.float64)
         if penalties is not None:
             penalties.add(factor)
-        parts["adjustment_factor"].append(_estimates(factor, tail))
-        parts["adjustment_usd"].append(_estimates(dollars, tail))
+        parts["adjustment_factor"].append(estimates(statistics, Draws(factor)))
+        parts["adjustment_usd"].append(estimates(statistics, Draws(dollars)))
         paid = np.where(np.isnan(dollars), 0.0, dollars)
-        parts["adjustment_usd_total"].append(_estimates(paid.sum(axis=1), tail))
+        parts["adjustment_usd_total"].append(estimates(statistics, Draws(paid.sum(axis=1))))
         whole += paid.sum(axis=2)
     by_year = ("statistic", "performance_year", "clinician")
     fraction, usd = {"units": "fraction"}, {"units": "USD"}
@@ -157,101 +196,58 @@ def clinicians(
             "adjustment_factor": (by_year, joined["adjustment_factor"], fraction),
             "adjustment_usd": (by_year, joined["adjustment_usd"], usd),
             "adjustment_usd_total": (("statistic", "clinician"), joined["adjustment_usd_total"], usd),
-            "roster_usd": (("statistic", "performance_year"), _estimates(whole, tail), usd),
-            "roster_usd_total": (("statistic",), _estimates(whole.sum(axis=1), tail), usd),
+            "roster_usd": (("statistic", "performance_year"), estimates(statistics, Draws(whole)), usd),
+            "roster_usd_total": (("statistic",), estimates(statistics, Draws(whole.sum(axis=1))), usd),
         }
         | ({} if penalties is None else penalties.variables()),
-        coords={"statistic": np.array(STATISTICS, dtype=object)}
+        coords={"statistic": np.array(columns_of(statistics), dtype=object)}
         | ({} if penalties is None else {"estimate": np.array(ESTIMATES, dtype=object)})
         | {name: each for name, each in results.coords.items() if "draw" not in each.dims},
         attrs={"draws": draws, "risk_level": 1.0 - tail},
     )
 
 
-def _estimates(draws: Any, tail: float) -> _Array:
-    """Give the `STATISTICS` along the first axis, which was the draws."""
-    x = np.asarray(draws, dtype=np.float64)
-    there = ~np.isnan(x)
-    measured = mean(there)
-    center, spread = mean(x), standard_deviation(x)
-    lost = mean(np.where(there, x < 0.0, np.nan))
-    rows: list[Any] = [center.draws, *measured[:2], *center[:2], *spread[:2], *lost[:2]]
-    for found in quantiles(x, LEVELS):
-        rows += found[:3]
-    rows += quantile(-x, 1.0 - tail)[:3]
-    rows += tail_value_at_risk(-x, 1.0 - tail)
-    return np.stack([np.asarray(row, dtype=np.float64) for row in rows])
-
-
-_Table = tuple[list[str], list[tuple[str, Sequence[str], Sequence[Sequence[str]]]]]
-
-
-def clinician_tables(estimates: xr.Dataset, *, penalties: bool = True) -> list[_Table]:
-    """Give the short tables that a summary shows.
+def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Section]:
+    """Show the roster as a whole by performance year and over all, and who is expected to lose most.
 
     Parameters
     ----------
-    estimates : xarray.Dataset
+    found : xarray.Dataset
         What `clinicians` gave.
     penalties : bool
         Show how likely the maximum penalty and penalties in a row are.
 
     Returns
     -------
-    list of tuple
-        Labels of the rows, and groups of columns, each with its title and heads: the roster as a whole by
-        performance year and over all, and the ten clinicians with the largest expected loss over all years.
+    list of Section
+        One table each.
     """
-    years = [int(year) for year in estimates.performance_year.values]
-    rows = [estimates["roster_usd"].sel(performance_year=year) for year in years]
-    rows.append(estimates["roster_usd_total"])
-    tail = round(1.0 - estimates.attrs["risk_level"], 12)
-    count = estimates.sizes["clinician"]
+    tail = _tail_value_at_risk(round(1.0 - found.attrs["risk_level"], 12))
+    years = [str(year) for year in found.performance_year.values]
+    rows = [*_rows(found["roster_usd"]), *_rows(found["roster_usd_total"])]
     # Of the largest amount that is shown.
-    size = max(float(abs(row.sel(statistic=name))) for row in rows for name in ("p05", "p95"))
+    size = max(abs(row[name]) for row in rows for name in ("p05", "p95"))
     scale, units = next(each for each in _UNITS if not size * each[0] >= 1e6)
-    title = f"The roster's {count:,} clinicians as a whole, {units}"
-    tables: list[_Table] = [([*map(str, years), "all"], [(title, *_columns(rows, scale, tail, ranges=True))])]
-    totals = estimates["adjustment_usd_total"]
-    means = totals.sel(statistic="mean").values
-    worst = [place for place in np.argsort(means, kind="stable")[:_SHOWN].tolist() if means[place] < 0.0]
+    title = f"The roster's {found.sizes['clinician']:,} clinicians as a whole, {units}"
+    columns = shown((MEAN, _RANGE, _PENALTY, tail), rows, scale)
+    tables = [Table([*years, "all"], [Group(title, *columns)])]
+    totals = _rows(found["adjustment_usd_total"])
+    order = np.argsort([row["mean"] for row in totals], kind="stable")[:_SHOWN].tolist()
+    worst = [place for place in order if totals[place]["mean"] < 0.0]
     if worst:
-        labels = [_short(str(totals.clinician.values[place])) for place in worst]
-        title = f"Largest expected losses over all years, {units}"
-        tables.append(
-            (labels, [(title, *_columns([totals.isel(clinician=place) for place in worst], scale, tail))])
-        )
-    if penalties and "roster_three_penalties" in estimates:
-        tables += penalty_tables(estimates, worst)
-    return tables
+        labels = [_short(str(found.clinician.values[place])) for place in worst]
+        columns = shown((MEAN, _PENALTY, tail), [totals[place] for place in worst], scale)
+        tables.append(Table(labels, [Group(f"Largest expected losses over all years, {units}", *columns)]))
+    if penalties and "roster_three_penalties" in found:
+        tables += penalty_tables(found, worst)
+    return [Section(tables=(table,)) for table in tables]
 
 
-def _columns(
-    rows: Sequence[xr.DataArray], dollars: float, tail: float, ranges: bool = False
-) -> tuple[list[str], list[list[str]]]:
-    def read(row: xr.DataArray, name: str) -> float:
-        return float(row.sel(statistic=name))
-
-    def pair(name: str, scale: float) -> list[str]:
-        return [with_error(read(row, name) * scale, read(row, f"{name}_error") * scale) for row in rows]
-
-    heads, columns = ["mean ± error"], [pair("mean", dollars)]
-    if ranges:
-        heads.append("5-95%")
-        ends = [[read(row, name) * dollars for name in ("p05", "p95", "sd")] for row in rows]
-        columns.append([_range(*each) for each in ends])
-    heads += ["loss, % of draws", f"mean of worst {100 * tail:g}%"]
-    columns.append(pair("penalty_probability", 100.0))
-    # What is lost, with the sign of what is paid.
-    worst = [[read(row, f"tail_value_at_risk{part}") * dollars for part in ("", "_error")] for row in rows]
-    columns.append([with_error(-value, error) for value, error in worst])
-    return heads, columns
-
-
-def _range(low: float, high: float, spread: float) -> str:
-    if math.isnan(spread):
-        return "n/a"
-    return " to ".join(number(each, spread / 10.0) for each in (low, high))
+def _rows(array: xr.DataArray) -> list[Row]:
+    """Give the statistics of each label."""
+    names = array.coords["statistic"].values.tolist()
+    numbers = array.values.reshape(len(names), -1).T.tolist()
+    return [dict(zip(names, each, strict=True)) for each in numbers]
 
 
 def _short(name: str) -> str:

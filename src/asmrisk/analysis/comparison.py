@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from asmrisk.analysis.comparison_report import STATISTICS, Comparison
-from asmrisk.analysis.estimates import mean, quantiles, standard_deviation
-from asmrisk.analysis.metrics import BY
-from asmrisk.analysis.outcomes import Outcomes, check_metrics, open_outcomes
+from asmrisk.analysis.digits import number
+from asmrisk.analysis.estimates import mean, standard_deviation
+from asmrisk.analysis.labels import relabeled
+from asmrisk.analysis.metrics import BY, METRICS, check_metrics
+from asmrisk.analysis.report import (
+    ALL,
+    Report,
+    Section,
+    grouped,
+    long_rows,
+    row_label,
+    scale_for,
+    statistics_section,
+)
+from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.statistics import (
+    DRAWS,
+    RANGE,
+    Row,
+    Statistic,
+    columns_of,
+    error_cell,
+    estimates,
+    interval_cell,
+)
 from asmrisk.analysis.tail import probability
+from asmrisk.analysis.text_tables import WIDTH
+from asmrisk.analysis.transitions import change_sections, change_tables, who_changes
 from asmrisk.errors import InputError, Problem
 
-__all__ = ["REPLAY_DRAWS", "compare", "paired_statistics"]
+__all__ = ["PAIRED", "REPLAY_DRAWS", "Pairs", "compare", "pairs"]
 
 #: Draws that are simulated again to see who gains and who loses, if nothing else is asked for.
 REPLAY_DRAWS = 8
@@ -33,10 +58,95 @@ _PLAN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("net_adjustment", "penalized_share"), BY[3:]),
 )
 
+#: Titles of tables of several metrics, by their unit.
+_UNIT_TITLES = {
+    "USD": "Dollars",
+    "fraction": "Shares and factors",
+    "points": "Scores",
+    "count": "Counts",
+    "factor": "",
+}
+
 #: Draws that are compared at a time.
 _TOGETHER = 8192
 
 _Results = str | os.PathLike[str] | xr.Dataset
+
+
+class Pairs(NamedTuple):
+    """The same draws of a baseline and a reform; NaN where either has none. Made by `pairs`."""
+
+    values: Any  #: reform minus baseline
+    baseline: Any
+    reform: Any
+
+
+def pairs(baseline: Any, reform: Any) -> Pairs:
+    """Pair draws, arrays of shape (n, ...); a draw that only one of them has counts in neither."""
+    change = reform - baseline
+    gone = np.isnan(change)
+    return Pairs(change, np.where(gone, np.nan, baseline), np.where(gone, np.nan, reform))
+
+
+def _larger(draws: Pairs) -> Iterable[Any]:
+    share = probability(np.where(np.isnan(draws.values), np.nan, draws.values > 0.0))
+    return share.value, share.error, share.low, share.high
+
+
+def _tied(draws: Pairs) -> Iterable[Any]:
+    return (mean(np.where(np.isnan(draws.values), np.nan, draws.values == 0.0)).value,)
+
+
+def _unpaired_draws(draws: Pairs) -> Iterable[Any]:
+    spread, *apart = (standard_deviation(each).value for each in draws)
+    count = mean(draws.values).draws
+    with np.errstate(invalid="ignore", divide="ignore"):
+        # Two runs of m draws of their own have a difference of variance (s₁² + s₂²) / m; here it is s² / n.
+        return (np.ceil(count * (apart[0] ** 2 + apart[1] ** 2) / spread**2),)
+
+
+def _unpaired_cell(row: Row, scale: float) -> str:
+    count = row["unpaired_draws"]
+    return "n/a" if math.isnan(count) else f"{count:,.0f}" if math.isfinite(count) else "no number"
+
+
+_MEANS = (
+    Statistic(
+        ("baseline", "baseline_error"),
+        lambda draws: mean(draws.baseline)[:2],
+        (("baseline", error_cell("baseline")),),
+    ),
+    Statistic(
+        ("reform", "reform_error"), lambda draws: mean(draws.reform)[:2], (("reform", error_cell("reform")),)
+    ),
+    Statistic(
+        ("difference", "difference_error"),
+        lambda draws: mean(draws.values)[:2],
+        (("difference", error_cell("difference")),),
+    ),
+)
+#: Probability that the reform is larger with its standard error and the ends of an exact 95% interval.
+_LARGER = Statistic(
+    ("larger", "larger_error", "larger_low", "larger_high"),
+    _larger,
+    (("reform larger, %", interval_cell("larger")),),
+    units="fraction",
+)
+#: Share of draws in which both are equal.
+_TIED = Statistic(
+    ("tied",), _tied, (("equal, %", lambda row, scale: number(scale * row["tied"], 0.0)),), units="fraction"
+)
+#: How many draws of its own each run would need if they did not share their random numbers, for the same
+#: error of the difference (infinite if it has none).
+_UNPAIRED = Statistic(("unpaired_draws",), _unpaired_draws, (("unpaired draws", _unpaired_cell),), units="1")
+
+#: What is told of each metric and label: of the common draws in which both have it the means of baseline and
+#: reform, and the mean difference with its paired standard error; how the draws' differences are spread.
+PAIRED = (
+    *(DRAWS, *_MEANS),
+    Statistic(("sd",), lambda draws: (standard_deviation(draws.values).value,)),
+    *(RANGE, _LARGER, _TIED, _UNPAIRED),
+)
 
 
 def compare(
@@ -47,7 +157,7 @@ def compare(
     replay_draws: int | None = None,
     roster: str | os.PathLike[str] | None = None,
     partial: bool = False,
-) -> Comparison:
+) -> Report:
     """Compare the results of reforms with those of a baseline, paired by draw.
 
     Draw k of both has the same clinicians, patients and luck, as long as the seed is the same. So the
@@ -63,8 +173,8 @@ def compare(
     by : sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
     metrics : sequence of str, optional
-        Names out of `asmrisk.analysis.METRICS`. With neither `by` nor `metrics`: totals over all years, and
-        the most important ones by year, specialty and practice size.
+        Names out of `asmrisk.analysis.metrics.METRICS`. With neither `by` nor `metrics`: totals over all
+        years, and the most important ones by year, specialty and practice size.
     replay_draws : int, optional
         How many of the common draws, from the first on, are simulated again to see who gains and who loses,
         clinician by clinician; 0 for none. If not given, `REPLAY_DRAWS` for stores, and none with `by` or
@@ -76,8 +186,12 @@ def compare(
 
     Returns
     -------
-    Comparison
-        Differences reform minus baseline, each with its paired standard error.
+    Report
+        Differences reform minus baseline, each with its paired standard error. Its dataset has the dimensions
+        ``reform`` (by title), ``statistic`` (the columns of `PAIRED`), then labels; in a comparison of which
+        nothing was chosen a name is followed by a colon and its labels (``net_adjustment:specialty``). With
+        draws simulated again, ``details["changes"]`` says who gains and who loses; see
+        `asmrisk.analysis.transitions.who_changes`.
 
     Raises
     ------
@@ -100,8 +214,8 @@ def compare(
         raise InputError("a comparison needs a baseline and at least one reform.")
     names, labels = check_metrics(metrics, by or ())
     standard = by is None and metrics is None
-    opened = [open_outcomes(each, partial=partial) for each in (baseline, *reforms)]
-    name_of_baseline, *keys = _labels(opened)
+    opened = [open_run_results(each, partial=partial) for each in (baseline, *reforms)]
+    first_label, *reform_labels = _labels(opened)
     problems: list[str] = []
     for each in opened[1:]:
         problems += _obstacles(opened[0], each)
@@ -118,95 +232,122 @@ def compare(
     for reform, draws in zip(opened[1:], common, strict=True):
         first, second = (_at(each, draws) for each in (opened[0], reform))
         for key, name, apart in plan:
-            parts[key].append(_estimates(first.draws(name, apart), second.draws(name, apart)))
+            parts[key].append(_paired(first.draws(name, apart), second.draws(name, apart)))
         unchanged = all((found[-1].sel(statistic="tied") == 1.0).all() for found in parts.values())
         identical.append(bool(unchanged) and _same(first.dataset, second.dataset))
-    dim = xr.Variable("reform", np.array(keys, dtype=object))
-    dataset = xr.Dataset(
-        {
-            key: xr.concat(found, dim=dim, coords="minimal", compat="override", combine_attrs="override")
-            for key, found in parts.items()
-        },
-        attrs={"draws": [len(each) for each in common], "baseline": name_of_baseline},
-    )
-    changes = None
-    if replayed:
-        from asmrisk.analysis.transitions import who_changes
-        from asmrisk.results.rerun import stored_run
+    changes = _changes(opened, roster, replayed, reform_labels) if replayed else None
 
-        try:
-            runs = [stored_run(each.source, roster=roster).scenario for each in opened]
-        except InputError as error:
-            hint = Problem("or set it to 0 to leave out who gains and who loses", argument="replay_draws")
-            raise InputError([*error.problems, hint]) from None
-        changes = who_changes(runs[0], runs[1:], replayed, keys)
-    return Comparison(
-        dataset=dataset,
-        baseline=opened[0],
-        reforms=tuple(opened[1:]),
-        identical=tuple(identical),
-        standard=standard,
-        changes=changes,
-    )
-
-
-def paired_statistics(baseline: Any, reform: Any) -> dict[str, Any]:
-    """Estimate differences from paired draws.
-
-    Parameters
-    ----------
-    baseline, reform : ndarray of float64, shape (n, ...)
-        The same draws of both; where either is NaN the draw is left out.
-
-    Returns
-    -------
-    dict of str to ndarray
-        `asmrisk.analysis.comparison_report.STATISTICS`, arrays of shape (...).
-    """
-    change = reform - baseline
-    gone = np.isnan(change)
-    old, new = np.where(gone, np.nan, baseline), np.where(gone, np.nan, reform)
-    before, after, difference = mean(old), mean(new), mean(change)
-    spread, *apart = (standard_deviation(each).value for each in (change, old, new))
-    larger = probability(np.where(gone, np.nan, change > 0.0))
-    tied = mean(np.where(gone, np.nan, change == 0.0)).value
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # Two runs of m draws of their own have a difference of variance (s₁² + s₂²) / m; here it is s² / n.
-        unpaired = np.ceil(difference.draws * (apart[0] ** 2 + apart[1] ** 2) / spread**2)
-    found: dict[str, Any] = {
-        "draws": difference.draws,
-        "baseline": before.value,
-        "baseline_error": before.error,
-        "reform": after.value,
-        "reform_error": after.error,
-        "difference": difference.value,
-        "difference_error": difference.error,
-        "sd": spread,
+    tables: dict[str, list[Row]] = {"differences": []}
+    sections: list[Section] = []
+    heads = []
+    for place, (title, reform, same) in enumerate(zip(reform_labels, opened[1:], identical, strict=True)):
+        rows = long_rows((name, parts[key][place]) for key, name, _ in plan)
+        tables["differences"] += [{"reform_title": title} | row for row in rows]
+        heads.append(
+            _head(f"{title}, compared with {first_label}", opened[0], reform, len(common[place]), same)
+        )
+        if place:
+            sections.append(Section(heads[-1]))
+        for some in grouped(rows, _table_of if standard else lambda row: row["metric"]):
+            whole = all(row[label] == ALL for row in some for label in BY)
+            sections += _differences(some, spread=whole or not standard)
+        if changes is not None:
+            sections += change_sections(changes.isel(reform=place))
+    facts: dict[str, Any] = {
+        "baseline": opened[0].facts(),
+        "reforms": [
+            each.facts() | {"common_draws": len(draws), "identical": same}
+            for each, draws, same in zip(opened[1:], common, identical, strict=True)
+        ],
     }
-    for name, each in zip(("p05", "p50", "p95"), quantiles(change, (0.05, 0.5, 0.95)), strict=True):
-        found[name], found[f"{name}_low"], found[f"{name}_high"], _ = each
-    return found | {
-        "larger": larger.value,
-        "larger_error": larger.error,
-        "larger_low": larger.low,
-        "larger_high": larger.high,
-        "tied": tied,
-        "unpaired_draws": unpaired,
-    }
-
-
-def _estimates(baseline: xr.DataArray, reform: xr.DataArray) -> xr.DataArray:
-    found = paired_statistics(baseline.values, reform.values)
-    return xr.DataArray(
-        np.stack([np.asarray(found[name], dtype=np.float64) for name in STATISTICS]),
-        dims=("statistic", *baseline.dims[1:]),
-        coords={name: each for name, each in baseline.coords.items() if "draw" not in each.dims}
-        | {"statistic": np.array(STATISTICS, dtype=object)},
-        attrs=baseline.attrs,
+    if changes is not None:
+        facts["replayed_draws"] = len(replayed)
+        tables |= change_tables(changes)
+    return Report(
+        dataset=xr.Dataset(
+            {
+                key: relabeled(np.stack([each.values for each in found]), found[0], {"reform": reform_labels})
+                for key, found in parts.items()
+            },
+            attrs={"draws": [len(each) for each in common], "baseline": first_label},
+        ),
+        facts=facts,
+        head=heads[0],
+        sections=tuple(sections),
+        tables=tables,
+        partial=any(each.partial for each in opened),
+        details={} if changes is None else {"changes": changes},
     )
 
 
-def _labels(runs: Sequence[Outcomes]) -> list[str]:
+def _paired(baseline: xr.DataArray, reform: xr.DataArray) -> xr.DataArray:
+    values = estimates(PAIRED, pairs(baseline.values, reform.values))
+    return relabeled(values, baseline, {"statistic": columns_of(PAIRED)})
+
+
+def _changes(
+    runs: Sequence[RunResults],
+    roster: str | os.PathLike[str] | None,
+    draws: Sequence[int],
+    labels: Sequence[str],
+) -> xr.Dataset:
+    """Simulate draws again and see who gains and who loses."""
+    # Only here are the kernels needed.
+    from asmrisk.results.rerun import stored_run
+
+    try:
+        scenarios = [stored_run(each.source, roster=roster).scenario for each in runs]
+    except InputError as error:
+        hint = Problem("or set it to 0 to leave out who gains and who loses", argument="replay_draws")
+        raise InputError([*error.problems, hint]) from None
+    return who_changes(scenarios[0], scenarios[1:], draws, labels)
+
+
+def _head(
+    title: str, baseline: RunResults, reform: RunResults, draws: int, identical: bool
+) -> tuple[str, ...]:
+    seed = "" if reform.seed is None else f", seed {reform.seed}"
+    lines = [f"{title}: {draws:,} common {'draw' if draws == 1 else 'draws'}{seed}"]
+    for each in (baseline, reform):
+        if each.partial:
+            lines.append(f"{each.source} is not finished: {each.partial}.")
+        if each.count != draws:
+            lines.append(
+                f"Of the {each.count:,} draws of {each.source or each.title} the {draws:,} common ones count."
+            )
+    if identical:
+        lines.append("The scenarios are identical in effect: every figure of every draw is the same.")
+    lines.append("Difference: reform - baseline, ± paired standard error; 5-95%: range of draws.")
+    if draws < 2:
+        lines.append("One draw has no standard error (n/a); add draws to learn how far to trust it.")
+    return tuple(part for line in lines for part in wrap(line, WIDTH))
+
+
+def _table_of(row: Row) -> tuple[str, ...]:
+    """Where a row is shown if nothing is chosen: metrics of one unit together, but for those told apart."""
+    apart = "+".join(label for label in BY if row[label] != ALL)
+    return apart and apart + row["metric"], row["units"]
+
+
+def _differences(rows: Sequence[Row], spread: bool) -> list[Section]:
+    """Show means and their difference, and how the draws' differences are spread."""
+    scale, units = scale_for(rows, "baseline", "reform")
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    if len(metrics) > 1:
+        title = _UNIT_TITLES[rows[0]["units"]]
+        labels = [METRICS[row["metric"]].title for row in rows]
+    else:
+        title = METRICS[metrics[0]].title
+        labels = [row_label(row) for row in rows]
+    sections = [statistics_section(title + units, labels, _MEANS, rows, scale)]
+    if spread:
+        tied = (_TIED,) if any(row["tied"] > 0.0 for row in rows) else ()
+        words = f"{title}{units}: differences of the draws"
+        sections.append(statistics_section(words, labels, (RANGE, _LARGER, _UNPAIRED, *tied), rows, scale))
+    return sections
+
+
+def _labels(runs: Sequence[RunResults]) -> list[str]:
     """Name runs by their titles; where titles are alike, by place too."""
     names = [each.title for each in runs]
     if len(set(names)) < len(names):
@@ -216,7 +357,7 @@ def _labels(runs: Sequence[Outcomes]) -> list[str]:
     ]
 
 
-def _obstacles(baseline: Outcomes, reform: Outcomes) -> list[str]:
+def _obstacles(baseline: RunResults, reform: RunResults) -> list[str]:
     """Say why the draws of two runs cannot be paired."""
     one, other = baseline.provenance, reform.provenance
     if not one or not other:
@@ -237,7 +378,7 @@ def _obstacles(baseline: Outcomes, reform: Outcomes) -> list[str]:
     return []
 
 
-def _common(baseline: Outcomes, reform: Outcomes) -> Any:
+def _common(baseline: RunResults, reform: RunResults) -> Any:
     """Give the numbers of the draws that both have."""
     one, other = (_numbers(each) for each in (baseline, reform))
     draws = np.intersect1d(one, other)
@@ -250,23 +391,21 @@ def _common(baseline: Outcomes, reform: Outcomes) -> Any:
     return draws
 
 
-def _numbers(outcomes: Outcomes) -> Any:
-    if "draw" in outcomes.dataset.coords:
-        return outcomes.dataset["draw"].values
-    return np.arange(outcomes.count)
+def _numbers(results: RunResults) -> Any:
+    if "draw" in results.dataset.coords:
+        return results.dataset["draw"].values
+    return np.arange(results.count)
 
 
-def _at(outcomes: Outcomes, draws: Any) -> Outcomes:
+def _at(results: RunResults, draws: Any) -> RunResults:
     """Restrict results to some draws."""
-    numbers = _numbers(outcomes)
+    numbers = _numbers(results)
     if np.array_equal(numbers, draws):
-        return outcomes
+        return results
     places = np.searchsorted(numbers, draws)
     # The usual case, a shorter run against a longer one, is a slice and reads nothing else.
     chosen: Any = slice(len(draws)) if places[-1] == len(draws) - 1 else places
-    return Outcomes(
-        outcomes.dataset.isel(draw=chosen), outcomes.source, outcomes.partial, outcomes.provenance
-    )
+    return results.at(chosen)
 
 
 def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
@@ -282,7 +421,7 @@ def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
 
 
 def _replayed_draws(
-    asked: int | None, standard: bool, opened: Sequence[Outcomes], common: Sequence[Any]
+    asked: int | None, standard: bool, opened: Sequence[RunResults], common: Sequence[Any]
 ) -> list[int]:
     """Choose the draws that are simulated again, and check that they can be."""
     stored = all(each.source for each in opened)

@@ -11,20 +11,8 @@ _DIGITS_WITHOUT_ERROR = 4
 
 
 def decimals(error: float) -> int:
-    """Give the decimal places at which an error shows two significant digits.
+    """Give the decimal places at which an error, positive and finite, shows two significant digits.
 
-    Parameters
-    ----------
-    error : float
-        Positive and finite.
-
-    Returns
-    -------
-    int
-        Negative where digits before the point are not supported either.
-
-    Examples
-    --------
     >>> decimals(0.0312), decimals(4.2), decimals(317.0), decimals(0.0996)
     (3, 1, -1, 2)
     """
@@ -32,22 +20,10 @@ def decimals(error: float) -> int:
 
 
 def number(value: float, error: float) -> str:
-    """Write a value to the digits that its error supports, without the error.
+    """Write a value to the digits that its error supports, without the error; NaN as n/a.
 
-    Parameters
-    ----------
-    value : float
-        NaN is written as n/a.
-    error : float
-        Zero or NaN where there is none: four significant digits are written, whole numbers in full.
+    Where there is no error (zero or NaN) four significant digits are written, whole numbers in full.
 
-    Returns
-    -------
-    str
-        With commas between thousands.
-
-    Examples
-    --------
     >>> number(1234.5678, 0.31), number(1234.5678, 312.0), number(0.5, 0.0), number(51234.0, 0.0)
     ('1,234.57', '1,230', '0.5000', '51,234')
     """
@@ -64,20 +40,8 @@ def number(value: float, error: float) -> str:
 
 
 def with_error(value: float, error: float) -> str:
-    """Write a value and its standard error.
+    """Write a value and its standard error, both to the error's second significant digit.
 
-    Parameters
-    ----------
-    value, error : float
-        In the same unit; an error of NaN is written as n/a.
-
-    Returns
-    -------
-    str
-        Both to the error's second significant digit.
-
-    Examples
-    --------
     >>> with_error(1234.5678, 0.3123), with_error(-0.0834, 0.000123), with_error(3.0, float("nan"))
     ('1,234.57 ± 0.31', '-0.08340 ± 0.00012', '3.000 ± n/a')
     """
@@ -86,22 +50,8 @@ def with_error(value: float, error: float) -> str:
 
 
 def with_interval(value: float, low: float, high: float, error: float) -> str:
-    """Write a value and the interval that holds the true one.
+    """Write a value and the interval that holds the true one, to the digits that the error supports.
 
-    Parameters
-    ----------
-    value, low, high : float
-        In the same unit; ends of NaN are left out.
-    error : float
-        As of `number`, for instance half of a 95% interval.
-
-    Returns
-    -------
-    str
-        All to the digits that the error supports.
-
-    Examples
-    --------
     >>> with_interval(135.6789, 134.2, 136.4, 0.55), with_interval(2.0, float("nan"), 3.0, float("nan"))
     ('135.68 (134.20 to 136.40)', '2.000 (interval n/a)')
     """

@@ -38,22 +38,9 @@ class Interval(NamedTuple):
 
 
 def mean(draws: ArrayLike) -> Estimate:
-    """Estimate a mean.
+    """Estimate means: s / √n is their error, with s the sample standard deviation (n - 1).
 
-    Parameters
-    ----------
-    draws : array_like of float64, shape (n, ...)
-        One entry a draw.
-
-    Returns
-    -------
-    Estimate
-        Mean and s / √n, with s the sample standard deviation (n - 1); no error from fewer than two draws.
-
-    Examples
-    --------
-    >>> mean([1.0, 2.0, 3.0, 4.0]).value.item()
-    2.5
+    There is no error from fewer than two draws.
     """
     x, n = _draws(draws)
     center, squares = _moments(x, n)
@@ -63,19 +50,10 @@ def mean(draws: ArrayLike) -> Estimate:
 
 
 def standard_deviation(draws: ArrayLike) -> Estimate:
-    """Estimate a standard deviation.
+    """Estimate sample standard deviations s (n - 1).
 
-    Parameters
-    ----------
-    draws : array_like of float64, shape (n, ...)
-        One entry a draw.
-
-    Returns
-    -------
-    Estimate
-        Sample standard deviation s (n - 1), and by the delta method its error
-        √((m₄ - s⁴ (n - 3)/(n - 1)) / n) / (2 s), with m₄ the fourth central moment: no normality is assumed.
-        No value from fewer than two draws, no error from fewer than four.
+    By the delta method their error is √((m₄ - s⁴ (n - 3)/(n - 1)) / n) / (2 s), with m₄ the fourth central
+    moment: no normality is assumed. No value from fewer than two draws, no error from fewer than four.
     """
     x, n = _draws(draws)
     center, squares = _moments(x, n)
@@ -93,27 +71,12 @@ def standard_deviation(draws: ArrayLike) -> Estimate:
 
 
 def quantile(draws: ArrayLike, level: float, confidence: float = 0.95) -> Interval:
-    """Estimate a quantile, with an interval between two order statistics.
-
-    Parameters
-    ----------
-    draws : array_like of float64, shape (n, ...)
-        One entry a draw.
-    level : float
-        Between 0 and 1, both left out.
-    confidence : float
-        Least probability that the interval holds the true quantile, whatever the distribution.
-
-    Returns
-    -------
-    Interval
-        The sample quantile (Hyndman-Fan type 7) and the order statistics of `ranks`.
-    """
+    """Estimate a quantile; see `quantiles`."""
     return quantiles(draws, [level], confidence)[0]
 
 
 def quantiles(draws: ArrayLike, levels: Sequence[float], confidence: float = 0.95) -> list[Interval]:
-    """Estimate several quantiles of the same draws; see `quantile`.
+    """Estimate quantiles, each with an interval between two order statistics.
 
     Parameters
     ----------
@@ -122,12 +85,13 @@ def quantiles(draws: ArrayLike, levels: Sequence[float], confidence: float = 0.9
     levels : sequence of float
         Between 0 and 1, both left out.
     confidence : float
-        Least probability that an interval, taken by itself, holds the true quantile.
+        Least probability that an interval, taken by itself, holds the true quantile, whatever the
+        distribution.
 
     Returns
     -------
     list of Interval
-        One for each level.
+        For each level the sample quantile (Hyndman-Fan type 7) and the order statistics of `ranks`.
     """
     x, n = _draws(draws)
     ordered = np.sort(x, axis=0)  # NaNs last
@@ -159,25 +123,9 @@ def ranks(count: int, level: float, confidence: float = 0.95) -> tuple[int, int]
 
     The number of draws below the true quantile is binomial, so the l-th and u-th smallest of n draws hold it
     with probability P(l ≤ B < u), at least, whatever the distribution. Each side errs with at most half of
-    what the confidence leaves (David and Nagaraja, Order Statistics, 3rd ed., section 7.1).
+    what the confidence leaves (David and Nagaraja, Order Statistics, 3rd ed., section 7.1). Ranks count from
+    1; a lower one of 0 or an upper one of `count` + 1 means that there are too few draws.
 
-    Parameters
-    ----------
-    count : int
-        Number of draws.
-    level : float
-        Level of the quantile.
-    confidence : float
-        Least coverage.
-
-    Returns
-    -------
-    lower, upper : int
-        Ranks counted from 1; a lower rank of 0 or an upper one of `count` + 1 means that there are too few
-        draws.
-
-    Examples
-    --------
     >>> ranks(100, 0.5)
     (40, 61)
     >>> ranks(20, 0.05)[0]

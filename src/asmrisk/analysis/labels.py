@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-__all__ = ["labeled", "labels_of"]
+__all__ = ["axis", "labeled", "relabeled"]
 
 
 def labeled(
@@ -29,11 +29,6 @@ def labeled(
         ``units`` and ``long_name``.
     further : mapping of str to (str, sequence or xarray.Variable)
         More labels: name, the axis that they run along, and they themselves.
-
-    Returns
-    -------
-    xarray.DataArray
-        A view of the array.
     """
     coordinates = {dim: _coordinate(dim, each, xr.IndexVariable) for dim, each in labels.items()}
     coordinates |= {
@@ -44,19 +39,29 @@ def labeled(
     return xr.DataArray(variable, known)
 
 
-def labels_of(array: xr.DataArray, without: str = "") -> tuple[dict[str, Any], dict[str, tuple[str, Any]]]:
-    """Give the labels of an array as `labeled` takes them, but for one axis."""
-    labels = {
-        str(dim): array.coords[dim].variable if dim in array.coords else None
-        for dim in array.dims
-        if dim != without
-    }
+def relabeled(
+    values: Any,
+    like: xr.DataArray,
+    first: Mapping[str, Any],
+    *,
+    gone: Sequence[str] = ("draw",),
+    attributes: Mapping[str, Any] | None = None,
+) -> xr.DataArray:
+    """Label an array whose axes are new ones (as for `labeled`), then those of another array but for some."""
+    dims = {str(dim): like.coords.get(dim) for dim in like.dims if dim not in gone}
     further = {
         str(name): (str(each.dims[0]), each.variable)
-        for name, each in array.coords.items()
-        if each.ndim and name not in array.dims and each.dims != (without,)
+        for name, each in like.coords.items()
+        if each.ndim and name not in like.dims and each.dims[0] not in gone
     }
-    return labels, further
+    labels = dict(first) | {dim: None if each is None else each.variable for dim, each in dims.items()}
+    return labeled(values, labels, like.attrs if attributes is None else attributes, further)
+
+
+def axis(name: str, labels: Any, attributes: Mapping[str, Any]) -> xr.Variable:
+    """Give labels with a unit and a meaning, for `labeled`."""
+    make: type[xr.Variable] = xr.IndexVariable
+    return make(name, np.asarray(labels), dict(attributes), fastpath=True)
 
 
 def _coordinate(dim: str, labels: Any, kind: type[xr.Variable]) -> xr.Variable | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.errors import InputError, Problem, nearest
+from asmrisk.errors import InputError, Problem, gather, nearest
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES, SPECIALTIES_OF
 
 if TYPE_CHECKING:
@@ -35,39 +35,21 @@ _FINE = frozenset(("specialty", "practice_size"))
 _Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A number that each draw has, for all or by group.
+class Metric(NamedTuple):
+    """A number that each draw has, for all or by group."""
 
-    Attributes
-    ----------
-    name : str
-        As in results by cohort.
-    title : str
-        For tables.
-    units : str
-        ``USD``, ``fraction``, ``points``, or ``count``.
-    how : str
-        Over years and groups it is added up (``sum``), averaged with the weights `weight` (``mean``), or,
-        being a position in a distribution, averaged plainly (``level``).
-    weight : str
-        Variable that weights a ``mean``, by cohort.
-    by_cohort : bool
-        Results have it by cohort.
-    by_specialty : bool
-        Results have it by specialty and practice size too, with ``specialty_`` before name and weight.
-    high_is_worse : bool
-        The tail to look at is that of large values: of spending, and of shares penalized. Of everything else
-        it is that of small values: Medicare saves less, clinicians are paid less.
-    """
-
-    name: str
-    title: str
-    units: str
+    name: str  #: as in results by cohort
+    title: str  #: for tables
+    units: str  #: ``USD``, ``fraction``, ``points``, ``factor`` or ``count``
+    #: Over years and groups it is added up (``sum``), averaged with the weights `weight` (``mean``), or,
+    #: being a position in a distribution, averaged plainly (``level``).
     how: str = "sum"
-    weight: str = ""
-    by_cohort: bool = True
+    weight: str = ""  #: variable that weights a ``mean``, by cohort
+    by_cohort: bool = True  #: results have it by cohort
+    #: Results have it by specialty and practice size too, with ``specialty_`` before name and weight.
     by_specialty: bool = False
+    #: The tail to look at is that of large values: of spending, and of shares penalized. Of everything else
+    #: it is that of small values: Medicare saves less, clinicians are paid less.
     high_is_worse: bool = False
 
     def variables(self, by: Sequence[str]) -> tuple[str, ...]:
@@ -76,6 +58,7 @@ class Metric:
         return tuple(prefix + name for name in (self.name, self.weight) if name)
 
 
+_weighted = partial(Metric, units="fraction", how="mean")
 _DECLARED = (
     Metric("participants", "Clinicians measured", "count", by_specialty=True),
     Metric("scored", "Clinicians with a final score", "count", by_specialty=True),
@@ -89,31 +72,15 @@ _DECLARED = (
     Metric("retained_savings", "Retained savings", "USD"),
     Metric("episode_savings", "Episode savings", "USD"),
     Metric("medicare_savings", "Medicare savings", "USD"),
-    Metric(
-        "penalized_share",
-        "Share penalized",
-        "fraction",
-        "mean",
-        "scored",
-        by_specialty=True,
-        high_is_worse=True,
-    ),
-    Metric(
+    _weighted("penalized_share", "Share penalized", weight="scored", by_specialty=True, high_is_worse=True),
+    _weighted(
         "mean_adjustment_factor",
         "Mean adjustment factor",
-        "fraction",
-        "mean",
-        "scored",
+        weight="scored",
         by_cohort=False,
         by_specialty=True,
     ),
-    Metric(
-        "weighted_adjustment_factor",
-        "Adjustment factor weighted by payments",
-        "fraction",
-        "mean",
-        "part_b_paid",
-    ),
+    _weighted("weighted_adjustment_factor", "Adjustment factor weighted by payments", weight="part_b_paid"),
     Metric("scaling_factor", "Scaling factor", "factor", "level"),
     Metric("median_final_score", "Median final score", "points", "level"),
     Metric("adjustment_factor_quantile", "Adjustment factor, quantiles", "fraction", "level"),
@@ -125,22 +92,9 @@ METRICS = {metric.name: metric for metric in _DECLARED}
 
 
 def check_by(by: Sequence[str]) -> tuple[str, ...]:
-    """Bring labels to their full names.
+    """Give labels by their full names, in the order of `BY`; InputError for any other.
 
-    Parameters
-    ----------
-    by : sequence of str
-        Out of `BY`; ``year`` is short for ``performance_year``.
-
-    Returns
-    -------
-    tuple of str
-        In the order of `BY`.
-
-    Raises
-    ------
-    InputError
-        If a label is none of these.
+    ``year`` is short for ``performance_year``.
     """
     names = {_SHORT.get(name, name) for name in by}
     problems = [
@@ -158,25 +112,7 @@ def check_by(by: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_metric(name: str, by: Sequence[str] = ()) -> Metric:
-    """Find a metric and check that results have it by the labels asked for.
-
-    Parameters
-    ----------
-    name : str
-        Name of a metric.
-    by : sequence of str
-        As `check_by` gives them.
-
-    Returns
-    -------
-    Metric
-        Its declaration.
-
-    Raises
-    ------
-    InputError
-        If there is no such metric, or not by these labels.
-    """
+    """Find a metric; InputError if there is none of the name, or results do not have it by the labels."""
     if name not in METRICS:
         best = nearest(name, METRICS)
         text = f"{name!r} is no metric"
@@ -189,15 +125,19 @@ def check_metric(name: str, by: Sequence[str] = ()) -> Metric:
     return metric
 
 
-def check_metrics(metrics: Sequence[str] | None, by: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+def check_metrics(
+    metrics: Sequence[str] | None, by: Sequence[str], shown: Iterable[str] = METRICS
+) -> tuple[list[str], tuple[str, ...]]:
     """Check names of metrics and labels together.
 
     Parameters
     ----------
     metrics : sequence of str, optional
-        Names; all that are kept by the labels if not given.
+        Names; those of `shown` that are kept by the labels if not given.
     by : sequence of str
         Labels to tell apart.
+    shown : iterable of str
+        Names.
 
     Returns
     -------
@@ -213,17 +153,9 @@ def check_metrics(metrics: Sequence[str] | None, by: Sequence[str]) -> tuple[lis
     """
     labels = check_by(by)
     if metrics is None:
-        return [
-            name for name, metric in METRICS.items() if metric.by_specialty or not _FINE & set(labels)
-        ], labels
-    problems: list[Problem] = []
-    for name in (names := list(dict.fromkeys(metrics))):
-        try:
-            check_metric(name, labels)
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(problems)
+        metrics = [name for name in shown if METRICS[name].by_specialty or not _FINE & set(labels)]
+    names = list(dict.fromkeys(metrics))
+    gather(lambda name: check_metric(name, labels), names)
     return names, labels
 
 
@@ -250,7 +182,8 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
     InputError
         If there is no such metric, or not by these labels, or results have no such variable.
     """
-    from asmrisk.analysis.labels import labeled, labels_of  # xarray, which a study's workers do without.
+    # It loads xarray, which a study's workers do without.
+    from asmrisk.analysis.labels import labeled
 
     by = check_by(by)
     metric = check_metric(name, by)
@@ -262,22 +195,17 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
             )
     first = results[names[0]]
     arrays = [results[each].transpose(*first.dims).values for each in names]
-    labels, _ = labels_of(first)
-    specialties = labels.get("specialty")
-    values, dims = metric_values(
-        metric, arrays, tuple(labels), by, SPECIALTIES if specialties is None else specialties.values
-    )
+    labels = {str(dim): first.coords[dim].variable for dim in first.dims if dim in first.coords}
+    specialties = labels["specialty"].values if "specialty" in labels else SPECIALTIES
+    values, dims = metric_values(metric, arrays, tuple(map(str, first.dims)), by, specialties)
+    # Put together from specialties, cohorts have the labels that the rule gives them.
+    along = {dim: labels.get(dim, COHORTS if dim == "cohort" else None) for dim in dims}
     further = {}
-    if specialties is not None and {"cohort", "specialty"} <= set(by):
+    if {"cohort", "specialty"} <= set(by):
         home = {specialty: cohort for cohort in COHORTS for specialty in SPECIALTIES_OF[cohort]}
-        further["cohort"] = ("specialty", [home[each] for each in specialties.values])
-    array = labeled(
-        values,
-        {dim: labels.get(dim, COHORTS if dim == "cohort" else None) for dim in dims},
-        {"units": metric.units, "long_name": metric.title},
-        further,
-    )
-    return array.rename(name)
+        further["cohort"] = ("specialty", [home[each] for each in specialties])
+    attributes = {"units": metric.units, "long_name": metric.title}
+    return labeled(values, along, attributes, further).rename(name)
 
 
 def metric_values(
@@ -294,9 +222,7 @@ def metric_values(
     metric : Metric
         Which; kept by the labels.
     arrays : sequence of ndarray
-        What `Metric.variables` names.
-    dims : tuple of str
-        Their axes.
+        What `Metric.variables` names, with the axes `dims`.
     by : tuple of str
         As `check_by` gives them.
     specialties : sequence of str

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.digits import with_interval
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.tail import probability
+from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
 
 __all__ = ["ESTIMATES", "IN_A_ROW", "Penalties", "risk_levels"]
@@ -62,12 +63,7 @@ def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _
 class Penalties:
     """Counts the roster's penalties draw by draw, some clinicians at a time.
 
-    Parameters
-    ----------
-    draws, years : int
-        Numbers of draws and performance years.
-    risk_level : ndarray of float64, shape (1 or draws, years)
-        The largest penalty.
+    The largest penalty, `risk_level`, has the shape (1 or draws, years).
     """
 
     def __init__(self, draws: int, years: int, risk_level: _Array) -> None:
@@ -119,46 +115,29 @@ class Penalties:
         return found
 
 
-def penalty_tables(estimates: xr.Dataset, clinicians: list[int]) -> list[Any]:
-    """Give the short tables of penalties that a summary shows.
-
-    Parameters
-    ----------
-    estimates : xarray.Dataset
-        What `asmrisk.analysis.clinicians` gave.
-    clinicians : list of int
-        Places of those to show one by one.
-
-    Returns
-    -------
-    list of tuple
-        As `asmrisk.analysis.clinician_risk.clinician_tables`.
-    """
-    years = [int(year) for year in estimates.performance_year.values]
+def penalty_tables(found: xr.Dataset, clinicians: list[int]) -> list[Table]:
+    """Show how many of the roster are hit hardest, and how likely those at the places `clinicians` are."""
     name = "roster_maximum_penalty"
     columns = []
-    for part, scale in ((f"{name}_count", 1.0), (name, 100.0)):
-        ever = name + "_ever" + part.removeprefix(name)
-        rows = [estimates[part].sel(performance_year=year) for year in years] + [estimates[ever]]
+    for part, scale in (("_count", 1.0), ("", 100.0)):
+        whole = (found[f"{name}_ever{part}"], found[f"roster_three_penalties{part}"])
+        rows = [*found[name + part].values.T, *(each.values for each in whole)]
         columns.append([_cell(row, scale) for row in rows])
-    labels = [*map(str, years), "any year", f"{IN_A_ROW} penalties in a row"]
-    for column, part, scale in zip(columns, ("_count", ""), (1.0, 100.0), strict=True):
-        column.append(_cell(estimates[f"roster_three_penalties{part}"], scale))
+    years = [str(year) for year in found.performance_year.values]
+    labels = [*years, "any year", f"{IN_A_ROW} penalties in a row"]
     heads = ["mean number", "at least one, % of draws"]
-    tables: list[Any] = [(labels, [("The roster's clinicians with the maximum penalty", heads, columns)])]
+    tables = [Table(labels, [Group("The roster's clinicians with the maximum penalty", heads, columns)])]
     if clinicians:
-        ids = [str(estimates.clinician.values[place]) for place in clinicians]
+        ids = [str(found.clinician.values[place]) for place in clinicians]
         parts = ("maximum_penalty_ever", "three_penalties")
-        columns = [
-            [_cell(estimates[part].isel(clinician=place), 100.0) for place in clinicians] for part in parts
-        ]
+        columns = [[_cell(found[part].values[:, place], 100.0) for place in clinicians] for part in parts]
         heads = ["maximum penalty, any year", f"{IN_A_ROW} penalties in a row"]
-        tables.append((ids, [("Largest expected losses: % of draws with", heads, columns)]))
+        tables.append(Table(ids, [Group("Largest expected losses: % of draws with", heads, columns)]))
     return tables
 
 
-def _cell(row: xr.DataArray, scale: float) -> str:
-    value, _, low, high = (row.values * scale).tolist()
+def _cell(row: _Array, scale: float) -> str:
+    value, _, low, high = (row * scale).tolist()
     return with_interval(value, low, high, error=(high - low) / 2.0)
 
 

@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 
 from asmrisk.analysis.digits import number
+from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.metrics import check_metric, metric_draws
+from asmrisk.engine.run import run
 from asmrisk.errors import InputError, Problem
 from asmrisk.results.place import Place
+from asmrisk.results.reading import committed_lengths, open_results
 
 if TYPE_CHECKING:
-    import xarray as xr
-
     from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["CAP", "FIRST", "Precision", "Target", "check_targets", "checkpoints", "run_to_precision"]
@@ -36,21 +38,11 @@ CAP = 100_000
 
 @dataclass(frozen=True)
 class Target:
-    """A standard error that is asked for.
-
-    Attributes
-    ----------
-    metric : str
-        Name out of `asmrisk.analysis.METRICS`; its mean over draws, over all years and groups.
-    error : float
-        The largest standard error that will do: in the metric's unit, or as a part of the mean's size.
-    relative : bool
-        `error` is a part of the mean's size.
-    """
+    """A standard error that is asked for, of a metric's mean over draws, over all years and groups."""
 
     metric: str
-    error: float
-    relative: bool
+    error: float  #: the largest that will do: in the metric's unit, or as a part of the mean's size
+    relative: bool  #: `error` is a part of the mean's size
 
     def __str__(self) -> str:
         return f"{self.metric}={100 * self.error:g}%" if self.relative else f"{self.metric}={self.error:.12g}"
@@ -98,7 +90,7 @@ class Precision:
 
 
 def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[Target, ...]:
-    """Check what is asked for.
+    """Read what is asked for; InputError says all that is wrong.
 
     Parameters
     ----------
@@ -106,23 +98,11 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
         Largest standard errors by metric, or texts ``metric=error``: a positive number in the metric's unit,
         or with a percent sign a part of the mean's size (``"1%"``).
 
-    Returns
-    -------
-    tuple of Target
-        In the order given.
-
-    Raises
-    ------
-    InputError
-        All that is wrong.
-
     Examples
     --------
     >>> [str(each) for each in check_targets(["medicare_savings=250000", "penalized_share=0.1%"])]
     ['medicare_savings=250000', 'penalized_share=0.1%']
     """
-    from asmrisk.analysis.metrics import check_metric
-
     problems: list[Problem] = []
 
     def refuse(text: str, allowed: str = "") -> None:
@@ -170,20 +150,8 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
 
 
 def checkpoints(cap: int) -> list[int]:
-    """Give the draw counts at which errors are looked at.
+    """Give the draw counts at which errors are looked at: `FIRST` and on by factors of √2, then the cap.
 
-    Parameters
-    ----------
-    cap : int
-        Most draws.
-
-    Returns
-    -------
-    list of int
-        `FIRST` and on by factors of √2, each as whole as possible, then the cap.
-
-    Examples
-    --------
     >>> checkpoints(1000)
     [128, 181, 256, 362, 512, 724, 1000]
     """
@@ -238,9 +206,6 @@ def run_to_precision(
     Stopping when an error estimated from the same draws is small makes it a little too small on average: by a
     few percent, with 128 draws at least.
     """
-    from asmrisk.engine.run import run
-    from asmrisk.results.reading import committed_lengths
-
     targets = check_targets(target_se)
     if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 2):
         raise InputError(
@@ -274,17 +239,12 @@ def _number(error: float) -> str:
 
 def _reached(path: Place, targets: Sequence[Target], count: int) -> dict[str, tuple[float, float]]:
     """Give the standard error of each metric from the first `count` draws, and the largest that would do."""
-    from asmrisk.results.reading import open_results
-
     results = open_results(path, chunked=False).isel(draw=slice(count))
-    return {target.metric: _error(results, target) for target in targets}
+    return {target.metric: _error(metric_draws(results, target.metric).values, target) for target in targets}
 
 
-def _error(results: xr.Dataset, target: Target) -> tuple[float, float]:
-    from asmrisk.analysis.estimates import mean
-    from asmrisk.analysis.metrics import metric_draws
-
-    found = mean(metric_draws(results, target.metric).values)
+def _error(draws: Any, target: Target) -> tuple[float, float]:
+    found = mean(draws)
     errors = np.atleast_1d(found.error)
     allowed = np.full(errors.shape, target.error)
     if target.relative:

@@ -63,23 +63,7 @@ class Tail(NamedTuple):
 
 
 def check_tail(tail: Iterable[float]) -> tuple[float, ...]:
-    """Check tail probabilities.
-
-    Parameters
-    ----------
-    tail : iterable of float
-        Each more than 0 and less than 0.5.
-
-    Returns
-    -------
-    tuple of float
-        From the largest to the smallest, each once.
-
-    Raises
-    ------
-    InputError
-        If one is not.
-    """
+    """Give probabilities from the largest to the smallest, each once; InputError unless between 0 and 0.5."""
     chosen = list(tail)
     wrong = [
         Problem(
@@ -96,20 +80,8 @@ def check_tail(tail: Iterable[float]) -> tuple[float, ...]:
 
 
 def draws_needed(level: float) -> int:
-    """Give the draws with which a tail holds `LEAST_IN_TAIL` draws on average.
+    """Give the number of draws with which a tail of probability `level` holds `LEAST_IN_TAIL` on average.
 
-    Parameters
-    ----------
-    level : float
-        Probability of the tail.
-
-    Returns
-    -------
-    int
-        Number of draws.
-
-    Examples
-    --------
     >>> draws_needed(0.05), draws_needed(0.01)
     (200, 1000)
     """
@@ -117,15 +89,7 @@ def draws_needed(level: float) -> int:
 
 
 def warn_of_few_draws(tail: Iterable[float], draws: int) -> None:
-    """Warn of tails that hold fewer than `LEAST_IN_TAIL` draws.
-
-    Parameters
-    ----------
-    tail : iterable of float
-        Probabilities asked for.
-    draws : int
-        Number of draws.
-    """
+    """Warn of tails, given by their probabilities, that hold fewer than `LEAST_IN_TAIL` draws."""
     for level in tail:
         if draws < draws_needed(level):
             warnings.warn(
@@ -138,7 +102,7 @@ def warn_of_few_draws(tail: Iterable[float], draws: int) -> None:
 
 
 def probability(events: ArrayLike, confidence: float = 0.95) -> Probability:
-    """Estimate a probability.
+    """Estimate probabilities, with the exact binomial interval (Clopper and Pearson, Biometrika 26, 1934).
 
     Parameters
     ----------
@@ -146,11 +110,6 @@ def probability(events: ArrayLike, confidence: float = 0.95) -> Probability:
         One entry a draw: 1 if it happened, 0 if not, NaN where that is not defined.
     confidence : float
         Least probability that the interval holds the true one.
-
-    Returns
-    -------
-    Probability
-        With the exact binomial interval (Clopper and Pearson, Biometrika 26, 1934).
 
     Examples
     --------
@@ -173,7 +132,7 @@ def probability(events: ArrayLike, confidence: float = 0.95) -> Probability:
 
 
 def tail_risk(draws: ArrayLike, level: float, *, high_is_worse: bool = False) -> Tail:
-    """Estimate where the worst draws begin, and what they are on average.
+    """Estimate where the worst draws begin (`quantile`), and what they are on average (`tail_value_at_risk`).
 
     Parameters
     ----------
@@ -183,18 +142,6 @@ def tail_risk(draws: ArrayLike, level: float, *, high_is_worse: bool = False) ->
         Probability of the tail, as 0.05 for the worst twentieth.
     high_is_worse : bool
         The worst draws are the largest, not the smallest.
-
-    Returns
-    -------
-    Tail
-        The sample quantile between its order statistics (`asmrisk.analysis.estimates.quantile`), and
-        `tail_value_at_risk` with the sign of the draws.
-
-    Examples
-    --------
-    >>> tail = tail_risk(np.arange(1.0, 101.0), 0.05)
-    >>> round(float(tail.mean), 9)
-    3.0
     """
     x = np.asarray(draws, dtype=np.float64)
     edge = quantile(x, 1.0 - level if high_is_worse else level)

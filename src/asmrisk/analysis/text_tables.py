@@ -3,104 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-__all__ = ["WIDTH", "Group", "scale_of", "tables"]
+__all__ = ["WIDTH", "Group", "Table", "table_lines"]
 
 #: Columns of the narrowest terminal that text is made for.
 WIDTH = 80
-
-#: A title, and the heads and cells of the columns under it.
-Group = tuple[str, Sequence[str], Sequence[Sequence[str]]]
 
 #: Where a cell may be broken in two: before its error, or before its interval.
 _ERROR, _INTERVAL = " ± ", " ("
 
 
-def scale_of(units: str, largest: float) -> tuple[float, str]:
-    """Choose the unit in which numbers are shown.
+class Group(NamedTuple):
+    """Columns under one title."""
 
-    Parameters
-    ----------
-    units : str
-        As a metric declares them.
-    largest : float
-        Size of the largest number.
+    title: str
+    heads: Sequence[str]
+    columns: Sequence[Sequence[str]]
 
-    Returns
-    -------
-    factor : float
-        What to multiply by.
-    name : str
-        Of the unit, to follow a title.
 
-    Examples
-    --------
-    >>> scale_of("fraction", 0.5), scale_of("USD", 3e7), scale_of("USD", 900.0)
-    ((100.0, ', %'), (1e-06, ', $ million'), (1.0, ', $'))
+class Table(NamedTuple):
+    """Groups of columns side by side."""
+
+    labels: Sequence[str]  #: of the rows
+    groups: Sequence[Group]
+    notes: Sequence[str] = ()  #: words at the end of each row; such a table is as wide as it must be
+
+
+def table_lines(table: Table) -> list[str]:
+    """Set a table: titles, heads, and rows.
+
+    Groups stand below each other if there is no room for them side by side; a group that is still too wide
+    has errors and intervals below their values, or its columns in two tables if that is not enough.
     """
-    if units == "fraction":
-        return 100.0, ", %"
-    if units == "USD":
-        return (1e-6, ", $ million") if largest >= 1e5 else (1.0, ", $")
-    return 1.0, {"points": ", points"}.get(units, "")
-
-
-def tables(labels: Sequence[str], groups: Sequence[Group]) -> list[str]:
-    """Set groups of columns side by side under their titles, or below each other if there is no room.
-
-    Parameters
-    ----------
-    labels : sequence of str
-        Of the rows.
-    groups : sequence of Group
-        Columns under their titles; a table that is still too wide has errors and intervals below their
-        values, or its columns in two tables if that is not enough.
-
-    Returns
-    -------
-    list of str
-        Lines, the first of them empty.
-    """
+    labels, groups, notes = table
     margin = max(4, *map(len, labels))
-    rows = [" " * margin, " " * margin, *(label.ljust(margin) for label in labels)]
-    for title, heads, columns in groups:
-        block = ["" for _ in labels]
-        head = ""
-        for name, column in zip(heads, columns, strict=True):
-            width = 2 + max(len(name), *map(len, column))
-            head += name.rjust(width)
-            block = [line + cell.rjust(width) for line, cell in zip(block, column, strict=True)]
-        width = max(len(head), len(title) + 2 if len(groups) > 1 else 0)
-        top = "  " + title.center(width - 2) if len(groups) > 1 else title
-        rows = [
-            line + each.rjust(width) if row else (line if len(groups) > 1 else "") + each
-            for row, (line, each) in enumerate(zip(rows, [top, head, *block], strict=True))
+    lines = [" " * margin, *(label.ljust(margin) for label in labels)]
+    if len(groups) == 1:
+        lines = [line + part for line, part in zip(lines, _block(groups[0]), strict=True)]
+        title = groups[0].title
+    else:
+        blocks = [_block(group) for group in groups]
+        widths = [
+            max(len(block[0]), 2 + len(group.title)) for block, group in zip(blocks, groups, strict=True)
         ]
-    if len(groups) > 1 and max(map(len, rows)) > WIDTH:
-        return [line for group in groups for line in tables(labels, [group])]
-    if max(map(len, rows)) > WIDTH:
-        folded = _folded(columns)
-        width = margin + sum(
-            2 + max(len(head), *map(len, cells)) for head, cells in zip(heads, folded, strict=True)
+        for block, width in zip(blocks, widths, strict=True):
+            lines = [line + part.rjust(width) for line, part in zip(lines, block, strict=True)]
+        title = " " * margin + "".join(
+            "  " + group.title.center(width - 2) for group, width in zip(groups, widths, strict=True)
         )
-        if len(heads) > 1 and width > WIDTH:
-            half = (len(heads) + 1) // 2
-            return [
-                line
-                for part in (slice(half), slice(half, None))
-                for line in tables(labels, [(title, heads[part], columns[part])])
-            ]
-        if any(sign in cell for column in columns for cell in column for sign in (_ERROR, _INTERVAL)):
-            return tables([each for label in labels for each in (label, "")], [(title, heads, folded)])
-    return ["", *(row.rstrip() for row in rows)]
+    if notes:
+        lines = [f"{line}  {note}" for line, note in zip(lines, ["", *notes], strict=True)]
+    lines = [line.rstrip() for line in ([title, *lines] if title else lines)]
+    return lines if notes or max(map(len, lines)) <= WIDTH else _narrower(table, lines)
 
 
-def _folded(columns: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Put errors and intervals below their values."""
-    return [[part for cell in column for part in _halves(cell)] for column in columns]
+def _block(group: Group) -> list[str]:
+    """Set heads and rows of a group."""
+    columns = [[head, *cells] for head, cells in zip(group.heads, group.columns, strict=True)]
+    widths = [2 + max(map(len, column)) for column in columns]
+    return ["".join(map(str.rjust, cells, widths)) for cells in zip(*columns, strict=True)]
+
+
+def _narrower(table: Table, lines: list[str]) -> list[str]:
+    """Set a table that is too wide with lines as they are."""
+    labels, groups, _ = table
+    if len(groups) > 1:
+        return _below_each_other([Table(labels, [group]) for group in groups])
+    ((title, heads, columns),) = groups
+    folded = [[part for cell in column for part in _halves(cell)] for column in columns]
+    width = max(4, *map(len, labels)) + len(_block(Group(title, heads, folded))[0])
+    if len(heads) > 1 and width > WIDTH:
+        half = (len(heads) + 1) // 2
+        parts = slice(half), slice(half, None)
+        return _below_each_other(
+            [Table(labels, [Group(title, heads[part], columns[part])]) for part in parts]
+        )
+    if folded == [[part for cell in column for part in (cell, "")] for column in columns]:
+        return lines
+    return table_lines(
+        Table([each for label in labels for each in (label, "")], [Group(title, heads, folded)])
+    )
+
+
+def _below_each_other(tables: Sequence[Table]) -> list[str]:
+    return [line for table in tables for line in ("", *table_lines(table))][1:]
 
 
 def _halves(cell: str) -> tuple[str, str]:
+    """Part a cell before its error or interval."""
     for sign in (_ERROR, _INTERVAL):
         if sign in cell:
             value, _, rest = cell.partition(sign)

@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.report import Section, grouped
+from asmrisk.analysis.statistics import Row, error_cell
+from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.rule.definitions import PRACTICE_SIZES, SMALL_PRACTICE, SPECIALTIES
 
 if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
     from asmrisk.simulation.model import Model
 
-__all__ = ["GAINS", "LEAST_CHANGE", "STATES", "who_changes"]
+__all__ = ["GAINS", "LEAST_CHANGE", "STATES", "change_sections", "change_tables", "who_changes"]
 
 #: A clinician gains or loses in a year if the adjustment factor differs by more than this: 0.01 percentage
 #: points, ten dollars of a hundred thousand. Almost any reform moves the scaling factor, and with it every
@@ -28,10 +30,28 @@ LEAST_CHANGE = 1e-4
 #: scenarios measures in a year is in the last state in the other.
 STATES = ("penalized", "neutral", "rewarded", "not_measured")
 
-#: What is told of a group: clinicians and years measured in both scenarios, share that gains and share that
-#: loses, mean change of the adjustment factor, and of the dollars that it moves.
-GAINS = ("clinician_years", "gaining", "losing", "factor_change", "usd_change")
-_UNITS = ("count", "fraction", "fraction", "fraction", "USD")
+#: What is told of a group, with units: clinicians and years measured in both scenarios, share that gains and
+#: share that loses, mean change of the adjustment factor, and of the dollars that it moves.
+GAINS = {
+    "clinician_years": "count",
+    "gaining": "fraction",
+    "losing": "fraction",
+    "factor_change": "fraction",
+    "usd_change": "USD",
+}
+#: Those that are shown: names, heads, and factors.
+_SHOWN = (
+    ("gaining", "gain, %", 100.0),
+    ("losing", "lose, %", 100.0),
+    ("factor_change", "% points", 100.0),
+    ("usd_change", "$ a year", 1.0),
+)
+_KINDS = {
+    "all": "",
+    "specialty": " by specialty",
+    "practice_size": " by practice size",
+    "score_decile": " by tenth of baseline score (1: lowest)",
+}
 
 _DECILES = 10
 #: Groups: all, specialties, practice sizes, tenths by baseline score within cohort and year.
@@ -81,6 +101,7 @@ def who_changes(
         ``reform``, ``baseline_state``, ``reform_state`` (`STATES`) and ``estimate``. The value is the mean
         over draws of what the draw gives, the error its standard error.
     """
+    # Only here are the kernels needed.
     from asmrisk.simulation.model import Model
 
     models = [Model(each) for each in (baseline, *reforms)]
@@ -90,31 +111,30 @@ def who_changes(
         before, *after = (_measured(model, draw) for model in models)
         for which, each in enumerate(after):
             gains[place, which], moves[place, which] = _changes(before, each)
-    estimate = np.array(["value", "error"], dtype=object)
-    found = mean(gains)
-    both = np.stack([found.value, found.error], axis=-1)
-    dims = ("reform", "group", "estimate")
-    moved = mean(moves)
-    transition = np.stack([moved.value, moved.error], axis=-1)
+    told, moved = _means(gains), _means(moves)
+    share = ("reform", "baseline_state", "reform_state", "estimate")
+    coordinates = {
+        "reform": ("reform", labels),
+        "kind": ("group", [kind for kind, _ in _GROUPS]),
+        "label": ("group", [label for _, label in _GROUPS]),
+        "baseline_state": ("baseline_state", STATES),
+        "reform_state": ("reform_state", STATES),
+        "estimate": ("estimate", ("value", "error")),
+    }
     return xr.Dataset(
-        {name: (dims, both[:, :, column], {"units": _UNITS[column]}) for column, name in enumerate(GAINS)}
-        | {
-            "transition": (
-                ("reform", "baseline_state", "reform_state", "estimate"),
-                transition,
-                {"units": "fraction"},
-            )
-        },
-        coords={
-            "reform": np.array(labels, dtype=object),
-            "kind": ("group", np.array([kind for kind, _ in _GROUPS], dtype=object)),
-            "label": ("group", np.array([label for _, label in _GROUPS], dtype=object)),
-            "baseline_state": np.array(STATES, dtype=object),
-            "reform_state": np.array(STATES, dtype=object),
-            "estimate": estimate,
-        },
+        {
+            name: (("reform", "group", "estimate"), told[:, :, column], {"units": units})
+            for column, (name, units) in enumerate(GAINS.items())
+        }
+        | {"transition": (share, moved, {"units": "fraction"})},
+        coords={name: (dim, np.array(each, dtype=object)) for name, (dim, each) in coordinates.items()},
         attrs={"draws": len(draws), "least_change": LEAST_CHANGE},
     )
+
+
+def _means(draws: _Floats) -> _Floats:
+    """Give mean over draws and its standard error, along a last axis."""
+    return np.stack(mean(draws)[:2], axis=-1)
 
 
 def _measured(model: Model, draw: int) -> list[_Clinicians]:
@@ -193,6 +213,67 @@ def _decile(score: _Floats) -> _Ints:
     decile = np.full(len(score), -1, np.int64)
     count = int(with_score.sum())
     if count:
-        middle = (rankdata(score[with_score]) - 0.5) / count
+        _, group, sizes = np.unique(score[with_score], return_inverse=True, return_counts=True)
+        last = np.cumsum(sizes)
+        # Of equal scores the mean of their ranks.
+        middle = ((2 * last - sizes + 1) / 2 - 0.5)[group] / count
         decile[with_score] = (middle * _DECILES).astype(np.int64)
     return decile
+
+
+def change_tables(changes: xr.Dataset) -> dict[str, list[Row]]:
+    """Give what `who_changes` found as long tables: the error of a value is in a column of its own."""
+    gains, transitions = [], []
+    states = [str(each) for each in changes["baseline_state"].values]
+    labels = list(zip(changes["kind"].values.tolist(), changes["label"].values.tolist(), strict=True))
+    told = {name: changes[name].values for name in GAINS}
+    for place, title in enumerate(changes["reform"].values.tolist()):
+        for group, (kind, label) in enumerate(labels):
+            row: Row = {"reform_title": title, "kind": kind, "label": label}
+            for name, values in told.items():
+                row[name], row[f"{name}_error"] = values[place, group].tolist()
+            gains.append(row)
+        for old, moved in zip(states, changes["transition"].values[place].tolist(), strict=True):
+            transitions += [
+                {
+                    "reform_title": title,
+                    "baseline_state": old,
+                    "reform_state": new,
+                    "share": share,
+                    "share_error": error,
+                }
+                for new, (share, error) in zip(states, moved, strict=True)
+            ]
+    return {"gains": gains, "transitions": transitions}
+
+
+def change_sections(changes: xr.Dataset) -> list[Section]:
+    """Show what `who_changes` found of one reform."""
+    draws = changes.attrs["draws"]
+    sections = [
+        Section(
+            (
+                f"Who gains and who loses: {draws:,} {'draw' if draws == 1 else 'draws'} simulated again.",
+                "Gain and lose: the adjustment factor changes by over "
+                f"{100 * changes.attrs['least_change']:g} percentage points.",
+                "Then its mean change in percentage points, and that of the adjustment.",
+            )
+        )
+    ]
+    tables = change_tables(changes.expand_dims("reform"))
+    for rows in grouped(tables["gains"], lambda row: row["kind"]):
+        columns = [[error_cell(name)(row, scale) for row in rows] for name, _, scale in _SHOWN]
+        title = f"Clinicians and years{_KINDS[rows[0]['kind']]}"
+        labels = [row["label"].replace("_", " ") for row in rows]
+        sections.append(
+            Section(tables=(Table(labels, [Group(title, [each[1] for each in _SHOWN], columns)]),))
+        )
+    share = {(row["baseline_state"], row["reform_state"]): row for row in tables["transitions"]}
+    states = list(STATES)
+    if not sum(row["share"] for pair, row in share.items() if states[-1] in pair):
+        states = states[:-1]
+    columns = [[error_cell("share")(share[old, new], 100.0) for old in states] for new in states]
+    words = [each.replace("_", " ") for each in states]
+    title = "From baseline (rows) to reform (columns), % of clinicians and years"
+    sections.append(Section(tables=(Table(words, [Group(title, words, columns)]),)))
+    return sections

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from asmrisk.analysis.report import Report
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
@@ -21,7 +22,7 @@ from asmrisk.results.reading import open_results, require_store
 from asmrisk.results.runs import asked_lengths
 from asmrisk.results.spec import StoreSpec, block_length
 from asmrisk.simulation.arrays import array_specs
-from asmrisk.studies.report import Sensitivity, analyze
+from asmrisk.studies.report import analyze
 from asmrisk.studies.simulation import LEADING, OUTCOMES, VALUES, StudySimulation
 from asmrisk.studies.study import Study, load_study
 
@@ -42,7 +43,7 @@ def sensitivity(
     security: Any = None,
     quiet: bool = False,
     stream: TextIO | None = None,
-) -> Sensitivity:
+) -> Report:
     """Compute what is missing of a study, and say which parameters matter.
 
     Parameters
@@ -65,7 +66,7 @@ def sensitivity(
 
     Returns
     -------
-    Sensitivity
+    Report
         Effects or indices of every parameter on every outcome, with errors and verdicts.
 
     Raises

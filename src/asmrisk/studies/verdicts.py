@@ -1,4 +1,4 @@
-"""What an estimate and its interval say, in words."""
+"""What an estimate, its standard error and the ends of its 95% interval say, in words."""
 
 from __future__ import annotations
 
@@ -15,20 +15,8 @@ _DOMINATES, _LITTLE = 0.5, 0.05
 
 
 def of_effect(value: float, error: float, low: float, high: float) -> str:
-    """Judge a difference, effect or coefficient.
+    """Judge a difference, effect or coefficient: whether it raises or lowers the outcome.
 
-    Parameters
-    ----------
-    value, error, low, high : float
-        Estimate, standard error, and ends of the interval.
-
-    Returns
-    -------
-    str
-        Whether it raises or lowers the outcome.
-
-    Examples
-    --------
     >>> of_effect(2.0, 0.5, 1.0, 3.0), of_effect(-0.1, 0.5, -1.1, 0.9)
     ('raises it', 'indistinguishable from zero')
     """
@@ -42,20 +30,8 @@ def of_effect(value: float, error: float, low: float, high: float) -> str:
 
 
 def of_share(value: float, error: float, low: float, high: float) -> str:
-    """Judge a share of variance.
+    """Judge a share of variance: whether it matters; if that cannot be told, how much it could be.
 
-    Parameters
-    ----------
-    value, error, low, high : float
-        As for `of_effect`.
-
-    Returns
-    -------
-    str
-        Whether it matters; if that cannot be told, how much it could be.
-
-    Examples
-    --------
     >>> of_share(0.7, 0.05, 0.6, 0.8), of_share(-0.01, 0.1, -0.2, 0.19)
     ('dominates', 'indistinguishable from zero; at most 19%')
     """
@@ -71,18 +47,7 @@ def of_share(value: float, error: float, low: float, high: float) -> str:
 
 
 def of_size(value: float, error: float, low: float, high: float) -> str:
-    """Judge a size, such as a mean absolute effect.
-
-    Parameters
-    ----------
-    value, error, low, high : float
-        As for `of_effect`.
-
-    Returns
-    -------
-    str
-        Whether it is more than zero.
-    """
+    """Judge a size, such as a mean absolute effect: whether it is more than zero."""
     if math.isnan(value) or math.isnan(error):
         return "not defined"
     if value == 0.0 and error == 0.0:

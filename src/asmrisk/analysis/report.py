@@ -1,0 +1,216 @@
+"""Reports: labeled estimates, and their tables for a terminal, a page, JSON and CSV."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import product
+from typing import Any, NamedTuple
+
+import pandas as pd
+import xarray as xr
+
+from asmrisk.analysis.metrics import BY, METRICS
+from asmrisk.analysis.statistics import Row, Statistic, scale_of, shown
+from asmrisk.analysis.text_tables import Group, Table, table_lines
+
+__all__ = [
+    "ALL",
+    "Report",
+    "Section",
+    "by_metric_and_label",
+    "grouped",
+    "long_rows",
+    "ordinal",
+    "row_label",
+    "scale_for",
+    "statistics_section",
+]
+
+#: Label of what is not told apart.
+ALL = "all"
+
+
+class Section(NamedTuple):
+    """Words and tables that stand together."""
+
+    words: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """What results say; printed, it is text.
+
+    Attributes
+    ----------
+    dataset : xarray.Dataset
+        Labeled estimates, with all digits.
+    facts : dict
+        Where they come from, for JSON: title, draws, seed and so on.
+    head : tuple of str
+        The same for a reader, and what the numbers mean.
+    sections : tuple of Section
+        What is shown, each number to the digits that its error supports.
+    tables : dict of str to list of dict
+        The estimates as long tables by their names in JSON: a row for each label. The first is that of
+        `to_dataframe`.
+    partial : bool or None
+        The run is not finished, told in each row; None if there is no column for it.
+    details : dict of str to xarray.Dataset
+        Further labeled data.
+    """
+
+    dataset: xr.Dataset
+    facts: Mapping[str, Any]
+    head: tuple[str, ...]
+    sections: tuple[Section, ...]
+    tables: Mapping[str, Sequence[Row]]
+    partial: bool | None = None
+    details: Mapping[str, xr.Dataset] = field(default_factory=dict)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Give the estimates as one long table with all digits."""
+        table = pd.DataFrame(next(iter(self.tables.values())))
+        return table if self.partial is None else table.assign(partial=self.partial)
+
+    def to_csv(self) -> str:
+        """Give `to_dataframe` as CSV text."""
+        return self.to_dataframe().to_csv(index=False, lineterminator="\n")
+
+    def to_json(self) -> str:
+        """Give facts and tables as JSON text with all digits; what is not defined or infinite is null."""
+        tables = {
+            name: [{key: _finite(value) for key, value in row.items()} for row in rows]
+            for name, rows in self.tables.items()
+        }
+        return json.dumps(dict(self.facts) | tables, indent=1, allow_nan=False)
+
+    def to_text(self) -> str:
+        """Give what is shown, for a terminal of 80 columns."""
+        lines = list(self.head)
+        for section in self.sections:
+            lines += ["", *section.words, *(line for table in section.tables for line in table_lines(table))]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return self.to_text()
+
+    def _repr_html_(self) -> str:
+        parts = [_paragraph(self.head)]
+        for section in self.sections:
+            parts += [_paragraph(section.words), *map(_html_table, section.tables)]
+        return "\n".join(filter(None, parts))
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _paragraph(words: Sequence[str]) -> str:
+    return f"<p>{'<br>'.join(map(escape, words))}</p>" if words else ""
+
+
+def _html_table(table: Table) -> str:
+    """Write a table, the titles of its groups above their columns."""
+    noted = bool(table.notes)
+    columns = [column for group in table.groups for column in group.columns]
+    titles = [_cell("th", group.title, f' colspan="{len(group.heads)}"') for group in table.groups]
+    heads = [_cell("th", head) for group in table.groups for head in group.heads]
+    rows = [["<th></th>", *each, *["<th></th>"] * noted] for each in (titles, heads)]
+    for label, note, *cells in zip(table.labels, table.notes or table.labels, *columns, strict=True):
+        numbers = [_cell("td", cell, ' style="text-align: right"') for cell in cells]
+        rows.append([_cell("th", label), *numbers, *[_cell("td", note)] * noted])
+    head, body = ("".join(f"<tr>{''.join(row)}</tr>" for row in part) for part in (rows[:2], rows[2:]))
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def _cell(tag: str, text: str, attributes: str = "") -> str:
+    return f"<{tag}{attributes}>{escape(text)}</{tag}>"
+
+
+def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str] = ()) -> list[Row]:
+    """Give labeled estimates of metrics as one long table.
+
+    Arrays have the dimension ``statistic``, any labels of metrics, and the dimensions `extra`; rows have
+    ``metric``, ``units``, the labels (`ALL` where not told apart), ``quantile`` (of quantile metrics, NaN of
+    others), `extra`, and the statistics.
+    """
+    rows = []
+    for name, array in estimates:
+        array = array.transpose(..., *extra, "statistic")
+        statistics = [str(each) for each in array.coords["statistic"].values]
+        dims = array.dims[:-1]
+        labels = [
+            array.coords[dim].values.tolist() if dim in array.coords else range(array.sizes[dim])
+            for dim in dims
+        ]
+        homes = {}
+        if "cohort" in array.coords and "cohort" not in dims:
+            homes = dict(zip(array.coords["specialty"].values, array.coords["cohort"].values, strict=True))
+        numbers = array.values.reshape(-1, len(statistics)).tolist()
+        for place, told in zip(product(*labels), numbers, strict=True):
+            at = dict(zip(dims, place, strict=True))
+            if homes:
+                at["cohort"] = homes[at["specialty"]]
+            row: Row = {"metric": name, "units": array.attrs["units"]}
+            row |= {label: at.get(label, ALL) for label in BY}
+            row |= {"quantile": at.get("quantile", math.nan)} | {dim: at[dim] for dim in extra}
+            row |= dict(zip(statistics, told, strict=True))
+            if "draws" in row:
+                row["draws"] = int(row["draws"])
+            rows.append(row)
+    return rows
+
+
+def grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> list[list[Row]]:
+    """Put rows of one key together, in the order of their first."""
+    groups: dict[Hashable, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(key(row), []).append(row)
+    return list(groups.values())
+
+
+def by_metric_and_label(rows: Iterable[Row], name: str) -> Iterator[tuple[str, float, list[Row]]]:
+    """Part a long table by metric and labels: title with the unit, scale (by the column named), rows."""
+    for some in grouped(rows, lambda row: tuple(row[key] for key in ("metric", *BY, "quantile"))):
+        scale, units = scale_for(some, name)
+        label = row_label(some[0])
+        yield METRICS[some[0]["metric"]].title + units + ("" if label == ALL else f": {label}"), scale, some
+
+
+def scale_for(rows: Iterable[Row], *names: str) -> tuple[float, str]:
+    """Choose the unit in which rows of one unit are shown, by the largest of the named columns."""
+    rows = list(rows)
+    sizes = (abs(row[name]) for row in rows for name in names)
+    return scale_of(rows[0]["units"], max((size for size in sizes if not math.isnan(size)), default=0.0))
+
+
+def statistics_section(
+    title: str, labels: Iterable[str], statistics: Iterable[Statistic], rows: Sequence[Row], scale: float
+) -> Section:
+    """Show statistics of rows as a table."""
+    return Section(tables=(Table(list(labels), [Group(title, *shown(statistics, rows, scale))]),))
+
+
+def row_label(row: Row) -> str:
+    """Name a row by its labels, ``2027 solo``, or ``all``; a specialty belongs to one cohort alone."""
+    named = [
+        str(row[label]).replace("_", " ")
+        for label in BY
+        if row[label] != ALL and not (label == "cohort" and row["specialty"] != ALL)
+    ]
+    return " ".join(named + ([] if math.isnan(row["quantile"]) else [ordinal(row["quantile"])])) or ALL
+
+
+def ordinal(level: float) -> str:
+    """Name a percentile.
+
+    >>> ordinal(0.01), ordinal(0.95)
+    ('1st', '95th')
+    """
+    percent = round(100 * level)
+    return f"{percent}{'st' if percent == 1 else 'th'}"

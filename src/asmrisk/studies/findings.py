@@ -1,0 +1,221 @@
+"""What a study says of its parameters: effects, indices or coefficients, by the method of its design."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.errors import InputError
+from asmrisk.scenario.toml_source import show
+from asmrisk.studies.effects import Effect, differences, level_effects
+from asmrisk.studies.indices import Indices, Variance, grid_indices, sobol_indices
+from asmrisk.studies.noise import Estimate, resample
+from asmrisk.studies.regression import regression
+from asmrisk.studies.screening import morris_screening
+from asmrisk.studies.verdicts import of_effect, of_share, of_size
+
+if TYPE_CHECKING:
+    from asmrisk.studies.study import Study
+
+__all__ = ["STATISTICS", "Finding", "findings_of"]
+
+_Array = NDArray[np.float64]
+
+
+class Finding(NamedTuple):
+    """One estimate."""
+
+    parameter: str  #: whose effect it is
+    value: str  #: to which value of the parameter it belongs, as a file would write it; empty if to none
+    statistic: str  #: one of `STATISTICS`
+    estimate: float
+    error: float  #: standard error
+    low: float  #: ends of the 95% interval
+    high: float
+    verdict: str  #: what it says, in words
+
+
+class Told(NamedTuple):
+    """How a statistic is shown and judged."""
+
+    head: str  #: of its column
+    judge: Callable[[float, float, float, float], str]  #: gives the verdict
+    units: str = ""  #: its own unit, if it is not the outcome's
+
+
+#: Difference from the base, effect of a level against the first, standardized coefficient, indices of Sobol,
+#: statistics of Morris.
+STATISTICS = {
+    "difference": Told("difference from the base", of_effect),
+    "main_effect": Told("effect against the first value", of_effect),
+    "coefficient": Told("SDs of it per SD", of_effect, "factor"),
+    "first": Told("first, %", of_share, "fraction"),
+    "total": Told("total, %", of_share, "fraction"),
+    "mu_star": Told("mean size", of_size),
+    "mu": Told("mean effect", of_effect),
+    "sigma": Told("SD over the design", of_size),
+}
+
+#: Estimate, standard error, and ends of the interval.
+_Numbers = tuple[float, float, float, float]
+_Analysis = tuple[list[Finding], dict[str, float]]
+
+
+def findings_of(study: Study, y: _Array) -> tuple[list[Finding], dict[str, float]]:
+    """Analyze an outcome by the method of the study's design.
+
+    Parameters
+    ----------
+    study : Study
+        What was computed.
+    y : ndarray of float64, shape (design points, draws)
+        The outcome, defined everywhere; at least two draws.
+
+    Returns
+    -------
+    findings : list of Finding
+        The parameter with the largest estimate first: by total index, size, or effect.
+    extras : dict of str to float
+        Of the outcome: its variance over the design without noise, the noise's part, and the share that a
+        regression explains, where the method gives them.
+    """
+    found, extras = _ANALYSES[study.design.method](study, y)
+    leading = [each for each in ("total", "mu_star") if any(row.statistic == each for row in found)]
+    sizes: dict[str, float] = {}
+    for row in found:
+        if not leading or row.statistic == leading[0]:
+            size = -math.inf if math.isnan(row.estimate) else abs(row.estimate)
+            sizes[row.parameter] = max(size, sizes.get(row.parameter, -math.inf))
+    return sorted(found, key=lambda row: -sizes[row.parameter]), extras
+
+
+def _finding(parameter: str, value: str, statistic: str, numbers: _Numbers) -> Finding:
+    return Finding(parameter, value, statistic, *numbers, STATISTICS[statistic].judge(*numbers))
+
+
+def _of_effect(effect: Effect, place: int) -> _Numbers:
+    value, error, low, high = (float(part[place]) for part in effect)
+    return value, error, low, high
+
+
+def _of_share(share: Estimate) -> _Numbers:
+    return share.value, share.error, share.value - share.reach, share.value + share.reach
+
+
+def _shown(value: Any) -> str:
+    return show(value, 44)
+
+
+def _one_at_a_time(study: Study, y: _Array) -> _Analysis:
+    effect = differences(y)
+    return [
+        _finding(factor.name, _shown(study.column(index)[point]), "difference", _of_effect(effect, point))
+        for index, factor in enumerate(study.factors)
+        for point in np.flatnonzero(~np.isnan(study.design.coordinates[:, index])).tolist()
+    ], {}
+
+
+def _levels(study: Study, y: _Array, matched: bool) -> list[Finding]:
+    found = []
+    for index, factor in enumerate(study.factors):
+        levels = study.design.coordinates[1:, index].astype(np.int64)
+        effect = level_effects(y[1:], levels, matched)
+        for level in range(1, factor.levels):
+            value = _shown(factor.at_level(level)[factor.name])
+            found.append(_finding(factor.name, value, "main_effect", _of_effect(effect, level - 1)))
+    return found
+
+
+def _fractional(study: Study, y: _Array) -> _Analysis:
+    return _levels(study, y, matched=False), {}
+
+
+def _grid(study: Study, y: _Array) -> _Analysis:
+    indices = grid_indices(y[1:], tuple(factor.levels for factor in study.factors), resample(y.shape[1]))
+    return _shares(study, indices) + _levels(study, y, matched=True), _variance(indices.variance)
+
+
+def _sobol(study: Study, y: _Array) -> _Analysis:
+    count = len(study.factors)
+    rows = (study.points - 1) // (count + 2)
+    varied = []
+    for index in range(count):
+        values = study.column(index)[1:]
+        varied.append(values[:: count + 2] != values[index + 1 :: count + 2])
+    indices = sobol_indices(y[1:], count, resample(y.shape[1], rows), np.array(varied))
+    return _shares(study, indices), _variance(indices.variance)
+
+
+def _variance(found: Variance) -> dict[str, float]:
+    return {
+        "variance": found.value,
+        "variance_error": found.error,
+        "variance_low": found.low,
+        "noise_variance": found.noise,
+    }
+
+
+def _shares(study: Study, indices: Indices) -> list[Finding]:
+    return [
+        _finding(factor.name, "", name, _of_share(share))
+        for factor, *shares in zip(study.factors, indices.first, indices.total, strict=True)
+        for name, share in zip(("first", "total"), shares, strict=True)
+    ]
+
+
+def _latin_hypercube(study: Study, y: _Array) -> _Analysis:
+    columns: list[_Array] = []
+    names: list[tuple[str, str]] = []
+    for index, factor in enumerate(study.factors):
+        values = study.column(index)[1:]
+        if factor.numeric:
+            columns.append(np.array(values, dtype=np.float64))
+            names.append((factor.name, ""))
+            continue
+        # Words and tables have no scale: each value is compared with the first.
+        for value in factor.variations[0].values[1:]:
+            columns.append(np.array([each == value and type(each) is type(value) for each in values], float))
+            names.append((factor.name, _shown(value)))
+    x = np.stack(columns, axis=1)
+    if len(y) - 1 <= x.shape[1] + 1 or (x == x[0]).all(axis=0).any():
+        raise InputError(
+            f"{len(y) - 1} samples are too few for {x.shape[1]} coefficients; ask for more samples."
+        )
+    found = regression(x, y[1:], resample(y.shape[1], len(y) - 1))
+
+    explained = {"explained": found.explained.value, "explained_error": found.explained.error}
+    return [
+        _finding(name, value, "coefficient", _of_share(share))
+        for (name, value), share in zip(names, found.coefficients, strict=True)
+    ], _variance(found.variance) | explained
+
+
+def _morris(study: Study, y: _Array) -> _Analysis:
+    x = study.design.coordinates[1:]
+    trajectories = len(x) // (len(study.factors) + 1)
+    weights = resample(y.shape[1], trajectories)
+    found = morris_screening(x, y[1:], weights)
+    rows = []
+    for index, factor in enumerate(study.factors):
+        value, low, high = found.sigma[:, index].tolist()
+        rows += [
+            _finding(factor.name, "", "mu_star", _of_share(found.mu_star[index])),
+            _finding(factor.name, "", "mu", _of_share(found.mu[index])),
+            # Of an interval that is not symmetric: about four standard errors wide.
+            _finding(factor.name, "", "sigma", (value, (high - low) / 4.0, low, high)),
+        ]
+    return rows, {}
+
+
+_ANALYSES = {
+    "one_at_a_time": _one_at_a_time,
+    "grid": _grid,
+    "fractional": _fractional,
+    "latin_hypercube": _latin_hypercube,
+    "sobol": _sobol,
+    "morris": _morris,
+}

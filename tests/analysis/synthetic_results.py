@@ -1,0 +1,68 @@
+"""A store's root dataset without a store: noise of plausible size."""
+
+import json
+
+import numpy as np
+import xarray as xr
+
+YEARS = [2027, 2028, 2029, 2030, 2031]
+COHORTS = ["heart_failure", "low_back_pain"]
+SPECIALTIES = [
+    "cardiology",
+    "anesthesiology",
+    "pain_management",
+    "interventional_pain_management",
+    "neurosurgery",
+    "orthopedic_surgery",
+    "physical_medicine_and_rehabilitation",
+]
+SIZES = ["solo", "small", "large"]
+LEVELS = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]
+DOLLARS = "episode_spending part_b_paid incentive_pool payment_year_part_b net_adjustment retained_savings "
+DOLLARS = [*DOLLARS.split(), "episode_savings", "medicare_savings"]
+
+
+def results(draws=200, seed=7):
+    """A store's root dataset as the design describes it, filled with noise of plausible size."""
+    rng = np.random.default_rng(seed)
+    cohort, fine = (draws, 5, 2), (draws, 5, 7, 3)
+    by_cohort = {name: rng.normal(4e8, 4e6, cohort) for name in DOLLARS}
+    by_cohort["net_adjustment"] = rng.normal(-6e6, 3e5, cohort)
+    by_cohort["retained_savings"] = -by_cohort["net_adjustment"]
+    for name in ("participants", "scored", "zero_scores", "episodes"):
+        by_cohort[name] = rng.integers(50, 5000, cohort).astype(np.int32)
+    for name in ("scaling_factor", "median_final_score", "weighted_adjustment_factor"):
+        by_cohort[name] = rng.normal(1.7, 0.01, cohort)
+    by_cohort["penalized_share"] = rng.uniform(0.4, 0.5, cohort)
+    by_specialty = {
+        "specialty_participants": rng.integers(0, 300, fine).astype(np.int32),
+        "specialty_scored": rng.integers(0, 300, fine).astype(np.int32),
+        "specialty_part_b_paid": rng.normal(2e7, 1e6, fine),
+        "specialty_net_adjustment": rng.normal(-2e5, 1e5, fine),
+    }
+    nobody = by_specialty["specialty_scored"] == 0
+    for name in ("specialty_penalized_share", "specialty_mean_adjustment_factor"):
+        by_specialty[name] = np.where(nobody, np.nan, rng.uniform(0.3, 0.5, fine))
+    quantiles = {
+        "adjustment_factor_quantile": np.sort(rng.normal(0, 0.03, (*cohort, 9)), axis=-1),
+        "final_score_quantile": np.sort(rng.uniform(0, 100, (*cohort, 9)), axis=-1),
+    }
+    dims = ("draw", "performance_year", "cohort")
+    variables = {name: (dims, values) for name, values in by_cohort.items()}
+    variables |= {
+        name: (("draw", "performance_year", "specialty", "practice_size"), values)
+        for name, values in by_specialty.items()
+    }
+    variables |= {name: ((*dims, "quantile"), values) for name, values in quantiles.items()}
+    return xr.Dataset(
+        variables,
+        coords={
+            "draw": np.arange(draws),
+            "performance_year": YEARS,
+            "cohort": COHORTS,
+            "specialty": SPECIALTIES,
+            "practice_size": SIZES,
+            "quantile": LEVELS,
+        },
+        attrs={"provenance": json.dumps({"seed": 42, "scenario": {"title": "A scenario"}})},
+    )
