@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inner, kernel
-from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PAYMENT_LAG, PLACES, YEARS
+from asmrisk.rule.definitions import CALENDAR, COHORTS, PAYMENT_LAG, PLACES, YEARS
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.counts import binomial_quantiles, poisson_quantiles
 from asmrisk.simulation.draw import Workspace, simulate_draws
@@ -46,7 +46,7 @@ class Plan(NamedTuple):
 
     entering: np.ndarray  # int64 (YEARS,): clinicians who enter in each year
     observed: np.ndarray  # int64 (YEARS,): those of them who are ever measured
-    paid: np.ndarray  # int64 (YEARS, CALENDAR_YEARS): those whose Part B is drawn, by year of entry and year
+    paid: np.ndarray  # int64 (YEARS, CALENDAR): those whose Part B is drawn, by year of entry and year
     lived: np.ndarray  # int64 (YEARS, YEARS): those who may be measured again, by year of entry and year
     measured: np.ndarray  # int64 (YEARS, YEARS): those measured, by year of entry and performance year
     kind: np.ndarray  # int64 (PLACES,): 0 none, 1 binomial, 2 risk-standardized
@@ -80,9 +80,9 @@ def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
     total = field.entry_start[YEARS]
     entry = np.searchsorted(field.entry_start[1:YEARS], np.arange(total), side="right")
     last = field.last[:total]
-    paid, lived = np.zeros((YEARS, CALENDAR_YEARS), np.int64), np.zeros((YEARS, YEARS), np.int64)
+    paid, lived = np.zeros((YEARS, CALENDAR), np.int64), np.zeros((YEARS, YEARS), np.int64)
     measured = np.zeros((YEARS, YEARS), np.int64)
-    for year in range(CALENDAR_YEARS):
+    for year in range(CALENDAR):
         still = (last >= 0) & (entry <= year) & (last + PAYMENT_LAG >= year)
         paid[:, year] = np.bincount(entry[still], minlength=YEARS)
     for year in range(YEARS):
@@ -129,10 +129,10 @@ def _enroll(plan: Plan, entry: int, first: int, draw: int, key: np.ndarray, work
         exponentials(mean, n)
         for i in range(n):
             field.level[start + i] = mean[i]
-        for history in range(entry, CALENDAR_YEARS + PAYMENT_LAG):
+        for history in range(entry, CALENDAR + PAYMENT_LAG):
             year = FIRST_YEAR + history - PAYMENT_LAG
             fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, year, draw, key, 0, n)
-            if history < CALENDAR_YEARS:
+            if history < CALENDAR:
                 normal_scores(u[1], mean, n)
                 exponentials(mean, n)
                 poisson_quantiles(u[2], plan.episodes, count, n)
@@ -254,7 +254,7 @@ def _observe(
                 )
             normal_scores(u[place % UNIFORMS_PER_BLOCK], batch.case_level[place], n)
             exponentials(batch.case_level[place], n)
-        for year in range(entry, CALENDAR_YEARS):
+        for year in range(entry, CALENDAR):
             # Spread those of a year evenly over the batches, to the last one of them.
             end = start + n
             paid = plan.paid[entry, year] * end // count - plan.paid[entry, year] * start // count

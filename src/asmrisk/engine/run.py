@@ -113,9 +113,8 @@ def run_job(
     """Declare what computes and holds a run of a resolved scenario, with its seed; arguments as for `run`."""
     from asmrisk.engine.fill import Job
     from asmrisk.results.provenance import about
-    from asmrisk.simulation.labels import coordinates, descriptions
     from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
-    from asmrisk.simulation.variables import variables
+    from asmrisk.simulation.variables import coordinates, descriptions, variables
 
     arrays, labels = array_specs(
         variables(scenario), coordinates(scenario), descriptions(scenario), growing=("draw",)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "CALENDAR",
     "CALENDAR_YEARS",
     "COHORTS",
     "COLLECTION_TYPES",
@@ -29,9 +30,10 @@ __all__ = [
 #: The five performance years; each is paid two years later.
 PERFORMANCE_YEARS = (2027, 2028, 2029, 2030, 2031)
 PAYMENT_LAG = 2
-#: How many they are, and how many calendar years there are from the first to the last payment year.
-YEARS = len(PERFORMANCE_YEARS)
-CALENDAR_YEARS = YEARS + PAYMENT_LAG
+#: From the first performance year to the last payment year: those in which a parameter can change.
+CALENDAR_YEARS = tuple(range(PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1] + PAYMENT_LAG + 1))
+#: How many performance years and calendar years there are.
+YEARS, CALENDAR = len(PERFORMANCE_YEARS), len(CALENDAR_YEARS)
 
 COHORTS = ("heart_failure", "low_back_pain")
 
@@ -96,8 +98,7 @@ class Measure:
 
 _CHOICE = ("ecqm", "mips_cqm")
 
-#: As many measures of each cohort, in the order of the cohorts; its number within the cohort is a measure's
-#: code in kernels.
+#: In the order of the cohorts; a measure's place among its cohort's is its code in kernels.
 MEASURES = (
     Measure(
         "q492",
@@ -118,9 +119,6 @@ MEASURES = (
     Measure("mri", "Lumbar-spine MRI use", "low_back_pain", True, ("claims",), 1.0, final=False),
 )
 
-#: Measures of one cohort, those outside the final rule's set too.
-PLACES = len(MEASURES) // len(COHORTS)
-
 
 def measures_of(cohort: str) -> tuple[Measure, ...]:
     """Give the measures of one cohort in the order of their codes.
@@ -133,6 +131,10 @@ def measures_of(cohort: str) -> tuple[Measure, ...]:
     Returns
     -------
     tuple of Measure
-        `PLACES` measures, those outside the final rule's set too.
+        Those outside the final rule's set too.
     """
     return tuple(measure for measure in MEASURES if measure.cohort == cohort)
+
+
+#: Room for the measures of one cohort in arrays; a place without a measure is in no set.
+PLACES = max(len(measures_of(cohort)) for cohort in COHORTS)

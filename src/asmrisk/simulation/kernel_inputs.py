@@ -16,7 +16,7 @@ class KernelInputs(NamedTuple):
 
     policy: np.recarray  # POLICY_DTYPE (YEARS,)
     population: np.recarray  # POPULATION_DTYPE (cohorts,)
-    behavior: np.recarray  # BEHAVIOR_DTYPE (CALENDAR_YEARS,)
+    behavior: np.recarray  # BEHAVIOR_DTYPE (CALENDAR,)
     key: np.ndarray  # uint64 (2,): halves of the seed
     roster_prior: RosterPrior
 
@@ -25,7 +25,7 @@ class CohortDraw(NamedTuple):
     """What one cohort of one draw reads; made inside the kernel."""
 
     population: np.record  # POPULATION_DTYPE
-    behavior: np.recarray  # BEHAVIOR_DTYPE (CALENDAR_YEARS,)
+    behavior: np.recarray  # BEHAVIOR_DTYPE (CALENDAR,)
     cohort: int
     number: int  # of the draw
     key: np.ndarray  # uint64 (2,)

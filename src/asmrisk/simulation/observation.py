@@ -14,7 +14,7 @@ import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
 from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
-from asmrisk.rule.definitions import CALENDAR_YEARS, PAYMENT_LAG, PLACES, YEARS
+from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, PLACES, YEARS
 from asmrisk.simulation.attributes import draw_attributes
 from asmrisk.simulation.batches import advance, exponentials, normal_probabilities, normal_scores, take
 from asmrisk.simulation.kernel_inputs import CohortDraw
@@ -313,7 +313,7 @@ def simulate_batch(
         n_roster += 1
     draw_attributes(draw, field, batch, entered[YEARS - 1], n_roster)
     unpaid, unfinished = 0, 0
-    for year in range(CALENDAR_YEARS):
+    for year in range(CALENDAR):
         while unpaid < entered[0] and field.last[clinician[unpaid]] + PAYMENT_LAG < year:
             unpaid += 1
         while unfinished < entered[0] and field.last[clinician[unfinished]] < year:

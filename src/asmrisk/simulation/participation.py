@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inline, inner
-from asmrisk.rule.definitions import CALENDAR_YEARS, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
+from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.counts import poisson_quantiles
 from asmrisk.simulation.kernel_inputs import CohortDraw
@@ -54,10 +54,10 @@ class Field(NamedTuple):
 
     slot: np.ndarray  # int64 (capacity,)
     base: np.ndarray  # int64 (capacity,): counter word, see keys.stream
-    leaves: np.ndarray  # int64 (capacity,): first year in which it is not active; CALENDAR_YEARS if it stays
+    leaves: np.ndarray  # int64 (capacity,): first year in which it is not active; CALENDAR if it stays
     level: np.ndarray  # float64 (capacity,): expected episodes a year
     #: From two years before the first performance year.
-    episodes: np.ndarray  # int32 (CALENDAR_YEARS, capacity)
+    episodes: np.ndarray  # int32 (CALENDAR, capacity)
     last: np.ndarray  # int64 (capacity,): last performance year in which it is measured; -1 if never
     row: np.ndarray  # uint32 (capacity,): row in its batch
     member: np.ndarray  # int32 (YEARS, slots): clinician at each position
@@ -70,7 +70,7 @@ class Field(NamedTuple):
     owner: np.ndarray  # int32 (slots,): the measured clinician of a year; -1 for none
     # Scratch of `enroll`.
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS)
-    exit_uniforms: np.ndarray  # float64 (CALENDAR_YEARS, BATCH_SLOTS)
+    exit_uniforms: np.ndarray  # float64 (CALENDAR, BATCH_SLOTS)
     mean: np.ndarray  # float64 (BATCH_SLOTS,)
     drawn: np.ndarray  # float64 (BATCH_SLOTS,)
 
@@ -83,7 +83,7 @@ def make_field(slots: int) -> Field:
         base=np.zeros(capacity, np.int64),
         leaves=np.zeros(capacity, np.int64),
         level=np.zeros(capacity),
-        episodes=np.zeros((CALENDAR_YEARS, capacity), np.int32),
+        episodes=np.zeros((CALENDAR, capacity), np.int32),
         last=np.zeros(capacity, np.int64),
         row=np.zeros(capacity, np.uint32),
         member=np.zeros((YEARS, slots), np.int32),
@@ -95,7 +95,7 @@ def make_field(slots: int) -> Field:
         holder=np.zeros(slots, np.int64),
         owner=np.zeros(slots, np.int32),
         uniforms=np.zeros((UNIFORMS_PER_BLOCK, BATCH_SLOTS)),
-        exit_uniforms=np.zeros((CALENDAR_YEARS, BATCH_SLOTS)),
+        exit_uniforms=np.zeros((CALENDAR, BATCH_SLOTS)),
         mean=np.zeros(BATCH_SLOTS),
         drawn=np.zeros(BATCH_SLOTS),
     )
@@ -132,13 +132,13 @@ def _draw_episodes(draw: CohortDraw, entry: int, first: int, n: int, field: Fiel
     for i in range(n):
         level[i] = population.episodes_log_mean + population.episodes_log_sd * level[i]
     exponentials(level, n)
-    for history in range(entry, CALENDAR_YEARS + PAYMENT_LAG):
+    for history in range(entry, CALENDAR + PAYMENT_LAG):
         year = history - PAYMENT_LAG
         fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, FIRST_YEAR + year, draw.number, draw.key, 0, n)
         if year > entry:
             for i in range(n):
                 field.exit_uniforms[year, i] = u0[i]
-        if history < CALENDAR_YEARS:
+        if history < CALENDAR:
             normal_scores(u1, mean, n)
             for i in range(n):
                 mean[i] = shock_sd * mean[i] - 0.5 * shock_sd * shock_sd
@@ -154,9 +154,9 @@ def _draw_episodes(draw: CohortDraw, entry: int, first: int, n: int, field: Fiel
                 drawn[i] = given if given >= 0 else drawn[i]
     leaves = field.leaves[first : first + n]
     for i in range(n):
-        leaves[i] = CALENDAR_YEARS
+        leaves[i] = CALENDAR
     # From the last year back, so that the first exit counts.
-    for year in range(CALENDAR_YEARS - 1, entry, -1):
+    for year in range(CALENDAR - 1, entry, -1):
         probability = draw.behavior[year].exit_probability
         for i in range(n):
             leaves[i] = year if field.exit_uniforms[year, i] < probability else leaves[i]

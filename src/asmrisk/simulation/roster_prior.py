@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inner
-from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PLACES
+from asmrisk.rule.definitions import CALENDAR, COHORTS, PLACES
 from asmrisk.simulation.batches import normal_scores
 from asmrisk.simulation.keys import GREATEST_UNIFORM, LEAST_UNIFORM
 
@@ -52,7 +52,7 @@ class RosterPrior(NamedTuple):
     level_mean: np.ndarray  # float64 (cohorts, most): normal score of the expected episodes
     level_sd: np.ndarray  # float64 (cohorts, most)
     #: From two years before the first performance year; -1 not known.
-    episodes: np.ndarray  # int64 (cohorts, CALENDAR_YEARS, most)
+    episodes: np.ndarray  # int64 (cohorts, CALENDAR, most)
     part_b_score: np.ndarray  # float64 (cohorts, most): normal score of the known Part B payments
     part_b_factor: np.ndarray  # float64 (cohorts, most): known dollars over the distribution's at that score
     years_since: np.ndarray  # int64 (cohorts, most): from the known payments to the first performance year
@@ -80,7 +80,7 @@ def empty_prior(most: int = 0) -> RosterPrior:
         dual_share=np.full((cohorts, most), np.nan),
         level_mean=np.zeros((cohorts, most)),
         level_sd=np.ones((cohorts, most)),
-        episodes=np.full((cohorts, CALENDAR_YEARS, most), -1, np.int64),
+        episodes=np.full((cohorts, CALENDAR, most), -1, np.int64),
         part_b_score=np.zeros((cohorts, most)),
         part_b_factor=np.ones((cohorts, most)),
         years_since=np.zeros((cohorts, most), np.int64),

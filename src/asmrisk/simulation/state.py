@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.population.quantiles import SCORE_COUNT
-from asmrisk.rule.definitions import CALENDAR_YEARS, NOT_REPORTED, PLACES, SPECIALTIES, YEARS
+from asmrisk.rule.definitions import CALENDAR, NOT_REPORTED, PLACES, SPECIALTIES, YEARS
 from asmrisk.simulation.counts import BinomialScratch, make_binomial_scratch
 from asmrisk.simulation.keys import UNIFORMS_PER_BLOCK
 from asmrisk.simulation.participation import BATCH_SLOTS
@@ -119,7 +119,7 @@ class Batch(NamedTuple):
     improvement: np.ndarray  # float64 (BATCH_CLINICIANS,)
     interoperability: np.ndarray  # float64 (BATCH_CLINICIANS,)
     # What they lead to.
-    part_b: np.ndarray  # float64 (CALENDAR_YEARS, BATCH_CLINICIANS), USD
+    part_b: np.ndarray  # float64 (CALENDAR, BATCH_CLINICIANS), USD
     # Of the measured clinicians of a year.
     rows: np.ndarray  # uint64 (YEARS, BATCH_SLOTS): their rows
     quality: np.ndarray  # float64 (BATCH_SLOTS,): general factor of quality
@@ -192,7 +192,7 @@ def make_batch() -> Batch:
         "case_level": (PLACES, BATCH_CLINICIANS),
         "specific": (PLACES, BATCH_CLINICIANS),
         "submission": (PLACES, BATCH_CLINICIANS),
-        "part_b": (CALENDAR_YEARS, BATCH_CLINICIANS),
+        "part_b": (CALENDAR, BATCH_CLINICIANS),
         "rows": (YEARS, BATCH_SLOTS),
         "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),
         "class_values": (4, BATCH_CLINICIANS),

@@ -7,13 +7,24 @@ documentation is derived from them. A variable's *path* is its name, preceded by
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from asmrisk.rule.definitions import MEASURES, PERFORMANCE_YEARS
+from asmrisk.rule.definitions import (
+    COHORTS,
+    COLLECTION_TYPES,
+    MEASURES,
+    PERFORMANCE_YEARS,
+    PRACTICE_SIZES,
+    SPECIALTIES,
+)
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asmrisk.population.roster import Roster
     from asmrisk.scenario.scenario import Scenario
 
 __all__ = [
@@ -23,6 +34,8 @@ __all__ = [
     "GROUPS",
     "QUANTILES",
     "Variable",
+    "coordinates",
+    "descriptions",
     "record_dtype",
     "scored_measures",
     "variables",
@@ -206,3 +219,51 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
     if scenario.roster is not None:
         declared += _CLINICIAN
     return {variable.path: variable for variable in declared}
+
+
+def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
+    """Give the labels of every dimension but ``draw``.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Decides the measures, the uncertain parameters and the roster.
+
+    Returns
+    -------
+    dict of str to ndarray
+        One-dimensional labels by dimension: ``object`` arrays of str, int64 years and edges, float64 levels.
+    """
+    names = {
+        "cohort": COHORTS,
+        "specialty": SPECIALTIES,
+        "practice_size": PRACTICE_SIZES,
+        "measure": scored_measures(scenario),
+        "collection_type": COLLECTION_TYPES,
+        "parameter": tuple(sorted(scenario.uncertainty)),
+    }
+    roster = {} if scenario.roster is None else {"clinician": _roster(scenario.roster).ids}
+    return {
+        **{dim: np.array(labels, dtype=object) for dim, labels in names.items()},
+        **roster,
+        "performance_year": np.array(PERFORMANCE_YEARS, dtype=np.int64),
+        "quantile": np.array(QUANTILES, dtype=np.float64),
+        "edge": np.arange(1, 10, dtype=np.int64),
+    }
+
+
+def descriptions(scenario: Scenario) -> dict[str, tuple[str, str, NDArray[Any]]]:
+    """Give labels that describe other labels, by path: whose (the dimension), the meaning, and the labels."""
+    if scenario.roster is None:
+        return {}
+    roster = _roster(scenario.roster)
+    return {
+        "clinician/cohort": ("clinician", "Cohort", roster.cohort_names),
+        "clinician/specialty": ("clinician", "Specialty", roster.specialty_names),
+    }
+
+
+def _roster(path: Path) -> Roster:
+    from asmrisk.population.roster import read_roster
+
+    return read_roster(path)

@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.errors import RunError
-from asmrisk.simulation.labels import coordinates
 from asmrisk.simulation.model import Model, simulate_block
-from asmrisk.simulation.variables import Variable, variables
+from asmrisk.simulation.variables import Variable, coordinates, variables
 from asmrisk.studies.outcomes import Outcome, outcome_draws
 from asmrisk.studies.points import point_scenario
 
