@@ -181,7 +181,7 @@ def _observe_year(
         out.exempt[year, r] = 0
         out.hcc_risk_score[year, r] = batch.hcc_risk_score[k]
         out.dual_share[year, r] = batch.dual_share[k]
-        out.part_b[year, r] = batch.part_b[year, k]
+        out.part_b_payments[year, r] = batch.part_b[year, k]
         out.payment_year_part_b[year, r] = batch.part_b[year, k]
     fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, 0, n)
     normal_scores(u[0], batch.general, n)
@@ -284,7 +284,7 @@ def _touch(year: int, n: int, kind: np.ndarray, work: Workspace) -> None:
     for i in range(n):
         who = out.specialty[year, i] + out.practice_size[year, i] + out.exempt[year, i]
         conduct = float(out.improvement_activities[year, i]) + out.promoting_interoperability[year, i]
-        dollars = out.part_b[year, i] + out.payment_year_part_b[year, i]
+        dollars = out.part_b_payments[year, i] + out.payment_year_part_b[year, i]
         cost = out.cost_per_episode[year, i] + out.true_cost[year, i] + float(out.episodes[year, i])
         scored.quality_score[i] = float(who)
         scored.cost_points[i] = cost

@@ -17,7 +17,7 @@ import pytest
 import asmrisk
 from asmrisk.analysis.metrics import METRICS
 from asmrisk.cli import commands
-from asmrisk.clinician_tables.table import (
+from asmrisk.clinician_tables.columns import (
     CLINICIAN_COLUMNS,
     SCORE_COLUMNS,
     Column,

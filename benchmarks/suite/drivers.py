@@ -13,12 +13,13 @@ from asmrisk.rule.definitions import YEARS
 from asmrisk.rule.payment import payment_factors
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.counts import BinomialScratch, binomial_quantiles, poisson_quantiles
-from asmrisk.simulation.draw import Workspace, observed_in
+from asmrisk.simulation.draw import Workspace
 from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.keys import fill_uniforms
 from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import BATCH_SLOTS, enroll
 from asmrisk.simulation.record import CohortYear, Record, record_year
+from asmrisk.simulation.state import observed_in
 
 __all__ = [
     "STEPS",

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
     from asmrisk.results.reading import open_results
+    from asmrisk.results.rerun import replay
     from asmrisk.results.status import status
     from asmrisk.scenario.listing import policy
     from asmrisk.scenario.scenario import Scenario, load_scenario, validate
     from asmrisk.simulation.compilation import warmup
-    from asmrisk.simulation.replay import replay
     from asmrisk.studies.running import sensitivity
 
     __version__: str
@@ -62,7 +62,7 @@ _HOMES = {
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",
     "policy": "scenario.listing",
-    "replay": "simulation.replay",
+    "replay": "results.rerun",
     "run": "engine.run",
     "run_to_precision": "analysis.precision",
     "score": "analysis.scoring",

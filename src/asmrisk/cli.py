@@ -330,7 +330,7 @@ def replay(results: Place, draw: int, out: Path, roster: Path | None) -> None:
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
     """
     with _importing():
-        from asmrisk.simulation.replay import replay
+        from asmrisk.results.rerun import replay
 
     click.echo(f"Clinicians: {replay(results, draw=draw, out=out, roster=roster)}")
 

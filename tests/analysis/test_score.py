@@ -11,17 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asmrisk.analysis.scoring import score
-from asmrisk.clinician_tables.table import SCORE_COLUMNS, frame_from_arrays, read_clinicians, write_clinicians
+from asmrisk.clinician_tables.arrays import frame_of, score_arrays
+from asmrisk.clinician_tables.columns import SCORE_COLUMNS
+from asmrisk.clinician_tables.table import read_clinicians, write_clinicians
 from asmrisk.errors import InputError
 from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.cohort import (
-    make_environment,
     make_observed,
-    make_scored,
-    make_scratch,
-    score_cohort,
 )
-from asmrisk.rule.definitions import COHORTS, MEASURES
+from asmrisk.rule.definitions import COHORTS, MEASURES, PLACES
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.scenario import PARAMETERS, scenario_from_dict
 from tests.oracle.cohorts import clinicians
@@ -198,10 +196,10 @@ def test_arrays_of_a_draw_and_their_table_score_to_the_same_bits(tmp_path, cohor
     rng = np.random.default_rng(11)
     n, capacity = 150, 170
     observed = make_observed(capacity)
-    observed.rate[:] = rng.random((5, capacity))
-    observed.cases[:] = rng.integers(0, 60, (5, capacity))
+    observed.rate[:] = rng.random((PLACES, capacity))
+    observed.cases[:] = rng.integers(0, 60, (PLACES, capacity))
     observed.rate[observed.cases == 0] = np.nan
-    observed.completeness[:] = rng.choice([0.5, 0.75, 1.0], (5, capacity))
+    observed.completeness[:] = rng.choice([0.5, 0.75, 1.0], (PLACES, capacity))
     for place, measure in enumerate(m for m in MEASURES if m.cohort == COHORTS[cohort]):
         codes = {"ecqm": 0, "mips_cqm": 1, "claims": 2}
         observed.collection_type[place] = rng.choice(
@@ -211,7 +209,8 @@ def test_arrays_of_a_draw_and_their_table_score_to_the_same_bits(tmp_path, cohor
             observed.collection_type[place, rng.random(capacity) < 0.1] = -1
     observed.specialty[:] = 0 if cohort == 0 else rng.integers(1, 7, capacity)
     observed.practice_size[:] = rng.choice([1, 2, 15, 16, 300], capacity)
-    observed.part_b[:] = rng.lognormal(11, 1, capacity)
+    observed.part_b_payments[:] = rng.lognormal(11, 1, capacity)
+    observed.payment_year_part_b[:] = rng.lognormal(11, 1, capacity)
     observed.episodes[:] = rng.integers(0, 60, capacity)
     observed.cost_per_episode[:] = np.where(observed.episodes > 0, rng.lognormal(9, 0.3, capacity), np.nan)
     observed.hcc_risk_score[:] = rng.lognormal(0, 0.3, capacity)
@@ -220,11 +219,8 @@ def test_arrays_of_a_draw_and_their_table_score_to_the_same_bits(tmp_path, cohor
     observed.promoting_interoperability[:] = rng.uniform(0, 100, capacity)
     observed.exempt[:] = rng.random(capacity) < 0.05
     policy = policy_records(PARAMETERS.defaults(), fixed_edges())[2]
-    scored, environment = make_scored(capacity), make_environment()
-    score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(capacity))
     ids = [f"{cohort}-{i}" for i in range(n)]
-    dollars = rng.lognormal(11, 1, capacity)
-    frame = frame_from_arrays(cohort, 2029, ids, observed, scored, environment, policy, n, dollars)
+    frame = frame_of(score_arrays(cohort, policy, observed, n), 2029, ids)
     assert not frame["final_score"].isna().all()
     for ending in ("csv", "parquet"):
         path = tmp_path / f"draw.{ending}"

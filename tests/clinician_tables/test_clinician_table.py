@@ -12,12 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from asmrisk.clinician_tables.table import (
-    check_clinicians,
-    input_columns,
-    read_clinicians,
-    write_clinicians,
-)
+from asmrisk.clinician_tables.columns import input_columns
+from asmrisk.clinician_tables.table import check_clinicians, read_clinicians, write_clinicians
 from asmrisk.errors import InputError
 from asmrisk.rule.definitions import COHORTS, MEASURES, SPECIALTIES_OF
 

@@ -89,7 +89,7 @@ def arrays_of(field: list[dict[str, Any]], capacity: int) -> Observed:
             observed.collection_type[m, i] = NOT_REPORTED if kind is None else COLLECTION_TYPES.index(kind)
         observed.specialty[i] = SPECIALTIES.index(clinician["specialty"])
         observed.practice_size[i] = clinician["practice_size"]
-        observed.part_b[i] = clinician["part_b_payments"]
+        observed.part_b_payments[i] = clinician["part_b_payments"]
         observed.episodes[i] = clinician["episodes"]
         observed.exempt[i] = clinician.get("exempt", False)
         observed.improvement_activities[i] = clinician["improvement_activities"]

@@ -168,7 +168,7 @@ class Episodes:
         return float(self.enough @ self.below(count) / self.enough.sum())
 
 
-def part_b_score(rows, code, column="part_b"):
+def part_b_score(rows, code, column="part_b_payments"):
     shape = part_b_shape(code)
     return np.interp(np.log(rows[column] / part_b_mean(code)), shape, SCORES)
 

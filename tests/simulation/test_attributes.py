@@ -82,7 +82,7 @@ def test_mean_part_b_by_specialty(baseline):
     sums = []
     for draw in range(100, 125):
         rows = simulate_panel(baseline, draw)
-        sums.append(rows.groupby("specialty").part_b.mean())
+        sums.append(rows.groupby("specialty").part_b_payments.mean())
     for code in range(7):
         assert_mean([each[code] for each in sums], part_b_mean(code))
 
@@ -91,7 +91,7 @@ def test_shape_of_part_b(unselected):
     """Shares below the published quantiles, where no selection by episodes stands between."""
     field = one_year_each(unselected)
     for code in range(7):
-        dollars = field.part_b[field.specialty == code].to_numpy()
+        dollars = field.part_b_payments[field.specialty == code].to_numpy()
         probabilities, _ = part_b_quantiles(code)
         shape = part_b_shape(code)
         quantiles = part_b_mean(code) * np.exp(np.interp(ndtri(probabilities), SCORES, shape))

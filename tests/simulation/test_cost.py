@@ -154,7 +154,7 @@ def test_trends_compound_from_the_first_year(load, unmoved):
     )
     year = unmoved.year.to_numpy()
     growth = np.where(unmoved.cohort == HEART, 1.02, 0.985)
-    np.testing.assert_allclose(moved.part_b, unmoved.part_b * growth**year, rtol=1e-14)
+    np.testing.assert_allclose(moved.part_b_payments, unmoved.part_b_payments * growth**year, rtol=1e-14)
     later = unmoved.payment_year_part_b * growth ** (year + 2)
     np.testing.assert_allclose(moved.payment_year_part_b, later, rtol=1e-14)
     np.testing.assert_allclose(moved.true_cost, unmoved.true_cost * 1.03**year, rtol=1e-14)

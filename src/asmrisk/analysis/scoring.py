@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from asmrisk.clinician_tables.arrays import observed_of, scored_columns
+from asmrisk.clinician_tables.arrays import ScoredCohort, observed_of, score_arrays, scored_columns
+from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.clinician_tables.table import (
     check_clinicians,
     check_output,
-    in_table_order,
     read_clinicians,
     to_stderr,
     write_clinicians,
 )
-from asmrisk.rule.cohort import (
-    Environment,
-    Observed,
-    Scored,
-    make_environment,
-    make_scored,
-    make_scratch,
-    score_cohort,
-)
+from asmrisk.parameters.parameter import Values
+from asmrisk.population.tables import fixed_edges
+from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
@@ -36,9 +29,7 @@ from asmrisk.rule.definitions import (
     measures_of,
 )
 from asmrisk.rule.policy import policy_records
-
-if TYPE_CHECKING:
-    from asmrisk.scenario.scenario import Scenario
+from asmrisk.scenario.scenario import PARAMETERS, Scenario, load_scenario
 
 __all__ = ["score"]
 
@@ -79,8 +70,6 @@ def score(
     RunError
         If the disk is full.
     """
-    from asmrisk.population.tables import fixed_edges
-
     origin = getattr(scenario, "source", scenario)  # a scenario in memory may come from a file too
     inputs = [each for each in (table, origin) if isinstance(each, str | os.PathLike)]
     if out is not None:
@@ -96,95 +85,84 @@ def score(
     return scored
 
 
-def _values(scenario: str | os.PathLike[str] | Scenario | None) -> Any:
-    from asmrisk.scenario.scenario import PARAMETERS, load_scenario
-
+def _values(scenario: str | os.PathLike[str] | Scenario | None) -> Values:
     if scenario is None:
         return PARAMETERS.defaults()
-    if isinstance(scenario, str | os.PathLike):
-        return load_scenario(scenario).values
-    return scenario.values
+    return (scenario if isinstance(scenario, Scenario) else load_scenario(scenario)).values
 
 
 def _score_frame(frame: pd.DataFrame, policies: np.recarray, notes: Callable[[str], None]) -> pd.DataFrame:
     parts = []
-    for year in PERFORMANCE_YEARS:
+    for policy, year in zip(policies, PERFORMANCE_YEARS, strict=True):
         for cohort, name in enumerate(COHORTS):
             rows = np.flatnonzero((frame["performance_year"] == year) & (frame["cohort"] == name))
             if len(rows):
                 part = frame.iloc[rows]
-                policy = policies[year - PERFORMANCE_YEARS[0]]
-                observed = observed_of(part, cohort)
-                n = len(part)
-                scored, environment = make_scored(n), make_environment()
-                score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(n))
-                columns = scored_columns(cohort, part, observed, scored, environment, policy, n)
-                parts.append(part.assign(**columns))
-                _remark(f"{year} {name}", cohort, part, observed, scored, environment, policy, notes)
+                scored = score_arrays(cohort, policy, observed_of(part, cohort), len(part))
+                parts.append(part.assign(**scored_columns(scored, part)))
+                _remark(f"{year} {name}", scored, part, notes)
     return in_table_order(pd.concat(parts).sort_index() if len(parts) > 1 else parts[0])
 
 
-def _remark(
-    where: str,
-    cohort: int,
-    frame: pd.DataFrame,
-    observed: Observed,
-    scored: Scored,
-    environment: Environment,
-    policy: np.record,
-    notes: Callable[[str], None],
-) -> None:
+def _choice(policy: np.record, name: str) -> str:
+    return CHOICES[name][policy[name]]
+
+
+def _groups(of: ScoredCohort, by: str) -> dict[int, str]:
+    """Give the codes and names of peer groups: the specialties at hand, or one without a name."""
+    if by != "specialty":
+        return {0: ""}
+    return {code: SPECIALTIES[code] for code in sorted(set(of.observed.specialty[: of.n].tolist()))}
+
+
+def _remark(where: str, of: ScoredCohort, frame: pd.DataFrame, notes: Callable[[str], None]) -> None:
     """Say what a reader of the numbers should know about one cohort and year."""
-    n = len(frame)
+    policy, environment = of.policy, of.environment
     missing = []
-    for place, measure in enumerate(measures_of(COHORTS[cohort])):
-        if policy.measure_in_set[cohort][place]:
+    for place, measure in enumerate(measures_of(COHORTS[of.cohort])):
+        if policy.measure_in_set[of.cohort][place]:
             if f"{measure.name}_rate" not in frame:
                 notes(f"{where}: {measure.name} is in the measure set, but the table has no columns for it.")
             else:
-                missing += _unformed(measure, place, observed, environment, policy, n)
+                missing += _unformed(of, place, measure)
     if missing:
         rule = (
             "no benchmark is published"
-            if policy.quality_benchmarks == 1
+            if _choice(policy, "quality_benchmarks") == "fixed"
             else f"a benchmark needs {policy.minimum_reporters}"
         )
         notes(f"{where}: no benchmark, so not counted: {', '.join(missing)}; {rule}.")
-    groups = sorted(set(observed.specialty[:n].tolist())) if policy.cost_peer_group == 1 else [0]
-    for group in groups:
+    for group, name in _groups(of, _choice(policy, "cost_peer_group")).items():
         peers = int(environment.cost_peers[group])
         if peers < 2:
-            whom = f" ({SPECIALTIES[group]})" if policy.cost_peer_group == 1 else ""
             notes(
-                f"{where}{whom}: {peers} clinicians have {policy.minimum_episodes} episodes or more, "
-                "so costs cannot be compared."
+                f"{where}{name and f' ({name})'}: {peers} clinicians have {policy.minimum_episodes} episodes "
+                "or more, so costs cannot be compared."
             )
-    final = scored.final_score[:n]
+    final = of.scored.final_score
     unscored, zeros = int(np.isnan(final).sum()), int((final == 0.0).sum())
     if unscored or zeros:
-        notes(f"{where}: of {n} clinicians {unscored} have no final score and {zeros} a score of zero.")
-    groups = sorted(set(observed.specialty[:n].tolist())) if policy.payment_peer_group == 1 else [0]
-    for group in groups:
-        if unscored < n and np.isnan(environment.scaling_factor[group]):
-            whom = f" ({SPECIALTIES[group]})" if policy.payment_peer_group == 1 else ""
-            notes(f"{where}{whom}: nothing can be distributed, since no payments have a score above zero.")
+        notes(f"{where}: of {of.n} clinicians {unscored} have no final score and {zeros} a score of zero.")
+    for group, name in _groups(of, _choice(policy, "payment_peer_group")).items():
+        if unscored < of.n and np.isnan(environment.scaling_factor[group]):
+            notes(
+                f"{where}{name and f' ({name})'}: nothing can be distributed, since no payments have a score "
+                "above zero."
+            )
 
 
-def _unformed(
-    measure: Measure, place: int, observed: Observed, environment: Environment, policy: np.record, n: int
-) -> list[str]:
+def _unformed(of: ScoredCohort, place: int, measure: Measure) -> list[str]:
     """Name the peer groups of a measure whose members were not ranked, with the members that count."""
-    fixed = policy.quality_benchmarks == 1
-    if fixed or policy.quality_peer_group == 0:
+    fixed = _choice(of.policy, "quality_benchmarks") == "fixed"
+    by = "collection_type" if fixed else _choice(of.policy, "quality_peer_group")
+    if by == "collection_type":
         names = {COLLECTION_TYPES.index(name): name for name in measure.collection_types}
-    elif policy.quality_peer_group == 1:
-        names = {0: ""}
     else:
-        names = {code: SPECIALTIES[code] for code in sorted(set(observed.specialty[:n].tolist()))}
+        names = _groups(of, by)
     found = []
     for group, name in names.items():
-        if np.isnan(environment.edges[place, group, 0]):
-            size = "" if fixed else f"{int(environment.benchmark_size[place, group])} clinicians"
+        if np.isnan(of.environment.edges[place, group, 0]):
+            size = "" if fixed else f"{int(of.environment.benchmark_size[place, group])} clinicians"
             inside = ", ".join(each for each in (name, size) if each)
             found.append(f"{measure.name} ({inside})" if inside else measure.name)
     return found

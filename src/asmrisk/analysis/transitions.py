@@ -47,7 +47,7 @@ _Ints = NDArray[np.int64]
 
 
 class _Clinicians(NamedTuple):
-    """Measured clinicians of one cohort and year, copied out of the workspace; arrays of one length."""
+    """Measured clinicians of one cohort and year; arrays of one length."""
 
     key: _Ints
     score: _Floats
@@ -123,19 +123,19 @@ def _measured(model: Model, draw: int) -> list[_Clinicians]:
 
     own = [0, 0] if model.roster is None else [each.count for each in model.roster.cohorts]
     found = []
-    for year, cohort, n, members, work, _ in replayed_years(model, draw):
+    for each in replayed_years(model, draw):
+        cohort, _, n, observed, scored, _ = each.cohort
         # A slot's clinicians are told apart by their generation; a roster's have places of their own.
-        key = work.field.slot[members] * 256 + (work.field.base[members] & 255)
-        key = np.where(members < own[cohort], -1 - members, key)
-        factor = work.scored.adjustment_factor[:n].copy()
-        size = work.observations.practice_size[year, :n]
+        key = np.where(each.number < own[cohort], -1 - each.number, each.slot * 256 + each.generation)
+        factor = scored.adjustment_factor
+        size = observed.practice_size[:n]
         found.append(
             _Clinicians(
                 key=key.astype(np.int64),
-                score=work.scored.final_score[:n].copy(),
+                score=scored.final_score,
                 factor=factor,
-                usd=factor * work.observations.payment_year_part_b[year, :n],
-                specialty=work.observations.specialty[year, :n].astype(np.int64),
+                usd=factor * observed.payment_year_part_b[:n],
+                specialty=observed.specialty[:n].astype(np.int64),
                 practice_size=np.where(size == 1, 0, np.where(size <= SMALL_PRACTICE, 1, 2)),
             )
         )

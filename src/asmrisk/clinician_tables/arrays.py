@@ -2,182 +2,159 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from asmrisk.clinician_tables.columns import in_table_order
-from asmrisk.rule.arrays import Environment, Observed, Scored, make_observed
-from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, NOT_REPORTED, SPECIALTIES, measures_of
-
-__all__ = ["frame_from_arrays", "observed_of", "scored_columns"]
-
-#: Columns that stand in `Observed` under the same or another name.
-_OBSERVED = {
-    "practice_size": "practice_size",
-    "part_b": "part_b_payments",
-    "episodes": "episodes",
-    "cost_per_episode": "cost_per_episode",
-    "hcc_risk_score": "hcc_risk_score",
-    "dual_share": "dual_share",
-    "improvement_activities": "improvement_activities",
-    "promoting_interoperability": "promoting_interoperability",
-    "exempt": "exempt",
-}
-_ADJUSTMENTS = (
-    "improvement_activities_adjustment",
-    "promoting_interoperability_adjustment",
-    "complex_patient_adjustment",
-    "small_practice_adjustment",
+from asmrisk.rule.arrays import (
+    Environment,
+    Observed,
+    Scored,
+    make_environment,
+    make_observed,
+    make_scored,
+    make_scratch,
 )
+from asmrisk.rule.cohort import score_cohort
+from asmrisk.rule.columns import Column, columns_of
+from asmrisk.rule.declarations import CHOICES
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, NOT_REPORTED, Measure, measures_of
+
+__all__ = [
+    "ScoredCohort",
+    "fields_of",
+    "frame_of",
+    "observed_of",
+    "score_arrays",
+    "scored_columns",
+    "word_codes",
+]
 
 
-def frame_from_arrays(
-    cohort: int,
-    year: int,
-    clinician_ids: Sequence[str],
-    observed: Observed,
-    scored: Scored,
-    environment: Environment,
-    policy: np.record,
-    n: int,
-    payment_year_part_b: NDArray[np.float64],
-) -> pd.DataFrame:
-    """Turn one cohort and performance year as the rule holds it into a clinician table.
+def fields_of(cohort: str) -> Iterator[tuple[str, Column, tuple[Any, ...], Measure | None]]:
+    """Run through the observed fields of a cohort, and through its measures in those that are by measure.
+
+    Yields
+    ------
+    name : str
+        Column in the table.
+    column : Column
+        Declaration of the field; its name is that of the array in `Observed`.
+    place : tuple of int
+        Where in the array the measure has its part, before the clinician; empty without a measure.
+    measure : Measure or None
+        Whose field it is.
+    """
+    for column in columns_of(Observed).values():
+        if not column.by_measure:
+            yield column.name, column, (), None
+            continue
+        for place, measure in enumerate(measures_of(cohort)):
+            yield f"{measure.name}_{column.name}", column, (place,), measure
+
+
+class ScoredCohort(NamedTuple):
+    """One cohort in one performance year, as the rule took and gave it."""
+
+    cohort: int  #: code
+    policy: np.record  #: the year's, of POLICY_DTYPE
+    n: int  #: clinicians, who come first in arrays with room for more
+    observed: Observed
+    scored: Scored
+    environment: Environment
+
+
+def score_arrays(cohort: int, policy: np.record, observed: Observed, n: int) -> ScoredCohort:
+    """Score the first `n` clinicians of the arrays."""
+    scored, environment = make_scored(n), make_environment()
+    score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(n))
+    return ScoredCohort(cohort, policy, n, observed, scored, environment)
+
+
+def frame_of(scored_cohort: ScoredCohort, year: int, clinician_ids: Sequence[str]) -> pd.DataFrame:
+    """Give the clinician table of one cohort and performance year.
 
     Parameters
     ----------
-    cohort : int
-        Code of the cohort.
+    scored_cohort : ScoredCohort
+        What goes into the table.
     year : int
         Performance year.
     clinician_ids : sequence of str, length n
         Identities.
-    observed, scored, environment
-        What `asmrisk.rule.cohort.score_cohort` took and gave.
-    policy : record of POLICY_DTYPE
-        The year's policy.
-    n : int
-        Number of clinicians; the arrays may be longer.
-    payment_year_part_b : ndarray of float64, shape (at least n,)
-        Part B services paid in the payment year, USD.
 
     Returns
     -------
     pandas.DataFrame
         Inputs and scored columns in the table's order. A measure that is not final appears only where the
-        policy's set has it. `score` gives the same numbers for this table, to the bit.
+        policy's set has it. `asmrisk.score` gives the same numbers for this table, to the bit.
     """
-    name = COHORTS[cohort]
+    cohort, policy, n, observed, *_ = scored_cohort
     columns: dict[str, Any] = {
         "clinician_id": pd.Series(list(clinician_ids), dtype="str"),
         "performance_year": np.full(n, year, dtype=np.int64),
-        "cohort": pd.Series([name] * n, dtype="str"),
-        "specialty": _words(observed.specialty[:n], SPECIALTIES),
-        "payment_year_part_b": payment_year_part_b[:n].copy(),
+        "cohort": pd.Series([COHORTS[cohort]] * n, dtype="str"),
     }
-    for field, column in _OBSERVED.items():
-        values = getattr(observed, field)[:n]
-        columns[column] = values.astype(np.int64) if values.dtype.kind == "i" else values.copy()
-    for place, measure in enumerate(measures_of(name)):
-        if measure.final or policy.measure_in_set[cohort][place]:
-            columns[f"{measure.name}_rate"] = observed.rate[place, :n].copy()
-            columns[f"{measure.name}_cases"] = pd.array(observed.cases[place, :n], dtype="Int64")
-            columns[f"{measure.name}_completeness"] = observed.completeness[place, :n].copy()
-            columns[f"{measure.name}_collection_type"] = _words(
-                observed.collection_type[place, :n], COLLECTION_TYPES
-            )
+    for name, column, place, measure in fields_of(COHORTS[cohort]):
+        if measure is None or measure.final or policy.measure_in_set[cohort][place]:
+            columns[name] = _cells(column, getattr(observed, column.name)[*place, :n])
     frame = pd.DataFrame(columns)
-    return in_table_order(
-        frame.assign(**scored_columns(cohort, frame, observed, scored, environment, policy, n))
-    )
+    return in_table_order(frame.assign(**scored_columns(scored_cohort, frame)))
 
 
 def observed_of(frame: pd.DataFrame, cohort: int) -> Observed:
-    """Give a table's rows as the rule takes them.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Checked rows of one cohort and performance year.
-    cohort : int
-        Code of the cohort.
-
-    Returns
-    -------
-    Observed
-        Arrays in the order of the rows.
-    """
-    n = len(frame)
-    observed = make_observed(n)
-    observed.specialty[:n] = _codes(frame["specialty"], SPECIALTIES)
-    for field, column in _OBSERVED.items():
-        getattr(observed, field)[:n] = frame[column].to_numpy()
-    for place, measure in enumerate(measures_of(COHORTS[cohort])):
-        observed.rate[place, :n] = np.nan
-        observed.cases[place, :n] = 0
-        observed.completeness[place, :n] = np.nan
-        observed.collection_type[place, :n] = NOT_REPORTED
-        if f"{measure.name}_rate" in frame:
-            observed.rate[place, :n] = frame[f"{measure.name}_rate"].to_numpy()
-            observed.cases[place, :n] = frame[f"{measure.name}_cases"].to_numpy(dtype=np.int64, na_value=0)
-            observed.completeness[place, :n] = frame[f"{measure.name}_completeness"].to_numpy()
-            observed.collection_type[place, :n] = _codes(
-                frame[f"{measure.name}_collection_type"], COLLECTION_TYPES
-            )
-        if measure.claims:  # CMS computes it: nobody can fail to report it
-            observed.collection_type[place, :n] = COLLECTION_TYPES.index("claims")
+    """Give checked rows of one cohort and performance year as the rule takes them, in the same order."""
+    observed = make_observed(len(frame))
+    for name, column, place, measure in fields_of(COHORTS[cohort]):
+        into = getattr(observed, column.name)
+        if measure is not None and measure.claims and column.kind == "word":
+            # CMS computes it: nobody can fail to report it.
+            into[place] = COLLECTION_TYPES.index("claims")
+        elif name in frame:
+            if column.kind == "word":
+                into[place] = word_codes(frame[name], column)
+            elif column.kind == "integer":
+                into[place] = frame[name].to_numpy(dtype=np.int64, na_value=0)
+            else:
+                into[place] = frame[name].to_numpy()
     return observed
 
 
-def _codes(series: pd.Series, names: Sequence[str]) -> NDArray[np.int64]:
-    return pd.Index(names).get_indexer(pd.Index(series)).astype(np.int64)
+def word_codes(series: pd.Series, column: Column) -> NDArray[np.int64]:
+    """Give the places of a column's cells among its words, `NOT_REPORTED` where a cell is empty."""
+    return pd.Index(column.words).get_indexer(pd.Index(series)).astype(np.int64)
 
 
-def _words(codes: NDArray[Any], names: Sequence[str]) -> pd.Series:
-    return pd.Series([None if code == NOT_REPORTED else names[code] for code in codes.tolist()], dtype="str")
+def _cells(column: Column, values: NDArray[Any]) -> Any:
+    """Give an array's values as a table has them."""
+    if column.kind == "word":
+        words = [None if code == NOT_REPORTED else column.words[code] for code in values.tolist()]
+        return pd.Series(words, dtype="str")
+    return pd.Series(values.copy()).astype(pd.api.types.pandas_dtype(column.dtype))
 
 
-def scored_columns(
-    cohort: int,
-    frame: pd.DataFrame,
-    observed: Observed,
-    scored: Scored,
-    environment: Environment,
-    policy: np.record,
-    n: int,
-) -> dict[str, NDArray[np.float64]]:
-    """Give what `asmrisk.score` adds to a table.
-
-    Parameters
-    ----------
-    cohort : int
-        Code of the cohort.
-    frame : pandas.DataFrame
-        The table's `n` rows; points are given for the measures that it has.
-    observed, scored, environment, policy, n
-        As for `frame_from_arrays`.
-
-    Returns
-    -------
-    dict of str to ndarray of float64
-        By column.
-    """
+def scored_columns(scored_cohort: ScoredCohort, frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
+    """Give what `asmrisk.score` adds to a table: by column, points for the measures that the table has."""
+    cohort, policy, n, observed, scored, environment = scored_cohort
     columns = {
         f"{measure.name}_points": scored.points[place, :n].copy()
         for place, measure in enumerate(measures_of(COHORTS[cohort]))
         if f"{measure.name}_rate" in frame
     }
-    columns["quality_score"] = scored.quality_score[:n].copy()
-    columns["cost_points"] = scored.cost_points[:n].copy()
+    columns |= {
+        name: getattr(scored, name)[:n].copy()
+        for name, column in columns_of(Scored).items()
+        if not column.by_measure
+    }
+    by_specialty = CHOICES["payment_peer_group"][policy.payment_peer_group] == "specialty"
     columns["cost_score"] = columns["cost_points"] / 10.0
-    for name in (*_ADJUSTMENTS, "final_score", "transformed_score", "adjustment_factor"):
-        columns[name] = getattr(scored, name)[:n].copy()
-    groups = observed.specialty[:n] if policy.payment_peer_group == 1 else np.zeros(n, dtype=np.int64)
-    columns["scaling_factor"] = environment.scaling_factor[groups]
+    columns["scaling_factor"] = environment.scaling_factor[
+        observed.specialty[:n] if by_specialty else [0] * n
+    ]
     columns["payment_multiplier"] = 1.0 + columns["adjustment_factor"]
-    columns["adjustment_usd"] = columns["adjustment_factor"] * frame["payment_year_part_b"].to_numpy()
+    columns["adjustment_usd"] = columns["adjustment_factor"] * observed.payment_year_part_b[:n]
     return columns

@@ -98,28 +98,8 @@ def check_table(
 ) -> pd.DataFrame:
     """Check a table and bring it to the declared columns and dtypes.
 
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        Text or numbers.
-    problems : Problems
-        Those already found; the table's name and its rows' labels.
-    required : collection of str or None
-        Columns that must be there and filled; ``None`` for all that are not optional.
-    notes : callable
-        Receives the names of columns left out.
-    known_years : KnownYears, optional
-        The table is a roster.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The observed columns in the declared order, rows 0, 1, ....
-
-    Raises
-    ------
-    InputError
-        Naming every problem.
+    Parameters and result are those of `asmrisk.clinician_tables.table.check_clinicians`, but that `problems`
+    knows the table's name, its rows' labels, and what was wrong with it before.
     """
     if not len(frame) and not problems.count:
         problems.table(" has no rows below its header; give at least one clinician.")
@@ -224,9 +204,9 @@ def _check_cells(
 
 
 def _check_specialty(values: Mapping[str, Any], problems: Problems) -> None:
-    if not {"cohort", "specialty"} <= set(values):
+    cohort, specialty = values.get("cohort"), values.get("specialty")
+    if cohort is None or specialty is None:
         return
-    cohort, specialty = values["cohort"], values["specialty"]
     apart = {(c, s) for c in COHORTS for s in SPECIALTIES if s not in SPECIALTIES_OF[c]}
     wrong = np.array([pair in apart for pair in zip(cohort, specialty, strict=True)], dtype=bool)
 
@@ -238,17 +218,11 @@ def _check_specialty(values: Mapping[str, Any], problems: Problems) -> None:
 
 
 def _check_cost(values: Mapping[str, Any], problems: Problems) -> None:
-    if not {"episodes", "cost_per_episode"} <= set(values):
+    episodes, cost = values.get("episodes"), values.get("cost_per_episode")
+    if episodes is None or cost is None:
         return
-    episodes = values["episodes"]
-    wrong = np.isnan(values["cost_per_episode"]) & (episodes >= 1)
-
-    def text(row: int) -> str:
-        return (
-            f"cost_per_episode is empty with {episodes[row]:.0f} episodes; it is empty only with 0 episodes."
-        )
-
-    problems.rows(wrong, text)
+    text = "cost_per_episode is empty with {:.0f} episodes; it is empty only with 0 episodes."
+    problems.rows(np.isnan(cost) & (episodes >= 1), lambda row: text.format(episodes[row]))
 
 
 def _check_cases(values: Mapping[str, Any], rows: int, only_rates: bool, problems: Problems) -> None:

@@ -22,46 +22,17 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 
-from asmrisk.clinician_tables.arrays import frame_from_arrays
 from asmrisk.clinician_tables.checks import KnownYears, Problems, check_table
-from asmrisk.clinician_tables.columns import (
-    CLINICIAN_COLUMNS,
-    SCORE_COLUMNS,
-    Column,
-    in_table_order,
-    input_columns,
-    measure_columns,
-    points_column,
-)
+from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.errors import InputError, RunError
 
-__all__ = [
-    "CLINICIAN_COLUMNS",
-    "SCORE_COLUMNS",
-    "Column",
-    "check_clinicians",
-    "check_output",
-    "frame_from_arrays",
-    "in_table_order",
-    "input_columns",
-    "measure_columns",
-    "points_column",
-    "read_clinicians",
-    "to_stderr",
-    "write_clinicians",
-]
+__all__ = ["check_clinicians", "check_output", "read_clinicians", "to_stderr", "write_clinicians"]
 
 _PARQUET = (".parquet", ".pq")
 
 
 def to_stderr(text: str) -> None:
-    """Print a note on standard error.
-
-    Parameters
-    ----------
-    text : str
-        One sentence.
-    """
+    """Print a note of one sentence on standard error."""
     print(f"note: {text}", file=sys.stderr)
 
 

@@ -2,17 +2,20 @@
 
 Data flow one way::
 
-    data/*.csv -> tables -> quantiles -> calibration -> inputs -> simulation
-                     |                                    ^
-                     +--> parameters (and behavior) ------+
+    data/*.csv -> tables -> quantiles -> calibration -> records ------> simulation
+                     |                                    ^  |             ^
+                     +--> parameters (and behavior) ------+  v             |
+                                     roster -> roster_posterior -----------+
 
 * `tables` reads the shipped statistics; `parameters` and `behavior` declare every parameter, with defaults
   from there.
 * `quantiles` makes a quantile function of published percentiles: one uniform number becomes one variate, so
   that a reform and its baseline share every coin.
 * `calibration` solves, by quadrature, for the constants with which the field's averages are those published.
-* `inputs` packs everything into one record per cohort (`population_records`) and one per calendar year
+* `records` packs everything into one record per cohort (`population_records`) and one per calendar year
   (`behavior_records`).
+* `roster` reads the user's own clinicians; `roster_posterior` learns from their past, given the records, what
+  takes the place of the distributions of synthetic clinicians; `latents` says in which rows of arrays.
 
 A cohort is a fixed number of slots, each always held by one active clinician: who leaves on 1 January is
 followed by somebody new with attributes, history and luck of its own. A slot's clinician is *measured* in a

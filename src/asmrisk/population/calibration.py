@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import gammaln, ndtr, ndtri, pdtrc
 
+from asmrisk.population.quadrature import hermite_rule
 from asmrisk.population.quantiles import (
     cost_log_shape,
     expectation_nodes,
@@ -61,8 +62,6 @@ class EpisodeVolume(NamedTuple):
         Share of clinicians measured in a year: enough episodes two years earlier.
     mean : float
         Mean episodes in a year of clinicians measured in it.
-    too_few : float
-        Share of those measured whose episodes in the year itself are fewer than the minimum.
     scores, weights : ndarray of float64, shape (Q,)
         Quadrature over the clinician's normal score of the expected episodes (standard normal in all).
     expected : ndarray of float64, shape (Q,)
@@ -76,7 +75,6 @@ class EpisodeVolume(NamedTuple):
     floor_probability: float
     measured: float
     mean: float
-    too_few: float
     scores: NDArray[np.float64]
     weights: NDArray[np.float64]
     expected: NDArray[np.float64]
@@ -91,17 +89,11 @@ def _normal_grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return scores, weights / weights.sum()
 
 
-@cache
-def _hermite(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    scores, weights = np.polynomial.hermite_e.hermegauss(count)
-    return scores, weights / weights.sum()
-
-
 def _yearly_rates(
     expected: NDArray[np.float64], shock: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give expected episodes times a year's shock, shape (Q, 11), and the shocks' weights."""
-    scores, weights = _hermite(11)
+    scores, weights = hermite_rule(11)
     return expected[:, None] * np.exp(shock * scores - shock * shock / 2), weights
 
 
@@ -126,7 +118,6 @@ def _volume(log_mean: float, log_sd: float, lowest: float, shock: float, minimum
         floor_probability=float(ndtr(lowest_score)),
         measured=measured,
         mean=float(weights @ (chance * expected)) / measured,
-        too_few=float(weights @ (chance * (1.0 - chance))) / measured,
         scores=scores,
         weights=weights,
         expected=expected,

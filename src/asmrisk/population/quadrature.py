@@ -1,17 +1,15 @@
-"""Posterior means and standard deviations of one normal score at a time, for many clinicians at once.
-
-All is quadrature on grids that adapt to each clinician; nothing is simulated.
-"""
+"""Quadrature over normal scores: Gauss-Hermite, and posterior moments of many clinicians at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-__all__ = ["poisson_lognormal_log_likelihood", "posterior_moments"]
+__all__ = ["hermite_rule", "poisson_lognormal_log_likelihood", "posterior_moments"]
 
 _Array = NDArray[np.float64]
 
@@ -30,14 +28,20 @@ _PASSES = 5
 _TOGETHER = 2048
 
 _NEWTON_STEPS = 8
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(9)
-_LOG_WEIGHTS = np.log(_WEIGHTS / _WEIGHTS.sum())
+_SHOCK_NODES = 9
+
+
+@cache
+def hermite_rule(count: int) -> tuple[_Array, _Array]:
+    """Give nodes and weights of `count` points for expectations under the standard normal distribution."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(count)
+    return nodes, weights / weights.sum()
 
 
 def posterior_moments(
     log_likelihood: LogLikelihood, prior_mean: _Array, prior_sd: _Array
 ) -> tuple[_Array, _Array]:
-    """Update normal priors of n scores, one for each clinician.
+    """Update normal priors of n scores, one for each clinician, on grids that adapt to each.
 
     Parameters
     ----------
@@ -117,6 +121,7 @@ def poisson_lognormal_log_likelihood(count: _Array, log_mean: _Array, log_sd: fl
         return np.asarray(count * power - np.exp(power) - at * at / 2.0, dtype=np.float64)
 
     peak = integrand(shock)
-    for node, weight in zip(_NODES.tolist(), _LOG_WEIGHTS.tolist(), strict=True):
+    nodes, weights = hermite_rule(_SHOCK_NODES)
+    for node, weight in zip(nodes.tolist(), np.log(weights).tolist(), strict=True):
         total += np.exp(integrand(shock + width * node) - peak + node * node / 2.0 + weight)
     return np.asarray(peak + np.log(width * total) - constant, dtype=np.float64)

@@ -14,26 +14,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asmrisk.clinician_tables.arrays import fields_of, word_codes
 from asmrisk.clinician_tables.checks import KnownYears
 from asmrisk.clinician_tables.table import read_clinicians, to_stderr
 from asmrisk.errors import InputError
+from asmrisk.rule.arrays import Observed
+from asmrisk.rule.columns import columns_of
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
     NOT_REPORTED,
     PERFORMANCE_YEARS,
+    PLACES,
     SPECIALTIES,
     measures_of,
 )
-
-if TYPE_CHECKING:
-    from asmrisk.rule.definitions import Measure
 
 __all__ = ["KNOWN_YEARS", "REQUIRED", "UNKNOWN", "Clinicians", "Roster", "read_roster"]
 
@@ -43,52 +43,37 @@ REQUIRED = ("clinician_id", "cohort", "specialty", "practice_size", "part_b_paym
 #: Years of which something can be known.
 KNOWN_YEARS = KnownYears(first=2020, last=PERFORMANCE_YEARS[0], meant=2025)
 
-#: Code of a measure of which it is not known whether and how it was reported.
+#: Code of a word of which nothing is known, such as whether and how a measure was reported.
 UNKNOWN = -2
 
-_Numbers = NDArray[np.float64]
 _Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Clinicians:
-    """What is known of the n clinicians of one cohort in Y years; NaN where nothing is.
+    """What is known of the n clinicians of one cohort in Y years.
 
     Attributes
     ----------
+    cohort : str
+        Name of the cohort.
     years : ndarray of int64, shape (Y,)
         Years in which anything is known, ascending.
     ids : ndarray of str objects, shape (n,)
         In the order of the table.
     specialty, practice_size : ndarray of int64, shape (n,)
         Code of the specialty; clinicians in the practice.
-    part_b, episodes, cost_per_episode : ndarray of float64, shape (Y, n)
-        US dollars, episodes, US dollars an episode.
-    hcc_risk_score, dual_share : ndarray of float64, shape (Y, n)
-        Of the patients.
-    improvement_activities, promoting_interoperability : ndarray of float64, shape (Y, n)
-        0 to 2 attested; 0 to 100 points.
-    rate, cases, completeness : ndarray of float64, shape (places, Y, n)
-        Of each measure of the cohort.
-    collection_type : ndarray of int64, shape (places, Y, n)
-        Code, `NOT_REPORTED`, or `UNKNOWN`.
+    past : Observed
+        Arrays of shape (Y, n), by measure (Y, PLACES, n): float64, NaN where nothing is known, but int64 for
+        words, `UNKNOWN` where nothing is known.
     """
 
+    cohort: str
     years: _Codes
     ids: NDArray[np.object_]
     specialty: _Codes
     practice_size: _Codes
-    part_b: _Numbers
-    episodes: _Numbers
-    cost_per_episode: _Numbers
-    hcc_risk_score: _Numbers
-    dual_share: _Numbers
-    improvement_activities: _Numbers
-    promoting_interoperability: _Numbers
-    rate: _Numbers
-    cases: _Numbers
-    completeness: _Numbers
-    collection_type: _Codes
+    past: Observed
 
     @property
     def count(self) -> int:
@@ -179,50 +164,32 @@ def _read(path: Path, _: str, notes: Callable[[str], None]) -> Roster:
 
 def _clinicians(frame: pd.DataFrame, cohort: str) -> Clinicians:
     """Spread the rows of one cohort over years and clinicians."""
-    code, ids = pd.factorize(frame["clinician_id"])
-    calendar = frame["performance_year"].to_numpy(dtype=np.int64)
-    years, when = np.unique(calendar, return_inverse=True)
-    count = len(ids)
-
-    def spread(name: str) -> _Numbers:
-        values = np.full((len(years), count), np.nan)
+    number, ids = pd.factorize(frame["clinician_id"])
+    years, year = np.unique(frame["performance_year"].to_numpy(dtype=np.int64), return_inverse=True)
+    arrays = {}
+    for name, column in columns_of(Observed).items():
+        shape = (len(years), PLACES, len(ids)) if column.by_measure else (len(years), len(ids))
+        arrays[name] = np.full(shape, UNKNOWN) if column.kind == "word" else np.full(shape, np.nan)
+    past = Observed(**arrays)
+    for name, column, place, _ in fields_of(cohort):
         if name in frame:
-            values[when, code] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        return values
-
-    def kept(cells: _Codes) -> _Codes:
-        values = np.zeros(count, np.int64)
-        values[code] = cells
-        return values
-
-    def reported(measure: Measure, cases: _Numbers) -> _Codes:
-        name = f"{measure.name}_collection_type"
-        values = np.full((len(years), count), UNKNOWN, np.int64)
+            cells = frame[name]
+            getattr(past, column.name)[(year, *place, number)] = (
+                word_codes(cells, column)
+                if column.kind == "word"
+                else cells.to_numpy(dtype=np.float64, na_value=np.nan)
+            )
+    # An empty cell says that the measure was not reported only where the row speaks of it at all.
+    past.collection_type[(past.collection_type == NOT_REPORTED) & np.isnan(past.cases)] = UNKNOWN
+    for code, measure in enumerate(measures_of(cohort)):
         if measure.claims:
-            values[:] = COLLECTION_TYPES.index("claims")
-        elif name in frame:
-            values[when, code] = pd.Index(COLLECTION_TYPES).get_indexer(pd.Index(frame[name]))
-            # An empty cell says that the measure was not reported only where the row speaks of it at all.
-            values[(values == NOT_REPORTED) & np.isnan(cases)] = UNKNOWN
-        return values
-
-    measures = measures_of(cohort)
-    cases = [spread(f"{each.name}_cases") for each in measures]
-    specialties = pd.Index(SPECIALTIES).get_indexer(pd.Index(frame["specialty"]))
+            past.collection_type[:, code] = COLLECTION_TYPES.index("claims")
     return Clinicians(
+        cohort=cohort,
         years=years,
         ids=np.array(ids, dtype=object),
-        specialty=kept(specialties.astype(np.int64)),
-        practice_size=kept(frame["practice_size"].to_numpy(dtype=np.int64)),
-        part_b=spread("part_b_payments"),
-        episodes=spread("episodes"),
-        cost_per_episode=spread("cost_per_episode"),
-        hcc_risk_score=spread("hcc_risk_score"),
-        dual_share=spread("dual_share"),
-        improvement_activities=spread("improvement_activities"),
-        promoting_interoperability=spread("promoting_interoperability"),
-        rate=np.stack([spread(f"{each.name}_rate") for each in measures]),
-        cases=np.stack(cases),
-        completeness=np.stack([spread(f"{each.name}_completeness") for each in measures]),
-        collection_type=np.stack([reported(*pair) for pair in zip(measures, cases, strict=True)]),
+        # The same in every row, and missing where a clinician has none.
+        specialty=past.specialty.max(axis=0, initial=UNKNOWN),
+        practice_size=np.nan_to_num(past.practice_size).max(axis=0, initial=0.0).astype(np.int64),
+        past=past,
     )

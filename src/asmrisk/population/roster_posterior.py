@@ -15,17 +15,34 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr, ndtri
 
-from asmrisk.population.quadrature import poisson_lognormal_log_likelihood, posterior_moments
+from asmrisk.population.latents import (
+    COST,
+    GENERAL,
+    HABITS,
+    IMPROVEMENT,
+    INTEROPERABILITY,
+    LATENT_STATES,
+    NONREPORTING,
+    SPECIFIC,
+    SUBMISSION,
+)
+from asmrisk.population.quadrature import (
+    hermite_rule,
+    poisson_lognormal_log_likelihood,
+    posterior_moments,
+)
 from asmrisk.population.quantiles import SCORE_LIMIT, SCORES, read_rate, read_shape
-from asmrisk.population.roster import KNOWN_YEARS, Clinicians
-from asmrisk.rule.definitions import COLLECTION_TYPES
+from asmrisk.population.roster import KNOWN_YEARS, UNKNOWN, Clinicians
+from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PLACES, measures_of
 
 __all__ = [
+    "Intervals",
     "Normal",
     "States",
     "case_levels",
     "chosen_type",
     "episode_level",
+    "habit_intervals",
     "latent_states",
     "latest",
     "log_expected_episodes",
@@ -37,15 +54,14 @@ __all__ = [
 _Array = NDArray[np.float64]
 _Codes = NDArray[np.int64]
 
-#: Rows of the latents: general quality, cost, specific quality of each measure.
-_GENERAL, _COST, _SPECIFIC = 0, 1, 2
 _BINOMIAL = 1
 #: The simulation reads a table of scores up to here.
 _HIGHEST_SCORE = float(SCORES[-2])
 #: Probabilities and variances are kept this far from where they would make a certainty.
 _NEVER = 1e-9
-_HERMITE_NODES, _HERMITE_WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
-_HERMITE_WEIGHTS = _HERMITE_WEIGHTS / _HERMITE_WEIGHTS.sum()
+#: Probabilities of habits stay inside the range of the normal quantile function.
+_LEAST = 1e-12
+_LEVEL_NODES = 15
 
 
 class Normal(NamedTuple):
@@ -53,6 +69,14 @@ class Normal(NamedTuple):
 
     mean: _Array
     sd: _Array
+
+
+class Intervals(NamedTuple):
+    """Probabilities between which each clinician's habits lay when last seen; 0 and 1 where never."""
+
+    low: _Array  #: shape (HABITS, n)
+    high: _Array  #: shape (HABITS, n)
+    years_since: _Codes  #: shape (HABITS, n): from then to the first performance year
 
 
 class States(NamedTuple):
@@ -162,17 +186,17 @@ def episode_level(population: np.record, known: Clinicians, scores: _Array) -> N
         # The part that moves is (score - share * level) / rest: AR(1), seen without noise.
         kept = np.where(np.isnan(before), 0.0, persistence ** (year - last))
         variance = 1.0 - kept * kept
-        seen = ~np.isnan(score) & (variance > _NEVER)
+        tells = ~np.isnan(score) & (variance > _NEVER)
         slope = share * (1.0 - kept) / rest
         value = (score - kept * np.where(np.isnan(before), 0.0, before)) / rest
-        precision += np.where(seen, slope * slope / np.maximum(variance, _NEVER), 0.0)
-        weighted += np.where(seen, slope * value / np.maximum(variance, _NEVER), 0.0)
+        precision += np.where(tells, slope * slope / np.maximum(variance, _NEVER), 0.0)
+        weighted += np.where(tells, slope * value / np.maximum(variance, _NEVER), 0.0)
         last = np.where(np.isnan(score), last, year)
         before = np.where(np.isnan(score), before, score)
     mean, sd = weighted / (1.0 + precision), 1.0 / np.sqrt(1.0 + precision)
-    told = np.flatnonzero(~np.isnan(known.episodes).all(axis=0))
-    if len(told):
-        counts = known.episodes[:, told]
+    seen = np.flatnonzero(~np.isnan(known.past.episodes).all(axis=0))
+    if len(seen):
+        counts = known.past.episodes[:, seen]
 
         def log_likelihood(level: _Array, rows: NDArray[np.intp]) -> _Array:
             log_mean = log_expected_episodes(population, level)
@@ -185,7 +209,7 @@ def episode_level(population: np.record, known: Clinicians, scores: _Array) -> N
                     )
             return total
 
-        mean[told], sd[told] = posterior_moments(log_likelihood, mean[told], sd[told])
+        mean[seen], sd[seen] = posterior_moments(log_likelihood, mean[seen], sd[seen])
     return Normal(mean, sd)
 
 
@@ -206,28 +230,29 @@ def case_levels(population: np.record, known: Clinicians, level: Normal) -> Norm
     Normal
         Shape (places, n); NaN where no cases are known.
     """
-    nodes = level.mean + level.sd * _HERMITE_NODES[:, None]
-    logs = log_expected_episodes(population, nodes)
-    expected = _HERMITE_WEIGHTS @ logs
-    variance = _HERMITE_WEIGHTS @ (logs - expected) ** 2
+    nodes, weights = hermite_rule(_LEVEL_NODES)
+    logs = log_expected_episodes(population, level.mean + level.sd * nodes[:, None])
+    expected = weights @ logs
+    variance = weights @ (logs - expected) ** 2
     own = population.cases_log_sd**2
     spread = np.sqrt(np.maximum(variance + own, _NEVER))
-    mean, sd = np.full(known.cases[:, 0].shape, np.nan), np.ones(known.cases[:, 0].shape)
-    for place, cases in enumerate(known.cases):
+    mean, sd = np.full((PLACES, known.count), np.nan), np.ones((PLACES, known.count))
+    for place in range(PLACES):
+        cases = known.past.cases[:, place]
         years = (~np.isnan(cases)).sum(axis=0)
-        told = np.flatnonzero(years)
-        if population.cases_factor[place] <= 0.0 or not len(told):
+        seen = np.flatnonzero(years)
+        if population.cases_factor[place] <= 0.0 or not len(seen):
             continue
-        total = np.nansum(cases[:, told], axis=0)[:, None]
-        count = years[told][:, None]
+        total = np.nansum(cases[:, seen], axis=0)[:, None]
+        count = years[seen][:, None]
 
         def log_likelihood(
             log_cases: _Array, rows: NDArray[np.intp], total: _Array = total, count: _Array = count
         ) -> _Array:
             return np.asarray(total[rows] * log_cases - count[rows] * np.exp(log_cases))
 
-        prior = np.log(population.cases_factor[place]) + expected[told] - own / 2.0
-        mean[place, told], sd[place, told] = posterior_moments(log_likelihood, prior, spread[told])
+        prior = np.log(population.cases_factor[place]) + expected[seen] - own / 2.0
+        mean[place, seen], sd[place, seen] = posterior_moments(log_likelihood, prior, spread[seen])
     return Normal(mean, sd)
 
 
@@ -236,7 +261,7 @@ def chosen_type(known: Clinicians, population: np.record) -> _Codes:
     choice = population.measure_collection_type < 0
     types = np.full(known.count, -1, np.int64)
     for year in range(len(known.years)):
-        given = known.collection_type[choice, year]
+        given = known.past.collection_type[year, choice]
         votes = (given == 0).sum(axis=0), (given == 1).sum(axis=0)
         types = np.where(votes[0] + votes[1] > 0, np.where(votes[1] > votes[0], 1, 0), types)
     return types
@@ -263,13 +288,11 @@ def latent_states(population: np.record, known: Clinicians, level: Normal) -> St
     States
         In the first performance year.
     """
-    places = len(known.rate)
-    states = _SPECIFIC + places
-    mean = np.zeros((known.count, states))
-    covariance = np.tile(np.eye(states), (known.count, 1, 1))
+    mean = np.zeros((known.count, LATENT_STATES))
+    covariance = np.tile(np.eye(LATENT_STATES), (known.count, 1, 1))
     correlation, loading = population.cost_quality_correlation, population.quality_loading
-    cost = np.zeros(states)
-    cost[_COST], cost[_GENERAL] = np.sqrt(1.0 - correlation * correlation), -correlation
+    cost = np.zeros(LATENT_STATES)
+    cost[COST], cost[GENERAL] = np.sqrt(1.0 - correlation * correlation), -correlation
     expected = np.exp(log_expected_episodes(population, level.mean))
     clinicians_type = chosen_type(known, population)
     persistence = population.latent_persistence
@@ -277,16 +300,16 @@ def latent_states(population: np.record, known: Clinicians, level: Normal) -> St
         if year > KNOWN_YEARS.first:
             mean *= persistence
             covariance *= persistence * persistence
-            covariance += (1.0 - persistence * persistence) * np.eye(states)
+            covariance += (1.0 - persistence * persistence) * np.eye(LATENT_STATES)
         for at in np.flatnonzero(known.years == year).tolist():
-            told, likelihood = _cost_evidence(population, known, at, expected)
-            _update(mean, covariance, cost, told, likelihood)
-            for place in range(places):
-                quality = np.zeros(states)
-                quality[_GENERAL] = loading
-                quality[_SPECIFIC + place] = np.sqrt(1.0 - loading * loading)
-                told, likelihood = _rate_evidence(population, known, at, place, clinicians_type)
-                _update(mean, covariance, quality, told, likelihood)
+            seen, likelihood = _cost_evidence(population, known, at, expected)
+            _update(mean, covariance, cost, seen, likelihood)
+            for place in range(PLACES):
+                quality = np.zeros(LATENT_STATES)
+                quality[GENERAL] = loading
+                quality[SPECIFIC + place] = np.sqrt(1.0 - loading * loading)
+                seen, likelihood = _rate_evidence(population, known, at, place, clinicians_type)
+                _update(mean, covariance, quality, seen, likelihood)
     return States(mean, covariance)
 
 
@@ -294,42 +317,42 @@ _Likelihood = Callable[[_Array, NDArray[np.intp]], _Array]
 
 
 def _update(
-    mean: _Array, covariance: _Array, direction: _Array, told: NDArray[np.intp], likelihood: _Likelihood
+    mean: _Array, covariance: _Array, direction: _Array, seen: NDArray[np.intp], likelihood: _Likelihood
 ) -> None:
-    """Condition on what is known of one combination of the latents of the clinicians `told`."""
-    if not len(told):
+    """Condition on what is known of one combination of the latents of the clinicians `seen`."""
+    if not len(seen):
         return
-    toward = covariance[told] @ direction
-    center, variance = mean[told] @ direction, toward @ direction
+    toward = covariance[seen] @ direction
+    center, variance = mean[seen] @ direction, toward @ direction
     after, sd = posterior_moments(likelihood, center, np.sqrt(variance))
     gain = toward / variance[:, None]
-    mean[told] += gain * (after - center)[:, None]
-    covariance[told] -= (variance - sd * sd)[:, None, None] * gain[:, :, None] * gain[:, None, :]
+    mean[seen] += gain * (after - center)[:, None]
+    covariance[seen] -= (variance - sd * sd)[:, None, None] * gain[:, :, None] * gain[:, None, :]
 
 
 def _cost_evidence(
     population: np.record, known: Clinicians, at: int, expected: _Array
 ) -> tuple[NDArray[np.intp], _Likelihood]:
-    cost, episodes = known.cost_per_episode[at], known.episodes[at]
-    told = np.flatnonzero(~np.isnan(cost) & ~(episodes == 0.0))
-    count = np.where(np.isnan(episodes), np.maximum(expected, 1.0), episodes)[told, None]
+    cost, episodes = known.past.cost_per_episode[at], known.past.episodes[at]
+    seen = np.flatnonzero(~np.isnan(cost) & ~(episodes == 0.0))
+    count = np.where(np.isnan(episodes), np.maximum(expected, 1.0), episodes)[seen, None]
     # A cost below a cent has no logarithm worth looking at.
-    log_cost = np.log(np.maximum(cost[told, None], 0.01) / population.cost_scale_usd)
+    log_cost = np.log(np.maximum(cost[seen, None], 0.01) / population.cost_scale_usd)
     variance = np.maximum(population.cost_noise_variance / count, _NEVER)
 
     def likelihood(score: _Array, rows: NDArray[np.intp]) -> _Array:
         true = population.cost_spread * read_shape(population.cost_log_shape, score)
         return np.asarray(-((log_cost[rows] - true) ** 2) / (2.0 * variance[rows]))
 
-    return told, likelihood
+    return seen, likelihood
 
 
 def _rate_evidence(
     population: np.record, known: Clinicians, at: int, place: int, clinicians_type: _Codes
 ) -> tuple[NDArray[np.intp], _Likelihood]:
-    rate, cases = known.rate[place, at], known.cases[place, at]
-    told = np.flatnonzero(~np.isnan(rate) & (cases > 0.0))
-    share = _type_shares(population, known, at, place, clinicians_type)[:, told]
+    rate, cases = known.past.rate[at, place], known.past.cases[at, place]
+    seen = np.flatnonzero(~np.isnan(rate) & (cases > 0.0))
+    share = _type_shares(population, known, at, place, clinicians_type)[:, seen]
     binomial = population.measure_kind[place] == _BINOMIAL
     sign = -1.0 if population.rate_inverse[place] else 1.0
     evidence = _binomial if binomial else _risk_standardized
@@ -340,7 +363,7 @@ def _rate_evidence(
             weight = share[code, rows]
             of = weight > 0.0
             if of.any():
-                who = told[rows[of]]
+                who = seen[rows[of]]
                 log = evidence(
                     population,
                     population.rate_quantile[place, code],
@@ -351,7 +374,7 @@ def _rate_evidence(
                 total[of] = np.logaddexp(total[of], log + np.log(weight[of, None]))
         return total
 
-    return told, likelihood
+    return seen, likelihood
 
 
 def _type_shares(
@@ -362,7 +385,7 @@ def _type_shares(
     if fixed >= 0:
         code = np.full(known.count, fixed)
     else:
-        given = known.collection_type[place, at]
+        given = known.past.collection_type[at, place]
         code = np.where(given >= 0, given, clinicians_type)
     share = (np.arange(len(COLLECTION_TYPES))[:, None] == code).astype(np.float64)
     electronic = population.ecqm_share[size_class(population, known.practice_size)]
@@ -393,3 +416,73 @@ def _risk_standardized(
     low, high = (np.sqrt(weight) * score - knots[[0, -1], None, None]) / noise
     log = np.where(rate <= quantiles[0], log_ndtr(-low) + 0.0 * log, log)
     return np.asarray(np.where(rate >= quantiles[-1], log_ndtr(high) + 0.0 * log, log))
+
+
+def habit_intervals(population: np.record, known: Clinicians) -> Intervals:
+    """Find between which probabilities each habit lay in the latest year in which it was seen.
+
+    Parameters
+    ----------
+    population : record of POPULATION_DTYPE
+        The cohort's.
+    known : Clinicians
+        Of the cohort.
+
+    Returns
+    -------
+    Intervals
+        A habit that decides between few outcomes leaves an interval, one that decides a number a point.
+    """
+    n, past = known.count, known.past
+    habits = Intervals(np.zeros((HABITS, n)), np.ones((HABITS, n)), np.zeros((HABITS, n), np.int64))
+
+    def write(habit: int, values: _Array, when: NDArray[np.intp], low: _Array, high: _Array) -> None:
+        seen = ~np.isnan(values)
+        low = np.clip(low, _LEAST, 1.0 - _NEVER)
+        habits.low[habit] = np.where(seen, low, 0.0)
+        habits.high[habit] = np.where(seen, np.clip(high, low, 1.0 - _LEAST), 1.0)
+        habits.years_since[habit] = np.where(seen, KNOWN_YEARS.last - known.years[when], 0)
+
+    size = size_class(population, known.practice_size)
+    none, one = ndtr(population.improvement_none_z[size]), ndtr(population.improvement_one_z[size])
+    attested, when = latest(past.improvement_activities)
+    low: _Array = np.select([attested == 0, attested == 1], [np.zeros_like(none), none], one)
+    high: _Array = np.select([attested == 0, attested == 1], [none, one], np.ones_like(one))
+    write(IMPROVEMENT, attested, when, low, high)
+
+    zero = population.interoperability_zero_probability[size]
+    full = 1.0 - population.interoperability_full_probability[size]
+    score, when = latest(past.promoting_interoperability)
+    slope = population.interoperability_slope[size]
+    point = zero + (score - population.interoperability_low) / np.where(slope > 0.0, slope, np.inf)
+    point = np.clip(point, zero, np.maximum(zero, full))
+    low = np.select([score == 0.0, score == 100.0], [0.0, full], point)
+    high = np.select([score == 0.0, score == 100.0], [zero, 1.0], point)
+    write(INTEROPERABILITY, score, when, low, high)
+
+    measures = measures_of(known.cohort)
+    voluntary = [place for place, each in enumerate(measures) if not each.claims and each.final]
+    stated = past.collection_type != UNKNOWN
+    reported = stated & (past.collection_type != NOT_REPORTED)
+    any_reported = reported[:, voluntary].any(axis=1)
+    none_reported = stated[:, voluntary].all(axis=1) & ~any_reported
+    spoken, when = latest(np.where(any_reported, 1.0, np.where(none_reported, 0.0, np.nan)))
+    threshold = ndtr(population.nothing_reported_z[practice_group(population, known.practice_size)])
+    low, high = np.where(spoken == 1.0, threshold, 0.0), np.where(spoken == 1.0, 1.0, threshold)
+    write(NONREPORTING, spoken, when, low, high)
+
+    for place in voluntary:
+        # Of who reported nothing at all it is not known whether this measure would have been missed.
+        known_of = stated[:, place] & ~none_reported
+        submitted, when = latest(np.where(known_of, reported[:, place].astype(np.float64), np.nan))
+        completeness = past.completeness[when, place, np.arange(n)]
+        missed = population.missed_probability[place]
+        enough = missed + population.incomplete_probability[place]
+        slope = population.completeness_slope[place]
+        point = missed + (completeness - population.completeness_low) / (slope if slope > 0.0 else np.inf)
+        point = np.clip(point, missed, enough)
+        cases = [submitted == 0.0, np.isnan(completeness), completeness < 1.0]
+        low = np.select(cases, [0.0, missed, point], enough)
+        high = np.select(cases, [missed, 1.0, point], 1.0)
+        write(SUBMISSION + place, submitted, when, low, high)
+    return habits

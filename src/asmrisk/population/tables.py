@@ -183,7 +183,7 @@ def fixed_edges() -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray of float64, shape (cohorts, PLACES, collection types, 10)
+    ndarray of float64, shape (cohorts, PLACES, 3, 10)
         By cohort, measure and collection type: minimum, then the nine edges, ascending and oriented so that
         higher is better (an inverse measure is negated and reversed). NaN where CMS publishes no benchmark.
     """

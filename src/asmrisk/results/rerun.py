@@ -1,4 +1,4 @@
-"""The run behind a store: what to simulate to get its draws again."""
+"""The run behind a store: what to simulate to get its draws again, and one draw simulated again."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from asmrisk.clinician_tables.table import check_output, write_clinicians
 from asmrisk.errors import InputError
 from asmrisk.results.reading import readable, require_store
 from asmrisk.results.store import asked_lengths, read_commit
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
+from asmrisk.simulation.replay import replay_draw
 from asmrisk.simulation.scenario_simulation import run_code
 
-__all__ = ["StoredRun", "stored_run"]
+__all__ = ["StoredRun", "replay", "stored_run"]
 
 
 class StoredRun(NamedTuple):
@@ -85,3 +87,40 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
             "the table as it was then with --roster."
         )
     return StoredRun(scenario, draws, asked)
+
+
+def replay(
+    results: str | os.PathLike[str], *, draw: int, out: str | Path, roster: str | Path | None = None
+) -> Path:
+    """Write the clinician table of one draw of a run, exactly as it was simulated.
+
+    Parameters
+    ----------
+    results : str or path
+        A store that `asmrisk run` wrote, complete or not.
+    draw : int
+        Number of the draw, from 0.
+    out : str or path
+        Table to write, ``.csv`` or ``.parquet``; replaced if it exists.
+    roster : str or path, optional
+        The run's roster, if it had one; looked for in the current folder if not given.
+
+    Returns
+    -------
+    pathlib.Path
+        `out`.
+
+    Raises
+    ------
+    InputError
+        If `results` is no store, was written by other kernels, or has no such draw; if the run's roster is
+        not there or not the same; or if `out` has another ending or cannot be written.
+    RunError
+        If the disk is full.
+    """
+    run = stored_run(results, roster=roster)
+    # Any draw of the run: one that failed is replayed to find out why.
+    if not 0 <= draw < run.asked:
+        raise InputError(f"{results} has draws 0 to {run.asked - 1}; there is no draw {draw}")
+    out = check_output(out)
+    return write_clinicians(replay_draw(run.scenario, draw), out)

@@ -5,12 +5,13 @@ Arrays may be longer than the number of participants `n`; what lies beyond is ne
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from asmrisk.rule.definitions import NOT_REPORTED, PEER_GROUPS, PLACES
+from asmrisk.rule.columns import Column, columns_of
+from asmrisk.rule.definitions import COLLECTION_TYPES, PEER_GROUPS, PLACES, SPECIALTIES
 from asmrisk.rule.order import OrderScratch, make_order_scratch
 from asmrisk.rule.sums import LANES
 
@@ -29,93 +30,104 @@ __all__ = [
 #: The benchmark's minimum and its 10th to 90th percentiles.
 EDGES = 10
 
+_Array = npt.NDArray[Any]
 _Floats = npt.NDArray[np.float64]
-_Counts = npt.NDArray[np.int32]
-_Codes = npt.NDArray[np.int8]
 
 
 class Observed(NamedTuple):
-    """What is observed of the measured clinicians of one cohort and year, in a fixed order.
+    """What is observed of clinicians, each field declared here and nowhere else.
 
-    Attributes
-    ----------
-    rate : ndarray of float64, shape (PLACES, capacity)
-        Performance rate, 0 to 1 (Q492 in its own unit); NaN for none.
-    cases : ndarray of int32, shape (PLACES, capacity)
-        Eligible cases.
-    completeness : ndarray of float64, shape (PLACES, capacity)
-        Data completeness, 0 to 1; not looked at in claims measures.
-    collection_type : ndarray of int8, shape (PLACES, capacity)
-        Code in `COLLECTION_TYPES`, or `NOT_REPORTED`.
-    specialty : ndarray of int8, shape (capacity,)
-        Code in `SPECIALTIES`.
-    practice_size : ndarray of int32, shape (capacity,)
-        Clinicians in the practice.
-    part_b : ndarray of float64, shape (capacity,)
-        Part B covered professional services paid in the performance year, USD.
-    episodes : ndarray of int32, shape (capacity,)
-        Attributed episodes.
-    cost_per_episode : ndarray of float64, shape (capacity,)
-        Score of the cost measure, USD; NaN for none.
-    hcc_risk_score, dual_share : ndarray of float64, shape (capacity,)
-        Mean HCC risk score and share of dually eligible patients; NaN for none.
-    improvement_activities : ndarray of int8, shape (capacity,)
-        Activities attested: 0, 1 or 2.
-    promoting_interoperability : ndarray of float64, shape (capacity,)
-        Score, 0 to 100.
-    exempt : ndarray of int8, shape (capacity,)
-        1 under extreme and uncontrollable circumstances (§ 512.780), else 0.
+    The rule sees the measured clinicians of one cohort and year in a fixed order: arrays of shape
+    ``(capacity,)``, by measure ``(PLACES, capacity)``, of the declared dtype. The simulation and a roster
+    have the year before these dimensions. Words are codes, their places in `SPECIALTIES` and
+    `COLLECTION_TYPES`; a number that may be empty is NaN where there is none.
     """
 
-    rate: _Floats
-    cases: _Counts
-    completeness: _Floats
-    collection_type: _Codes
-    specialty: _Codes
-    practice_size: _Counts
-    part_b: _Floats
-    episodes: _Counts
-    cost_per_episode: _Floats
-    hcc_risk_score: _Floats
-    dual_share: _Floats
-    improvement_activities: _Codes
-    promoting_interoperability: _Floats
-    exempt: _Codes
+    specialty: Annotated[_Array, Column("word", "", "Specialty, one of its cohort's", words=SPECIALTIES)]
+    practice_size: Annotated[_Array, Column("integer", "clinicians", "Clinicians who bill under the TIN", 1)]
+    part_b_payments: Annotated[
+        _Array, Column("number", "USD", "Part B professional services paid in the performance year")
+    ]
+    payment_year_part_b: Annotated[
+        _Array, Column("number", "USD", "Part B professional services paid in the payment year")
+    ]
+    episodes: Annotated[_Array, Column("integer", "episodes", "Attributed episodes")]
+    cost_per_episode: Annotated[
+        _Array, Column("number", "USD", "Mean cost of an episode; empty without episodes", empty=True)
+    ]
+    hcc_risk_score: Annotated[_Array, Column("number", "", "Mean HCC risk score of the patients", empty=True)]
+    dual_share: Annotated[
+        _Array, Column("number", "fraction", "Share of dual-eligible patients", 0, 1, empty=True)
+    ]
+    improvement_activities: Annotated[
+        _Array, Column("integer", "activities", "Improvement activities attested", 0, 2)
+    ]
+    promoting_interoperability: Annotated[
+        _Array, Column("number", "points", "Promoting interoperability score", 0, 100)
+    ]
+    # § 512.780
+    exempt: Annotated[
+        _Array,
+        Column("integer", "", "1 in extreme and uncontrollable circumstances, else 0", 0, 1, optional=True),
+    ]
+    # A measure without a worst rate has a unit of its own and no greatest rate.
+    rate: Annotated[
+        _Array, Column("number", "fraction", "Performance rate", 0, 1, empty=True, by_measure=True)
+    ]
+    cases: Annotated[_Array, Column("integer", "cases", "Eligible cases", empty=True, by_measure=True)]
+    # Not looked at in claims measures.
+    completeness: Annotated[
+        _Array, Column("number", "fraction", "Data completeness", 0, 1, empty=True, by_measure=True)
+    ]
+    collection_type: Annotated[
+        _Array,
+        Column(
+            "word",
+            "",
+            "How it was reported; empty: it was not",
+            words=COLLECTION_TYPES,
+            empty=True,
+            by_measure=True,
+        ),
+    ]
 
 
 class Scored(NamedTuple):
-    """What the rule makes of it; shapes ``(PLACES, capacity)`` and ``(capacity,)``, all float64.
+    """What the rule makes of it, declared likewise; NaN where something is not defined, all float64."""
 
-    Attributes
-    ----------
-    points : ndarray
-        Points of each quality measure, 0 to 10; NaN where the measure is excluded.
-    quality_score : ndarray
-        Share of the points that could be earned, 0 to 1; NaN where no measure counts.
-    cost_points : ndarray
-        Points of the cost measure; NaN where it cannot be scored.
-    improvement_activities_adjustment, promoting_interoperability_adjustment : ndarray
-        Deductions, points of the final score.
-    complex_patient_adjustment, small_practice_adjustment : ndarray
-        Additions, points of the final score (without effect where it is 0 for lack of quality data).
-    final_score : ndarray
-        0 to 100; NaN where there is none.
-    transformed_score : ndarray
-        Value of the exchange function, 0 to 1; NaN where there is no final score.
-    adjustment_factor : ndarray
-        Payment adjustment, fraction of Part B; 0 where there is no final score.
-    """
-
-    points: _Floats
-    quality_score: _Floats
-    cost_points: _Floats
-    improvement_activities_adjustment: _Floats
-    promoting_interoperability_adjustment: _Floats
-    complex_patient_adjustment: _Floats
-    small_practice_adjustment: _Floats
-    final_score: _Floats
-    transformed_score: _Floats
-    adjustment_factor: _Floats
+    points: Annotated[
+        _Floats,
+        Column(
+            "number",
+            "points",
+            "Points; empty where the measure is excluded",
+            0,
+            10,
+            empty=True,
+            by_measure=True,
+        ),
+    ]
+    quality_score: Annotated[_Floats, Column("number", "fraction", "Quality score", 0, 1, empty=True)]
+    cost_points: Annotated[
+        _Floats, Column("number", "points", "Points of the cost measure", 0, 10, empty=True)
+    ]
+    improvement_activities_adjustment: Annotated[
+        _Floats, Column("number", "points", "Improvement activities", -100, 0)
+    ]
+    promoting_interoperability_adjustment: Annotated[
+        _Floats, Column("number", "points", "Promoting interoperability", -100, 0)
+    ]
+    # Without effect where the final score is 0 for lack of quality data.
+    complex_patient_adjustment: Annotated[_Floats, Column("number", "points", "Complex patient bonus")]
+    small_practice_adjustment: Annotated[_Floats, Column("number", "points", "Small practice bonus")]
+    final_score: Annotated[
+        _Floats, Column("number", "points", "Final score; empty if there is none", 0, 100, empty=True)
+    ]
+    transformed_score: Annotated[
+        _Floats, Column("number", "", "Exchange function of the final score", 0, 1, empty=True)
+    ]
+    # 0 where there is no final score.
+    adjustment_factor: Annotated[_Floats, Column("number", "fraction", "Payment adjustment factor", -1)]
 
 
 class Environment(NamedTuple):
@@ -184,62 +196,45 @@ class Scratch(NamedTuple):
     order: OrderScratch
 
 
-def make_observed(capacity: int) -> Observed:
+def make_observed(capacity: int, *years: int) -> Observed:
     """Set aside arrays for up to `capacity` participants, of whom nothing is observed.
 
     Parameters
     ----------
     capacity : int
         Most participants.
+    *years : int
+        Number of years, if the arrays have the year as first dimension.
 
     Returns
     -------
     Observed
-        Rates, costs and reference values NaN, collection types `NOT_REPORTED`, the rest 0.
+        Rates, completeness, costs and reference values NaN, collection types `NOT_REPORTED`, the rest 0.
     """
     return Observed(
-        rate=np.full((PLACES, capacity), np.nan),
-        cases=np.zeros((PLACES, capacity), np.int32),
-        completeness=np.zeros((PLACES, capacity)),
-        collection_type=np.full((PLACES, capacity), NOT_REPORTED, np.int8),
-        specialty=np.zeros(capacity, np.int8),
-        practice_size=np.zeros(capacity, np.int32),
-        part_b=np.zeros(capacity),
-        episodes=np.zeros(capacity, np.int32),
-        cost_per_episode=np.full(capacity, np.nan),
-        hcc_risk_score=np.full(capacity, np.nan),
-        dual_share=np.full(capacity, np.nan),
-        improvement_activities=np.zeros(capacity, np.int8),
-        promoting_interoperability=np.zeros(capacity),
-        exempt=np.zeros(capacity, np.int8),
+        **{
+            name: np.full(
+                (*years, PLACES, capacity) if column.by_measure else (*years, capacity),
+                column.nothing,
+                column.array_dtype,
+            )
+            for name, column in columns_of(Observed).items()
+        }
     )
 
 
 def make_scored(capacity: int) -> Scored:
-    """Set aside arrays for the scores of up to `capacity` participants.
-
-    Parameters
-    ----------
-    capacity : int
-        Most participants.
-
-    Returns
-    -------
-    Scored
-        NaN everywhere.
-    """
-    by_measure = np.full((PLACES, capacity), np.nan)
-    return Scored(by_measure, *(np.full(capacity, np.nan) for _ in Scored._fields[1:]))
+    """Set aside arrays for the scores of up to `capacity` participants, NaN everywhere."""
+    return Scored(
+        **{
+            name: np.full((PLACES, capacity) if column.by_measure else capacity, np.nan)
+            for name, column in columns_of(Scored).items()
+        }
+    )
 
 
 def make_environment() -> Environment:
-    """Set aside arrays for what a cohort is ranked against.
-
-    Returns
-    -------
-    Environment
-        NaN and 0 everywhere.
-    """
+    """Set aside arrays for what a cohort is ranked against, NaN and 0 everywhere."""
     return Environment(
         edges=np.full((PLACES, PEER_GROUPS, EDGES), np.nan),
         benchmark_size=np.zeros((PLACES, PEER_GROUPS), np.int64),
@@ -254,18 +249,7 @@ def make_environment() -> Environment:
 
 
 def make_scratch(capacity: int) -> Scratch:
-    """Set aside room for scoring up to `capacity` participants.
-
-    Parameters
-    ----------
-    capacity : int
-        Most participants.
-
-    Returns
-    -------
-    Scratch
-        Zeroed arrays.
-    """
+    """Set aside room for scoring up to `capacity` participants."""
     return Scratch(
         group=np.zeros(capacity, np.int8),
         value=np.zeros(capacity),

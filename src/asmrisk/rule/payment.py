@@ -58,7 +58,9 @@ def payment_factors(
             midpoint = median(scratch.members, positive, scratch.order)
         _transform(policy, midpoint if positive > 0 else 0.0, final, group, code, n, scored.transformed_score)
         environment.exchange_midpoint[code] = midpoint
-        environment.scaling_factor[code] = _exchange(policy, observed.part_b, n, code, scored, scratch)
+        environment.scaling_factor[code] = _exchange(
+            policy, observed.part_b_payments, n, code, scored, scratch
+        )
 
 
 @kernel

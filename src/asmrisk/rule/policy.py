@@ -9,11 +9,10 @@ import numpy.typing as npt
 
 from asmrisk.parameters.parameter import Values
 from asmrisk.rule.declarations import CHOICES, POLICY
-from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PERFORMANCE_YEARS, measures_of
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PERFORMANCE_YEARS, PLACES, measures_of
 
 __all__ = ["CHOICES", "POLICY", "POLICY_DTYPE", "inconsistencies", "policy_records"]
 
-_MEASURES = len(measures_of(COHORTS[0]))
 _EDGES = 10
 
 _NUMBERS = (
@@ -51,11 +50,11 @@ POLICY_DTYPE = np.dtype(
         *((name, np.float64) for name in _NUMBERS),
         *((name, np.int64) for name in (*_WHOLE_NUMBERS, *CHOICES)),
         *((name, np.float64, (length,)) for name, length in _LISTS.items()),
-        ("measure_in_set", np.int64, (len(COHORTS), _MEASURES)),
-        ("measure_inverse", np.int64, (len(COHORTS), _MEASURES)),
-        ("measure_claims", np.int64, (len(COHORTS), _MEASURES)),
-        ("measure_worst", np.float64, (len(COHORTS), _MEASURES)),
-        ("fixed_edges", np.float64, (len(COHORTS), _MEASURES, len(COLLECTION_TYPES), _EDGES)),
+        ("measure_in_set", np.int64, (len(COHORTS), PLACES)),
+        ("measure_inverse", np.int64, (len(COHORTS), PLACES)),
+        ("measure_claims", np.int64, (len(COHORTS), PLACES)),
+        ("measure_worst", np.float64, (len(COHORTS), PLACES)),
+        ("fixed_edges", np.float64, (len(COHORTS), PLACES, len(COLLECTION_TYPES), _EDGES)),
     ]
 )
 

@@ -19,12 +19,12 @@ from filelock import FileLock
 from asmrisk.numerics.jit import cache_directory, kernels_compiled
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.draw import observed_in
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import enroll
 from asmrisk.simulation.record import CohortYear, make_record, record_year
+from asmrisk.simulation.state import observed_in
 
 __all__ = ["warmup"]
 

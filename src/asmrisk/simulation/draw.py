@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asmrisk.numerics.jit import inline, inner, kernel
+from asmrisk.numerics.jit import inner, kernel
 from asmrisk.rule.cohort import (
     Environment,
-    Observed,
     Scored,
     Scratch,
     make_environment,
@@ -26,9 +25,9 @@ from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import Field, enroll, make_field
 from asmrisk.simulation.record import CohortYear, Record, record_clinicians, record_year
-from asmrisk.simulation.state import Batch, Observations, make_batch, make_observations
+from asmrisk.simulation.state import Batch, Observations, make_batch, make_observations, observed_in
 
-__all__ = ["Workspace", "make_workspace", "observed_in", "simulate_draws"]
+__all__ = ["Workspace", "make_workspace", "simulate_draws"]
 
 
 class Workspace(NamedTuple):
@@ -60,40 +59,6 @@ def make_workspace(slots: int) -> Workspace:
         was_penalized=np.zeros(field.slot.shape[0], np.int8),
         response=np.zeros(slots),
         factor=np.zeros((YEARS, slots)),
-    )
-
-
-@inline
-def observed_in(out: Observations, year: int) -> Observed:
-    """Give one year's observations as the rule takes them.
-
-    Parameters
-    ----------
-    out : Observations
-        Of all years.
-    year : int
-        Performance year, counted from the first.
-
-    Returns
-    -------
-    Observed
-        Views.
-    """
-    return Observed(
-        out.rate[year],
-        out.cases[year],
-        out.completeness[year],
-        out.collection_type[year],
-        out.specialty[year],
-        out.practice_size[year],
-        out.part_b[year],
-        out.episodes[year],
-        out.cost_per_episode[year],
-        out.hcc_risk_score[year],
-        out.dual_share[year],
-        out.improvement_activities[year],
-        out.promoting_interoperability[year],
-        out.exempt[year],
     )
 
 

@@ -13,6 +13,15 @@ import math
 import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
+from asmrisk.population.latents import (
+    COST,
+    GENERAL,
+    IMPROVEMENT,
+    INTEROPERABILITY,
+    NONREPORTING,
+    SPECIFIC,
+    SUBMISSION,
+)
 from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
 from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, PLACES, YEARS
 from asmrisk.simulation.attributes import draw_attributes
@@ -27,18 +36,7 @@ from asmrisk.simulation.keys import (
 )
 from asmrisk.simulation.measures import observe_measure
 from asmrisk.simulation.participation import FIRST_YEAR, Field, slots_per_batch
-from asmrisk.simulation.roster_prior import (
-    COST,
-    GENERAL,
-    IMPROVEMENT,
-    INTEROPERABILITY,
-    NONREPORTING,
-    SPECIFIC,
-    SUBMISSION,
-    part_b_score,
-    start_habit,
-    start_state,
-)
+from asmrisk.simulation.roster_prior import part_b_score, start_habit, start_state
 from asmrisk.simulation.state import Batch, Measured, Observations, Present
 
 __all__ = ["observe"]
@@ -114,7 +112,7 @@ def _write_part_b(batch: Batch, batch_number: int, field: Field, year: int, out:
     start = field.batch_start[year, batch_number]
     m = field.batch_start[year, batch_number + 1] - start
     rows, member = batch.rows[year], field.member[year, start:]
-    now, later = out.part_b[year, start:], out.payment_year_part_b[year, start:]
+    now, later = out.part_b_payments[year, start:], out.payment_year_part_b[year, start:]
     take(batch.part_b[year], rows, now, m)
     take(batch.part_b[year + PAYMENT_LAG], rows, later, m)
     for k in range(m):

@@ -153,7 +153,7 @@ def fill_terms(scored: CohortYear, start: int, n: int, terms: Terms, cell: np.nd
     policy, out, year = scored.policy, scored.observations, scored.year
     episodes, cost = out.episodes[year, start:], out.cost_per_episode[year, start:]
     true_cost, response = out.true_cost[year, start:], scored.response[start:]
-    part_b, later = out.part_b[year, start:], out.payment_year_part_b[year, start:]
+    part_b, later = out.part_b_payments[year, start:], out.payment_year_part_b[year, start:]
     size, specialty = out.practice_size[year, start:], out.specialty[year, start:]
     score, factor = scored.scored.final_score[start:], scored.scored.adjustment_factor[start:]
     outside = policy.zero_scorers == _OUTSIDE_POOL

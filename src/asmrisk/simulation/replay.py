@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from asmrisk.errors import InputError
-from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS
+from asmrisk.clinician_tables.arrays import ScoredCohort, frame_of, score_arrays
+from asmrisk.clinician_tables.columns import in_table_order
+from asmrisk.rule.arrays import Observed
+from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
+from asmrisk.scenario.scenario import Scenario
+from asmrisk.simulation.draw import simulate_draws
+from asmrisk.simulation.model import Model
+from asmrisk.simulation.record import make_record
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from asmrisk.scenario.scenario import Scenario
-    from asmrisk.simulation.draw import Workspace
-    from asmrisk.simulation.kernel_inputs import KernelInputs
-    from asmrisk.simulation.model import Model
-
-__all__ = ["ReplayedYear", "replay", "replay_draw", "replayed_years"]
+__all__ = ["ReplayedYear", "replay_draw", "replayed_years"]
 
 
 class ReplayedYear(NamedTuple):
-    """One cohort in one performance year of a draw, as the simulation left it."""
+    """One cohort in one performance year of a draw, as simulated; arrays of the measured clinicians."""
 
     year: int  #: performance year, counted from the first
-    cohort: int  #: code of the cohort
-    measured: int  #: measured clinicians
-    members: np.ndarray  #: int32 (measured,): each one's number in `Workspace.field`
-    work: Workspace  #: what was observed and scored; overwritten when the next year is reached
-    inputs: KernelInputs  #: what the kernels read
+    number: np.ndarray  #: int64: each one's number among the cohort's clinicians
+    slot: np.ndarray  #: int64
+    generation: np.ndarray  #: int64: how many held the slot before
+    cohort: ScoredCohort
 
 
 def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
-    """Simulate one draw, year by year and cohort by cohort.
+    """Simulate one draw, and give its cohorts year by year.
+
+    The simulation keeps the observations of all years but scores of the last year alone: the others are
+    scored again, by the same kernel and to the same bits.
 
     Parameters
     ----------
@@ -47,23 +46,24 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
     Yields
     ------
     ReplayedYear
-        To be used up before the next one is asked for.
+        By performance year, then by cohort.
     """
-    from asmrisk.simulation.draw import simulate_draws
-    from asmrisk.simulation.record import make_record
-    from asmrisk.simulation.state import blank_unused
-
     inputs = model.inputs_of(draw)
-    work = model.workspace(inputs)
     record = make_record(1, int(inputs.roster_prior.clinicians.sum()))
-    for year in range(len(PERFORMANCE_YEARS)):
-        for cohort in range(len(COHORTS)):
-            # The workspace keeps the scores of the last year alone, so each year is reached anew.
-            progress = np.zeros(2, np.int64)
-            simulate_draws(inputs, (cohort, cohort + 1), year + 1, draw, 0, 1, record, work, progress)
-            n = int(work.field.participants[year])
-            blank_unused(work.observations, inputs.population[cohort].measure_kind)
-            yield ReplayedYear(year, cohort, n, work.field.member[year, :n], work, inputs)
+    cohorts = []
+    for cohort in range(len(COHORTS)):
+        work = model.workspace(inputs)
+        progress = np.zeros(2, np.int64)
+        simulate_draws(inputs, (cohort, cohort + 1), YEARS, draw, 0, 1, record, work, progress)
+        cohorts.append(work)
+    for year in range(YEARS):
+        for cohort, work in enumerate(cohorts):
+            field, out = work.field, work.observations
+            observed = Observed(*(getattr(out, name)[year] for name in Observed._fields))
+            n = int(field.participants[year])
+            number = field.member[year, :n].astype(np.int64)
+            scored = score_arrays(cohort, inputs.policy[year], observed, n)
+            yield ReplayedYear(year, number, field.slot[number], field.base[number] & 255, scored)
 
 
 def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
@@ -83,12 +83,6 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
         performance year, with what was observed and what the rule made of it, by year, cohort and slot. A
         roster's clinicians have their own identities.
     """
-    import pandas as pd
-
-    from asmrisk.clinician_tables.table import frame_from_arrays, in_table_order
-    from asmrisk.simulation.draw import observed_in
-    from asmrisk.simulation.model import Model
-
     model = Model(scenario)
     own = [() for _ in COHORTS] if model.roster is None else [each.ids for each in model.roster.cohorts]
     taken = [str(each) for ids in own for each in ids]
@@ -96,65 +90,12 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     while any(each.startswith(tuple(f"{peer}{cohort}-" for cohort in COHORTS)) for each in taken):
         peer += "peer-"
     frames = []
-    for year, cohort, n, members, work, inputs in replayed_years(model, draw):
+    for year, numbers, slots, generations, scored_cohort in replayed_years(model, draw):
+        cohort, ids = COHORTS[scored_cohort.cohort], own[scored_cohort.cohort]
         names = [
-            own[cohort][c]
             # Clinicians are numbered by year of entry, and those of the first year by slot.
-            if c < len(own[cohort])
-            else f"{peer}{COHORTS[cohort]}-{work.field.slot[c]:05d}-{work.field.base[c] & 255}"
-            for c in members.tolist()
+            ids[number] if number < len(ids) else f"{peer}{cohort}-{slot:05d}-{generation}"
+            for number, slot, generation in np.stack([numbers, slots, generations], axis=1).tolist()
         ]
-        frames.append(
-            frame_from_arrays(
-                cohort,
-                PERFORMANCE_YEARS[year],
-                names,
-                observed_in(work.observations, year),
-                work.scored,
-                work.environment,
-                inputs.policy[year],
-                n,
-                np.asarray(work.observations.payment_year_part_b[year, :n]),
-            )
-        )
+        frames.append(frame_of(scored_cohort, PERFORMANCE_YEARS[year], names))
     return in_table_order(pd.concat(frames, ignore_index=True))
-
-
-def replay(
-    results: str | os.PathLike[str], *, draw: int, out: str | Path, roster: str | Path | None = None
-) -> Path:
-    """Write the clinician table of one draw of a run, exactly as it was simulated.
-
-    Parameters
-    ----------
-    results : str or path
-        A store that `asmrisk run` wrote, complete or not.
-    draw : int
-        Number of the draw, from 0.
-    out : str or path
-        Table to write, ``.csv`` or ``.parquet``; replaced if it exists.
-    roster : str or path, optional
-        The run's roster, if it had one; looked for in the current folder if not given.
-
-    Returns
-    -------
-    pathlib.Path
-        `out`.
-
-    Raises
-    ------
-    InputError
-        If `results` is no store, was written by other kernels, or has no such draw; if the run's roster is
-        not there or not the same; or if `out` has another ending or cannot be written.
-    RunError
-        If the disk is full.
-    """
-    from asmrisk.clinician_tables.table import check_output, write_clinicians
-    from asmrisk.results.rerun import stored_run
-
-    run = stored_run(results, roster=roster)
-    # Any draw of the run: one that failed is replayed to find out why.
-    if not 0 <= draw < run.asked:
-        raise InputError(f"{results} has draws 0 to {run.asked - 1}; there is no draw {draw}")
-    out = check_output(out)
-    return write_clinicians(replay_draw(run.scenario, draw), out)

@@ -14,13 +14,12 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inner
+from asmrisk.population.latents import HABITS, LATENT_STATES
 from asmrisk.rule.definitions import CALENDAR, COHORTS, PLACES
 from asmrisk.simulation.batches import normal_scores
 from asmrisk.simulation.keys import GREATEST_UNIFORM, LEAST_UNIFORM
 
 __all__ = [
-    "HABITS",
-    "LATENT_STATES",
     "RosterPrior",
     "empty_prior",
     "level_score",
@@ -29,13 +28,6 @@ __all__ = [
     "start_state",
 ]
 
-#: Rows of `RosterPrior.state_mean`: general quality, cost, then specific quality by measure.
-GENERAL, COST, SPECIFIC = 0, 1, 2
-LATENT_STATES = SPECIFIC + PLACES
-#: Rows of `RosterPrior.habit_low`: reporting nothing, improvement activities, promoting interoperability,
-#: then the submission of each measure.
-NONREPORTING, IMPROVEMENT, INTEROPERABILITY, SUBMISSION = 0, 1, 2, 3
-HABITS = SUBMISSION + PLACES
 #: Highest normal score of expected episodes.
 HIGHEST_LEVEL = 7.0
 
@@ -58,6 +50,7 @@ class RosterPrior(NamedTuple):
     years_since: np.ndarray  # int64 (cohorts, most): from the known payments to the first performance year
     case_log_mean: np.ndarray  # float64 (cohorts, PLACES, most): log of eligible cases a year; NaN not known
     case_log_sd: np.ndarray  # float64 (cohorts, PLACES, most)
+    #: Rows as `asmrisk.population.latents` says.
     state_mean: np.ndarray  # float64 (cohorts, LATENT_STATES, most): latents in the first performance year
     #: Lower Cholesky factor of their covariance.
     state_root: np.ndarray  # float64 (cohorts, LATENT_STATES, LATENT_STATES, most)

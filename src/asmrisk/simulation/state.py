@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import namedtuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from asmrisk.numerics.jit import inline
+from asmrisk.population.latents import LATENT_STATES
 from asmrisk.population.quantiles import SCORE_COUNT
-from asmrisk.rule.definitions import CALENDAR, NOT_REPORTED, PLACES, SPECIALTIES, YEARS
+from asmrisk.rule.arrays import Observed, make_observed
+from asmrisk.rule.definitions import CALENDAR, PLACES, SPECIALTIES, YEARS
 from asmrisk.simulation.counts import BinomialScratch, make_binomial_scratch
 from asmrisk.simulation.keys import UNIFORMS_PER_BLOCK
 from asmrisk.simulation.participation import BATCH_SLOTS
-from asmrisk.simulation.roster_prior import LATENT_STATES
 
 __all__ = [
     "BATCH_CLINICIANS",
@@ -19,37 +23,35 @@ __all__ = [
     "Measured",
     "Observations",
     "Present",
-    "blank_unused",
     "make_batch",
     "make_observations",
+    "observed_in",
 ]
 
 #: Most clinicians of a batch: those that can hold its slots one after the other.
 BATCH_CLINICIANS = YEARS * BATCH_SLOTS
 
 
-class Observations(NamedTuple):
-    """One cohort in one draw by performance year and position among the measured (workspace).
+if TYPE_CHECKING:
 
-    A measure that is in no year's set is not written: what is left there means nothing (see `blank_unused`).
-    """
+    class Observations(Observed):
+        """One cohort in one draw by performance year and position among the measured (workspace).
 
-    rate: np.ndarray  # float64 (YEARS, PLACES, slots); NaN with no cases
-    cases: np.ndarray  # int32 (YEARS, PLACES, slots)
-    completeness: np.ndarray  # float64 (YEARS, PLACES, slots); NaN where not reported or from claims
-    collection_type: np.ndarray  # int8 (YEARS, PLACES, slots)
-    specialty: np.ndarray  # int8 (YEARS, slots)
-    practice_size: np.ndarray  # int32 (YEARS, slots), clinicians in the practice
-    part_b: np.ndarray  # float64 (YEARS, slots), USD paid in the performance year
-    payment_year_part_b: np.ndarray  # float64 (YEARS, slots), USD paid in the payment year
-    episodes: np.ndarray  # int32 (YEARS, slots)
-    true_cost: np.ndarray  # float64 (YEARS, slots), USD an episode without noise or response
-    cost_per_episode: np.ndarray  # float64 (YEARS, slots), observed USD an episode; NaN with no episodes
-    hcc_risk_score: np.ndarray  # float64 (YEARS, slots)
-    dual_share: np.ndarray  # float64 (YEARS, slots)
-    improvement_activities: np.ndarray  # int8 (YEARS, slots), 0-2 attested
-    promoting_interoperability: np.ndarray  # float64 (YEARS, slots), 0-100
-    exempt: np.ndarray  # int8 (YEARS, slots)
+        The fields of `Observed`, and the cost of an episode without noise or response, USD. A measure that is
+        in no year's set is not written.
+        """
+
+        true_cost: np.ndarray  # float64 (YEARS, slots)
+
+else:
+    Observations = namedtuple("Observations", (*Observed._fields, "true_cost"))
+
+
+#: One year's observations as the rule takes them: views, given `Observations` and the number of the year.
+#: Written out from the names, because a kernel can make a tuple of arrays of several types in no other way.
+observed_in: Callable[[Observations, int], Observed] = inline(
+    eval(f"lambda out, year: Observed({', '.join(f'out.{name}[year]' for name in Observed._fields)})")
+)
 
 
 class Present(NamedTuple):
@@ -142,44 +144,8 @@ class Batch(NamedTuple):
 
 
 def make_observations(slots: int) -> Observations:
-    """Allocate the observations of a cohort.
-
-    Parameters
-    ----------
-    slots : int
-        Clinician slots, the most that can be measured.
-
-    Returns
-    -------
-    Observations
-        Arrays of zeros.
-    """
-    codes = ("collection_type", "specialty", "improvement_activities", "exempt")
-    whole = ("cases", "practice_size", "episodes")
-    by_measure = ("rate", "cases", "completeness", "collection_type")
-
-    def make(name: str) -> np.ndarray:
-        shape = (YEARS, PLACES, slots) if name in by_measure else (YEARS, slots)
-        return np.zeros(shape, np.int8 if name in codes else np.int32 if name in whole else np.float64)
-
-    return Observations(*(make(name) for name in Observations._fields))
-
-
-def blank_unused(out: Observations, kinds: np.ndarray) -> None:
-    """Mark measures that are in no set as not reported.
-
-    Parameters
-    ----------
-    out : Observations
-        Changed in place.
-    kinds : ndarray of int64, shape (PLACES,)
-        ``measure_kind`` of the population: 0 for a measure in no set.
-    """
-    unused = kinds == 0
-    out.rate[:, unused] = np.nan
-    out.cases[:, unused] = 0
-    out.completeness[:, unused] = np.nan
-    out.collection_type[:, unused] = NOT_REPORTED
+    """Allocate the observations of a cohort of so many clinician slots."""
+    return Observations._make((*make_observed(slots, YEARS), np.zeros((YEARS, slots))))
 
 
 def make_batch() -> Batch:
