@@ -24,13 +24,15 @@ from click.testing import CliRunner, Result
 
 import asmrisk
 from asmrisk.cli import commands
-from asmrisk.errors import InputError, RunError
+from asmrisk.errors import Call, InputError, RunError
 from asmrisk.parameters.parameter import BASES
+from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.listing import policy
-from asmrisk.scenario.scenario import PARAMETERS, scenario_from_dict
+from asmrisk.scenario.scenario import scenario_from_dict
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 BASELINE = str(SCENARIOS / "baseline.toml")
+LABELS = "year, cohort, specialty, practice_size"
 
 
 def call(*arguments: str) -> Result:
@@ -204,6 +206,21 @@ def test_the_library_is_valid() -> None:
     [
         (InputError(["one", "two"]), 2, "asmrisk: one\nasmrisk: two\n"),
         (RunError("block 3 failed; run it again"), 1, "asmrisk: block 3 failed; run it again\n"),
+        (
+            RunError("draw 3: ", Call("replay", "r.zarr", {"draw": 3, "out": "t.csv"}), " shows it"),
+            1,
+            "asmrisk: draw 3: `asmrisk replay r.zarr --draw 3 --out t.csv` shows it\n",
+        ),
+        (
+            InputError("'x' is none", argument="overrides", where="a.b=x", allowed="y"),
+            2,
+            "asmrisk: overrides a.b=x: 'x' is none; allowed: y\n",
+        ),
+        (
+            RunError(Call("status", "r.zarr", {"verify": True})),
+            1,
+            "asmrisk: `asmrisk status r.zarr --verify`\n",
+        ),
         (OSError(28, "No space left on device", "/x"), 1, "asmrisk: /x: No space left on device\n"),
         (MemoryError(), 1, "asmrisk: out of memory; try fewer --workers or a smaller --block-size\n"),
         (
@@ -222,14 +239,14 @@ def test_failures_end_in_one_message(
         raise failure
 
     monkeypatch.delenv("ASMRISK_TRACEBACK", raising=False)
-    monkeypatch.setattr("asmrisk.scenario.scenario.validate", fail)
+    monkeypatch.setattr("asmrisk.population.preparation.validate", fail)
     result = call("validate", BASELINE)
     assert (result.exit_code, result.stdout, result.stderr) == (status, "", message)
 
 
 def test_a_traceback_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASMRISK_TRACEBACK", "1")
-    monkeypatch.setattr("asmrisk.scenario.scenario.validate", lambda *_: 1 / 0)
+    monkeypatch.setattr("asmrisk.population.preparation.validate", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         call("validate", BASELINE)
 
@@ -240,7 +257,7 @@ def test_warnings_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
         warnings.warn("the cache cannot be written", RuntimeWarning, stacklevel=1)
         return [SimpleNamespace(title="T") for _ in paths]
 
-    monkeypatch.setattr("asmrisk.scenario.scenario.validate", warn)
+    monkeypatch.setattr("asmrisk.population.preparation.validate", warn)
     result = call("validate", BASELINE)
     assert (result.exit_code, result.stderr) == (0, "asmrisk: note: the cache cannot be written\n")
 
@@ -251,11 +268,11 @@ def test_a_signal_ends_a_command(number: int, status: int) -> None:
     import signal, sys, time
     # A shell lets what it starts in the background ignore the first of them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    import asmrisk.cli, asmrisk.scenario.scenario
+    import asmrisk.cli, asmrisk.population.preparation
     def wait(*_):
         print("ready", flush=True)
         time.sleep(60)
-    asmrisk.scenario.scenario.validate = wait
+    asmrisk.population.preparation.validate = wait
     sys.argv = ["asmrisk", "validate", "x.toml"]
     asmrisk.cli.main()
     """
@@ -385,11 +402,14 @@ def test_summarize_passes_on_what_is_asked_for(calls: list[Any]) -> None:
     [
         (
             ["--by", "yeer,cohrt"],
-            ["'cohrt' is no label; is 'cohort' meant?", "'yeer' is no label; is 'year' meant?"],
+            [
+                f"--by: {wrong!r} is no label; allowed: {LABELS}; did you mean {best}?"
+                for wrong, best in (("cohrt", "cohort"), ("yeer", "year"))
+            ],
         ),
-        (["--by", "year,"], ["'' is no label; allowed are year, cohort, specialty, practice_size."]),
-        (["--metric", "net_adjustmnt"], ["'net_adjustmnt' is no metric; is 'net_adjustment' meant?"]),
-        (["--metric", "a b c", "--metric", "epsiodes"], ["'a b c' is no metric;", "is 'episodes' meant?"]),
+        (["--by", "year,"], [f"'' is no label; allowed: {LABELS}"]),
+        (["--metric", "net_adjustmnt"], ["--metric: 'net_adjustmnt' is no metric; allowed: "]),
+        (["--metric", "a b c", "--metric", "epsiodes"], ["'a b c' is no metric;", "did you mean episodes?"]),
         (["--by", "specialty", "--metric", "episodes"], ["episodes is not kept by specialty and practice"]),
     ],
 )

@@ -19,8 +19,8 @@ from scipy.special import ndtr, ndtri
 
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.records import behavior_records, population_records
-from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.policy import policy_records
+from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import scenario_from_dict
 
 __all__ = ["QUANTILES", "VARIABLES", "simulate"]

@@ -52,12 +52,12 @@ class Draw(Benchmark):
 class Precision(Benchmark):
     """The standard error of a mean over draws that one second of one core's time buys."""
 
-    params = ("independent", "stratified")
+    params = ("independent", "latin_hypercube")
     param_names = ("population",)
 
     def setup(self, population: str) -> None:
         super().setup()
-        values = baseline().values.replace(**{"population.stratified": population == "stratified"})
+        values = baseline().values.replace(**{"population.latin_hypercube": population == "latin_hypercube"})
         simulate, record = simulator(Model(replace(baseline(), values=values)), SIZES.sample)
         simulate()
         self.taken = seconds(simulate)

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     from asmrisk.analysis.summary import summarize
     from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
+    from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
     from asmrisk.results.rerun import replay
     from asmrisk.results.status import status
     from asmrisk.scenario.listing import policy
-    from asmrisk.scenario.scenario import Scenario, load_scenario, validate
+    from asmrisk.scenario.scenario import Scenario, load_scenario
     from asmrisk.simulation.compilation import warmup
     from asmrisk.studies.running import sensitivity
 
@@ -69,7 +70,7 @@ _HOMES = {
     "sensitivity": "studies.running",
     "status": "results.status",
     "summarize": "analysis.summary",
-    "validate": "scenario.scenario",
+    "validate": "population.preparation",
     "warmup": "simulation.compilation",
 }
 

@@ -6,21 +6,17 @@ imported inside the commands, so that each waits only for what it needs.
 
 from __future__ import annotations
 
-import atexit
-import functools
-import gc
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from asmrisk.engine.interruption import interruptible
-from asmrisk.errors import InputError, RunError
+from asmrisk.errors import Call, InputError, Problem, RunError, gather, nearest
 
 if TYPE_CHECKING:
     from asmrisk.results.storage import Place
@@ -41,8 +37,6 @@ class _Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            from asmrisk.parameters.parameter import nearest
-
             best = nearest(args[0], self.commands)
             hint = f"did you mean {best}?" if best else f"the commands are {', '.join(self.commands)}."
             ctx.fail(f"there is no command {args[0]!r}; {hint}")
@@ -57,9 +51,11 @@ class _Commands(click.Group):
                 sys.stdout.flush()
             return result
         except InputError as error:
-            _fail(ctx, _EXIT_INPUT, *error.problems)
+            options = _options_of(ctx.invoked_subcommand or "")
+            _fail(ctx, _EXIT_INPUT, *(problem.told(options) for problem in error.problems))
         except RunError as error:
-            _fail(ctx, _EXIT_FAILURE, str(error))
+            parts = (_command_of(each) if isinstance(each, Call) else each for each in error.parts)
+            _fail(ctx, _EXIT_FAILURE, "".join(parts))
         except BrokenPipeError:
             # Whoever read our output has seen enough; nothing more can be said to it, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -77,16 +73,19 @@ class _Commands(click.Group):
             _fail(ctx, _EXIT_FAILURE, _unexpected(error))
 
 
-@contextmanager
-def _importing() -> Iterator[None]:
-    """Import modules without looking for garbage: they have none, and it would take a fifth longer."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        # Nor is it looked for among them later.
-        gc.freeze()
-        gc.enable()
+def _options_of(command: str) -> dict[str, str]:
+    """Give the options of a command by the arguments of its function."""
+    declared = commands.commands[command].params if command in commands.commands else ()
+    return {str(each.name): each.opts[0] for each in declared if isinstance(each, click.Option)}
+
+
+def _command_of(call: Call) -> str:
+    """Write a call of a public function as a command."""
+    options = _options_of(call.function)
+    words = [call.function, call.first]
+    for name, value in call.others.items():
+        words += [options[name]] if value is True else [options[name], str(value)]
+    return f"`asmrisk {' '.join(words)}`"
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
@@ -127,10 +126,16 @@ _set_option = click.option(
 _by_option = click.option(
     "--by",
     metavar="LABELS",
+    callback=lambda _, __, given: None if given is None else [each.strip() for each in given.split(",")],
     help="Tell apart by any of year, cohort, specialty, practice_size, with commas between them.",
 )
 _metric_option = click.option(
-    "--metric", "metrics", metavar="NAME", multiple=True, help="Only this metric; may be repeated."
+    "--metric",
+    "metrics",
+    metavar="NAME",
+    multiple=True,
+    callback=lambda _, __, given: given or None,
+    help="Only this metric; may be repeated.",
 )
 _partial_option = click.option(
     "--partial", is_flag=True, help="Take the finished draws of a run that is not finished."
@@ -164,57 +169,39 @@ _COMPUTING = (
 
 
 def _computing_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say what computes, and pass them on as keywords of `asmrisk.run`, once called."""
-
-    @functools.wraps(command)
-    def with_options(
-        *,
-        workers: int | None,
-        processes: bool,
-        scheduler: str | None,
-        tls_ca_file: Path | None,
-        tls_cert: Path | None,
-        tls_key: Path | None,
-        **others: Any,
-    ) -> None:
-        def computing() -> dict[str, Any]:
-            return {
-                "workers": workers,
-                "processes": processes,
-                "scheduler": scheduler,
-                "security": _tls_security(tls_ca_file, tls_cert, tls_key),
-            }
-
-        command(computing=computing, **others)
-
+    """Add the options that say what computes."""
     for option in reversed(_COMPUTING):
-        option(with_options)
-    return with_options
+        command = option(command)
+    return command
 
 
-def _tls_security(ca_file: Path | None, cert: Path | None, key: Path | None) -> Any:
-    """Give what dask needs for encrypted connections; None leaves that to its own configuration."""
-    given = {"--tls-ca-file": ca_file, "--tls-cert": cert, "--tls-key": key}
-    if not any(given.values()):
-        return None
+def _secured(options: dict[str, Any]) -> dict[str, Any]:
+    """Put in the place of certificates what dask needs; without any, its own configuration holds."""
+    files = {name: options.pop(name) for name in ("tls_ca_file", "tls_cert", "tls_key")}
+    if not any(files.values()):
+        return options | {"security": None}
     problems = [
-        f"{option}: there is no file {path}." for option, path in given.items() if path and not path.is_file()
+        Problem(f"there is no file {path}.", argument=name)
+        for name, path in files.items()
+        if path and not path.is_file()
     ]
     problems += [
-        f"{option} is missing: --tls-ca-file and --tls-cert go together."
-        for option in ("--tls-ca-file", "--tls-cert")
-        if given[option] is None
+        Problem("give it too: authority and certificate go together.", argument=name)
+        for name in ("tls_ca_file", "tls_cert")
+        if files[name] is None
     ]
     if problems:
         raise InputError(problems)
     from distributed.security import Security
 
-    return Security(  # type: ignore[no-untyped-call]
+    authority, certificate = str(files["tls_ca_file"]), str(files["tls_cert"])
+    security = Security(  # type: ignore[no-untyped-call]
         require_encryption=True,
-        tls_ca_file=str(ca_file),
-        tls_client_cert=str(cert),
-        tls_client_key=str(key or cert),
+        tls_ca_file=authority,
+        tls_client_cert=certificate,
+        tls_client_key=str(files["tls_key"] or certificate),
     )
+    return options | {"security": security}
 
 
 def _example(command: str) -> str:
@@ -258,15 +245,7 @@ def commands() -> None:
 @_set_option
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def run(
-    scenarios: tuple[Path, ...],
-    draws: int | None,
-    seed: int | None,
-    out: Place | None,
-    computing: Callable[[], dict[str, Any]],
-    block_size: int | None,
-    targets: tuple[str, ...],
-    overrides: tuple[str, ...],
-    quiet: bool,
+    scenarios: tuple[Path, ...], targets: tuple[str, ...], overrides: tuple[str, ...], **options: Any
 ) -> None:
     """Simulate SCENARIO and store the results.
 
@@ -274,49 +253,27 @@ def run(
     stopped goes on when the same command is given again. Several scenarios share the workers and have one
     store each.
     """
-    with _importing():
-        from asmrisk.scenario.scenario import load_scenario, validate
+    from asmrisk.scenario.scenario import load_scenario
 
-    if len(scenarios) == 1:
-        checked = [load_scenario(scenarios[0], overrides)]
-    else:
-        checked = validate(*scenarios, overrides=overrides)
+    checked = gather(lambda path: load_scenario(path, overrides), scenarios)
 
-    with _importing():
-        # All that a run needs, at once.
-        import asmrisk.engine.fill
-        import asmrisk.results.layout
-        import asmrisk.simulation.scenario_simulation  # noqa: F401
-        from asmrisk.analysis.summary import summarize
-        from asmrisk.engine.run import run
+    from asmrisk.analysis.precision import run_to_precision
+    from asmrisk.analysis.summary import summarize
+    from asmrisk.engine.run import run
 
-    options: dict[str, Any] = {
-        "draws": draws,
-        "seed": seed,
-        "out": out,
-        **computing(),
-        "block_size": block_size,
-        "quiet": quiet,
-    }
+    options = _secured(options)
     if targets:
         if len(checked) > 1:
-            raise InputError("--target-se takes one scenario at a time; give several runs of one each.")
-        _run_to_precision(checked[0], targets, **options)
+            text = "takes one scenario at a time; give several runs of one each."
+            raise InputError(text, argument="targets")
+        precision = run_to_precision(checked[0], targets, **options)
+        click.echo(summarize(precision.path).to_text())
+        if not precision.met:
+            raise RunError(precision.shortfall())
         return
     written = run(*checked, **options)
     stores = written if isinstance(written, list) else [written]
     click.echo("\n\n".join(summarize(store).to_text() for store in stores))
-
-
-def _run_to_precision(scenario: Scenario, targets: Sequence[str], **options: Any) -> None:
-    """Run until the standard errors asked for are reached; if they are not, fail after the summary."""
-    from asmrisk.analysis.precision import run_to_precision
-    from asmrisk.analysis.summary import summarize
-
-    precision = run_to_precision(scenario, targets, **options)
-    click.echo(summarize(precision.path).to_text())
-    if not precision.met:
-        raise RunError(precision.shortfall())
 
 
 @commands.command(epilog=_example("asmrisk replay results/baseline.zarr --draw 17 --out draw_17.csv"))
@@ -324,15 +281,14 @@ def _run_to_precision(scenario: Scenario, targets: Sequence[str], **options: Any
 @click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
-def replay(results: Place, draw: int, out: Path, roster: Path | None) -> None:
+def replay(results: Place, **options: Any) -> None:
     """Write the clinician table of one draw.
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
     """
-    with _importing():
-        from asmrisk.results.rerun import replay
+    from asmrisk.results.rerun import replay
 
-    click.echo(f"Clinicians: {replay(results, draw=draw, out=out, roster=roster)}")
+    click.echo(f"Clinicians: {replay(results, **options)}")
 
 
 @commands.command(
@@ -352,15 +308,19 @@ def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: P
     TABLE is CSV or Parquet, one row for each observed clinician and performance year; everybody in it is
     ranked against the others of the cohort and year.
     """
-    from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+    checked = _scenario(scenario, overrides)
 
-    checked = scenario_from_dict({}, overrides) if scenario is None else load_scenario(scenario, overrides)
-
-    with _importing():
-        from asmrisk.analysis.scoring import score
+    from asmrisk.analysis.scoring import score
 
     score(table, scenario=checked, out=out)
     click.echo(f"Scores: {out}")
+
+
+def _scenario(path: Path | None, overrides: tuple[str, ...]) -> Scenario:
+    """Load a scenario; without a file the final rule."""
+    from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+
+    return scenario_from_dict({}, overrides) if path is None else load_scenario(path, overrides)
 
 
 @commands.command(epilog=_example("asmrisk status results/baseline.zarr"))
@@ -400,35 +360,23 @@ def status(results: Place, verify: bool) -> None:
 @_partial_option
 @_format_option
 def summarize(
-    results: Place,
-    by: str | None,
-    metrics: tuple[str, ...],
-    tail: str | None,
-    converging: bool,
-    exceeding: bool,
-    partial: bool,
-    layout: str,
+    results: Place, tail: str | None, converging: bool, exceeding: bool, layout: str, **options: Any
 ) -> None:
     """Print the main figures of RESULTS.
 
     Every estimate comes with its standard error. With neither --by nor --metric it prints what a run prints
     at its end; an unknown NAME is answered with the list of metrics.
     """
-    chosen: dict[str, Any] = {"by": _listed(by), "metrics": metrics or None, "partial": partial}
     if tail is not None:
-        chosen["tail"] = _probabilities(tail)
+        options["tail"] = _probabilities(tail)
     if converging and exceeding:
         raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
-    with _importing():
-        from asmrisk.analysis.convergence_table import convergence
-        from asmrisk.analysis.exceedance_report import exceedance_curves
-        from asmrisk.analysis.summary import summarize
+    from asmrisk.analysis.convergence_table import convergence
+    from asmrisk.analysis.exceedance_report import exceedance_curves
+    from asmrisk.analysis.summary import summarize
 
-    if converging:
-        report: Any = convergence(results, **chosen)
-    else:
-        report = (exceedance_curves if exceeding else summarize)(results, **chosen)
-    _write(report, layout)
+    table: Any = convergence if converging else exceedance_curves if exceeding else summarize
+    _write(table(results, **options), layout)
 
 
 @commands.command(epilog=_example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
@@ -446,39 +394,18 @@ def summarize(
 @_partial_option
 @_format_option
 def compare(
-    baseline: Place,
-    reforms: tuple[Place, ...],
-    by: str | None,
-    metrics: tuple[str, ...],
-    replay_draws: int | None,
-    roster: Path | None,
-    partial: bool,
-    layout: str,
+    baseline: Place, reforms: tuple[Place, ...], replay_draws: int | None, layout: str, **options: Any
 ) -> None:
     """Compare the results of each REFORM with those of BASELINE, draw by draw.
 
     Draws share their random numbers: draw 17 of both has the same clinicians, patients and luck. So
     differences are known far better than either figure, and a reform that changes nothing differs by 0.
     """
-    with _importing():
-        from asmrisk.analysis.comparison import compare
+    from asmrisk.analysis.comparison import compare
 
     if layout == "csv" and replay_draws is None:
         replay_draws = 0  # Who gains and who loses is not in the CSV table.
-    comparison = compare(
-        baseline,
-        *reforms,
-        by=_listed(by),
-        metrics=metrics or None,
-        replay_draws=replay_draws,
-        roster=roster,
-        partial=partial,
-    )
-    _write(comparison, layout)
-
-
-def _listed(labels: str | None) -> list[str] | None:
-    return None if labels is None else [label.strip() for label in labels.split(",")]
+    _write(compare(baseline, *reforms, replay_draws=replay_draws, **options), layout)
 
 
 def _probabilities(text: str) -> list[float]:
@@ -488,10 +415,10 @@ def _probabilities(text: str) -> list[float]:
         try:
             found.append(float(part.removesuffix("%")) / (100.0 if part.endswith("%") else 1.0))
         except ValueError:
-            raise InputError(
-                f"--tail: {part!r} is no probability; write numbers with commas between them, for example "
-                "0.05,0.01."
-            ) from None
+            text = (
+                f"{part!r} is no probability; write numbers with commas between them, for example 0.05,0.01."
+            )
+            raise InputError(text, argument="tail") from None
     return found
 
 
@@ -517,11 +444,9 @@ def sensitivity(
     seed: int | None,
     samples: int | None,
     trajectories: int | None,
-    out: Place | None,
-    computing: Callable[[], dict[str, Any]],
     layout: str,
     listed: bool,
-    quiet: bool,
+    **options: Any,
 ) -> None:
     """Say which parameters matter.
 
@@ -529,15 +454,14 @@ def sensitivity(
     of the same study is kept: a study that was stopped goes on when the same command is given again, and more
     draws, samples or trajectories can be asked for later.
     """
-    with _importing():
-        from asmrisk.studies.running import sensitivity
-        from asmrisk.studies.study import load_study
+    from asmrisk.studies.running import sensitivity
+    from asmrisk.studies.study import load_study
 
     checked = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)
     if listed:
         click.echo(checked.table().to_csv(lineterminator="\n"), nl=False)
         return
-    _write(sensitivity(checked, out=out, **computing(), quiet=quiet), layout)
+    _write(sensitivity(checked, **_secured(options)), layout)
 
 
 @commands.command(epilog=_example("asmrisk validate scenarios/*.toml"))
@@ -547,7 +471,7 @@ def validate(scenarios: tuple[Path, ...]) -> None:
 
     Everything that is wrong is listed at once, with file and line.
     """
-    from asmrisk.scenario.scenario import validate
+    from asmrisk.population.preparation import validate
 
     for path, scenario in zip(scenarios, validate(*scenarios), strict=True):
         click.echo(f"{path}: valid ({scenario.title})")
@@ -570,14 +494,8 @@ def policy(scenario: Path | None, overrides: tuple[str, ...], layout: str) -> No
     With SCENARIO, show what differs from the final rule and which results rest on assumed values.
     """
     from asmrisk.scenario.listing import policy
-    from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 
-    checked = None
-    if scenario is not None or overrides:
-        checked = (
-            scenario_from_dict({}, overrides) if scenario is None else load_scenario(scenario, overrides)
-        )
-    listing = policy(checked)
+    listing = policy(_scenario(scenario, overrides) if scenario is not None or overrides else None)
     click.echo(getattr(listing, f"to_{layout}")(), nl=False)
 
 
@@ -591,8 +509,6 @@ def warmup() -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit status."""
-    # A process that ends need not look for garbage one last time, among all that it has imported.
-    atexit.register(gc.freeze)
     try:
         with interruptible():
             commands(prog_name="asmrisk")

@@ -163,7 +163,7 @@ def test_unequal_numbers_of_draws_are_paired_as_far_as_they_go(base):
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"seed": 7}, "has the seed 7, A scenario has 42.*--seed"),
+        ({"seed": 7}, "has the seed 7, A scenario has 42.*seed"),
         ({"code": "fedcba9876543210"}, "other code.*fedcba987654.*same version"),
     ],
 )
@@ -200,15 +200,15 @@ def test_runs_without_a_common_draw_are_refused(base):
 def test_other_things_that_cannot_be_compared(base, tmp_path):
     with pytest.raises(InputError, match="at least one reform"):
         compare(base)
-    with pytest.raises(InputError, match="'medicare_savings' meant"):
+    with pytest.raises(InputError, match=r"did you mean medicare_savings\?"):
         compare(base, base, metrics=["medicare_saving"])
-    with pytest.raises(InputError, match="'year' meant"):
+    with pytest.raises(InputError, match=r"did you mean year\?"):
         compare(base, base, by=["yeer"])
     with pytest.raises(InputError, match="does not exist"):
         compare(base, tmp_path / "none.zarr")
     with pytest.raises(InputError, match="cannot be simulated again"):
         compare(base, base, replay_draws=3)
-    with pytest.raises(InputError, match="--replay-draws"):
+    with pytest.raises(InputError, match="replay_draws: "):
         compare(base, base, replay_draws=-1)
 
 
@@ -398,7 +398,7 @@ def test_the_command_prints_and_refuses(stores):
 def test_stores_of_another_program_are_compared_but_not_simulated_again(stores, monkeypatch):
     monkeypatch.setattr("asmrisk.results.rerun.run_code", lambda: "0" * 32)
     pair = (stores / "baseline.zarr", stores / "neutral.zarr")
-    with pytest.raises(InputError, match="--replay-draws 0"):
+    with pytest.raises(InputError, match=r"replay_draws: .* 0 "):
         compare(*pair)
     assert compare(*pair, replay_draws=0).changes is None
 

@@ -98,7 +98,7 @@ def test_tails_of_clinicians_at_a_chosen_probability():
         assert float(one.sel(statistic="tail_value_at_risk")) == pytest.approx(worst.mean())
         assert float(one.sel(statistic="value_at_risk")) == pytest.approx(np.quantile(losses[:, c], 0.9))
     assert "maximum_penalty" not in clinicians(data)
-    with pytest.raises(InputError, match="--tail"):
+    with pytest.raises(InputError, match=r"^tail: "):
         clinicians(data, tail=0.9)
 
 

@@ -15,13 +15,14 @@ from asmrisk.clinician_tables.arrays import frame_of, score_arrays
 from asmrisk.clinician_tables.columns import SCORE_COLUMNS
 from asmrisk.clinician_tables.table import read_clinicians, write_clinicians
 from asmrisk.errors import InputError
-from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.cohort import (
     make_observed,
 )
 from asmrisk.rule.definitions import COHORTS, MEASURES, PLACES
 from asmrisk.rule.policy import policy_records
-from asmrisk.scenario.scenario import PARAMETERS, scenario_from_dict
+from asmrisk.scenario.declarations import PARAMETERS
+from asmrisk.scenario.published_tables import fixed_edges
+from asmrisk.scenario.scenario import scenario_from_dict
 from tests.oracle.cohorts import clinicians
 from tests.oracle.rule import final_rule
 from tests.oracle.rule import score_cohort as score_plainly

@@ -62,7 +62,7 @@ def write(path, frame):
 def problems(path, **options):
     with pytest.raises(InputError) as caught:
         read_clinicians(path, **QUIET, **options)
-    return list(caught.value.problems)
+    return [str(each) for each in caught.value.problems]
 
 
 def problem(tmp_path, changes, n=4, cohorts=COHORTS):
@@ -441,7 +441,7 @@ def test_random_tables_end_in_a_table_or_a_message(tmp_path_factory, data):
         try:
             good = read()
         except InputError as error:
-            found = error.problems
+            found = [str(each) for each in error.problems]
         assert (good is None) == bool(found)
         assert all(text.strip() for text in found)
         assert good is None or (len(good) == 3 and good["part_b_payments"].notna().all())

@@ -25,6 +25,7 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
+from asmrisk.population.preparation import prepare
 from asmrisk.results.reading import open_results
 from asmrisk.results.spec import Block
 from asmrisk.results.status import status
@@ -181,7 +182,7 @@ def test_many_blocks_are_submitted_in_bounded_memory(blocks, cluster):
 
 
 def test_a_simulation_travels_without_what_it_has_made(tiny):
-    simulation = ScenarioSimulation(tiny)
+    simulation = ScenarioSimulation(prepare(tiny))
     content = pickle.dumps(simulation)
     block, slots = Block((1,), (3,), (2,)), np.zeros((2, 2), np.int64)
     simulation.prepare()
@@ -197,7 +198,7 @@ def test_a_simulation_travels_without_what_it_has_made(tiny):
 def test_another_roster_on_a_worker_is_refused(tmp_path):
     shutil.copy(ROOT / "scenarios" / "our_clinicians.csv", tmp_path / "ours.csv")
     (tmp_path / "s.toml").write_text('[population]\nroster = "ours.csv"\n')
-    content = pickle.dumps(ScenarioSimulation(asmrisk.load_scenario(tmp_path / "s.toml")))
+    content = pickle.dumps(ScenarioSimulation(prepare(asmrisk.load_scenario(tmp_path / "s.toml"))))
     pickle.loads(content)
     lines = (tmp_path / "ours.csv").read_text().splitlines()
     (tmp_path / "ours.csv").write_text("\n".join(lines[:-1]) + "\n")
@@ -303,7 +304,7 @@ def test_a_block_is_tried_three_times(cluster, attempts, tmp_path):
     assert re.fullmatch(
         r"draws 10 to 14 failed 3 times \(ZeroDivisionError: division by zero\): \d+ of 30 draws are "
         rf"finished and kept in {place}; run the same command again to continue; "
-        rf"`asmrisk replay {place} --draw 13 --out draw_13\.csv` computes the first of them alone",
+        rf"`asmrisk\.replay\('{place}', draw=13, out='draw_13\.csv'\)` computes the first of them alone",
         str(caught.value),
     )
     small.assert_holds(write(place, 30, scheduler=cluster.file), 30)
@@ -339,7 +340,7 @@ def test_a_block_that_kills_its_workers_ends_the_run(attempts, tmp_path):
     # Of a process that died nobody knows how far it was: its block's first draw is named.
     assert re.match(
         r"draws 10 to 14 failed 3 times \(the worker died each time, the last at tcp:.*\): \d+ of 30 draws "
-        r"are finished and kept .* --draw 10 --out draw_10\.csv`",
+        r"are finished and kept .*, draw=10, out='draw_10\.csv'\)`",
         str(caught.value),
     )
     small.assert_holds(write(place, 30, workers=1), 30)
@@ -453,11 +454,20 @@ def test_encrypted_connections_with_certificates_only(certificates, tmp_path, mo
     [
         (["--scheduler", "nowhere"], "nowhere is no scheduler: give its address, for example tcp://"),
         (["--scheduler", __file__], "is no file that `dask scheduler --scheduler-file` wrote"),
-        (["--scheduler", "tcp://127.0.0.1:1", "--workers", "2"], "leave out --workers and --processes"),
-        (["--scheduler", "tcp://127.0.0.1:1", "--processes"], "leave out --workers and --processes"),
+        (
+            ["--scheduler", "tcp://127.0.0.1:1", "--workers", "2"],
+            "--scheduler: a cluster has its own workers: leave out workers and processes",
+        ),
+        (
+            ["--scheduler", "tcp://127.0.0.1:1", "--processes"],
+            "--scheduler: a cluster has its own workers: leave out workers and processes",
+        ),
         (["--tls-cert", "x.pem"], "--tls-cert: there is no file x.pem"),
-        (["--tls-cert", __file__], "--tls-ca-file is missing"),
-        (["--tls-ca-file", __file__, "--tls-cert", __file__], "name it with --scheduler"),
+        (["--tls-cert", __file__], "--tls-ca-file: give it too: authority and certificate go together"),
+        (
+            ["--tls-ca-file", __file__, "--tls-cert", __file__],
+            "--scheduler: certificates are for a scheduler elsewhere; name it",
+        ),
     ],
 )
 def test_what_excludes_each_other_is_refused(options, message, tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ def test_a_failing_draw_ends_the_run_and_keeps_the_rest(tmp_path):
     assert str(caught.value) == (
         f"draws 10 to 14 failed 3 times (ZeroDivisionError: division by zero): {done} of 30 draws are "
         f"finished and kept in {place}; run the same command again to continue; "
-        f"`asmrisk replay {place} --draw 13 --out draw_13.csv` computes the first of them alone"
+        f"`asmrisk.replay('{place}', draw=13, out='draw_13.csv')` computes the first of them alone"
     )
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     # The blocks before it, one of them perhaps by the other thread.
@@ -70,7 +70,7 @@ def test_what_fails_in_one_of_several_stores_leaves_the_others(tmp_path):
     ]
     said = (
         rf"^draws 20 to 29 of {tmp_path}/b\.zarr failed 3 times \(.*\): 1 of 2 stores are complete, and 30 "
-        rf"of 40 draws are finished and kept; .*`asmrisk replay {tmp_path}/b\.zarr --draw 20 "
+        rf"of 40 draws are finished and kept; .*`asmrisk\.replay\('{tmp_path}/b\.zarr', draw=20, "
     )
     with pytest.raises(RunError, match=said):
         fill(jobs, executor(workers=1), Progress(None))
@@ -90,7 +90,7 @@ def test_arguments_are_checked_before_anything_is_written(tmp_path):
         {"draws": 3, "seed": -1},
         {"draws": 3, "seed": 2**64},
     ):
-        with pytest.raises(InputError, match=rf"{list(options)[-1]} must be a whole number"):
+        with pytest.raises(InputError, match=rf"{list(options)[-1]}: must be a whole number"):
             asmrisk.run(fake_run.scenario(), out=place, **options)
     with pytest.raises(InputError) as caught:
         asmrisk.run(fake_run.scenario(), out=place, draws=0, workers=0, block_size=0)
@@ -147,7 +147,7 @@ def test_several_scenarios_that_cannot_be_told_apart_are_refused(tmp_path):
         asmrisk.run(*files, out=tmp_path / "out", quiet=True)
     place = write(tmp_path / "r.zarr", 2)
     files[1] = files[1].rename(tmp_path / "other.toml")
-    with pytest.raises(InputError, match=r"r\.zarr is a result store; with several scenarios --out names"):
+    with pytest.raises(InputError, match=r"^out: .*r\.zarr is a result store; of several"):
         asmrisk.run(*files, out=place, quiet=True)
     assert not (tmp_path / "out").exists()
 

@@ -106,7 +106,7 @@ def test_it_has_thirty_two_hexadecimal_digits_and_is_the_same_again():
         ),
         ("scenario/uncertainty.py", "values: list[float] = self", "values = self"),
         ("scenario/uncertainty.py", '"distribution"', "'distribution'"),
-        ("population/data/README.md", "the", "that"),
+        ("scenario/data/README.md", "the", "that"),
     ],
 )
 def test_what_does_not_compute_changes_nothing(pristine, root, name, old, new):
@@ -125,7 +125,7 @@ def test_what_does_not_compute_changes_nothing(pristine, root, name, old, new):
         ("scenario/uncertainty.py", "(high - low) * (mode - low)", "(high - low) * (high - low)"),
         ("scenario/uncertainty.py", "_LARGEST_LOG_SD = 5.0", "_LARGEST_LOG_SD = 5"),
         ("scenario/scenario.py", "from __future__ import annotations\n", "import asmrisk.analysis.scoring\n"),
-        ("population/data/cost_benchmarks.csv", "14028.5", "14028.6"),
+        ("scenario/data/cost_benchmarks.csv", "14028.5", "14028.6"),
     ],
 )
 def test_what_computes_changes_it(pristine, root, name, old, new):
@@ -292,7 +292,7 @@ def test_everything_that_makes_numbers_is_covered():
     modules = set(covered_modules(MODEL))
     names = (
         "numerics.jit numerics.portable_math scenario.uncertainty parameters.parameter scenario.scenario "
-        "rule.quality population.tables population.quantiles"
+        "rule.quality scenario.published_tables population.quantiles"
     )
     assert {f"asmrisk.{name}" for name in names.split()} <= modules
 

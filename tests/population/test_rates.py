@@ -8,9 +8,10 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from asmrisk.population import quantiles, tables
+from asmrisk.population import quantiles
 from asmrisk.population.records import population_records
 from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, measures_of
+from asmrisk.scenario import published_tables as tables
 from asmrisk.scenario.scenario import scenario_from_dict
 
 NORMAL = NormalDist()

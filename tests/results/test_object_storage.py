@@ -536,6 +536,5 @@ def test_commands_take_the_url(server, place, tmp_path):
     missing = subprocess.run([*program, "status", place + "x"], capture_output=True, text=True)
     assert missing.returncode == 2
     assert (
-        missing.stderr
-        == f"asmrisk: {place}x does not exist. `asmrisk run SCENARIO --out {place}x` makes it.\n"
+        missing.stderr == f"asmrisk: {place}x does not exist; a run of a scenario to this place makes it.\n"
     )

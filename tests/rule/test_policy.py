@@ -51,13 +51,14 @@ def test_fixed_benchmarks_need_edges() -> None:
 def test_inconsistent_policies_are_told() -> None:
     assert inconsistencies(POLICY.defaults()) == []
     values = POLICY.defaults().replace(**{"policy.quality_weight": {2027: 0.5, 2030: 0.6}})
-    problems = inconsistencies(values)
+    problems = [str(each) for each in inconsistencies(values)]
     assert all("set policy.cost_weight to 0.4 or change both" in problem for problem in problems)
     assert "2030" in problems[0]
     assert "2031" in problems[1]
     knots = [-1.5, -1.0, -1.0, 0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 2.75]
     (problem, *_) = inconsistencies(POLICY.defaults().replace(**{"policy.cost_points_z": {2027: knots}}))
-    assert problem.startswith("policy.cost_points_z must ascend")
+    assert problem.text.startswith("policy.cost_points_z must ascend")
+    assert problem.parameters == ("policy.cost_points_z",)
 
 
 @pytest.mark.parametrize(

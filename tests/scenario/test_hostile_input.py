@@ -144,7 +144,7 @@ def test_long_values_of_another_run_are_not_shown_alike(bench: Path, tmp_path: P
 
 @pytest.mark.parametrize("seed", [True, 1.0, "1", -1, 2**64])
 def test_seeds_that_are_none_are_refused(seed: Any, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="seed must be a whole number from 0 to"):
+    with pytest.raises(InputError, match="seed: must be a whole number from 0 to"):
         asmrisk.run(BASELINE, draws=1, seed=seed, out=tmp_path / "run.zarr", quiet=True)
     assert not list(tmp_path.iterdir())
 

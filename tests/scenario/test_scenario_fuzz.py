@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asmrisk.errors import InputError
-from asmrisk.scenario.scenario import PARAMETERS, Scenario, load_scenario, scenario_from_dict
+from asmrisk.scenario.declarations import PARAMETERS
+from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict
 
 LIBRARY = sorted((Path(__file__).parents[2] / "scenarios").glob("*.toml"))
 
@@ -22,17 +23,17 @@ _PATIENT = settings(
 
 
 def _ends_well(path: Path, overrides: tuple[str, ...] = ()) -> None:
-    problems: tuple[str, ...] = ()
+    problems: list[str] = []
     try:
         scenario = load_scenario(path, overrides)
         assert isinstance(scenario, Scenario)
         assert len(scenario.identity()) == 64
     except InputError as error:
-        problems = error.problems
+        problems = [str(each) for each in error.problems]
         assert problems
     for problem in problems:
         # Of the file, or of one beside it that it extends.
-        assert problem.startswith((str(path.parent), "--set "))
+        assert problem.startswith((str(path.parent), "overrides"))
         assert problem.isprintable()
 
 

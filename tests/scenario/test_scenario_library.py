@@ -113,7 +113,7 @@ def fixed_benchmarks(outcome: Outcome, base: Outcome) -> None:
     # The fifth edge is CMS's published median.
     fixed = edges.sel(measure="q236", collection_type="ecqm", edge=5)
     published = pd.read_csv(
-        Path(asmrisk.__file__).parent / "population" / "data" / "quality_benchmarks.csv", dtype=str
+        Path(asmrisk.__file__).parent / "scenario" / "data" / "quality_benchmarks.csv", dtype=str
     )
     row = published[(published.measure_id == "236") & (published.collection_type == "eCQM")]
     np.testing.assert_allclose(fixed, float(row.p50.iloc[0]) / 100, rtol=1e-12)

@@ -23,7 +23,7 @@ PERCENTS = np.array([1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99])
 
 
 def table(name):
-    return pd.read_csv(str(files("asmrisk.population") / "data" / f"{name}.csv"), dtype={"measure_id": str})
+    return pd.read_csv(str(files("asmrisk.scenario") / "data" / f"{name}.csv"), dtype={"measure_id": str})
 
 
 def segments(percentiles):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import asmrisk
-from asmrisk.analysis.outcomes import StratifiedWarning
+from asmrisk.analysis.outcomes import LatinHypercubeWarning
 from asmrisk.numerics.jit import kernel
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.keys import (
@@ -96,7 +96,7 @@ def scenario(**population: object) -> Scenario:
 def blocks() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The same draws with and without strata."""
     first = simulate_block(Model(scenario()), 0, 1500)
-    second = simulate_block(Model(scenario(stratified=True)), 0, 1500)
+    second = simulate_block(Model(scenario(latin_hypercube=True)), 0, 1500)
     return first, second
 
 
@@ -124,7 +124,7 @@ def test_draws_stay_independent(blocks):
 
 
 def test_a_draw_depends_on_its_number_alone(blocks):
-    again = simulate_block(Model(scenario(stratified=True)), 700, 3)
+    again = simulate_block(Model(scenario(latin_hypercube=True)), 700, 3)
     for name, values in again.items():
         assert values.tobytes() == blocks[1][name][700:703].tobytes(), name
 
@@ -133,7 +133,8 @@ def test_uncompiled_to_the_bit():
     script = (
         "from asmrisk.scenario.scenario import scenario_from_dict as s; import hashlib\n"
         "from asmrisk.simulation.model import Model, simulate_block\n"
-        "block = simulate_block(Model(s({'population': {'clinicians': 60.0, 'stratified': True}})), 2, 1)\n"
+        "scenario = s({'population': {'clinicians': 60.0, 'latin_hypercube': True}})\n"
+        "block = simulate_block(Model(scenario), 2, 1)\n"
         "print(hashlib.sha256(b''.join(block[name].tobytes() for name in sorted(block))).hexdigest())"
     )
     digests = {
@@ -149,12 +150,14 @@ def test_uncompiled_to_the_bit():
     assert len(digests) == 1
 
 
-@pytest.mark.parametrize("stratified", [False, True])
-def test_a_summary_says_what_strata_take_away(tmp_path, stratified):
-    path = asmrisk.run(scenario(stratified=stratified), draws=4, out=tmp_path / "x.zarr", quiet=True)
+@pytest.mark.parametrize("latin_hypercube", [False, True])
+def test_a_summary_says_what_strata_take_away(tmp_path, latin_hypercube):
+    path = asmrisk.run(
+        scenario(latin_hypercube=latin_hypercube), draws=4, out=tmp_path / "x.zarr", quiet=True
+    )
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         asmrisk.summarize(path)
         asmrisk.convergence(path, ["medicare_savings"])
-    assert len(said) == (2 if stratified else 0)
-    assert all(issubclass(each.category, StratifiedWarning) for each in said)
+    assert len(said) == (2 if latin_hypercube else 0)
+    assert all(issubclass(each.category, LatinHypercubeWarning) for each in said)

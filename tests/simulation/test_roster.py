@@ -217,7 +217,7 @@ def test_results_carry_the_roster(ours, tmp_path):
     assert "123456.78" not in json.dumps(record)
 
     # The roster is needed again, and the same.
-    with pytest.raises(InputError, match="--roster"):
+    with pytest.raises(InputError, match=r"^roster: "):
         stored_run(out)
     other = tmp_path / "other.csv"
     other.write_text(ours.read_text().replace("123456.78", "123456.79"))

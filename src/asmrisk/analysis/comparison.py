@@ -14,7 +14,7 @@ from asmrisk.analysis.estimates import mean, quantiles, standard_deviation
 from asmrisk.analysis.metrics import BY
 from asmrisk.analysis.outcomes import Outcomes, check_metrics, open_outcomes
 from asmrisk.analysis.tail import probability
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, Problem
 
 __all__ = ["REPLAY_DRAWS", "compare", "paired_statistics"]
 
@@ -137,7 +137,7 @@ def compare(
         try:
             runs = [stored_run(each.source, roster=roster).scenario for each in opened]
         except InputError as error:
-            hint = "Or leave out who gains and who loses with --replay-draws 0."
+            hint = Problem("or set it to 0 to leave out who gains and who loses", argument="replay_draws")
             raise InputError([*error.problems, hint]) from None
         changes = who_changes(runs[0], runs[1:], replayed, keys)
     return Comparison(
@@ -232,7 +232,7 @@ def _obstacles(baseline: Outcomes, reform: Outcomes) -> list[str]:
     if one["seed"] != other["seed"]:
         return [
             f"{there} has the seed {other['seed']}, {here} has {one['seed']}: their draws share no random "
-            f"numbers and cannot be paired. Run one of them again with the other's --seed."
+            f"numbers and cannot be paired. Run one of them again with the other's seed."
         ]
     return []
 
@@ -289,17 +289,18 @@ def _replayed_draws(
     if asked is None:
         asked = REPLAY_DRAWS if standard and stored else 0
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 0:
-        raise InputError(f"--replay-draws: {asked!r} is not allowed; allowed are whole numbers from 0 on.")
+        text = f"{asked!r} is not allowed"
+        raise InputError(text, argument="replay_draws", allowed="whole numbers from 0 on")
     if not asked:
         return []
     if not stored:
-        raise InputError("datasets cannot be simulated again; give stores, or replay_draws=0.")
+        raise InputError("datasets cannot be simulated again; give stores, or 0", argument="replay_draws")
     rosters = {str(each.provenance.get("roster", {}).get("sha256")) for each in opened}
     if len(rosters) > 1:
-        raise InputError(
-            "the runs have different rosters, so it cannot be told which clinicians are the same. Leave out "
-            "who gains and who loses with --replay-draws 0."
+        text = (
+            "the runs have different rosters, so it cannot be told which clinicians are the same; set it to 0"
         )
+        raise InputError(f"{text} to leave out who gains and who loses.", argument="replay_draws")
     shared = common[0]
     for draws in common[1:]:
         shared = np.intersect1d(shared, draws)

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import nearest
+from asmrisk.errors import InputError, Problem, nearest
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES_OF
 
 __all__ = ["BY", "METRICS", "Metric", "check_by", "check_metric", "metric_draws"]
@@ -122,11 +121,15 @@ def check_by(by: Sequence[str]) -> tuple[str, ...]:
         If a label is none of these.
     """
     names = {_SHORT.get(name, name) for name in by}
-    problems = []
-    for name in sorted(names - set(BY)):
-        like = nearest(name, ("year", *BY))
-        hint = f"is {like!r} meant? Allowed" if like else "allowed"
-        problems.append(f"--by: {name!r} is no label; {hint} are year, {', '.join(BY[1:])}.")
+    problems = [
+        Problem(
+            f"{name!r} is no label",
+            argument="by",
+            allowed=", ".join(("year", *BY[1:])),
+            nearest=nearest(name, ("year", *BY)),
+        )
+        for name in sorted(names - set(BY))
+    ]
     if problems:
         raise InputError(problems)
     return tuple(name for name in BY if name in names)
@@ -153,13 +156,14 @@ def check_metric(name: str, by: Sequence[str] = ()) -> Metric:
         If there is no such metric, or not by these labels.
     """
     if name not in METRICS:
-        like = nearest(name, METRICS)
-        hint = f"is {like!r} meant? " if like else ""
-        raise InputError(f"--metric: {name!r} is no metric; {hint}Metrics are {', '.join(METRICS)}.")
+        best = nearest(name, METRICS)
+        text = f"{name!r} is no metric"
+        raise InputError(text, argument="metrics", allowed=", ".join(METRICS), nearest=best)
     metric = METRICS[name]
     if not metric.by_specialty and {"specialty", "practice_size"} & set(by):
         others = ", ".join(each.name for each in _DECLARED if each.by_specialty)
-        raise InputError(f"{name} is not kept by specialty and practice size; these are: {others}.")
+        text = f"{name} is not kept by specialty and practice size; these are: {others}."
+        raise InputError(text, argument="metrics")
     return metric
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import xarray as xr
 
 from asmrisk.analysis.metrics import METRICS, check_by, check_metric, metric_draws
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, gather
 
-__all__ = ["ROSTER_OUTCOMES", "Outcomes", "StratifiedWarning", "check_metrics", "open_outcomes"]
+__all__ = ["ROSTER_OUTCOMES", "LatinHypercubeWarning", "Outcomes", "check_metrics", "open_outcomes"]
 
 #: What can be asked of a roster's clinicians, with titles: all together, and each.
 ROSTER_OUTCOMES = {
@@ -106,8 +106,8 @@ class Outcomes:
         return dollars
 
 
-class StratifiedWarning(UserWarning):
-    """Draws of a stratified population differ less than chance makes cohorts differ."""
+class LatinHypercubeWarning(UserWarning):
+    """Draws of a Latin hypercube differ less than chance makes cohorts differ."""
 
 
 def open_outcomes(
@@ -134,8 +134,8 @@ def open_outcomes(
 
     Warns
     -----
-    StratifiedWarning
-        If the results are of a stratified population.
+    LatinHypercubeWarning
+        If the population of the results is a Latin hypercube.
     """
     if isinstance(results, Outcomes):
         return results
@@ -154,12 +154,12 @@ def open_outcomes(
         raise InputError(f"{source or 'the dataset'} holds no draws; there is nothing to summarize.")
     provenance = json.loads(results.attrs.get("provenance", "{}"))
     definition = provenance.get("scenario", {}).get("definition", {})
-    if definition.get("population", {}).get("stratified", False):
+    if definition.get("population", {}).get("latin_hypercube", False):
         warnings.warn(
-            f"the population of {source or 'these results'} is stratified: means and their errors hold, but "
-            "draws differ less than chance makes cohorts differ, so ranges, tails and probabilities are too "
-            "narrow. For those, run with population.stratified = false.",
-            StratifiedWarning,
+            f"the population of {source or 'these results'} is a Latin hypercube: means and their errors "
+            "hold, but draws differ less than chance makes cohorts differ, so ranges, tails and "
+            "probabilities are too narrow. For those, run with population.latin_hypercube = false.",
+            LatinHypercubeWarning,
             stacklevel=3,
         )
     return Outcomes(results, source, str(results.attrs.get("partial", "")), provenance)
@@ -191,12 +191,6 @@ def check_metrics(metrics: Sequence[str] | None, by: Sequence[str]) -> tuple[lis
     if metrics is None:
         fine = bool({"specialty", "practice_size"} & set(labels))
         return [name for name, metric in METRICS.items() if metric.by_specialty or not fine], labels
-    problems: list[str] = []
-    for name in (names := list(dict.fromkeys(metrics))):
-        try:
-            check_metric(name, labels)
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(problems)
+    names = list(dict.fromkeys(metrics))
+    gather(lambda name: check_metric(name, labels), names)
     return names, labels

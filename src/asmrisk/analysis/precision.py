@@ -11,13 +11,13 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from asmrisk.analysis.digits import number
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, Problem
 from asmrisk.results.storage import Place
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Precision:
         more = "no number of draws is enough"
         if math.isfinite(factor):
             # The error falls with the square root of the draws; a little more for chance.
-            more = f"about {math.ceil(1.1 * self.draws * factor**2):,} draws are needed: give --draws more"
+            more = f"about {math.ceil(1.1 * self.draws * factor**2):,} draws are needed: allow so many"
         return f"the cap is reached before the precision asked for: {self}; {more}"
 
 
@@ -123,7 +123,11 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
     """
     from asmrisk.analysis.metrics import check_metric
 
-    problems = []
+    problems: list[Problem] = []
+
+    def refuse(text: str, allowed: str = "") -> None:
+        problems.append(Problem(text, argument="targets", allowed=allowed))
+
     found: dict[str, Target] = {}
     pairs: list[tuple[str, Any]] = []
     if isinstance(targets, Mapping):
@@ -134,15 +138,15 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
             if sign:
                 pairs.append((name.strip(), value.strip()))
             else:
-                problems.append(
-                    f"--target-se: {text!r} is not understood; write METRIC=ERROR, for example "
-                    "medicare_savings=250000 or medicare_savings=1%."
+                refuse(
+                    f"{text!r} is not understood; write METRIC=ERROR, for example medicare_savings=250000 or "
+                    "medicare_savings=1%."
                 )
     for name, value in pairs:
         try:
             check_metric(name)
         except InputError as error:
-            problems += [each.replace("--metric:", "--target-se:") for each in error.problems]
+            problems += [replace(each, argument="targets") for each in error.problems]
             continue
         relative = isinstance(value, str) and value.endswith("%")
         try:
@@ -150,16 +154,16 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
         except (TypeError, ValueError):
             size = math.nan
         if isinstance(value, bool) or not 0.0 < size < math.inf:
-            problems.append(
-                f"--target-se: {name}={value} is not allowed; allowed are positive numbers in the metric's "
-                "unit, or of percent of the mean (1%)."
+            refuse(
+                f"{name}={value} is not allowed",
+                "positive numbers in the metric's unit, or of percent of the mean (1%)",
             )
         elif name in found:
-            problems.append(f"--target-se: {name} is given twice; give it once.")
+            refuse(f"{name} is given twice; give it once.")
         else:
             found[name] = Target(name, size / 100.0 if relative else size, relative)
     if not problems and not found:
-        problems.append("--target-se: nothing is asked for; write METRIC=ERROR.")
+        refuse("nothing is asked for; write METRIC=ERROR.")
     if problems:
         raise InputError(problems)
     return tuple(found.values())

@@ -18,7 +18,6 @@ from asmrisk.clinician_tables.table import (
     write_clinicians,
 )
 from asmrisk.parameters.parameter import Values
-from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import (
     COHORTS,
@@ -29,7 +28,9 @@ from asmrisk.rule.definitions import (
     measures_of,
 )
 from asmrisk.rule.policy import policy_records
-from asmrisk.scenario.scenario import PARAMETERS, Scenario, load_scenario
+from asmrisk.scenario.declarations import PARAMETERS
+from asmrisk.scenario.published_tables import fixed_edges
+from asmrisk.scenario.scenario import Scenario, load_scenario
 
 __all__ = ["score"]
 
@@ -105,7 +106,8 @@ def _score_frame(frame: pd.DataFrame, policies: np.recarray, notes: Callable[[st
 
 
 def _choice(policy: np.record, name: str) -> str:
-    return CHOICES[name][policy[name]]
+    choice: str = CHOICES[name][policy[name]]
+    return choice
 
 
 def _groups(of: ScoredCohort, by: str) -> dict[int, str]:

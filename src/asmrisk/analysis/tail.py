@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
 from asmrisk.analysis.estimates import mean, quantile
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, Problem
 
 __all__ = [
     "LEAST_IN_TAIL",
@@ -82,8 +82,11 @@ def check_tail(tail: Iterable[float]) -> tuple[float, ...]:
     """
     chosen = list(tail)
     wrong = [
-        f"--tail: {each!r} is not allowed; allowed are probabilities of more than 0 and less than 0.5, for "
-        "example 0.05."
+        Problem(
+            f"{each!r} is not allowed",
+            argument="tail",
+            allowed="probabilities of more than 0 and less than 0.5, for example 0.05",
+        )
         for each in chosen
         if isinstance(each, bool) or not isinstance(each, (int, float)) or not 0.0 < each < 0.5
     ]

@@ -19,8 +19,7 @@ from asmrisk.clinician_tables.columns import (
     input_columns,
     points_column,
 )
-from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import nearest
+from asmrisk.errors import InputError, nearest
 from asmrisk.rule.definitions import COHORTS, MEASURES, SPECIALTIES, SPECIALTIES_OF
 
 __all__ = ["KnownYears", "Problems", "check_table"]

@@ -216,7 +216,7 @@ class Cluster:
         if isinstance(error, (BlockError, RunError)):
             raise error
         if isinstance(error, InputError):
-            raise ExecutorError("; ".join(error.problems).rstrip("."))
+            raise ExecutorError("; ".join(map(str, error.problems)).rstrip("."))
         raise ExecutorError(f"a worker cannot do the work ({type(error).__name__}: {error})")
 
 
@@ -301,7 +301,7 @@ def remote_cluster(address: str | None, file: Path | None, security: Any) -> Ite
             reason = f"{type(error).__name__}: {error}".rstrip(".: ")
             raise RunError(
                 f"no scheduler answers at {place} ({reason}); nothing was computed. "
-                "Start one with `dask scheduler`, or leave out --scheduler to compute on this machine."
+                "Start one with `dask scheduler`, or name none to compute on this machine."
             ) from error
         with client:
             yield Cluster(client)

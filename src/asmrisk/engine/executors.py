@@ -101,7 +101,7 @@ def executor(
     """
     if scheduler is None:
         if security is not None:
-            raise InputError("certificates are for a scheduler elsewhere: name it with --scheduler.")
+            raise InputError("certificates are for a scheduler elsewhere; name it.", argument="scheduler")
         workers = workers or _usable_processors()
         if not processes:
             return nullcontext(Threads(workers))
@@ -110,8 +110,9 @@ def executor(
         return local_cluster(workers)
     if workers is not None or processes:
         raise InputError(
-            "--scheduler uses the workers that the cluster has: leave out --workers and --processes, or "
-            "--scheduler to compute on this machine."
+            "a cluster has its own workers: leave out workers and processes, or the scheduler to compute on "
+            "this machine.",
+            argument="scheduler",
         )
     address, file = _address(scheduler)
     from asmrisk.engine.cluster import remote_cluster

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from asmrisk.engine.block_task import BlockError, BlockTask, Simulation
 from asmrisk.engine.interruption import Interrupted, interruptible
 from asmrisk.engine.progress import Progress
-from asmrisk.errors import RunError
+from asmrisk.errors import Call, RunError
 from asmrisk.results.spec import Block, StoreSpec
 from asmrisk.results.storage import Place
 from asmrisk.results.store import Store
@@ -75,8 +75,8 @@ def fill(
     except Interrupted as interruption:
         raise Interrupted(interruption.signal, f"interrupted: {_kept(stores, len(jobs))}") from None
     except BlockError as error:
-        text = f"{_failure(error, len(jobs) > 1)}: {_kept(stores, len(jobs))}{_replay(stores, error)}"
-        raise RunError(text) from error.__cause__
+        text = f"{_failure(error, len(jobs) > 1)}: {_kept(stores, len(jobs))}"
+        raise RunError(text, *_replay(stores, error)) from error.__cause__
     except OSError as error:
         place = jobs[min(len(stores), len(jobs) - 1)].place
         raise RunError(f"{_disk_failure(error, place)}: {_kept(stores, len(jobs))}") from error
@@ -144,12 +144,12 @@ def _disk_failure(error: OSError, place: Place) -> str:
     return _failure(failed) if failed.disk_full else f"{place} cannot be written ({failed.reason})"
 
 
-def _replay(stores: Sequence[Store], error: BlockError) -> str:
+def _replay(stores: Sequence[Store], error: BlockError) -> tuple[str | Call, ...]:
     spec = next((store.spec for store in stores if str(store.place) == error.place), None)
     if error.number is not None or spec is None or spec.noun != "draw":
-        return ""
-    command = f"asmrisk replay {error.place} --draw {error.draw} --out draw_{error.draw}.csv"
-    return f"; `{command}` computes the first of them alone"
+        return ()
+    replay = Call("replay", error.place, {"draw": error.draw, "out": f"draw_{error.draw}.csv"})
+    return "; ", replay, " computes the first of them alone"
 
 
 def _kept(stores: Sequence[Store], jobs: int) -> str:

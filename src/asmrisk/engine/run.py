@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from asmrisk.engine.executors import executor
 from asmrisk.engine.progress import Progress
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, Problem, gather
 from asmrisk.results.spec import FOLDER, StoreSpec, array_specs, block_length, bytes_per_draw
 from asmrisk.results.storage import Place, place_of
 
@@ -90,13 +90,15 @@ def run(
     """
     _require_counts(draws, seed, workers=workers, block_size=block_size, most_draws=most_draws)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
-    resolved = [_resolved(each, seed) for each in scenarios]
+    resolved = gather(lambda each: _resolved(each, seed), scenarios)
     places = _places(resolved, out)
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
-    jobs = [
-        run_job(scenario, place, draws or int(scenario.values["run.draws"]), block_size, most_draws)
-        for scenario, place in zip(resolved, places, strict=True)
-    ]
+    jobs = gather(
+        lambda each: run_job(
+            each[0], each[1], draws or int(each[0].values["run.draws"]), block_size, most_draws
+        ),
+        zip(resolved, places, strict=True),
+    )
     from asmrisk.engine.fill import fill
 
     fill(jobs, chosen, progress, lambda store: _remark(store, block_size, progress))
@@ -112,32 +114,36 @@ def run_job(
 ) -> Job:
     """Declare what computes and holds a run of a resolved scenario, with its seed; arguments as for `run`."""
     from asmrisk.engine.fill import Job
+    from asmrisk.population.preparation import prepare
     from asmrisk.results.provenance import about
     from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
     from asmrisk.simulation.variables import coordinates, descriptions, variables
 
+    prepared = prepare(scenario)
+    roster = prepared.roster
     arrays, labels = array_specs(
-        variables(scenario), coordinates(scenario), descriptions(scenario), growing=("draw",)
+        variables(scenario), coordinates(scenario, roster), descriptions(roster), growing=("draw",)
     )
     length = block_size or block_length(max(draws, most_draws or 0), arrays)
     definition = {
-        "scenario": scenario.definition(),
+        "scenario": prepared.definition(),
         "seed": scenario.values["run.seed"],
         "code": run_code(),
         "block": {"draw": length},
     }
-    spec = StoreSpec(definition, about(scenario), arrays)
-    return Job(place, spec, labels, (draws,), ScenarioSimulation(scenario))
+    spec = StoreSpec(definition, about(scenario, roster), arrays)
+    return Job(place, spec, labels, (draws,), ScenarioSimulation(prepared))
 
 
 def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -> None:
     problems = [
-        f"{name} must be a whole number of at least 1, not {value!r}"
+        Problem(f"must be a whole number of at least 1, not {value!r}", argument=name)
         for name, value in {"draws": draws, **counts}.items()
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1)
     ]
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64):
-        problems.append(f"seed must be a whole number from 0 to {2**64 - 1}, not {seed!r}")
+        text = f"must be a whole number from 0 to {2**64 - 1}, not {seed!r}"
+        problems.append(Problem(text, argument="seed"))
     if problems:
         raise InputError(problems)
 
@@ -161,15 +167,13 @@ def _places(scenarios: Sequence[Scenario], out: str | os.PathLike[str] | None) -
         return [place_of(out)]
     folder = place_of("results" if out is None else out)
     if isinstance(folder, Path) and (folder / FOLDER).exists():
-        raise InputError(
-            f"{folder} is a result store; with several scenarios --out names the folder of their stores."
-        )
+        text = f"{folder} is a result store; of several scenarios name the folder of their stores."
+        raise InputError(text, argument="out")
     stems = ["scenario" if each.source is None else Path(each.source).stem for each in scenarios]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
-        raise InputError(
-            f"two scenarios would be written to {folder}/{twice[0]}.zarr; run them one by one, with --out."
-        )
+        text = f"two scenarios would be written to {folder}/{twice[0]}.zarr; run them one by one."
+        raise InputError(text, argument="out")
     return [place_of(f"{folder}/{stem}.zarr") for stem in stems]
 
 

@@ -23,7 +23,6 @@ __all__ = [
     "choice",
     "either",
     "integer",
-    "nearest",
     "number",
     "numbers",
     "table",
@@ -38,9 +37,6 @@ BASES = {
     "precedent": "how the sibling program (MIPS, SNF VBP) does it",
     "assumed": "not public",
 }
-
-#: First and last year for which a year-varying parameter can hold a value.
-FIRST_YEAR, LAST_YEAR = 2027, 2033
 
 
 def number(low: float, high: float) -> Any:
@@ -78,28 +74,6 @@ def either(*types: Any) -> Any:
     return union
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Give the allowed name most like the one given, if any is alike enough to be meant.
-
-    Parameters
-    ----------
-    name : str
-        What the user wrote.
-    names : iterable of str
-        What is allowed.
-
-    Returns
-    -------
-    str or None
-        The nearest allowed name.
-    """
-    # Only a mistake has to wait for it.
-    from rapidfuzz import process
-
-    found = process.extractOne(name, list(names), score_cutoff=55.0)
-    return None if found is None else str(found[0])
-
-
 @dataclass(frozen=True)
 class Parameter:
     """The declaration of one parameter.
@@ -124,8 +98,11 @@ class Parameter:
         Regulation, table or paper.
     section : str
         Section of the regulation or part of the model that the parameter belongs to.
-    by_year : bool
-        Whether it may vary by calendar year: a value holds from its year until changed.
+    years : tuple of int
+        The consecutive calendar years by which it may vary, where a value holds from its year until changed;
+        empty if it does not vary.
+    formerly : str
+        A former name, which scenario files may still use.
     """
 
     name: str
@@ -137,11 +114,17 @@ class Parameter:
     basis: str
     citation: str
     section: str
-    by_year: bool = False
+    years: tuple[int, ...] = ()
+    formerly: str = ""
 
     def __post_init__(self) -> None:
         if self.basis not in BASES:
             raise ValueError(f"{self.name}: basis {self.basis!r} is none of {', '.join(BASES)}")
+
+    @property
+    def by_year(self) -> bool:
+        """Whether it may vary by year."""
+        return bool(self.years)
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -159,36 +142,35 @@ class Parameter:
         Returns
         -------
         Any
-            Plain numbers, words, lists and dicts; for a year-varying parameter a dict from each calendar
-            year (int, `FIRST_YEAR` to `LAST_YEAR`) to its value.
+            Plain numbers, words, lists and dicts; for a year-varying parameter a dict from each of its years
+            (int) to its value.
 
         Raises
         ------
         pydantic.ValidationError
             If a value has the wrong type or lies outside the range.
         KeyError
-            If a table by year does not give the first year, or names a year outside the calendar.
+            If a table by year does not give the first year, or names a year that is none of its years.
         """
         if not self.by_year:
-            return self._plain(value)
+            return self.check(value)
         if not _is_by_year(value):
-            held = self._plain(value)
-            return dict.fromkeys(range(FIRST_YEAR, LAST_YEAR + 1), held)
+            return dict.fromkeys(self.years, self.check(value))
         given = {int(year): entry for year, entry in value.items()}
-        outside = sorted(year for year in given if not FIRST_YEAR <= year <= LAST_YEAR)
-        if outside:
-            raise KeyError(f"year {outside[0]} is outside {FIRST_YEAR} to {LAST_YEAR}")
-        if FIRST_YEAR not in given:
-            raise KeyError(f"year {FIRST_YEAR} is missing; give the value from which later years depart")
+        if outside := given.keys() - set(self.years):
+            raise KeyError(f"year {min(outside)} is outside {self.years[0]} to {self.years[-1]}")
+        if self.years[0] not in given:
+            raise KeyError(f"year {self.years[0]} is missing; give the value from which later years depart")
         resolved: dict[int, Any] = {}
         held = None
-        for year in range(FIRST_YEAR, LAST_YEAR + 1):
+        for year in self.years:
             if year in given:
-                held = self._plain(given[year])
+                held = self.check(given[year])
             resolved[year] = held
         return resolved
 
-    def _plain(self, value: Any) -> Any:
+    def check(self, value: Any) -> Any:
+        """Check one year's value and bring it to its full form; `pydantic.ValidationError` if it is wrong."""
         checked = self.adapter.validate_python(value, strict=True)
         return checked.model_dump() if hasattr(checked, "model_dump") else checked
 
@@ -252,37 +234,12 @@ class Values(Mapping[str, Any]):
         return len(self._values)
 
     def at(self, name: str, year: int) -> Any:
-        """Give the value of a parameter in a calendar year.
-
-        Parameters
-        ----------
-        name : str
-            A declared name.
-        year : int
-            Calendar year; years outside the calendar hold the nearest one's value.
-
-        Returns
-        -------
-        Any
-            The value in that year; the value itself if the parameter does not vary by year.
-        """
+        """Give a parameter's value in a calendar year; before and after its years the nearest one's holds."""
         value = self._values[name]
-        if not self.parameters[name].by_year:
-            return value
-        return value[min(max(year, FIRST_YEAR), LAST_YEAR)]
+        years = self.parameters[name].years
+        return value[min(max(year, years[0]), years[-1])] if years else value
 
     def replace(self, **changes: Any) -> Values:
-        """Give these values with some exchanged (names with dots as dict: ``replace(**{"a.b": 1})``).
-
-        Parameters
-        ----------
-        **changes : Any
-            New values as a scenario would write them.
-
-        Returns
-        -------
-        Values
-            Checked and resolved.
-        """
+        """Exchange some values, as a scenario would write them, by name: ``replace(**{"a.b": 1})``."""
         resolved = {name: self.parameters[name].resolve(value) for name, value in changes.items()}
         return Values(self._values | resolved, self.parameters)

@@ -2,18 +2,18 @@
 
 Data flow one way::
 
-    data/*.csv -> tables -> quantiles -> calibration -> records ------> simulation
-                     |                                    ^  |             ^
-                     +--> parameters (and behavior) ------+  v             |
-                                     roster -> roster_posterior -----------+
+    published tables -> quantiles -> calibration -> records -> preparation -> simulation
+            |                                          ^  |                      ^
+            +------> values of parameters -------------+  v                      |
+                                     roster -> roster_posterior -----------------+
 
-* `tables` reads the shipped statistics; `parameters` and `behavior` declare every parameter, with defaults
-  from there.
+* `asmrisk.scenario` declares the parameters and reads the shipped tables, from which defaults come.
 * `quantiles` makes a quantile function of published percentiles: one uniform number becomes one variate, so
   that a reform and its baseline share every coin.
 * `calibration` solves, by quadrature, for the constants with which the field's averages are those published.
-* `records` packs everything into one record per cohort (`population_records`) and one per calendar year
-  (`behavior_records`).
+* `records` packs everything into one record per cohort (`population_records`), `behavior` into one per
+  calendar year (`behavior_records`).
+* `preparation` does this for a scenario, reads its roster, and tells all that is wrong.
 * `roster` reads the user's own clinicians; `roster_posterior` learns from their past, given the records, what
   takes the place of the distributions of synthetic clinicians; `latents` says in which rows of arrays.
 

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import gammaln, ndtr, ndtri, pdtrc
 
+from asmrisk.numerics.normal_distribution import stable
 from asmrisk.population.quadrature import hermite_rule
 from asmrisk.population.quantiles import (
     cost_log_shape,
     expectation_nodes,
     part_b_log_shape,
     read_shape,
-    stable,
 )
 
 __all__ = [

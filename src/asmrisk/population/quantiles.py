@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
-from scipy.special import expit, logit, ndtr, ndtri
+from scipy.special import expit, logit, ndtri
 
-from asmrisk.population import tables
+from asmrisk.numerics.normal_distribution import stable
+from asmrisk.scenario import published_tables as tables
 
 __all__ = [
     "SCORES",
@@ -28,14 +29,11 @@ __all__ = [
     "expectation_nodes",
     "log_shape",
     "mean_rate",
-    "normal_probability",
-    "normal_quantile",
     "part_b_log_shape",
     "rates",
     "read_rate",
     "read_shape",
     "shifted_to_mean",
-    "stable",
 ]
 
 #: Normal scores at which shapes are tabulated: -6.5 to 6.5 (one in 12 billion lies outside) in sixteenths.
@@ -49,32 +47,6 @@ SCORES.flags.writeable = False
 _REMEMBERED = 256
 
 _TABLE_DECIMALS = 7
-_DIGITS = 9
-
-
-def stable(value: float) -> float:
-    """Round to nine significant digits.
-
-    The math libraries behind NumPy and SciPy differ in the last bits from one processor to the next; results
-    must not. Everything that calibration computes with them is rounded, far above that noise and far below
-    any effect.
-
-    Parameters
-    ----------
-    value : float
-        Any number, infinities too.
-
-    Returns
-    -------
-    float
-        The number to nine digits.
-
-    Examples
-    --------
-    >>> stable(2.0 ** 0.5)
-    1.41421356
-    """
-    return float(f"{value:.{_DIGITS}g}")
 
 
 class Nodes(NamedTuple):
@@ -287,35 +259,3 @@ def rates(measure: str, collection_type: str) -> NDArray[np.float64] | None:
         published = np.array([stable(rate) for rate in published])
     published.flags.writeable = False
     return published
-
-
-def normal_quantile(probability: float) -> float:
-    """Give the normal score below which a share of all lie, rounded by `stable`.
-
-    Parameters
-    ----------
-    probability : float
-        In [0, 1].
-
-    Returns
-    -------
-    float
-        Minus and plus infinity at 0 and 1.
-    """
-    return stable(float(ndtri(probability)))
-
-
-def normal_probability(score: float) -> float:
-    """Give the share of all below a normal score, rounded by `stable`.
-
-    Parameters
-    ----------
-    score : float
-        A normal score.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-    """
-    return stable(float(ndtr(score)))

@@ -14,19 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, Problem
+from asmrisk.numerics.normal_distribution import normal_quantile, stable
 from asmrisk.parameters.parameter import Values
-from asmrisk.population import tables
 from asmrisk.population.behavior import BEHAVIOR_DTYPE, behavior_records
 from asmrisk.population.calibration import cost_spread, episode_volume, part_b_mean_over_level
-from asmrisk.population.parameters import NONREPORTING_CLASSES
 from asmrisk.population.quantiles import (
     SCORE_COUNT,
     cost_log_shape,
-    normal_quantile,
     part_b_log_shape,
     rates,
-    stable,
 )
 from asmrisk.rule.definitions import (
     COHORTS,
@@ -38,6 +35,8 @@ from asmrisk.rule.definitions import (
     SPECIALTIES_OF,
     measures_of,
 )
+from asmrisk.scenario import published_tables as tables
+from asmrisk.scenario.population_parameters import NONREPORTING_CLASSES
 
 __all__ = ["BEHAVIOR_DTYPE", "POPULATION_DTYPE", "behavior_records", "population_records"]
 
@@ -51,7 +50,7 @@ POPULATION_DTYPE = np.dtype(
     [
         # Clinician slots such that the stated number is measured on average.
         ("slots", "i8"),
-        # The same if who the clinicians are is stratified, else 0.
+        # The same if who the clinicians are is a Latin hypercube, else 0.
         ("strata", "i8"),
         # Expected episodes: exp(mean + sd * quantile(floor + u * (1 - floor))), u uniform.
         ("episodes_log_mean", "f8"),
@@ -127,28 +126,34 @@ def _cumulative(weights: list[float]) -> list[float]:
     return [min(share, 1.0) for share in running]
 
 
-def _problems(values: Mapping[str, Any]) -> list[str]:
+def _problem(text: str, *names: str) -> Problem:
+    """Name the parameters of section ``population`` that do not go together."""
+    return Problem(text, parameters=tuple(f"population.{name}" for name in names))
+
+
+def _problems(values: Mapping[str, Any]) -> list[Problem]:
     """Find values, each allowed on its own, that do not go together."""
     problems = []
     weights = values["population.practice_weights"]
     small = [name for name, (_, high) in tables.PRACTICE_CLASSES.items() if high <= 15]
     for side, names in (("up to 15", small), ("above 15", [n for n in weights if n not in small])):
         if not any(weights[name] > 0.0 for name in names):
-            problems.append(
+            text = (
                 f"population.practice_weights: all weights of sizes {side} are 0; give one a positive weight."
             )
+            problems.append(_problem(text, "practice_weights"))
     if not any(values["population.back_pain_specialties"].values()):
-        problems.append(
-            "population.back_pain_specialties: all weights are 0; give one specialty a positive weight."
-        )
+        text = "population.back_pain_specialties: all weights are 0; give one specialty a positive weight."
+        problems.append(_problem(text, "back_pain_specialties"))
     correlation = values["population.part_b_episode_correlation"]
     least = 2.0 * correlation * correlation - 1.0
     for specialty, persistence in values["population.part_b_persistence"].items():
         if persistence < least:
-            problems.append(
+            text = (
                 f"population.part_b_persistence.{specialty} = {persistence:g} is too low for "
                 f"population.part_b_episode_correlation = {correlation:g}; give at least {least:.4g}."
             )
+            problems.append(_problem(text, "part_b_persistence", "part_b_episode_correlation"))
     for first, second in (
         ("improvement_activities_none", "improvement_activities_one"),
         ("interoperability_zero", "interoperability_full"),
@@ -156,13 +161,15 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
         for size in PRACTICE_SIZES:
             total = values[f"population.{first}"][size] + values[f"population.{second}"][size]
             if total > 1.0:
-                problems.append(
+                text = (
                     f"population.{first}.{size} and population.{second}.{size} add up to {total:g}; "
                     "together they may be at most 1."
                 )
+                problems.append(_problem(text, first, second))
     percentiles = values["population.mri_percentiles"]
     if any(later < earlier for earlier, later in itertools.pairwise(percentiles)):
-        problems.append("population.mri_percentiles: the rates must ascend; sort them.")
+        text = "population.mri_percentiles: the rates must ascend; sort them."
+        problems.append(_problem(text, "mri_percentiles"))
     return problems
 
 
@@ -208,7 +215,7 @@ def population_records(values: Values) -> np.recarray:
 _Volume = tuple[float, float, float, float, int]
 
 
-def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: list[str]) -> _Volume | None:
+def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: list[Problem]) -> _Volume | None:
     volume = (
         values["population.mean_episodes"][cohort],
         values["population.episodes_log_sd"],
@@ -219,16 +226,18 @@ def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: lis
     try:
         solved = episode_volume(*volume)
     except ValueError as error:
-        problems.append(
+        text = (
             f"population.mean_episodes.{cohort} = {volume[0]:g} cannot be reached: {error} with "
             "population.lowest_expected_episodes, population.episodes_log_sd, "
             "population.episodes_shock_log_sd and population.minimum_episodes as given; raise the mean."
         )
+        others = ("lowest_expected_episodes", "episodes_log_sd", "episodes_shock_log_sd", "minimum_episodes")
+        problems.append(_problem(text, "mean_episodes", *others))
         return None
     shares = values["population.cohort_share"]
     measured = values["population.clinicians"] * shares[cohort] / math.fsum(shares.values())
     record.slots = max(round(measured / solved.measured), 1)
-    record.strata = record.slots if values["population.stratified"] else 0
+    record.strata = record.slots if values["population.latin_hypercube"] else 0
     record.episodes_log_mean = solved.log_mean
     record.episodes_log_sd = solved.log_sd
     record.episodes_floor_probability = solved.floor_probability
@@ -316,7 +325,9 @@ def _spread(published: NDArray[np.float64], times: float, highest: float) -> NDA
     return moved
 
 
-def _cost(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume, problems: list[str]) -> None:
+def _cost(
+    record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume, problems: list[Problem]
+) -> None:
     median, deviation, reliability = (
         values[f"population.cost_{each}"][cohort] for each in ("median", "sd", "reliability")
     )
@@ -325,10 +336,11 @@ def _cost(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume, 
     try:
         solved = cost_spread(median, deviation, reliability, *volume)
     except ValueError as error:
-        problems.append(
+        text = (
             f"population.cost_sd.{cohort} = {deviation:g} does not go with the median "
             f"{median:g} and reliability {reliability:g} of the cohort: {error}."
         )
+        problems.append(_problem(text, "cost_sd", "cost_median", "cost_reliability"))
         return
     record.cost_scale_usd = solved.scale
     record.cost_spread = solved.spread

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import WrapperStore
 
-from asmrisk.errors import RunError
+from asmrisk.errors import Call, RunError
 from asmrisk.results.manifest import digest_of_bytes
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class CheckedStore(WrapperStore):
         if data is None or digest_of_bytes(data) != wanted:
             what = "is missing" if data is None else "is damaged" if wanted else "is not finished"
             raise RunError(
-                f"{place}/{key} {what}. `asmrisk status --verify {place}` lists what else is, and the "
-                "command that wrote it, given again, repairs it."
+                f"{place}/{key} {what}. ",
+                Call("status", str(place), {"verify": True}),
+                " lists what else is, and the command that wrote it, given again, repairs it.",
             )
         return prototype.buffer.from_bytes(data)

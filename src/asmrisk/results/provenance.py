@@ -22,6 +22,7 @@ from asmrisk.results.spec import StoreSpec, canonical
 from asmrisk.rule.definitions import COHORTS
 
 if TYPE_CHECKING:
+    from asmrisk.population.roster import Roster
     from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["about", "about_in", "circumstances", "provenance"]
@@ -31,7 +32,7 @@ _SAID = ("unit", "basis", "citation")
 _SOFTWARE = ("asmrisk", "numpy", "numba", "llvmlite", "scipy", "xarray", "dask", "zarr")
 
 
-def about(scenario: Scenario) -> dict[str, Any]:
+def about(scenario: Scenario, roster: Roster | None) -> dict[str, Any]:
     """Describe a scenario to the readers of its results, in plain JSON, beyond what defines the numbers.
 
     It has ``scenario`` (title, description, reference), ``parameters`` (value, unit, basis and citation by
@@ -40,22 +41,18 @@ def about(scenario: Scenario) -> dict[str, Any]:
     declared = scenario.values.parameters
     # How much is asked for is no part of what the numbers are.
     values = {name: value for name, value in scenario.values.items() if name != "run.draws"}
-    roster = {}
-    if scenario.roster is not None:
-        from asmrisk.population.roster import read_roster
-
-        values["population.roster"] = scenario.roster.name
-        read = read_roster(scenario.roster)
-        counts = dict(zip(COHORTS, (each.count for each in read.cohorts), strict=True))
-        roster = {"roster": {"file": scenario.roster.name, "sha256": read.digest, "clinicians": counts}}
+    if roster is not None:
+        values["population.roster"] = roster.path.name
     record: dict[str, Any] = {
         "scenario": {name: getattr(scenario, name) for name in _TEXTS},
         "parameters": {
             name: {"value": value} | {each: getattr(declared[name], each) for each in _SAID}
             for name, value in values.items()
         },
-        **roster,
     }
+    if roster is not None:
+        counts = dict(zip(COHORTS, (each.count for each in roster.cohorts), strict=True))
+        record["roster"] = {"file": roster.path.name, "sha256": roster.digest, "clinicians": counts}
     # Once through JSON, so that a fresh record and one read from a store compare equal.
     plain: dict[str, Any] = json.loads(json.dumps(record))
     return plain

@@ -51,7 +51,7 @@ def require_store(path: Storage | str | os.PathLike[str]) -> tuple[Storage, Stor
                 raise
             raise InputError(f"{place} cannot be read ({error}).") from None
     if not exists:
-        raise InputError(f"{place} does not exist. `asmrisk run SCENARIO --out {place}` makes it.")
+        raise InputError(f"{place} does not exist; a run of a scenario to this place makes it.")
     if spec is None:
         raise InputError(f"{place} is no result store of asmrisk: it has no {SPEC}.")
     return storage, spec

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from asmrisk.clinician_tables.table import check_output, write_clinicians
 from asmrisk.errors import InputError
+from asmrisk.population.roster import read_roster
 from asmrisk.results.reading import readable, require_store
 from asmrisk.results.store import asked_lengths, read_commit
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
@@ -66,25 +67,26 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
     document["run"] = {"seed": spec.definition["seed"]}
     if "roster" not in spec.about:
         if roster is not None:
-            raise InputError(f"{place} is a run without a roster; leave out --roster.")
+            raise InputError(f"{place} is a run without a roster; leave it out.", argument="roster")
         return StoredRun(scenario_from_dict(document), draws, asked)
     name = spec.about["roster"]["file"]
     if roster is None and name != Path(name).name:
-        raise InputError(
-            f"{place} names the roster {name!r}, which is no plain file name; say where with --roster."
-        )
+        text = f"{place} names the roster {name!r}, which is no plain file name; say where it is."
+        raise InputError(text, argument="roster")
     file = Path(name if roster is None else roster)
     if not file.is_file():
         raise InputError(
             f"{place} is a run with the roster {name}, which a store does not hold, and there is no file "
-            f"{file}. Say where the roster is with --roster."
+            f"{file}; say where the roster is.",
+            argument="roster",
         )
     population = document["population"] | {"roster": str(file.resolve())}
     scenario = scenario_from_dict(document | {"population": population})
-    if scenario.definition() != spec.definition["scenario"]:
+    if scenario.definition(read_roster(file).digest) != spec.definition["scenario"]:
         raise InputError(
-            f"{file} is not the roster of {place}: its content differs from the one that was simulated. Give "
-            "the table as it was then with --roster."
+            f"{file} is not the roster of {place}: its content differs from the one that was simulated; give "
+            "the table as it was then.",
+            argument="roster",
         )
     return StoredRun(scenario, draws, asked)
 

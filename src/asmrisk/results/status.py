@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from asmrisk.errors import printable
 from asmrisk.results.manifest import finished, survey
 from asmrisk.results.reading import readable, require_store
 from asmrisk.results.spec import Block
@@ -64,7 +65,7 @@ class Status:
             command = "run" if self.leading == "draw" else "sensitivity"
             lines.append(f"  Run the same `asmrisk {command}` command again to complete it.")
         # A store may come from anybody: what is in it must not command the terminal.
-        return "\n".join("".join(each if each.isprintable() else "?" for each in line) for line in lines)
+        return "\n".join(map(printable, lines))
 
 
 def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:

@@ -5,28 +5,14 @@ A value may vary by performance year unless its declaration says otherwise.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from asmrisk.parameters.parameter import Parameter, Parameters, choice, either, integer, number, numbers
-from asmrisk.rule.definitions import COHORTS, measures_of
+from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, measures_of
 
 __all__ = ["CHOICES", "POLICY"]
-
-#: Words whose position in its tuple is the code that kernels use for them.
-CHOICES = {
-    "exchange_function": ("logistic", "linear", "none"),
-    "cap_excess": ("retained", "redistributed"),
-    "zero_scorers": ("in_pool", "outside_pool"),
-    "quality_benchmarks": ("peer", "fixed"),
-    "tie_rule": ("upper", "lower", "mid"),
-    "missing_category": ("reweight", "neutral", "median_points"),
-    "missing_measure": ("zero", "excluded"),
-    "quality_peer_group": ("collection_type", "cohort", "specialty"),
-    "cost_peer_group": ("cohort", "specialty"),
-    "payment_peer_group": ("cohort", "specialty"),
-}
 
 _RULE = "90 FR 49266"
 
@@ -60,14 +46,21 @@ def _declare(
         basis=basis,
         citation=f"42 CFR {section}, {_RULE}" + (f"; {note}" if note else ""),
         section=section,
-        by_year=by_year,
+        years=CALENDAR_YEARS if by_year else (),
     )
 
 
 def _declare_choice(
-    name: str, meaning: str, basis: str, section: str, note: str = "", *, by_year: bool = True
+    name: str,
+    meaning: str,
+    words: tuple[str, ...],
+    basis: str,
+    section: str,
+    note: str = "",
+    *,
+    by_year: bool = True,
 ) -> Parameter:
-    words = CHOICES[name]
+    """Declare a choice of words, of which the first is the final rule's."""
     allowed = ", ".join(words[:-1]) + " or " + words[-1]
     return _declare(
         name, meaning, choice(*words), words[0], allowed, "", basis, section, note, by_year=by_year
@@ -121,18 +114,21 @@ POLICY = Parameters(
         _declare_choice(
             "missing_measure",
             "A measure that was not reported earns zero points, or is excluded",
+            ("zero", "excluded"),
             "secondary",
             "§ 512.725",
         ),
         _declare_choice(
             "quality_benchmarks",
             "Benchmarks from the year's peers, or fixed beforehand at CMS's published percentiles",
+            ("peer", "fixed"),
             "CFR",
             "§ 512.725",
         ),
         _declare_choice(
             "quality_peer_group",
             "Who is compared within cohort and measure: those of one collection type, all, or one specialty",
+            ("collection_type", "cohort", "specialty"),
             "CFR",
             "§ 512.725",
             "separate benchmarks by collection type in the preamble",
@@ -163,6 +159,7 @@ POLICY = Parameters(
         _declare_choice(
             "tie_rule",
             "Decile of a rate equal to an edge: the upper one, the lower one, or the mean of both's points",
+            ("upper", "lower", "mid"),
             "precedent",
             "§ 512.725",
             "MIPS: in a topped-out measure the best rate earns 10 points",
@@ -191,6 +188,7 @@ POLICY = Parameters(
         _declare_choice(
             "cost_peer_group",
             "Whose median and standard deviation a cost is compared with: the cohort's or the specialty's",
+            ("cohort", "specialty"),
             "CFR",
             "§ 512.730",
             by_year=False,
@@ -262,6 +260,7 @@ POLICY = Parameters(
             "missing_category",
             "Where quality or cost cannot be scored: the other carries all, there is no final score, or the "
             "missing one counts as a median performance",
+            ("reweight", "neutral", "median_points"),
             "assumed",
             "§ 512.745",
         ),
@@ -353,6 +352,7 @@ POLICY = Parameters(
         _declare_choice(
             "exchange_function",
             "How a final score F > 0 becomes a transformed score: logistic, F/100, or 1 for everybody",
+            ("logistic", "linear", "none"),
             "secondary",
             "§ 512.750",
             "sources unanimous",
@@ -392,21 +392,31 @@ POLICY = Parameters(
         _declare_choice(
             "cap_excess",
             "What lies above the cap is retained by Medicare, or redistributed to those below it",
+            ("retained", "redistributed"),
             "assumed",
             "§ 512.750",
         ),
         _declare_choice(
             "zero_scorers",
             "Whether the payments of participants with a final score of 0 count in the incentive pool",
+            ("in_pool", "outside_pool"),
             "assumed",
             "§ 512.750",
         ),
         _declare_choice(
             "payment_peer_group",
             "Who shares one incentive pool: the cohort or the specialty",
+            ("cohort", "specialty"),
             "CFR",
             "§ 512.750",
             by_year=False,
         ),
     ]
 )
+
+#: By name, the words whose position is the code that kernels use for them.
+CHOICES = {
+    name.removeprefix("policy."): get_args(parameter.type)
+    for name, parameter in POLICY.items()
+    if get_origin(parameter.type) is Literal
+}

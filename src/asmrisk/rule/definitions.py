@@ -121,18 +121,7 @@ MEASURES = (
 
 
 def measures_of(cohort: str) -> tuple[Measure, ...]:
-    """Give the measures of one cohort in the order of their codes.
-
-    Parameters
-    ----------
-    cohort : str
-        One of `COHORTS`.
-
-    Returns
-    -------
-    tuple of Measure
-        Those outside the final rule's set too.
-    """
+    """Give the measures of a cohort in the order of their codes, those outside the final rule's set too."""
     return tuple(measure for measure in MEASURES if measure.cohort == cohort)
 
 

@@ -3,53 +3,46 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from asmrisk.errors import Problem
 from asmrisk.parameters.parameter import Values
 from asmrisk.rule.declarations import CHOICES, POLICY
 from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PERFORMANCE_YEARS, PLACES, measures_of
 
-__all__ = ["CHOICES", "POLICY", "POLICY_DTYPE", "inconsistencies", "policy_records"]
+__all__ = ["CHOICES", "POLICY", "POLICY_DTYPE", "WEIGHTS", "inconsistencies", "policy_records"]
+
+#: The two parameters that make 1 together.
+WEIGHTS = ("policy.quality_weight", "policy.cost_weight")
 
 _EDGES = 10
 
-_NUMBERS = (
-    "risk_level",
-    "redistribution_share",
-    "exchange_steepness",
-    "exchange_midpoint",
-    "adjustment_cap",
-    "quality_weight",
-    "cost_weight",
-    "promoting_interoperability_points",
-    "complex_patient_intercept",
-    "complex_patient_slope",
-    "complex_patient_cap",
-    "small_practice_points",
-    "solo_practice_points",
-    "minimum_completeness",
-)
-_WHOLE_NUMBERS = (
-    "small_practice_maximum",
-    "partial_points",
-    "worst_rate_excluded",
-    "minimum_cases",
-    "minimum_reporters",
-    "minimum_episodes",
-)
 #: Words that stand in for a number.
 _WORDS = {"cohort_median": np.nan, "none": np.inf}
-_LISTS = {"improvement_activities_points": 3, "cost_points_z": 10, "cost_points": 10}
+
+
+_FINAL_RULE = POLICY.defaults()
+
+
+def _field(name: str) -> tuple[Any, ...]:
+    """Give the field of a parameter, from its value in the final rule."""
+    value = _FINAL_RULE.at(f"policy.{name}", PERFORMANCE_YEARS[0])
+    if name in CHOICES or isinstance(value, int):
+        return name, np.int64
+    return (name, np.float64, (len(value),)) if isinstance(value, list) else (name, np.float64)
+
+
+#: Every parameter that is a number, a word or a list of numbers: all but the sets of measures.
+_FIELDS = [_field(name.removeprefix("policy.")) for name in POLICY if name != "policy.measures"]
 
 #: One performance year's policy for the kernels: words as codes, no cap as infinity, the median midpoint and
 #: missing fixed edges as NaN. Measures are indexed by cohort and place in `measures_of`.
 POLICY_DTYPE = np.dtype(
     [
-        *((name, np.float64) for name in _NUMBERS),
-        *((name, np.int64) for name in (*_WHOLE_NUMBERS, *CHOICES)),
-        *((name, np.float64, (length,)) for name, length in _LISTS.items()),
+        *_FIELDS,
         ("measure_in_set", np.int64, (len(COHORTS), PLACES)),
         ("measure_inverse", np.int64, (len(COHORTS), PLACES)),
         ("measure_claims", np.int64, (len(COHORTS), PLACES)),
@@ -89,11 +82,11 @@ def policy_records(values: Values, fixed_edges: npt.NDArray[np.float64] | None =
             records["measure_worst"][:, c, m] = np.nan if measure.worst is None else measure.worst
     for y, year in enumerate(PERFORMANCE_YEARS):
         record = records[y]
-        for name in (*_NUMBERS, *_WHOLE_NUMBERS, *_LISTS):
+        for name, *_ in _FIELDS:
             value = values.at(f"policy.{name}", year)
-            record[name] = _WORDS[value] if isinstance(value, str) else value
-        for name, words in CHOICES.items():
-            record[name] = words.index(values.at(f"policy.{name}", year))
+            if isinstance(value, str):
+                value = CHOICES[name].index(value) if name in CHOICES else _WORDS[value]
+            record[name] = value
         measures = values.at("policy.measures", year)
         for c, cohort in enumerate(COHORTS):
             for m, measure in enumerate(measures_of(cohort)):
@@ -103,7 +96,7 @@ def policy_records(values: Values, fixed_edges: npt.NDArray[np.float64] | None =
     return records
 
 
-def inconsistencies(values: Values) -> list[str]:
+def inconsistencies(values: Values) -> list[Problem]:
     """Find what is wrong between parameters that are each within their range.
 
     Parameters
@@ -113,18 +106,20 @@ def inconsistencies(values: Values) -> list[str]:
 
     Returns
     -------
-    list of str
-        One sentence per problem, naming parameters, year and remedy; empty if there is none.
+    list of Problem
+        With the names of the parameters, the year and the remedy.
     """
-    problems: list[str] = []
+    problems = []
     for year in PERFORMANCE_YEARS:
         quality, cost = values.at("policy.quality_weight", year), values.at("policy.cost_weight", year)
         if abs(quality + cost - 1.0) > 1e-9:
-            problems.append(
+            text = (
                 f"policy.quality_weight and policy.cost_weight make {quality + cost:g} in {year}; they must "
                 f"make 1, so set policy.cost_weight to {1.0 - quality:g} or change both"
             )
+            problems.append(Problem(text, parameters=WEIGHTS))
         knots = values.at("policy.cost_points_z", year)
         if any(after <= before for before, after in pairwise(knots)):
-            problems.append(f"policy.cost_points_z must ascend, but in {year} it is {knots}")
+            text = f"policy.cost_points_z must ascend, but in {year} it is {knots}"
+            problems.append(Problem(text, parameters=("policy.cost_points_z",)))
     return problems

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from asmrisk.parameters.parameter import FIRST_YEAR, LAST_YEAR, Parameter, Parameters, Values, nearest
-from asmrisk.scenario.toml_source import Keys, Source, show
+from asmrisk.errors import Problem, nearest, unknown
+from asmrisk.parameters.parameter import Parameter, Parameters, Values
+from asmrisk.scenario.toml_source import OVERRIDES, Keys, Source, show
 from asmrisk.scenario.uncertainty import (
     Distribution,
     allowed,
@@ -18,15 +20,15 @@ from asmrisk.scenario.uncertainty import (
     find_distributions,
 )
 
-__all__ = ["Layers"]
+__all__ = ["ScenarioBuilder", "placed"]
 
-_YEARS = range(FIRST_YEAR, LAST_YEAR + 1)
-_CALENDAR = tuple(map(str, _YEARS))
 _TEXTS = ("title", "description", "reference")
 _UNCERTAINTY = "uncertainty"
 
+_Problems = list[tuple[Keys, Problem]]
 
-class Layers:
+
+class ScenarioBuilder:
     """Values that grow by one document after the other, over the declared defaults.
 
     Parameters
@@ -36,24 +38,30 @@ class Layers:
 
     Attributes
     ----------
-    problems : list of str
-        A sentence for everything that could not be used; such values are left as they were.
+    problems : list of Problem
+        Everything that could not be used; such values are left as they were.
+    notes : list of str
+        Keys that have a new name.
     texts : dict of str to str
         Title, description and reference of the last file: they describe a file and are not inherited.
     uncertainty : dict of str to Distribution
         What is uncertain, by name.
+    stated : dict of str to Source
+        By name of a parameter where it is stated, the one stated last at the end.
     """
 
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
-        self.problems: list[str] = []
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
         self.texts: dict[str, str] = {}
         self.uncertainty: dict[str, Distribution] = {}
+        self.stated: dict[str, Source] = {}
         self._values = dict(parameters.defaults())
-        # The years in which each year-varying value is stated, for `--set` of one year.
-        self._years = {name: _years_of(each.default) or (FIRST_YEAR,) for name, each in parameters.items()}
+        # The years in which each year-varying value is stated, for an override of one year.
+        self._years = {name: _years_of(each.default) or each.years[:1] for name, each in parameters.items()}
         self._sections = tuple(dict.fromkeys(name.partition(".")[0] for name in parameters))
-        self._stated_in: dict[str, Source] = {}
+        self._renamed = {each.formerly: name for name, each in parameters.items() if each.formerly}
         self._rejected: set[str] = set()
 
     def values(self) -> Values:
@@ -68,17 +76,20 @@ class Layers:
         source : Source
             The document; whatever is wrong with it is added to the problems.
         """
-        if not source.is_override:
+        is_override = source.argument == OVERRIDES
+        if not is_override:
             self.texts = {}
         for key, given in source.data.items():
             if key in _TEXTS:
                 if isinstance(given, str):
                     self.texts[key] = given
                 else:
-                    self._problem(source, (key,), f"{show(given)} is not allowed; allowed: text in quotes")
+                    self._problem(
+                        source, (key,), Problem(f"{show(given)} is not allowed", allowed="text in quotes")
+                    )
             elif key == "extends":
-                if source.is_override:
-                    self._problem(source, (key,), "belongs in a scenario file, not on the command line")
+                if is_override:
+                    self._problem(source, (key,), "belongs in a scenario file, not in an override")
             elif key not in (*self._sections, _UNCERTAINTY):
                 self._problem(source, (key,), self._unknown_top(key, given))
             elif not isinstance(given, Mapping):
@@ -91,99 +102,89 @@ class Layers:
         if isinstance(uncertain, Mapping):
             self._add_uncertainty(source, uncertain)
 
-    def reject(self, text: str) -> None:
-        """Add a problem between parameters, at the line of the one stated last.
+    def reject(self, problem: Problem) -> None:
+        """Add a problem between parameters, unless one of them was rejected already."""
+        if not self._rejected.intersection(problem.parameters):
+            self.problems.append(placed(problem, self.stated))
+            self._rejected.update(problem.parameters)
 
-        Parameters
-        ----------
-        text : str
-            What is wrong, naming the parameters; nothing is added if one of them was rejected already.
-        """
-        names = set(re.findall(r"\b[a-z]+\.[a-z_]+\b", text)) & self.parameters.keys()
-        if not names & self._rejected:
-            name = next((each for each in reversed(self._stated_in) if each in names), None)
-            source = Source("", {}) if name is None else self._stated_in[name]
-            self._problem(source, tuple((name or "").split(".", 1)), text, label="")
-            self._rejected |= names
+    def _problem(self, source: Source, keys: Keys, problem: str | Problem, label: str | None = None) -> None:
+        self.problems.append(source.problem(keys, problem, label))
 
-    def _problem(self, source: Source, keys: Keys, text: str, label: str | None = None) -> None:
-        self.problems.append(source.problem(keys, text, label))
-
-    def _unknown_top(self, key: str, given: Any) -> str:
+    def _unknown_top(self, key: str, given: Any) -> str | Problem:
         sections = (*self._sections, _UNCERTAINTY)
         kind = "section" if isinstance(given, Mapping) else "key"
         homes = [name.partition(".")[0] for name in self.parameters if name.partition(".")[2] == key]
         if homes:
             return f"unknown {kind}; write it under [{homes[0]}]"
         best = nearest(key, sections if kind == "section" else (*_TEXTS, "extends", *sections))
-        if best is not None:
-            return f"unknown {kind}; did you mean {best}?"
-        keys = ", ".join((*_TEXTS, "extends"))
-        return f"unknown {kind}; allowed: {keys} and the sections {', '.join(sections)}"
+        keys = f"{', '.join((*_TEXTS, 'extends'))} and the sections {', '.join(sections)}"
+        return Problem(f"unknown {kind}", allowed="" if best else keys, nearest=best)
 
     def _add_value(self, source: Source, keys: Keys, given: Any) -> None:
         name = ".".join(keys)
+        if name in self._renamed:
+            name = self._renamed[name]
+            note = source.problem(keys, f"is now called {name}; write it so.")
+            self.notes.append(str(replace(note, argument="")))
         if name not in self.parameters:
-            self._problem(source, keys, f"unknown key{self._meant(*keys)}")
+            self._problem(source, keys, self._unknown(*keys))
             return
-        parameter, held = self.parameters[name], self._values[name]
+        parameter = self.parameters[name]
         if parameter.by_year:
-            years, problems = self._by_year(parameter, given, source)
+            value, years, problems = self._by_year(parameter, given, source.within_value)
         else:
-            years, problems = None, list(_misfits(parameter, given, held))
-        for below, text in problems:
+            value, problems = _fit(parameter, given, self._values[name])
+            years = ()
+        for below, problem in problems:
             year = next((f" ({key})" for key in below if _is_year(key)), "")
             label = ".".join((*keys, *(key for key in below if not _is_year(key)))) + year
-            self._problem(source, (*keys, *below), text, label)
+            self._problem(source, (*keys, *below), problem, label)
         if problems:
             self._rejected.add(name)
             return
-        if years is None:
-            self._values[name] = parameter.resolve(_merge(held, given))
-        else:
-            self._values[name] = parameter.resolve(_spread(held, years))
-            self._years[name] = tuple(years)
-        self._stated_in.pop(name, None)
-        self._stated_in[name] = source
+        self._values[name], self._years[name] = value, years
+        self.stated.pop(name, None)
+        self.stated[name] = source
         # A value that is stated is meant: a distribution from a file below no longer holds.
         for uncertain in list(self.uncertainty):
             if f"{uncertain}.".startswith(f"{name}.") and _states(given, uncertain[len(name) + 1 :]):
                 del self.uncertainty[uncertain]
 
-    def _meant(self, section: str, key: str) -> str:
+    def _unknown(self, section: str, key: str) -> Problem:
         elsewhere = [name for name in self.parameters if name.partition(".")[2] == key]
-        if elsewhere:
-            return f"; did you mean {elsewhere[0]}?"
         names = [name.partition(".")[2] for name in self.parameters if name.startswith(f"{section}.")]
         best = nearest(key, names)
-        if best is None:
-            return "; `asmrisk policy` lists every parameter"
-        return f"; did you mean {section}.{best}?"
+        if not elsewhere and best is None:
+            return Problem("unknown key; `asmrisk policy` lists every parameter")
+        return Problem("unknown key", nearest=elsewhere[0] if elsewhere else f"{section}.{best}")
 
     def _by_year(
-        self, parameter: Parameter, given: Any, source: Source
-    ) -> tuple[dict[int, Any], list[tuple[Keys, str]]]:
-        """Give what is stated in each year, and what is wrong with it."""
-        held = self._values[parameter.name]
+        self, parameter: Parameter, given: Any, within_value: bool
+    ) -> tuple[dict[int, Any], tuple[int, ...], _Problems]:
+        """Give the value in each year, the years in which it is stated, and what is wrong with it."""
+        held, first = self._values[parameter.name], parameter.years[0]
         if not _years_of(given):
-            return {FIRST_YEAR: given}, list(_misfits(parameter, given, held[FIRST_YEAR]))
-        problems: list[tuple[Keys, str]] = []
-        years: dict[int, Any] = {}
-        for key, value in given.items():
-            if key not in _CALENDAR:
-                text = f"{show(key)} is no year of the calendar; allowed: {FIRST_YEAR} to {LAST_YEAR}"
-                problems.append(((key,) if _is_year(key) else (), text))
-                continue
-            years[int(key)] = value
-            misfits = _misfits(parameter, value, held[int(key)])
-            problems.extend(((key, *below), text) for below, text in misfits)
-        if source.within_value:
-            years = {year: held[year] for year in self._years[parameter.name]} | years
-        elif FIRST_YEAR not in years and not problems:
-            problems.append(
-                ((), f"year {FIRST_YEAR} is missing; give the value that holds before the others")
-            )
-        return dict(sorted(years.items())), problems
+            value, problems = _fit(parameter, given, held[first])
+            years = {first: _part(value, given)}
+        else:
+            problems, years = [], {}
+            for key, each in given.items():
+                if key not in map(str, parameter.years):
+                    text = f"{show(key)} is no year of the calendar"
+                    problem = Problem(text, allowed=f"{first} to {parameter.years[-1]}")
+                    problems.append(((key,) if _is_year(key) else (), problem))
+                    continue
+                value, misfits = _fit(parameter, each, held[int(key)])
+                years[int(key)] = _part(value, each)
+                problems.extend(((key, *below), problem) for below, problem in misfits)
+            if within_value:
+                years = {year: held[year] for year in self._years[parameter.name]} | years
+            elif first not in years and not problems:
+                text = f"year {first} is missing; give the value that holds before the others"
+                problems.append(((), Problem(text)))
+        years = dict(sorted(years.items()))
+        return ({} if problems else _spread(held, years)), tuple(years), problems
 
     def _add_uncertainty(self, source: Source, section: Mapping[str, Any]) -> None:
         seen: set[str] = set()
@@ -191,10 +192,10 @@ class Layers:
             label = f"{_UNCERTAINTY}.{name}"
             problems = list(distribution_problems(name, given, self.parameters))
             if name in seen:
-                problems.append(((), "is given twice"))
+                problems.append(((), Problem("is given twice")))
             seen.add(name)
-            for below, text in problems:
-                self._problem(source, (_UNCERTAINTY, *keys, *below), text, ".".join((label, *below)))
+            for below, problem in problems:
+                self._problem(source, (_UNCERTAINTY, *keys, *below), problem, ".".join((label, *below)))
             if not problems:
                 self.uncertainty[name] = distribution_of(name, given, self.parameters)
         for name in seen & self.uncertainty.keys():
@@ -203,6 +204,14 @@ class Layers:
                 self._problem(
                     source, (_UNCERTAINTY, name), f"is part of {wider}, which is uncertain as a whole"
                 )
+
+
+def placed(problem: Problem, stated: Mapping[str, Source]) -> Problem:
+    """Give a problem between parameters the place of the one that is stated last."""
+    name = next((each for each in reversed(list(stated)) if each in problem.parameters), None)
+    if name is None:
+        return problem
+    return stated[name].problem(tuple(name.split(".", 1)), problem, "")
 
 
 def _years_of(given: Any) -> tuple[int, ...]:
@@ -223,14 +232,21 @@ def _merge(base: Any, over: Any) -> Any:
     return over
 
 
+def _part(checked: Any, given: Any) -> Any:
+    """Give of a checked value what was stated of it."""
+    if isinstance(checked, Mapping) and isinstance(given, Mapping):
+        return {key: _part(checked[key], each) for key, each in given.items()}
+    return checked
+
+
 def _spread(held: Mapping[int, Any], years: Mapping[int, Any]) -> dict[int, Any]:
     """Let each stated value hold until changed; what a table leaves out stays as it was in each year."""
     spread: dict[int, Any] = {}
     overlay: Any = None
-    for year in _YEARS:
+    for year, value in held.items():
         if year in years:
             overlay = _merge(overlay, years[year])
-        spread[year] = _merge(held[year], overlay)
+        spread[year] = _merge(value, overlay)
     return spread
 
 
@@ -245,33 +261,26 @@ def _states(given: Any, below: str) -> bool:
     return True
 
 
-def _misfits(parameter: Parameter, given: Any, held: Any) -> Iterator[tuple[Keys, str]]:
-    """Check one year's value: for each problem the keys inside the value, and a sentence."""
+def _fit(parameter: Parameter, given: Any, held: Any) -> tuple[Any, _Problems]:
+    """Lay what is given over one year's value and check it; for each problem the keys inside the value."""
     value = _merge(held, given)
     try:
-        parameter.adapter.validate_python(value, strict=True)
+        return parameter.check(value), []
     except (ValidationError, OverflowError) as error:
         errors: list[Any] = error.errors(include_url=False) if isinstance(error, ValidationError) else []
-    else:
-        return
     if not parameter.by_year and _years_of(given):
-        yield (), "does not vary by year; give one value"
-        return
-    found: dict[Keys, str] = {}
+        return None, [((), Problem("does not vary by year; give one value"))]
+    found: dict[Keys, Problem] = {}
     for each in errors or [{"loc": (), "type": ""}]:
         keys, wrong = _locate(value, each["loc"])
         if each["type"] == "extra_forbidden":
-            best = nearest(keys[-1], held)
-            text = (
-                f"unknown key; did you mean {best}?" if best else f"unknown key; allowed: {', '.join(held)}"
-            )
+            problem = unknown("key", keys[-1], held)
         else:
             words = re.findall("'([^']*)'", each.get("ctx", {}).get("expected", ""))
             best = nearest(wrong, words) if isinstance(wrong, str) else None
-            meant = f"; did you mean {best}?" if best else ""
-            text = f"{show(wrong)} is not allowed; {allowed(parameter)}{meant}"
-        found.setdefault(keys, text)
-    yield from found.items()
+            problem = Problem(f"{show(wrong)} is not allowed", allowed=allowed(parameter), nearest=best)
+        found.setdefault(keys, problem)
+    return None, list(found.items())
 
 
 def _locate(value: Any, location: tuple[int | str, ...]) -> tuple[Keys, Any]:

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from asmrisk.parameters.parameter import BASES, Parameter
-from asmrisk.scenario.scenario import PARAMETERS, RUN, Scenario, load_scenario, scenario_from_dict, stated
+from asmrisk.scenario.declarations import PARAMETERS, RUN
+from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict, stated
 from asmrisk.scenario.toml_source import show
 
 __all__ = ["Entry", "Listing", "policy"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,71 +18,15 @@ from typing import Any
 
 import tomli_w
 
-from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import Parameter, Parameters, Values, integer
-from asmrisk.population.parameters import POPULATION
-from asmrisk.rule.policy import POLICY, inconsistencies
-from asmrisk.scenario.builder import Layers
-from asmrisk.scenario.toml_source import Source, nearest_file, parse_override, printable, read_toml
+from asmrisk.errors import InputError, Problem
+from asmrisk.parameters.parameter import Values
+from asmrisk.rule.policy import WEIGHTS, inconsistencies
+from asmrisk.scenario.builder import ScenarioBuilder, placed
+from asmrisk.scenario.declarations import NO_ROSTER, PARAMETERS, ROSTER
+from asmrisk.scenario.toml_source import Source, no_file, parse_override, read_toml
 from asmrisk.scenario.uncertainty import Distribution
 
-__all__ = [
-    "PARAMETERS",
-    "RUN",
-    "Scenario",
-    "load_scenario",
-    "scenario_from_dict",
-    "scenario_from_sources",
-    "validate",
-]
-
-#: How much is computed.
-RUN = Parameters(
-    [
-        Parameter(
-            name="run.draws",
-            meaning="Number of draws: synthetic fields of clinicians lived through all performance years",
-            type=integer(1, 10_000_000),
-            default=1000,
-            allowed="1 to 10000000",
-            unit="draws",
-            basis="assumed",
-            citation="choice of the user: standard errors fall with its square root",
-            section="run",
-        ),
-        Parameter(
-            name="run.seed",
-            meaning="Key of all random numbers; the same seed gives the same draws",
-            type=integer(0, 2**64 - 1),
-            default=20270101,
-            allowed="0 to 18446744073709551615",
-            unit="",
-            basis="assumed",
-            citation="choice of the user",
-            section="run",
-        ),
-    ]
-)
-
-#: No roster: all clinicians are synthetic.
-NO_ROSTER = "none"
-
-ROSTER = Parameter(
-    name="population.roster",
-    meaning="Clinician table of real clinicians to place among the synthetic ones",
-    type=str,
-    default=NO_ROSTER,
-    allowed="a path to a CSV or Parquet file, relative to the scenario file, or none",
-    unit="",
-    basis="assumed",
-    citation="choice of the user",
-    section="roster",
-)
-
-_WEIGHTS = ("policy.quality_weight", "policy.cost_weight")
-
-#: Every parameter, in the order of documentation.
-PARAMETERS = Parameters([*RUN.values(), *POLICY.values(), *POPULATION.values(), ROSTER])
+__all__ = ["Scenario", "load_scenario", "scenario_from_dict", "scenario_from_sources"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +43,8 @@ class Scenario:
         What is uncertain, by name.
     source : pathlib.Path or None
         The file it was loaded from.
+    stated : dict of str to Source
+        By name of a parameter where it is stated, the one stated last at the end.
     """
 
     title: str
@@ -106,6 +53,7 @@ class Scenario:
     values: Values
     uncertainty: dict[str, Distribution] = field(default_factory=dict)
     source: Path | None = field(default=None, compare=False)
+    stated: dict[str, Source] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def roster(self) -> Path | None:
@@ -113,36 +61,37 @@ class Scenario:
         path = self.values[ROSTER.name]
         return None if path == NO_ROSTER else Path(path)
 
-    def definition(self) -> dict[str, Any]:
+    def definition(self, roster: str | None = None) -> dict[str, Any]:
         """Give everything that decides the results but the seed, as plain data.
 
-        Title, description, reference, number of draws and seed are left out. A roster counts by its content:
-        the digest of it stands in the place of its path.
+        Title, description, reference, number of draws and seed are left out.
+
+        Parameters
+        ----------
+        roster : str, optional
+            Digest of the content of the roster, which stands in the place of its path.
 
         Returns
         -------
         dict
             Sections with every parameter of each; years as strings.
-
-        Raises
-        ------
-        InputError
-            If the roster cannot be read or used.
         """
         document = self.to_dict()
         for name in ("title", "description", "reference", "run"):
             del document[name]
         if self.roster is not None:
-            from asmrisk.population.roster import read_roster
-
-            document["population"]["roster"] = read_roster(self.roster).digest
+            document["population"]["roster"] = roster
         plain: dict[str, Any] = json.loads(json.dumps(document, allow_nan=False))
         return plain
 
-    def identity(self) -> str:
+    def identity(self, roster: str | None = None) -> str:
         """Digest of `definition`: SHA-256 in hexadecimal."""
-        plain = json.dumps(self.definition(), sort_keys=True, separators=(",", ":"))
+        plain = json.dumps(self.definition(roster), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(plain.encode()).hexdigest()
+
+    def placed(self, problem: Problem) -> Problem:
+        """Give a problem between parameters the place of the one that is stated last."""
+        return placed(problem, self.stated)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the whole scenario as plain data, as a file would write it; it extends nothing.
@@ -233,7 +182,7 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
     path : str or path-like
         The TOML file.
     overrides : iterable of str
-        Further values, ``section.name=value`` as with ``--set``; later ones win.
+        Further values, ``section.name=value``; later ones win.
 
     Returns
     -------
@@ -247,7 +196,7 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
         or in an override cannot be used: all problems at once, each with file, line and what is allowed.
     """
     path = Path(path)
-    problems: list[str] = []
+    problems: list[Problem] = []
     chain = _chain(path, problems)
     return _build([*chain, *_parsed(overrides, problems)], problems, title=path.stem, source=path)
 
@@ -276,34 +225,18 @@ def scenario_from_dict(
     InputError
         If any key or value cannot be used, or a file that it extends; all problems at once.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     own = Source("", _with_text_keys(document), path=Path(folder) / "scenario")
     chain = [*_extended(own, (), problems), own]
     return _build([*chain, *_parsed(overrides, problems)], problems, title="scenario", source=None)
 
 
 def scenario_from_sources(sources: Iterable[Source]) -> Scenario:
-    """Check a scenario given as documents that lie over each other.
-
-    Parameters
-    ----------
-    sources : iterable of Source
-        The most basic first; what they extend is not looked up.
-
-    Returns
-    -------
-    Scenario
-        Checked, with every parameter resolved.
-
-    Raises
-    ------
-    InputError
-        If any key or value cannot be used; all problems at once.
-    """
+    """Check a scenario given as documents, the most basic first, as `load_scenario` does."""
     return _build(list(sources), [], title="scenario", source=None)
 
 
-def _parsed(overrides: Iterable[str], problems: list[str]) -> list[Source]:
+def _parsed(overrides: Iterable[str], problems: list[Problem]) -> list[Source]:
     sources = []
     for override in overrides:
         try:
@@ -319,96 +252,33 @@ def _with_text_keys(value: Any) -> Any:
     return value
 
 
-def validate(*scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()) -> list[Scenario]:
-    """Check scenario files without running them.
-
-    Parameters
-    ----------
-    *scenarios : str or path-like
-        The files.
-    overrides : iterable of str
-        Further values for all of them, as for `load_scenario`.
-
-    Returns
-    -------
-    list of Scenario
-        One for each file.
-
-    Raises
-    ------
-    InputError
-        If any file cannot be used: the problems of all of them.
-    """
-    loaded: list[Scenario] = []
-    problems: list[str] = []
-    overrides = tuple(overrides)
-    for path in scenarios:
-        try:
-            loaded.append(load_scenario(path, overrides))
-        except InputError as error:
-            problems.extend(each for each in error.problems if each not in problems)
+def _build(sources: list[Source], problems: list[Problem], title: str, source: Path | None) -> Scenario:
+    builder = ScenarioBuilder(PARAMETERS)
+    for each in sources:
+        builder.add(_with_roster(each, problems))
+    for problem in inconsistencies(builder.values()):
+        builder.reject(problem)
+    for name in WEIGHTS:
+        if name in builder.uncertainty:
+            text = f"uncertainty.{name}: the weights of quality and cost must make 1 in every draw"
+            builder.reject(Problem(text, parameters=(name,)))
+    problems = list(dict.fromkeys([*problems, *builder.problems]))
     if problems:
         raise InputError(problems)
-    return loaded
-
-
-def _build(sources: list[Source], problems: list[str], title: str, source: Path | None) -> Scenario:
-    layers = Layers(PARAMETERS)
-    for each in sources:
-        layers.add(_with_roster(each, problems))
-    for text in inconsistencies(layers.values()):
-        layers.reject(text)
-    for name in _WEIGHTS:
-        if name in layers.uncertainty:
-            layers.reject(f"uncertainty.{name}: the weights of quality and cost must make 1 in every draw")
-    problems = [*problems, *_roster_problems(layers.values())]
-    if not problems and not layers.problems:
-        for text in _calibration_problems(layers.values()):
-            layers.reject(text)
-    problems = list(dict.fromkeys([*problems, *layers.problems]))
-    if problems:
-        raise InputError(map(printable, problems))
+    for note in builder.notes:
+        warnings.warn(note, FutureWarning, stacklevel=3)
     return Scenario(
-        title=layers.texts.get("title", title),
-        description=layers.texts.get("description", ""),
-        reference=layers.texts.get("reference", ""),
-        values=layers.values(),
-        uncertainty=layers.uncertainty,
+        title=builder.texts.get("title", title),
+        description=builder.texts.get("description", ""),
+        reference=builder.texts.get("reference", ""),
+        values=builder.values(),
+        uncertainty=builder.uncertainty,
         source=source,
+        stated=builder.stated,
     )
 
 
-def _calibration_problems(values: Values) -> tuple[str, ...]:
-    """Find what keeps the population from being solved, before anything else is done with the scenario."""
-    defaults = PARAMETERS.defaults()
-    if all(values[name] == defaults[name] for name in POPULATION):
-        return ()
-    # SciPy takes a while to import, and the final rule's own population needs no check.
-    from asmrisk.population.records import population_records
-
-    try:
-        population_records(values)
-    except InputError as error:
-        return error.problems
-    return ()
-
-
-def _roster_problems(values: Values) -> tuple[str, ...]:
-    """Find what is wrong with the roster's table; that there is none was found where it is stated."""
-    path = values[ROSTER.name]
-    if path == NO_ROSTER or not Path(path).is_file():
-        return ()
-    # Pandas takes a while to import.
-    from asmrisk.population.roster import read_roster
-
-    try:
-        read_roster(path)
-    except InputError as error:
-        return error.problems
-    return ()
-
-
-def _with_roster(source: Source, problems: list[str]) -> Source:
+def _with_roster(source: Source, problems: list[Problem]) -> Source:
     """Make the roster's path independent of the folder of the file that states it."""
     section, _, key = ROSTER.name.partition(".")
     population = source.data.get(section)
@@ -422,11 +292,11 @@ def _with_roster(source: Source, problems: list[str]) -> Source:
     except (OSError, ValueError, RuntimeError):  # A name too long, a NUL character, a loop of links.
         found = False
     if not found:
-        problems.append(source.problem((section, key), f"there is no file {path}{nearest_file(path)}"))
+        problems.append(source.problem((section, key), no_file(path, f"there is no file {path}")))
     return replace(source, data={**source.data, section: {**population, key: str(path)}})
 
 
-def _chain(path: Path, problems: list[str], above: tuple[Path, ...] = ()) -> list[Source]:
+def _chain(path: Path, problems: list[Problem], above: tuple[Path, ...] = ()) -> list[Source]:
     """Read a file and all that it extends, the most basic first."""
     try:
         source = read_toml(path)
@@ -434,15 +304,13 @@ def _chain(path: Path, problems: list[str], above: tuple[Path, ...] = ()) -> lis
         problems.extend(error.problems)
         return []
     if isinstance(source.data.get("design"), Mapping):
-        problems.append(
-            f"{path}: is a sensitivity study, not a scenario; `asmrisk sensitivity {path}` computes it, and "
-            "with --list only checks it"
-        )
+        text = f"is a sensitivity study, not a scenario; `asmrisk sensitivity {path}` computes it"
+        problems.append(Problem(text, where=str(path)))
         return []
     return [*_extended(source, (*above, path), problems), source]
 
 
-def _extended(source: Source, above: tuple[Path, ...], problems: list[str]) -> list[Source]:
+def _extended(source: Source, above: tuple[Path, ...], problems: list[Problem]) -> list[Source]:
     """Read what a document extends."""
     if "extends" not in source.data:
         return []
@@ -463,6 +331,6 @@ def _extended(source: Source, above: tuple[Path, ...], problems: list[str]) -> l
         problems.append(source.problem(("extends",), f"the files extend each other in a circle: {way}"))
         return []
     if not exists:
-        problems.append(source.problem(("extends",), f"there is no file {base}{nearest_file(base)}"))
+        problems.append(source.problem(("extends",), no_file(base, f"there is no file {base}")))
         return []
     return _chain(base, problems, above)

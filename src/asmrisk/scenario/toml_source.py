@@ -1,4 +1,4 @@
-"""TOML with places: what a scenario file or a ``--set`` says, and where it says it.
+"""TOML with places: what a scenario file or an override says, and where it says it.
 
 `tomllib` parses; tree-sitter, which keeps exact positions, tells on which line a key stands.
 """
@@ -11,17 +11,19 @@ import math
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import tree_sitter
 import tree_sitter_toml
 
-from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import nearest
+from asmrisk.errors import InputError, Problem, nearest
 
-__all__ = ["Keys", "Source", "nearest_file", "parse_override", "printable", "read_toml", "show"]
+__all__ = ["OVERRIDES", "Keys", "Source", "no_file", "parse_override", "read_toml", "show"]
+
+#: The argument of the public functions by which single values are exchanged.
+OVERRIDES = "overrides"
 
 #: The keys that lead to a value, outermost first; positions in lists are left out.
 Keys = tuple[str, ...]
@@ -43,21 +45,24 @@ class Source:
     Attributes
     ----------
     name : str
-        What messages call it: the path as the user gave it, ``--set key=value``, or nothing.
+        What messages call it: the path as the user gave it, ``key=value`` of an override, or nothing.
     data : dict
         The document.
     lines : dict of tuple of str to int
         First line on which each key stands, counted from 1; empty where there are no lines.
     path : pathlib.Path or None
         The file, if it is one.
+    argument : str
+        The argument by which it was given, `OVERRIDES` or nothing.
     within_value : bool
-        Whether it is a ``--set`` of one key inside a value: one year of a by-year table, not the whole table.
+        Whether it is an override of one key inside a value: one year of a by-year table, not the whole table.
     """
 
     name: str
     data: dict[str, Any]
     lines: dict[Keys, int] = field(default_factory=dict)
     path: Path | None = None
+    argument: str = ""
     within_value: bool = False
 
     @property
@@ -65,48 +70,27 @@ class Source:
         """The folder that relative paths in the document start from."""
         return Path() if self.path is None else self.path.parent
 
-    @property
-    def is_override(self) -> bool:
-        """Whether it is a ``--set``."""
-        return self.name.startswith("--set ")
-
-    def problem(self, keys: Keys, text: str, label: str | None = None) -> str:
-        """Give a problem's sentence, with its place.
+    def problem(self, keys: Keys, problem: str | Problem, label: str | None = None) -> Problem:
+        """Give a problem its place.
 
         Parameters
         ----------
         keys : tuple of str
             The key that is wrong; the line is that of the longest part of it that the document names.
-        text : str
-            What is wrong, what is allowed, the remedy.
+        problem : str or Problem
+            What is wrong.
         label : str, optional
             How to call the key, if not by its parts.
-
-        Returns
-        -------
-        str
-            ``file:line: section.key: text``.
         """
-        line = next((self.lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in self.lines), None)
-        place = self.name if line is None else f"{self.name}:{line}"
-        label = ".".join(keys) if label is None else label
-        return ": ".join(part for part in (place, label, text) if part)
-
-
-def printable(text: str) -> str:
-    """Bring a message onto one line that any terminal shows: other characters become escapes.
-
-    Parameters
-    ----------
-    text : str
-        May hold what a user wrote.
-
-    Returns
-    -------
-    str
-        Printable characters only.
-    """
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+        return replace(
+            Problem(problem) if isinstance(problem, str) else problem,
+            what=".".join(keys) if label is None else label,
+            where=self.name,
+            line=next(
+                (self.lines[keys[:n]] for n in range(len(keys), 0, -1) if keys[:n] in self.lines), None
+            ),
+            argument=self.argument,
+        )
 
 
 def read_toml(path: Path) -> Source:
@@ -129,18 +113,19 @@ def read_toml(path: Path) -> Source:
         TOML or is nested more than 16 levels deep.
     """
     text = _read_text(path)
+    too_deep = InputError("nested too deeply to be a scenario", where=str(path))
     if _ENDLESS_KEY.search(text):
-        raise InputError(f"{path}: nested too deeply to be a scenario")
+        raise too_deep
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(_malformed(path, text, str(error))) from None
     except RecursionError:
-        raise InputError(f"{path}: nested too deeply to be a scenario") from None
+        raise too_deep from None
     except ValueError as error:  # An integer of thousands of digits, a date that does not exist.
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(str(error), where=str(path)) from None
     if _deeper(data, _DEEPEST):
-        raise InputError(f"{path}: nested too deeply to be a scenario")
+        raise too_deep
     return Source(str(path), data, _lines(text.encode()), path)
 
 
@@ -149,19 +134,21 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file{nearest_file(path)}") from None
+        raise InputError(replace(no_file(path, "no such file"), where=str(path))) from None
     except IsADirectoryError:
-        raise InputError(f"{path}: is a folder; name a scenario file in it{_among(path)}") from None
+        text = f"is a folder; name a scenario file in it{_among(path)}"
+        raise InputError(text, where=str(path)) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path.
         reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise InputError(f"{path}: cannot be read ({reason})") from None
+        raise InputError(f"cannot be read ({reason})", where=str(path)) from None
     if len(content) > _LARGEST_FILE:
-        raise InputError(f"{path}: is larger than 1 MiB, so it is no scenario file")
+        raise InputError("is larger than 1 MiB, so it is no scenario file", where=str(path))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}:{line}: is not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        text = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        raise InputError(text, where=str(path), line=line) from None
 
 
 def _among(folder: Path) -> str:
@@ -169,37 +156,26 @@ def _among(folder: Path) -> str:
     return f", for example {', '.join(names)}" if names else ""
 
 
-def nearest_file(path: Path) -> str:
-    """Suggest an existing file for one that does not exist.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        What the user named.
-
-    Returns
-    -------
-    str
-        ``; did you mean …?`` or nothing.
-    """
+def no_file(path: Path, text: str) -> Problem:
+    """Say that a file does not exist, and which one may be meant."""
     try:
         files = [each for each in sorted(path.parent.iterdir()) if each.is_file()]
     except (OSError, ValueError):
-        return f" (there is no folder {path.parent})"
+        return Problem(f"{text} (there is no folder {path.parent})")
     names = {each.stem: each.name for each in files if each.suffix == (path.suffix or each.suffix)}
     best = nearest(path.stem, names)
-    return "" if best is None else f"; did you mean {path.parent / names[best]}?"
+    return Problem(text, nearest=None if best is None else str(path.parent / names[best]))
 
 
-def _malformed(path: Path, text: str, message: str) -> str:
-    """Bring tomllib's ``message (at line 3, column 5)`` to the front."""
+def _malformed(path: Path, text: str, message: str) -> Problem:
+    """Read tomllib's ``message (at line 3, column 5)``: Python before 3.14 tells the place in words alone."""
     found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
     if found is None:
-        return f"{path}: malformed TOML: {message}"
-    line, column = found[2], found[3]
-    if line is None:
-        return f"{path}:{text.count(chr(10)) + 1}: malformed TOML: {found[1]}, but the file ends here"
-    return f"{path}:{line}:{column}: malformed TOML: {found[1]}"
+        return Problem(f"malformed TOML: {message}", where=str(path))
+    if found[2] is None:
+        said = f"malformed TOML: {found[1]}, but the file ends here"
+        return Problem(said, where=str(path), line=text.count("\n") + 1)
+    return Problem(f"malformed TOML: {found[1]}", where=str(path), line=int(found[2]), column=int(found[3]))
 
 
 def _deeper(data: Any, levels: int) -> bool:
@@ -249,7 +225,7 @@ def _key(text: str) -> Keys:
 
 
 def parse_override(text: str) -> Source:
-    """Parse a ``--set``.
+    """Parse an override.
 
     Parameters
     ----------
@@ -273,23 +249,29 @@ def parse_override(text: str) -> Source:
     >>> parse_override("policy.tie_rule=mid").data
     {'policy': {'tie_rule': 'mid'}}
     """
-    name = f"--set {text}"
     left, equals, right = text.partition("=")
     try:
         keys = _key(left) if equals else ()
     except (ValueError, RecursionError):
         keys = ()
     if len(keys) < 2 or len(keys) > _DEEPEST:
-        raise InputError(f"{name}: write --set section.name=value, for example --set policy.tie_rule=mid")
-    data: Any = _override_value(right.strip(), name)
+        raise _unusable(text, "write section.name=value, for example policy.tie_rule=mid")
+    data: Any = _override_value(right.strip())
+    if data is None:
+        shown = repr(right.strip())
+        raise _unusable(text, f"{shown} is no TOML value; write a number, a word, a [list] or a {{table}}")
     for part in reversed(keys):
         data = {part: data}
     if _deeper(data, _DEEPEST):
-        raise InputError(f"{name}: nested too deeply")
-    return Source(name, data, within_value=len(keys) > 2)
+        raise _unusable(text, "nested too deeply")
+    return Source(text, data, argument=OVERRIDES, within_value=len(keys) > 2)
 
 
-def _override_value(text: str, name: str) -> Any:
+def _unusable(override: str, text: str) -> InputError:
+    return InputError(text, where=override, argument=OVERRIDES)
+
+
+def _override_value(text: str) -> Any:
     # ".5" for "0.5", which TOML does not know; quoted text is left as it is.
     spellings = [text] if {'"', "'"} & set(text) else [text, re.sub(r"(?<![\w.])\.(?=\d)", "0.", text)]
     for spelling in spellings:
@@ -301,7 +283,7 @@ def _override_value(text: str, name: str) -> Any:
             return data["value"]
     if re.fullmatch(r"[^\W\d][^\[\]{}\"'=,#\x00-\x1f]*|[./~][^\[\]{}\"'=,#\x00-\x1f]*", text):
         return text
-    raise InputError(f"{name}: {text!r} is no TOML value; write a number, a word, a [list] or a {{table}}")
+    return None
 
 
 def show(value: Any, longest: int = 80) -> str:

@@ -6,7 +6,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from asmrisk.parameters.parameter import FIRST_YEAR, LAST_YEAR, Parameter, Parameters, nearest
+from asmrisk.errors import Problem, nearest, unknown
+from asmrisk.numerics.normal_distribution import normal_probability, normal_quantile, stable
+from asmrisk.parameters.parameter import Parameter, Parameters
 from asmrisk.scenario.toml_source import Keys, show
 
 __all__ = [
@@ -73,8 +75,6 @@ class Distribution(dict[str, Any]):
             Inside the range and, but for a choice, rounded to nine digits, so that it is the same on every
             processor; an int where the parameter is a whole number.
         """
-        from asmrisk.population.quantiles import stable
-
         if self["distribution"] == "choice":
             return self._chosen(probability)
         value = getattr(self, f"_{self['distribution']}")(probability)
@@ -114,11 +114,8 @@ class Distribution(dict[str, Any]):
 
 def _truncated(low: float, high: float, probability: float) -> float:
     """Quantile of a standard normal truncated to an interval."""
-    from asmrisk.population.quantiles import normal_probability, normal_quantile
-
     below = normal_probability(low)
-    score: float = normal_quantile(below + probability * (normal_probability(high) - below))
-    return score
+    return normal_quantile(below + probability * (normal_probability(high) - below))
 
 
 def _split(name: str, parameters: Parameters) -> tuple[Parameter | None, Keys]:
@@ -155,19 +152,10 @@ def find_distributions(section: Mapping[str, Any]) -> Iterator[tuple[Keys, str, 
 
 
 def bounds(parameter: Parameter, keys: Keys = ()) -> tuple[float, float] | None:
-    """Give the range of a number, from its declared type.
+    """Give the lowest and highest allowed value of a number, from its declared type.
 
-    Parameters
-    ----------
-    parameter : Parameter
-        The declaration.
-    keys : tuple of str
-        What leads to the number inside the parameter: a year where it varies, keys where it is a table.
-
-    Returns
-    -------
-    tuple of float or None
-        Lowest and highest allowed value; ``None`` if there is no number of that name.
+    `keys` lead to the number inside the parameter: a year where it varies, keys where it is a table.
+    ``None`` if there is no number of that name.
     """
     number = _number_schema(parameter, keys)
     return None if number is None else (float(number["minimum"]), float(number["maximum"]))
@@ -180,7 +168,7 @@ def _whole(parameter: Parameter, keys: Keys) -> bool:
 
 def _number_schema(parameter: Parameter, keys: Keys) -> dict[str, Any] | None:
     if parameter.by_year and keys:
-        if keys[0] not in map(str, range(FIRST_YEAR, LAST_YEAR + 1)):
+        if keys[0] not in map(str, parameter.years):
             return None
         keys = keys[1:]
     schema = parameter.adapter.json_schema()
@@ -200,20 +188,9 @@ def _referred(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapp
 
 
 def allowed(parameter: Parameter) -> str:
-    """Give the range of a parameter, its unit and its source, for messages.
-
-    Parameters
-    ----------
-    parameter : Parameter
-        The declaration.
-
-    Returns
-    -------
-    str
-        For example ``allowed: 0 to 0.5 (fraction; 42 CFR § 512.750)``.
-    """
+    """Give a parameter's range, unit and source: ``0 to 0.5 (fraction; 42 CFR § 512.750)``."""
     source = "; ".join(part for part in (parameter.unit, parameter.citation) if part)
-    return f"allowed: {parameter.allowed} ({source})"
+    return f"{parameter.allowed} ({source})"
 
 
 def distribution_of(name: str, given: Mapping[str, Any], parameters: Parameters) -> Distribution:
@@ -250,7 +227,9 @@ def distribution_of(name: str, given: Mapping[str, Any], parameters: Parameters)
     return Distribution(full, *span)
 
 
-def distribution_problems(name: str, given: Any, parameters: Parameters) -> Iterator[tuple[Keys, str]]:
+def distribution_problems(
+    name: str, given: Any, parameters: Parameters, called: str = ""
+) -> Iterator[tuple[Keys, Problem]]:
     """Check what a scenario says about one uncertain number.
 
     Parameters
@@ -261,61 +240,65 @@ def distribution_problems(name: str, given: Any, parameters: Parameters) -> Iter
         What the scenario gives.
     parameters : Parameters
         The declarations.
+    called : str
+        What messages call the distribution, if not by its kind.
 
     Yields
     ------
     tuple
-        Each problem: the keys inside the distribution and a sentence.
+        The keys inside the distribution, and what is wrong there.
     """
     parameter, keys = _split(name, parameters)
     if parameter is None:
-        best = nearest(name, parameters)
-        yield (), "unknown parameter" + (f"; did you mean {best}?" if best else "")
+        yield (), Problem("unknown parameter", nearest=nearest(name, parameters))
         return
     if parameter.name.startswith(f"{_CERTAIN_SECTION}."):
-        yield (), "a setting of the run cannot be uncertain"
+        yield (), Problem("a setting of the run cannot be uncertain")
         return
     span = bounds(parameter, keys)
     if span is None:
-        yield (), f"is not a number, so it cannot be uncertain; allowed: {_numbers_in(parameter)}"
+        text = "is not a number, so it cannot be uncertain"
+        yield (), Problem(text, allowed=_numbers_in(parameter))
         return
     if not isinstance(given, Mapping) or not isinstance(given.get("distribution"), str):
-        yield (), f'{show(given)} is no distribution; write {{distribution = "uniform", low = …, high = …}}'
+        text = f'{show(given)} is no distribution; write {{distribution = "uniform", low = …, high = …}}'
+        yield (), Problem(text)
         return
     kind = given["distribution"]
     if kind not in DISTRIBUTIONS:
-        best = nearest(kind, DISTRIBUTIONS)
-        meant = f"; did you mean {best}?" if best else ""
-        yield ("distribution",), f"{show(kind)} is not known; allowed: {', '.join(DISTRIBUTIONS)}{meant}"
+        text, names = f"{show(kind)} is not known", ", ".join(DISTRIBUTIONS)
+        yield ("distribution",), Problem(text, allowed=names, nearest=nearest(kind, DISTRIBUTIONS))
         return
-    malformed = list(_shape_problems(kind, given))
+    malformed = list(_shape_problems(kind, given, called or kind))
     yield from malformed or _support_problems(kind, given, parameter, keys, span)
 
 
 def _numbers_in(parameter: Parameter) -> str:
-    year = (str(FIRST_YEAR),) if parameter.by_year else ()
+    year = tuple(map(str, parameter.years[:1]))
     fields = [(*year, key) for key in parameter.adapter.json_schema().get("properties", {})]
     inside = [".".join((parameter.name, *keys)) for keys in fields if bounds(parameter, keys) is not None]
     return ", ".join(inside) if inside else "parameters that hold one number"
 
 
-def _shape_problems(kind: str, given: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
+def _not_allowed(value: Any, allowed: str) -> Problem:
+    return Problem(f"{show(value)} is not allowed", allowed=allowed)
+
+
+def _shape_problems(kind: str, given: Mapping[str, Any], called: str) -> Iterator[tuple[Keys, Problem]]:
     needed, optional = DISTRIBUTIONS[kind], _OPTIONAL.get(kind, ())
     for key in given:
         if key not in ("distribution", *needed, *optional):
-            best = nearest(key, (*needed, *optional))
-            meant = f"did you mean {best}?" if best else f"{kind} takes {', '.join((*needed, *optional))}"
-            yield (key,), f"unknown key; {meant}"
+            yield (key,), unknown("key", key, (*needed, *optional))
     for key in needed:
         if key not in given:
-            yield (), f"{key} is missing; {kind} takes {', '.join(needed)}"
+            yield (), Problem(f"{key} is missing; {called} takes {', '.join(needed)}")
     for key in (*needed, *optional):
         value = given.get(key, 0.0)
         if kind == "choice" and key in given:
             if not isinstance(value, list) or not value or not all(map(_finite, value)):
-                yield (key,), f"{show(value)} is not allowed; allowed: a list of finite numbers"
+                yield (key,), _not_allowed(value, "a list of finite numbers")
         elif not _finite(value):
-            yield (key,), f"{show(value)} is not allowed; allowed: a finite number"
+            yield (key,), _not_allowed(value, "a finite number")
 
 
 def _finite(value: Any) -> bool:
@@ -329,30 +312,30 @@ def _finite(value: Any) -> bool:
 
 def _support_problems(
     kind: str, given: Mapping[str, Any], parameter: Parameter, keys: Keys, span: tuple[float, float]
-) -> Iterator[tuple[Keys, str]]:
+) -> Iterator[tuple[Keys, Problem]]:
     if _whole(parameter, keys) and kind != "choice":
-        yield ("distribution",), "the parameter is a whole number; allowed: choice"
-    outside = "{} is not allowed; " + allowed(parameter)
+        yield ("distribution",), Problem("the parameter is a whole number", allowed="choice")
     for key in ("low", "mode", "high", "mean", "median"):
         if key in given and not span[0] <= given[key] <= span[1]:
-            yield (key,), outside.format(show(given[key]))
+            yield (key,), _not_allowed(given[key], allowed(parameter))
     for key, most in (("sd", span[1] - span[0]), ("log_sd", _LARGEST_LOG_SD)):
         if key in given and not 0.0 < given[key] <= most:
-            yield (key,), f"{show(given[key])} is not allowed; allowed: greater than 0, at most {most:g}"
+            yield (key,), _not_allowed(given[key], f"greater than 0, at most {most:g}")
     if "high" in given and not given["low"] < given["high"]:
-        yield (), f"low ({show(given['low'])}) must be less than high ({show(given['high'])})"
+        yield (), Problem(f"low ({show(given['low'])}) must be less than high ({show(given['high'])})")
     elif "mode" in given and not given["low"] <= given["mode"] <= given["high"]:
-        yield ("mode",), f"{show(given['mode'])} does not lie between low and high"
+        yield ("mode",), Problem(f"{show(given['mode'])} does not lie between low and high")
     if kind == "lognormal" and given["median"] <= 0.0:
-        yield ("median",), f"{show(given['median'])} is not allowed; allowed: greater than 0"
+        yield ("median",), _not_allowed(given["median"], "greater than 0")
     for value in given.get("values", ()):
         if not span[0] <= value <= span[1]:
-            yield ("values",), outside.format(show(value))
+            yield ("values",), _not_allowed(value, allowed(parameter))
         elif _whole(parameter, keys) and value != int(value):
-            yield ("values",), f"{show(value)} is not allowed; allowed: whole numbers"
+            yield ("values",), _not_allowed(value, "whole numbers")
     weights = given.get("weights")
     if weights is not None:
         if len(weights) != len(given["values"]):
-            yield ("weights",), f"{len(weights)} weights for {len(given['values'])} values; give as many"
+            text = f"{len(weights)} weights for {len(given['values'])} values; give as many"
+            yield ("weights",), Problem(text)
         elif min(weights) < 0 or not 0.0 < sum(weights) < math.inf:
-            yield ("weights",), "weights must not be negative, and one must be greater than 0"
+            yield ("weights",), Problem("weights must not be negative, and one must be greater than 0")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from asmrisk.parameters.parameter import Values
+from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.population.records import behavior_records, population_records
-from asmrisk.population.roster import read_roster
-from asmrisk.population.tables import fixed_edges
 from asmrisk.rule.definitions import COHORTS, YEARS
 from asmrisk.rule.policy import policy_records
+from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import Workspace, make_workspace, simulate_draws
 from asmrisk.simulation.kernel_inputs import KernelInputs
@@ -31,8 +31,8 @@ class Model:
 
     Parameters
     ----------
-    scenario : Scenario
-        Checked values of all parameters, and what is uncertain.
+    scenario : Scenario or PreparedScenario
+        Checked values of all parameters, and what is uncertain; prepared if it is not.
 
     Attributes
     ----------
@@ -51,27 +51,27 @@ class Model:
         If no population can be calibrated to the scenario's values, or the roster cannot be read.
     """
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
+    def __init__(self, scenario: Scenario | PreparedScenario) -> None:
+        prepared = prepare(scenario) if isinstance(scenario, Scenario) else scenario
+        self.scenario = scenario = prepared.scenario
         self._key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
         self._edges = fixed_edges()
-        self.roster = None if scenario.roster is None else read_roster(scenario.roster)
+        self.roster = prepared.roster
         self._prior_of = (b"", empty_prior())
-        self.inputs = self._inputs_from(scenario.values)
+        self.inputs = self._inputs_from(scenario.values, prepared.population.copy())
         self.notes: tuple[str, ...] = ()
         if self.roster is not None:
             shares = slots_with_roster(scenario.values, self.inputs.roster_prior)
             self.notes = tuple(share.note(cohort) for cohort, share in zip(COHORTS, shares, strict=True))
 
-    def _inputs_from(self, values: Values) -> KernelInputs:
+    def _inputs_from(self, values: Values, population: np.recarray) -> KernelInputs:
         policy = policy_records(values, self._edges)
-        population = population_records(values)
         prior = self._roster_prior(population)
         if self.roster is not None:
             for cohort, share in enumerate(slots_with_roster(values, prior)):
                 if share.roster:
                     population[cohort].slots = share.slots
-                    population[cohort].strata = share.slots if values["population.stratified"] else 0
+                    population[cohort].strata = share.slots if values["population.latin_hypercube"] else 0
         # What no year's set has is not simulated; its numbers are keyed by measure, so no other one changes.
         population.measure_kind[~policy.measure_in_set.any(axis=0)] = 0
         return KernelInputs(
@@ -99,7 +99,8 @@ class Model:
         """Give what the kernels read in a draw: `inputs` with the values that uncertain parameters take."""
         if not self.scenario.uncertainty:
             return self.inputs
-        return self._inputs_from(with_values(self.scenario.values, self.drawn_values(draw)))
+        values = with_values(self.scenario.values, self.drawn_values(draw))
+        return self._inputs_from(values, population_records(values))
 
     def workspace(self, inputs: KernelInputs) -> Workspace:
         """Allocate what draws with these inputs work in."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import InputError
 from asmrisk.numerics.code_identity import code_identity
-from asmrisk.scenario.scenario import Scenario, scenario_from_dict
+from asmrisk.population.preparation import PreparedScenario, prepare
+from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 
 if TYPE_CHECKING:
@@ -30,49 +32,37 @@ class ScenarioSimulation:
 
     Parameters
     ----------
-    scenario : Scenario
+    prepared : PreparedScenario
         Resolved, with its seed.
     """
 
     uses_kernels = True
 
-    def __init__(self, scenario: Scenario) -> None:
-        self._scenario = scenario
-        self._model: Model | None = None
+    def __init__(self, prepared: PreparedScenario) -> None:
+        self._prepared = prepared
 
-    def prepare(self) -> tuple[str, ...]:
-        """Calibrate the population and read the roster.
-
-        Returns
-        -------
-        tuple of str
-            How many clinicians of each cohort are the roster's.
-
-        Raises
-        ------
-        InputError
-            If no population can be calibrated to the scenario, or its roster cannot be read.
-        """
-        return self.model.notes
-
-    @property
+    @cached_property
     def model(self) -> Model:
         """The scenario made ready for simulation."""
-        if self._model is None:
-            self._model = Model(self._scenario)
-        return self._model
+        return Model(self._prepared)
+
+    def prepare(self) -> tuple[str, ...]:
+        """Make the model; give how many clinicians of each cohort are the roster's."""
+        return self.model.notes
 
     def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
         """Simulate draws; see `asmrisk.engine.block_task.Simulation`."""
         return simulate_block(self.model, block.first, block.count, slot)
 
     def __reduce__(self) -> tuple[Callable[..., ScenarioSimulation], tuple[str, Any]]:
-        return _arrived, (json.dumps(self._scenario.to_dict()), self._scenario.definition())
+        return _arrived, (json.dumps(self._prepared.scenario.to_dict()), self._prepared.definition())
 
 
 def _arrived(document: str, definition: Any) -> ScenarioSimulation:
-    scenario = scenario_from_dict(json.loads(document))
-    if scenario.definition() != definition:
+    prepared = prepare(scenario_from_dict(json.loads(document)))
+    if prepared.definition() != definition:
         # Everything else travels with the scenario; a roster is read again where it is needed.
-        raise InputError(f"the roster {scenario.roster} is not the same file as where the run was started.")
-    return ScenarioSimulation(scenario)
+        raise InputError(
+            f"the roster {prepared.scenario.roster} is not the same file as where the run was started."
+        )
+    return ScenarioSimulation(prepared)

@@ -22,8 +22,6 @@ from asmrisk.rule.definitions import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from asmrisk.population.roster import Roster
     from asmrisk.scenario.scenario import Scenario
 
@@ -221,13 +219,15 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
     return {variable.path: variable for variable in declared}
 
 
-def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
+def coordinates(scenario: Scenario, roster: Roster | None = None) -> dict[str, NDArray[Any]]:
     """Give the labels of every dimension but ``draw``.
 
     Parameters
     ----------
     scenario : Scenario
-        Decides the measures, the uncertain parameters and the roster.
+        Decides the measures and the uncertain parameters.
+    roster : Roster, optional
+        The scenario's own clinicians.
 
     Returns
     -------
@@ -242,28 +242,20 @@ def coordinates(scenario: Scenario) -> dict[str, NDArray[Any]]:
         "collection_type": COLLECTION_TYPES,
         "parameter": tuple(sorted(scenario.uncertainty)),
     }
-    roster = {} if scenario.roster is None else {"clinician": _roster(scenario.roster).ids}
     return {
         **{dim: np.array(labels, dtype=object) for dim, labels in names.items()},
-        **roster,
+        **({} if roster is None else {"clinician": roster.ids}),
         "performance_year": np.array(PERFORMANCE_YEARS, dtype=np.int64),
         "quantile": np.array(QUANTILES, dtype=np.float64),
         "edge": np.arange(1, 10, dtype=np.int64),
     }
 
 
-def descriptions(scenario: Scenario) -> dict[str, tuple[str, str, NDArray[Any]]]:
+def descriptions(roster: Roster | None) -> dict[str, tuple[str, str, NDArray[Any]]]:
     """Give labels that describe other labels, by path: whose (the dimension), the meaning, and the labels."""
-    if scenario.roster is None:
+    if roster is None:
         return {}
-    roster = _roster(scenario.roster)
     return {
         "clinician/cohort": ("clinician", "Cohort", roster.cohort_names),
         "clinician/specialty": ("clinician", "Specialty", roster.specialty_names),
     }
-
-
-def _roster(path: Path) -> Roster:
-    from asmrisk.population.roster import read_roster
-
-    return read_roster(path)

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asmrisk.parameters.parameter import Parameters, nearest
-from asmrisk.scenario.builder import Layers
+from asmrisk.errors import Problem, nearest
+from asmrisk.numerics.normal_distribution import stable
+from asmrisk.parameters.parameter import Parameters
+from asmrisk.scenario.builder import ScenarioBuilder
 from asmrisk.scenario.toml_source import Keys, Source, show
 from asmrisk.scenario.uncertainty import (
     Distribution,
@@ -35,7 +37,7 @@ class Variation:
     Attributes
     ----------
     name : str
-        The parameter, as ``--set`` names it: ``policy.risk_level``, ``policy.risk_level.2029``,
+        The parameter, as an override names it: ``policy.risk_level``, ``policy.risk_level.2029``,
         ``population.cost_reliability.heart_failure``.
     values : tuple
         The values, as a scenario writes them; empty where there is a distribution.
@@ -79,7 +81,7 @@ class Variation:
             return self.values[min(int(position * len(self.values)), len(self.values) - 1)]
         if self.bounded:
             low, high = self.distribution["low"], self.distribution["high"]
-            return high if position == 1.0 else _stable(low + position * (high - low))
+            return high if position == 1.0 else stable(low + position * (high - low))
         return self.distribution.quantile(_LOW + position * (_HIGH - _LOW))
 
     def at(self, probability: float) -> Any:
@@ -104,12 +106,6 @@ class Variation:
             if left < 0.0:
                 return value
         return next(v for v, w in zip(self.values[::-1], self.weights[::-1], strict=True) if w > 0.0)
-
-
-def _stable(value: float) -> float:
-    from asmrisk.population.quantiles import stable
-
-    return float(stable(value))
 
 
 @dataclass(frozen=True)
@@ -159,7 +155,7 @@ def nested(name: str, value: Any) -> tuple[dict[str, Any], bool]:
     Parameters
     ----------
     name : str
-        As ``--set`` names it.
+        As an override names it.
     value : Any
         As a scenario writes it.
 
@@ -186,7 +182,7 @@ class _Reader:
         base: Mapping[str, Any],
         uncertainty: Mapping[str, Distribution],
         parameters: Parameters,
-        problems: list[str],
+        problems: list[Problem],
     ) -> None:
         self.source = source
         self.base = base
@@ -195,8 +191,8 @@ class _Reader:
         self.problems = problems
         self.seen: dict[str, str] = {}
 
-    def problem(self, keys: Keys, text: str, label: str) -> None:
-        self.problems.append(self.source.problem(keys, text, label))
+    def problem(self, keys: Keys, problem: str | Problem, label: str) -> None:
+        self.problems.append(self.source.problem(keys, problem, label))
 
     def factor(self, keys: Keys, name: str, given: Any) -> Factor | None:
         spec = dict(given) if isinstance(given, Mapping) else given
@@ -273,8 +269,8 @@ class _Reader:
         if parameter not in self.parameters:
             bare = [each for each in self.parameters if each.partition(".")[2] == name.partition(".")[0]]
             best = bare[0] if bare else nearest(parameter, self.parameters)
-            meant = f"; did you mean {best}?" if best else "; `asmrisk policy` lists every parameter"
-            self.problem(keys, f"unknown parameter{meant}", label)
+            text = "unknown parameter" + ("" if best else "; `asmrisk policy` lists every parameter")
+            self.problem(keys, Problem(text, nearest=best), label)
             return False
         for other in self.seen:
             if f"{other}.".startswith(f"{name}.") or f"{name}.".startswith(f"{other}."):
@@ -287,18 +283,17 @@ class _Reader:
 
     def distribution(self, keys: Keys, name: str, label: str, spec: Mapping[str, Any]) -> Variation | None:
         found = list(distribution_problems(name, spec, self.parameters))
-        for below, text in found:
-            self.problem((*keys, *below), text, ".".join((label, *below)))
+        for below, problem in found:
+            self.problem((*keys, *below), problem, ".".join((label, *below)))
         return None if found else _of_distribution(name, distribution_of(name, spec, self.parameters))
 
     def range(self, keys: Keys, name: str, label: str, spec: Mapping[str, Any]) -> Variation | None:
         given = {"distribution": "uniform", **spec}
-        found = list(distribution_problems(name, given, self.parameters))
-        for below, text in found:
+        found = list(distribution_problems(name, given, self.parameters, called="a range"))
+        for below, problem in found:
             if below == ("distribution",):
-                below, text = (), "is a whole number; write {values = [...]}"
-            text = text.replace("uniform takes", "a range takes")
-            self.problem((*keys, *below), text, ".".join((label, *below)))
+                below, problem = (), Problem("is a whole number; write {values = [...]}")
+            self.problem((*keys, *below), problem, ".".join((label, *below)))
         if found:
             return None
         return Variation(name, distribution=distribution_of(name, given, self.parameters), bounded=True)
@@ -306,8 +301,8 @@ class _Reader:
     def listed(self, keys: Keys, name: str, label: str, spec: Mapping[str, Any]) -> Variation | None:
         for key in spec.keys() - {"values", "weights"}:
             best = nearest(key, ("values", "weights", "levels", "with"))
-            meant = f"; did you mean {best}?" if best else "; beside values stand weights and with"
-            self.problem((*keys, key), f"unknown key{meant}", f"{label}.{key}")
+            text = "unknown key" + ("" if best else "; beside values stand weights and with")
+            self.problem((*keys, key), Problem(text, nearest=best), f"{label}.{key}")
         values = spec["values"]
         if not isinstance(values, list) or not values:
             text = f"{show(values)} is not allowed; allowed: a list of values"
@@ -334,14 +329,14 @@ class _Reader:
 
     def value(self, keys: Keys, name: str, label: str, value: Any) -> None:
         """Check one value as a scenario's is checked."""
-        layers = Layers(self.parameters)
-        layers.add(Source("", dict(self.base)))
-        before = len(layers.problems)
+        builder = ScenarioBuilder(self.parameters)
+        builder.add(Source("", dict(self.base)))
+        before = len(builder.problems)
         document, within = nested(name, value)
-        layers.add(Source("", document, within_value=within))
-        for text in layers.problems[before:]:
-            shown = text if label == name else f"{label}: {text}"
-            self.problem((*keys, "values"), shown, "")
+        builder.add(Source("", document, within_value=within))
+        for problem in builder.problems[before:]:
+            what = problem.what if label == name else f"{label}: {problem.what}"
+            self.problem((*keys, "values"), problem, what)
 
 
 def _of_distribution(name: str, distribution: Distribution) -> Variation:
@@ -372,7 +367,7 @@ def read_factors(
     base: Mapping[str, Any],
     uncertainty: Mapping[str, Distribution],
     parameters: Parameters,
-    problems: list[str],
+    problems: list[Problem],
 ) -> Iterator[Factor]:
     """Read the section ``[parameters]`` of a study.
 
@@ -386,8 +381,8 @@ def read_factors(
         The base scenario's.
     parameters : Parameters
         The declarations.
-    problems : list of str
-        A sentence is added for everything that cannot be used.
+    problems : list of Problem
+        Everything that cannot be used is added.
 
     Yields
     ------

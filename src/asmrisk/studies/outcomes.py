@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import nearest
+from asmrisk.errors import InputError, Problem, nearest, unknown
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, PRACTICE_SIZES, SPECIALTIES
 from asmrisk.scenario.toml_source import Source, show
 from asmrisk.simulation.variables import QUANTILES
@@ -73,15 +72,15 @@ class Outcome:
         return METRICS[self.metric].units
 
 
-def read_outcomes(source: Source, problems: list[str]) -> list[Outcome]:
+def read_outcomes(source: Source, problems: list[Problem]) -> list[Outcome]:
     """Read the key ``outcomes`` of a study.
 
     Parameters
     ----------
     source : Source
         The study's file.
-    problems : list of str
-        A sentence is added for everything that cannot be used.
+    problems : list of Problem
+        Everything that cannot be used is added.
 
     Returns
     -------
@@ -101,30 +100,27 @@ def read_outcomes(source: Source, problems: list[str]) -> list[Outcome]:
             if isinstance(result, Outcome):
                 found[result.name] = result
             else:
-                problems.append(source.problem(("outcomes",), result, label))
+                what = ": ".join(filter(None, (label, result.what)))
+                problems.append(source.problem(("outcomes",), result, what))
     return list(found.values())
 
 
-def _outcomes(entry: Any) -> Iterator[Outcome | str]:
+def _outcomes(entry: Any) -> Iterator[Outcome | Problem]:
     """Spread one entry into its outcomes; or give its problems."""
     from asmrisk.analysis.metrics import BY, METRICS, check_by, check_metric
 
     if not isinstance(entry, Mapping) or not isinstance(entry.get("metric"), str):
         example = '"medicare_savings" or {metric = "penalized_share", by = "year"}'
-        yield f"{show(entry)} is not allowed; write {example}"
+        yield Problem(f"{show(entry)} is not allowed; write {example}")
         return
-    unknown = [key for key in entry if key not in _KEYS]
-    for key in unknown:
-        best = nearest(key, _KEYS)
-        yield (
-            f"unknown key {key}; did you mean {best}?"
-            if best
-            else f"unknown key {key}; allowed: {', '.join(_KEYS)}"
-        )
+    strange = [key for key in entry if key not in _KEYS]
+    for key in strange:
+        yield unknown(f"key {key}", key, _KEYS)
     name, by = entry["metric"], entry.get("by", [])
     words = [each.strip() for each in by.split(",")] if isinstance(by, str) else by
     if not isinstance(words, list) or not all(isinstance(each, str) for each in words):
-        yield f'by: {show(by)} is not allowed; allowed: labels, for example by = "year,cohort"'
+        example = 'labels, for example by = "year,cohort"'
+        yield Problem(f"{show(by)} is not allowed", what="by", allowed=example)
         return
     chosen: dict[str, tuple[Any, ...]] = {}
     for key in _KEYS[2:]:
@@ -133,26 +129,27 @@ def _outcomes(entry: Any) -> Iterator[Outcome | str]:
             values = entry[key] if isinstance(entry[key], list) else [entry[key]]
             for value in values:
                 if isinstance(value, bool) or value not in LABELS[label]:
-                    best = nearest(str(value), map(str, LABELS[label]))
-                    meant = f"; did you mean {best}?" if best else ""
-                    allowed = ", ".join(map(str, LABELS[label]))
-                    yield f"{key}: {show(value)} is not allowed; allowed: {allowed}{meant}"
+                    names = tuple(map(str, LABELS[label]))
+                    best = nearest(str(value), names)
+                    text = f"{show(value)} is not allowed"
+                    yield Problem(text, what=key, allowed=", ".join(names), nearest=best)
             chosen[label] = tuple(values)
     try:
         labels = check_by([*words, *(label for label in chosen if label != "quantile")])
         check_metric(name, labels)
     except InputError as error:
-        yield from (text.removeprefix("--metric: ").replace("--by: ", "by: ") for text in error.problems)
+        named = {"by": "by", "metrics": ""}
+        yield from (replace(each, what=named.get(each.argument, "")) for each in error.problems)
         return
     quantiles = name.endswith("_quantile")
     if "quantile" in chosen and not quantiles:
         others = ", ".join(each for each in METRICS if each.endswith("_quantile"))
-        yield f"quantile: {name} has no quantiles; these have: {others}"
+        yield Problem(f"{name} has no quantiles; these have: {others}", what="quantile")
         return
     if {"cohort", "specialty"} <= set(labels):
-        yield "a specialty names its cohort; leave cohort out"
+        yield Problem("a specialty names its cohort; leave cohort out")
         return
-    if unknown or any(value not in LABELS[label] for label, values in chosen.items() for value in values):
+    if strange or any(value not in LABELS[label] for label, values in chosen.items() for value in values):
         return
     order = [label for label in BY if label in labels] + (["quantile"] if quantiles else [])
     for values in itertools.product(*(chosen.get(label, LABELS[label]) for label in order)):

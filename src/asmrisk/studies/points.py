@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, Problem
+from asmrisk.population.preparation import prepare
 from asmrisk.scenario.scenario import Scenario, scenario_from_sources
 from asmrisk.scenario.toml_source import Source, show
 from asmrisk.studies.factors import nested
@@ -24,7 +25,7 @@ def point_scenario(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Scena
     base : mapping
         The base scenario as `Scenario.to_dict` gives it.
     changes : mapping of str to Any
-        Values by name, exchanged as ``--set`` exchanges them: a distribution of the base for such a number no
+        Values by name, exchanged as overrides exchange them: a distribution of the base for such a number no
         longer holds.
 
     Returns
@@ -44,7 +45,7 @@ def point_scenario(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Scena
     return scenario_from_sources(sources)
 
 
-def point_problems(scenario: Scenario, changes: Sequence[Mapping[str, Any]], source: Source) -> list[str]:
+def point_problems(scenario: Scenario, changes: Sequence[Mapping[str, Any]], source: Source) -> list[Problem]:
     """Check every design point against ranges and the rules between parameters.
 
     Parameters
@@ -58,23 +59,25 @@ def point_problems(scenario: Scenario, changes: Sequence[Mapping[str, Any]], sou
 
     Returns
     -------
-    list of str
-        A sentence for each problem, naming the first design point that has it and how many do.
+    list of Problem
+        Each names the first design point that has it and how many do.
     """
     base = scenario.to_dict()
-    found: dict[str, list[int]] = {}
+    found: dict[Problem, list[int]] = {}
     for point, values in enumerate(changes):
         try:
-            point_scenario(base, values)
+            prepare(point_scenario(base, values))
         except InputError as error:
-            for text in error.problems:
-                found.setdefault(text, []).append(point)
+            for problem in error.problems:
+                found.setdefault(problem, []).append(point)
     said = []
-    for text, points in list(found.items())[:_SHOWN]:
+    for problem, points in list(found.items())[:_SHOWN]:
         first = points[0]
         stated = ", ".join(f"{name} = {show(value)}" for name, value in changes[first].items())
         more = f" (so do {len(points) - 1} more)" if len(points) > 1 else ""
-        said.append(source.problem((), f"design point {first}, {stated}, cannot be used{more}: {text}", ""))
+        said.append(
+            source.problem((), f"design point {first}, {stated}, cannot be used{more}: {problem}", "")
+        )
     if len(found) > _SHOWN:
         said.append(source.problem((), f"and {len(found) - _SHOWN} further problems of design points", ""))
     return said

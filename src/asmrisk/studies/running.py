@@ -112,10 +112,12 @@ def study_job(study: Study, place: Place) -> Job:
     """
     from asmrisk.engine.fill import Job
     from asmrisk.numerics.code_identity import code_identity
+    from asmrisk.population.preparation import prepare
     from asmrisk.results.provenance import about
     from asmrisk.results.spec import StoreSpec, array_specs, block_length
     from asmrisk.studies.simulation import LEADING, OUTCOMES, VALUES, StudySimulation
 
+    prepared = prepare(study.scenario)
     labels = {
         "outcome": np.array([each.name for each in study.outcomes], dtype=object),
         "parameter": np.array([each.name for each in study.factors], dtype=object),
@@ -123,7 +125,7 @@ def study_job(study: Study, place: Place) -> Job:
     growing = (LEADING, "draw")
     arrays, values = array_specs({each.path: each for each in (OUTCOMES, VALUES)}, labels, {}, growing)
     definition = {
-        "scenario": study.scenario.definition(),
+        "scenario": prepared.definition(),
         "study": json.loads(json.dumps(study.deciding())),
         "seed": study.scenario.values["run.seed"],
         "code": code_identity("asmrisk.studies.simulation"),
@@ -132,7 +134,7 @@ def study_job(study: Study, place: Place) -> Job:
     }
     # How much is asked for is no part of it: that changes, and what is stored tells it.
     stated = {name: each for name, each in definition["study"].items() if name != "changes"}
-    record = about(study.scenario) | {"study": stated}
+    record = about(study.scenario, prepared.roster) | {"study": stated}
     record["scenario"]["title"] = study.title
     spec = StoreSpec(definition, record, arrays)
     simulation = StudySimulation.of(study.enlarged(_points_asked(place, spec)))

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import nearest
-from asmrisk.scenario.scenario import PARAMETERS, RUN, Scenario, load_scenario
-from asmrisk.scenario.toml_source import Source, nearest_file, printable, read_toml, show
+from asmrisk.errors import InputError, Problem, nearest, unknown
+from asmrisk.scenario.declarations import PARAMETERS, RUN
+from asmrisk.scenario.scenario import Scenario, load_scenario
+from asmrisk.scenario.toml_source import Source, no_file, read_toml, show
 from asmrisk.studies.designs import EXTENDABLE, METHODS, SETTINGS, Design, make_design, require_salib
 from asmrisk.studies.factors import Factor, read_factors
 from asmrisk.studies.outcomes import Outcome, read_outcomes
@@ -191,7 +191,7 @@ def load_study(
     """
     path = Path(path)
     source = read_toml(path)
-    problems: list[str] = []
+    problems: list[Problem] = []
     if "scenario" not in source.data and source.data.keys() & {"extends", "policy", "population", "behavior"}:
         raise InputError(
             f"{path}: is a scenario, not a study; a study names it, scenario = {show(path.name)}, and says "
@@ -199,9 +199,7 @@ def load_study(
         )
     for key, given in source.data.items():
         if key not in _KEYS:
-            best = nearest(key, _KEYS)
-            meant = f"did you mean {best}?" if best else f"allowed: {', '.join(_KEYS)}"
-            problems.append(source.problem((key,), f"unknown {_kind(given)}; {meant}"))
+            problems.append(source.problem((key,), unknown(_kind(given), key, _KEYS)))
     for key in _TEXTS:
         if not isinstance(source.data.get(key, ""), str):
             problems.append(source.problem((key,), "allowed: text in quotes"))
@@ -215,15 +213,15 @@ def load_study(
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": run_seed}))
         factors = list(read_factors(source, scenario.to_dict(), scenario.uncertainty, PARAMETERS, problems))
     if problems or scenario is None:
-        raise InputError(map(printable, dict.fromkeys(problems)))
+        raise InputError(dict.fromkeys(problems))
     try:
         if method in EXTENDABLE:
             require_salib(method)
         design = make_design(method, chosen, factors)
     except InputError as error:
-        raise InputError(source.problem(("design",), text) for text in error.problems) from None
+        raise InputError(source.problem(("design",), each) for each in error.problems) from None
     if problems := point_problems(scenario, design.changes, source):
-        raise InputError(map(printable, problems))
+        raise InputError(problems)
     return Study(
         title=source.data.get("title", path.stem),
         description=source.data.get("description", ""),
@@ -241,7 +239,7 @@ def _kind(given: Any) -> str:
     return "section" if isinstance(given, Mapping) else "key"
 
 
-def _base(source: Source, problems: list[str]) -> Scenario | None:
+def _base(source: Source, problems: list[Problem]) -> Scenario | None:
     given = source.data.get("scenario")
     if not isinstance(given, str) or not given:
         text = 'name the scenario to start from, for example scenario = "../baseline.toml"'
@@ -255,7 +253,7 @@ def _base(source: Source, problems: list[str]) -> Scenario | None:
     except (OSError, ValueError):  # A name too long, a NUL character.
         exists = False
     if not exists:
-        problems.append(source.problem(("scenario",), f"there is no file {place}{nearest_file(place)}"))
+        problems.append(source.problem(("scenario",), no_file(place, f"there is no file {place}")))
         return None
     try:
         return load_scenario(place)
@@ -265,15 +263,23 @@ def _base(source: Source, problems: list[str]) -> Scenario | None:
 
 
 def _number(
-    source: Source, section: str, key: str, given: Any, low: int, high: int, allowed: str, problems: list[str]
+    source: Source,
+    section: str,
+    key: str,
+    given: Any,
+    low: int,
+    high: int,
+    allowed: str,
+    problems: list[Problem],
 ) -> bool:
     if isinstance(given, int) and not isinstance(given, bool) and low <= given <= high:
         return True
-    problems.append(source.problem((section, key), f"{show(given)} is not allowed; allowed: {allowed}"))
+    problem = Problem(f"{show(given)} is not allowed", allowed=allowed)
+    problems.append(source.problem((section, key), problem))
     return False
 
 
-def _section(source: Source, name: str, problems: list[str]) -> Mapping[str, Any]:
+def _section(source: Source, name: str, problems: list[Problem]) -> Mapping[str, Any]:
     given = source.data.get(name, {})
     if isinstance(given, Mapping):
         return given
@@ -287,14 +293,12 @@ def _run(
     seed: int | None,
     fewest: int,
     scenario: Scenario | None,
-    problems: list[str],
+    problems: list[Problem],
 ) -> tuple[int, int]:
     """Give draws per design point, and seed."""
     section = _section(source, "run", problems)
     for key in section.keys() - {"draws", "seed"}:
-        best = nearest(key, ("draws", "seed"))
-        meant = f"did you mean {best}?" if best else "allowed: draws, seed"
-        problems.append(source.problem(("run", key), f"unknown key; {meant}"))
+        problems.append(source.problem(("run", key), unknown("key", key, ("draws", "seed"))))
     count = section.get("draws", DRAWS) if draws is None else draws
     words = f"{fewest} to {MOST_DRAWS}, the draws of each design point"
     _number(source, "run", "draws", count, fewest, MOST_DRAWS, words, problems)
@@ -305,32 +309,29 @@ def _run(
 
 
 def _design(
-    source: Source, settings: Mapping[str, int | None], problems: list[str]
+    source: Source, settings: Mapping[str, int | None], problems: list[Problem]
 ) -> tuple[str, dict[str, int]]:
     section = _section(source, "design", problems)
     method = section.get("method")
     if not isinstance(method, str) or method not in METHODS:
-        best = nearest(method, METHODS) if isinstance(method, str) else None
-        meant = f"; did you mean {best}?" if best else ""
         said = "say the method" if method is None else f"{show(method)} is not allowed"
-        text = f"{said}; allowed: {', '.join(METHODS)}{meant}"
-        problems.append(source.problem(("design", "method"), text))
+        best = nearest(method, METHODS) if isinstance(method, str) else None
+        problem = Problem(said, allowed=", ".join(METHODS), nearest=best)
+        problems.append(source.problem(("design", "method"), problem))
         return "", {}
     allowed = METHODS[method]
     for key in section.keys() - {"method"} - allowed.keys():
         if key in SETTINGS:
-            text = f"is no setting of {method}; it takes {', '.join(allowed) or 'none'}"
+            problem = Problem(f"is no setting of {method}; it takes {', '.join(allowed) or 'none'}")
         else:
             best = nearest(key, SETTINGS)
-            text = (
-                f"unknown key; did you mean {best}?"
-                if best
-                else f"unknown key; {method} takes {', '.join(allowed) or 'none'}"
-            )
-        problems.append(source.problem(("design", key), text))
+            takes = "" if best else f"; {method} takes {', '.join(allowed) or 'none'}"
+            problem = Problem(f"unknown key{takes}", nearest=best)
+        problems.append(source.problem(("design", key), problem))
     for key, value in settings.items():
         if value is not None and key not in allowed:
-            problems.append(f"--{key}: is no setting of {method}; it takes {', '.join(allowed) or 'none'}")
+            text = f"is no setting of {method}; it takes {', '.join(allowed) or 'none'}"
+            problems.append(Problem(text, argument=key))
     chosen: dict[str, int] = {}
     for key, setting in allowed.items():
         stated = settings.get(key)

@@ -1,6 +1,6 @@
-"""Declarations of the parameters of the sections ``population`` and ``behavior``.
+"""Declarations of the parameters of the section ``population``.
 
-Defaults that stand in a shipped table are read from it (`asmrisk.population.tables`), not retyped.
+Defaults that stand in a shipped table are read from it (`asmrisk.scenario.published_tables`), not retyped.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from asmrisk.parameters.parameter import Parameters, integer, number, numbers, table
-from asmrisk.population import tables
-from asmrisk.population.behavior import BEHAVIOR, NOT_PUBLIC, declarer
 from asmrisk.rule.definitions import COHORTS, MEASURES, PRACTICE_SIZES, SPECIALTIES, SPECIALTIES_OF
+from asmrisk.scenario import published_tables as tables
+from asmrisk.scenario.behavior_parameters import NOT_PUBLIC, declarer
 
 __all__ = ["BACK_PAIN_SPECIALTIES", "NONREPORTING_CLASSES", "POPULATION", "VOLUNTARY_MEASURES"]
 
@@ -54,7 +54,7 @@ _SIZE = (
         citation=_FINAL_RULE,
     ),
     _size(
-        "population.stratified",
+        "population.latin_hypercube",
         "Whether each draw's clinicians of 2027 are spread evenly over who they may be (a Latin hypercube). "
         "Means need fewer draws; the range from draw to draw gets narrower than chance makes it.",
         bool,
@@ -62,6 +62,7 @@ _SIZE = (
         "true or false",
         unit="true or false",
         citation="McKay, Beckman and Conover, Technometrics 21, 1979",
+        formerly="population.stratified",
     ),
     _size(
         "population.cohort_share",
@@ -472,7 +473,5 @@ _REPORTING = (
     ),
 )
 
-#: Every parameter of the sections ``population`` and ``behavior``, in the order of the documentation.
-POPULATION = Parameters(
-    (*_SIZE, *_EPISODES, *_PART_B_PARAMETERS, *_PATIENTS, *_QUALITY, *_COST, *_REPORTING, *BEHAVIOR)
-)
+#: Every parameter of the section ``population`` but the roster, in the order of the documentation.
+POPULATION = Parameters((*_SIZE, *_EPISODES, *_PART_B_PARAMETERS, *_PATIENTS, *_QUALITY, *_COST, *_REPORTING))

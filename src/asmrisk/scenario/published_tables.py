@@ -67,19 +67,8 @@ _POLICY_LADDER = "flat_policy_ladder"
 
 @cache
 def read(name: str) -> tuple[dict[str, str], ...]:
-    """Read one shipped table.
-
-    Parameters
-    ----------
-    name : str
-        File name without ``.csv``.
-
-    Returns
-    -------
-    tuple of dict
-        One dict from column to text per row.
-    """
-    text = (files("asmrisk.population") / "data" / f"{name}.csv").read_text(encoding="utf-8")
+    """Read the shipped table ``name.csv``: for each row a dict from column to text."""
+    text = (files("asmrisk.scenario") / "data" / f"{name}.csv").read_text(encoding="utf-8")
     return tuple(csv.DictReader(text.splitlines()))
 
 
@@ -94,21 +83,7 @@ def _specialty_rows(name: str, specialty: str) -> list[dict[str, str]]:
 
 
 def statistic(name: str, column: str, **where: str) -> float:
-    """Give one number of a shipped table.
-
-    Parameters
-    ----------
-    name : str
-        File name without ``.csv``.
-    column : str
-        Column of the number.
-    **where : str
-        Column and text that pick exactly one row.
-
-    Returns
-    -------
-    float
-        The number.
+    """Give the number in a column of a shipped table, in the one row that `where` picks by column and text.
 
     Examples
     --------
@@ -158,18 +133,7 @@ def benchmark_percentiles(
 
 
 def average_rate(measure: str, collection_type: str) -> float:
-    """Give the average rate CMS published for a measure and collection type.
-
-    Parameters
-    ----------
-    measure, collection_type : str
-        Names; the pair must be in the table.
-
-    Returns
-    -------
-    float
-        A fraction; for Q492 in its own unit.
-    """
+    """Give CMS's average rate of a measure and collection type in the table: a fraction; Q492's own unit."""
     row = _benchmark(measure, collection_type)
     assert row is not None, f"no benchmark of {measure} as {collection_type}"
     return float(row["average_performance_rate"]) / _unit(row)
@@ -199,20 +163,7 @@ def fixed_edges() -> NDArray[np.float64]:
 
 
 def cost_benchmark(cohort: str, column: str) -> float:
-    """Give a statistic of a cohort's episode-based cost measure in performance year 2025.
-
-    Parameters
-    ----------
-    cohort : str
-        One of `COHORTS`.
-    column : str
-        For example ``median_usd`` or ``sd_usd``.
-
-    Returns
-    -------
-    float
-        US dollars per episode.
-    """
+    """Give a cohort's ``median_usd`` or ``sd_usd`` of cost per episode in performance year 2025."""
     return statistic(
         "cost_benchmarks", column, performance_year=_COST_YEAR, measure_id=_COST_MEASURES[cohort]
     )
@@ -233,18 +184,7 @@ def cost_shape() -> NDArray[np.float64]:
 
 
 def part_b_mean(specialty: str) -> float:
-    """Give the mean Part B payment per clinician of a specialty in 2023, in US dollars.
-
-    Parameters
-    ----------
-    specialty : str
-        One of `SPECIALTIES`.
-
-    Returns
-    -------
-    float
-        US dollars.
-    """
+    """Give the mean Part B payment per clinician of a specialty in 2023, in US dollars."""
     (row,) = (
         row
         for row in _specialty_rows("partb_mean_payment_2014_2023", specialty)
@@ -265,15 +205,7 @@ def _panel(specialty: str, subset: str) -> dict[str, str]:
 def part_b_panel_ratio(specialty: str) -> float:
     """Give how much more than all clinicians of a specialty those with a panel like a participant's are paid.
 
-    Parameters
-    ----------
-    specialty : str
-        One of `SPECIALTIES`.
-
-    Returns
-    -------
-    float
-        Mean payment of clinicians with at least 50 beneficiaries on one line, over the mean of all.
+    A ratio of means: clinicians with at least 50 beneficiaries on one line, over all.
     """
     return float(_panel(specialty, PANEL)["mean_usd"]) / float(_panel(specialty, "all")["mean_usd"])
 
@@ -347,18 +279,7 @@ def part_b_persistence(specialty: str) -> float:
 
 
 def practice_links(practice_class: str) -> float:
-    """Give the number of clinicians (links of a clinician to a practice) in practices of a size.
-
-    Parameters
-    ----------
-    practice_class : str
-        A key of `PRACTICE_CLASSES`.
-
-    Returns
-    -------
-    float
-        A whole number.
-    """
+    """Count the clinicians (links to a practice) in practices of a class of `PRACTICE_CLASSES`."""
     return statistic(
         "mips_py2023_final_score_by_practice_size",
         "n_clinician_org_links",
@@ -367,17 +288,9 @@ def practice_links(practice_class: str) -> float:
 
 
 def silent_share(*practice_classes: str) -> float:
-    """Give the share of clinicians in practices of the given sizes who reported nothing to MIPS.
+    """Give the share of clinicians in some classes of `PRACTICE_CLASSES` who reported nothing to MIPS.
 
-    Parameters
-    ----------
-    *practice_classes : str
-        Keys of `PRACTICE_CLASSES`, weighted by their clinicians.
-
-    Returns
-    -------
-    float
-        Share with a final score of at most 18.75, the score of somebody who did not report.
+    They have a final score of at most 18.75, the score of somebody who did not report.
     """
     name = "mips_py2023_final_score_by_practice_size"
     shares = [

@@ -1,0 +1,98 @@
+"""From a scenario to its population: solved once, its roster read once, and all that is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from asmrisk.errors import InputError, Problem, gather
+from asmrisk.population.records import population_records
+from asmrisk.population.roster import Roster, read_roster
+from asmrisk.scenario.scenario import Scenario, load_scenario
+
+__all__ = ["PreparedScenario", "prepare", "validate"]
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedScenario:
+    """A scenario with what its population takes long to make.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        As given.
+    population : numpy.recarray of POPULATION_DTYPE, shape (2,)
+        Solved for the scenario's values, one record per cohort.
+    roster : Roster or None
+        The scenario's own clinicians.
+    """
+
+    scenario: Scenario
+    population: np.recarray
+    roster: Roster | None
+
+    def definition(self) -> dict[str, Any]:
+        """Give everything that decides the results but the seed, a roster by its content."""
+        return self.scenario.definition(None if self.roster is None else self.roster.digest)
+
+
+def prepare(scenario: Scenario) -> PreparedScenario:
+    """Solve the population of a scenario and read its roster.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Checked values.
+
+    Returns
+    -------
+    PreparedScenario
+        The solved population and the roster.
+
+    Raises
+    ------
+    InputError
+        If no population goes with the scenario's values, or its roster cannot be read or used: all problems
+        of both, at the line of the value stated last.
+    """
+    problems: list[Problem] = []
+    population = roster = None
+    try:
+        population = population_records(scenario.values)
+    except InputError as error:
+        problems += [scenario.placed(each) for each in error.problems]
+    try:
+        roster = None if scenario.roster is None else read_roster(scenario.roster)
+    except InputError as error:
+        problems += error.problems
+    if population is None or problems:
+        raise InputError(problems)
+    return PreparedScenario(scenario, population, roster)
+
+
+def validate(*scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()) -> list[Scenario]:
+    """Check scenario files without running them.
+
+    Parameters
+    ----------
+    *scenarios : str or path-like
+        The files.
+    overrides : iterable of str
+        Further values for all of them, as for `asmrisk.load_scenario`.
+
+    Returns
+    -------
+    list of Scenario
+        One for each file.
+
+    Raises
+    ------
+    InputError
+        If any file or its roster cannot be used, or no population goes with its values: the problems of all.
+    """
+    chosen = tuple(overrides)
+    return gather(lambda path: prepare(load_scenario(path, chosen)).scenario, scenarios)

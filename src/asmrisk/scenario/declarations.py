@@ -1,0 +1,56 @@
+"""Every parameter: those of the sections ``run``, ``policy``, ``population`` and ``behavior``."""
+
+from __future__ import annotations
+
+from asmrisk.parameters.parameter import Parameter, Parameters, integer
+from asmrisk.rule.declarations import POLICY
+from asmrisk.scenario.behavior_parameters import BEHAVIOR
+from asmrisk.scenario.population_parameters import POPULATION
+
+__all__ = ["NO_ROSTER", "PARAMETERS", "ROSTER", "RUN"]
+
+#: How much is computed.
+RUN = Parameters(
+    [
+        Parameter(
+            name="run.draws",
+            meaning="Number of draws: synthetic fields of clinicians lived through all performance years",
+            type=integer(1, 10_000_000),
+            default=1000,
+            allowed="1 to 10000000",
+            unit="draws",
+            basis="assumed",
+            citation="choice of the user: standard errors fall with its square root",
+            section="run",
+        ),
+        Parameter(
+            name="run.seed",
+            meaning="Key of all random numbers; the same seed gives the same draws",
+            type=integer(0, 2**64 - 1),
+            default=20270101,
+            allowed="0 to 18446744073709551615",
+            unit="",
+            basis="assumed",
+            citation="choice of the user",
+            section="run",
+        ),
+    ]
+)
+
+#: No roster: all clinicians are synthetic.
+NO_ROSTER = "none"
+
+ROSTER = Parameter(
+    name="population.roster",
+    meaning="Clinician table of real clinicians to place among the synthetic ones",
+    type=str,
+    default=NO_ROSTER,
+    allowed="a path to a CSV or Parquet file, relative to the scenario file, or none",
+    unit="",
+    basis="assumed",
+    citation="choice of the user",
+    section="roster",
+)
+
+#: Every parameter, in the order of documentation.
+PARAMETERS = Parameters([*RUN.values(), *POLICY.values(), *POPULATION.values(), *BEHAVIOR.values(), ROSTER])

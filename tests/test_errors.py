@@ -1,0 +1,49 @@
+"""What is said of unusable input, in Python and on the command line."""
+
+import pickle
+
+import pytest
+
+from asmrisk.errors import Call, InputError, Problem, RunError, gather, unknown
+
+
+def test_a_problem_says_where_what_and_what_is_allowed() -> None:
+    problem = Problem(
+        "3 is not allowed", what="policy.x", where="a.toml", line=7, allowed="0 to 1", nearest="y"
+    )
+    assert str(problem) == "a.toml:7: policy.x: 3 is not allowed; allowed: 0 to 1; did you mean y?"
+    assert str(Problem("is cut short", where="a.toml", line=7, column=2)) == "a.toml:7:2: is cut short"
+
+
+def test_an_argument_is_called_by_its_option_on_the_command_line() -> None:
+    problem = Problem("nonsense", argument="overrides", where="a=b")
+    assert str(problem) == "overrides a=b: nonsense"
+    assert problem.told({"overrides": "--set"}) == "--set a=b: nonsense"
+
+
+def test_what_is_shown_stays_on_its_line() -> None:
+    assert str(InputError(["a\nb", Problem("c\x1b[2J")])) == "a\\nb\nc\\x1b[2J"
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_or_with_all() -> None:
+    assert str(unknown("key", "hihg", ("low", "high"))) == "unknown key; did you mean high?"
+    assert str(unknown("key", "zzz", ("low", "high"))) == "unknown key; allowed: low, high"
+
+
+def test_problems_of_several_items_are_told_together_and_once() -> None:
+    def refuse_odd(number: int) -> int:
+        if number % 2:
+            raise InputError(["odd", f"{number} is odd"], argument="number")
+        return number
+
+    assert gather(refuse_odd, [2, 4]) == [2, 4]
+    with pytest.raises(InputError) as caught:
+        gather(refuse_odd, [1, 2, 3])
+    assert [each.text for each in caught.value.problems] == ["odd", "1 is odd", "3 is odd"]
+
+
+def test_errors_travel() -> None:
+    error = pickle.loads(pickle.dumps(InputError("x", argument="a", line=3)))
+    assert error.problems == (Problem("x", argument="a", line=3),)
+    failed = pickle.loads(pickle.dumps(RunError("use ", Call("status", "r.zarr", {"verify": True}))))
+    assert str(failed) == "use `asmrisk.status('r.zarr', verify=True)`"
