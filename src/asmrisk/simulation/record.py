@@ -16,13 +16,13 @@ from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
-    MEASURES,
     PEER_GROUPS,
     PERFORMANCE_YEARS,
     PLACES,
     PRACTICE_SIZES,
     SMALL_PRACTICE,
     SPECIALTIES,
+    measures_of,
 )
 from asmrisk.rule.order import quantiles
 from asmrisk.rule.sums import LANES, add_to_lanes, sum_of_lanes
@@ -385,13 +385,13 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     group = groups[scenario.values["policy.quality_peer_group"]]
     used = scored_measures(scenario)
     edges, sizes = [], []
-    for code, measure in enumerate(MEASURES):
-        if measure.name in used:
-            cohort, number = divmod(code, PLACES)
-            # Edges of an inverse measure are of its negated rate.
-            sign = -1.0 if measure.inverse else 1.0
-            edges.append(kept.edges[:, :, cohort, number, group] * sign)
-            sizes.append(kept.benchmark_size[:, :, cohort, number, group])
+    for cohort, name in enumerate(COHORTS):
+        for number, measure in enumerate(measures_of(name)):
+            if measure.name in used:
+                # Edges of an inverse measure are of its negated rate.
+                sign = -1.0 if measure.inverse else 1.0
+                edges.append(kept.edges[:, :, cohort, number, group] * sign)
+                sizes.append(kept.benchmark_size[:, :, cohort, number, group])
     values["environment/benchmark_minimum"] = np.stack([each[..., 0] for each in edges], axis=2)
     values["environment/benchmark_edges"] = np.stack([each[..., 1:] for each in edges], axis=2)
     values["environment/benchmark_size"] = np.stack(sizes, axis=2)
