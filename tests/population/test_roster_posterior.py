@@ -21,7 +21,7 @@ from asmrisk.population.roster_posterior import (
     part_b_scores,
 )
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.roster import known_clinicians
+from asmrisk.simulation.roster import roster_prior
 from tests.population.rosters import SCORES, dollars_at, expected_episodes, roster, rows
 
 HF, LBP = 0, 1
@@ -279,7 +279,7 @@ def test_a_clinician_of_whom_nothing_is_known_keeps_the_prior(tmp_path, populati
 
 
 def habits(tmp_path, population, *told, **common):
-    known = known_clinicians(roster(tmp_path, rows(*told, **common)), population)
+    known = roster_prior(roster(tmp_path, rows(*told, **common)), population)
     assert known.habit_low.shape[1] == HABITS
     return known.habit_low[HF], known.habit_high[HF], known.habit_years_since[HF]
 
@@ -341,6 +341,6 @@ def test_how_a_clinician_reports_is_known_from_the_latest_year(tmp_path, populat
         {"clinician_id": "a", "performance_year": 2026},
         {"clinician_id": "b", "performance_year": 2026, "q377_collection_type": "ecqm"},
     )
-    known = known_clinicians(roster(tmp_path, table), population)
+    known = roster_prior(roster(tmp_path, table), population)
     # Everybody reports Q377 as eCQM: it tells nothing of the choice.
     np.testing.assert_array_equal(known.collection_type[HF], [1, -1])

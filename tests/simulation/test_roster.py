@@ -19,7 +19,7 @@ from asmrisk.results.rerun import replay, stored_run
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
-from asmrisk.simulation.roster import known_clinicians, slots_with_roster
+from asmrisk.simulation.roster import roster_prior, slots_with_roster
 from tests.population.rosters import dollars_at, expected_episodes, roster, rows
 
 HF, LBP = 0, 1
@@ -36,7 +36,7 @@ def test_peers_fill_what_the_roster_leaves_of_the_cohort(tmp_path, population):
     table = pd.concat(
         [table, rows({"clinician_id": "z", "cohort": "low_back_pain", "specialty": "neurosurgery"})]
     )
-    known = known_clinicians(roster(tmp_path, table), population)
+    known = roster_prior(roster(tmp_path, table), population)
     heart, back = slots_with_roster(values, known)
     assert (heart.roster, back.roster) == (4, 1)
     # The expected number measured, by simulation: known episodes decide the first year.
@@ -58,7 +58,7 @@ def test_peers_fill_what_the_roster_leaves_of_the_cohort(tmp_path, population):
 def test_a_larger_roster_replaces_the_cohort(tmp_path):
     values = scenario_from_dict({"population": {"clinicians": 50.0}}).values
     read = roster(tmp_path, rows(*({"episodes": 60} for _ in range(40))))
-    heart, back = slots_with_roster(values, known_clinicians(read, population_records(values)))
+    heart, back = slots_with_roster(values, roster_prior(read, population_records(values)))
     assert (heart.roster, heart.slots, heart.replaced) == (40, 40, True)
     assert "replace the synthetic cohort" in heart.note("heart_failure")
     assert back.roster == 0

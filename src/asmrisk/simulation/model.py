@@ -16,7 +16,7 @@ from asmrisk.simulation.kernel_inputs import KernelInputs
 from asmrisk.simulation.parameter_draws import draw_values, with_values
 from asmrisk.simulation.philox import seed_key
 from asmrisk.simulation.record import make_record, to_variables
-from asmrisk.simulation.roster import known_clinicians, slots_with_roster
+from asmrisk.simulation.roster import roster_prior, slots_with_roster
 from asmrisk.simulation.roster_prior import RosterPrior, empty_prior
 
 __all__ = ["Model", "simulate_block"]
@@ -87,7 +87,7 @@ class Model:
         # Most uncertain parameters leave the population as it is: the last prior still holds.
         before, prior = self._prior_of
         if self.roster is not None and before != population.tobytes():
-            before, prior = population.tobytes(), known_clinicians(self.roster, population)
+            before, prior = population.tobytes(), roster_prior(self.roster, population)
             self._prior_of = (before, prior)
         return prior
 

@@ -23,13 +23,13 @@ from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.participation import FIRST_YEAR
 from asmrisk.simulation.roster_prior import RosterPrior, empty_prior
 
-__all__ = ["Share", "known_clinicians", "slots_with_roster"]
+__all__ = ["Share", "roster_prior", "slots_with_roster"]
 
 #: Everything from the math libraries is rounded: their last bits differ from one processor to the next.
 _DECIMALS, _HABIT_DECIMALS = 9, 12
 
 
-def known_clinicians(roster: Roster, population: np.recarray) -> RosterPrior:
+def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
     """Turn a roster into what the kernels read.
 
     Parameters
@@ -44,49 +44,49 @@ def known_clinicians(roster: Roster, population: np.recarray) -> RosterPrior:
     RosterPrior
         Every distribution given what is known; the clinicians of each cohort in the roster's order.
     """
-    known = empty_prior(max(each.count for each in roster.cohorts))
+    prior = empty_prior(max(each.count for each in roster.cohorts))
     for cohort, clinicians in enumerate(roster.cohorts):
         if clinicians.count:
-            _fill(known, cohort, clinicians, population[cohort])
-    return known
+            _fill(prior, cohort, clinicians, population[cohort])
+    return prior
 
 
-def _fill(known: RosterPrior, cohort: int, clinicians: Clinicians, population: np.record) -> None:
+def _fill(prior: RosterPrior, cohort: int, clinicians: Clinicians, population: np.record) -> None:
     n = clinicians.count
-    known.clinicians[cohort] = n
-    known.specialty[cohort, :n] = clinicians.specialty
-    known.practice_size[cohort, :n] = clinicians.practice_size
-    known.collection_type[cohort, :n] = chosen_type(clinicians, population)
-    known.hcc_risk_score[cohort, :n] = latest(clinicians.past.hcc_risk_score)[0]
-    known.dual_share[cohort, :n] = latest(clinicians.past.dual_share)[0]
+    prior.clinicians[cohort] = n
+    prior.specialty[cohort, :n] = clinicians.specialty
+    prior.practice_size[cohort, :n] = clinicians.practice_size
+    prior.collection_type[cohort, :n] = chosen_type(clinicians, population)
+    prior.hcc_risk_score[cohort, :n] = latest(clinicians.past.hcc_risk_score)[0]
+    prior.dual_share[cohort, :n] = latest(clinicians.past.dual_share)[0]
 
     scores, factors = part_b_scores(population, clinicians.specialty, clinicians.past.part_b_payments)
     score, when = latest(scores)
-    known.part_b_score[cohort, :n] = np.round(score, _DECIMALS)
+    prior.part_b_score[cohort, :n] = np.round(score, _DECIMALS)
     # Nine significant digits, as a factor may be small.
-    known.part_b_factor[cohort, :n] = [float(f"{each:.9g}") for each in latest(factors)[0].tolist()]
-    known.years_since[cohort, :n] = FIRST_YEAR - clinicians.years[when]
+    prior.part_b_factor[cohort, :n] = [float(f"{each:.9g}") for each in latest(factors)[0].tolist()]
+    prior.years_since[cohort, :n] = FIRST_YEAR - clinicians.years[when]
 
     level = episode_level(population, clinicians, scores)
-    known.level_mean[cohort, :n] = np.round(level.mean, _DECIMALS)
-    known.level_sd[cohort, :n] = np.round(level.sd, _DECIMALS)
+    prior.level_mean[cohort, :n] = np.round(level.mean, _DECIMALS)
+    prior.level_sd[cohort, :n] = np.round(level.sd, _DECIMALS)
     for year, episodes in zip(clinicians.years.tolist(), clinicians.past.episodes, strict=True):
         row = year - (FIRST_YEAR - PAYMENT_LAG)
         if row >= 0:
-            known.episodes[cohort, row, :n] = np.where(np.isnan(episodes), -1.0, episodes).astype(np.int64)
+            prior.episodes[cohort, row, :n] = np.where(np.isnan(episodes), -1.0, episodes).astype(np.int64)
     cases = case_levels(population, clinicians, level)
-    known.case_log_mean[cohort, :, :n] = np.round(cases.mean, _DECIMALS)
-    known.case_log_sd[cohort, :, :n] = np.round(cases.sd, _DECIMALS)
+    prior.case_log_mean[cohort, :, :n] = np.round(cases.mean, _DECIMALS)
+    prior.case_log_sd[cohort, :, :n] = np.round(cases.sd, _DECIMALS)
 
     states = latent_states(population, clinicians, level)
     root = np.linalg.cholesky(states.covariance + 1e-12 * np.eye(states.covariance.shape[-1]))
-    known.state_mean[cohort, :, :n] = np.round(states.mean.T, _DECIMALS)
-    known.state_root[cohort, :, :, :n] = np.round(np.moveaxis(root, 0, -1), _DECIMALS)
+    prior.state_mean[cohort, :, :n] = np.round(states.mean.T, _DECIMALS)
+    prior.state_root[cohort, :, :, :n] = np.round(np.moveaxis(root, 0, -1), _DECIMALS)
 
     habits = habit_intervals(population, clinicians)
-    known.habit_low[cohort, :, :n] = np.round(habits.low, _HABIT_DECIMALS)
-    known.habit_high[cohort, :, :n] = np.round(habits.high, _HABIT_DECIMALS)
-    known.habit_years_since[cohort, :, :n] = habits.years_since
+    prior.habit_low[cohort, :, :n] = np.round(habits.low, _HABIT_DECIMALS)
+    prior.habit_high[cohort, :, :n] = np.round(habits.high, _HABIT_DECIMALS)
+    prior.habit_years_since[cohort, :, :n] = habits.years_since
 
 
 class Share(NamedTuple):
@@ -130,14 +130,14 @@ class Share(NamedTuple):
         )
 
 
-def slots_with_roster(values: Values, known: RosterPrior) -> tuple[Share, ...]:
+def slots_with_roster(values: Values, prior: RosterPrior) -> tuple[Share, ...]:
     """Find how many clinicians each cohort has so that the stated number is measured on average.
 
     Parameters
     ----------
     values : Values
         Resolved parameters.
-    known : RosterPrior
+    prior : RosterPrior
         What is known of the roster's clinicians; those of known episodes two years before are measured or
         not, the others with the probability that their level gives.
 
@@ -158,10 +158,10 @@ def slots_with_roster(values: Values, known: RosterPrior) -> tuple[Share, ...]:
             values["population.episodes_shock_log_sd"],
             minimum,
         )
-        n = int(known.clinicians[cohort])
-        scores = known.level_mean[cohort, :n] + known.level_sd[cohort, :n] * nodes[:, None]
+        n = int(prior.clinicians[cohort])
+        scores = prior.level_mean[cohort, :n] + prior.level_sd[cohort, :n] * nodes[:, None]
         chance = weights @ np.interp(scores, volume.scores, volume.chance)
-        counted = known.episodes[cohort, :YEARS, :n]
+        counted = prior.episodes[cohort, :YEARS, :n]
         measured = float(np.where(counted >= 0, counted >= minimum, chance).mean(axis=0).sum())
         target = values["population.clinicians"] * shares[name] / sum(shares.values())
         # The expectation comes from a math library: rounded before it becomes a whole number.
