@@ -99,4 +99,4 @@ def test_payment_year_dollars_are_the_same_clinicians_two_years_later(panels):
         keys = ["cohort", "slot", "generation", "year"]
         both = early.merge(panel, on=keys, suffixes=("", "_then"))
         assert len(both) > 10_000
-        assert both.payment_year_part_b.equals(both.part_b_then)
+        assert both.payment_year_part_b.equals(both.part_b_payments_then)

@@ -106,7 +106,8 @@ def _score_frame(frame: pd.DataFrame, policies: np.recarray, notes: Callable[[st
 
 
 def _choice(policy: np.record, name: str) -> str:
-    return CHOICES[name][policy[name]]
+    choice: str = CHOICES[name][policy[name]]
+    return choice
 
 
 def _groups(of: ScoredCohort, by: str) -> dict[int, str]:
