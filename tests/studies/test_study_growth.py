@@ -219,7 +219,7 @@ def assert_same_report(one: Report, two: Report) -> None:
     assert one.to_csv() == two.to_csv()
     pd.testing.assert_frame_equal(one.to_dataframe(), two.to_dataframe())
     xr.testing.assert_identical(one.dataset.drop_attrs(), two.dataset.drop_attrs())
-    assert one.remarks == two.remarks
+    assert one.facts["remarks"] == two.facts["remarks"]
     texts = [each.to_text().replace(each.facts["results"], "") for each in (one, two)]
     assert texts[0] == texts[1]
 
@@ -362,7 +362,8 @@ def test_less_than_the_store_holds_is_analyzed_without_computing(
         with nothing_computed():
             found = run(path, store.place, **size)
         assert_same_report(found, whole)
-        assert (found.points, found.draws) == (POINTS[size.get("samples", 4)], size.get("draws", 8))
+        asked = POINTS[size.get("samples", 4)], size.get("draws", 8)
+        assert (found.facts["design_points"], found.facts["draws"]) == asked
     assert store.files() == before
 
 
