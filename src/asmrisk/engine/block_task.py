@@ -18,7 +18,7 @@ from asmrisk.simulation.arrays import Block
 
 __all__ = [
     *("ATTEMPTS", "BlockError", "BlockTask", "Executor", "ExecutorError", "Simulation", "StoppedError"),
-    *("Work", "persistently"),
+    "Work",
 ]
 
 #: How often a block is tried before the run ends.
@@ -116,19 +116,6 @@ class BlockTask:
                 reason = error.strerror or str(error)
                 raise BlockError(place, what, block.first, reason, error.errno) from error
             raise
-
-
-def persistently(action: Callable[[], None]) -> None:
-    """Do something up to `ATTEMPTS` times; BlockError from the last one, or at once if the disk is full."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            action()
-        except BlockError as error:
-            if error.disk_full:
-                raise
-        else:
-            return
-    action()
 
 
 #: Blocks to be computed: the number of each one's store, what computes it, and which.

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from asmrisk.engine.block_task import BlockTask, Executor, Work, persistently
+from asmrisk.engine.block_task import ATTEMPTS, BlockError, BlockTask, Executor, Work
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
 from asmrisk.simulation.arrays import Block
@@ -38,7 +38,13 @@ class Threads:
         def compute_block(number: int, task: BlockTask, block: Block) -> int:
             slot, count = progress.slot(), 0
             try:
-                persistently(lambda: task(block, slot))
+                for left in reversed(range(ATTEMPTS)):
+                    try:
+                        task(block, slot)
+                        break
+                    except BlockError as error:
+                        if error.disk_full or not left:
+                            raise
                 count = block.count
             finally:
                 progress.close(slot, count)

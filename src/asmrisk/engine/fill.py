@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,18 +46,44 @@ def fill(
     `remark` says what is worth saying of a store that was opened. Errors are those of `asmrisk.run`.
     """
     stores: list[Store] = []
+    with _explained(stores, jobs), interruptible(), executor as workforce:
+        with ThreadPoolExecutor(1) as beside:
+            for job in jobs:
+                new = isinstance(job.place, Path) and not os.path.exists(job.place)  # noqa: PTH110
+                if new and job.simulation.compiled:
+                    # All of it is to be computed: kernels are loaded while the store is laid out.
+                    beside.submit(job.simulation.prepare)
+                stores.append(Store.open(job.place, job.spec, job.labels, job.lengths, progress.say))
+                remark(stores[-1])
+        unfinished = [store.unfinished_blocks() for store in stores]
+        left = [len(blocks) for blocks in unfinished]
+        for store, job, count in zip(stores, jobs, left, strict=True):
+            if count:
+                # In the main thread, which a signal can stop.
+                job.simulation.prepare(progress.say)
+            else:
+                store.commit()
+        if not any(left):
+            return
+
+        def finished(number: int) -> None:
+            left[number] -= 1
+            if not left[number]:
+                stores[number].commit()
+
+        tasks = [BlockTask(store.writer, job.simulation) for store, job in zip(stores, jobs, strict=True)]
+        work = ((n, tasks[n], block) for n, blocks in enumerate(unfinished) for block in blocks)
+        total = sum(block.count for store in stores for block in store.spec.blocks(store.lengths))
+        todo = sum(block.count for blocks in unfinished for block in blocks)
+        with progress.shown(total=total, done=total - todo):
+            workforce.compute(work, progress, finished)
+
+
+@contextmanager
+def _explained(stores: Sequence[Store], jobs: Sequence[Job]) -> Iterator[None]:
+    """Say of what ends a run what is kept of it, and how to go on."""
     try:
-        with interruptible(), executor as workforce:
-            with ThreadPoolExecutor(1) as beside:
-                for job in jobs:
-                    new = isinstance(job.place, Path) and not os.path.exists(job.place)  # noqa: PTH110
-                    if new and job.simulation.compiled:
-                        # All of it is to be computed: kernels are loaded while the store is laid out.
-                        beside.submit(job.simulation.prepare)
-                    store = Store.open(job.place, job.spec, job.labels, job.lengths, progress.say)
-                    remark(store)
-                    stores.append(store)
-            _fill(stores, [job.simulation for job in jobs], workforce, progress)
+        yield
     except Interrupted as interruption:
         raise Interrupted(interruption.signal, f"interrupted: {_kept(stores, len(jobs))}") from None
     except BlockError as error:
@@ -68,33 +94,6 @@ def fill(
         raise RunError(f"{_disk_failure(error, place)}: {_kept(stores, len(jobs))}") from error
     except ExecutorError as error:
         raise RunError(f"{error}: {_kept(stores, len(jobs))}") from error
-
-
-def _fill(
-    stores: Sequence[Store], simulations: Sequence[Simulation], executor: Executor, progress: Progress
-) -> None:
-    unfinished = [store.unfinished_blocks() for store in stores]
-    left = [len(blocks) for blocks in unfinished]
-    for store, simulation, count in zip(stores, simulations, left, strict=True):
-        if count:
-            # In the main thread, which a signal can stop.
-            simulation.prepare(progress.say)
-        else:
-            store.commit()
-    if not any(left):
-        return
-
-    def finished(number: int) -> None:
-        left[number] -= 1
-        if not left[number]:
-            stores[number].commit()
-
-    tasks = [BlockTask(store.writer, each) for store, each in zip(stores, simulations, strict=True)]
-    work = ((n, tasks[n], block) for n, blocks in enumerate(unfinished) for block in blocks)
-    total = sum(block.count for store in stores for block in store.spec.blocks(store.lengths))
-    todo = sum(block.count for blocks in unfinished for block in blocks)
-    with progress.shown(total=total, done=total - todo):
-        executor.compute(work, progress, finished)
 
 
 def _failure(error: BlockError, several: bool = False) -> str:

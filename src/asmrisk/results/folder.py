@@ -192,7 +192,7 @@ class Folder:
 
     def create_many(self, files: dict[str, bytes]) -> list[bool]:
         """Create several files, in any order."""
-        return [self.create(key, data) for key, data in files.items()]
+        return list(map(self.create, files, files.values()))
 
     @contextlib.contextmanager
     def _locked(self, say: Say | None = None, go_on: GoOn | None = None) -> Iterator[None]:
