@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.convergence import convergence
     from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.precision import run_to_precision
+    from asmrisk.analysis.rerun import replay
     from asmrisk.analysis.scoring import score
     from asmrisk.analysis.summary import summarize
     from asmrisk.engine.run import run
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from asmrisk.handbook import docs
     from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
-    from asmrisk.results.rerun import replay
     from asmrisk.results.status import status
     from asmrisk.scenario.listing import policy
     from asmrisk.scenario.scenario import Scenario, load_scenario
@@ -66,7 +66,7 @@ _HOMES = {
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",
     "policy": "scenario.listing",
-    "replay": "results.rerun",
+    "replay": "analysis.rerun",
     "run": "engine.run",
     "run_to_precision": "analysis.precision",
     "score": "analysis.scoring",

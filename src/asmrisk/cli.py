@@ -292,7 +292,7 @@ def replay(results: Place, **options: Any) -> None:
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
     """
-    from asmrisk.results.rerun import replay
+    from asmrisk.analysis.rerun import replay
 
     click.echo(f"Clinicians: {replay(results, **options)}")
 

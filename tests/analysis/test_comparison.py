@@ -407,7 +407,7 @@ def test_the_command_prints_and_refuses(stores):
 
 
 def test_stores_of_another_program_are_compared_but_not_simulated_again(stores, monkeypatch):
-    monkeypatch.setattr("asmrisk.results.rerun.run_code", lambda: "0" * 32)
+    monkeypatch.setattr("asmrisk.analysis.rerun.run_code", lambda: "0" * 32)
     pair = (stores / "baseline.zarr", stores / "neutral.zarr")
     with pytest.raises(InputError, match=r"replay_draws: .* 0 "):
         compare(*pair)

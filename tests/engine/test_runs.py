@@ -345,6 +345,6 @@ def test_a_slot_given_after_the_stop_is_stopped():
     assert progress.done == 2
     progress.close(early, 3)
     assert progress.done == 3
-    progress.add(4)
+    progress.close(None, 4)
     assert progress.done == 7
     assert early.dtype == np.int64

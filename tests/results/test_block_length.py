@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 import asmrisk
 from asmrisk.engine.run import run_job
-from asmrisk.results.spec import block_length
-from asmrisk.simulation.arrays import ArraySpec
+from asmrisk.simulation.arrays import ArraySpec, block_length
 from tests import fake_run
 from tests.results import small
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import asmrisk
+from asmrisk.analysis.rerun import stored_run
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.rerun import stored_run
 from asmrisk.results.spec import StoreSpec
 from asmrisk.simulation.arrays import array_specs
 from tests import fake_run

@@ -11,11 +11,11 @@ import xarray as xr
 from scipy import stats
 
 from asmrisk import open_results, run
+from asmrisk.analysis.rerun import replay, stored_run
 from asmrisk.analysis.summary import summarize
 from asmrisk.errors import InputError
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import read_roster
-from asmrisk.results.rerun import replay, stored_run
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw

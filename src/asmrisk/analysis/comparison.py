@@ -293,7 +293,7 @@ def _changes(
 ) -> xr.Dataset:
     """Simulate draws again and see who gains and who loses."""
     # Only here are the kernels needed.
-    from asmrisk.results.rerun import stored_run
+    from asmrisk.analysis.rerun import stored_run
 
     try:
         scenarios = [stored_run(each.source, roster=roster).scenario for each in runs]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,40 +13,12 @@ from numpy.typing import NDArray
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.block_writer import BlockWriter
-from asmrisk.results.folder import Say
-from asmrisk.simulation.arrays import Block
+from asmrisk.simulation.arrays import Block, Simulation
 
-__all__ = [
-    *("ATTEMPTS", "BlockError", "BlockTask", "Executor", "ExecutorError", "Simulation", "StoppedError"),
-    "Work",
-]
+__all__ = ["ATTEMPTS", "BlockError", "BlockTask", "Executor", "ExecutorError", "StoppedError", "Work"]
 
 #: How often a block is tried before the run ends.
 ATTEMPTS = 3
-
-
-class Simulation(Protocol):
-    """Gives the arrays of a block; the same for the same block, wherever and however often.
-
-    It travels to other processes by pickle: what is large or takes long to make is made on arrival.
-    """
-
-    @property
-    def compiled(self) -> bool:
-        """Whether `prepare` has nothing to compile, which takes half a minute."""
-        ...
-
-    def prepare(self, say: Say | None = None) -> None:
-        """Make ready, in each process, what takes long to make; `say` takes lines for the user."""
-        ...
-
-    def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
-        """Simulate a block: its arrays by the variable's path, as a store declares them.
-
-        The first element of the `slot`, of shape (2,), counts finished draws; the work ends early when its
-        second becomes 1.
-        """
-        ...
 
 
 class StoppedError(Exception):
@@ -57,20 +29,16 @@ class ExecutorError(Exception):
     """What the work is done on failed, not the work."""
 
 
+@dataclass(eq=False)
 class BlockError(Exception):
-    """A block could not be computed or written.
+    """A block could not be computed or written; pickled by its arguments, which therefore have no names."""
 
-    Its arguments: the store, the block, the first draw that was not finished, what happened, the operating
-    system's error if it could not be written, and how often it was tried.
-    """
-
-    def __init__(
-        self, place: str, what: str, draw: int, reason: str, number: int | None = None, tried: int = ATTEMPTS
-    ) -> None:
-        # All of it as arguments, so that it can be pickled.
-        super().__init__(place, what, draw, reason, number, tried)
-        self.place, self.what, self.draw, self.reason = place, what, draw, reason
-        self.number, self.tried = number, tried
+    place: str  #: the store
+    what: str  #: the block
+    draw: int  #: the first draw that was not finished
+    reason: str  #: what happened
+    number: int | None = None  #: the operating system's error, if the block could not be written
+    tried: int = ATTEMPTS  #: how often
 
     @property
     def disk_full(self) -> bool:

@@ -39,19 +39,14 @@ from asmrisk.simulation.arrays import Block
 
 __all__ = ["Cluster", "local_cluster", "remote_cluster"]
 
-#: Seconds between a worker's looks at whether the client still wants the block.
-_WATCH = 0.2
+#: Seconds between a worker's looks at whether the client still wants the block; between looks at the
+#: workers; and for which a scheduler may take to answer.
+_WATCH, _INTERVAL, _PATIENCE = 0.2, 2.0, 30.0
+
+#: Blocks submitted for each thread of the workers (one is computed, one waits), and while none is known.
+_BLOCKS_PER_THREAD, _FIRST_BLOCKS = 2, 8
 
 _arriving = threading.Lock()
-
-#: Blocks submitted for each thread of the workers: one is computed, the other waits.
-_BLOCKS_PER_THREAD = 2
-
-#: Blocks submitted while no worker is known.
-_FIRST_BLOCKS = 8
-
-#: Seconds between looks at the workers, and for which a scheduler may take to answer.
-_INTERVAL, _PATIENCE = 2.0, 30.0
 
 
 class RefusedError(Exception):
@@ -150,7 +145,7 @@ class Cluster:
                 if future.status in ("finished", "lost"):
                     # The scheduler would compute it again for a client that still asks.
                     future.release()
-                    progress.add(block.count)
+                    progress.close(None, block.count)
                     finished(number)
                 else:
                     self._raise_unless_refused(future, task, block, progress)
@@ -176,9 +171,9 @@ class Cluster:
 
     def _allowed(self) -> list[str] | None:
         """Name the workers that may compute, if any was refused."""
-        if not self._refused:
-            return None
-        return [each for each in self._client.nthreads() if each not in self._refused]
+        if self._refused:
+            return [each for each in self._client.nthreads() if each not in self._refused]
+        return None
 
     def _raise_unless_refused(self, future: Any, task: BlockTask, block: Block, progress: Progress) -> None:
         if future.status == "cancelled":
@@ -196,7 +191,7 @@ class Cluster:
         if isinstance(error, KilledWorker):
             reason = f"the worker died each time, the last at {error.last_worker.address}"
             what, place = task.writer.spec.describe(block), str(task.writer.storage.place)
-            raise BlockError(place, what, block.first, reason, tried=error.allowed_failures + 1)
+            raise BlockError(place, what, block.first, reason, None, error.allowed_failures + 1)
         if isinstance(error, (BlockError, RunError)):
             raise error
         if isinstance(error, InputError):

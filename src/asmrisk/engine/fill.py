@@ -12,13 +12,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from asmrisk.engine.block_task import BlockError, BlockTask, Executor, ExecutorError, Simulation
+from asmrisk.engine.block_task import BlockError, BlockTask, Executor, ExecutorError
 from asmrisk.engine.interruption import Interrupted, interruptible
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import Call, RunError
 from asmrisk.results.place import Place
 from asmrisk.results.spec import StoreSpec
 from asmrisk.results.store import Store
+from asmrisk.simulation.arrays import Simulation
 
 __all__ = ["Job", "fill"]
 
@@ -90,8 +91,10 @@ def _explained(stores: Sequence[Store], jobs: Sequence[Job]) -> Iterator[None]:
         text = f"{_failure(error, len(jobs) > 1)}: {_kept(stores, len(jobs))}"
         raise RunError(text, *_replay(stores, error)) from error.__cause__
     except OSError as error:
+        # Before or after all blocks.
         place = jobs[min(len(stores), len(jobs) - 1)].place
-        raise RunError(f"{_disk_failure(error, place)}: {_kept(stores, len(jobs))}") from error
+        failed = BlockError(str(place), "", 0, error.strerror or str(error), error.errno or 0)
+        raise RunError(f"{_failure(failed)}: {_kept(stores, len(jobs))}") from error
     except ExecutorError as error:
         raise RunError(f"{error}: {_kept(stores, len(jobs))}") from error
 
@@ -101,15 +104,10 @@ def _failure(error: BlockError, several: bool = False) -> str:
     if error.disk_full:
         return f"there is no space left for {error.place}; free some"
     if error.number is not None:
-        return f"{error.place} cannot be written ({error.reason}; {error.what}, {error.tried} attempts)"
+        when = f"; {error.what}, {error.tried} attempts" if error.what else ""
+        return f"{error.place} cannot be written ({error.reason}{when})"
     where = f" of {error.place}" if several else ""
     return f"{error.what}{where} failed {error.tried} times ({error.reason})"
-
-
-def _disk_failure(error: OSError, place: Place) -> str:
-    """Say that a place could not be written to before or after all blocks."""
-    failed = BlockError(str(place), "", 0, error.strerror or str(error), error.errno)
-    return _failure(failed) if failed.disk_full else f"{place} cannot be written ({failed.reason})"
 
 
 def _replay(stores: Sequence[Store], error: BlockError) -> tuple[str | Call, ...]:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
 __all__ = ["Interrupted", "deferred", "interruptible"]
@@ -59,8 +60,6 @@ def deferred() -> Iterator[None]:
 
     A terminal sends it to all processes of the run, and it is this thread's to act on.
     """
-    from multiprocessing import resource_tracker
-
     # Its start, which unblocks signals, must not fall into a thread that starts a worker.
     resource_tracker.ensure_running()
     came: list[int] = []

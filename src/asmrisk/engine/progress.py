@@ -46,15 +46,10 @@ class Progress:
             self._slots.append(slot)
         return slot
 
-    def close(self, slot: NDArray[np.int64], count: int) -> None:
-        """Count a piece of work as finished."""
+    def close(self, slot: NDArray[np.int64] | None, count: int) -> None:
+        """Count a piece of work as finished, here or (without a slot) by another process."""
         with self._lock:
             self._slots = [each for each in self._slots if each is not slot]
-            self._closed += count
-
-    def add(self, count: int) -> None:
-        """Count draws that another process finished."""
-        with self._lock:
             self._closed += count
 
     def stop(self) -> None:

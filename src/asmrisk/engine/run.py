@@ -7,19 +7,23 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
+
+from rich import filesize
 
 from asmrisk.engine.executors import executor
+from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, Problem, gather
+from asmrisk.population.preparation import prepare
 from asmrisk.results.place import Place, place_of
-from asmrisk.results.spec import FOLDER, StoreSpec, block_length
-from asmrisk.simulation.arrays import array_specs, bytes_per_draw
-
-if TYPE_CHECKING:
-    from asmrisk.engine.fill import Job
-    from asmrisk.results.store import Store
-    from asmrisk.scenario.scenario import Scenario
+from asmrisk.results.spec import FOLDER, StoreSpec
+from asmrisk.results.store import Store
+from asmrisk.scenario.scenario import Scenario, load_scenario
+from asmrisk.simulation.arrays import array_specs, block_length, bytes_per_draw
+from asmrisk.simulation.labels import coordinates, descriptions
+from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
+from asmrisk.simulation.variables import variables
 
 __all__ = ["run"]
 
@@ -51,11 +55,9 @@ def run(
         Instead of the scenario's ``run.draws`` and ``run.seed``. The first n draws do not depend on `draws`.
     out : path or URL, optional
         The store, a folder or ``s3://bucket/prefix``; of several scenarios the folder that holds their
-        stores. ``results/<scenario's file stem>.zarr`` if not given. Where it holds draws of the same run,
-        only those that are missing are computed.
+        stores. ``results/<scenario's file stem>.zarr`` if not given. What it holds of the same run is kept.
     workers : int, optional
-        Threads, or with `processes` processes; as many as processors if not given. The results do not depend
-        on it.
+        Threads, or with `processes` processes; as many as processors if not given.
     processes : bool
         Compute in worker processes of this machine instead of threads. A script that asks for it must be
         guarded by ``if __name__ == "__main__":``, since every worker imports it.
@@ -66,7 +68,7 @@ def run(
         Certificates for the scheduler; dask's configuration if not given.
     block_size : int, optional
         Draws that are computed and written together; counts when the store is made. Chosen by the draws asked
-        for if not given. The results do not depend on it.
+        for if not given.
     most_draws : int, optional
         How many draws may be asked for later: a new store's blocks are made for so many.
     quiet : bool
@@ -84,43 +86,28 @@ def run(
     InputError
         If an argument, a scenario or a place cannot be used; nothing is computed.
     RunError
-        If a block fails three times, the disk is full, no scheduler answers or it is lost; complete stores
-        and finished blocks are kept.
+        If a block fails three times, the disk is full, no scheduler answers or it is lost.
     Interrupted
-        On Ctrl-C or SIGTERM, within seconds; complete stores and finished blocks are kept.
+        On Ctrl-C or SIGTERM, within seconds. Complete stores and finished blocks are always kept.
     """
     _require_counts(draws, seed, workers=workers, block_size=block_size, most_draws=most_draws)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
     resolved = gather(lambda each: _resolved(each, seed), scenarios)
     places = _places(resolved, out)
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
-    jobs = gather(
-        lambda each: run_job(
-            each[0], each[1], draws or int(each[0].values["run.draws"]), block_size, most_draws
-        ),
-        zip(resolved, places, strict=True),
-    )
-    from asmrisk.engine.fill import fill
 
+    def job(each: tuple[Scenario, Place]) -> Job:
+        return run_job(*each, draws or int(each[0].values["run.draws"]), block_size, most_draws)
+
+    jobs = gather(job, zip(resolved, places, strict=True))
     fill(jobs, chosen, progress, lambda store: _remark(store, block_size, progress))
     return places[0] if len(scenarios) == 1 else places
 
 
 def run_job(
-    scenario: Scenario,
-    place: Place,
-    draws: int,
-    block_size: int | None = None,
-    most_draws: int | None = None,
+    scenario: Scenario, place: Place, draws: int, block_size: int | None = None, most_draws: int | None = None
 ) -> Job:
     """Declare what computes and holds a run of a resolved scenario, with its seed; arguments as for `run`."""
-    from asmrisk.engine.fill import Job
-    from asmrisk.population.preparation import prepare
-    from asmrisk.results.provenance import about
-    from asmrisk.simulation.labels import coordinates, descriptions
-    from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
-    from asmrisk.simulation.variables import variables
-
     prepared = prepare(scenario)
     roster = prepared.roster
     arrays, labels = array_specs(
@@ -133,7 +120,7 @@ def run_job(
         "code": run_code(),
         "block": {"draw": length},
     }
-    spec = StoreSpec(definition, about(scenario, roster), arrays)
+    spec = StoreSpec(definition, prepared.about(), arrays)
     return Job(place, spec, labels, (draws,), ScenarioSimulation(prepared))
 
 
@@ -144,8 +131,9 @@ def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1)
     ]
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64):
-        text = f"must be a whole number from 0 to {2**64 - 1}, not {seed!r}"
-        problems.append(Problem(text, argument="seed"))
+        problems.append(
+            Problem(f"must be a whole number from 0 to {2**64 - 1}, not {seed!r}", argument="seed")
+        )
     if problems:
         raise InputError(problems)
 
@@ -153,8 +141,6 @@ def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -
 def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None) -> Scenario:
     """Load a scenario if need be, and give it with its seed."""
     if isinstance(scenario, (str, os.PathLike)):
-        from asmrisk.scenario.scenario import load_scenario
-
         scenario = load_scenario(scenario)
     if seed is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": seed}))
@@ -202,17 +188,9 @@ def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
         own = {path: array for path, array in spec.arrays.items() if "clinician" in array.dims}
         size, clinicians = bytes_per_draw(own), spec.arrays["clinician/clinician"].shape[0]
         text = (
-            f"the roster's {clinicians:,} clinicians add about {_bytes(size)} a draw, "
-            f"{_bytes(size * store.lengths[-1])} in all"
+            f"the roster's {clinicians:,} clinicians add about {filesize.decimal(size)} a draw, "
+            f"{filesize.decimal(size * store.lengths[-1])} in all"
         )
         if size * length > _LARGE:
-            text += f", and {_bytes(size * length)} of memory for each block under way"
+            text += f", and {filesize.decimal(size * length)} of memory for each block under way"
         progress.say(text)
-
-
-def _bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1000.0:
-            return f"{size:.2g} {unit}" if size < 10.0 else f"{size:.0f} {unit}"
-        size /= 1000.0
-    return f"{size:.2g} GB" if size < 10.0 else f"{size:,.0f} GB"

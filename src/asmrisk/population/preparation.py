@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 from asmrisk.errors import InputError, Problem, gather
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import Roster, read_roster
+from asmrisk.rule.definitions import COHORTS
 from asmrisk.scenario.scenario import Scenario, load_scenario
 
 __all__ = ["PreparedScenario", "prepare", "validate"]
@@ -38,6 +40,31 @@ class PreparedScenario:
     def definition(self) -> dict[str, Any]:
         """Give everything that decides the results but the seed, a roster by its content."""
         return self.scenario.definition(None if self.roster is None else self.roster.digest)
+
+    def about(self) -> dict[str, Any]:
+        """Say in plain JSON what readers of the results are told beyond what decides them.
+
+        It has ``scenario`` (title, description, reference), ``parameters`` (value, unit, basis and citation
+        by name) and ``roster``, where there is one (file name, digest, clinicians by cohort).
+        """
+        scenario, roster = self.scenario, self.roster
+        declared = scenario.values.parameters
+        # How much is asked for is no part of what the numbers are.
+        values = {name: value for name, value in scenario.values.items() if name != "run.draws"}
+        record: dict[str, Any] = {}
+        if roster is not None:
+            values["population.roster"] = roster.path.name
+            counts = dict(zip(COHORTS, (each.count for each in roster.cohorts), strict=True))
+            record["roster"] = {"file": roster.path.name, "sha256": roster.digest, "clinicians": counts}
+        record["scenario"] = {name: getattr(scenario, name) for name in ("title", "description", "reference")}
+        record["parameters"] = {
+            name: {"value": value}
+            | {each: getattr(declared[name], each) for each in ("unit", "basis", "citation")}
+            for name, value in values.items()
+        }
+        # Once through JSON, so that a fresh record and one read from a store compare equal.
+        plain: dict[str, Any] = json.loads(json.dumps(record))
+        return plain
 
 
 def prepare(scenario: Scenario) -> PreparedScenario:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,9 @@ from numpy.typing import NDArray
 from asmrisk.errors import RunError
 from asmrisk.results.folder import GoOn, Say
 from asmrisk.results.manifest import Chunk, Entry, digest_of_bytes, entry_key, survey
+from asmrisk.results.place import Storage
 from asmrisk.results.spec import SPEC, StoreSpec
 from asmrisk.simulation.arrays import Block
-
-if TYPE_CHECKING:
-    from asmrisk.results.layout import ChunkCodec
-    from asmrisk.results.place import Storage
 
 __all__ = ["BlockWriter"]
 
@@ -43,7 +40,7 @@ class BlockWriter:
         return self.spec.encode()
 
     @cached_property
-    def _codec(self) -> ChunkCodec:
+    def _codec(self) -> Any:
         # What only looks does not wait for zarr.
         from asmrisk.results.layout import ChunkCodec
 

@@ -32,12 +32,9 @@ GoOn = Callable[[], object]
 Change = Callable[[bytes | None], bytes]
 
 
-class Changer(Protocol):
-    """Changes a file."""
-
+class Changer(Protocol):  # noqa: D101
     def __call__(self, key: str, change: Change, /, *, durable: bool = True) -> bytes:
         """Put in place what a `Change` makes of a file, whole and in one step, and give it."""
-        ...
 
 
 #: Said of a place that holds other things.

@@ -6,6 +6,7 @@ What puts the bytes in place decides when and in which order, and takes their di
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
 import warnings
@@ -17,14 +18,17 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.core.buffer import default_buffer_prototype
+from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.errors import ZarrUserWarning
-from zarr.storage import MemoryStore
+from zarr.storage import MemoryStore, WrapperStore
 
+from asmrisk.errors import Call, RunError
+from asmrisk.results.manifest import digest_of_bytes
+from asmrisk.results.place import Storage
 from asmrisk.results.spec import StoreSpec
 
-__all__ = ["ChunkCodec", "digest_of_values", "hierarchy"]
+__all__ = ["CheckedStore", "ChunkCodec", "digest_of_values", "hierarchy"]
 
 _PROTOTYPE = default_buffer_prototype()
 
@@ -136,3 +140,45 @@ def digest_of_values(values: NDArray[Any]) -> str:
     else:
         name, content = str(values.dtype), values.astype(values.dtype.newbyteorder("<")).tobytes()
     return hashlib.sha256(f"{name} {values.shape} ".encode() + content).hexdigest()
+
+
+class CheckedStore(WrapperStore):
+    """Metadata from memory, chunks from the storage; all by their keys.
+
+    To zarr a chunk that is not there is one of fill values; here it is an error: `get` raises RunError if a
+    chunk is missing, damaged, not finished, or reached through a link.
+    """
+
+    def __init__(self, storage: Storage, metadata: Mapping[str, bytes], digests: Mapping[str, str]) -> None:
+        buffer = _PROTOTYPE.buffer
+        files = {key: buffer.from_bytes(data) for key, data in metadata.items()}
+        super().__init__(MemoryStore(files, read_only=True))
+        self._reads = storage, metadata, digests
+
+    def __reduce__(self) -> tuple[type[CheckedStore], tuple[Any, ...]]:
+        return CheckedStore, self._reads
+
+    async def get(
+        self, key: str, prototype: BufferPrototype | None = None, byte_range: Any = None
+    ) -> Buffer | None:
+        """Give a chunk's bytes, or those of a metadata file."""
+        prototype = prototype or _PROTOTYPE
+        if not key.rpartition("/")[2].startswith("c."):
+            return await super().get(key, prototype, byte_range)
+        storage, _, digests = self._reads
+        place, wanted = storage.place, digests.get(key)
+        data: bytes | None = None
+        try:
+            data = await asyncio.to_thread(storage.read, key)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise RunError(f"{place}/{key} cannot be read ({error.strerror or error})") from None
+        if data is None or digest_of_bytes(data) != wanted:
+            what = "is missing" if data is None else "is damaged" if wanted else "is not finished"
+            raise RunError(
+                f"{place}/{key} {what}. ",
+                Call("status", str(place), {"verify": True}),
+                " lists what else is, and the command that wrote it, given again, repairs it.",
+            )
+        return prototype.buffer.from_bytes(data)

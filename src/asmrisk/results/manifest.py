@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from asmrisk.results.place import Storage
 from asmrisk.results.spec import FOLDER, UNREADABLE, StoreSpec, sealed, unsealed
 from asmrisk.simulation.arrays import Block
-
-if TYPE_CHECKING:
-    from asmrisk.results.place import Storage
 
 __all__ = ["BLOCKS", "Chunk", "Entry", "Found", "digest_of_bytes", "entry_key", "finished", "survey"]
 

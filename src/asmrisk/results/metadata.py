@@ -10,20 +10,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from asmrisk.results.manifest import digest_of_bytes
+from asmrisk.results.place import Storage
 from asmrisk.results.provenance import provenance
 from asmrisk.results.spec import UNREADABLE, StoreSpec
-
-if TYPE_CHECKING:
-    from asmrisk.results.place import Storage
 
 __all__ = ["ROOT", "Root", "longer_commit", "metadata", "metadata_faults", "read_root", "shown_lengths"]
 
 ROOT = "zarr.json"
 
-#: Records of runs.
 Runs: TypeAlias = Sequence[Mapping[str, Any]]
 
 #: In the place of the seal when the seal is taken.
@@ -116,11 +113,10 @@ def longer_commit(
         longer = [n for n, (new, old) in enumerate(zip(there, lengths, strict=True)) if new > old]
     except UNREADABLE:
         return None
-    if not longer:
+    if not longer or (key == ROOT and not Root.decode(spec, data)):
         return None
-    if key == ROOT:
-        return there if Root.decode(spec, data) else None
-    return there if all(any(run["lengths"][n] == there[n] for run in runs()) for n in longer) else None
+    asked = key == ROOT or all(any(run["lengths"][n] == there[n] for run in runs()) for n in longer)
+    return there if asked else None
 
 
 def _lengths_in(

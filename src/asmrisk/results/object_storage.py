@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import obstore
 from obstore import exceptions
@@ -29,9 +29,6 @@ from obstore.store import S3Store
 from asmrisk.errors import InputError
 from asmrisk.results.folder import NO_STORE, Change, Changer, GoOn, Say, check_key
 from asmrisk.results.spec import FOLDER
-
-if TYPE_CHECKING:
-    from obstore.store import S3Config
 
 __all__ = ["Bucket"]
 
@@ -181,7 +178,7 @@ def _endpoint() -> str:
 @lru_cache(maxsize=8)
 def _client(place: str, endpoint: str) -> S3Store:
     """Connect; once per process and place."""
-    config: S3Config = {"endpoint": endpoint} if endpoint else {}
+    config: Any = {"endpoint": endpoint} if endpoint else {}
     return S3Store(
         _bucket(place),
         config=config,

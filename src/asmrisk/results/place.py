@@ -1,7 +1,6 @@
 """Where results can be, and the storage there: a folder, or a place in object storage.
 
-`Folder` and `Bucket` have the same methods, can be pickled and used from several threads. A key is the path
-of a file inside the store, as in ``participants/c.3.0.0``.
+`Folder` and `Bucket` have the same methods, can be pickled, and used from several threads; keys are paths.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from asmrisk.results.folder import Folder
 if TYPE_CHECKING:
     from asmrisk.results.object_storage import Bucket
 
-    Storage: TypeAlias = Folder | Bucket
+__all__ = ["Place", "Storage", "place_of", "storage_at"]
 
-__all__ = ["Place", "place_of", "storage_at"]
+Storage: TypeAlias = "Folder | Bucket"
 
 #: A folder, or ``s3://bucket/prefix`` as text.
 Place = Path | str
@@ -41,6 +40,8 @@ def place_of(given: str | os.PathLike[str]) -> Place:
     """
     text = os.fspath(given)
     url = _SCHEME.fullmatch(text)
+    if "\0" in text:
+        raise InputError(f"{text!r} is no path: it has a null byte.")
     if url is None:
         return Path(text)
     if url[1].lower() != "s3":

@@ -13,7 +13,7 @@ import numpy as np
 from asmrisk.errors import InputError
 from asmrisk.results.manifest import Found, finished, survey
 from asmrisk.results.metadata import ROOT, read_root
-from asmrisk.results.place import Place, storage_at
+from asmrisk.results.place import Place, Storage, storage_at
 from asmrisk.results.provenance import provenance
 from asmrisk.results.runs import asked_lengths, sound_runs
 from asmrisk.results.spec import SPEC, StoreSpec
@@ -23,7 +23,6 @@ from asmrisk.simulation.arrays import Block
 if TYPE_CHECKING:
     import xarray as xr
 
-    from asmrisk.results.place import Storage
 
 __all__ = ["committed_lengths", "open_results", "readable", "require_store"]
 
@@ -49,10 +48,6 @@ def require_store(path: Storage | str | os.PathLike[str]) -> tuple[Storage, Stor
             spec, exists = None, storage.exists()
             if not exists:  # It lies below a file.
                 raise
-        except ValueError as error:  # A null byte.
-            if isinstance(error, InputError):
-                raise
-            raise InputError(f"{place} cannot be read ({error}).") from None
     if not exists:
         raise InputError(f"{place} does not exist; a run of a scenario to this place makes it.")
     if spec is None:
@@ -69,11 +64,7 @@ def committed_lengths(place: Storage | str | os.PathLike[str]) -> tuple[int, ...
 
 
 def open_results(
-    path: str | os.PathLike[str],
-    partial: bool = False,
-    *,
-    group: str | None = None,
-    chunked: bool = True,
+    path: str | os.PathLike[str], partial: bool = False, *, group: str | None = None, chunked: bool = True
 ) -> xr.Dataset:
     """Open the results of a run.
 
@@ -82,12 +73,10 @@ def open_results(
     path : str or path-like
         The store that ``asmrisk run`` wrote.
     partial : bool
-        Give the draws that are finished even if the run is not: they are labelled by the coordinate ``draw``
-        and by an attribute ``partial``.
+        Give the draws that are finished even if the run is not; an attribute ``partial`` says so.
     group : str, optional
         Instead of the main results: ``environment`` (what clinicians were ranked against), ``knowledge`` (the
-        parameter values drawn, where the scenario has uncertain ones) or ``clinician`` (adjustments of each
-        clinician of the roster, where it has one).
+        values of uncertain parameters) or ``clinician`` (adjustments of the roster's clinicians).
     chunked : bool
         Give variables as dask arrays, for results larger than memory; otherwise each is read when used.
 
@@ -128,10 +117,9 @@ def open_results(
         if root is not None and whole:
             return dataset.assign_attrs(root.attributes)
         numbers = finished(spec, lengths, found)
-        runs = sound_runs(storage, spec)
         return dataset.isel({spec.growing[0]: numbers}).assign_attrs(
             title=spec.about["scenario"]["title"],
-            provenance=json.dumps(provenance(spec, runs)),
+            provenance=json.dumps(provenance(spec, sound_runs(storage, spec))),
             partial=f"{len(numbers)} of {lengths[0]} {spec.noun}s are finished",
         )
 
@@ -148,7 +136,7 @@ def _dataset(
     """Open a group with the metadata given; its chunks are read when they are used."""
     import xarray as xr
 
-    from asmrisk.results.checked_store import CheckedStore
+    from asmrisk.results.layout import CheckedStore
 
     digests = {
         key: each.entry.chunks[path].bytes

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asmrisk.results.folder import Say
 from asmrisk.results.metadata import read_root, shown_lengths
+from asmrisk.results.place import Storage
 from asmrisk.results.provenance import circumstances
 from asmrisk.results.spec import FOLDER, UNREADABLE, StoreSpec, sealed, unsealed
-
-if TYPE_CHECKING:
-    from asmrisk.results.place import Storage
 
 __all__ = ["asked_lengths", "read_runs", "record_run", "sound_runs"]
 

@@ -14,16 +14,16 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from asmrisk.scenario.differences import differing_settings
-from asmrisk.simulation.arrays import ArraySpec, Block, bytes_per_draw
+from asmrisk.simulation.arrays import ArraySpec, Block
 
 __all__ = [
     *("FOLDER", "MOST_BLOCKS", "SPEC", "UNREADABLE", "StoreSpec"),
-    *("block_length", "canonical", "sealed", "unsealed"),
+    *("canonical", "sealed", "unsealed"),
 ]
 
 #: Folder inside a store that holds what is not data, and in it the key of the stored specification.
@@ -38,9 +38,6 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, IndexError, Recur
 
 #: Version of the layout of the folder.
 _FORMAT = 2
-
-#: Draws and bytes of a block, at most; blocks of a store, at least, where there are enough draws.
-_MOST_DRAWS, _MOST_BYTES, _FEWEST_BLOCKS = 512, 64_000_000, 8
 
 #: Path of an array: a name, or group and name.
 _PATH = re.compile(r"([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*")
@@ -101,10 +98,6 @@ class StoreSpec:
     def groups(self) -> list[str]:
         """Names of the groups below the root."""
         return list(dict.fromkeys(path.partition("/")[0] for path in self.arrays if "/" in path))
-
-    def with_block(self, lengths: Mapping[str, int]) -> StoreSpec:
-        """Give the same with blocks of other lengths, which is another identity."""
-        return replace(self, definition=self.definition | {"block": dict(lengths)})
 
     def can_have(self, lengths: Any) -> bool:
         """Whether a store can have these lengths along `growing`: anybody may have written them."""
@@ -201,20 +194,3 @@ class StoreSpec:
         if one["code"] != two["code"]:
             said.append(f"numbers of other code ({one['code'][:12]} there, {two['code'][:12]} now)")
         return said
-
-
-def block_length(draws: int, arrays: Mapping[str, ArraySpec]) -> int:
-    """Choose how many draws a block of a new store has: by the draws asked for, never by the machine.
-
-    At most 512 draws and 64 MB; at least eight blocks where there are eight draws; and as few draws more than
-    were asked for as that leaves.
-
-    Examples
-    --------
-    >>> [block_length(draws, {}) for draws in (5, 100, 1_000, 5_000, 100_000)]
-    [1, 13, 125, 500, 511]
-    """
-    most = min(_MOST_DRAWS, max(1, _MOST_BYTES // max(1, bytes_per_draw(arrays))))
-    blocks = max(_FEWEST_BLOCKS, -(-draws // most))
-    length = -(-draws // blocks)
-    return length if -(-draws // length) >= blocks else max(1, draws // blocks)

@@ -16,9 +16,6 @@ from asmrisk.simulation.arrays import Block
 
 __all__ = ["Status", "status"]
 
-#: A run of draws: the first and the last.
-Draws = tuple[int, int]
-
 
 @dataclass(frozen=True)
 class Status:
@@ -36,8 +33,8 @@ class Status:
     draws: int  #: how many were asked for
     committed: int  #: how many are shown to readers
     done: int  #: how many are finished
-    missing: tuple[Draws, ...]  #: first and last of every stretch that the next run computes
-    damaged: tuple[Draws, ...]  #: the same, of those with damaged files
+    missing: tuple[tuple[int, int], ...]  #: first and last of every stretch that the next run computes
+    damaged: tuple[tuple[int, int], ...]  #: the same, of those with damaged files
     faults: tuple[str, ...]  #: one phrase per damaged or missing file
     verified: bool  #: whether every file was read and compared with its digest, or only looked for
     complete: bool  #: whether all that was asked for is there, sound, and shown to readers
@@ -78,8 +75,7 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     path : str or path-like
         The store that ``asmrisk run`` writes.
     verify : bool
-        Read every file and compare it with its digest; otherwise only presence and size of chunks are looked
-        at.
+        Read every file and compare it with its digest, beyond presence and size of chunks.
 
     Raises
     ------
@@ -92,8 +88,7 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
         # What a commit shows is there before it.
         lengths, runs = asked_lengths(storage, spec), read_runs(storage, spec)
         if root is not None:
-            asked = partial(sound_runs, storage, spec)
-            faults += metadata_faults(storage, spec, root, asked, verify=verify)
+            faults += metadata_faults(storage, spec, root, partial(sound_runs, storage, spec), verify=verify)
         labels, *blocks = survey(storage, spec, [Block(()), *spec.blocks(lengths)], verify=verify)
     faults += [f"{key} is damaged" for key, record in runs.items() if record is None]
     faults += [fault for each in (labels, *blocks) for fault in each.faults]
@@ -106,7 +101,7 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     # A design point of a study is missing or damaged with any of its blocks.
     unsound = {each.block.index[0]: bool(each.faults) for each in blocks if not each.sound}
     size = spec.block_shape[0]
-    stretches: dict[bool, list[Draws]] = {False: [], True: []}
+    stretches: dict[bool, list[tuple[int, int]]] = {False: [], True: []}
     for index, harmed in sorted(unsound.items()):
         first, last = index * size, min((index + 1) * size, lengths[0]) - 1
         so_far = stretches[harmed]

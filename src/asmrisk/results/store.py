@@ -19,7 +19,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import NDArray
 
@@ -28,14 +28,10 @@ from asmrisk.results.block_writer import BlockWriter
 from asmrisk.results.folder import Say
 from asmrisk.results.manifest import BLOCKS, Entry, Found, finished, survey
 from asmrisk.results.metadata import ROOT, Root, Runs, longer_commit, metadata, read_root
-from asmrisk.results.place import Place, storage_at
-from asmrisk.results.provenance import about_in
+from asmrisk.results.place import Place, Storage, storage_at
 from asmrisk.results.runs import asked_lengths, record_run, sound_runs
 from asmrisk.results.spec import MOST_BLOCKS, SPEC, UNREADABLE, StoreSpec
 from asmrisk.simulation.arrays import Block
-
-if TYPE_CHECKING:
-    from asmrisk.results.place import Storage
 
 __all__ = ["Store", "read_spec"]
 
@@ -196,7 +192,8 @@ def _present(storage: Storage, wanted: StoreSpec) -> StoreSpec:
     entry = next(filter(None, map(Entry.decode, storage.read_many(keys))), None)
     if entry is None:
         return wanted
-    spec = wanted.with_block(entry.lengths) if entry.lengths.keys() == set(wanted.growing) else wanted
+    block = entry.lengths if entry.lengths.keys() == set(wanted.growing) else wanted.definition["block"]
+    spec = replace(wanted, definition=wanted.definition | {"block": block})
     if spec.identity != entry.identity:
         raise InputError(
             f"{storage.place}/{SPEC} is missing or damaged, and what else is there belongs to another run. "
@@ -204,7 +201,11 @@ def _present(storage: Storage, wanted: StoreSpec) -> StoreSpec:
         )
     # Title and the like are not part of the identity, but of the file: readers were shown them.
     root, _ = read_root(storage, spec)
-    return spec if root is None else replace(spec, about=about_in(root.provenance, spec.about))
+    if root is None:
+        return spec
+    about = {name: root.provenance[name] for name in spec.about}
+    about["scenario"] = {name: about["scenario"][name] for name in spec.about["scenario"]}
+    return replace(spec, about=about)
 
 
 def _restored(spec: StoreSpec, found: bytes | None) -> bytes:
@@ -216,10 +217,7 @@ def _usable(place: Place) -> Iterator[None]:
     """Say that a place cannot be used, unless it is merely full."""
     try:
         yield
-    except InputError:
-        raise
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{place} cannot be used ({reason}). Give another place.") from None
+        raise InputError(f"{place} cannot be used ({error.strerror}). Give another place.") from None

@@ -1,18 +1,23 @@
-"""The arrays in which results are kept: of what dimensions, shape and type, and in which blocks."""
+"""The arrays in which results are kept: dimensions, shapes and types, blocks, and what gives them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from asmrisk.simulation.variables import Variable
 
-__all__ = ["ArraySpec", "Block", "array_specs", "bytes_per_draw"]
+__all__ = ["ArraySpec", "Block", "Simulation", "array_specs", "block_length", "bytes_per_draw"]
+
+
+#: Draws and bytes of a block, at most; blocks of a store, at least, where there are enough draws.
+_MOST_DRAWS, _MOST_BYTES, _FEWEST_BLOCKS = 512, 64_000_000, 8
 
 
 class ArraySpec(NamedTuple):
@@ -41,6 +46,30 @@ class Block:
     def count(self) -> int:
         """How many draws it has."""
         return self.shape[-1]
+
+
+class Simulation(Protocol):
+    """Gives the arrays of a block; the same for the same block, wherever and however often.
+
+    It travels to other processes by pickle: what is large or takes long to make is made on arrival.
+    """
+
+    @property
+    def compiled(self) -> bool:
+        """Whether `prepare` has nothing to compile, which takes half a minute."""
+        ...
+
+    def prepare(self, say: Callable[[str], object] | None = None) -> None:
+        """Make ready, in each process, what takes long to make; `say` takes lines for the user."""
+        ...
+
+    def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
+        """Simulate a block: its arrays by the variable's path, as a store declares them.
+
+        The first element of the `slot`, of shape (2,), counts finished draws; the work ends early when its
+        second becomes 1.
+        """
+        ...
 
 
 def array_specs(
@@ -98,3 +127,20 @@ def bytes_per_draw(arrays: Mapping[str, ArraySpec]) -> int:
         for array in arrays.values()
         if "draw" in array.dims
     )
+
+
+def block_length(draws: int, arrays: Mapping[str, ArraySpec]) -> int:
+    """Choose how many draws a block of a new store has: by the draws asked for, never by the machine.
+
+    At most 512 draws and 64 MB; at least eight blocks where there are eight draws; and as few draws more than
+    were asked for as that leaves.
+
+    Examples
+    --------
+    >>> [block_length(draws, {}) for draws in (5, 100, 1_000, 5_000, 100_000)]
+    [1, 13, 125, 500, 511]
+    """
+    most = min(_MOST_DRAWS, max(1, _MOST_BYTES // max(1, bytes_per_draw(arrays))))
+    blocks = max(_FEWEST_BLOCKS, -(-draws // most))
+    length = -(-draws // blocks)
+    return length if -(-draws // length) >= blocks else max(1, draws // blocks)

@@ -61,7 +61,7 @@ class ScenarioSimulation:
         simulate_block(self.model, 0, 0)
 
     def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
-        """Simulate draws; see `asmrisk.engine.block_task.Simulation`."""
+        """Simulate draws; see `asmrisk.simulation.arrays.Simulation`."""
         return simulate_block(self.model, block.first, block.count, slot)
 
     def __reduce__(self) -> tuple[Callable[..., ScenarioSimulation], tuple[str, Any]]:

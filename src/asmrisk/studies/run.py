@@ -17,11 +17,10 @@ from asmrisk.errors import InputError
 from asmrisk.numerics.code_identity import code_identity
 from asmrisk.population.preparation import prepare
 from asmrisk.results.place import Place, place_of
-from asmrisk.results.provenance import about
 from asmrisk.results.reading import open_results, require_store
 from asmrisk.results.runs import asked_lengths
-from asmrisk.results.spec import StoreSpec, block_length
-from asmrisk.simulation.arrays import array_specs
+from asmrisk.results.spec import StoreSpec
+from asmrisk.simulation.arrays import array_specs, block_length
 from asmrisk.studies.report import analyze
 from asmrisk.studies.simulation import LEADING, OUTCOMES, VALUES, StudySimulation
 from asmrisk.studies.study import Study, load_study
@@ -117,7 +116,7 @@ def study_job(study: Study, place: Place) -> Job:
     }
     # How much is asked for is no part of it: that changes, and what is stored tells it.
     stated = {name: each for name, each in definition["study"].items() if name != "changes"}
-    record = about(study.scenario, prepared.roster) | {"study": stated}
+    record = prepared.about() | {"study": stated}
     record["scenario"]["title"] = study.title
     spec = StoreSpec(definition, record, arrays)
     simulation = StudySimulation.of(study.enlarged(_points_asked(place, spec)))

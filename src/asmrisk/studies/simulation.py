@@ -100,7 +100,7 @@ class StudySimulation:
         warmup(say)
 
     def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
-        """Compute draws of a design point; see `asmrisk.engine.block_task.Simulation`."""
+        """Compute draws of a design point; see `asmrisk.simulation.arrays.Simulation`."""
         point = block.start[0]
         if point >= len(self.changes):
             raise RunError(
