@@ -37,7 +37,7 @@ def test_only_who_it_is_and_part_b_are_needed(tmp_path):
     assert list(read.specialty_names) == ["cardiology", "neurosurgery"]
     for name in ("clinician_id", "cohort", "specialty", "practice_size", "part_b_payments"):
         (found,) = problems(tmp_path, rows({}).drop(columns=name))
-        assert f"column '{name}' is missing" in found
+        assert f"{name}: the column is missing" in found
 
 
 def test_rows_are_spread_over_years(tmp_path):
@@ -69,17 +69,17 @@ def test_all_that_is_wrong_is_listed_with_its_line(tmp_path):
     found = problems(tmp_path, frame)
     assert len(found) == 8
     expected = [
-        (3, "clinician 'a' in 2025 is on line 2 already"),
-        (4, "performance_year is '2019.0'"),
-        (6, "practice_size is 4, but on line 5 clinician 'c' has 30"),
-        (7, "performance_year is '2028.0'"),
-        (7, "q008_cases is empty"),
-        (8, "part_b_payments is '-1"),
-        (9, "specialty neurosurgery is not of the cohort"),
-        (10, "specialty is empty"),
+        (3, "clinician_id: 'a' in 2025 is on line 2 already"),
+        (4, "performance_year: '2019.0'"),
+        (6, "practice_size: is 4, but on line 5 clinician 'c' has 30"),
+        (7, "performance_year: '2028.0'"),
+        (7, "q008_cases: is empty"),
+        (8, "part_b_payments: '-1"),
+        (9, "specialty: neurosurgery is not of the cohort"),
+        (10, "specialty: is empty"),
     ]
     for line, words in expected:
-        assert any(f"line {line}: " in each and words in each for each in found), (line, words, found)
+        assert any(f".csv:{line}: " in each and words in each for each in found), (line, words, found)
 
 
 @pytest.mark.parametrize(

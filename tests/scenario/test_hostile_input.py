@@ -93,16 +93,16 @@ RUN = ["run", BASELINE, "--set", FEW, "--draws", "2", "--quiet"]
         (["replay", "run.zarr", "--draw", "0", "--out", "no/x.csv"], "the folder no does not exist"),
         (["replay", "run.zarr", "--draw", "0", "--out", "x.txt"], "a table is written as .csv or .parquet"),
         (["replay", "thesis", "--draw", "0", "--out", "x.csv"], "thesis is no result store"),
-        (["score", "empty.csv", "--out", "x.csv"], "empty.csv is empty"),
-        (["score", "twice.csv", "--out", "x.csv"], "line 3: clinician"),
-        (["score", "thesis", "--out", "x.csv"], "thesis is a folder"),
+        (["score", "empty.csv", "--out", "x.csv"], "empty.csv: is empty"),
+        (["score", "twice.csv", "--out", "x.csv"], "twice.csv:3: clinician_id"),
+        (["score", "thesis", "--out", "x.csv"], "thesis: is a folder"),
         (["score", "missing.csv", "--out", "x.csv"], "there is no such file"),
         (["score", "notes.txt/t.csv", "--out", "x.csv"], "there is no such file"),
-        (["score", "pipe.csv", "--out", "x.csv"], "pipe.csv is a device or a pipe"),
-        (["score", "loop.csv", "--out", "x.csv"], "loop.csv cannot be read: Too many levels"),
+        (["score", "pipe.csv", "--out", "x.csv"], "pipe.csv: is a device or a pipe"),
+        (["score", "loop.csv", "--out", "x.csv"], "loop.csv: cannot be read: Too many levels"),
         (["score", LONG, "--out", "x.csv"], "cannot be read: File name too long"),
         (["score", "table.csv", "--out", f"{LONG}.csv"], "cannot be written: File name too long"),
-        (["score", "table.csv", "--out", "table.csv"], "table.csv is the input"),
+        (["score", "table.csv", "--out", "table.csv"], "--out table.csv: is the input"),
         (["score", "table.csv", "--out", "thesis"], "a table is written as .csv or .parquet"),
         (["score", "table.csv", "--scenario", "reform.toml", "--out", "x.csv"], "2 is not allowed"),
         (["score", "table.csv", "--scenario", "table.csv", "--out", "x.csv"], "malformed TOML"),
@@ -216,7 +216,7 @@ def test_every_bad_row_has_its_line(bench: Path, tmp_path: Path) -> None:
     lines = result.stderr.splitlines()
     assert len(lines) == 3
     for number, line in enumerate(lines, 2):
-        assert f"negative.csv, line {number}: part_b_payments is '-1'; it must be a number, 0 or" in line
+        assert f"negative.csv:{number}: part_b_payments: '-1' is not allowed; allowed: a number, 0 or" in line
     assert not list(tmp_path.iterdir())
 
 
@@ -248,7 +248,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(
             lambda path, mode="r", **how: (opened if mode[0] == "r" else fail)(path, mode, **how),
         )
         monkeypatch.setattr(Path, "unlink", fail)
-    with pytest.raises(error, match=f"scored.csv cannot be written: {os.strerror(code)}"):
+    with pytest.raises(error, match=f"scored.csv: cannot be written: {os.strerror(code)}"):
         asmrisk.score(bench / "table.csv", out=out, notes=lambda text: None)
     monkeypatch.undo()
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("scored.csv", "old")]

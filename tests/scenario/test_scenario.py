@@ -170,7 +170,7 @@ def test_what_is_wrong_with_roster_and_population_is_said_together(folder: Path)
         assert first.startswith(
             "x.toml:2: population.cost_sd.heart_failure = 1e+07 does not go with the median"
         )
-        assert "a.csv, line 2: part_b_payments is '-1'" in second
+        assert "a.csv:2: part_b_payments: '-1' is not allowed" in second
 
 
 # ------------------------------------------------------------------------------- identity and round trips

@@ -19,7 +19,7 @@ from asmrisk.clinician_tables.columns import (
     input_columns,
     points_column,
 )
-from asmrisk.errors import InputError, nearest
+from asmrisk.errors import InputError, Problem, nearest
 from asmrisk.rule.definitions import COHORTS, MEASURES, SPECIALTIES, SPECIALTIES_OF
 
 __all__ = ["KnownYears", "Problems", "check_table"]
@@ -54,37 +54,43 @@ class Problems:
     ----------
     source : str
         What messages call the table.
-    labels : sequence of str
-        What messages call each row.
+    lines : sequence of int, optional
+        Each row's line in the file; without lines, rows are counted from 1.
     """
 
-    def __init__(self, source: str, labels: Sequence[str]) -> None:
+    def __init__(self, source: str, lines: Sequence[int] | None = None) -> None:
         self.source = source
-        self.labels = labels
         self.count = 0
-        self._of_table: list[str] = []
-        self._of_rows: list[tuple[int, str]] = []
+        self._lines = lines
+        self._of_table: list[Problem] = []
+        self._of_rows: list[tuple[int, Problem]] = []
 
-    def table(self, text: str) -> None:
-        """Note a problem of the table as a whole."""
+    def label(self, row: int) -> str:
+        """Name a row in the message about another."""
+        return f"row {row + 1}" if self._lines is None else f"line {self._lines[row]}"
+
+    def table(self, problem: Problem) -> None:
+        """Note a problem of the table as a whole, or of a line that is no row."""
         self.count += 1
-        self._of_table.append(f"{self.source}{text}")
+        self._of_table.append(replace(problem, where=self.source))
 
-    def rows(self, wrong: _Where, text: Callable[[int], str]) -> None:
-        """Note the rows where `wrong`; `text` says what is wrong with one (asked only for those shown)."""
+    def rows(self, wrong: _Where, problem: Callable[[int], Problem]) -> None:
+        """Note the rows where `wrong`; `problem` says what is wrong with one (asked only for those shown)."""
         rows = np.flatnonzero(wrong)
         self.count += len(rows)
         for row in rows[:SHOWN_PROBLEMS].tolist():
-            self._of_rows.append((row, f"{self.source}, {self.labels[row]}: {text(row)}"))
+            line = None if self._lines is None else self._lines[row]
+            where = f"{self.source}, {self.label(row)}" if line is None else self.source
+            self._of_rows.append((row, replace(problem(row), where=where, line=line)))
 
     def raise_any(self) -> None:
         """Raise an `InputError` with what was found, if anything."""
         if not self.count:
             return
-        rows = [text for _, text in sorted(self._of_rows, key=lambda each: each[0])]
+        rows = [problem for _, problem in sorted(self._of_rows, key=lambda each: each[0])]
         shown = (self._of_table + rows)[:SHOWN_PROBLEMS]
         if self.count > len(shown):
-            shown.append(f"{self.source}: and {self.count - len(shown):,} more problems.")
+            shown.append(Problem(f"and {self.count - len(shown):,} more problems", where=self.source))
         raise InputError(shown)
 
 
@@ -98,13 +104,13 @@ def check_table(
     """Check a table and bring it to the declared columns and dtypes.
 
     Parameters and result are those of `asmrisk.clinician_tables.table.check_clinicians`, but that `problems`
-    knows the table's name, its rows' labels, and what was wrong with it before.
+    knows the table's name, its rows' lines, and what was wrong with it before.
     """
     if not len(frame) and not problems.count:
-        problems.table(" has no rows below its header; give at least one clinician.")
+        problems.table(Problem("no rows below the header; give at least one clinician"))
     names = [str(name).strip() for name in frame.columns]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        problems.table(f": column {name!r} appears more than once; keep one.")
+        problems.table(Problem("the column appears more than once; keep one", what=name))
     frame = frame.set_axis(names, axis=1).loc[:, ~pd.Index(names).duplicated()].reset_index(drop=True)
 
     cohorts = np.array(_texts(frame["cohort"]) if "cohort" in names else [""] * len(frame), dtype=object)
@@ -157,20 +163,23 @@ def _check_header(
     known = {column.name for column in (*input_columns(), *map(points_column, MEASURES), *SCORE_COLUMNS)}
     unknown = [name for name in dict.fromkeys(names) if name not in known]
     absent = [column for column in columns if column.name not in names]
-    explained = set()
+    misspelled = set()
     for column in absent:
         if column.name in needed:
-            like = nearest(column.name, unknown)
-            explained.add(like)
-            hint = f"is {like!r} meant?" if like else f"it holds {column.allowed}."
-            problems.table(f": column {column.name!r} is missing; {hint}")
+            like = nearest(column.name, [name for name in unknown if name not in misspelled])
+            if like is None:
+                problems.table(Problem("the column is missing", what=column.name, allowed=column.allowed))
+            else:
+                misspelled.add(like)
+                text = f"unknown column, while {column.name} is missing"
+                problems.table(Problem(text, what=like, nearest=column.name))
     ignored = []
     for name in unknown:
         found = process.extractOne(name.lower(), [c.name for c in absent], scorer=fuzz.ratio, score_cutoff=80)
         if found is None:
             ignored.append(name)
-        elif name not in explained:
-            problems.table(f": column {name!r} is unknown; is {found[0]!r} meant?")
+        elif name not in misspelled:
+            problems.table(Problem("unknown column", what=name, nearest=found[0]))
     if ignored and not problems.count:
         notes(f"{problems.source}: these columns are not of a clinician table and are left out: {ignored}")
 
@@ -198,7 +207,7 @@ def _check_cells(
             wrong |= (cells != np.floor(cells)) & ~empty | (cells > _LARGEST_INTEGER)
         problems.rows(wrong, lambda row: _number_problem(column, cells[row], series[row]))
     if not may_be_empty:
-        problems.rows(empty & rows, lambda row: f"{column.name} is empty; it must be {column.allowed}.")
+        problems.rows(empty & rows, lambda row: Problem("is empty", what=column.name, allowed=column.allowed))
     return cells  # type: ignore[no-any-return]
 
 
@@ -209,19 +218,26 @@ def _check_specialty(values: Mapping[str, Any], problems: Problems) -> None:
     apart = {(c, s) for c in COHORTS for s in SPECIALTIES if s not in SPECIALTIES_OF[c]}
     wrong = np.array([pair in apart for pair in zip(cohort, specialty, strict=True)], dtype=bool)
 
-    def text(row: int) -> str:
+    def problem(row: int) -> Problem:
         allowed = ", ".join(SPECIALTIES_OF[cohort[row]])
-        return f"specialty {specialty[row]} is not of the cohort {cohort[row]}; it must be one of {allowed}."
+        return Problem(
+            f"{specialty[row]} is not of the cohort {cohort[row]}",
+            what="specialty",
+            allowed=f"one of {allowed}",
+        )
 
-    problems.rows(wrong, text)
+    problems.rows(wrong, problem)
 
 
 def _check_cost(values: Mapping[str, Any], problems: Problems) -> None:
     episodes, cost = values.get("episodes"), values.get("cost_per_episode")
     if episodes is None or cost is None:
         return
-    text = "cost_per_episode is empty with {:.0f} episodes; it is empty only with 0 episodes."
-    problems.rows(np.isnan(cost) & (episodes >= 1), lambda row: text.format(episodes[row]))
+    text = "is empty with {:.0f} episodes; it is empty only with 0 episodes"
+    problems.rows(
+        np.isnan(cost) & (episodes >= 1),
+        lambda row: Problem(text.format(episodes[row]), what="cost_per_episode"),
+    )
 
 
 def _check_cases(values: Mapping[str, Any], rows: int, only_rates: bool, problems: Problems) -> None:
@@ -234,8 +250,9 @@ def _check_cases(values: Mapping[str, Any], rows: int, only_rates: bool, problem
             # A claims measure says 'claims' for everybody, cases or none.
             given |= (how != "") & (not measure.claims)
         missing = np.ones(rows, dtype=bool) if cases is None else np.isnan(cases)
-        text = f"{measure.name}_cases is empty though the measure is reported; give 0 if there are none."
-        problems.rows(missing & given, lambda row, text=text: text)  # type: ignore[misc]
+        text = "is empty though the measure is reported; give 0 if there are none"
+        problem = Problem(text, what=f"{measure.name}_cases")
+        problems.rows(missing & given, lambda row, problem=problem: problem)  # type: ignore[misc]
 
 
 def _check_same(values: Mapping[str, Any], problems: Problems) -> None:
@@ -252,15 +269,16 @@ def _check_same(values: Mapping[str, Any], problems: Problems) -> None:
         empty = (cells == "") | (other == "") if cells.dtype == object else np.isnan(cells) | np.isnan(other)
         wrong = (cells != other) & (values["clinician_id"] != "") & ~empty
 
-        def text(row: int, name: str = name, cells: Any = cells, other: Any = other) -> str:
-            where = problems.labels[first[group[row]]]
+        def problem(row: int, name: str = name, cells: Any = cells, other: Any = other) -> Problem:
+            where = problems.label(first[group[row]])
             shown = [str(each) if isinstance(each, str) else f"{each:g}" for each in (cells[row], other[row])]
-            return (
-                f"{name} is {shown[0]}, but on {where} clinician {_shown(values['clinician_id'][row])} has "
-                f"{shown[1]}; give the same in every year."
+            text = (
+                f"is {shown[0]}, but on {where} clinician {_shown(values['clinician_id'][row])} has "
+                f"{shown[1]}; give the same in every year"
             )
+            return Problem(text, what=name)
 
-        problems.rows(wrong, text)
+        problems.rows(wrong, problem)
 
 
 def _check_once(values: Mapping[str, Any], problems: Problems) -> None:
@@ -272,12 +290,13 @@ def _check_once(values: Mapping[str, Any], problems: Problems) -> None:
     group = keys.groupby(list(keys), sort=False, dropna=False).ngroup().to_numpy()
     _, first = np.unique(group, return_index=True)
 
-    def text(row: int) -> str:
+    def problem(row: int) -> Problem:
         year = f" in {keys['performance_year'][row]:.0f}" if "performance_year" in keys else ""
-        where = problems.labels[first[group[row]]]
-        return f"clinician {_shown(keys['clinician_id'][row])}{year} is on {where} already; keep one row."
+        where = problems.label(first[group[row]])
+        text = f"{_shown(keys['clinician_id'][row])}{year} is on {where} already; keep one row"
+        return Problem(text, what="clinician_id")
 
-    problems.rows((first[group] != np.arange(len(keys))) & (values["clinician_id"] != ""), text)
+    problems.rows((first[group] != np.arange(len(keys))) & (values["clinician_id"] != ""), problem)
 
 
 def _texts(series: pd.Series) -> list[str]:
@@ -317,17 +336,16 @@ def _shown(cell: object) -> str:
     return repr(text) if isinstance(cell, str) else text
 
 
-def _number_problem(column: Column, value: float, cell: object) -> str:
+def _number_problem(column: Column, value: float, cell: object) -> Problem:
     allowed = column.allowed
     if column.kind == "integer" and _LARGEST_INTEGER < value < math.inf:
         allowed = f"a whole number, at most {_LARGEST_INTEGER:,}"
-    return f"{column.name} is {_shown(cell)}; it must be {allowed}."
+    return Problem(f"{_shown(cell)} is not allowed", what=column.name, allowed=allowed)
 
 
-def _word_problem(column: Column, cell: str) -> str:
+def _word_problem(column: Column, cell: str) -> Problem:
     like = nearest(cell.lower().replace(" ", "_"), column.words)
-    hint = f"is {like!r} meant? It" if like else "it"
-    return f"{column.name} is {_shown(cell)}; {hint} must be {column.allowed}."
+    return Problem(f"{_shown(cell)} is not allowed", what=column.name, allowed=column.allowed, nearest=like)
 
 
 def _series(column: Column, values: Any) -> pd.Series:

@@ -24,11 +24,15 @@ import pandas as pd
 
 from asmrisk.clinician_tables.checks import KnownYears, Problems, check_table
 from asmrisk.clinician_tables.columns import in_table_order
-from asmrisk.errors import InputError, RunError
+from asmrisk.errors import InputError, Problem, RunError
 
 __all__ = ["check_clinicians", "check_output", "read_clinicians", "to_stderr", "write_clinicians"]
 
 _PARQUET = (".parquet", ".pq")
+_NEEDS_PYARROW = (
+    "Parquet needs the package pyarrow, which is not installed; "
+    "run  python -m pip install 'asmrisk[parquet]'  or use a .csv file"
+)
 
 
 def to_stderr(text: str) -> None:
@@ -110,8 +114,7 @@ def check_clinicians(
     InputError
         As for `read_clinicians`.
     """
-    labels = [f"row {row}" for row in range(1, len(frame) + 1)]
-    return check_table(frame, Problems(source, labels), required, notes, known_years)
+    return check_table(frame, Problems(source), required, notes, known_years)
 
 
 def write_clinicians(
@@ -155,8 +158,8 @@ def write_clinicians(
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name.
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise RunError(f"{path} cannot be written: {reason}; free some space.") from None
-        raise InputError(f"{path} cannot be written: {reason}.") from None
+            raise RunError(f"{path}: cannot be written: {reason}; free some space") from None
+        raise _unwritable(path, f"cannot be written: {reason}") from None
     finally:
         # On a read-only disk even what is not there cannot be removed.
         with contextlib.suppress(OSError, ValueError):
@@ -187,54 +190,59 @@ def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.Path
     """
     path = Path(path)
     if path.suffix.lower() not in (".csv", *_PARQUET):
-        raise InputError(f"{path}: a table is written as .csv or .parquet; give a name that ends so.")
+        raise _unwritable(path, "a table is written as .csv or .parquet; give a name that ends so")
     try:
         folder, homeless = path.is_dir(), not path.parent.is_dir()
         taken = any(path.exists() and Path(each).exists() and path.samefile(each) for each in inputs)
     except OSError as error:  # A name too long, a loop of links.
-        raise InputError(f"{path} cannot be written: {error.strerror}.") from None
+        raise _unwritable(path, f"cannot be written: {error.strerror}") from None
     if folder:
-        raise InputError(f"{path} is a folder; give the name of a file.")
+        raise _unwritable(path, "is a folder; give the name of a file")
     if homeless:
-        raise InputError(f"{path}: the folder {path.parent} does not exist; create it first.")
+        raise _unwritable(path, f"the folder {path.parent} does not exist; create it first")
     if taken:
-        raise InputError(f"{path} is the input; give another name for the output.")
-    if path.suffix.lower() in _PARQUET:
-        _need_pyarrow(path)
+        raise _unwritable(path, "is the input; give another name for the output")
+    if path.suffix.lower() in _PARQUET and not _has_pyarrow():
+        raise _unwritable(path, _NEEDS_PYARROW)
     return path
+
+
+def _unwritable(path: Path, reason: str) -> InputError:
+    return InputError(reason, argument="out", where=str(path))
+
+
+def _unreadable(path: Path, reason: str, line: int | None = None) -> InputError:
+    return InputError(reason, where=str(path), line=line)
 
 
 def _require_file(path: Path) -> None:
     """Check that there is a file at a path, and say what is there instead."""
-    remedy = "give a clinician table, a .csv or .parquet file."
+    remedy = "give a clinician table, a .csv or .parquet file"
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"{path}: there is no such file; {remedy}") from None
+        raise _unreadable(path, f"there is no such file; {remedy}") from None
     except (OSError, ValueError) as error:  # A name too long or with a NUL character, a loop of links.
         reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path} cannot be read: {reason}.") from None
+        raise _unreadable(path, f"cannot be read: {reason}") from None
     if stat.S_ISDIR(mode):
-        raise InputError(f"{path} is a folder; {remedy}")
+        raise _unreadable(path, f"is a folder; {remedy}")
     if not stat.S_ISREG(mode):
-        raise InputError(f"{path} is a device or a pipe; {remedy}")
+        raise _unreadable(path, f"is a device or a pipe; {remedy}")
 
 
-def _need_pyarrow(path: Path) -> None:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise InputError(
-            f"{path}: Parquet needs the package pyarrow, which is not installed; "
-            "run  python -m pip install 'asmrisk[parquet]'  or use a .csv file."
-        )
+def _has_pyarrow() -> bool:
+    return importlib.util.find_spec("pyarrow") is not None
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    _need_pyarrow(path)
+    if not _has_pyarrow():
+        raise _unreadable(path, _NEEDS_PYARROW)
     try:
         return pd.read_parquet(path)
     except Exception as error:  # a damaged file makes pyarrow raise errors of many kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} cannot be read as Parquet: {reason}") from None
+        raise _unreadable(path, f"cannot be read as Parquet: {reason}") from None
 
 
 def _read_csv(path: Path) -> tuple[pd.DataFrame, Problems]:
@@ -242,14 +250,14 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, Problems]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+        raise _unreadable(path, f"cannot be read: {error.strerror}") from None
     if b"\0" in data or data.startswith((b"PAR1", b"PK\x03\x04")):
-        raise InputError(f"{path} is not a text file; give CSV (UTF-8), or Parquet with a name in .parquet.")
+        raise _unreadable(path, "not a text file; give CSV (UTF-8), or Parquet with a name in .parquet")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {line}: this is not UTF-8; save the table as CSV UTF-8.") from None
+        raise _unreadable(path, "not UTF-8; save the table as CSV UTF-8", line) from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[tuple[int, list[str]]] = []
     begin = 1
@@ -259,16 +267,17 @@ def _read_csv(path: Path) -> tuple[pd.DataFrame, Problems]:
                 rows.append((begin, row))
             begin = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{path}, line {max(reader.line_num, 1)}: this is not valid CSV: {error}.") from None
+        raise _unreadable(path, f"not valid CSV: {error}", max(reader.line_num, 1)) from None
     if not rows:
-        raise InputError(f"{path} is empty; the first line must name the columns.")
+        raise _unreadable(path, "is empty; the first line must name the columns")
     header = rows.pop(0)[1]
     if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        raise InputError(f"{path}, line 1: columns must be separated by commas.")
+        raise _unreadable(path, "columns must be separated by commas", 1)
     body = [(line, row) for line, row in rows if len(row) == len(header)]
-    problems = Problems(str(path), [f"line {line}" for line, _ in body])
+    problems = Problems(str(path), [line for line, _ in body])
     for line, row in rows:
         if len(row) != len(header):
-            problems.table(f", line {line}: has {len(row)} cells where the header has {len(header)}.")
+            text = f"has {len(row)} cells where the header has {len(header)}"
+            problems.table(Problem(text, line=line))
     cells = np.array([row for _, row in body], dtype=object).reshape(len(body), len(header))
     return pd.DataFrame(cells, columns=header, dtype=object), problems

@@ -147,7 +147,7 @@ def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: the roster cannot be read ({error.strerror}).") from None
+        raise InputError(f"the roster cannot be read ({error.strerror})", where=str(path)) from None
     return _read(path, hashlib.sha256(data).hexdigest(), notes)
 
 
