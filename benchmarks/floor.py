@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inner, kernel
-from asmrisk.rule.definitions import CALENDAR, COHORTS, PAYMENT_LAG, PLACES, YEARS
+from asmrisk.population.latents import NOT_SIMULATED, RISK_STANDARDIZED
+from asmrisk.rule.definitions import CALENDAR, COHORTS, MOST_MEASURES, PAYMENT_LAG, YEARS
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.counts import binomial_quantiles, poisson_quantiles
-from asmrisk.simulation.draw import Workspace, simulate_draws
+from asmrisk.simulation.draw import DrawRange, Workspace, simulate_draws
 from asmrisk.simulation.keys import (
     BLOCK_CASES,
     BLOCK_CONDUCT,
@@ -27,6 +28,22 @@ from asmrisk.simulation.keys import (
     BLOCK_PARTICIPATION,
     BLOCK_PERFORMANCE,
     BLOCK_WHO,
+    LANE_CASES,
+    LANE_COST,
+    LANE_COST_NOISE,
+    LANE_DUAL,
+    LANE_EPISODES,
+    LANE_GENERAL,
+    LANE_HCC,
+    LANE_IMPROVEMENT,
+    LANE_INTEROPERABILITY,
+    LANE_LEVEL,
+    LANE_NONREPORTING,
+    LANE_PART_B,
+    LANE_RATE,
+    LANE_SHOCK,
+    LANE_SPECIFIC,
+    LANE_SUBMISSION,
     PERMANENT,
     UNIFORMS_PER_BLOCK,
     fill_uniforms,
@@ -37,9 +54,6 @@ from asmrisk.simulation.record import make_record
 
 __all__ = ["Plan", "draw_floor", "make_floor", "make_plan"]
 
-#: Code of `measure_kind`.
-_RISK_STANDARDIZED = 2
-
 
 class Plan(NamedTuple):
     """How much there is to draw in one cohort, taken from a real draw."""
@@ -49,10 +63,10 @@ class Plan(NamedTuple):
     paid: np.ndarray  # int64 (YEARS, CALENDAR): those whose Part B is drawn, by year of entry and year
     lived: np.ndarray  # int64 (YEARS, YEARS): those who may be measured again, by year of entry and year
     measured: np.ndarray  # int64 (YEARS, YEARS): those measured, by year of entry and performance year
-    kind: np.ndarray  # int64 (PLACES,): 0 none, 1 binomial, 2 risk-standardized
+    kind: np.ndarray  # int64 (MOST_MEASURES,): see `asmrisk.population.latents`
     episodes: np.ndarray  # float64 (BATCH_SLOTS,): expected episodes
-    cases: np.ndarray  # float64 (PLACES, BATCH_SLOTS): expected cases
-    rate: np.ndarray  # float64 (PLACES, BATCH_SLOTS): true rates
+    cases: np.ndarray  # float64 (MOST_MEASURES, BATCH_SLOTS): expected cases
+    rate: np.ndarray  # float64 (MOST_MEASURES, BATCH_SLOTS): true rates
 
 
 def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
@@ -75,7 +89,7 @@ def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
     work = model.workspace(inputs)
     record = make_record(1)
     progress = np.zeros(2, np.int64)
-    simulate_draws(inputs, (cohort, cohort + 1), YEARS, 0, 0, 1, record, work, progress)
+    simulate_draws(inputs, DrawRange(0, cohorts=(cohort, cohort + 1)), record, work, progress)
     field = work.field
     total = field.entry_start[YEARS]
     entry = np.searchsorted(field.entry_start[1:YEARS], np.arange(total), side="right")
@@ -92,13 +106,13 @@ def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
         measured[:, year] = np.bincount(entry[members], minlength=YEARS)
 
     rng = np.random.default_rng(1)
-    rate = np.zeros((PLACES, BATCH_SLOTS))
-    for place in range(PLACES):
-        fixed = population.measure_collection_type[place]
-        ladders = population.rate_quantile[place]
+    rate = np.zeros((MOST_MEASURES, BATCH_SLOTS))
+    for measure in range(MOST_MEASURES):
+        fixed = population.measure_collection_type[measure]
+        ladders = population.rate_quantile[measure]
         for i in range(BATCH_SLOTS):
             chosen = rng.integers(2) if fixed < 0 else fixed
-            rate[place, i] = np.interp(rng.random(), population.rate_probability, ladders[chosen])
+            rate[measure, i] = np.interp(rng.random(), population.rate_probability, ladders[chosen])
     members = field.member[0, : field.participants[0]]
     level = field.level[rng.choice(members, BATCH_SLOTS)]
     plan = Plan(
@@ -125,7 +139,7 @@ def _enroll(plan: Plan, entry: int, first: int, draw: int, key: np.ndarray, work
         n = min(BATCH_SLOTS, end - start)
         slot, base = field.slot[start : start + n], field.base[start : start + n]
         fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, 0, n)
-        normal_scores(u[0], mean, n)
+        normal_scores(u[LANE_LEVEL], mean, n)
         exponentials(mean, n)
         for i in range(n):
             field.level[start + i] = mean[i]
@@ -133,9 +147,9 @@ def _enroll(plan: Plan, entry: int, first: int, draw: int, key: np.ndarray, work
             year = FIRST_YEAR + history - PAYMENT_LAG
             fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, year, draw, key, 0, n)
             if history < CALENDAR:
-                normal_scores(u[1], mean, n)
+                normal_scores(u[LANE_SHOCK], mean, n)
                 exponentials(mean, n)
-                poisson_quantiles(u[2], plan.episodes, count, n)
+                poisson_quantiles(u[LANE_EPISODES], plan.episodes, count, n)
                 for i in range(n):
                     field.episodes[history, start + i] = int(count[i])
 
@@ -163,12 +177,12 @@ def _observe_year(
     u, a, b, c = batch.uniforms, batch.scratch[0], batch.scratch[1], batch.counts
     when = FIRST_YEAR + year
     fill_uniforms(u, BLOCK_CONDUCT, slot, base, when, draw, key, 0, paid)
-    normal_scores(u[3], batch.part_b[year], paid)
+    normal_scores(u[LANE_PART_B], batch.part_b[year], paid)
     exponentials(batch.part_b[year], paid)
     if year >= YEARS:
         return
-    normal_scores(u[0], batch.improvement, n)
-    normal_scores(u[1], batch.interoperability, n)
+    normal_scores(u[LANE_IMPROVEMENT], batch.improvement, n)
+    normal_scores(u[LANE_INTEROPERABILITY], batch.interoperability, n)
     for k in range(m):
         a[k] = batch.interoperability[k]
     normal_probabilities(a, m)
@@ -184,10 +198,10 @@ def _observe_year(
         out.part_b_payments[year, r] = batch.part_b[year, k]
         out.payment_year_part_b[year, r] = batch.part_b[year, k]
     fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, 0, n)
-    normal_scores(u[0], batch.general, n)
-    normal_scores(u[1], batch.cost, n)
-    normal_scores(u[3], batch.nonreporting, n)
-    normal_scores(u[2], b, m)
+    normal_scores(u[LANE_GENERAL], batch.general, n)
+    normal_scores(u[LANE_COST], batch.cost, n)
+    normal_scores(u[LANE_NONREPORTING], batch.nonreporting, n)
+    normal_scores(u[LANE_COST_NOISE], b, m)
     for k in range(m):
         a[k] = batch.cost[k]
     exponentials(a, m)
@@ -197,27 +211,27 @@ def _observe_year(
         out.episodes[year, r] = 20
         out.true_cost[year, r] = a[k]
         out.cost_per_episode[year, r] = a[k] * b[k]
-    for place in range(PLACES):
-        if plan.kind[place] == 0:
+    for measure in range(MOST_MEASURES):
+        if plan.kind[measure] == NOT_SIMULATED:
             continue
-        fill_uniforms(u, BLOCK_MEASURE + place, slot, base, when, draw, key, 0, n)
-        normal_scores(u[0], batch.specific[place], n)
-        normal_scores(u[1], batch.submission[place], n)
-        poisson_quantiles(u[2], plan.cases[place], c, m)
-        if plan.kind[place] == _RISK_STANDARDIZED:
-            normal_scores(u[3], b, m)
+        fill_uniforms(u, BLOCK_MEASURE + measure, slot, base, when, draw, key, 0, n)
+        normal_scores(u[LANE_SPECIFIC], batch.specific[measure], n)
+        normal_scores(u[LANE_SUBMISSION], batch.submission[measure], n)
+        poisson_quantiles(u[LANE_CASES], plan.cases[measure], c, m)
+        if plan.kind[measure] == RISK_STANDARDIZED:
+            normal_scores(u[LANE_RATE], b, m)
         else:
-            binomial_quantiles(u[3], c, plan.rate[place], b, m, batch.binomials)
+            binomial_quantiles(u[LANE_RATE], c, plan.rate[measure], b, m, batch.binomials)
         for k in range(m):
-            a[k] = batch.specific[place, k]
+            a[k] = batch.specific[measure, k]
         normal_probabilities(a, m)
-        normal_probabilities(batch.submission[place], m)
+        normal_probabilities(batch.submission[measure], m)
         for k in range(m):
             r = position + k
-            out.rate[year, place, r] = b[k]
-            out.cases[year, place, r] = int(c[k])
-            out.completeness[year, place, r] = batch.submission[place, k]
-            out.collection_type[year, place, r] = 1 if a[k] < 0.5 else 0
+            out.rate[year, measure, r] = b[k]
+            out.cases[year, measure, r] = int(c[k])
+            out.completeness[year, measure, r] = batch.submission[measure, k]
+            out.collection_type[year, measure, r] = 1 if a[k] < 0.5 else 0
 
 
 @inner
@@ -241,19 +255,19 @@ def _observe(
             field.base[first + start : first + start + n],
         )
         fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, 0, n)
-        normal_scores(u[0], batch.part_b_fixed, n)
+        normal_scores(u[LANE_LEVEL], batch.part_b_fixed, n)
         fill_uniforms(u, BLOCK_MIX, slot, base, PERMANENT, draw, key, 0, n)
-        normal_scores(u[0], batch.hcc_risk_score, n)
-        normal_scores(u[1], batch.dual_share, n)
+        normal_scores(u[LANE_HCC], batch.hcc_risk_score, n)
+        normal_scores(u[LANE_DUAL], batch.dual_share, n)
         exponentials(batch.hcc_risk_score, n)
         exponentials(batch.dual_share, n)
-        for place in range(PLACES):
-            if place % UNIFORMS_PER_BLOCK == 0:
+        for measure in range(MOST_MEASURES):
+            if measure % UNIFORMS_PER_BLOCK == 0:
                 fill_uniforms(
-                    u, BLOCK_CASES + place // UNIFORMS_PER_BLOCK, slot, base, PERMANENT, draw, key, 0, n
+                    u, BLOCK_CASES + measure // UNIFORMS_PER_BLOCK, slot, base, PERMANENT, draw, key, 0, n
                 )
-            normal_scores(u[place % UNIFORMS_PER_BLOCK], batch.case_level[place], n)
-            exponentials(batch.case_level[place], n)
+            normal_scores(u[measure % UNIFORMS_PER_BLOCK], batch.case_level[measure], n)
+            exponentials(batch.case_level[measure], n)
         for year in range(entry, CALENDAR):
             # Spread those of a year evenly over the batches, to the last one of them.
             end = start + n
@@ -273,13 +287,13 @@ def _observe(
 def _touch(year: int, n: int, kind: np.ndarray, work: Workspace) -> None:
     """Read a year's observations once and write its scores once."""
     out, scored = work.observations, work.scored
-    for place in range(PLACES):
-        if kind[place] == 0:
+    for measure in range(MOST_MEASURES):
+        if kind[measure] == NOT_SIMULATED:
             continue
         for i in range(n):
-            asked = out.cases[year, place, i] + out.collection_type[year, place, i]
-            scored.points[place, i] = (
-                out.rate[year, place, i] + out.completeness[year, place, i] + float(asked)
+            asked = out.cases[year, measure, i] + out.collection_type[year, measure, i]
+            scored.points[measure, i] = (
+                out.rate[year, measure, i] + out.completeness[year, measure, i] + float(asked)
             )
     for i in range(n):
         who = out.specialty[year, i] + out.practice_size[year, i] + out.exempt[year, i]

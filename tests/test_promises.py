@@ -22,7 +22,7 @@ from scipy.stats import kstest
 import asmrisk
 from asmrisk.clinician_tables.arrays import observed_of
 from asmrisk.clinician_tables.table import write_clinicians
-from asmrisk.rule.cohort import make_environment, make_scored, make_scratch
+from asmrisk.rule.arrays import make_environment, make_scored, make_scratch
 from asmrisk.rule.payment import payment_factors
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block

@@ -18,7 +18,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from asmrisk.parameters.parameter import Values
+from asmrisk.population.latents import RISK_STANDARDIZED
 from asmrisk.population.records import behavior_records, population_records
+from asmrisk.rule.definitions import COLLECTION_TYPES
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import scenario_from_dict
@@ -46,7 +48,7 @@ VARIABLES = (
     "medicare_savings",
 )
 _COHORTS, _YEARS, _CALENDAR, _LAG, _MEASURES = 2, 5, 7, 2, 5
-_CLAIMS, _RISK_STANDARDIZED = 2, 2
+_CLAIMS = COLLECTION_TYPES.index("claims")
 _DECILES = np.arange(1, 10) / 10.0
 _Array = np.ndarray
 
@@ -132,10 +134,10 @@ def _enroll(rng: np.random.Generator, population: Any, behavior: Any) -> _People
 
 def _at_scores(tables: _Array, which: _Array | int, score: _Array) -> _Array:
     """Read tables over the normal score (-6.5 to 6.5 by sixteenths) by linear interpolation."""
-    place = np.clip((score + 6.5) * 16.0, 0.0, 207.0)
-    below = place.astype(np.intp)
+    at = np.clip((score + 6.5) * 16.0, 0.0, 207.0)
+    below = at.astype(np.intp)
     low = tables[which, below]
-    return low + (place - below) * (tables[which, below + 1] - low)
+    return low + (at - below) * (tables[which, below + 1] - low)
 
 
 def _part_b(
@@ -172,7 +174,7 @@ def _live(
     low = population.practice_low[size_class]
     width = population.practice_high[size_class] - low + 1
     practice_size = low + np.minimum((within * width).astype(np.int64), width - 1)
-    silence_class = np.minimum(size_class, 3)
+    nonreporting_class = np.minimum(size_class, 3)
     size = np.where(size_class == 0, 0, np.where(size_class < 3, 1, 2))
     choice = np.where(rng.random(n) < population.ecqm_share[size], 0, 1)
     score = rng.standard_normal(n)
@@ -189,10 +191,11 @@ def _live(
         later[year] = np.where(year + _LAG < people.leaves, part_b[year + _LAG], 0.0)
 
     # Measures in no year's set are not simulated.
-    asked = [place for place in range(_MEASURES) if policy.measure_in_set[:, cohort, place].any()]
+    asked = [measure for measure in range(_MEASURES) if policy.measure_in_set[:, cohort, measure].any()]
     # Normal scores that move from year to year. Before a clinician enters they are as stationary as after.
     talents = rng.standard_normal((2 + len(asked), n))  # general quality, cost, one a measure
-    habits = rng.standard_normal((3 + len(asked), n))  # improvement, interoperability, silence, submissions
+    # Improvement, interoperability, nonreporting, submissions.
+    habits = rng.standard_normal((3 + len(asked), n))
     multiplier = np.ones(n)
     lost: list[_Array] = []
     rows = []
@@ -217,12 +220,12 @@ def _live(
                 rng,
                 population,
                 now.quality_learning[cohort],
-                {place: k for k, place in enumerate(asked)},
+                {measure: k for k, measure in enumerate(asked)},
                 talents[:, who],
                 habit,
                 case_level[:, who],
                 choice[who],
-                habit[2] < population.nothing_reported_z[silence_class[who]],
+                habit[2] < population.nothing_reported_z[nonreporting_class[who]],
             ),
             "improvement_activities": _improvement(population, habit[0], size[who]),
             "promoting_interoperability": _interoperability(population, habit[1], size[who]),
@@ -264,41 +267,41 @@ def _measures(
     habit: _Array,
     case_level: _Array,
     choice: _Array,
-    silent: _Array,
+    nonreporting: _Array,
 ) -> dict[int, tuple[_Array, _Array, _Array, _Array]]:
     """Draw rate, cases, completeness and collection type (-1: not reported) of each measure."""
     loading = population.quality_loading
     reports = {}
-    for place, k in asked.items():
-        sign = -1.0 if population.rate_inverse[place] else 1.0
+    for measure, k in asked.items():
+        sign = -1.0 if population.rate_inverse[measure] else 1.0
         score = loading * talents[0] + np.sqrt(1.0 - loading * loading) * talents[2 + k] + learning
         score *= sign
-        cases = rng.poisson(case_level[place])
-        if population.measure_kind[place] == _RISK_STANDARDIZED:
+        cases = rng.poisson(case_level[measure])
+        if population.measure_kind[measure] == RISK_STANDARDIZED:
             reliability = population.shrinkage_reliability
             prior = population.shrinkage_mean_cases * (1.0 - reliability) / reliability
             weight = cases / (cases + prior)
             noise = rng.standard_normal(len(cases))
             score = np.sqrt(weight) * score + sign * np.sqrt(1.0 - weight) * noise
-        fixed = population.measure_collection_type[place]
+        fixed = population.measure_collection_type[measure]
         kind = choice if fixed < 0 else np.full(len(choice), fixed)
         share = ndtr(score)
         rate = np.empty(len(share))
         for code in (0, 1) if fixed < 0 else (fixed,):
             of = kind == code
-            quantiles = population.rate_quantile[place, code]
+            quantiles = population.rate_quantile[measure, code]
             rate[of] = np.interp(share[of], population.rate_probability, quantiles)
-        if population.measure_kind[place] != _RISK_STANDARDIZED:
+        if population.measure_kind[measure] != RISK_STANDARDIZED:
             rate = rng.binomial(cases, rate) / np.maximum(cases, 1)
         submission = habit[3 + k]
-        reported = ~silent & (submission >= population.missed_z[place]) | (fixed == _CLAIMS)
-        above = ndtr(submission) - population.missed_probability[place]
+        reported = ~nonreporting & (submission >= population.missed_z[measure]) | (fixed == _CLAIMS)
+        above = ndtr(submission) - population.missed_probability[measure]
         completeness = np.where(
-            submission < population.incomplete_z[place],
-            population.completeness_low + population.completeness_slope[place] * above,
+            submission < population.incomplete_z[measure],
+            population.completeness_low + population.completeness_slope[measure] * above,
             1.0,
         )
-        reports[place] = (
+        reports[measure] = (
             np.where(cases > 0, rate, np.nan),
             cases,
             completeness,
@@ -323,10 +326,10 @@ def _score(policy: Any, cohort: int, observed: Mapping[str, Any]) -> tuple[_Arra
     """Apply 42 CFR part 512 subpart G; give final scores (NaN: none), adjustment factors, scaling factor."""
     n = len(observed["part_b"])
     earned, counted, complete = np.zeros(n), np.zeros(n), np.zeros(n, bool)
-    for place, (rate, cases, completeness, kind) in observed["measures"].items():
-        if not policy.measure_in_set[cohort, place]:
+    for measure, (rate, cases, completeness, kind) in observed["measures"].items():
+        if not policy.measure_in_set[cohort, measure]:
             continue
-        claims = bool(policy.measure_claims[cohort, place])
+        claims = bool(policy.measure_claims[cohort, measure])
         reported = claims | (kind >= 0)
         met = claims | (completeness >= policy.minimum_completeness)
         enough = cases >= policy.minimum_cases
@@ -334,10 +337,10 @@ def _score(policy: Any, cohort: int, observed: Mapping[str, Any]) -> tuple[_Arra
             complete |= reported & met
         scorable = reported & met & enough & ~np.isnan(rate)
         points = np.where(reported & ~scorable & (met | ~enough), np.nan, 0.0)
-        sign = -1.0 if policy.measure_inverse[cohort, place] else 1.0
+        sign = -1.0 if policy.measure_inverse[cohort, measure] else 1.0
         for code in (0, 1, 2):
             peers = np.flatnonzero(scorable & (kind == code))
-            points[peers] = _points(policy, sign * rate[peers], sign * policy.measure_worst[cohort, place])
+            points[peers] = _points(policy, sign * rate[peers], sign * policy.measure_worst[cohort, measure])
         earned += np.where(np.isnan(points), 0.0, points)
         counted += ~np.isnan(points)
     with np.errstate(invalid="ignore"):

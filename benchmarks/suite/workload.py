@@ -11,10 +11,10 @@ from functools import cache
 import numpy as np
 from machine import note_if_busy
 
-from asmrisk.rule.definitions import COHORTS, YEARS
+from asmrisk.rule.definitions import COHORTS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
-from asmrisk.simulation.draw import Workspace, simulate_draws
-from asmrisk.simulation.model import BOTH, Model
+from asmrisk.simulation.draw import DrawRange, Workspace, simulate_draws
+from asmrisk.simulation.model import Model
 from asmrisk.simulation.record import Record, make_record
 
 __all__ = ["SIZES", "Benchmark", "Prepared", "baseline", "seconds", "simulator"]
@@ -94,7 +94,7 @@ def simulator(model: Model, count: int) -> tuple[Callable[[], None], Record]:
     progress = np.zeros(2, np.int64)
 
     def simulate() -> None:
-        simulate_draws(model.inputs, BOTH, YEARS, 0, 0, count, record, work, progress)
+        simulate_draws(model.inputs, DrawRange(0, count), record, work, progress)
 
     return simulate, record
 
@@ -121,17 +121,8 @@ class Prepared:
         for cohort in range(len(COHORTS)):
             work = self.model.workspace(self.model.inputs)
             record = make_record(1)
-            simulate_draws(
-                self.model.inputs,
-                (cohort, cohort + 1),
-                YEARS,
-                0,
-                0,
-                1,
-                record,
-                work,
-                np.zeros(2, np.int64),
-            )
+            only = DrawRange(0, cohorts=(cohort, cohort + 1))
+            simulate_draws(self.model.inputs, only, record, work, np.zeros(2, np.int64))
             self.works.append(work)
             self.records.append(record)
         self.measured = sum(int(work.field.participants.sum()) for work in self.works)

@@ -15,10 +15,8 @@ from asmrisk.clinician_tables.arrays import frame_of, score_arrays
 from asmrisk.clinician_tables.columns import SCORE_COLUMNS
 from asmrisk.clinician_tables.table import read_clinicians, write_clinicians
 from asmrisk.errors import InputError
-from asmrisk.rule.cohort import (
-    make_observed,
-)
-from asmrisk.rule.definitions import COHORTS, MEASURES, PLACES
+from asmrisk.rule.arrays import make_observed
+from asmrisk.rule.definitions import COHORTS, MEASURES, MOST_MEASURES
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import fixed_edges
@@ -197,17 +195,17 @@ def test_arrays_of_a_draw_and_their_table_score_to_the_same_bits(tmp_path, cohor
     rng = np.random.default_rng(11)
     n, capacity = 150, 170
     observed = make_observed(capacity)
-    observed.rate[:] = rng.random((PLACES, capacity))
-    observed.cases[:] = rng.integers(0, 60, (PLACES, capacity))
+    observed.rate[:] = rng.random((MOST_MEASURES, capacity))
+    observed.cases[:] = rng.integers(0, 60, (MOST_MEASURES, capacity))
     observed.rate[observed.cases == 0] = np.nan
-    observed.completeness[:] = rng.choice([0.5, 0.75, 1.0], (PLACES, capacity))
-    for place, measure in enumerate(m for m in MEASURES if m.cohort == COHORTS[cohort]):
+    observed.completeness[:] = rng.choice([0.5, 0.75, 1.0], (MOST_MEASURES, capacity))
+    for code, measure in enumerate(m for m in MEASURES if m.cohort == COHORTS[cohort]):
         codes = {"ecqm": 0, "mips_cqm": 1, "claims": 2}
-        observed.collection_type[place] = rng.choice(
+        observed.collection_type[code] = rng.choice(
             [codes[each] for each in measure.collection_types], capacity
         )
         if not measure.claims:
-            observed.collection_type[place, rng.random(capacity) < 0.1] = -1
+            observed.collection_type[code, rng.random(capacity) < 0.1] = -1
     observed.specialty[:] = 0 if cohort == 0 else rng.integers(1, 7, capacity)
     observed.practice_size[:] = rng.choice([1, 2, 15, 16, 300], capacity)
     observed.part_b_payments[:] = rng.lognormal(11, 1, capacity)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from asmrisk.rule.cohort import (
+from asmrisk.rule.arrays import (
     Environment,
     Observed,
     Scored,
@@ -15,10 +15,11 @@ from asmrisk.rule.cohort import (
     make_observed,
     make_scored,
     make_scratch,
-    score_cohort,
 )
-from asmrisk.rule.definitions import PLACES
-from asmrisk.rule.policy import POLICY, policy_records
+from asmrisk.rule.cohort import score_cohort
+from asmrisk.rule.declarations import POLICY
+from asmrisk.rule.definitions import MOST_MEASURES
+from asmrisk.rule.policy import policy_records
 
 
 def policy(**changes: Any) -> np.record:
@@ -53,7 +54,7 @@ def mixed_field(n: int, seed: int) -> Observed:
     rng = random.Random(seed)
     observed = make_observed(n)
     for i in range(n):
-        for m in range(PLACES):
+        for m in range(MOST_MEASURES):
             observed.cases[m, i] = cases = rng.randrange(60)
             observed.rate[m, i] = rng.randrange(cases + 1) / cases if cases else np.nan
             observed.completeness[m, i] = rng.choice([1.0, 1.0, rng.uniform(0.5, 1.0)])

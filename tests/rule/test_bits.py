@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from asmrisk.rule.cohort import (
+from asmrisk.rule.arrays import (
     make_environment,
     make_observed,
     make_scored,
     make_scratch,
-    score_cohort,
 )
-from asmrisk.rule.policy import POLICY, POLICY_DTYPE, policy_records
+from asmrisk.rule.cohort import score_cohort
+from asmrisk.rule.declarations import POLICY
+from asmrisk.rule.policy import POLICY_DTYPE, policy_records
 from tests.rule.fields import mixed_field, policy, score
 
 VARIANTS: tuple[dict[str, Any], ...] = (

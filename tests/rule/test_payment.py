@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asmrisk.rule.cohort import (
+from asmrisk.rule.arrays import (
     make_environment,
     make_observed,
     make_scored,

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from asmrisk.rule.declarations import POLICY
 from asmrisk.rule.definitions import PERFORMANCE_YEARS, measures_of
-from asmrisk.rule.policy import POLICY, POLICY_DTYPE, inconsistencies, policy_records
+from asmrisk.rule.policy import POLICY_DTYPE, inconsistencies, policy_records
 from tests.rule.fields import policy
 
 

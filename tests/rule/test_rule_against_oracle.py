@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from asmrisk.rule.cohort import (
+from asmrisk.rule.arrays import (
     Environment,
     Observed,
     Scored,
@@ -18,10 +18,11 @@ from asmrisk.rule.cohort import (
     make_observed,
     make_scored,
     make_scratch,
-    score_cohort,
 )
+from asmrisk.rule.cohort import score_cohort
+from asmrisk.rule.declarations import CHOICES, POLICY
 from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, NOT_REPORTED, SPECIALTIES, measures_of
-from asmrisk.rule.policy import CHOICES, POLICY, POLICY_DTYPE, policy_records
+from asmrisk.rule.policy import POLICY_DTYPE, policy_records
 from tests.oracle.cohorts import clinicians, policies
 from tests.oracle.rule import final_rule
 from tests.oracle.rule import score_cohort as score_plainly

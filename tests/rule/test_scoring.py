@@ -7,9 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from asmrisk.rule.cohort import (
-    Observed,
-)
+from asmrisk.rule.arrays import Observed
 from asmrisk.rule.cost import interpolate_points
 from tests.rule.fields import everybody_alike, policy, score
 

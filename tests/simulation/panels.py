@@ -8,7 +8,8 @@ over draws.
 import numpy as np
 import pandas as pd
 
-from asmrisk.simulation.draw import simulate_draws
+from asmrisk.simulation.draw import DrawRange, simulate_draws
+from asmrisk.simulation.keys import generation_of
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.record import make_record
 from tests.simulation.published import BACK, HEART, MEASURES, YEARS
@@ -29,7 +30,7 @@ def simulate_panel(scenario, draw):
     frames = []
     for cohort in (HEART, BACK):
         progress = np.zeros(2, np.int64)
-        simulate_draws(inputs, (cohort, cohort + 1), YEARS, draw, 0, 1, record, work, progress)
+        simulate_draws(inputs, DrawRange(draw, cohorts=(cohort, cohort + 1)), record, work, progress)
         field, seen = work.field, work.observations
         for year in range(YEARS):
             n = field.participants[year]
@@ -39,7 +40,7 @@ def simulate_panel(scenario, draw):
                 "cohort": np.full(n, cohort),
                 "year": np.full(n, year),
                 "slot": field.slot[who],
-                "generation": field.base[who] & 255,
+                "generation": generation_of(field.base[who]),
                 "entered": np.searchsorted(field.entry_start[1:], who, side="right"),
                 "leaves": field.leaves[who],
                 "level": field.level[who],

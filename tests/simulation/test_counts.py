@@ -1,6 +1,6 @@
 """Inverse distribution functions against mpmath and SciPy: normal to rounding, counts exactly.
 
-How the counts are certified. Let x(z) be the expansion, e(k) = x(z) - (k + 1/2) its error where
+How the counts are certified. Let x(z) be the cornish_fisher, e(k) = x(z) - (k + 1/2) its error where
 Phi(z) = P(X <= k), and t(z) the tolerance. If x increases and |e(k)| <= t at every step k, then a u above
 step k has x > k + 1/2 - t, so x is within t of k + 1/2 (doubtful) or beyond it (right), and a u below it
 likewise. So it is enough to look at the steps, not at every u; the tolerance is held to twice the error.
@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from asmrisk.numerics.jit import kernel
-from asmrisk.simulation.cornish_fisher import LEAST_VARIANCE, expansion, tolerance
+from asmrisk.simulation.cornish_fisher import LEAST_VARIANCE, cornish_fisher, tolerance
 from asmrisk.simulation.counts import binomial_quantiles, make_binomial_scratch, poisson_quantiles
 from asmrisk.simulation.normal import normal_probability, score_argument, score_from
 
@@ -270,7 +270,7 @@ def _errors(k, z, mean, deviation, skew, product, out):
     """Error of the expansion at a step by the tolerance there; 0 where everything is doubtful anyway."""
     for i in range(len(k)):
         error = abs(
-            expansion(z[i], mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i]) - k[i] - 0.5
+            cornish_fisher(z[i], mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i]) - k[i] - 0.5
         )
         allowed = tolerance(z[i], deviation[i], 1.0 / deviation[i])
         out[i] = error / allowed if allowed < 0.5 else 0.0
@@ -291,9 +291,9 @@ def _least_slopes(mean, deviation, skew, product, out):
                 )
                 < 0.5
             ):
-                rise = expansion(
+                rise = cornish_fisher(
                     after, mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i]
-                ) - expansion(z, mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i])
+                ) - cornish_fisher(z, mean[i], deviation[i], 1.0 / deviation[i], skew[i], product[i])
                 out[i] = min(out[i], rise)
 
 

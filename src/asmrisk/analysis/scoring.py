@@ -121,12 +121,12 @@ def _remark(where: str, of: ScoredCohort, frame: pd.DataFrame, notes: Callable[[
     """Say what a reader of the numbers should know about one cohort and year."""
     policy, environment = of.policy, of.environment
     missing = []
-    for place, measure in enumerate(measures_of(COHORTS[of.cohort])):
-        if policy.measure_in_set[of.cohort][place]:
+    for code, measure in enumerate(measures_of(COHORTS[of.cohort])):
+        if policy.measure_in_set[of.cohort][code]:
             if f"{measure.name}_rate" not in frame:
                 notes(f"{where}: {measure.name} is in the measure set, but the table has no columns for it.")
             else:
-                missing += _unformed(of, place, measure)
+                missing += _unformed(of, code, measure)
     if missing:
         rule = (
             "no benchmark is published"
@@ -153,7 +153,7 @@ def _remark(where: str, of: ScoredCohort, frame: pd.DataFrame, notes: Callable[[
             )
 
 
-def _unformed(of: ScoredCohort, place: int, measure: Measure) -> list[str]:
+def _unformed(of: ScoredCohort, code: int, measure: Measure) -> list[str]:
     """Name the peer groups of a measure whose members were not ranked, with the members that count."""
     fixed = _choice(of.policy, "quality_benchmarks") == "fixed"
     by = "collection_type" if fixed else _choice(of.policy, "quality_peer_group")
@@ -163,8 +163,8 @@ def _unformed(of: ScoredCohort, place: int, measure: Measure) -> list[str]:
         names = _groups(of, by)
     found = []
     for group, name in names.items():
-        if np.isnan(of.environment.edges[place, group, 0]):
-            size = "" if fixed else f"{int(of.environment.benchmark_size[place, group])} clinicians"
+        if np.isnan(of.environment.edges[code, group, 0]):
+            size = "" if fixed else f"{int(of.environment.benchmark_size[code, group])} clinicians"
             inside = ", ".join(each for each in (name, size) if each)
             found.append(f"{measure.name} ({inside})" if inside else measure.name)
     return found

@@ -13,7 +13,7 @@ from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.report import Section, grouped
 from asmrisk.analysis.statistics import Row, error_cell
 from asmrisk.analysis.text_tables import Group, Table
-from asmrisk.rule.definitions import PRACTICE_SIZES, SMALL_PRACTICE, SPECIALTIES
+from asmrisk.rule.definitions import PRACTICE_SIZES, SPECIALTIES, size_class
 
 if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
@@ -107,10 +107,10 @@ def who_changes(
     models = [Model(each) for each in (baseline, *reforms)]
     gains = np.full((len(draws), len(reforms), len(_GROUPS), len(GAINS)), np.nan)
     moves = np.full((len(draws), len(reforms), len(STATES), len(STATES)), np.nan)
-    for place, draw in enumerate(draws):
+    for index, draw in enumerate(draws):
         before, *after = (_measured(model, draw) for model in models)
         for which, each in enumerate(after):
-            gains[place, which], moves[place, which] = _changes(before, each)
+            gains[index, which], moves[index, which] = _changes(before, each)
     told, moved = _means(gains), _means(moves)
     share = ("reform", "baseline_state", "reform_state", "estimate")
     coordinates = {
@@ -148,7 +148,6 @@ def _measured(model: Model, draw: int) -> list[_Clinicians]:
         # A slot's clinicians are told apart by their generation; a roster's have places of their own.
         key = np.where(each.number < own[cohort], -1 - each.number, each.slot * 256 + each.generation)
         factor = scored.adjustment_factor
-        size = observed.practice_size[:n]
         found.append(
             _Clinicians(
                 key=key.astype(np.int64),
@@ -156,7 +155,7 @@ def _measured(model: Model, draw: int) -> list[_Clinicians]:
                 factor=factor,
                 usd=factor * observed.payment_year_part_b[:n],
                 specialty=observed.specialty[:n].astype(np.int64),
-                practice_size=np.where(size == 1, 0, np.where(size <= SMALL_PRACTICE, 1, 2)),
+                practice_size=size_class(observed.practice_size[:n]),
             )
         )
     return found
@@ -227,13 +226,13 @@ def change_tables(changes: xr.Dataset) -> dict[str, list[Row]]:
     states = [str(each) for each in changes["baseline_state"].values]
     labels = list(zip(changes["kind"].values.tolist(), changes["label"].values.tolist(), strict=True))
     told = {name: changes[name].values for name in GAINS}
-    for place, title in enumerate(changes["reform"].values.tolist()):
+    for reform, title in enumerate(changes["reform"].values.tolist()):
         for group, (kind, label) in enumerate(labels):
             row: Row = {"reform_title": title, "kind": kind, "label": label}
             for name, values in told.items():
-                row[name], row[f"{name}_error"] = values[place, group].tolist()
+                row[name], row[f"{name}_error"] = values[reform, group].tolist()
             gains.append(row)
-        for old, moved in zip(states, changes["transition"].values[place].tolist(), strict=True):
+        for old, moved in zip(states, changes["transition"].values[reform].tolist(), strict=True):
             transitions += [
                 {
                     "reform_title": title,

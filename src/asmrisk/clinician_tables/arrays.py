@@ -44,8 +44,8 @@ def fields_of(cohort: str) -> Iterator[tuple[str, Column, tuple[Any, ...], Measu
         Column in the table.
     column : Column
         Declaration of the field; its name is that of the array in `Observed`.
-    place : tuple of int
-        Where in the array the measure has its part, before the clinician; empty without a measure.
+    index : tuple of int
+        The measure's code, an index of the array before the clinician; empty without a measure.
     measure : Measure or None
         Whose field it is.
     """
@@ -53,8 +53,8 @@ def fields_of(cohort: str) -> Iterator[tuple[str, Column, tuple[Any, ...], Measu
         if not column.by_measure:
             yield column.name, column, (), None
             continue
-        for place, measure in enumerate(measures_of(cohort)):
-            yield f"{measure.name}_{column.name}", column, (place,), measure
+        for code, measure in enumerate(measures_of(cohort)):
+            yield f"{measure.name}_{column.name}", column, (code,), measure
 
 
 class ScoredCohort(NamedTuple):
@@ -99,9 +99,9 @@ def frame_of(scored_cohort: ScoredCohort, year: int, clinician_ids: Sequence[str
         "performance_year": np.full(n, year, dtype=np.int64),
         "cohort": pd.Series([COHORTS[cohort]] * n, dtype="str"),
     }
-    for name, column, place, measure in fields_of(COHORTS[cohort]):
-        if measure is None or measure.final or policy.measure_in_set[cohort][place]:
-            columns[name] = _cells(column, getattr(observed, column.name)[*place, :n])
+    for name, column, index, measure in fields_of(COHORTS[cohort]):
+        if measure is None or measure.final or policy.measure_in_set[cohort][index]:
+            columns[name] = _cells(column, getattr(observed, column.name)[*index, :n])
     frame = pd.DataFrame(columns)
     return in_table_order(frame.assign(**scored_columns(scored_cohort, frame)))
 
@@ -109,23 +109,23 @@ def frame_of(scored_cohort: ScoredCohort, year: int, clinician_ids: Sequence[str
 def observed_of(frame: pd.DataFrame, cohort: int) -> Observed:
     """Give checked rows of one cohort and performance year as the rule takes them, in the same order."""
     observed = make_observed(len(frame))
-    for name, column, place, measure in fields_of(COHORTS[cohort]):
+    for name, column, index, measure in fields_of(COHORTS[cohort]):
         into = getattr(observed, column.name)
         if measure is not None and measure.claims and column.kind == "word":
             # CMS computes it: nobody can fail to report it.
-            into[place] = COLLECTION_TYPES.index("claims")
+            into[index] = COLLECTION_TYPES.index("claims")
         elif name in frame:
             if column.kind == "word":
-                into[place] = word_codes(frame[name], column)
+                into[index] = word_codes(frame[name], column)
             elif column.kind == "integer":
-                into[place] = frame[name].to_numpy(dtype=np.int64, na_value=0)
+                into[index] = frame[name].to_numpy(dtype=np.int64, na_value=0)
             else:
-                into[place] = frame[name].to_numpy()
+                into[index] = frame[name].to_numpy()
     return observed
 
 
 def word_codes(series: pd.Series, column: Column) -> NDArray[np.int64]:
-    """Give the places of a column's cells among its words, `NOT_REPORTED` where a cell is empty."""
+    """Give the codes of a column's cells, indices of its words; `NOT_REPORTED` where a cell is empty."""
     return pd.Index(column.words).get_indexer(pd.Index(series)).astype(np.int64)
 
 
@@ -141,8 +141,8 @@ def scored_columns(scored_cohort: ScoredCohort, frame: pd.DataFrame) -> dict[str
     """Give what `asmrisk.score` adds to a table: by column, points for the measures that the table has."""
     cohort, policy, n, observed, scored, environment = scored_cohort
     columns = {
-        f"{measure.name}_points": scored.points[place, :n].copy()
-        for place, measure in enumerate(measures_of(COHORTS[cohort]))
+        f"{measure.name}_points": scored.points[code, :n].copy()
+        for code, measure in enumerate(measures_of(COHORTS[cohort]))
         if f"{measure.name}_rate" in frame
     }
     columns |= {

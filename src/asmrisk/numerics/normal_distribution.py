@@ -8,21 +8,7 @@ _DIGITS = 9
 
 
 def stable(value: float) -> float:
-    """Round to nine significant digits.
-
-    The math libraries behind NumPy and SciPy differ in the last bits from one processor to the next; results
-    must not. Everything that calibration computes with them is rounded, far above that noise and far below
-    any effect.
-
-    Parameters
-    ----------
-    value : float
-        Any number, infinities too.
-
-    Returns
-    -------
-    float
-        The number to nine digits.
+    """Round to nine significant digits: math libraries' last bits differ by processor, and results must not.
 
     Examples
     --------

@@ -148,17 +148,7 @@ def log(x: float) -> float:
 
 @inline
 def logistic(x: float) -> float:
-    """Logistic function ``1 / (1 + exp(-x))``.
-
-    Parameters
-    ----------
-    x : float
-        Log odds.
-
-    Returns
-    -------
-    float
-        A probability, 0 and 1 included.
+    """Logistic function ``1 / (1 + exp(-x))`` of log odds: a probability, 0 and 1 included.
 
     Examples
     --------

@@ -9,7 +9,7 @@ Data flow one way::
 
 * `asmrisk.scenario` declares the parameters and reads the shipped tables, from which defaults come.
 * `quantiles` makes a quantile function of published percentiles: one uniform number becomes one variate, so
-  that a reform and its baseline share every coin.
+  that a reform and its baseline share their random numbers.
 * `calibration` solves, by quadrature, for the constants with which the field's averages are those published.
 * `records` packs everything into one record per cohort (`population_records`), `behavior` into one per
   calendar year (`behavior_records`).

@@ -44,9 +44,9 @@ def behavior_records(values: Values) -> np.recarray:
     """
     records = np.zeros(len(CALENDAR_YEARS), BEHAVIOR_DTYPE).view(np.recarray)
     growth, learning, trend = [1.0] * len(COHORTS), [0.0] * len(COHORTS), 1.0
-    for place, year in enumerate(CALENDAR_YEARS):
-        record = records[place]
-        if place:
+    for index, year in enumerate(CALENDAR_YEARS):
+        record = records[index]
+        if index:
             for cohort, name in enumerate(COHORTS):
                 growth[cohort] *= 1.0 + values.at("behavior.part_b_growth", year)[name]
                 learning[cohort] += values.at("behavior.quality_learning", year)[name]

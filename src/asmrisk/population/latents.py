@@ -1,10 +1,11 @@
-"""A clinician's latent states and habits, normal scores that move from year to year: their rows in arrays."""
+"""What calibration and kernels call by number: rows of latent states and habits, kinds of measure."""
 
 from __future__ import annotations
 
-from asmrisk.rule.definitions import PLACES
+from asmrisk.rule.definitions import MOST_MEASURES
 
 __all__ = [
+    "BINOMIAL",
     "COST",
     "GENERAL",
     "HABITS",
@@ -12,15 +13,22 @@ __all__ = [
     "INTEROPERABILITY",
     "LATENT_STATES",
     "NONREPORTING",
+    "NOT_SIMULATED",
+    "RISK_STANDARDIZED",
     "SPECIFIC",
     "SUBMISSION",
 ]
 
-#: Latent states: general quality, cost, then specific quality by measure.
+#: Latent states, normal scores that move from year to year: general quality, cost, then specific quality by
+#: measure.
 GENERAL, COST, SPECIFIC = 0, 1, 2
-LATENT_STATES = SPECIFIC + PLACES
+LATENT_STATES = SPECIFIC + MOST_MEASURES
 
 #: Habits: reporting nothing, improvement activities, promoting interoperability, then the submission of each
 #: measure.
 NONREPORTING, IMPROVEMENT, INTEROPERABILITY, SUBMISSION = 0, 1, 2, 3
-HABITS = SUBMISSION + PLACES
+HABITS = SUBMISSION + MOST_MEASURES
+
+#: Codes of `measure_kind` in `asmrisk.population.records.POPULATION_DTYPE`: in no year's set, a share of
+#: cases, a ratio of observed to expected.
+NOT_SIMULATED, BINOMIAL, RISK_STANDARDIZED = 0, 1, 2

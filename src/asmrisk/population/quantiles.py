@@ -81,20 +81,7 @@ def expectation_nodes() -> Nodes:
 
 
 def read_shape(table: NDArray[np.float64], scores: ArrayLike) -> NDArray[np.float64]:
-    """Read a log shape as the simulation does: linear between its points, constant outside.
-
-    Parameters
-    ----------
-    table : ndarray of float64, shape (209,)
-        Values at `SCORES`.
-    scores : array_like of float
-        Normal scores.
-
-    Returns
-    -------
-    ndarray of float64
-        One value per score.
-    """
+    """Read a log shape, a table at `SCORES`, as the simulation does: linear inside, constant outside."""
     return np.interp(np.asarray(scores, dtype=np.float64), SCORES, table)
 
 
@@ -178,55 +165,18 @@ def cost_log_shape() -> NDArray[np.float64]:
 
 
 def read_rate(quantiles: NDArray[np.float64], probabilities: ArrayLike) -> NDArray[np.float64]:
-    """Read a rate's quantile function as the simulation does.
-
-    Parameters
-    ----------
-    quantiles : ndarray of float64, shape (11,)
-        Rates at `tables.KNOT_PROBABILITIES`.
-    probabilities : array_like of float
-        In [0, 1].
-
-    Returns
-    -------
-    ndarray of float64
-        Linear between the published percentiles, constant outside.
-    """
+    """Read a rate, known at `tables.KNOT_PROBABILITIES`, as the simulation does: linear, constant outside."""
     return np.interp(np.asarray(probabilities, dtype=np.float64), tables.KNOT_PROBABILITIES, quantiles)
 
 
 def mean_rate(quantiles: NDArray[np.float64]) -> float:
-    """Give the mean of a rate's quantile function (exact: it is piecewise linear).
-
-    Parameters
-    ----------
-    quantiles : ndarray of float64, shape (11,)
-        Rates at `tables.KNOT_PROBABILITIES`.
-
-    Returns
-    -------
-    float
-        The mean.
-    """
+    """Give the mean of a rate's quantile function, exactly: it is linear between its knots."""
     knots = np.array([0.0, *tables.KNOT_PROBABILITIES, 1.0])
     return float(np.trapezoid(np.concatenate([quantiles[:1], quantiles, quantiles[-1:]]), knots))
 
 
 def shifted_to_mean(quantiles: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
-    """Shift rates by one constant in the logit so that their quantile function has a given mean.
-
-    Parameters
-    ----------
-    quantiles : ndarray of float64, shape (11,)
-        Rates at `tables.KNOT_PROBABILITIES`, fractions inside (0, 1).
-    mean : float
-        The mean wanted.
-
-    Returns
-    -------
-    ndarray of float64, shape (11,)
-        Shifted rates.
-    """
+    """Shift rates inside (0, 1), by one constant in the logit, to a given mean of the quantile function."""
     shift = brentq(lambda by: mean_rate(expit(logit(quantiles) + by)) - mean, -10.0, 10.0, xtol=1e-14)
     return np.asarray(expit(logit(quantiles) + shift), dtype=np.float64)
 

@@ -19,6 +19,7 @@ from asmrisk.numerics.normal_distribution import normal_quantile, stable
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.behavior import BEHAVIOR_DTYPE, behavior_records
 from asmrisk.population.calibration import cost_spread, episode_volume, part_b_mean_over_level
+from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED
 from asmrisk.population.quantiles import (
     SCORE_COUNT,
     cost_log_shape,
@@ -28,8 +29,8 @@ from asmrisk.population.quantiles import (
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
+    MOST_MEASURES,
     NOT_REPORTED,
-    PLACES,
     PRACTICE_SIZES,
     SPECIALTIES,
     SPECIALTIES_OF,
@@ -75,18 +76,18 @@ POPULATION_DTYPE = np.dtype(
         ("dual_hcc_correlation", "f8"),
         # By practice size; a measure's fixed collection type, or -1 for the clinician's choice.
         ("ecqm_share", "f8", (_SIZES,)),
-        ("measure_collection_type", "i8", (PLACES,)),
+        ("measure_collection_type", "i8", (MOST_MEASURES,)),
         # Cases: Poisson with mean factor * expected episodes of the year * exp(sd * z - sd^2 / 2).
-        ("cases_factor", "f8", (PLACES,)),
+        ("cases_factor", "f8", (MOST_MEASURES,)),
         ("cases_log_sd", "f8"),
         ("quality_loading", "f8"),
         ("latent_persistence", "f8"),
         ("cost_quality_correlation", "f8"),
-        # 0 none, 1 binomial rate, 2 risk-standardized rate.
-        ("measure_kind", "i8", (PLACES,)),
+        # As `asmrisk.population.latents` numbers the kinds.
+        ("measure_kind", "i8", (MOST_MEASURES,)),
         ("rate_probability", "f8", (tables.KNOTS,)),
-        ("rate_quantile", "f8", (PLACES, _TYPES, tables.KNOTS)),
-        ("rate_inverse", "i8", (PLACES,)),
+        ("rate_quantile", "f8", (MOST_MEASURES, _TYPES, tables.KNOTS)),
+        ("rate_inverse", "i8", (MOST_MEASURES,)),
         ("shrinkage_reliability", "f8"),
         ("shrinkage_mean_cases", "f8"),
         # Cost of n episodes: scale * exp(spread * shape(z) + sqrt(variance / n) * eps); high z is expensive.
@@ -98,12 +99,12 @@ POPULATION_DTYPE = np.dtype(
         ("nothing_reported_z", "f8", (len(NONREPORTING_CLASSES),)),
         # One habit score per measure: missed below missed_z; incomplete below incomplete_z, where
         # completeness is low + slope * (Phi(z) - missed probability); else complete.
-        ("missed_z", "f8", (PLACES,)),
-        ("incomplete_z", "f8", (PLACES,)),
-        ("missed_probability", "f8", (PLACES,)),
-        ("incomplete_probability", "f8", (PLACES,)),
+        ("missed_z", "f8", (MOST_MEASURES,)),
+        ("incomplete_z", "f8", (MOST_MEASURES,)),
+        ("missed_probability", "f8", (MOST_MEASURES,)),
+        ("incomplete_probability", "f8", (MOST_MEASURES,)),
         ("completeness_low", "f8"),
-        ("completeness_slope", "f8", (PLACES,)),
+        ("completeness_slope", "f8", (MOST_MEASURES,)),
         # Improvement activities: 0 below none_z, 1 below one_z, else 2.
         ("improvement_none_z", "f8", (_SIZES,)),
         ("improvement_one_z", "f8", (_SIZES,)),
@@ -122,7 +123,7 @@ POPULATION_DTYPE = np.dtype(
 def _cumulative(weights: list[float]) -> list[float]:
     """Cumulative shares of the weights: exactly 1 from the last positive weight on."""
     total = math.fsum(weights)
-    running = [math.fsum(weights[: place + 1]) / total for place in range(len(weights))]
+    running = [math.fsum(weights[:count]) / total for count in range(1, len(weights) + 1)]
     return [min(share, 1.0) for share in running]
 
 
@@ -300,20 +301,20 @@ def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
     record.shrinkage_mean_cases = values["population.shrinkage_mean_cases"]
     record.rate_probability = tables.KNOT_PROBABILITIES
     record.rate_quantile = np.nan
-    for place, measure in enumerate(measures_of(cohort)):
+    for number, measure in enumerate(measures_of(cohort)):
         types = [COLLECTION_TYPES.index(each) for each in measure.collection_types]
-        record.measure_collection_type[place] = types[0] if len(types) == 1 else NOT_REPORTED
-        record.cases_factor[place] = values["population.cases_per_episode"][measure.name]
-        record.rate_inverse[place] = measure.inverse
+        record.measure_collection_type[number] = types[0] if len(types) == 1 else NOT_REPORTED
+        record.cases_factor[number] = values["population.cases_per_episode"][measure.name]
+        record.rate_inverse[number] = measure.inverse
         # A rate without a worst possible value is a ratio of observed to expected, not a share of cases.
-        record.measure_kind[place] = 2 if measure.worst is None else 1
+        record.measure_kind[number] = RISK_STANDARDIZED if measure.worst is None else BINOMIAL
         for code in types:
             if measure.name == "mri":
                 published = np.array(values["population.mri_percentiles"])
             else:
                 published = np.array(rates(measure.name, COLLECTION_TYPES[code]))
             highest = np.inf if measure.worst is None else 1.0
-            record.rate_quantile[place, code] = _spread(published, values["population.rate_spread"], highest)
+            record.rate_quantile[number, code] = _spread(published, values["population.rate_spread"], highest)
 
 
 def _spread(published: NDArray[np.float64], times: float, highest: float) -> NDArray[np.float64]:
@@ -354,29 +355,29 @@ def _habits(record: Any, values: Mapping[str, Any], cohort: str) -> None:
     ]
     low = values["population.completeness_low"]
     record.completeness_low = low
-    for place, measure in enumerate(measures_of(cohort)):
+    for number, measure in enumerate(measures_of(cohort)):
         if measure.claims:
             missed = incomplete = 0.0
         else:
             missed = values["population.missed_measure"][measure.name]
             incomplete = (1.0 - missed) * values["population.incomplete_share"]
-        record.missed_probability[place] = missed
-        record.incomplete_probability[place] = incomplete
-        record.missed_z[place] = normal_quantile(missed)
-        record.incomplete_z[place] = normal_quantile(missed + incomplete)
-        record.completeness_slope[place] = (1.0 - low) / incomplete if incomplete > 0.0 else 0.0
+        record.missed_probability[number] = missed
+        record.incomplete_probability[number] = incomplete
+        record.missed_z[number] = normal_quantile(missed)
+        record.incomplete_z[number] = normal_quantile(missed + incomplete)
+        record.completeness_slope[number] = (1.0 - low) / incomplete if incomplete > 0.0 else 0.0
     floor = values["population.interoperability_low"]
     record.interoperability_low = floor
-    for place, size in enumerate(PRACTICE_SIZES):
+    for code, size in enumerate(PRACTICE_SIZES):
         none = values["population.improvement_activities_none"][size]
         one = values["population.improvement_activities_one"][size]
-        record.improvement_none_z[place] = normal_quantile(none)
-        record.improvement_one_z[place] = normal_quantile(min(none + one, 1.0))
+        record.improvement_none_z[code] = normal_quantile(none)
+        record.improvement_one_z[code] = normal_quantile(min(none + one, 1.0))
         zero = values["population.interoperability_zero"][size]
         full = values["population.interoperability_full"][size]
         between = max(1.0 - zero - full, 0.0)
-        record.interoperability_zero_probability[place] = zero
-        record.interoperability_full_probability[place] = full
-        record.interoperability_zero_z[place] = normal_quantile(zero)
-        record.interoperability_full_z[place] = normal_quantile(1.0 - full)
-        record.interoperability_slope[place] = (100.0 - floor) / between if between > 0.0 else 0.0
+        record.interoperability_zero_probability[code] = zero
+        record.interoperability_full_probability[code] = full
+        record.interoperability_zero_z[code] = normal_quantile(zero)
+        record.interoperability_full_z[code] = normal_quantile(1.0 - full)
+        record.interoperability_slope[code] = (100.0 - floor) / between if between > 0.0 else 0.0

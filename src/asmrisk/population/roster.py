@@ -28,9 +28,9 @@ from asmrisk.rule.columns import columns_of
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
+    MOST_MEASURES,
     NOT_REPORTED,
     PERFORMANCE_YEARS,
-    PLACES,
     SPECIALTIES,
     measures_of,
 )
@@ -64,8 +64,8 @@ class Clinicians:
     specialty, practice_size : ndarray of int64, shape (n,)
         Code of the specialty; clinicians in the practice.
     past : Observed
-        Arrays of shape (Y, n), by measure (Y, PLACES, n): float64, NaN where nothing is known, but int64 for
-        words, `UNKNOWN` where nothing is known.
+        Arrays of shape (Y, n), by measure (Y, MOST_MEASURES, n): float64, NaN where nothing is known, but
+        int64 for words, `UNKNOWN` where nothing is known.
     """
 
     cohort: str
@@ -168,13 +168,13 @@ def _clinicians(frame: pd.DataFrame, cohort: str) -> Clinicians:
     years, year = np.unique(frame["performance_year"].to_numpy(dtype=np.int64), return_inverse=True)
     arrays = {}
     for name, column in columns_of(Observed).items():
-        shape = (len(years), PLACES, len(ids)) if column.by_measure else (len(years), len(ids))
+        shape = (len(years), MOST_MEASURES, len(ids)) if column.by_measure else (len(years), len(ids))
         arrays[name] = np.full(shape, UNKNOWN) if column.kind == "word" else np.full(shape, np.nan)
     past = Observed(**arrays)
-    for name, column, place, _ in fields_of(cohort):
+    for name, column, index, _ in fields_of(cohort):
         if name in frame:
             cells = frame[name]
-            getattr(past, column.name)[(year, *place, number)] = (
+            getattr(past, column.name)[(year, *index, number)] = (
                 word_codes(cells, column)
                 if column.kind == "word"
                 else cells.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from asmrisk.population.latents import (
+    BINOMIAL,
     COST,
     GENERAL,
     HABITS,
@@ -33,7 +34,7 @@ from asmrisk.population.quadrature import (
 )
 from asmrisk.population.quantiles import SCORE_LIMIT, SCORES, read_rate, read_shape
 from asmrisk.population.roster import KNOWN_YEARS, UNKNOWN, Clinicians
-from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PLACES, measures_of
+from asmrisk.rule.definitions import COLLECTION_TYPES, MOST_MEASURES, NOT_REPORTED, measures_of, size_class
 
 __all__ = [
     "Intervals",
@@ -48,13 +49,11 @@ __all__ = [
     "log_expected_episodes",
     "part_b_scores",
     "practice_group",
-    "size_class",
 ]
 
 _Array = NDArray[np.float64]
 _Codes = NDArray[np.int64]
 
-_BINOMIAL = 1
 #: The simulation reads a table of scores up to here.
 _HIGHEST_SCORE = float(SCORES[-2])
 #: Probabilities and variances are kept this far from where they would make a certainty.
@@ -87,32 +86,14 @@ class States(NamedTuple):
 
 
 def latest(values: _Array) -> tuple[_Array, NDArray[np.intp]]:
-    """Find the last year with a value.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (Y, n)
-        By year; NaN where nothing is known.
-
-    Returns
-    -------
-    value : ndarray of float64, shape (n,)
-        NaN where there is none.
-    year : ndarray of int, shape (n,)
-        Its place among the years; the last place where there is none.
-    """
-    place = len(values) - 1 - (~np.isnan(values))[::-1].argmax(axis=0)
-    return values[place, np.arange(values.shape[1])], place
+    """Find the last value, NaN if none, by year (Y, n), and the index of its year, of the last if none."""
+    year = len(values) - 1 - (~np.isnan(values))[::-1].argmax(axis=0)
+    return values[year, np.arange(values.shape[1])], year
 
 
 def practice_group(population: np.record, practice_size: _Codes) -> _Codes:
     """Give the class of practice size by which reporting differs (solo, 2-5, 6-15, more)."""
     return np.minimum(np.searchsorted(population.practice_high, practice_size), 3).astype(np.int64)
-
-
-def size_class(population: np.record, practice_size: _Codes) -> _Codes:
-    """Give the class of practice size of most tables (solo, small, large)."""
-    return np.array([0, 1, 1, 2])[practice_group(population, practice_size)]
 
 
 def part_b_scores(
@@ -160,14 +141,14 @@ def log_expected_episodes(population: np.record, scores: _Array) -> _Array:
     )
 
 
-def episode_level(population: np.record, known: Clinicians, scores: _Array) -> Normal:
+def episode_level(population: np.record, roster: Clinicians, scores: _Array) -> Normal:
     """Learn the normal score of expected episodes from Part B and from past episodes.
 
     Parameters
     ----------
     population : record of POPULATION_DTYPE
         The cohort's.
-    known : Clinicians
+    roster : Clinicians
         Of the cohort.
     scores : ndarray of float64, shape (Y, n)
         Scores of Part B, from `part_b_scores`.
@@ -179,10 +160,10 @@ def episode_level(population: np.record, known: Clinicians, scores: _Array) -> N
     """
     share = population.part_b_episode_correlation
     rest = np.sqrt(1.0 - share * share)
-    persistence = population.part_b_persistence[known.specialty]
-    precision, weighted = np.zeros(known.count), np.zeros(known.count)
-    before, last = np.full(known.count, np.nan), np.zeros(known.count)
-    for year, score in zip(known.years.tolist(), scores, strict=True):
+    persistence = population.part_b_persistence[roster.specialty]
+    precision, weighted = np.zeros(roster.count), np.zeros(roster.count)
+    before, last = np.full(roster.count, np.nan), np.zeros(roster.count)
+    for year, score in zip(roster.years.tolist(), scores, strict=True):
         # The part that moves is (score - share * level) / rest: AR(1), seen without noise.
         kept = np.where(np.isnan(before), 0.0, persistence ** (year - last))
         variance = 1.0 - kept * kept
@@ -194,9 +175,9 @@ def episode_level(population: np.record, known: Clinicians, scores: _Array) -> N
         last = np.where(np.isnan(score), last, year)
         before = np.where(np.isnan(score), before, score)
     mean, sd = weighted / (1.0 + precision), 1.0 / np.sqrt(1.0 + precision)
-    seen = np.flatnonzero(~np.isnan(known.past.episodes).all(axis=0))
+    seen = np.flatnonzero(~np.isnan(roster.past.episodes).all(axis=0))
     if len(seen):
-        counts = known.past.episodes[:, seen]
+        counts = roster.past.episodes[:, seen]
 
         def log_likelihood(level: _Array, rows: NDArray[np.intp]) -> _Array:
             log_mean = log_expected_episodes(population, level)
@@ -213,14 +194,14 @@ def episode_level(population: np.record, known: Clinicians, scores: _Array) -> N
     return Normal(mean, sd)
 
 
-def case_levels(population: np.record, known: Clinicians, level: Normal) -> Normal:
+def case_levels(population: np.record, roster: Clinicians, level: Normal) -> Normal:
     """Learn the logarithm of a clinician's eligible cases a year from past cases.
 
     Parameters
     ----------
     population : record of POPULATION_DTYPE
         The cohort's.
-    known : Clinicians
+    roster : Clinicians
         Of the cohort.
     level : Normal
         Of the normal score of expected episodes, on which cases depend.
@@ -228,7 +209,7 @@ def case_levels(population: np.record, known: Clinicians, level: Normal) -> Norm
     Returns
     -------
     Normal
-        Shape (places, n); NaN where no cases are known.
+        Shape (MOST_MEASURES, n); NaN where no cases are known.
     """
     nodes, weights = hermite_rule(_LEVEL_NODES)
     logs = log_expected_episodes(population, level.mean + level.sd * nodes[:, None])
@@ -236,12 +217,12 @@ def case_levels(population: np.record, known: Clinicians, level: Normal) -> Norm
     variance = weights @ (logs - expected) ** 2
     own = population.cases_log_sd**2
     spread = np.sqrt(np.maximum(variance + own, _NEVER))
-    mean, sd = np.full((PLACES, known.count), np.nan), np.ones((PLACES, known.count))
-    for place in range(PLACES):
-        cases = known.past.cases[:, place]
+    mean, sd = np.full((MOST_MEASURES, roster.count), np.nan), np.ones((MOST_MEASURES, roster.count))
+    for measure in range(MOST_MEASURES):
+        cases = roster.past.cases[:, measure]
         years = (~np.isnan(cases)).sum(axis=0)
         seen = np.flatnonzero(years)
-        if population.cases_factor[place] <= 0.0 or not len(seen):
+        if population.cases_factor[measure] <= 0.0 or not len(seen):
             continue
         total = np.nansum(cases[:, seen], axis=0)[:, None]
         count = years[seen][:, None]
@@ -251,23 +232,23 @@ def case_levels(population: np.record, known: Clinicians, level: Normal) -> Norm
         ) -> _Array:
             return np.asarray(total[rows] * log_cases - count[rows] * np.exp(log_cases))
 
-        prior = np.log(population.cases_factor[place]) + expected[seen] - own / 2.0
-        mean[place, seen], sd[place, seen] = posterior_moments(log_likelihood, prior, spread[seen])
+        prior = np.log(population.cases_factor[measure]) + expected[seen] - own / 2.0
+        mean[measure, seen], sd[measure, seen] = posterior_moments(log_likelihood, prior, spread[seen])
     return Normal(mean, sd)
 
 
-def chosen_type(known: Clinicians, population: np.record) -> _Codes:
+def chosen_type(roster: Clinicians, population: np.record) -> _Codes:
     """Find how clinicians report where they have the choice: the latest year's way, -1 where not known."""
     choice = population.measure_collection_type < 0
-    types = np.full(known.count, -1, np.int64)
-    for year in range(len(known.years)):
-        given = known.past.collection_type[year, choice]
+    types = np.full(roster.count, -1, np.int64)
+    for year in range(len(roster.years)):
+        given = roster.past.collection_type[year, choice]
         votes = (given == 0).sum(axis=0), (given == 1).sum(axis=0)
         types = np.where(votes[0] + votes[1] > 0, np.where(votes[1] > votes[0], 1, 0), types)
     return types
 
 
-def latent_states(population: np.record, known: Clinicians, level: Normal) -> States:
+def latent_states(population: np.record, roster: Clinicians, level: Normal) -> States:
     """Learn latent quality and cost from past rates and costs.
 
     Year by year the latents move (AR(1)), and each known number changes the distribution of the one
@@ -278,7 +259,7 @@ def latent_states(population: np.record, known: Clinicians, level: Normal) -> St
     ----------
     population : record of POPULATION_DTYPE
         The cohort's.
-    known : Clinicians
+    roster : Clinicians
         Of the cohort.
     level : Normal
         Of the normal score of expected episodes: stands in for unknown episodes behind a known cost.
@@ -288,27 +269,27 @@ def latent_states(population: np.record, known: Clinicians, level: Normal) -> St
     States
         In the first performance year.
     """
-    mean = np.zeros((known.count, LATENT_STATES))
-    covariance = np.tile(np.eye(LATENT_STATES), (known.count, 1, 1))
+    mean = np.zeros((roster.count, LATENT_STATES))
+    covariance = np.tile(np.eye(LATENT_STATES), (roster.count, 1, 1))
     correlation, loading = population.cost_quality_correlation, population.quality_loading
     cost = np.zeros(LATENT_STATES)
     cost[COST], cost[GENERAL] = np.sqrt(1.0 - correlation * correlation), -correlation
     expected = np.exp(log_expected_episodes(population, level.mean))
-    clinicians_type = chosen_type(known, population)
+    clinicians_type = chosen_type(roster, population)
     persistence = population.latent_persistence
     for year in range(KNOWN_YEARS.first, KNOWN_YEARS.last + 1):
         if year > KNOWN_YEARS.first:
             mean *= persistence
             covariance *= persistence * persistence
             covariance += (1.0 - persistence * persistence) * np.eye(LATENT_STATES)
-        for at in np.flatnonzero(known.years == year).tolist():
-            seen, likelihood = _cost_evidence(population, known, at, expected)
+        for at in np.flatnonzero(roster.years == year).tolist():
+            seen, likelihood = _cost_evidence(population, roster, at, expected)
             _update(mean, covariance, cost, seen, likelihood)
-            for place in range(PLACES):
+            for measure in range(MOST_MEASURES):
                 quality = np.zeros(LATENT_STATES)
                 quality[GENERAL] = loading
-                quality[SPECIFIC + place] = np.sqrt(1.0 - loading * loading)
-                seen, likelihood = _rate_evidence(population, known, at, place, clinicians_type)
+                quality[SPECIFIC + measure] = np.sqrt(1.0 - loading * loading)
+                seen, likelihood = _rate_evidence(population, roster, at, measure, clinicians_type)
                 _update(mean, covariance, quality, seen, likelihood)
     return States(mean, covariance)
 
@@ -331,9 +312,9 @@ def _update(
 
 
 def _cost_evidence(
-    population: np.record, known: Clinicians, at: int, expected: _Array
+    population: np.record, roster: Clinicians, at: int, expected: _Array
 ) -> tuple[NDArray[np.intp], _Likelihood]:
-    cost, episodes = known.past.cost_per_episode[at], known.past.episodes[at]
+    cost, episodes = roster.past.cost_per_episode[at], roster.past.episodes[at]
     seen = np.flatnonzero(~np.isnan(cost) & ~(episodes == 0.0))
     count = np.where(np.isnan(episodes), np.maximum(expected, 1.0), episodes)[seen, None]
     # A cost below a cent has no logarithm worth looking at.
@@ -348,13 +329,13 @@ def _cost_evidence(
 
 
 def _rate_evidence(
-    population: np.record, known: Clinicians, at: int, place: int, clinicians_type: _Codes
+    population: np.record, roster: Clinicians, at: int, measure: int, clinicians_type: _Codes
 ) -> tuple[NDArray[np.intp], _Likelihood]:
-    rate, cases = known.past.rate[at, place], known.past.cases[at, place]
+    rate, cases = roster.past.rate[at, measure], roster.past.cases[at, measure]
     seen = np.flatnonzero(~np.isnan(rate) & (cases > 0.0))
-    share = _type_shares(population, known, at, place, clinicians_type)[:, seen]
-    binomial = population.measure_kind[place] == _BINOMIAL
-    sign = -1.0 if population.rate_inverse[place] else 1.0
+    share = _type_shares(population, roster, at, measure, clinicians_type)[:, seen]
+    binomial = population.measure_kind[measure] == BINOMIAL
+    sign = -1.0 if population.rate_inverse[measure] else 1.0
     evidence = _binomial if binomial else _risk_standardized
 
     def likelihood(quality: _Array, rows: NDArray[np.intp]) -> _Array:
@@ -366,7 +347,7 @@ def _rate_evidence(
                 who = seen[rows[of]]
                 log = evidence(
                     population,
-                    population.rate_quantile[place, code],
+                    population.rate_quantile[measure, code],
                     sign * quality[of],
                     rate[who, None],
                     cases[who, None],
@@ -378,17 +359,17 @@ def _rate_evidence(
 
 
 def _type_shares(
-    population: np.record, known: Clinicians, at: int, place: int, clinicians_type: _Codes
+    population: np.record, roster: Clinicians, at: int, measure: int, clinicians_type: _Codes
 ) -> _Array:
     """Give the probability of each collection type behind a rate, shape (types, n)."""
-    fixed = population.measure_collection_type[place]
+    fixed = population.measure_collection_type[measure]
     if fixed >= 0:
-        code = np.full(known.count, fixed)
+        code = np.full(roster.count, fixed)
     else:
-        given = known.past.collection_type[at, place]
+        given = roster.past.collection_type[at, measure]
         code = np.where(given >= 0, given, clinicians_type)
     share = (np.arange(len(COLLECTION_TYPES))[:, None] == code).astype(np.float64)
-    electronic = population.ecqm_share[size_class(population, known.practice_size)]
+    electronic = population.ecqm_share[size_class(roster.practice_size)]
     share[0] = np.where(code < 0, electronic, share[0])
     share[1] = np.where(code < 0, 1.0 - electronic, share[1])
     return np.asarray(share)
@@ -418,14 +399,14 @@ def _risk_standardized(
     return np.asarray(np.where(rate >= quantiles[-1], log_ndtr(high) + 0.0 * log, log))
 
 
-def habit_intervals(population: np.record, known: Clinicians) -> Intervals:
+def habit_intervals(population: np.record, roster: Clinicians) -> Intervals:
     """Find between which probabilities each habit lay in the latest year in which it was seen.
 
     Parameters
     ----------
     population : record of POPULATION_DTYPE
         The cohort's.
-    known : Clinicians
+    roster : Clinicians
         Of the cohort.
 
     Returns
@@ -433,7 +414,7 @@ def habit_intervals(population: np.record, known: Clinicians) -> Intervals:
     Intervals
         A habit that decides between few outcomes leaves an interval, one that decides a number a point.
     """
-    n, past = known.count, known.past
+    n, past = roster.count, roster.past
     habits = Intervals(np.zeros((HABITS, n)), np.ones((HABITS, n)), np.zeros((HABITS, n), np.int64))
 
     def write(habit: int, values: _Array, when: NDArray[np.intp], low: _Array, high: _Array) -> None:
@@ -441,9 +422,9 @@ def habit_intervals(population: np.record, known: Clinicians) -> Intervals:
         low = np.clip(low, _LEAST, 1.0 - _NEVER)
         habits.low[habit] = np.where(seen, low, 0.0)
         habits.high[habit] = np.where(seen, np.clip(high, low, 1.0 - _LEAST), 1.0)
-        habits.years_since[habit] = np.where(seen, KNOWN_YEARS.last - known.years[when], 0)
+        habits.years_since[habit] = np.where(seen, KNOWN_YEARS.last - roster.years[when], 0)
 
-    size = size_class(population, known.practice_size)
+    size = size_class(roster.practice_size)
     none, one = ndtr(population.improvement_none_z[size]), ndtr(population.improvement_one_z[size])
     attested, when = latest(past.improvement_activities)
     low: _Array = np.select([attested == 0, attested == 1], [np.zeros_like(none), none], one)
@@ -460,29 +441,29 @@ def habit_intervals(population: np.record, known: Clinicians) -> Intervals:
     high = np.select([score == 0.0, score == 100.0], [zero, 1.0], point)
     write(INTEROPERABILITY, score, when, low, high)
 
-    measures = measures_of(known.cohort)
-    voluntary = [place for place, each in enumerate(measures) if not each.claims and each.final]
+    measures = measures_of(roster.cohort)
+    voluntary = [code for code, each in enumerate(measures) if not each.claims and each.final]
     stated = past.collection_type != UNKNOWN
     reported = stated & (past.collection_type != NOT_REPORTED)
     any_reported = reported[:, voluntary].any(axis=1)
     none_reported = stated[:, voluntary].all(axis=1) & ~any_reported
     spoken, when = latest(np.where(any_reported, 1.0, np.where(none_reported, 0.0, np.nan)))
-    threshold = ndtr(population.nothing_reported_z[practice_group(population, known.practice_size)])
+    threshold = ndtr(population.nothing_reported_z[practice_group(population, roster.practice_size)])
     low, high = np.where(spoken == 1.0, threshold, 0.0), np.where(spoken == 1.0, 1.0, threshold)
     write(NONREPORTING, spoken, when, low, high)
 
-    for place in voluntary:
+    for measure in voluntary:
         # Of who reported nothing at all it is not known whether this measure would have been missed.
-        known_of = stated[:, place] & ~none_reported
-        submitted, when = latest(np.where(known_of, reported[:, place].astype(np.float64), np.nan))
-        completeness = past.completeness[when, place, np.arange(n)]
-        missed = population.missed_probability[place]
-        enough = missed + population.incomplete_probability[place]
-        slope = population.completeness_slope[place]
+        known_of = stated[:, measure] & ~none_reported
+        submitted, when = latest(np.where(known_of, reported[:, measure].astype(np.float64), np.nan))
+        completeness = past.completeness[when, measure, np.arange(n)]
+        missed = population.missed_probability[measure]
+        enough = missed + population.incomplete_probability[measure]
+        slope = population.completeness_slope[measure]
         point = missed + (completeness - population.completeness_low) / (slope if slope > 0.0 else np.inf)
         point = np.clip(point, missed, enough)
         cases = [submitted == 0.0, np.isnan(completeness), completeness < 1.0]
         low = np.select(cases, [0.0, missed, point], enough)
         high = np.select(cases, [missed, 1.0, point], 1.0)
-        write(SUBMISSION + place, submitted, when, low, high)
+        write(SUBMISSION + measure, submitted, when, low, high)
     return habits

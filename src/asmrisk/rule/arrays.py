@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from asmrisk.rule.columns import Column, columns_of
-from asmrisk.rule.definitions import COLLECTION_TYPES, PEER_GROUPS, PLACES, SPECIALTIES
+from asmrisk.rule.definitions import COLLECTION_TYPES, EDGES, MOST_MEASURES, PEER_GROUPS, SPECIALTIES
 from asmrisk.rule.order import OrderScratch, make_order_scratch
 from asmrisk.rule.sums import LANES
 
 __all__ = [
-    "EDGES",
     "Environment",
     "Observed",
     "Scored",
@@ -27,9 +26,6 @@ __all__ = [
     "make_scratch",
 ]
 
-#: The benchmark's minimum and its 10th to 90th percentiles.
-EDGES = 10
-
 _Array = npt.NDArray[Any]
 _Floats = npt.NDArray[np.float64]
 
@@ -38,8 +34,8 @@ class Observed(NamedTuple):
     """What is observed of clinicians, each field declared here and nowhere else.
 
     The rule sees the measured clinicians of one cohort and year in a fixed order: arrays of shape
-    ``(capacity,)``, by measure ``(PLACES, capacity)``, of the declared dtype. The simulation and a roster
-    have the year before these dimensions. Words are codes, their places in `SPECIALTIES` and
+    ``(capacity,)``, by measure ``(MOST_MEASURES, capacity)``, of the declared dtype. The simulation and a
+    roster have the year before these dimensions. Words are codes, their indices in `SPECIALTIES` and
     `COLLECTION_TYPES`; a number that may be empty is NaN where there is none.
     """
 
@@ -135,9 +131,9 @@ class Environment(NamedTuple):
 
     Attributes
     ----------
-    edges : ndarray of float64, shape (PLACES, PEER_GROUPS, EDGES)
+    edges : ndarray of float64, shape (MOST_MEASURES, PEER_GROUPS, EDGES)
         Benchmark's minimum and e1..e9 of the oriented rates (higher is better).
-    benchmark_size : ndarray of int64, shape (PLACES, PEER_GROUPS)
+    benchmark_size : ndarray of int64, shape (MOST_MEASURES, PEER_GROUPS)
         Participants whose rates make (or would make, if too few) the benchmark; 0 if it is fixed.
     cost_median, cost_sd : ndarray of float64, shape (PEER_GROUPS,)
         Median and sample standard deviation of the peers' cost per episode, USD.
@@ -214,7 +210,7 @@ def make_observed(capacity: int, *years: int) -> Observed:
     return Observed(
         **{
             name: np.full(
-                (*years, PLACES, capacity) if column.by_measure else (*years, capacity),
+                (*years, MOST_MEASURES, capacity) if column.by_measure else (*years, capacity),
                 column.nothing,
                 column.array_dtype,
             )
@@ -227,7 +223,7 @@ def make_scored(capacity: int) -> Scored:
     """Set aside arrays for the scores of up to `capacity` participants, NaN everywhere."""
     return Scored(
         **{
-            name: np.full((PLACES, capacity) if column.by_measure else capacity, np.nan)
+            name: np.full((MOST_MEASURES, capacity) if column.by_measure else capacity, np.nan)
             for name, column in columns_of(Scored).items()
         }
     )
@@ -236,8 +232,8 @@ def make_scored(capacity: int) -> Scored:
 def make_environment() -> Environment:
     """Set aside arrays for what a cohort is ranked against, NaN and 0 everywhere."""
     return Environment(
-        edges=np.full((PLACES, PEER_GROUPS, EDGES), np.nan),
-        benchmark_size=np.zeros((PLACES, PEER_GROUPS), np.int64),
+        edges=np.full((MOST_MEASURES, PEER_GROUPS, EDGES), np.nan),
+        benchmark_size=np.zeros((MOST_MEASURES, PEER_GROUPS), np.int64),
         cost_median=np.full(PEER_GROUPS, np.nan),
         cost_sd=np.full(PEER_GROUPS, np.nan),
         cost_peers=np.zeros(PEER_GROUPS, np.int64),

@@ -6,36 +6,21 @@ they would be compiled once more at every level of calls.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from asmrisk.numerics.jit import kernel
-from asmrisk.rule.arrays import (
-    Environment,
-    Observed,
-    Scored,
-    Scratch,
-    make_environment,
-    make_observed,
-    make_scored,
-    make_scratch,
-)
 from asmrisk.rule.conduct import conduct_deductions
 from asmrisk.rule.cost import score_cost
 from asmrisk.rule.final_score import final_scores
 from asmrisk.rule.payment import payment_factors
 from asmrisk.rule.quality import score_quality
 
-__all__ = [
-    "Environment",
-    "Observed",
-    "Scored",
-    "Scratch",
-    "make_environment",
-    "make_observed",
-    "make_scored",
-    "make_scratch",
-    "score_cohort",
-]
+if TYPE_CHECKING:
+    from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
+
+__all__ = ["score_cohort"]
 
 
 @kernel

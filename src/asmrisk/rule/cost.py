@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from asmrisk.numerics.jit import inline, kernel
+from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import PEER_GROUPS
 from asmrisk.rule.groups import values_of_group
 from asmrisk.rule.order import median
-from asmrisk.rule.policy import CHOICES
 from asmrisk.rule.sums import mean_and_deviation
 
 if TYPE_CHECKING:

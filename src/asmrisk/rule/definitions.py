@@ -6,18 +6,20 @@ The position of a name in its tuple is the code that kernels use for it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = [
     "CALENDAR",
     "CALENDAR_YEARS",
     "COHORTS",
     "COLLECTION_TYPES",
+    "EDGES",
     "MEASURES",
+    "MOST_MEASURES",
     "NOT_REPORTED",
     "PAYMENT_LAG",
     "PEER_GROUPS",
     "PERFORMANCE_YEARS",
-    "PLACES",
     "PRACTICE_SIZES",
     "SMALL_PRACTICE",
     "SPECIALTIES",
@@ -25,6 +27,7 @@ __all__ = [
     "YEARS",
     "Measure",
     "measures_of",
+    "size_class",
 ]
 
 #: The five performance years; each is paid two years later.
@@ -52,12 +55,20 @@ SPECIALTIES_OF = {"heart_failure": SPECIALTIES[:1], "low_back_pain": SPECIALTIES
 PRACTICE_SIZES = ("solo", "small", "large")
 SMALL_PRACTICE = 15
 
+
+def size_class(practice_size: Any) -> Any:
+    """Give the code in `PRACTICE_SIZES` of a practice, or of each in an array; kernels write it in."""
+    return 1 * (practice_size > 1) + 1 * (practice_size > SMALL_PRACTICE)
+
+
 COLLECTION_TYPES = ("ecqm", "mips_cqm", "claims")
 #: Code of a measure that was not reported.
 NOT_REPORTED = -1
 
 #: Most peer groups a cohort can fall into (one per specialty).
 PEER_GROUPS = len(SPECIALTIES)
+#: Edges of a benchmark: its minimum and its 10th to 90th percentiles.
+EDGES = 10
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ class Measure:
 
 _CHOICE = ("ecqm", "mips_cqm")
 
-#: In the order of the cohorts; a measure's place among its cohort's is its code in kernels.
+#: In the order of the cohorts; a measure's index among its cohort's is its code in kernels.
 MEASURES = (
     Measure(
         "q492",
@@ -125,5 +136,5 @@ def measures_of(cohort: str) -> tuple[Measure, ...]:
     return tuple(measure for measure in MEASURES if measure.cohort == cohort)
 
 
-#: Room for the measures of one cohort in arrays; a place without a measure is in no set.
-PLACES = max(len(measures_of(cohort)) for cohort in COHORTS)
+#: Room for the measures of one cohort in arrays; a code without a measure is in no set.
+MOST_MEASURES = max(len(measures_of(cohort)) for cohort in COHORTS)

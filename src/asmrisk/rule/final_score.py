@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.rule.cost import interpolate_points
+from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.groups import gather, values_of_group
 from asmrisk.rule.order import median
-from asmrisk.rule.policy import CHOICES
 from asmrisk.rule.sums import mean_and_deviation
 
 if TYPE_CHECKING:

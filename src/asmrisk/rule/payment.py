@@ -9,21 +9,21 @@ import numpy.typing as npt
 
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.numerics.portable_math import logistic
+from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import PEER_GROUPS
 from asmrisk.rule.order import median
-from asmrisk.rule.policy import CHOICES
 from asmrisk.rule.sums import lane_sum
 
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
 
-__all__ = ["payment_factors"]
+__all__ = ["OUTSIDE_POOL", "POOLS_BY_SPECIALTY", "payment_factors"]
 
 _LINEAR = CHOICES["exchange_function"].index("linear")
 _NONE = CHOICES["exchange_function"].index("none")
 _REDISTRIBUTED = CHOICES["cap_excess"].index("redistributed")
-_OUTSIDE_POOL = CHOICES["zero_scorers"].index("outside_pool")
-_BY_SPECIALTY = CHOICES["payment_peer_group"].index("specialty")
+OUTSIDE_POOL = CHOICES["zero_scorers"].index("outside_pool")
+POOLS_BY_SPECIALTY = CHOICES["payment_peer_group"].index("specialty")
 #: The scaling factor is not formed where it would exceed the inverse of this.
 _LEAST_SHARE = 1e-290
 
@@ -43,7 +43,7 @@ def payment_factors(
     `adjustment_factor` and the environment's `exchange_midpoint` and `scaling_factor`.
     """
     final, group = scored.final_score, scratch.group
-    by_specialty = policy.payment_peer_group == _BY_SPECIALTY
+    by_specialty = policy.payment_peer_group == POOLS_BY_SPECIALTY
     for i in range(n):
         together = observed.specialty[i] if by_specialty else 0
         group[i] = together if final[i] == final[i] else -1
@@ -116,7 +116,7 @@ def _exchange(
     """Pay one pool out; give the scaling factor S (NaN where nothing can be distributed)."""
     final, transformed, group = scored.final_score, scored.transformed_score, scratch.group
     risk = policy.risk_level
-    outside = policy.zero_scorers == _OUTSIDE_POOL
+    outside = policy.zero_scorers == OUTSIDE_POOL
     payments, terms, lanes = scratch.value, scratch.terms, scratch.lanes
     for i in range(n):
         in_pool = group[i] == code and (final[i] > 0.0 or not outside)

@@ -11,14 +11,19 @@ import numpy.typing as npt
 from asmrisk.errors import Problem
 from asmrisk.parameters.parameter import Values
 from asmrisk.rule.declarations import CHOICES, POLICY
-from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PERFORMANCE_YEARS, PLACES, measures_of
+from asmrisk.rule.definitions import (
+    COHORTS,
+    COLLECTION_TYPES,
+    EDGES,
+    MOST_MEASURES,
+    PERFORMANCE_YEARS,
+    measures_of,
+)
 
-__all__ = ["CHOICES", "POLICY", "POLICY_DTYPE", "WEIGHTS", "inconsistencies", "policy_records"]
+__all__ = ["POLICY_DTYPE", "WEIGHTS", "inconsistencies", "policy_records"]
 
 #: The two parameters that make 1 together.
 WEIGHTS = ("policy.quality_weight", "policy.cost_weight")
-
-_EDGES = 10
 
 #: Words that stand in for a number.
 _WORDS = {"cohort_median": np.nan, "none": np.inf}
@@ -39,15 +44,15 @@ def _field(name: str) -> tuple[Any, ...]:
 _FIELDS = [_field(name.removeprefix("policy.")) for name in POLICY if name != "policy.measures"]
 
 #: One performance year's policy for the kernels: words as codes, no cap as infinity, the median midpoint and
-#: missing fixed edges as NaN. Measures are indexed by cohort and place in `measures_of`.
+#: missing fixed edges as NaN. Measures are indexed by cohort and code.
 POLICY_DTYPE = np.dtype(
     [
         *_FIELDS,
-        ("measure_in_set", np.int64, (len(COHORTS), PLACES)),
-        ("measure_inverse", np.int64, (len(COHORTS), PLACES)),
-        ("measure_claims", np.int64, (len(COHORTS), PLACES)),
-        ("measure_worst", np.float64, (len(COHORTS), PLACES)),
-        ("fixed_edges", np.float64, (len(COHORTS), PLACES, len(COLLECTION_TYPES), _EDGES)),
+        ("measure_in_set", np.int64, (len(COHORTS), MOST_MEASURES)),
+        ("measure_inverse", np.int64, (len(COHORTS), MOST_MEASURES)),
+        ("measure_claims", np.int64, (len(COHORTS), MOST_MEASURES)),
+        ("measure_worst", np.float64, (len(COHORTS), MOST_MEASURES)),
+        ("fixed_edges", np.float64, (len(COHORTS), MOST_MEASURES, len(COLLECTION_TYPES), EDGES)),
     ]
 )
 
@@ -59,14 +64,14 @@ def policy_records(values: Values, fixed_edges: npt.NDArray[np.float64] | None =
     ----------
     values : Values
         Resolved parameters, those of section ``policy`` among them.
-    fixed_edges : ndarray of float64, shape (cohorts, measures, collection types, 10), optional
+    fixed_edges : ndarray of float64, shape (cohorts, MOST_MEASURES, collection types, EDGES), optional
         Minimum and 10th to 90th percentiles of the oriented rates (negative where lower is better),
         ascending; NaN where there is no fixed benchmark. Needed only if a year's benchmarks are fixed.
 
     Returns
     -------
     numpy.recarray
-        Shape (5,), dtype `POLICY_DTYPE`, one record per performance year.
+        Shape (YEARS,), dtype `POLICY_DTYPE`, one record per performance year.
 
     Raises
     ------

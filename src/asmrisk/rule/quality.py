@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from asmrisk.numerics.jit import inline, kernel
-from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED, PEER_GROUPS, PLACES
+from asmrisk.rule.declarations import CHOICES
+from asmrisk.rule.definitions import COLLECTION_TYPES, MOST_MEASURES, NOT_REPORTED, PEER_GROUPS
 from asmrisk.rule.groups import list_members
 from asmrisk.rule.order import quantiles
-from asmrisk.rule.policy import CHOICES
 
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
@@ -57,7 +57,7 @@ def score_quality(
         _score_measure(policy, cohort, m, observed.rate[m], n, points, environment, scratch)
     for i in range(n):
         total, most = 0.0, 0.0
-        for m in range(PLACES):
+        for m in range(MOST_MEASURES):
             points_of_measure = scored.points[m, i]
             counts = points_of_measure == points_of_measure
             total += points_of_measure if counts else 0.0

@@ -61,22 +61,7 @@ def sum_of_lanes(partial: npt.NDArray[np.float64]) -> float:
 
 @kernel
 def lane_sum(values: npt.NDArray[np.float64], n: int, lanes: npt.NDArray[np.float64]) -> float:
-    """Sum in lanes: value i goes to lane i mod LANES, and the lanes are added pairwise.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (at least n,)
-        Terms.
-    n : int
-        How many of them.
-    lanes : ndarray of float64, shape (LANES,)
-        Scratch.
-
-    Returns
-    -------
-    float
-        The sum; 0 for none.
-    """
+    """Sum n values by `add_to_lanes` and `sum_of_lanes`, in `lanes` as scratch; 0 for none."""
     lanes[:] = 0.0
     add_to_lanes(values, n, lanes)
     return sum_of_lanes(lanes)

@@ -391,7 +391,10 @@ _REPORTING = (
         "population.nothing_reported",
         "Share that reports nothing at all in a year, by practice size.",
         table(NONREPORTING_CLASSES, number(0, 1)),
-        {name: round(tables.silent_share(*classes), 5) for name, classes in NONREPORTING_CLASSES.items()},
+        {
+            name: round(tables.nonreporting_share(*classes), 5)
+            for name, classes in NONREPORTING_CLASSES.items()
+        },
         "0 to 1 each",
         unit="fraction",
         basis="data",

@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, PLACES, measures_of
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, EDGES, MOST_MEASURES, measures_of
 
 __all__ = [
     "KNOTS",
@@ -26,6 +26,7 @@ __all__ = [
     "cost_benchmark",
     "cost_shape",
     "fixed_edges",
+    "nonreporting_share",
     "part_b_mean",
     "part_b_panel_ratio",
     "part_b_persistence",
@@ -33,7 +34,6 @@ __all__ = [
     "part_b_tail_slope",
     "practice_links",
     "read",
-    "silent_share",
     "statistic",
 ]
 
@@ -147,18 +147,18 @@ def fixed_edges() -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray of float64, shape (cohorts, PLACES, collection types, 10)
+    ndarray of float64, shape (cohorts, MOST_MEASURES, collection types, EDGES)
         By cohort, measure and collection type: minimum, then the nine edges, ascending and oriented so that
         higher is better (an inverse measure is negated and reversed). NaN where CMS publishes no benchmark.
     """
-    edges = np.full((len(COHORTS), PLACES, len(COLLECTION_TYPES), 10), np.nan)
+    edges = np.full((len(COHORTS), MOST_MEASURES, len(COLLECTION_TYPES), EDGES), np.nan)
     for cohort, name in enumerate(COHORTS):
-        for place, measure in enumerate(measures_of(name)):
+        for number, measure in enumerate(measures_of(name)):
             for code, collection_type in enumerate(COLLECTION_TYPES):
                 rates = benchmark_percentiles(measure.name, collection_type, ladder=True)
                 if rates is not None:
                     oriented = 0.0 - rates[::-1] if measure.inverse else rates  # 0 - 0 is +0
-                    edges[cohort, place, code] = oriented[:10]
+                    edges[cohort, number, code] = oriented[:EDGES]
     return edges
 
 
@@ -287,7 +287,7 @@ def practice_links(practice_class: str) -> float:
     )
 
 
-def silent_share(*practice_classes: str) -> float:
+def nonreporting_share(*practice_classes: str) -> float:
     """Give the share of clinicians in some classes of `PRACTICE_CLASSES` who reported nothing to MIPS.
 
     They have a final score of at most 18.75, the score of somebody who did not report.

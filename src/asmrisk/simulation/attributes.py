@@ -1,4 +1,4 @@
-"""What a clinician keeps for life: specialty, practice, collection type, patients, levels."""
+"""Constant attributes of a clinician: specialty, practice, collection type, patients, levels."""
 
 from __future__ import annotations
 
@@ -8,10 +8,22 @@ import numpy as np
 
 from asmrisk.numerics.jit import inline, inner
 from asmrisk.numerics.portable_math import log
-from asmrisk.rule.definitions import PLACES, SMALL_PRACTICE
+from asmrisk.rule.definitions import MOST_MEASURES, size_class
 from asmrisk.simulation.batches import exponentials, normal_scores, set_beyond
 from asmrisk.simulation.kernel_inputs import CohortDraw
-from asmrisk.simulation.keys import BLOCK_CASES, BLOCK_MIX, BLOCK_WHO, UNIFORMS_PER_BLOCK, fill_permanent
+from asmrisk.simulation.keys import (
+    BLOCK_CASES,
+    BLOCK_MIX,
+    BLOCK_WHO,
+    LANE_COLLECTION_TYPE,
+    LANE_DUAL,
+    LANE_HCC,
+    LANE_LEVEL,
+    LANE_PRACTICE,
+    LANE_SPECIALTY,
+    UNIFORMS_PER_BLOCK,
+    fill_permanent,
+)
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.roster_prior import RosterPrior, level_score
 from asmrisk.simulation.state import Batch
@@ -19,10 +31,7 @@ from asmrisk.simulation.state import Batch
 __all__ = ["draw_attributes"]
 
 
-@inline
-def _size_class(greatest: int) -> int:
-    """Practice size in results (solo, small, large) of a class of sizes up to `greatest`."""
-    return 0 if greatest <= 1 else (1 if greatest <= SMALL_PRACTICE else 2)
+_size_class = inline(size_class)
 
 
 @inner
@@ -43,7 +52,8 @@ def _impose_attributes(population: np.record, cohort: int, prior: RosterPrior, b
             group += 1
         batch.nonreporting_limit[i] = population.nothing_reported_z[min(group, last_class)]
         batch.size_class[i] = _size_class(population.practice_high[group])
-        chosen = 0 if batch.uniforms[3, i] < population.ecqm_share[batch.size_class[i]] else 1
+        ecqm = population.ecqm_share[batch.size_class[i]]
+        chosen = 0 if batch.uniforms[LANE_COLLECTION_TYPE, i] < ecqm else 1
         given = prior.collection_type[cohort, slot]
         batch.collection_type[i] = given if given >= 0 else chosen
         score = level_score(prior, cohort, slot, batch.scores[i])
@@ -116,11 +126,11 @@ def draw_attributes(draw: CohortDraw, field: Field, batch: Batch, n: int, n_rost
         batch.slot[i] = field.slot[c]
         batch.base[i] = field.base[c]
     fill_permanent(u, BLOCK_WHO, batch.slot, batch.base, number, key, n, strata)
-    normal_scores(u[0], scores, n)
+    normal_scores(u[LANE_LEVEL], scores, n)
     for i in range(n):
         batch.part_b_fixed[i] = population.part_b_episode_correlation * scores[i]
-    _draw_specialty(population, u[1], batch, n)
-    _draw_practice(population, u[2], u[3], batch, n)
+    _draw_specialty(population, u[LANE_SPECIALTY], batch, n)
+    _draw_practice(population, u[LANE_PRACTICE], u[LANE_COLLECTION_TYPE], batch, n)
     _impose_attributes(population, cohort, prior, batch, n_roster)
     length = len(population.cost_log_shape)
     for i in range(n):
@@ -128,8 +138,8 @@ def draw_attributes(draw: CohortDraw, field: Field, batch: Batch, n: int, n_rost
         batch.part_b_innovation[i] = math.sqrt(1.0 - persistence * persistence)
         batch.part_b_table[i] = (batch.specialty[i] + 1) * length
     fill_permanent(u, BLOCK_MIX, batch.slot, batch.base, number, key, n, strata)
-    normal_scores(u[0], batch.hcc_risk_score, n)
-    normal_scores(u[1], batch.dual_share, n)
+    normal_scores(u[LANE_HCC], batch.hcc_risk_score, n)
+    normal_scores(u[LANE_DUAL], batch.dual_share, n)
     correlation = population.dual_hcc_correlation
     rest = math.sqrt(1.0 - correlation * correlation)
     for i in range(n_roster):
@@ -151,7 +161,7 @@ def draw_attributes(draw: CohortDraw, field: Field, batch: Batch, n: int, n_rost
         batch.hcc_risk_score[i] = hcc if hcc > 0.0 else batch.hcc_risk_score[i]
         batch.dual_share[i] = dual if dual >= 0.0 else batch.dual_share[i]
     spread = population.cases_log_sd
-    for measure in range(PLACES):
+    for measure in range(MOST_MEASURES):
         lane = measure % UNIFORMS_PER_BLOCK
         if lane == 0:
             block = BLOCK_CASES + measure // UNIFORMS_PER_BLOCK

@@ -100,21 +100,7 @@ def take(values: np.ndarray, index: np.ndarray, out: np.ndarray, n: int) -> None
 
 @inner
 def set_beyond(uniform: np.ndarray, edge: float, value: float, out: np.ndarray, n: int) -> None:
-    """Write a class's value for those whose uniforms have reached its lower edge; classes come in order.
-
-    Parameters
-    ----------
-    uniform : ndarray of float64, shape (at least n,)
-        What the class is drawn from.
-    edge : float
-        Probability of the classes before it.
-    value : float
-        What to write.
-    out : ndarray of float64, shape (at least n,)
-        Written where the class, or one after it, is drawn.
-    n : int
-        How many.
-    """
+    """Write a class's value where the uniform has reached its lower edge; classes come in order."""
     for i in range(n):
         out[i] = value if uniform[i] >= edge else out[i]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from asmrisk.numerics.jit import fma, inline
 
-__all__ = ["LEAST_VARIANCE", "expansion", "tolerance"]
+__all__ = ["LEAST_VARIANCE", "cornish_fisher", "tolerance"]
 
 #: Below this variance the expansion is no good; `tolerance` is certified from here on.
 LEAST_VARIANCE = 2.0
@@ -23,7 +23,7 @@ _TOLERANCE_SCORE = 1e-10
 
 
 @inline
-def expansion(z: float, mean: float, deviation: float, e: float, skew: float, product: float) -> float:
+def cornish_fisher(z: float, mean: float, deviation: float, e: float, skew: float, product: float) -> float:
     """Cornish-Fisher expansion to the sixth cumulant, with Sheppard's corrections.
 
     The distribution is smoothed so that its value at k + 1/2 is P(X <= k). The error is of order ``e**4``.
@@ -56,14 +56,14 @@ def expansion(z: float, mean: float, deviation: float, e: float, skew: float, pr
 
 @inline
 def tolerance(z: float, deviation: float, e: float) -> float:
-    """Bound twice the error of `expansion`, for variances from `LEAST_VARIANCE` and |z| up to 6.4.
+    """Bound twice the error of `cornish_fisher`, for variances from `LEAST_VARIANCE` and |z| up to 6.4.
 
     The tests certify it against the distributions themselves.
 
     Parameters
     ----------
     z, deviation, e : float
-        As for `expansion`.
+        As for `cornish_fisher`.
 
     Returns
     -------

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from asmrisk.numerics.jit import inline, inner, kernel
 from asmrisk.numerics.portable_math import ROUNDER, exp, log
 from asmrisk.simulation.batches import exponentials, normal_scores
-from asmrisk.simulation.cornish_fisher import LEAST_VARIANCE, expansion, tolerance
+from asmrisk.simulation.cornish_fisher import LEAST_VARIANCE, cornish_fisher, tolerance
 
 __all__ = ["BinomialScratch", "binomial_quantiles", "make_binomial_scratch", "poisson_quantiles"]
 
@@ -329,7 +329,7 @@ def binomial_quantiles(
         deviation = math.sqrt(LEAST_VARIANCE if small else variance)
         e = 1.0 / deviation
         z = out[i]
-        x = expansion(z, trials[i] * p, deviation, e, 1.0 - 2.0 * p, product)
+        x = cornish_fisher(z, trials[i] * p, deviation, e, 1.0 - 2.0 * p, product)
         k = (x + ROUNDER) - ROUNDER
         certain = abs(x - k) < 0.5 - tolerance(z, deviation, e)
         k = k if k > 0.0 else 0.0
@@ -379,7 +379,7 @@ def poisson_quantiles(
         deviation = math.sqrt(LEAST_VARIANCE if small else mean[i])
         e = 1.0 / deviation
         z = out[i]
-        x = expansion(z, mean[i], deviation, e, 1.0, 0.0)
+        x = cornish_fisher(z, mean[i], deviation, e, 1.0, 0.0)
         k = (x + ROUNDER) - ROUNDER
         certain = abs(x - k) < 0.5 - tolerance(z, deviation, e)
         k = k if k > 0.0 else 0.0

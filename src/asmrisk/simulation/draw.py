@@ -11,23 +11,32 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inner, kernel
-from asmrisk.rule.cohort import (
+from asmrisk.rule.arrays import (
     Environment,
     Scored,
     Scratch,
     make_environment,
     make_scored,
     make_scratch,
-    score_cohort,
 )
-from asmrisk.rule.definitions import PAYMENT_LAG, YEARS
+from asmrisk.rule.cohort import score_cohort
+from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import Field, enroll, make_field
 from asmrisk.simulation.record import CohortYear, Record, record_clinicians, record_year
 from asmrisk.simulation.state import Batch, Observations, make_batch, make_observations, observed_in
 
-__all__ = ["Workspace", "make_workspace", "simulate_draws"]
+__all__ = ["DrawRange", "Workspace", "make_workspace", "simulate_draws"]
+
+
+class DrawRange(NamedTuple):
+    """Consecutive draws, and where they are kept."""
+
+    first: int  # number of the first draw
+    length: int = 1
+    start: int = 0  # index of the first draw in the record
+    cohorts: tuple[int, int] = (0, len(COHORTS))  # code of the first, and one more than the last one's
 
 
 class Workspace(NamedTuple):
@@ -92,11 +101,7 @@ def _respond(behavior: np.record, year: int, work: Workspace) -> None:
 @kernel
 def simulate_draws(
     inputs: KernelInputs,
-    cohorts: tuple[int, int],
-    years: int,
-    draw0: int,
-    index0: int,
-    count: int,
+    draws: DrawRange,
     record: Record,
     work: Workspace,
     progress: np.ndarray,
@@ -107,40 +112,32 @@ def simulate_draws(
     ----------
     inputs : KernelInputs
         Policy, population, behavior, seed, roster.
-    cohorts : tuple of int
-        First cohort's code, and one more than the last one's.
-    years : int
-        Performance years to simulate; the workspace keeps the last cohort's scores of the last year.
-    draw0 : int
-        Number of the first draw.
-    index0 : int
-        Index of the first draw in the record.
-    count : int
-        Number of draws.
+    draws : DrawRange
+        Which draws.
     record : Record
         Written.
     work : Workspace
-        Written.
+        Written; keeps the last cohort's scores of the last year.
     progress : ndarray of int64, shape (2,)
         The first element counts finished draws; when the second is not zero, no further draw is begun.
     """
     field = work.field
     out = work.observations
-    for k in range(count):
+    for k in range(draws.length):
         if progress[1] != 0:
             break
-        for cohort in range(cohorts[0], cohorts[1]):
+        for cohort in range(draws.cohorts[0], draws.cohorts[1]):
             draw = CohortDraw(
                 inputs.population[cohort],
                 inputs.behavior,
                 cohort,
-                draw0 + k,
+                draws.first + k,
                 inputs.key,
                 inputs.roster_prior,
             )
             enroll(draw, field)
             observe(draw, field, work.batch, out)
-            for year in range(years):
+            for year in range(YEARS):
                 n = field.participants[year]
                 policy = inputs.policy[year]
                 behavior = inputs.behavior[year]
@@ -160,6 +157,6 @@ def simulate_draws(
                     work.environment,
                     work.response,
                 )
-                record_year(scored, index0 + k, record, work.scratch)
-                record_clinicians(scored, inputs.roster_prior, field, index0 + k, record)
+                record_year(scored, draws.start + k, record, work.scratch)
+                record_clinicians(scored, inputs.roster_prior, field, draws.start + k, record)
         progress[0] += 1

@@ -23,29 +23,59 @@ __all__ = [
     "BLOCK_WHO",
     "GREATEST_UNIFORM",
     "KNOWLEDGE",
+    "LANE_CASES",
+    "LANE_COLLECTION_TYPE",
+    "LANE_COST",
+    "LANE_COST_NOISE",
+    "LANE_DUAL",
+    "LANE_EPISODES",
+    "LANE_EXEMPT",
+    "LANE_EXIT",
+    "LANE_GENERAL",
+    "LANE_HCC",
+    "LANE_IMPROVEMENT",
+    "LANE_INTEROPERABILITY",
+    "LANE_LEVEL",
+    "LANE_NONREPORTING",
+    "LANE_PART_B",
+    "LANE_PRACTICE",
+    "LANE_RATE",
+    "LANE_SHOCK",
+    "LANE_SPECIALTY",
+    "LANE_SPECIFIC",
+    "LANE_SUBMISSION",
+    "LANE_VALUE",
     "LEAST_UNIFORM",
     "PERMANENT",
     "UNIFORMS_PER_BLOCK",
     "fill_permanent",
     "fill_uniforms",
+    "generation_of",
     "stream",
 ]
 
 # Drawn once for each clinician, with the year `PERMANENT`.
 PERMANENT = 0
-BLOCK_WHO = 0  # lanes: episode level, specialty, practice size, collection type
-BLOCK_MIX = 1  # lanes: HCC risk score, dual-eligible share, -, -
+BLOCK_WHO = 0
+LANE_LEVEL, LANE_SPECIALTY, LANE_PRACTICE, LANE_COLLECTION_TYPE = 0, 1, 2, 3
+BLOCK_MIX = 1
+LANE_HCC, LANE_DUAL = 0, 1
 BLOCK_CASES = 2  # blocks 2 and 3, lanes: level of eligible cases of measures 0-3, of measure 4
 
 # Drawn for each clinician and calendar year.
-BLOCK_PARTICIPATION = 16  # lanes: exit, episode shock, episodes, -
-BLOCK_PERFORMANCE = 17  # lanes: general quality, cost, cost noise, reports nothing
-BLOCK_CONDUCT = 18  # lanes: improvement activities, promoting interoperability, exempt, Part B
-BLOCK_MEASURE = 32  # blocks 32-36, one a measure; lanes: specific quality, submission, cases, rate
+BLOCK_PARTICIPATION = 16
+LANE_EXIT, LANE_SHOCK, LANE_EPISODES = 0, 1, 2
+BLOCK_PERFORMANCE = 17
+LANE_GENERAL, LANE_COST, LANE_COST_NOISE, LANE_NONREPORTING = 0, 1, 2, 3
+BLOCK_CONDUCT = 18
+LANE_IMPROVEMENT, LANE_INTEROPERABILITY, LANE_EXEMPT, LANE_PART_B = 0, 1, 2, 3
+BLOCK_MEASURE = 32  # blocks 32-36, one a measure
+LANE_SPECIFIC, LANE_SUBMISSION, LANE_CASES, LANE_RATE = 0, 1, 2, 3
 
 # Not a clinician's: what nobody knows, drawn once for each draw.
 KNOWLEDGE = 3  # instead of a cohort
 BLOCK_FIELD = 64
+LANE_VALUE = 0
 
 #: Added to a block's number: the block from which its permutations are drawn.
 BLOCK_STRATA = 128
@@ -61,24 +91,14 @@ _YEAR_ZERO = 2000
 
 @inline
 def stream(cohort: int, generation: int, year: int) -> int:
-    """Pack cohort, generation and calendar year into one counter word.
-
-    Parameters
-    ----------
-    cohort : int
-        Code of the cohort, 0 to 255.
-    generation : int
-        How many clinicians held the slot before, 0 to 255.
-    year : int
-        Calendar year, or `PERMANENT`.
-
-    Returns
-    -------
-    int
-        A number below 2**24.
-    """
+    """Pack cohort, generation (each 0 to 255) and calendar year or `PERMANENT` into one counter word."""
     offset = year - _YEAR_ZERO if year > 0 else 0
     return generation | (offset << 8) | (cohort << 16)
+
+
+def generation_of(base: np.ndarray) -> np.ndarray:
+    """Read from counter words how many clinicians held the slot before."""
+    return base & _GENERATION
 
 
 @kernel
@@ -181,10 +201,10 @@ def fill_permanent(
 ) -> None:
     """Draw the four uniforms of a block of permanent attributes of n clinicians.
 
-    Stratified (a Latin hypercube: M. D. McKay, R. J. Beckman and W. J. Conover, Technometrics 21, 1979), each
-    lane of the first generation has one uniform in each of as many equal parts of (0, 1) as there are slots:
-    which one is a random permutation of the slots, one for each draw, cohort, block and lane. Each uniform is
-    as uniform as before.
+    In a Latin hypercube (M. D. McKay, R. J. Beckman and W. J. Conover, Technometrics 21, 1979) each lane of
+    the first generation has one uniform in each of as many equal parts of (0, 1) as there are slots: which
+    one is a random permutation of the slots, one for each draw, cohort, block and lane. Each uniform is as
+    uniform as before.
 
     Parameters
     ----------
@@ -193,7 +213,7 @@ def fill_permanent(
     n : int
         How many clinicians.
     slots : int
-        The cohort's slots if stratified, else 0.
+        The cohort's slots if they are a Latin hypercube, else 0.
     """
     fill_uniforms(u, block, slot, base, PERMANENT, draw, key, 0, n)
     if slots == 0 or n == 0:

@@ -7,17 +7,17 @@ import math
 import numpy as np
 
 from asmrisk.numerics.jit import inline
+from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED
 from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED
 from asmrisk.simulation.batches import normal_probabilities, normal_scores, read_quantiles, take
 from asmrisk.simulation.counts import binomial_quantiles, poisson_quantiles
+from asmrisk.simulation.keys import LANE_CASES, LANE_RATE
 from asmrisk.simulation.state import Batch, Measured, Observations
 
 __all__ = ["observe_measure"]
 
 #: Keeps a division by nothing from being one by 0.
 LEAST = 1e-300
-#: Codes of `measure_kind`.
-BINOMIAL, RISK_STANDARDIZED = 1, 2
 #: Code of the collection type of measures that CMS computes.
 CLAIMS = COLLECTION_TYPES.index("claims")
 
@@ -39,10 +39,10 @@ def _rates(
     shrunk by the reliability of the clinician's cases.
     """
     counts, uniform, score, other = batch.counts, batch.scratch[0], batch.scratch[1], batch.scratch[2]
-    take(batch.uniforms[2], rows, uniform, m)
+    take(batch.uniforms[LANE_CASES], rows, uniform, m)
     take(batch.case_level[measure], rows, other, m)
     poisson_quantiles(uniform, other, counts, m)
-    take(batch.uniforms[3], rows, uniform, m)
+    take(batch.uniforms[LANE_RATE], rows, uniform, m)
     take(batch.specific[measure], rows, score, m)
     loading = population.quality_loading
     rest = math.sqrt(1.0 - loading * loading)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from asmrisk.parameters.parameter import Values
+from asmrisk.population.latents import NOT_SIMULATED
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.population.records import behavior_records, population_records
-from asmrisk.rule.definitions import COHORTS, YEARS
+from asmrisk.rule.definitions import COHORTS
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
-from asmrisk.simulation.draw import Workspace, make_workspace, simulate_draws
+from asmrisk.simulation.draw import DrawRange, Workspace, make_workspace, simulate_draws
 from asmrisk.simulation.kernel_inputs import KernelInputs
 from asmrisk.simulation.parameter_draws import draw_values, with_values
 from asmrisk.simulation.philox import seed_key
@@ -20,10 +21,6 @@ from asmrisk.simulation.roster import roster_prior, slots_with_roster
 from asmrisk.simulation.roster_prior import RosterPrior, empty_prior
 
 __all__ = ["Model", "simulate_block"]
-
-
-#: Both cohorts, as the kernel takes them.
-BOTH = (0, len(COHORTS))
 
 
 class Model:
@@ -73,7 +70,7 @@ class Model:
                     population[cohort].slots = share.slots
                     population[cohort].strata = share.slots if values["population.latin_hypercube"] else 0
         # What no year's set has is not simulated; its numbers are keyed by measure, so no other one changes.
-        population.measure_kind[~policy.measure_in_set.any(axis=0)] = 0
+        population.measure_kind[~policy.measure_in_set.any(axis=0)] = NOT_SIMULATED
         return KernelInputs(
             policy=policy,
             population=population,
@@ -134,7 +131,7 @@ def simulate_block(
     slots = work.response.shape[0]
     record = make_record(count, int(model.inputs.roster_prior.clinicians.sum()))
     if not model.scenario.uncertainty:
-        simulate_draws(model.inputs, BOTH, YEARS, draw0, 0, count, record, work, progress)
+        simulate_draws(model.inputs, DrawRange(draw0, count), record, work, progress)
         return to_variables(record, model.scenario)
     names = sorted(model.scenario.uncertainty)
     drawn = np.full((count, len(names)), np.nan)
@@ -145,7 +142,7 @@ def simulate_block(
         if int(inputs.population.slots.max()) > slots:
             work = model.workspace(inputs)
             slots = work.response.shape[0]
-        simulate_draws(inputs, BOTH, YEARS, draw0 + index, index, 1, record, work, progress)
+        simulate_draws(inputs, DrawRange(draw0 + index, 1, index), record, work, progress)
         values = model.drawn_values(draw0 + index)
         drawn[index] = [values[name] for name in names]
     return to_variables(record, model.scenario) | {"knowledge/parameter_value": drawn}

@@ -19,11 +19,12 @@ from asmrisk.population.latents import (
     IMPROVEMENT,
     INTEROPERABILITY,
     NONREPORTING,
+    NOT_SIMULATED,
     SPECIFIC,
     SUBMISSION,
 )
 from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
-from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, PLACES, YEARS
+from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, PAYMENT_LAG, YEARS
 from asmrisk.simulation.attributes import draw_attributes
 from asmrisk.simulation.batches import advance, exponentials, normal_probabilities, normal_scores, take
 from asmrisk.simulation.kernel_inputs import CohortDraw
@@ -31,6 +32,16 @@ from asmrisk.simulation.keys import (
     BLOCK_CONDUCT,
     BLOCK_MEASURE,
     BLOCK_PERFORMANCE,
+    LANE_COST,
+    LANE_COST_NOISE,
+    LANE_EXEMPT,
+    LANE_GENERAL,
+    LANE_IMPROVEMENT,
+    LANE_INTEROPERABILITY,
+    LANE_NONREPORTING,
+    LANE_PART_B,
+    LANE_SPECIFIC,
+    LANE_SUBMISSION,
     PERMANENT,
     fill_uniforms,
 )
@@ -78,7 +89,7 @@ def _draw_part_b(draw: CohortDraw, batch: Batch, year: int, present: Present) ->
     fixed, persistence = batch.part_b_fixed[start:], batch.part_b_persistence[start:]
     innovation = batch.part_b_innovation[start:]
     table, level = batch.part_b_table[start:], batch.part_b_level[start:]
-    normal_scores(batch.uniforms[3, start:], scores, n)
+    normal_scores(batch.uniforms[LANE_PART_B, start:], scores, n)
     for i in range(settled):
         moving[i] = fma(persistence[i], moving[i], innovation[i] * scores[i])
     for i in range(settled, n):
@@ -131,7 +142,7 @@ def _write_attributes(exempt_share: float, batch: Batch, measured: Measured, out
     for k in range(m):
         specialty[k] = batch.specialty[rows[k]]
         practice_size[k] = batch.practice_size[rows[k]]
-        exempt[k] = 1 if batch.uniforms[2, rows[k]] < exempt_share else 0
+        exempt[k] = 1 if batch.uniforms[LANE_EXEMPT, rows[k]] < exempt_share else 0
 
 
 @inline
@@ -197,7 +208,7 @@ def _write_cost(
         episodes[k] = drawn[member[k]]
         count[k] = episodes[k]
     take(batch.cost, rows, true, m)
-    take(batch.uniforms[2], rows, uniform, m)
+    take(batch.uniforms[LANE_COST_NOISE], rows, uniform, m)
     for k in range(m):
         # Better quality goes with lower cost.
         true[k] = rest * true[k] - correlation * batch.quality[k]
@@ -242,26 +253,54 @@ def simulate_year(
     _write_attributes(now.exempt_share[cohort], batch, measured, out)
 
     improvement, interoperability = batch.improvement[start:], batch.interoperability[start:]
-    advance(improvement, u[0, start:], persistence, settled, scores, n)
-    advance(interoperability, u[1, start:], persistence, settled, scores, n)
+    advance(improvement, u[LANE_IMPROVEMENT, start:], persistence, settled, scores, n)
+    advance(interoperability, u[LANE_INTEROPERABILITY, start:], persistence, settled, scores, n)
     if n_roster > 0:
         fill_uniforms(past, BLOCK_CONDUCT, slot, base, PERMANENT, draw.number, key, 0, n_roster)
-        start_habit(prior, cohort, IMPROVEMENT, persistence, slot, past[0], improvement, scratch, n_roster)
         start_habit(
-            prior, cohort, INTEROPERABILITY, persistence, slot, past[1], interoperability, scratch, n_roster
+            prior,
+            cohort,
+            IMPROVEMENT,
+            persistence,
+            slot,
+            past[LANE_IMPROVEMENT],
+            improvement,
+            scratch,
+            n_roster,
+        )
+        start_habit(
+            prior,
+            cohort,
+            INTEROPERABILITY,
+            persistence,
+            slot,
+            past[LANE_INTEROPERABILITY],
+            interoperability,
+            scratch,
+            n_roster,
         )
     _write_conduct(population, batch, measured, out)
 
     general, cost, nonreporting = batch.general[start:], batch.cost[start:], batch.nonreporting[start:]
     fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw.number, key, start, end)
-    advance(general, u[0, start:], latent, settled, scores, n)
-    advance(cost, u[1, start:], latent, settled, scores, n)
-    advance(nonreporting, u[3, start:], persistence, settled, scores, n)
+    advance(general, u[LANE_GENERAL, start:], latent, settled, scores, n)
+    advance(cost, u[LANE_COST, start:], latent, settled, scores, n)
+    advance(nonreporting, u[LANE_NONREPORTING, start:], persistence, settled, scores, n)
     if n_roster > 0:
         fill_uniforms(past, BLOCK_PERFORMANCE, slot, base, PERMANENT, draw.number, key, 0, n_roster)
         start_state(prior, cohort, GENERAL, slot, batch.innovations, general, n_roster)
         start_state(prior, cohort, COST, slot, batch.innovations, cost, n_roster)
-        start_habit(prior, cohort, NONREPORTING, persistence, slot, past[3], nonreporting, scratch, n_roster)
+        start_habit(
+            prior,
+            cohort,
+            NONREPORTING,
+            persistence,
+            slot,
+            past[LANE_NONREPORTING],
+            nonreporting,
+            scratch,
+            n_roster,
+        )
     rows = batch.rows[year]
     for k in range(measured.n):
         i = rows[k]
@@ -270,22 +309,24 @@ def simulate_year(
         batch.nonreporter[k] = batch.nonreporting[i] < batch.nonreporting_limit[i]
     _write_cost(population, now.cost_trend, batch, field, measured, out)
 
-    for measure in range(PLACES):
+    for measure in range(MOST_MEASURES):
         block, state = BLOCK_MEASURE + measure, SPECIFIC + measure
-        if population.measure_kind[measure] == 0:
+        if population.measure_kind[measure] == NOT_SIMULATED:
             # A roster's other states may be correlated with this one: its innovation is needed all the same.
             fill_uniforms(u, block, slot, base, when, draw.number, key, 0, n_roster)
-            normal_scores(u[0], batch.innovations[state], n_roster)
+            normal_scores(u[LANE_SPECIFIC], batch.innovations[state], n_roster)
             continue
         specific, submission = batch.specific[measure, start:], batch.submission[measure, start:]
         fill_uniforms(u, block, slot, base, when, draw.number, key, start, end)
-        advance(specific, u[0, start:], latent, settled, scores, n)
-        advance(submission, u[1, start:], persistence, settled, scores, n)
+        advance(specific, u[LANE_SPECIFIC, start:], latent, settled, scores, n)
+        advance(submission, u[LANE_SUBMISSION, start:], persistence, settled, scores, n)
         if n_roster > 0:
             habit = SUBMISSION + measure
             fill_uniforms(past, block, slot, base, PERMANENT, draw.number, key, 0, n_roster)
             start_state(prior, cohort, state, slot, batch.innovations, specific, n_roster)
-            start_habit(prior, cohort, habit, persistence, slot, past[1], submission, scratch, n_roster)
+            start_habit(
+                prior, cohort, habit, persistence, slot, past[LANE_SUBMISSION], submission, scratch, n_roster
+            )
         observe_measure(population, now.quality_learning[cohort], batch, measured, measure, out)
 
 
@@ -320,7 +361,7 @@ def simulate_batch(
         entered_before = entered[min(year, YEARS) - 1] if year > 0 else 0
         end = entered[min(year, YEARS - 1)]
         n_roster = n_roster if year == 0 else 0
-        # Lane 3 is Part B's; the others wait for `simulate_year`.
+        # One lane is Part B's; the others wait for `simulate_year`.
         fill_uniforms(u, BLOCK_CONDUCT, slot, base, FIRST_YEAR + year, draw.number, draw.key, unpaid, end)
         _draw_part_b(draw, batch, year, Present(unpaid, entered_before - unpaid, end - unpaid, n_roster))
         if year >= PAYMENT_LAG:

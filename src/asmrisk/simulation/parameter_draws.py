@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from asmrisk.parameters.parameter import Values
-from asmrisk.simulation.keys import BLOCK_FIELD, KNOWLEDGE, PERMANENT, fill_uniforms, stream
+from asmrisk.simulation.keys import (
+    BLOCK_FIELD,
+    KNOWLEDGE,
+    LANE_VALUE,
+    PERMANENT,
+    UNIFORMS_PER_BLOCK,
+    fill_uniforms,
+    stream,
+)
 
 if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
@@ -20,10 +28,10 @@ __all__ = ["draw_values", "with_values"]
 def _uniform(name: str, draw: int, key: np.ndarray) -> float:
     """Draw the uniform of a parameter, keyed by its name, so that adding one changes no other's value."""
     slot = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
-    u = np.zeros((4, 1))
+    u = np.zeros((UNIFORMS_PER_BLOCK, 1))
     base = np.array([stream(KNOWLEDGE, 0, PERMANENT)], np.int64)
     fill_uniforms(u, BLOCK_FIELD, np.array([slot], np.int64), base, PERMANENT, draw, key, 0, 1)
-    return float(u[0, 0])
+    return float(u[LANE_VALUE, 0])
 
 
 def draw_values(scenario: Scenario, draw: int, key: np.ndarray) -> dict[str, float]:

@@ -21,6 +21,10 @@ from asmrisk.simulation.keys import (
     BLOCK_PARTICIPATION,
     BLOCK_WHO,
     GREATEST_UNIFORM,
+    LANE_EPISODES,
+    LANE_EXIT,
+    LANE_LEVEL,
+    LANE_SHOCK,
     LEAST_UNIFORM,
     PERMANENT,
     UNIFORMS_PER_BLOCK,
@@ -114,20 +118,19 @@ def _draw_episodes(draw: CohortDraw, entry: int, first: int, n: int, field: Fiel
     floor = population.episodes_floor_probability
     shock_sd = population.episodes_shock_log_sd
     fill_permanent(u, BLOCK_WHO, slot, base, draw.number, draw.key, n, population.strata)
-    u0 = u[0]
-    u1 = u[1]
+    level_uniform, exit_uniform = u[LANE_LEVEL], u[LANE_EXIT]
     # A roster's clinicians hold the first slots from the first year on.
     n_roster = 0
     while entry == 0 and n_roster < n and slot[n_roster] < prior.clinicians[draw.cohort]:
         n_roster += 1
-    normal_scores(u0, mean, n_roster)
+    normal_scores(level_uniform, mean, n_roster)
     for i in range(n_roster):
         mean[i] = level_score(prior, draw.cohort, slot[i], mean[i])
     normal_probabilities(mean, n_roster)
     for i in range(n_roster):
-        u0[i] = min(max(mean[i], LEAST_UNIFORM), GREATEST_UNIFORM)
+        level_uniform[i] = min(max(mean[i], LEAST_UNIFORM), GREATEST_UNIFORM)
     for i in range(n):
-        mean[i] = floor + u0[i] * (1.0 - floor)
+        mean[i] = floor + level_uniform[i] * (1.0 - floor)
     normal_scores(mean, level, n)
     for i in range(n):
         level[i] = population.episodes_log_mean + population.episodes_log_sd * level[i]
@@ -137,15 +140,15 @@ def _draw_episodes(draw: CohortDraw, entry: int, first: int, n: int, field: Fiel
         fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, FIRST_YEAR + year, draw.number, draw.key, 0, n)
         if year > entry:
             for i in range(n):
-                field.exit_uniforms[year, i] = u0[i]
+                field.exit_uniforms[year, i] = exit_uniform[i]
         if history < CALENDAR:
-            normal_scores(u1, mean, n)
+            normal_scores(u[LANE_SHOCK], mean, n)
             for i in range(n):
                 mean[i] = shock_sd * mean[i] - 0.5 * shock_sd * shock_sd
             exponentials(mean, n)
             for i in range(n):
                 mean[i] *= level[i]
-            poisson_quantiles(u[2], mean, episodes, n)
+            poisson_quantiles(u[LANE_EPISODES], mean, episodes, n)
             drawn = field.episodes[history, first : first + n]
             for i in range(n):
                 drawn[i] = np.int32(episodes[i])

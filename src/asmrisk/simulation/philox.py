@@ -33,22 +33,7 @@ _TWO_TO_MINUS_32 = 2.0**-32
 
 
 def seed_key(seed: int) -> tuple[np.uint64, np.uint64]:
-    """Split a seed into the generator's two key words.
-
-    Parameters
-    ----------
-    seed : int
-        0 to 2**64 - 1.
-
-    Returns
-    -------
-    tuple of numpy.uint64
-        The low and the high 32 bits.
-
-    Raises
-    ------
-    ValueError
-        If `seed` does not fit into 64 bits.
+    """Split a seed of 64 bits into the low and the high key word; `ValueError` if it has more.
 
     Examples
     --------
@@ -101,17 +86,7 @@ def philox4x32(
 
 @inline
 def uniform(word: np.uint32 | np.uint64) -> float:
-    """Middle of the word's interval among 2**32 equal parts of (0, 1).
-
-    Parameters
-    ----------
-    word : numpy.uint32 or numpy.uint64
-        A random word below 2**32.
-
-    Returns
-    -------
-    float
-        ``(word + 1/2) / 2**32``, exactly; between 2**-33 and 1 - 2**-33.
+    """Middle of a word's interval among 2**32 equal parts of (0, 1): exactly ``(word + 1/2) / 2**32``.
 
     Examples
     --------

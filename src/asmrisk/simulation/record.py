@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from asmrisk.numerics.jit import inner
-from asmrisk.rule.arrays import EDGES, Environment, Scored, Scratch, make_environment
-from asmrisk.rule.declarations import CHOICES
+from asmrisk.numerics.jit import inline, inner
+from asmrisk.rule.arrays import Environment, Scored, Scratch, make_environment
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
+    EDGES,
+    MOST_MEASURES,
     PEER_GROUPS,
     PERFORMANCE_YEARS,
-    PLACES,
     PRACTICE_SIZES,
-    SMALL_PRACTICE,
     SPECIALTIES,
+    SPECIALTIES_OF,
     measures_of,
+    size_class,
 )
 from asmrisk.rule.order import quantiles
+from asmrisk.rule.payment import OUTSIDE_POOL, POOLS_BY_SPECIALTY
 from asmrisk.rule.sums import LANES, add_to_lanes, sum_of_lanes
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.roster_prior import RosterPrior
@@ -46,13 +48,17 @@ __all__ = ["CohortYear", "Record", "make_record", "record_clinicians", "record_y
 
 _SIZES = len(PRACTICE_SIZES)
 _MEDIAN = QUANTILES.index(0.5)
-_POOLS_BY_SPECIALTY = CHOICES["payment_peer_group"].index("specialty")
-_OUTSIDE_POOL = CHOICES["zero_scorers"].index("outside_pool")
+#: Each specialty's cohort.
+_COHORT_OF = np.array(
+    [code for each in SPECIALTIES for code, cohort in enumerate(COHORTS) if each in SPECIALTIES_OF[cohort]]
+)
 #: What `Environment.hcc` and `Environment.dual` hold, in this order.
 _MOMENTS = ("median", "mean", "sd")
 
 #: Clinicians whose terms are summed together: few enough for the processor's cache, whole lanes of a sum.
 PIECE = 8 * LANES
+
+_size_class = inline(size_class)
 
 
 class CohortYear(NamedTuple):
@@ -156,7 +162,7 @@ def fill_terms(scored: CohortYear, start: int, n: int, terms: Terms, cell: np.nd
     part_b, later = out.part_b_payments[year, start:], out.payment_year_part_b[year, start:]
     size, specialty = out.practice_size[year, start:], out.specialty[year, start:]
     score, factor = scored.scored.final_score[start:], scored.scored.adjustment_factor[start:]
-    outside = policy.zero_scorers == _OUTSIDE_POOL
+    outside = policy.zero_scorers == OUTSIDE_POOL
     for i in range(n):
         count = float(episodes[i])
         terms.spending[i] = count * cost[i] if count > 0.0 else 0.0
@@ -174,9 +180,8 @@ def fill_terms(scored: CohortYear, start: int, n: int, terms: Terms, cell: np.nd
         terms.weighted_factor[i] = terms.part_b[i] * factor[i]
         terms.net_adjustment[i] = terms.payment_year_part_b[i] * factor[i]
     for i in range(n):
-        column = 2 if size[i] > SMALL_PRACTICE else (1 if size[i] > 1 else 0)
-        cell[i] = specialty[i] * _SIZES + column
-    if policy.payment_peer_group == _POOLS_BY_SPECIALTY:
+        cell[i] = specialty[i] * _SIZES + _size_class(size[i])
+    if policy.payment_peer_group == POOLS_BY_SPECIALTY:
         for i in range(n):
             dollars = terms.pooled[i]
             scale = scored.environment.scaling_factor[specialty[i]]
@@ -214,7 +219,7 @@ def write_totals(scored: CohortYear, sums: Terms, totals: np.record) -> int:
     totals.incentive_pool = policy.risk_level * policy.redistribution_share * pooled
     # Of one pool its own factor to the bit; of several the mean weighted by their payments.
     totals.scaling_factor = scored.environment.scaling_factor[0]
-    if policy.payment_peer_group == _POOLS_BY_SPECIALTY:
+    if policy.payment_peer_group == POOLS_BY_SPECIALTY:
         weighted = sum_of_lanes(sums.weighted_scaling)
         totals.scaling_factor = weighted / pooled if pooled > 0.0 else np.nan
     totals.penalized_share = sum_of_lanes(sums.penalized) / with_score if with_score > 0.0 else np.nan
@@ -247,8 +252,8 @@ def _add_by_specialty(
 def _finish_by_specialty(cohort: int, by_specialty: np.recarray) -> None:
     """Turn two of the sums by specialty and practice size into a mean and a share."""
     for cell in range(len(by_specialty)):
-        # The first specialty is the first cohort's, the rest are the second's: each is finished once.
-        if (cell < _SIZES) == (cohort == 0):
+        # Each specialty is finished once, with its cohort.
+        if _COHORT_OF[cell // _SIZES] == cohort:
             sums = by_specialty[cell]
             scored = sums.specialty_scored
             total, penalized = sums.specialty_mean_adjustment_factor, sums.specialty_penalized_share
@@ -282,7 +287,7 @@ def _record_environment(
     environment: Environment, index: int, year: int, cohort: int, kept: Environment
 ) -> None:
     for group in range(PEER_GROUPS):
-        for measure in range(PLACES):
+        for measure in range(MOST_MEASURES):
             size = environment.benchmark_size[measure, group]
             kept.benchmark_size[index, year, cohort, measure, group] = size
             for edge in range(EDGES):
@@ -353,7 +358,7 @@ def _by_peers(array: np.ndarray, peers: str) -> np.ndarray:
     """Turn (…, cohort, PEER_GROUPS) into (…, cohort) or (…, specialty)."""
     if peers == "cohort":
         return array[..., 0]
-    return np.concatenate([array[..., 0, :1], array[..., 1, 1:]], axis=-1)
+    return array[..., _COHORT_OF, np.arange(len(SPECIALTIES))]
 
 
 def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:

@@ -13,7 +13,8 @@ from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 from asmrisk.scenario.scenario import Scenario
-from asmrisk.simulation.draw import simulate_draws
+from asmrisk.simulation.draw import DrawRange, simulate_draws
+from asmrisk.simulation.keys import generation_of
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.record import make_record
 
@@ -54,7 +55,7 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
     for cohort in range(len(COHORTS)):
         work = model.workspace(inputs)
         progress = np.zeros(2, np.int64)
-        simulate_draws(inputs, (cohort, cohort + 1), YEARS, draw, 0, 1, record, work, progress)
+        simulate_draws(inputs, DrawRange(draw, cohorts=(cohort, cohort + 1)), record, work, progress)
         cohorts.append(work)
     for year in range(YEARS):
         for cohort, work in enumerate(cohorts):
@@ -63,7 +64,7 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
             n = int(field.participants[year])
             number = field.member[year, :n].astype(np.int64)
             scored = score_arrays(cohort, inputs.policy[year], observed, n)
-            yield ReplayedYear(year, number, field.slot[number], field.base[number] & 255, scored)
+            yield ReplayedYear(year, number, field.slot[number], generation_of(field.base[number]), scored)
 
 
 def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import numpy as np
 
 from asmrisk.numerics.jit import inner
 from asmrisk.population.latents import HABITS, LATENT_STATES
-from asmrisk.rule.definitions import CALENDAR, COHORTS, PLACES
+from asmrisk.rule.definitions import CALENDAR, COHORTS, MOST_MEASURES
 from asmrisk.simulation.batches import normal_scores
 from asmrisk.simulation.keys import GREATEST_UNIFORM, LEAST_UNIFORM
 
@@ -48,8 +48,10 @@ class RosterPrior(NamedTuple):
     part_b_score: np.ndarray  # float64 (cohorts, most): normal score of the known Part B payments
     part_b_factor: np.ndarray  # float64 (cohorts, most): known dollars over the distribution's at that score
     years_since: np.ndarray  # int64 (cohorts, most): from the known payments to the first performance year
-    case_log_mean: np.ndarray  # float64 (cohorts, PLACES, most): log of eligible cases a year; NaN not known
-    case_log_sd: np.ndarray  # float64 (cohorts, PLACES, most)
+    case_log_mean: (
+        np.ndarray
+    )  # float64 (cohorts, MOST_MEASURES, most): log of eligible cases a year; NaN not known
+    case_log_sd: np.ndarray  # float64 (cohorts, MOST_MEASURES, most)
     #: Rows as `asmrisk.population.latents` says.
     state_mean: np.ndarray  # float64 (cohorts, LATENT_STATES, most): latents in the first performance year
     #: Lower Cholesky factor of their covariance.
@@ -77,8 +79,8 @@ def empty_prior(most: int = 0) -> RosterPrior:
         part_b_score=np.zeros((cohorts, most)),
         part_b_factor=np.ones((cohorts, most)),
         years_since=np.zeros((cohorts, most), np.int64),
-        case_log_mean=np.full((cohorts, PLACES, most), np.nan),
-        case_log_sd=np.ones((cohorts, PLACES, most)),
+        case_log_mean=np.full((cohorts, MOST_MEASURES, most), np.nan),
+        case_log_sd=np.ones((cohorts, MOST_MEASURES, most)),
         state_mean=np.zeros((cohorts, LATENT_STATES, most)),
         state_root=root,
         habit_low=np.zeros((cohorts, HABITS, most)),

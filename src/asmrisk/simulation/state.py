@@ -12,7 +12,7 @@ from asmrisk.numerics.jit import inline
 from asmrisk.population.latents import LATENT_STATES
 from asmrisk.population.quantiles import SCORE_COUNT
 from asmrisk.rule.arrays import Observed, make_observed
-from asmrisk.rule.definitions import CALENDAR, PLACES, SPECIALTIES, YEARS
+from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, SPECIALTIES, YEARS
 from asmrisk.simulation.counts import BinomialScratch, make_binomial_scratch
 from asmrisk.simulation.keys import UNIFORMS_PER_BLOCK
 from asmrisk.simulation.participation import BATCH_SLOTS
@@ -110,14 +110,14 @@ class Batch(NamedTuple):
     part_b_persistence: np.ndarray  # float64 (BATCH_CLINICIANS,): of the moving part
     part_b_innovation: np.ndarray  # float64 (BATCH_CLINICIANS,): standard deviation of what a year adds to it
     part_b_table: np.ndarray  # uint64 (BATCH_CLINICIANS,): where the specialty's shape begins in `tables`
-    case_level: np.ndarray  # float64 (PLACES, BATCH_CLINICIANS): expected eligible cases a year
+    case_level: np.ndarray  # float64 (MOST_MEASURES, BATCH_CLINICIANS): expected eligible cases a year
     # Normal scores that follow an AR(1).
     part_b_moving: np.ndarray  # float64 (BATCH_CLINICIANS,)
     general: np.ndarray  # float64 (BATCH_CLINICIANS,): general factor of quality
-    specific: np.ndarray  # float64 (PLACES, BATCH_CLINICIANS): specific factors of quality
+    specific: np.ndarray  # float64 (MOST_MEASURES, BATCH_CLINICIANS): specific factors of quality
     cost: np.ndarray  # float64 (BATCH_CLINICIANS,)
     nonreporting: np.ndarray  # float64 (BATCH_CLINICIANS,): habit of reporting nothing
-    submission: np.ndarray  # float64 (PLACES, BATCH_CLINICIANS): habit of submitting each measure
+    submission: np.ndarray  # float64 (MOST_MEASURES, BATCH_CLINICIANS): habit of submitting each measure
     improvement: np.ndarray  # float64 (BATCH_CLINICIANS,)
     interoperability: np.ndarray  # float64 (BATCH_CLINICIANS,)
     # What they lead to.
@@ -155,9 +155,9 @@ def make_batch() -> Batch:
         "clinician": (BATCH_CLINICIANS + 1,),
         "entered": (YEARS,),
         "uniforms": (UNIFORMS_PER_BLOCK, BATCH_CLINICIANS),
-        "case_level": (PLACES, BATCH_CLINICIANS),
-        "specific": (PLACES, BATCH_CLINICIANS),
-        "submission": (PLACES, BATCH_CLINICIANS),
+        "case_level": (MOST_MEASURES, BATCH_CLINICIANS),
+        "specific": (MOST_MEASURES, BATCH_CLINICIANS),
+        "submission": (MOST_MEASURES, BATCH_CLINICIANS),
         "part_b": (CALENDAR, BATCH_CLINICIANS),
         "rows": (YEARS, BATCH_SLOTS),
         "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),

@@ -20,7 +20,6 @@ __all__ = [
     "BY_CLINICIAN",
     "BY_COHORT",
     "BY_SPECIALTY",
-    "GROUPS",
     "QUANTILES",
     "Variable",
     "record_dtype",
@@ -30,10 +29,6 @@ __all__ = [
 
 #: Levels of the quantile variables.
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
-
-#: Groups of a store: the root, what a clinician was ranked against, the parameter values that were drawn, and
-#: what happens to each of a roster's clinicians.
-GROUPS = ("", "environment", "knowledge", "clinician")
 
 #: Dimensions of the simulation's records.
 BY_COHORT = ("draw", "performance_year", "cohort")
@@ -51,7 +46,9 @@ class Variable(NamedTuple):
     dtype: str  #: ``int32`` for counts; ``float64`` for dollars, factors and scores, NaN where undefined
     units: str  #: ``1`` for counts and fractions, ``USD`` for nominal dollars, ``points`` for scores
     long_name: str  #: one line for a reader who does not know the model
-    group: str = ""  #: one of `GROUPS`
+    #: Group of a store: none, ``environment`` (what a clinician was ranked against), ``knowledge`` (parameter
+    #: values that were drawn), ``clinician`` (what happens to each of a roster's clinicians).
+    group: str = ""
 
     @property
     def path(self) -> str:
