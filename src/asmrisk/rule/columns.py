@@ -25,7 +25,7 @@ class Column:
     Attributes
     ----------
     kind : str
-        ``text``, ``word`` (one of `words`; in arrays its place among them), ``integer`` or ``number``.
+        ``text``, ``word`` (one of `words`; in arrays its index among them), ``integer`` or ``number``.
     unit : str
         Unit of a number; empty for text.
     meaning : str
