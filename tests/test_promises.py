@@ -6,9 +6,6 @@ Where the promise is *the same bits*, nothing is tolerated.
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -22,6 +19,7 @@ from asmrisk.clinician_tables.table import write_clinicians
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
+from tests.uncompiled import printed
 
 
 def same(first, second):
@@ -151,12 +149,7 @@ def test_uncompiled_kernels_give_the_same_bits(load, tmp_path, changes):
     """Plain Python on NumPy's numbers, without a warning."""
     changes = ("population.clinicians=90", *changes)
     scenario = load(*changes)
-    subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM, scenario.source, tmp_path / "plain.npz", *changes],
-        env=os.environ | {"NUMBA_DISABLE_JIT": "1"},
-        check=True,
-        timeout=120,
-    )
+    printed(PROGRAM, scenario.source, tmp_path / "plain.npz", *changes, compiled=False)
     with np.load(tmp_path / "plain.npz") as plain:
         same(dict(plain), simulate_block(Model(scenario), 5, 3))
 
