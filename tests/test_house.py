@@ -19,8 +19,8 @@ ORDER = (
 
 #: Packages that take long to import, or may be missing: an import of them may wait until it is needed.
 HEAVY = {
-    *("click", "dask", "distributed", "filelock", "numba", "obstore", "pandas", "platformdirs", "rapidfuzz"),
-    *("rich", "scipy", "xarray", "zarr"),
+    *("click", "dask", "distributed", "filelock", "importlib.metadata", "numba", "obstore", "pandas"),
+    *("platformdirs", "rapidfuzz", "rich", "scipy", "xarray", "zarr"),
 }
 
 TESTS = Path(__file__).parent
@@ -72,7 +72,7 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 def loads(name):
     """Name the heavy packages that are loaded with a module, by way of others too."""
     if name not in MODULES:
-        return {name.partition(".")[0]} & HEAVY
+        return {name, name.partition(".")[0]} & HEAVY
     top = [each for node in walk(parsed(name), FUNCTIONS) for each in modules_of(node)]
     return set().union(*map(loads, top))
 

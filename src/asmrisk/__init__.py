@@ -6,7 +6,6 @@ Each public function is also a command, ``asmrisk NAME``; ``asmrisk NAME --help`
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,6 +81,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     # Imported when first used: a command waits only for what it needs.
     if name == "__version__":
+        from importlib.metadata import version  # A fifth of what `asmrisk --help` would wait for.
+
         value: Any = version("asmrisk")
     elif name in _HOMES:
         value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
