@@ -1,6 +1,7 @@
 """The order of the house: data flow one way, and so do imports, also those inside functions."""
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -16,11 +17,16 @@ ORDER = (
     *("simulation", "results", "engine", "analysis", "studies", "handbook", "cli"),
 )
 
-#: Imports inside functions that do not wait for a heavy package, by module: none.
+#: Packages that take long to import, or may be missing: an import of them may wait until it is needed.
 HEAVY = {
-    *("dask", "distributed", "filelock", "openpyxl", "pandas", "pyarrow", "rich", "scipy", "xarray", "zarr"),
-    *("click", "numba", "obstore", "tree_sitter", "tree_sitter_toml", "pydantic", "rapidfuzz"),
+    *("click", "dask", "distributed", "filelock", "importlib.metadata", "numba", "obstore", "pandas"),
+    *("platformdirs", "rapidfuzz", "rich", "scipy", "xarray", "zarr"),
 }
+
+TESTS = Path(__file__).parent
+
+#: Folders of tests that are none of the package's: the second reading of the rule.
+OTHER_TESTS = {"oracle"}
 
 
 def name_of(path):
@@ -31,15 +37,44 @@ def name_of(path):
 MODULES = {name_of(path): path for path in PACKAGE.rglob("*.py")}
 
 
+def modules_of(node):
+    """Give the modules that a statement imports."""
+    if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+        for each in node.names:
+            whole = f"{node.module}.{each.name}"
+            yield whole if whole in MODULES else node.module
+    elif isinstance(node, ast.Import):
+        yield from (each.name for each in node.names)
+
+
+def parsed(name):
+    return ast.parse(MODULES[name].read_bytes())
+
+
 def imports(name):
-    """Give the modules of the package that a module imports, wherever in it."""
-    for node in ast.walk(ast.parse(MODULES[name].read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            for each in node.names:
-                whole = f"{node.module}.{each.name}"
-                yield whole if whole in MODULES else node.module
-        elif isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+    """Give the modules that a module imports, wherever in it."""
+    return (each for node in ast.walk(parsed(name)) for each in modules_of(node))
+
+
+def walk(node, kinds):
+    """Give a node and those below it, without what stands in nodes of some kinds, or is for type checkers."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        checked = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        if not isinstance(child, kinds) and not checked:
+            yield from walk(child, kinds)
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+@cache
+def loads(name):
+    """Name the heavy packages that are loaded with a module, by way of others too."""
+    if name not in MODULES:
+        return {name, name.partition(".")[0]} & HEAVY
+    top = [each for node in walk(parsed(name), FUNCTIONS) for each in modules_of(node)]
+    return set().union(*map(loads, top))
 
 
 #: What each module imports of the package. The package's own module names all that is public.
@@ -70,3 +105,40 @@ def test_imports_follow_the_order_of_the_house(name):
     place = ORDER.index(room(name))
     against = [each for each in GRAPH[name] if ORDER.index(room(each)) > place]
     assert not against, f"{name} imports {against}"
+
+
+@pytest.mark.parametrize("name", sorted(MODULES.keys() - {"asmrisk.cli"}))
+def test_imports_inside_functions_spare_a_heavy_package_and_say_so(name):
+    """All but the command line's, whose docstring gives the reason for all of them."""
+    lines = MODULES[name].read_text().splitlines()
+    tree = parsed(name)
+    at_top = set(walk(tree, FUNCTIONS))
+    for node in set(walk(tree, ())) - at_top:
+        if modules := set(modules_of(node)):
+            where = f"{name}, line {node.lineno}: {', '.join(modules)}"
+            assert set().union(*map(loads, modules)) - loads(name), f"{where}: it spares nothing; to the top"
+            # A comment may stand before several imports, or behind the first.
+            first = node.lineno
+            while lines[first - 2].lstrip().startswith(("import ", "from ")):
+                first -= 1
+            said = lines[first - 2].lstrip().startswith("#") or "#" in "".join(lines[first - 1 : node.lineno])
+            assert said, f"{where}: say why"
+
+
+def test_folders_of_tests_are_those_of_the_package():
+    folders = {each.name for each in TESTS.iterdir() if any(each.glob("*.py"))}
+    assert folders - OTHER_TESTS == set(ORDER) - {"errors", "cli"}
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: str(path.relative_to(TESTS)))
+def test_a_test_file_is_short_and_imports_no_other(path):
+    text = path.read_text()
+    assert text.count("\n") <= 600
+    imported = [
+        part
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for each in node.names
+        for part in f"{getattr(node, 'module', '') or ''}.{each.name}".split(".")
+    ]
+    assert not [each for each in imported if each.startswith("test_")]

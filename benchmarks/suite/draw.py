@@ -18,7 +18,7 @@ TARGET_NANOSECONDS = 300.0
 
 
 class Draw(Benchmark):
-    """Draws of the baseline with the default recorders, one thread."""
+    """Draws of the baseline with all that a run records, one thread."""
 
     def setup(self) -> None:
         super().setup()

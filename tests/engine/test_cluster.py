@@ -13,13 +13,13 @@ import subprocess
 import time
 from pathlib import Path
 
+import dask
 import numpy as np
 import psutil
 import pytest
 from distributed.security import Security
 
 import asmrisk
-from asmrisk.engine import cluster as engine_cluster
 from asmrisk.engine.block_task import BlockTask
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
@@ -362,14 +362,14 @@ def test_the_schedulers_death_ends_the_run(tmp_path):
     small.assert_holds(write(place, 30, workers=1), 30)
 
 
-def test_a_scheduler_that_does_not_answer(tmp_path, monkeypatch):
+def test_a_scheduler_that_does_not_answer(tmp_path):
     # It may take half a minute, which nobody is to wait for here.
-    monkeypatch.setattr(engine_cluster, "_PATIENCE", 1)
-    with pytest.raises(RunError, match=r"^no scheduler answers at tcp://127\.0\.0\.1:9 .*Start one with"):
-        write(tmp_path / "r.zarr", 3, scheduler="127.0.0.1:9")
-    (tmp_path / "scheduler.json").write_text('{"address": "tcp://127.0.0.1:9"}')
-    with pytest.raises(RunError, match=r"^no scheduler answers at .*scheduler\.json"):
-        write(tmp_path / "r.zarr", 3, scheduler=tmp_path / "scheduler.json")
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        with pytest.raises(RunError, match=r"^no scheduler answers at tcp://127\.0\.0\.1:9 .*Start one with"):
+            write(tmp_path / "r.zarr", 3, scheduler="127.0.0.1:9")
+        (tmp_path / "scheduler.json").write_text('{"address": "tcp://127.0.0.1:9"}')
+        with pytest.raises(RunError, match=r"^no scheduler answers at .*scheduler\.json"):
+            write(tmp_path / "r.zarr", 3, scheduler=tmp_path / "scheduler.json")
     assert not (tmp_path / "r.zarr").exists()
 
 
@@ -434,8 +434,7 @@ def certificates(tmp_path):
 @pytest.mark.skipif(
     shutil.which("openssl") is None, reason="openssl is not installed: no certificates to try"
 )
-def test_encrypted_connections_with_certificates_only(certificates, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_cluster, "_PATIENCE", 3)
+def test_encrypted_connections_with_certificates_only(certificates, tmp_path):
     options = [each for pair in certificates.items() for each in pair]
     with DaskCluster(tmp_path / "cluster", [*options, "--protocol", "tls"]) as cluster:
         cluster.worker()
@@ -447,7 +446,8 @@ def test_encrypted_connections_with_certificates_only(certificates, tmp_path, mo
             tls_client_key=certificates["--tls-key"],
         )
         small.assert_holds(write(tmp_path / "r.zarr", 30, scheduler=cluster.file, security=security), 30)
-        with pytest.raises(RunError, match="no scheduler answers"):
+        patience = dask.config.set({"distributed.comm.timeouts.connect": "3s"})
+        with patience, pytest.raises(RunError, match="no scheduler answers"):
             write(tmp_path / "s.zarr", 30, scheduler=cluster.file)
 
 

@@ -457,13 +457,16 @@ def test_a_memo_that_cannot_be_read_or_written_does_not_matter(tmp_path, fresh, 
     assert [each.name for each in (tmp_path / "folder").iterdir()] == [name]
 
 
-def test_the_memo_does_not_grow_without_end(tmp_path, fresh, monkeypatch):
-    monkeypatch.setattr(home, "_MOST_KEPT", 10)
-    root = package(tmp_path, {"a": "x = 0"})
-    for number in range(30):
-        (root / "a.py").write_text(f"x = {number}\n")
-        identity(root, "toy.a")
-        assert len(json.loads(memo_file(fresh).read_text())) <= 10
+def test_the_memo_does_not_grow_without_end(tmp_path, fresh):
+    root = package(tmp_path, {f"a{number}": f"x = {number}" for number in range(600)})
+    identity(root, *(f"toy.a{number}" for number in range(600)))
+    kept = json.loads(memo_file(fresh).read_text())
+    assert 100 < len(kept) <= 500
+    (root / "a0.py").write_text("x = 600")
+    identity(root, "toy.a0")
+    others = json.loads(memo_file(fresh).read_text())
+    assert len(others) == len(kept)
+    assert others.keys() != kept.keys()
 
 
 def test_processes_may_start_at_once(pristine, fresh):

@@ -24,6 +24,7 @@ from asmrisk.results.folder import Folder
 from asmrisk.results.store import Store
 from tests import fake_run
 from tests.results import small
+from tests.results.moments import Watched
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
 
@@ -332,42 +333,6 @@ def test_whoever_waits_for_another_process_is_told(store):
 # A writer that stalls while its store is replaced
 
 
-class Stalling(Folder):
-    """A folder whose writer is stopped before one of its accesses, as by a signal, and goes on later.
-
-    Parameters
-    ----------
-    place : pathlib.Path
-        The folder.
-    moment : int
-        Before which access.
-    meanwhile : callable
-        What happens until it goes on.
-    """
-
-    def __init__(self, place, moment, meanwhile):
-        super().__init__(place)
-        object.__setattr__(self, "left", [moment])
-        object.__setattr__(self, "meanwhile", meanwhile)
-
-    def access(self):
-        self.left[0] -= 1
-        if self.left[0] == -1:
-            self.meanwhile()
-
-    def read(self, key):
-        self.access()
-        return super().read(key)
-
-    def create(self, key, data, *, durable=False):
-        self.access()
-        return super().create(key, data, durable=durable)
-
-    def changing(self, say=None, go_on=None):
-        self.access()
-        return super().changing(say, go_on)
-
-
 #: Accesses of a writer: a look at the specification, five chunks, the entry.
 MOMENTS = range(7)
 
@@ -376,7 +341,7 @@ def stalled(place, moment, meanwhile):
     """Write a block with a pause before one access; say what the writer said, if anything."""
     job = small.declare(place, 12)
     Store.open(place, job.spec, job.labels, (12,))
-    storage = Stalling(place, moment, meanwhile)
+    storage = Watched(place, moment, meanwhile)
     block = job.spec.blocks((12,))[1]
     values = job.simulation(block, np.zeros(2, np.int64))
     try:

@@ -12,10 +12,10 @@ import xarray as xr
 import asmrisk
 from asmrisk import open_results
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.folder import Folder
 from asmrisk.results.store import Store
 from tests import fake_run
 from tests.results import small
+from tests.results.moments import Watched
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
 
@@ -167,41 +167,9 @@ def test_a_store_without_a_finished_draw_opens_partially_as_empty(tmp_path):
 # While somebody writes
 
 
-class Watching(Folder):
-    """A folder in which something happens before one of a reader's accesses.
-
-    Parameters
-    ----------
-    place : pathlib.Path
-        The folder.
-    moment : int
-        Before which access.
-    happening : callable
-        What.
-    """
-
-    def __init__(self, place, moment, happening):
-        super().__init__(place)
-        object.__setattr__(self, "left", [moment])
-        object.__setattr__(self, "happening", happening)
-
-    def access(self):
-        self.left[0] -= 1
-        if self.left[0] == -1:
-            self.happening()
-
-    def read(self, key):
-        self.access()
-        return super().read(key)
-
-    def sizes(self, prefix=""):
-        self.access()
-        return super().sizes(prefix)
-
-
 def moments(look, place):
     """Count the accesses of a look."""
-    storage = Watching(place, 10**9, None)
+    storage = Watched(place, 10**9, None)
     look(storage)
     return 10**9 - storage.left[0]
 
@@ -221,7 +189,7 @@ def test_a_commit_during_a_look_is_no_damage(most, look, finished, tmp_path):
     assert count > 8
     for moment in sorted({*range(0, count, -(-count // most)), count - 1}):
         place = shutil.copytree(finished, tmp_path / f"{moment}.zarr")
-        storage = Watching(place, moment, lambda place=place: small.write(place, 31))
+        storage = Watched(place, moment, lambda place=place: small.write(place, 31))
         found = LOOKS[look](storage)
         assert storage.left[0] < 0
         if look in ("open", "partial"):
@@ -245,7 +213,7 @@ def test_a_block_written_during_a_look_is_no_damage(look, finished, tmp_path):
             for block in blocks:
                 store.writer.write(block, job.simulation(block, np.zeros(2, np.int64)))
 
-        found = LOOKS[look](Watching(place, moment, write))
+        found = LOOKS[look](Watched(place, moment, write))
         if look == "open":
             assert found.sizes["draw"] == 22
         elif look == "partial":

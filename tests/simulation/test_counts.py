@@ -8,10 +8,6 @@ likewise. So it is enough to look at the steps, not at every u; the tolerance is
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import mpmath
 import numpy as np
 import pytest
@@ -23,6 +19,7 @@ from asmrisk.numerics.jit import kernel
 from asmrisk.simulation.cornish_fisher import LEAST_VARIANCE, cornish_fisher, tolerance
 from asmrisk.simulation.counts import binomial_quantiles, make_binomial_scratch, poisson_quantiles
 from asmrisk.simulation.normal import normal_probability, score_argument, score_from
+from tests.uncompiled import assert_the_compiler_changes_nothing
 
 LEAST, GREATEST = 2.0**-33, 1.0 - 2.0**-33
 uniforms = st.integers(0, 2**32 - 1).map(lambda word: (word + 0.5) * 2.0**-32)
@@ -465,15 +462,4 @@ for i in range(400):
 
 
 def test_compiled_and_uncompiled_agree_to_the_bit():
-    texts = [
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", _SCRIPT],
-            env={**os.environ, "NUMBA_DISABLE_JIT": disable},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for disable in ("0", "1")
-    ]
-    assert len(texts[0].splitlines()) == 400
-    assert texts[0] == texts[1]
+    assert_the_compiler_changes_nothing(_SCRIPT, lines=400)

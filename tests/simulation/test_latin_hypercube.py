@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import warnings
 
 import numpy as np
@@ -28,6 +25,7 @@ from asmrisk.simulation.keys import (
     stream,
 )
 from asmrisk.simulation.model import Model, simulate_block
+from tests.uncompiled import assert_the_compiler_changes_nothing
 
 KEY = np.array([11, 22], np.uint64)
 
@@ -137,17 +135,7 @@ def test_uncompiled_to_the_bit():
         "block = simulate_block(Model(scenario), 2, 1)\n"
         "print(hashlib.sha256(b''.join(block[name].tobytes() for name in sorted(block))).hexdigest())"
     )
-    digests = {
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", script],
-            env={**os.environ, "NUMBA_DISABLE_JIT": disable},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for disable in ("0", "1")
-    }
-    assert len(digests) == 1
+    assert_the_compiler_changes_nothing(script, lines=1)
 
 
 @pytest.mark.parametrize("latin_hypercube", [False, True])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from fractions import Fraction
 
 import numpy as np
@@ -14,6 +11,7 @@ from hypothesis import strategies as st
 
 from asmrisk.numerics.jit import kernel
 from asmrisk.simulation.philox import philox4x32, seed_key, uniform
+from tests.uncompiled import assert_the_compiler_changes_nothing
 
 #: Counter, key and words: kat_vectors of the Random123 library.
 PUBLISHED = [
@@ -117,15 +115,4 @@ for counters in np.random.default_rng(4).integers(0, 2**32, (100, 6), dtype=np.u
 
 
 def test_compiled_and_uncompiled_agree_to_the_bit():
-    texts = [
-        subprocess.run(
-            [sys.executable, "-W", "error", "-c", _SCRIPT],
-            env={**os.environ, "NUMBA_DISABLE_JIT": disable},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for disable in ("0", "1")
-    ]
-    assert len(texts[0].splitlines()) == 100
-    assert texts[0] == texts[1]
+    assert_the_compiler_changes_nothing(_SCRIPT, lines=100)

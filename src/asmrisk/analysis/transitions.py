@@ -139,7 +139,7 @@ def _means(draws: _Floats) -> _Floats:
 
 def _measured(model: Model, draw: int) -> list[_Clinicians]:
     """Give the measured clinicians of every year and cohort of a draw."""
-    from asmrisk.simulation.replay import replayed_years
+    from asmrisk.simulation.replay import replayed_years  # It imports the kernels.
 
     own = [0, 0] if model.roster is None else [each.count for each in model.roster.cohorts]
     found = []

@@ -39,9 +39,9 @@ from asmrisk.simulation.arrays import Block
 
 __all__ = ["Cluster", "local_cluster", "remote_cluster"]
 
-#: Seconds between a worker's looks at whether the client still wants the block; between looks at the
-#: workers; and for which a scheduler may take to answer.
-_WATCH, _INTERVAL, _PATIENCE = 0.2, 2.0, 30.0
+#: Seconds between a worker's looks at whether the client still wants the block, and between looks at the
+#: workers.
+_WATCH, _INTERVAL = 0.2, 2.0
 
 #: Blocks submitted for each thread of the workers (one is computed, one waits), and while none is known.
 _BLOCKS_PER_THREAD, _FIRST_BLOCKS = 2, 8
@@ -242,7 +242,7 @@ def remote_cluster(address: str | None, file: Path | None, security: Any) -> Ite
                 # Of workers of other versions; those that matter are refused, with a word on why.
                 warnings.simplefilter("ignore", VersionMismatchWarning)
                 client = Client(  # type: ignore[no-untyped-call]
-                    address, scheduler_file=file, security=security, timeout=_PATIENCE, set_as_default=False
+                    address, scheduler_file=file, security=security, set_as_default=False
                 )
         except Exception as error:  # An address or a file that is not understood fails in many ways.
             reason = f"{type(error).__name__}: {error}".rstrip(".: ")

@@ -31,7 +31,7 @@ class Threads:
 
     def compute(self, work: Work, progress: Progress, finished: Callable[[int], object]) -> None:
         """Compute and write blocks; see `Executor`."""
-        # They take their time to import, and who only looks needs none.
+        # A complete store needs no dask.
         from dask.callbacks import Callback
         from dask.threaded import get
 
@@ -95,7 +95,7 @@ def executor(
             "this machine.",
             argument="scheduler",
         )
-    from asmrisk.engine.cluster import remote_cluster
+    from asmrisk.engine.cluster import remote_cluster  # As above.
 
     return remote_cluster(*_address(os.fspath(scheduler)), security)
 

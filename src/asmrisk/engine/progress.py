@@ -71,7 +71,7 @@ class Progress:
         if self._stream is None or done >= total or not self._stream.isatty():
             yield
             return
-        from rich.console import Console
+        from rich.console import Console  # Without a bar, nothing of rich is imported.
         from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TimeRemainingColumn
         from rich.progress import Progress as Bar
         from rich.text import Text

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
-from rich import filesize
-
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
@@ -185,12 +183,14 @@ def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
             f"makes {files:,} small files of each variable; a new store would have fewer"
         )
     if "roster" in spec.about:
+        from rich.filesize import decimal  # A run without a roster does not wait for it.
+
         own = {path: array for path, array in spec.arrays.items() if "clinician" in array.dims}
         size, clinicians = bytes_per_draw(own), spec.arrays["clinician/clinician"].shape[0]
         text = (
-            f"the roster's {clinicians:,} clinicians add about {filesize.decimal(size)} a draw, "
-            f"{filesize.decimal(size * store.lengths[-1])} in all"
+            f"the roster's {clinicians:,} clinicians add about {decimal(size)} a draw, "
+            f"{decimal(size * store.lengths[-1])} in all"
         )
         if size * length > _LARGE:
-            text += f", and {filesize.decimal(size * length)} of memory for each block under way"
+            text += f", and {decimal(size * length)} of memory for each block under way"
         progress.say(text)

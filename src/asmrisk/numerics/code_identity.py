@@ -117,7 +117,7 @@ def cache_base() -> Path:
     """
     if given := os.environ.get("ASMRISK_CACHE_DIR"):
         return Path(given)
-    from platformdirs import user_cache_path
+    from platformdirs import user_cache_path  # A bare Python can run this module, given a folder.
 
     return user_cache_path("asmrisk")
 

@@ -28,6 +28,6 @@ def normal_quantile(probability: float) -> float:
 
 def normal_probability(score: float) -> float:
     """Give the share of all below a normal score, rounded by `stable`."""
-    from scipy.special import ndtr
+    from scipy.special import ndtr  # As above.
 
     return stable(float(ndtr(score)))

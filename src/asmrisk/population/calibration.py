@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import gammaln, ndtr, ndtri, pdtrc
 
+from asmrisk.numerics.curves import root
 from asmrisk.numerics.normal_distribution import stable
 from asmrisk.population.quadrature import hermite_rule
 from asmrisk.population.quantiles import (
@@ -162,13 +162,11 @@ def episode_volume(mean: float, log_sd: float, lowest: float, shock: float, mini
     # Six standard deviations below the lowest level, hardly anybody is above it; yet some must be measured.
     low, high = math.log(lowest) - 6.0 * log_sd, math.log(max(mean, lowest, minimum)) + 1.0
     if volume(low).measured < _LEAST_MEASURED:
-        low = brentq(lambda log_mean: volume(log_mean).measured - _LEAST_MEASURED, low, high)
+        low = root(lambda log_mean: volume(log_mean).measured - _LEAST_MEASURED, low, high)
     least = volume(low).mean
     if least >= mean:
         raise ValueError(f"measured clinicians have at least {least:.4g} episodes on average")
-    log_mean = stable(
-        brentq(lambda log_mean: volume(log_mean).mean - mean, low, high, xtol=1e-12, rtol=1e-14)
-    )
+    log_mean = stable(root(lambda log_mean: volume(log_mean).mean - mean, low, high))
     solution = volume(log_mean)
     return solution._replace(floor_probability=stable(solution.floor_probability))
 
@@ -307,7 +305,7 @@ def cost_spread(
     def below(x: float) -> float:
         return float(nodes.weights @ (ndtr((x - shape[:, None]) / width) @ share)) - 0.5
 
-    middle = brentq(below, -3.0, 3.0, xtol=1e-13)
+    middle = root(below, -3.0, 3.0)
 
     def moment(power: float) -> float:
         # Far beyond any spread that is a solution, an exponential must not overflow.
@@ -322,7 +320,7 @@ def cost_spread(
     most, least = relative_deviation(_WIDEST), relative_deviation(_NARROWEST)
     if not least < target < most:
         raise ValueError(f"it must lie between {least * median:.4g} and {most * median:.4g} US dollars")
-    spread = stable(brentq(lambda each: relative_deviation(each) - target, _NARROWEST, _WIDEST, xtol=1e-13))
+    spread = stable(root(lambda each: relative_deviation(each) - target, _NARROWEST, _WIDEST))
     return CostSpread(
         scale=stable(median / math.exp(spread * middle)),
         spread=spread,

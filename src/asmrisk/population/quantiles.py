@@ -13,10 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import PchipInterpolator
-from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtri
 
+from asmrisk.numerics.curves import monotone_cubic, root
 from asmrisk.numerics.normal_distribution import stable
 from asmrisk.scenario import published_tables as tables
 
@@ -111,7 +110,7 @@ def log_shape(
     knots = ndtri(np.asarray(probabilities, dtype=np.float64))
     heights = np.asarray(logarithms, dtype=np.float64)
     first, last = knots[0], knots[-1]
-    table = PchipInterpolator(knots, heights)(np.clip(SCORES, first, last))
+    table = monotone_cubic(knots, heights, np.clip(SCORES, first, last))
     below = (heights[1] - heights[0]) / (knots[1] - first)
     above = (heights[-1] - heights[-2]) / (last - knots[-2]) if upper_slope is None else upper_slope
     table += np.minimum(SCORES - first, 0.0) * below
@@ -177,7 +176,7 @@ def mean_rate(quantiles: NDArray[np.float64]) -> float:
 
 def shifted_to_mean(quantiles: NDArray[np.float64], mean: float) -> NDArray[np.float64]:
     """Shift rates inside (0, 1), by one constant in the logit, to a given mean of the quantile function."""
-    shift = brentq(lambda by: mean_rate(expit(logit(quantiles) + by)) - mean, -10.0, 10.0, xtol=1e-14)
+    shift = root(lambda by: mean_rate(expit(logit(quantiles) + by)) - mean, -10.0, 10.0)
     return np.asarray(expit(logit(quantiles) + shift), dtype=np.float64)
 
 

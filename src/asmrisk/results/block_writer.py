@@ -71,7 +71,7 @@ class BlockWriter:
         that can grow are added. RunError, and nothing is changed, if what is finished of the block has other
         values; OSError if the storage is full or fails.
         """
-        from asmrisk.results.layout import digest_of_values
+        from asmrisk.results.layout import digest_of_values  # As above.
 
         keys = self.spec.chunks(block)
         values = dict(values)

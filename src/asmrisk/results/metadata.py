@@ -89,7 +89,7 @@ def _others(spec: StoreSpec) -> list[str]:
 
 def metadata(spec: StoreSpec, lengths: tuple[int, ...], runs: Runs) -> dict[str, bytes]:
     """Make all metadata of a commit, by key."""
-    from asmrisk.results.layout import hierarchy
+    from asmrisk.results.layout import hierarchy  # Who only looks does not wait for zarr.
 
     def attributes(others: Mapping[str, bytes]) -> dict[str, Any]:
         digests = {key: digest_of_bytes(data) for key, data in others.items()}

@@ -110,7 +110,7 @@ def open_results(
         if root is not None and whole and not group:
             metadata = {ROOT: root.data}
         else:
-            from asmrisk.results.layout import hierarchy
+            from asmrisk.results.layout import hierarchy  # It imports zarr.
 
             metadata = hierarchy(spec, lengths)
         dataset = _dataset(storage, spec, metadata, found, lengths, group, chunked)
@@ -134,9 +134,9 @@ def _dataset(
     chunked: bool,
 ) -> xr.Dataset:
     """Open a group with the metadata given; its chunks are read when they are used."""
-    import xarray as xr
+    import xarray as xr  # `status` reads without it, and without zarr.
 
-    from asmrisk.results.layout import CheckedStore
+    from asmrisk.results.layout import CheckedStore  # As above.
 
     digests = {
         key: each.entry.chunks[path].bytes

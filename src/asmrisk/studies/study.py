@@ -6,7 +6,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from asmrisk.errors import InputError, Problem, nearest, unknown
 from asmrisk.scenario.declarations import PARAMETERS, RUN
@@ -16,9 +18,6 @@ from asmrisk.studies.designs import METHODS, SETTINGS, Design, make_design
 from asmrisk.studies.factors import Factor, read_factors
 from asmrisk.studies.points import point_problems
 from asmrisk.studies.study_metrics import StudyMetric, read_metrics
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 __all__ = ["Study", "load_study"]
 
@@ -103,8 +102,6 @@ class Study:
 
     def table(self) -> pd.DataFrame:
         """List the design points: a row for each, a column for each factor."""
-        import pandas as pd  # Only those who list the points wait for it.
-
         columns = {factor.name: self.column(index) for index, factor in enumerate(self.factors)}
         return pd.DataFrame(columns, index=pd.RangeIndex(self.points, name="design_point"))
 
