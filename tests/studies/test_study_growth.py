@@ -223,7 +223,7 @@ def test_a_study_that_failed_goes_on_where_it_was(tmp_path: Path, store: Store, 
     assert state.missing == ((3, 6),)
     assert "design points 3 of 7 finished, 0 shown to readers" in str(state)
     assert "missing    design points 3 to 6" in str(state)
-    assert "Run the same `asmrisk sensitivity` command again" in str(state)
+    assert "Run it again in the same way" in str(state)
     rest = watched(path, store.place)
     assert [point for point, _ in begun] == [0, 1, 2]
     assert [point for point, _ in rest] == [3, 4, 5, 6]

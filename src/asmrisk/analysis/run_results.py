@@ -16,7 +16,7 @@ from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import metric_draws
 from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.statistics import Row
-from asmrisk.errors import InputError
+from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.reading import open_results
 
 __all__ = ["ROSTER_OUTCOMES", "LatinHypercubeWarning", "RunResults", "open_run_results"]
@@ -137,10 +137,8 @@ def open_run_results(
         source = os.fspath(results)
         results = open_results(results, partial=partial, chunked=False)
     if "design_point" in results.sizes:
-        raise InputError(
-            f"{source or 'the dataset'} holds a study by design point, not the draws of one run; "
-            "`asmrisk sensitivity` with its study file prints what it says."
-        )
+        text = f"{source or 'the dataset'} holds a study by design point, not the draws of one run; "
+        raise InputError(Problem((text, Call("sensitivity"), " with its study file gives what it says.")))
     if "draw" not in results.sizes or not results.sizes["draw"]:
         raise InputError(f"{source or 'the dataset'} holds no draws; there is nothing to summarize.")
     provenance = json.loads(results.attrs.get("provenance", "{}"))
