@@ -152,14 +152,14 @@ def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str
         if "cohort" in array.coords and "cohort" not in dims:
             homes = dict(zip(array.coords["specialty"].values, array.coords["cohort"].values, strict=True))
         numbers = array.values.reshape(-1, len(statistics)).tolist()
-        for place, told in zip(product(*labels), numbers, strict=True):
-            at = dict(zip(dims, place, strict=True))
+        for values, found in zip(product(*labels), numbers, strict=True):
+            at = dict(zip(dims, values, strict=True))
             if homes:
                 at["cohort"] = homes[at["specialty"]]
             row: Row = {"metric": name, "units": array.attrs["units"]}
             row |= {label: at.get(label, ALL) for label in BY}
             row |= {"quantile": at.get("quantile", math.nan)} | {dim: at[dim] for dim in extra}
-            row |= dict(zip(statistics, told, strict=True))
+            row |= dict(zip(statistics, found, strict=True))
             if "draws" in row:
                 row["draws"] = int(row["draws"])
             rows.append(row)
