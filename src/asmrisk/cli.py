@@ -380,10 +380,10 @@ def summarize(
     if converging and exceeding:
         raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
     from asmrisk.analysis.convergence import convergence
-    from asmrisk.analysis.exceedance import exceedance_curves
+    from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.summary import summarize
 
-    table: Any = convergence if converging else exceedance_curves if exceeding else summarize
+    table: Any = convergence if converging else exceedance if exceeding else summarize
     _write(table(results, **options), layout)
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BY",
     "METRICS",
+    "ROSTER_OUTCOMES",
     "Metric",
     "check_by",
     "check_metric",
@@ -89,6 +90,12 @@ _DECLARED = (
 
 #: By name.
 METRICS = {metric.name: metric for metric in _DECLARED}
+
+#: What can be asked of a roster's clinicians, with titles: all together, and each.
+ROSTER_OUTCOMES = {
+    "roster_adjustment": "Adjustments paid to the roster",
+    "clinician_adjustment": "Adjustments paid to each clinician",
+}
 
 
 def check_by(by: Sequence[str]) -> tuple[str, ...]:

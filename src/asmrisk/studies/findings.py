@@ -211,7 +211,7 @@ def _morris(study: Study, y: _Array) -> _Analysis:
     return rows, {}
 
 
-#: By the names of `asmrisk.studies.designs.METHODS`; not in that table, since the identity of a store covers it
+#: By the names of `asmrisk.studies.designs.METHODS`; not in that table, which the identity of a store covers
 #: with all that it imports.
 _ANALYSES = {
     "one_at_a_time": _one_at_a_time,
