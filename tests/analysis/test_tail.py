@@ -261,7 +261,8 @@ def test_levels_of_a_curve_have_order_statistics_as_bands():
             assert one.value == pytest.approx(np.quantile(ordered, 1 - level))
             assert (one.value_low, one.value_high) == (ordered[lower - 1], ordered[upper - 1])
         assert np.isnan(curve.sel(statistic="value_high").isel(exceedance=2)).all()
-    assert exceedance(results).dataset.exceedance.values.tolist() == list(LEVELS)
+    usual = exceedance(results, ["medicare_savings"]).dataset
+    assert usual.exceedance.values.tolist() == list(LEVELS)
 
 
 def test_years_of_a_draw_belong_together():
