@@ -18,7 +18,17 @@ def test_a_problem_says_where_what_and_what_is_allowed() -> None:
 def test_an_argument_is_called_by_its_option_on_the_command_line() -> None:
     problem = Problem("nonsense", argument="overrides", where="a=b")
     assert str(problem) == "overrides a=b: nonsense"
-    assert problem.told({"overrides": "--set"}) == "--set a=b: nonsense"
+    assert problem.to_line({"overrides": "--set"}) == "--set a=b: nonsense"
+
+
+def test_a_problem_names_functions_that_the_command_line_shows_as_commands() -> None:
+    problem = Problem(("unknown key; ", Call("policy"), " lists all"))
+    assert str(problem) == "unknown key; `asmrisk.policy` lists all"
+    assert (
+        problem.to_line(write=lambda call: f"`asmrisk {call.function}`")
+        == "unknown key; `asmrisk policy` lists all"
+    )
+    assert hash(Problem(("use ", Call("status", "r.zarr", {"verify": True}))))
 
 
 def test_what_is_shown_stays_on_its_line() -> None:

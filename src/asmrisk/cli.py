@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from asmrisk.engine.interruption import interruptible
-from asmrisk.errors import Call, InputError, Problem, RunError, gather, nearest
+from asmrisk.errors import Call, InputError, Problem, RunError, gather, joined, nearest
 
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
@@ -55,10 +55,9 @@ class _Commands(click.Group):
             return result
         except InputError as error:
             options = _options_of(ctx.invoked_subcommand or "")
-            _fail(ctx, _EXIT_INPUT, *(problem.told(options) for problem in error.problems))
+            _fail(ctx, _EXIT_INPUT, *(problem.to_line(options, _command_of) for problem in error.problems))
         except RunError as error:
-            parts = (_command_of(each) if isinstance(each, Call) else each for each in error.parts)
-            _fail(ctx, _EXIT_FAILURE, "".join(parts))
+            _fail(ctx, _EXIT_FAILURE, joined(error.parts, _command_of))
         except BrokenPipeError:
             # Whoever read our output has seen enough; nothing more can be said to it, not even at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -83,9 +82,9 @@ def _options_of(command: str) -> dict[str, str]:
 
 
 def _command_of(call: Call) -> str:
-    """Write a call of a public function as a command."""
+    """Write a public function, or a call of it, as a command."""
     options = _options_of(call.function)
-    words = [call.function, call.first]
+    words = [call.function, *([] if call.first is None else [call.first])]
     for name, value in call.others.items():
         words += [options[name]] if value is True else [options[name], str(value)]
     return f"`asmrisk {' '.join(words)}`"
@@ -110,7 +109,7 @@ def _unexpected(error: Exception) -> str:
 
 
 class _Place(click.Path):
-    """A folder, or s3://BUCKET/PREFIX, which a plain path would spoil."""
+    """A folder, or s3://BUCKET/PREFIX, whose two slashes `pathlib.Path` would make one."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         from asmrisk.results.place import place_of
@@ -179,7 +178,7 @@ def _computing_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _secured(options: dict[str, Any]) -> dict[str, Any]:
-    """Put in the place of certificates what dask needs; without any, its own configuration holds."""
+    """Replace certificate files by the security that dask needs; without any, its own configuration holds."""
     files = {name: options.pop(name) for name in ("tls_ca_file", "tls_cert", "tls_key")}
     if not any(files.values()):
         return options | {"security": None}
@@ -334,7 +333,10 @@ def _scenario(path: Path | None, overrides: tuple[str, ...]) -> Scenario:
 @_results_argument
 @click.option("--verify", is_flag=True, help="Read every file and compare it with its digest.")
 def status(results: Place, verify: bool) -> None:
-    """Say how far the run of RESULTS is."""
+    """Show the progress of a run.
+
+    Of RESULTS it says which draws are finished, missing or damaged.
+    """
     from asmrisk.results.status import status
 
     click.echo(str(status(results, verify=verify)))
@@ -349,7 +351,7 @@ def status(results: Place, verify: bool) -> None:
 @click.option(
     "--tail",
     metavar="PROBABILITIES",
-    help="Tell of the worst draws too: where they begin, their mean, and how likely losses are; for example "
+    help="Show the worst draws too: where they begin, their mean, and how likely losses are; for example "
     "0.05,0.01.",
 )
 @click.option(
@@ -379,10 +381,10 @@ def summarize(
     if converging and exceeding:
         raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
     from asmrisk.analysis.convergence import convergence
-    from asmrisk.analysis.exceedance import exceedance_curves
+    from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.summary import summarize
 
-    table: Any = convergence if converging else exceedance_curves if exceeding else summarize
+    table: Any = convergence if converging else exceedance if exceeding else summarize
     _write(table(results, **options), layout)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-__all__ = ["Call", "InputError", "Problem", "RunError", "gather", "nearest", "printable", "unknown"]
+__all__ = ["Call", "InputError", "Problem", "RunError", "gather", "joined", "nearest", "printable", "unknown"]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -19,7 +19,7 @@ class Problem:
 
     Attributes
     ----------
-    text : str
+    text : str or tuple of str and Call
         What is wrong, and where it is not obvious the remedy.
     what : str
         The key or column that is wrong.
@@ -37,7 +37,7 @@ class Problem:
         Names of the parameters that do not go together; the line is that of the one stated last.
     """
 
-    text: str
+    text: str | tuple[str | Call, ...]
     what: str = ""
     where: str = ""
     line: int | None = None
@@ -47,13 +47,15 @@ class Problem:
     nearest: str | None = None
     parameters: tuple[str, ...] = ()
 
-    def told(self, options: Mapping[str, str] = MappingProxyType({})) -> str:
+    def to_line(
+        self, options: Mapping[str, str] = MappingProxyType({}), write: Callable[[Call], str] = str
+    ) -> str:
         """Say it in one line, arguments called by their options: ``file:line: key: text; allowed: …``."""
         argument = options.get(self.argument, self.argument)
-        place = (self.where, self.line, self.column)
-        where = ":".join(str(each) for each in place if each not in (None, ""))
+        position = (self.where, self.line, self.column)
+        where = ":".join(str(each) for each in position if each not in (None, ""))
         sentence = [
-            self.text,
+            joined((self.text,) if isinstance(self.text, str) else self.text, write),
             self.allowed and f"allowed: {self.allowed}",
             self.nearest and f"did you mean {self.nearest}?",
         ]
@@ -61,7 +63,7 @@ class Problem:
         return printable(": ".join(filter(None, parts)))
 
     def __str__(self) -> str:
-        return self.told()
+        return self.to_line()
 
 
 class InputError(ValueError):
@@ -93,13 +95,15 @@ class InputError(ValueError):
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a public function that a message advises; the command line tells it as a command."""
+    """A public function that a message names, or a call of it; the command line writes it as a command."""
 
     function: str  #: its name
-    first: str  #: its first argument
-    others: Mapping[str, Any]  #: the further ones, by name
+    first: str | None = None  #: its first argument; None if the function is only named
+    others: Mapping[str, Any] = field(default_factory=dict, hash=False)  #: the further ones, by name
 
     def __str__(self) -> str:
+        if self.first is None:
+            return f"`asmrisk.{self.function}`"
         arguments = [repr(self.first), *(f"{name}={value!r}" for name, value in self.others.items())]
         return f"`asmrisk.{self.function}({', '.join(arguments)})`"
 
@@ -114,8 +118,13 @@ class RunError(RuntimeError):
     """
 
     def __init__(self, *parts: str | Call) -> None:
-        super().__init__("".join(map(str, parts)))
+        super().__init__(joined(parts))
         self.parts = parts
+
+
+def joined(parts: Iterable[str | Call], write: Callable[[Call], str] = str) -> str:
+    """Join the parts of a message, its calls written as Python or otherwise."""
+    return "".join(write(each) if isinstance(each, Call) else each for each in parts)
 
 
 def gather(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:

@@ -147,5 +147,5 @@ def test_an_extended_store_gives_the_same_as_one_run(tmp_path):
     pair = [tmp_path / "whole.zarr", tmp_path / "grown.zarr"]
     xr.testing.assert_identical(*(summarize(each).dataset for each in pair))
     xr.testing.assert_identical(*(convergence(each).dataset for each in pair))
-    curves = [asmrisk.exceedance(each, "net_adjustment", by=["specialty"]) for each in pair]
+    curves = [asmrisk.exceedance(each, ["net_adjustment"], by=["specialty"]).dataset for each in pair]
     xr.testing.assert_identical(*curves)

@@ -142,12 +142,14 @@ def test_a_run_with_a_roster_tells_of_penalties(tmp_path):
     assert "mean of worst 10%" in text
     assert text.count("with the maximum penalty") == 1
     # Curves of the roster and of each clinician.
-    whole = asmrisk.exceedance(place, "roster_adjustment", points=[0.0])
+    whole = asmrisk.exceedance(place, ["roster_adjustment"], points=[0.0]).dataset.roster_adjustment
     dollars = np.nan_to_num(group.adjustment_usd.values).sum(axis=(1, 2))
-    assert float(whole.probability[0]) == np.mean(dollars > 0)
-    each = asmrisk.exceedance(place, "clinician_adjustment", by=["year"], points=[0.0])
+    assert float(whole.sel(statistic="probability")[0]) == np.mean(dollars > 0)
+    report = asmrisk.exceedance(place, ["clinician_adjustment"], by=["year"], points=[0.0])
+    each = report.dataset.clinician_adjustment.isel(threshold=0)
+    assert report.to_dataframe().clinician.nunique() == each.sizes["clinician"]
     paid = group.adjustment_usd.values
     measured = (~np.isnan(paid)).sum(axis=0)
-    assert (each.draws.values == measured).all()
+    assert (each.sel(statistic="draws").values == measured).all()
     expected = np.where(measured, (paid > 0).sum(axis=0) / np.maximum(measured, 1), np.nan)
-    np.testing.assert_allclose(each.probability.isel(threshold=0), expected)
+    np.testing.assert_allclose(each.sel(statistic="probability"), expected)

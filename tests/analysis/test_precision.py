@@ -49,8 +49,7 @@ def simulate(monkeypatch):
     """Have runs simulate with a toy in the place of the model."""
 
     def simulate_with(toy):
-        home = "asmrisk.simulation.scenario_simulation.ScenarioSimulation"
-        monkeypatch.setattr(home, lambda scenario: toy)
+        monkeypatch.setattr("asmrisk.engine.run.ScenarioSimulation", lambda prepared: toy)
         return toy
 
     simulate_with(Toy())

@@ -15,7 +15,7 @@ import xarray as xr
 import asmrisk
 from asmrisk.analysis.comparison import compare
 from asmrisk.analysis.convergence import convergence
-from asmrisk.analysis.exceedance import exceedance_curves
+from asmrisk.analysis.exceedance import exceedance
 from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.statistics import (
     BELOW_ZERO,
@@ -80,7 +80,7 @@ KINDS = {
         DATA, by=["year"], metrics=["final_score_quantile", "episodes"]
     ),
     "convergence": lambda _: convergence(DATA, tail=[0.2]),
-    "exceedance": lambda _: exceedance_curves(DATA, by=["practice_size"]),
+    "exceedance": lambda _: exceedance(DATA, by=["practice_size"]),
     "comparison": compared,
     "one at a time": lambda folder: studied(folder, "one_at_a_time"),
     "grid": lambda folder: studied(folder, "grid"),
@@ -221,7 +221,7 @@ def test_statistics_declare_as_many_columns_as_they_estimate():
 
 def test_a_report_of_a_store_says_where_it_is(tmp_path, tiny):
     place = asmrisk.run(tiny, draws=8, out=tmp_path / "r.zarr", workers=1, quiet=True)
-    for kind in (summarize, convergence, exceedance_curves):
+    for kind in (summarize, convergence, exceedance):
         report = kind(place)
         assert str(report).endswith(f"\n\nResults: {place}")
         assert json.loads(report.to_json())["results"] == str(place)

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from asmrisk.analysis.convergence import convergence
-from asmrisk.analysis.exceedance import exceedance_curves
+from asmrisk.analysis.exceedance import exceedance
 from asmrisk.analysis.metrics import BY, METRICS, metric_draws
 from asmrisk.analysis.statistics import SUMMARY, columns_of
 from asmrisk.analysis.summary import summarize
@@ -230,7 +230,7 @@ def test_unfinished_runs_say_so_in_every_format(tmp_path):
     assert pd.read_csv(io.StringIO(summary.to_csv()))["partial"].tolist() == [True]
     parsed = json.loads(summary.to_json())
     assert (parsed["partial"], parsed["finished"]) == (True, "8 of 12 draws are finished")
-    for other in (convergence, exceedance_curves):
+    for other in (convergence, exceedance):
         report = other(tmp_path / "r.zarr", metrics=["net_adjustment"], partial=True)
         assert "The run is not finished: 8 of 12" in report.to_text()
         assert pd.read_csv(io.StringIO(report.to_csv()))["partial"].all()

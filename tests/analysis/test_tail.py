@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, expon, norm
 
 from asmrisk.analysis.estimates import ranks
-from asmrisk.analysis.exceedance import LEVELS, exceedance, exceedance_curves
+from asmrisk.analysis.exceedance import LEVELS, exceedance
 from asmrisk.analysis.summary import summarize
 from asmrisk.analysis.tail import (
     FewDrawsWarning,
@@ -234,30 +234,35 @@ def test_points_of_a_curve_have_exact_binomial_bands():
     results = program()
     total = results.medicare_savings.values.sum(axis=(1, 2))
     points = [-1e7, 0.0, 4e7, 1e9]
-    curve = exceedance(results, "medicare_savings", points=points)
+    report = exceedance(results, ["medicare_savings"], points=points)
+    curve = report.dataset.medicare_savings
     for place, point in enumerate(points):
         hits = int((total > point).sum())
         interval = binomtest(hits, 500).proportion_ci(method="exact")
-        one = curve.isel(threshold=place)
-        assert float(one.probability) == hits / 500
-        assert (float(one.low), float(one.high)) == pytest.approx((interval.low, interval.high))
-    assert int(curve.draws) == 500
+        one = curve.isel(threshold=place).to_series()
+        assert one.probability == hits / 500
+        assert (one.probability_low, one.probability_high) == pytest.approx((interval.low, interval.high))
+        assert one.draws == 500
     assert curve.threshold.attrs["units"] == "USD"
+    assert [row["threshold"] for row in json.loads(report.to_json())["exceedance"]] == points
+    assert "\n1000 " in report.to_text()
 
 
 def test_levels_of_a_curve_have_order_statistics_as_bands():
     results = program()
-    curve = exceedance(results, "medicare_savings", by=["year"], levels=[0.9, 0.5, 0.001])
-    assert curve.value.dims == ("exceedance", "performance_year")
+    curve = exceedance(results, ["medicare_savings"], by=["year"], levels=[0.9, 0.5, 0.001])
+    curve = curve.dataset.medicare_savings
+    assert curve.dims == ("statistic", "exceedance", "performance_year")
     for year in range(5):
         ordered = np.sort(results.medicare_savings.values[:, year].sum(axis=1))
         for place, level in ((0, 0.9), (1, 0.5)):
             lower, upper = ranks(500, 1 - level)
-            one = curve.isel(exceedance=place, performance_year=year)
-            assert float(one.value) == pytest.approx(np.quantile(ordered, 1 - level))
-            assert (float(one.low), float(one.high)) == (ordered[lower - 1], ordered[upper - 1])
-        assert np.isnan(curve.high.isel(exceedance=2)).all()
-    assert exceedance(results, "medicare_savings").exceedance.values.tolist() == list(LEVELS)
+            one = curve.isel(exceedance=place, performance_year=year).to_series()
+            assert one.value == pytest.approx(np.quantile(ordered, 1 - level))
+            assert (one.value_low, one.value_high) == (ordered[lower - 1], ordered[upper - 1])
+        assert np.isnan(curve.sel(statistic="value_high").isel(exceedance=2)).all()
+    usual = exceedance(results, ["medicare_savings"]).dataset
+    assert usual.exceedance.values.tolist() == list(LEVELS)
 
 
 def test_years_of_a_draw_belong_together():
@@ -265,13 +270,16 @@ def test_years_of_a_draw_belong_together():
     z = norm.ppf((np.arange(1000) + 0.5) / 1000)
     cells = np.broadcast_to(z[:, None, None], (1000, 5, 2))
     results = xr.Dataset({"medicare_savings": (("draw", "performance_year", "cohort"), cells)})
-    one = exceedance(results, "medicare_savings", by=["year"], levels=[0.1]).value.values[0, 0]
-    whole = exceedance(results, "medicare_savings", levels=[0.1]).value.values[0]
+    one, whole = (
+        exceedance(results, ["medicare_savings"], by=by, levels=[0.1]).dataset.medicare_savings.values[0, 0]
+        for by in (["year"], [])
+    )
+    one = one[0]
     assert whole == pytest.approx(5 * one)
 
 
 def test_curves_as_text_and_tables():
-    curves = exceedance_curves(program(), metrics=["medicare_savings"], by=["year"], tail=[0.03])
+    curves = exceedance(program(), metrics=["medicare_savings"], by=["year"], tail=[0.03])
     text = curves.to_text()
     assert max(map(len, text.splitlines())) <= 80
     assert text.count("Medicare savings, $ million: 20") == 5
@@ -289,17 +297,19 @@ def test_curves_that_cannot_be_given_are_refused():
     for wrong, words in (
         ({"levels": [0.5], "points": [1.0]}, "not both"),
         ({"levels": [0.5, 1.0]}, "between 0 and 1"),
-        ({"levels": []}, "at least one level"),
+        ({"levels": []}, "levels: must be at least one"),
         ({"points": ["x"]}, "finite numbers"),
         ({"points": [math.inf]}, "finite numbers"),
         ({"confidence": 1.0}, "confidence"),
         ({"by": ["yeer"]}, "did you mean year"),
     ):
         with pytest.raises(InputError, match=words):
-            exceedance(results, "medicare_savings", **wrong)
+            exceedance(results, ["medicare_savings"], **wrong)
     with pytest.raises(InputError, match=r"did you mean medicare_savings\?"):
-        exceedance(results, "medicare_saving")
+        exceedance(results, ["medicare_saving"])
+    with pytest.raises(InputError, match="points: are of one metric"):
+        exceedance(results, points=[1.0])
     with pytest.raises(InputError, match="these have none"):
-        exceedance(results, "roster_adjustment")
+        exceedance(results, ["roster_adjustment"])
     with pytest.raises(InputError, match="by year alone"):
-        exceedance(results, "clinician_adjustment", by=["cohort"])
+        exceedance(results, ["clinician_adjustment"], by=["cohort"])

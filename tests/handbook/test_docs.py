@@ -46,8 +46,8 @@ def test_piped_a_page_is_its_markdown(topic: str) -> None:
     [
         ("roster", "did you mean rosters?"),
         ("Reference", "did you mean reference?"),
-        ("../cli", "the topics are start, "),
-        ("", "the topics are start, "),
+        ("../cli", "allowed: start, "),
+        ("", "allowed: start, "),
     ],
 )
 def test_an_unknown_topic_names_the_nearest(topic: str, hint: str) -> None:

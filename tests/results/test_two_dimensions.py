@@ -96,7 +96,7 @@ def test_it_is_kept_by_block_and_completed(tmp_path):
     # A design point is finished with all of its draws.
     assert (state.leading, state.done, state.missing) == ("design_point", 1, ((1, 2),))
     assert "design points 1 to 2" in str(state)
-    assert "asmrisk sensitivity" in str(state)
+    assert "Run it again in the same way" in str(state)
     with pytest.raises(FileNotFoundError):
         xr.open_zarr(place)
     partial = asmrisk.open_results(place, partial=True)

@@ -393,5 +393,5 @@ def test_noise_alone_has_no_size() -> None:
         (verdicts.of_share, (0.02, 0.005, 0.01, 0.03), "more than zero, but little"),
     ],
 )
-def test_verdicts(judge: Callable[..., str], numbers: tuple[float, ...], words: str) -> None:
-    assert judge(*numbers) == words
+def test_verdicts(judge: Callable[..., verdicts.Verdict], numbers: tuple[float, ...], words: str) -> None:
+    assert str(judge(*numbers)) == words

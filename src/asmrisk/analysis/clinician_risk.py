@@ -39,7 +39,7 @@ __all__ = ["RISK_LEVEL", "clinician_sections", "clinicians", "statistics_at"]
 #: Level of value at risk and tail value at risk if no other is asked for.
 RISK_LEVEL = 0.95
 
-_SHOWN = 10
+_LISTED = 10
 #: In which dollars are shown, up to a million of each.
 _UNITS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billion"), (0.0, "$"))
 
@@ -232,7 +232,7 @@ def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Sec
     columns = shown((MEAN, _RANGE, _PENALTY, tail), rows, scale)
     tables = [Table([*years, "all"], [Group(title, *columns)])]
     totals = _rows(found["adjustment_usd_total"])
-    order = np.argsort([row["mean"] for row in totals], kind="stable")[:_SHOWN].tolist()
+    order = np.argsort([row["mean"] for row in totals], kind="stable")[:_LISTED].tolist()
     worst = [place for place in order if totals[place]["mean"] < 0.0]
     if worst:
         labels = [_short(str(found.clinician.values[place])) for place in worst]

@@ -240,19 +240,19 @@ def compare(
     tables: dict[str, list[Row]] = {"differences": []}
     sections: list[Section] = []
     heads = []
-    for place, (title, reform, same) in enumerate(zip(reform_labels, opened[1:], identical, strict=True)):
-        rows = long_rows((name, parts[key][place]) for key, name, _ in plan)
+    for index, (title, reform, same) in enumerate(zip(reform_labels, opened[1:], identical, strict=True)):
+        rows = long_rows((name, parts[key][index]) for key, name, _ in plan)
         tables["differences"] += [{"reform_title": title} | row for row in rows]
         heads.append(
-            _head(f"{title}, compared with {first_label}", opened[0], reform, len(common[place]), same)
+            _head(f"{title}, compared with {first_label}", opened[0], reform, len(common[index]), same)
         )
-        if place:
+        if index:
             sections.append(Section(heads[-1]))
         for some in grouped(rows, _table_of if standard else lambda row: row["metric"]):
             whole = all(row[label] == ALL for row in some for label in BY)
             sections += _differences(some, spread=whole or not standard)
         if changes is not None:
-            sections += change_sections(changes.isel(reform=place))
+            sections += change_sections(changes.isel(reform=index))
     facts: dict[str, Any] = {
         "baseline": opened[0].facts(),
         "reforms": [

@@ -29,10 +29,10 @@ from asmrisk.analysis.statistics import (
 from asmrisk.analysis.tail import check_tail, warn_of_few_draws
 from asmrisk.errors import InputError
 
-__all__ = ["METRICS_SHOWN", "convergence"]
+__all__ = ["CONVERGENCE_METRICS", "convergence"]
 
 #: Metrics that are looked at if none are chosen.
-METRICS_SHOWN = ("medicare_savings", "net_adjustment", "penalized_share")
+CONVERGENCE_METRICS = ("medicare_savings", "net_adjustment", "penalized_share")
 
 
 def _drift(parts: tuple[Any, Any]) -> Iterable[Any]:
@@ -66,8 +66,8 @@ def convergence(
     results : path or xarray.Dataset
         The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
     metrics : sequence of str, optional
-        Names out of `asmrisk.analysis.metrics.METRICS`; `METRICS_SHOWN` (those of them kept by the labels) if
-        not given.
+        Names out of `asmrisk.analysis.metrics.METRICS`; `CONVERGENCE_METRICS` (those of them kept by the
+        labels) if not given.
     by : sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
     tail : sequence of float
@@ -106,10 +106,10 @@ def convergence(
     >>> found.sel(statistic="mean").to_series().to_dict()
     {10: 495.0, 20: 995.0, 40: 1995.0, 80: 3995.0}
     """
-    names, labels = check_metrics(metrics, by or (), METRICS_SHOWN)
+    names, labels = check_metrics(metrics, by or (), CONVERGENCE_METRICS)
     tail = check_tail(tail)
     if points is not None and (isinstance(points, bool) or not isinstance(points, int) or points < 2):
-        raise InputError(f"points must be a whole number of at least 2, not {points!r}.")
+        raise InputError(f"must be a whole number of at least 2, not {points!r}.", argument="points")
     run = open_run_results(results, partial=partial)
     n = run.count
     warn_of_few_draws(tail, n)
@@ -146,10 +146,10 @@ def _along(
         np.concatenate(
             [
                 estimates(statistics, Draws(x[:count], worse)),
-                estimates((DRIFT,), (x[:before], x[before:count])),
+                estimates((DRIFT,), (x[:previous], x[previous:count])),
             ]
         )
-        for before, count in zip((0, *checkpoints), checkpoints, strict=False)
+        for previous, count in zip((0, *checkpoints), checkpoints, strict=False)
     ]
     axes = {"checkpoint": checkpoints, "statistic": columns_of((*statistics, DRIFT))}
     return relabeled(np.stack(parts), draws, axes)

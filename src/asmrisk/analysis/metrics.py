@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.errors import InputError, Problem, gather, nearest
+from asmrisk.errors import Call, InputError, Problem, gather, nearest
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES, SPECIALTIES_OF
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BY",
     "METRICS",
+    "ROSTER_OUTCOMES",
     "Metric",
     "check_by",
     "check_metric",
@@ -89,6 +90,12 @@ _DECLARED = (
 
 #: By name.
 METRICS = {metric.name: metric for metric in _DECLARED}
+
+#: What can be asked of a roster's clinicians, with titles: all together, and each.
+ROSTER_OUTCOMES = {
+    "roster_adjustment": "Adjustments paid to the roster",
+    "clinician_adjustment": "Adjustments paid to each clinician",
+}
 
 
 def check_by(by: Sequence[str]) -> tuple[str, ...]:
@@ -190,9 +197,8 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
     names = metric.variables(by)
     for each in names:
         if each not in results:
-            raise InputError(
-                f"these results have no variable {each!r}; they were not written by asmrisk run."
-            )
+            text = f"these results have no variable {each!r}; they were not written by "
+            raise InputError(Problem((text, Call("run"), ".")))
     first = results[names[0]]
     arrays = [results[each].transpose(*first.dims).values for each in names]
     labels = {str(dim): first.coords[dim].variable for dim in first.dims if dim in first.coords}

@@ -51,11 +51,11 @@ def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _
         changed = np.repeat(level, len(values), axis=0) if len(level) == 1 else level.copy()
         year = name.removeprefix(_PARAMETER).removeprefix(".")
         first = PERFORMANCE_YEARS.index(int(year)) if year else 0
-        for place in range(first, len(PERFORMANCE_YEARS)):
+        for later in range(first, len(PERFORMANCE_YEARS)):
             # A year's value holds until the scenario changes it.
-            if year and (level[:, place] != level[:, first]).any():
+            if year and (level[:, later] != level[:, first]).any():
                 break
-            changed[:, place] = values
+            changed[:, later] = values
         level = changed
     return level
 
@@ -96,7 +96,7 @@ class Penalties:
         self._parts["three_penalties"].append(_shares(rows))
 
     def variables(self) -> dict[str, tuple[tuple[str, ...], _Array, dict[str, str]]]:
-        """Give the estimates, as `asmrisk.analysis.clinicians` documents them."""
+        """Give the estimates, as `asmrisk.clinicians` documents them."""
         joined = {name: np.concatenate(each, axis=-1) for name, each in self._parts.items()}
         by_year, one = ("estimate", "performance_year"), ("estimate",)
         fraction, count = {"units": "fraction"}, {"units": "count"}

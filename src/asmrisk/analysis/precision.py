@@ -208,10 +208,8 @@ def run_to_precision(
     """
     targets = check_targets(target_se)
     if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 2):
-        raise InputError(
-            f"the cap on draws must be a whole number of at least 2, not {draws!r}: one draw has no standard "
-            "error."
-        )
+        text = f"the cap must be a whole number of at least 2, not {draws!r}; one draw has no error."
+        raise InputError(text, argument="draws")
     shown = sys.stderr if stream is None else stream
     # What is stored is used as it is: only counts that it does not hold yet are simulated.
     path: Place | None = None

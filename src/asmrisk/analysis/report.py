@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from asmrisk.analysis.metrics import BY, METRICS
+from asmrisk.analysis.metrics import BY, METRICS, ROSTER_OUTCOMES
 from asmrisk.analysis.statistics import Row, Statistic, scale_of, shown
 from asmrisk.analysis.text_tables import Group, Table, table_lines
 
@@ -149,17 +149,17 @@ def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str
             for dim in dims
         ]
         homes = {}
-        if "cohort" in array.coords and "cohort" not in dims:
+        if "cohort" in array.coords and "specialty" in dims and "cohort" not in dims:
             homes = dict(zip(array.coords["specialty"].values, array.coords["cohort"].values, strict=True))
         numbers = array.values.reshape(-1, len(statistics)).tolist()
-        for place, told in zip(product(*labels), numbers, strict=True):
-            at = dict(zip(dims, place, strict=True))
+        for values, found in zip(product(*labels), numbers, strict=True):
+            at = dict(zip(dims, values, strict=True))
             if homes:
                 at["cohort"] = homes[at["specialty"]]
             row: Row = {"metric": name, "units": array.attrs["units"]}
             row |= {label: at.get(label, ALL) for label in BY}
             row |= {"quantile": at.get("quantile", math.nan)} | {dim: at[dim] for dim in extra}
-            row |= dict(zip(statistics, told, strict=True))
+            row |= dict(zip(statistics, found, strict=True))
             if "draws" in row:
                 row["draws"] = int(row["draws"])
             rows.append(row)
@@ -176,10 +176,12 @@ def grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> list[list[Ro
 
 def by_metric_and_label(rows: Iterable[Row], name: str) -> Iterator[tuple[str, float, list[Row]]]:
     """Part a long table by metric and labels: title with the unit, scale (by the column named), rows."""
-    for some in grouped(rows, lambda row: tuple(row[key] for key in ("metric", *BY, "quantile"))):
+    titles = {each.name: each.title for each in METRICS.values()} | ROSTER_OUTCOMES
+    keys = ("metric", *BY, "quantile", "clinician")
+    for some in grouped(rows, lambda row: tuple(row.get(key) for key in keys)):
         scale, units = scale_for(some, name)
         label = row_label(some[0])
-        yield METRICS[some[0]["metric"]].title + units + ("" if label == ALL else f": {label}"), scale, some
+        yield titles[some[0]["metric"]] + units + ("" if label == ALL else f": {label}"), scale, some
 
 
 def scale_for(rows: Iterable[Row], *names: str) -> tuple[float, str]:
@@ -198,7 +200,8 @@ def statistics_section(
 
 def row_label(row: Row) -> str:
     """Name a row by its labels, ``2027 solo``, or ``all``; a specialty belongs to one cohort alone."""
-    named = [
+    named = [str(row["clinician"])] if "clinician" in row else []
+    named += [
         str(row[label]).replace("_", " ")
         for label in BY
         if row[label] != ALL and not (label == "cohort" and row["specialty"] != ALL)

@@ -124,6 +124,7 @@ def replay(
     run = stored_run(results, roster=roster)
     # Any draw of the run: one that failed is replayed to find out why.
     if not 0 <= draw < run.asked:
-        raise InputError(f"{results} has draws 0 to {run.asked - 1}; there is no draw {draw}")
+        text = f"{results} has draws 0 to {run.asked - 1}; there is no draw {draw}"
+        raise InputError(text, argument="draw")
     out = check_output(out)
     return write_clinicians(replay_draw(run.scenario, draw), out)

@@ -13,19 +13,14 @@ import numpy as np
 import xarray as xr
 
 from asmrisk.analysis.labels import relabeled
-from asmrisk.analysis.metrics import metric_draws
+from asmrisk.analysis.metrics import ROSTER_OUTCOMES, metric_draws
 from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.statistics import Row
-from asmrisk.errors import InputError
+from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.reading import open_results
 
-__all__ = ["ROSTER_OUTCOMES", "LatinHypercubeWarning", "RunResults", "open_run_results"]
+__all__ = ["LatinHypercubeWarning", "RunResults", "open_run_results"]
 
-#: What can be asked of a roster's clinicians, with titles: all together, and each.
-ROSTER_OUTCOMES = {
-    "roster_adjustment": "Adjustments paid to the roster",
-    "clinician_adjustment": "Adjustments paid to each clinician",
-}
 _ROSTER_LABELS = ("year", "performance_year")
 
 
@@ -137,10 +132,8 @@ def open_run_results(
         source = os.fspath(results)
         results = open_results(results, partial=partial, chunked=False)
     if "design_point" in results.sizes:
-        raise InputError(
-            f"{source or 'the dataset'} holds a study by design point, not the draws of one run; "
-            "`asmrisk sensitivity` with its study file prints what it says."
-        )
+        text = f"{source or 'the dataset'} holds a study by design point, not the draws of one run; "
+        raise InputError(Problem((text, Call("sensitivity"), " with its study file gives what it says.")))
     if "draw" not in results.sizes or not results.sizes["draw"]:
         raise InputError(f"{source or 'the dataset'} holds no draws; there is nothing to summarize.")
     provenance = json.loads(results.attrs.get("provenance", "{}"))

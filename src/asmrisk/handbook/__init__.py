@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.resources import files
 
-from asmrisk.errors import InputError, nearest
+from asmrisk.errors import InputError, unknown
 
 __all__ = ["TOPICS", "docs", "summary"]
 
@@ -51,9 +52,7 @@ def docs(topic: str | None = None) -> str:
         rows = "\n".join(f"| `{each}` | {summary(each)} |" for each in TOPICS)
         return f"# Handbook\n\n`asmrisk docs TOPIC` shows a page.\n\n| topic | page |\n|---|---|\n{rows}\n"
     if topic not in TOPICS:
-        best = nearest(topic, TOPICS)
-        hint = f"did you mean {best}?" if best else f"the topics are {', '.join(TOPICS)}."
-        raise InputError(f"there is no topic {topic!r}; {hint}")
+        raise InputError(replace(unknown("topic", topic, TOPICS), text=f"there is no topic {topic!r}"))
     return files(__name__).joinpath(f"{topic}.md").read_text(encoding="utf-8")
 
 

@@ -7,12 +7,12 @@ declarations. A parameter's *type* is an annotated type that pydantic checks; th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import Field, TypeAdapter, create_model
+from pydantic import BaseModel, Field, TypeAdapter, create_model
 from pydantic.config import ConfigDict
 
 __all__ = [
@@ -74,6 +74,17 @@ def either(*types: Any) -> Any:
     return union
 
 
+def _words(kind: Any, keys: Sequence[str]) -> Iterator[str]:
+    if get_origin(kind) is Literal:
+        yield from get_args(kind)
+    elif isinstance(kind, type) and issubclass(kind, BaseModel):
+        if keys and keys[0] in kind.model_fields:
+            yield from _words(kind.model_fields[keys[0]].annotation, keys[1:])
+    else:
+        for each in get_args(kind):
+            yield from _words(each, keys)
+
+
 @dataclass(frozen=True)
 class Parameter:
     """The declaration of one parameter.
@@ -125,6 +136,10 @@ class Parameter:
     def by_year(self) -> bool:
         """Whether it may vary by year."""
         return bool(self.years)
+
+    def words(self, keys: Sequence[str] = ()) -> tuple[str, ...]:
+        """Give the words that its type allows below the keys of its tables, in lists too."""
+        return tuple(_words(self.type, keys))
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:

@@ -61,8 +61,7 @@ class Status:
         if self.verified:
             lines.append("  verified   every file was read and compared with its digest")
         if not self.complete:
-            command = "run" if self.leading == "draw" else "sensitivity"
-            lines.append(f"  Run the same `asmrisk {command}` command again to complete it.")
+            lines.append("  Run it again in the same way to complete it.")
         # A store may come from anybody: what is in it must not command the terminal.
         return "\n".join(map(printable, lines))
 

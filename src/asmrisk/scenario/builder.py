@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from asmrisk.errors import Problem, nearest, unknown
+from asmrisk.errors import Call, Problem, nearest, unknown
 from asmrisk.parameters.parameter import Parameter, Parameters, Values
 from asmrisk.scenario.toml_source import OVERRIDES, Keys, Source, show
 from asmrisk.scenario.uncertainty import (
@@ -20,9 +20,10 @@ from asmrisk.scenario.uncertainty import (
     find_distributions,
 )
 
-__all__ = ["ScenarioBuilder", "placed"]
+__all__ = ["TEXT_KEYS", "ScenarioBuilder", "placed"]
 
-_TEXTS = ("title", "description", "reference")
+#: Texts for people, in a scenario and in a study.
+TEXT_KEYS = ("title", "description", "reference")
 _UNCERTAINTY = "uncertainty"
 
 _Problems = list[tuple[Keys, Problem]]
@@ -80,7 +81,7 @@ class ScenarioBuilder:
         if not is_override:
             self.texts = {}
         for key, given in source.data.items():
-            if key in _TEXTS:
+            if key in TEXT_KEYS:
                 if isinstance(given, str):
                     self.texts[key] = given
                 else:
@@ -117,8 +118,8 @@ class ScenarioBuilder:
         homes = [name.partition(".")[0] for name in self.parameters if name.partition(".")[2] == key]
         if homes:
             return f"unknown {kind}; write it under [{homes[0]}]"
-        best = nearest(key, sections if kind == "section" else (*_TEXTS, "extends", *sections))
-        keys = f"{', '.join((*_TEXTS, 'extends'))} and the sections {', '.join(sections)}"
+        best = nearest(key, sections if kind == "section" else (*TEXT_KEYS, "extends", *sections))
+        keys = f"{', '.join((*TEXT_KEYS, 'extends'))} and the sections {', '.join(sections)}"
         return Problem(f"unknown {kind}", allowed="" if best else keys, nearest=best)
 
     def _add_value(self, source: Source, keys: Keys, given: Any) -> None:
@@ -156,7 +157,7 @@ class ScenarioBuilder:
         names = [name.partition(".")[2] for name in self.parameters if name.startswith(f"{section}.")]
         best = nearest(key, names)
         if not elsewhere and best is None:
-            return Problem("unknown key; `asmrisk policy` lists every parameter")
+            return Problem(("unknown key; ", Call("policy"), " lists every parameter"))
         return Problem("unknown key", nearest=elsewhere[0] if elsewhere else f"{section}.{best}")
 
     def _by_year(
@@ -276,8 +277,7 @@ def _fit(parameter: Parameter, given: Any, held: Any) -> tuple[Any, _Problems]:
         if each["type"] == "extra_forbidden":
             problem = unknown("key", keys[-1], held)
         else:
-            words = re.findall("'([^']*)'", each.get("ctx", {}).get("expected", ""))
-            best = nearest(wrong, words) if isinstance(wrong, str) else None
+            best = nearest(wrong, parameter.words(keys)) if isinstance(wrong, str) else None
             problem = Problem(f"{show(wrong)} is not allowed", allowed=allowed(parameter), nearest=best)
         found.setdefault(keys, problem)
     return None, list(found.items())

@@ -18,7 +18,7 @@ from typing import Any
 
 import tomli_w
 
-from asmrisk.errors import InputError, Problem
+from asmrisk.errors import Call, InputError, Problem
 from asmrisk.parameters.parameter import Values
 from asmrisk.rule.policy import WEIGHTS, inconsistencies
 from asmrisk.scenario.builder import ScenarioBuilder, placed
@@ -304,7 +304,7 @@ def _chain(path: Path, problems: list[Problem], above: tuple[Path, ...] = ()) ->
         problems.extend(error.problems)
         return []
     if isinstance(source.data.get("design"), Mapping):
-        text = f"is a sensitivity study, not a scenario; `asmrisk sensitivity {path}` computes it"
+        text = ("is a sensitivity study, not a scenario; ", Call("sensitivity", str(path)), " computes it")
         problems.append(Problem(text, where=str(path)))
         return []
     return [*_extended(source, (*above, path), problems), source]

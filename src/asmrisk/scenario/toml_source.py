@@ -119,7 +119,7 @@ def read_toml(path: Path) -> Source:
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise InputError(_malformed(path, text, str(error))) from None
+        raise InputError(_malformed(path, text, error)) from None
     except RecursionError:
         raise too_deep from None
     except ValueError as error:  # An integer of thousands of digits, a date that does not exist.
@@ -167,15 +167,22 @@ def no_file(path: Path, text: str) -> Problem:
     return Problem(text, nearest=None if best is None else str(path.parent / names[best]))
 
 
-def _malformed(path: Path, text: str, message: str) -> Problem:
-    """Read tomllib's ``message (at line 3, column 5)``: Python before 3.14 tells the place in words alone."""
-    found = re.fullmatch(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", message, re.DOTALL)
-    if found is None:
-        return Problem(f"malformed TOML: {message}", where=str(path))
-    if found[2] is None:
-        said = f"malformed TOML: {found[1]}, but the file ends here"
-        return Problem(said, where=str(path), line=text.count("\n") + 1)
-    return Problem(f"malformed TOML: {found[1]}", where=str(path), line=int(found[2]), column=int(found[3]))
+def _malformed(path: Path, text: str, error: tomllib.TOMLDecodeError) -> Problem:
+    message, line, column = _position(error)
+    if line is None:
+        message, line = f"{message}, but the file ends here", text.count("\n") + 1
+    return Problem(f"malformed TOML: {message}", where=str(path), line=line, column=column)
+
+
+def _position(error: Any) -> tuple[str, int | None, int | None]:
+    """Give message, line and column of an error of tomllib; no line where the file ends too early."""
+    if hasattr(error, "lineno"):
+        ended = error.pos >= len(error.doc)
+        return error.msg, None if ended else error.lineno, None if ended else error.colno
+    # Python before 3.14 tells the place in words alone.
+    message, _, position = str(error).removesuffix(")").rpartition(" (at ")
+    found = re.fullmatch(r"line (\d+), column (\d+)", position)
+    return (message, int(found[1]), int(found[2])) if found else (message, None, None)
 
 
 def _deeper(data: Any, levels: int) -> bool:
@@ -287,22 +294,8 @@ def _override_value(text: str) -> Any:
 
 
 def show(value: Any, longest: int = 80) -> str:
-    """Write a value as TOML would, on one line, shortened if it is long.
+    """Write a value as TOML would, on one line of at most so many characters.
 
-    Parameters
-    ----------
-    value : Any
-        From a parsed document, or a resolved value.
-    longest : int
-        Most characters to give.
-
-    Returns
-    -------
-    str
-        The text.
-
-    Examples
-    --------
     >>> show({"2027": 0.09, "2029": True})
     '{2027 = 0.09, 2029 = true}'
     """

@@ -253,6 +253,7 @@ def _at_level(factor: Factor, level: float) -> dict[str, Any]:
 class Method(NamedTuple):
     """A way to choose design points."""
 
+    title: str
     plan: Callable[[Mapping[str, int], Sequence[Factor]], _Plan]  #: their positions, by settings and factors
     values_at: Callable[[Factor, float], dict[str, Any]]  #: what a position along a factor sets
     settings: Mapping[str, Setting]
@@ -263,21 +264,30 @@ class Method(NamedTuple):
 _SEED = Setting(1, 0, 2**32 - 1, "a whole number from 0 to 4294967295")
 
 METHODS = {
-    "one_at_a_time": Method(_one_at_a_time, _at_level, {}, fewest_draws=2),
-    "grid": Method(_grid, _at_level, {}),
-    "fractional": Method(_fractional, _at_level, {"resolution": Setting(4, 3, 7, "3 to 7")}, fewest_draws=2),
+    "one_at_a_time": Method("one at a time", _one_at_a_time, _at_level, {}, fewest_draws=2),
+    "grid": Method("full grid", _grid, _at_level, {}),
+    "fractional": Method(
+        "fraction of a grid",
+        _fractional,
+        _at_level,
+        {"resolution": Setting(4, 3, 7, "3 to 7")},
+        fewest_draws=2,
+    ),
     "latin_hypercube": Method(
+        "Latin hypercube",
         _latin_hypercube,
         Factor.at,
         {"samples": Setting(100, 4, MOST_POINTS, f"4 to {MOST_POINTS}"), "seed": _SEED},
     ),
     "sobol": Method(
+        "Sobol indices",
         _sobol,
         Factor.at,
         {"samples": Setting(128, 4, 2**16, "a power of 2 from 4 to 65536"), "seed": _SEED},
         size="samples",
     ),
     "morris": Method(
+        "Morris screening",
         _morris,
         Factor.on_grid,
         {

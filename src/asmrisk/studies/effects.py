@@ -67,8 +67,14 @@ def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool) -> Effect
         Arrays of shape (number of levels - 1,).
     """
     first = y[levels == 0]
+    rounding = len(y) * np.finfo(np.float64).eps * np.abs(y).max(axis=0)
     columns = []
     for level in range(1, int(levels.max()) + 1):
         other = y[levels == level]
-        columns.append((other - first).mean(axis=0) if matched else other.mean(axis=0) - first.mean(axis=0))
+        if matched:
+            columns.append((other - first).mean(axis=0))
+        else:
+            # Means of the same numbers in another order differ by rounding, which is no effect.
+            effect = other.mean(axis=0) - first.mean(axis=0)
+            columns.append(np.where(np.abs(effect) <= rounding, 0.0, effect))
     return effect_of(np.stack(columns, axis=1))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asmrisk.errors import Problem, nearest
+from asmrisk.errors import Call, Problem, nearest
 from asmrisk.numerics.normal_distribution import stable
 from asmrisk.parameters.parameter import Parameters
 from asmrisk.scenario.builder import ScenarioBuilder
@@ -232,8 +232,8 @@ class _Reader:
         if parameter not in self.parameters:
             bare = [each for each in self.parameters if each.partition(".")[2] == name.partition(".")[0]]
             best = bare[0] if bare else nearest(parameter, self.parameters)
-            text = "unknown parameter" + ("" if best else "; `asmrisk policy` lists every parameter")
-            self.problem(keys, Problem(text, nearest=best), label)
+            listed = () if best else ("; ", Call("policy"), " lists every parameter")
+            self.problem(keys, Problem(("unknown parameter", *listed), nearest=best), label)
             return False
         for other in self.seen:
             if f"{other}.".startswith(f"{name}.") or f"{name}.".startswith(f"{other}."):

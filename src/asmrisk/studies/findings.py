@@ -13,10 +13,10 @@ from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
 from asmrisk.studies.effects import Effect, differences, level_effects
 from asmrisk.studies.indices import Indices, Variance, grid_indices, sobol_indices
-from asmrisk.studies.noise import Estimate, resample
+from asmrisk.studies.noise import NoiseFreeEstimate, resample
 from asmrisk.studies.regression import regression
 from asmrisk.studies.screening import morris_screening
-from asmrisk.studies.verdicts import of_effect, of_share, of_size
+from asmrisk.studies.verdicts import Verdict, of_effect, of_share, of_size
 
 if TYPE_CHECKING:
     from asmrisk.studies.study import Study
@@ -36,28 +36,28 @@ class Finding(NamedTuple):
     error: float  #: standard error
     low: float  #: ends of the 95% interval
     high: float
-    verdict: str  #: what it says, in words
+    verdict: Verdict  #: what it says
 
 
-class Told(NamedTuple):
+class StatisticDisplay(NamedTuple):
     """How a statistic is shown and judged."""
 
     head: str  #: of its column
-    judge: Callable[[float, float, float, float], str]  #: gives the verdict
+    judge: Callable[[float, float, float, float], Verdict]  #: gives the verdict
     units: str = ""  #: its own unit, if it is not the outcome's
 
 
 #: Difference from the base, effect of a level against the first, standardized coefficient, indices of Sobol,
 #: statistics of Morris.
 STATISTICS = {
-    "difference": Told("difference from the base", of_effect),
-    "main_effect": Told("effect against the first value", of_effect),
-    "coefficient": Told("SDs of it per SD", of_effect, "factor"),
-    "first": Told("first, %", of_share, "fraction"),
-    "total": Told("total, %", of_share, "fraction"),
-    "mu_star": Told("mean size", of_size),
-    "mu": Told("mean effect", of_effect),
-    "sigma": Told("SD over the design", of_size),
+    "difference": StatisticDisplay("difference from the base", of_effect),
+    "main_effect": StatisticDisplay("effect against the first value", of_effect),
+    "coefficient": StatisticDisplay("SDs of it per SD", of_effect, "factor"),
+    "first": StatisticDisplay("first, %", of_share, "fraction"),
+    "total": StatisticDisplay("total, %", of_share, "fraction"),
+    "mu_star": StatisticDisplay("mean size", of_size),
+    "mu": StatisticDisplay("mean effect", of_effect),
+    "sigma": StatisticDisplay("SD over the design", of_size),
 }
 
 #: Estimate, standard error, and ends of the interval.
@@ -102,7 +102,7 @@ def _of_effect(effect: Effect, place: int) -> _Numbers:
     return value, error, low, high
 
 
-def _of_share(share: Estimate) -> _Numbers:
+def _of_share(share: NoiseFreeEstimate) -> _Numbers:
     return share.value, share.error, share.value - share.reach, share.value + share.reach
 
 
@@ -211,6 +211,8 @@ def _morris(study: Study, y: _Array) -> _Analysis:
     return rows, {}
 
 
+#: By the names of `asmrisk.studies.designs.METHODS`; not in that table, which the identity of a store covers
+#: with all that it imports.
 _ANALYSES = {
     "one_at_a_time": _one_at_a_time,
     "grid": _grid,

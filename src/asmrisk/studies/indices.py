@@ -12,7 +12,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.studies.noise import UNKNOWN, ZERO, Estimate, Resamples, cross_draw, estimate
+from asmrisk.studies.noise import (
+    UNKNOWN_ESTIMATE,
+    ZERO_ESTIMATE,
+    NoiseFreeEstimate,
+    Resamples,
+    cross_draw,
+    estimate,
+)
 
 __all__ = ["ENOUGH_ROWS", "Indices", "Variance", "grid_indices", "relative", "sobol_indices", "variance_of"]
 
@@ -40,8 +47,8 @@ class Variance(NamedTuple):
 class Indices(NamedTuple):
     """Shares of the variance over a design, by factor; unknown where it cannot be told from zero."""
 
-    first: list[Estimate]
-    total: list[Estimate]
+    first: list[NoiseFreeEstimate]
+    total: list[NoiseFreeEstimate]
     variance: Variance
 
 
@@ -53,19 +60,7 @@ def relative(y: _Array) -> tuple[_Array, float]:
 
 
 def variance_of(resampled: _Array, of_mean: float, weights: Resamples, scale: float) -> Variance:
-    """Give a variance with its error.
-
-    Parameters
-    ----------
-    resampled : ndarray of float64, shape (1 + resamples,)
-        The variance without noise with each of the weights, in the unit `scale`.
-    of_mean : float
-        The variance of the means over draws, noise included, in the same unit.
-    weights : Resamples
-        The weights.
-    scale : float
-        The unit of the outcomes.
-    """
+    """Give a variance with its error: without noise by weight, and `of_mean` with it, both in `scale`²."""
     value, error, reach = estimate(resampled, weights)
     return Variance(*(each * scale**2 for each in (value, error, value - reach, of_mean - value)))
 
@@ -119,7 +114,7 @@ def sobol_indices(
     spread = cross_draw(squares[0], squares[1], n)
     over = variance_of(spread, float(squares[0, 0]), weights, scale)
 
-    def index(left: _Array, right: _Array) -> Estimate:
+    def index(left: _Array, right: _Array) -> NoiseFreeEstimate:
         of_mean, of_draws = _products(left, right, weights)
         return estimate(cross_draw(of_mean, of_draws, n) / spread, weights)
 
@@ -127,11 +122,11 @@ def sobol_indices(
     for k in range(factors):
         change = mixed[:, k] - a
         if varied is not None and not varied[k]:
-            shares = UNKNOWN, UNKNOWN
+            shares = UNKNOWN_ESTIMATE, UNKNOWN_ESTIMATE
         elif not change.any():
-            shares = ZERO, ZERO
+            shares = ZERO_ESTIMATE, ZERO_ESTIMATE
         elif not over.resolved:
-            shares = UNKNOWN, UNKNOWN
+            shares = UNKNOWN_ESTIMATE, UNKNOWN_ESTIMATE
         else:
             shares = index(b, change), index(change, change / 2.0)
         first.append(shares[0])
@@ -174,14 +169,14 @@ def grid_indices(y: _Array, shape: tuple[int, ...], weights: Resamples) -> Indic
     of_mean, of_draws = forms(changes @ weights.draws), forms(changes)
     resampled = cross_draw(of_mean, of_draws @ weights.draws, y.shape[1])
     over = variance_of(resampled[0], float(of_mean[0, 0]), weights, scale)
-    first: list[Estimate] = []
-    total: list[Estimate] = []
+    first: list[NoiseFreeEstimate] = []
+    total: list[NoiseFreeEstimate] = []
     for axis in axes:
         for shares, row in ((first, 2 * axis + 1), (total, 2 * axis + 2)):
             if not of_draws[2 * axis + 2].any():
-                shares.append(ZERO)
+                shares.append(ZERO_ESTIMATE)
             elif not over.resolved:
-                shares.append(UNKNOWN)
+                shares.append(UNKNOWN_ESTIMATE)
             else:
                 shares.append(estimate(resampled[row] / resampled[0], weights))
     return Indices(first, total, over)

@@ -33,9 +33,9 @@ from scipy.special import stdtrit
 __all__ = [
     "CONFIDENCE",
     "RESAMPLES",
-    "UNKNOWN",
-    "ZERO",
-    "Estimate",
+    "UNKNOWN_ESTIMATE",
+    "ZERO_ESTIMATE",
+    "NoiseFreeEstimate",
     "Resamples",
     "cross_draw",
     "estimate",
@@ -53,24 +53,10 @@ _Array = NDArray[np.float64]
 
 
 def cross_draw(of_mean: _Array, of_draws: _Array, draws: int) -> _Array:
-    """Estimate a quadratic form of the expectations, without the noise's part.
+    """Estimate a quadratic form of the expectations, without the noise's part: over pairs of different draws.
 
-    Parameters
-    ----------
-    of_mean : ndarray of float64
-        The form of the means over draws.
-    of_draws : ndarray of float64
-        The mean over draws of the form of each draw.
-    draws : int
-        Number of draws, at least 2.
+    It takes the form of the means over draws, the mean of the form of each draw, and the number of draws.
 
-    Returns
-    -------
-    ndarray of float64
-        The mean of the bilinear form over pairs of different draws.
-
-    Examples
-    --------
     >>> draws = np.array([1.0, 2.0, 6.0])
     >>> float(cross_draw(draws.mean() ** 2, (draws**2).mean(), 3))  # of 1*2, 1*6 and 2*6
     6.666666666666667
@@ -81,7 +67,8 @@ def cross_draw(of_mean: _Array, of_draws: _Array, draws: int) -> _Array:
 class Resamples(NamedTuple):
     """Weights of rows and draws: as they are, then bootstrap resamples of the rows, then of the draws.
 
-    Whatever is computed with these weights has the estimate itself first, and behind it what tells its error.
+    Whatever is computed with these weights has the estimate itself first, then the resampled ones, whose
+    spread is its error.
     """
 
     draws: _Array  #: share of each draw, of shape (draws, 1 + resamples); columns add up to 1
@@ -123,8 +110,8 @@ def resample(draws: int, rows: int = 1, resamples: int = RESAMPLES, seed: int = 
     )
 
 
-class Estimate(NamedTuple):
-    """An estimate from which noise is taken out; a share of variance can become negative that way."""
+class NoiseFreeEstimate(NamedTuple):
+    """An estimate without the noise's part; a share of variance can become negative that way."""
 
     value: float
     error: float  #: standard error
@@ -132,10 +119,11 @@ class Estimate(NamedTuple):
 
 
 #: Where nothing can be told, and of a factor that changes no draw.
-UNKNOWN, ZERO = Estimate(np.nan, np.nan, np.nan), Estimate(0.0, 0.0, 0.0)
+UNKNOWN_ESTIMATE = NoiseFreeEstimate(np.nan, np.nan, np.nan)
+ZERO_ESTIMATE = NoiseFreeEstimate(0.0, 0.0, 0.0)
 
 
-def estimate(resampled: _Array, weights: Resamples) -> Estimate:
+def estimate(resampled: _Array, weights: Resamples) -> NoiseFreeEstimate:
     """Give an estimate with its error.
 
     Parameters
@@ -147,7 +135,7 @@ def estimate(resampled: _Array, weights: Resamples) -> Estimate:
 
     Returns
     -------
-    Estimate
+    NoiseFreeEstimate
         With Student's interval, of Satterthwaite's degrees of freedom.
     """
     draws, rows = len(weights.draws), len(weights.rows)
@@ -159,9 +147,9 @@ def estimate(resampled: _Array, weights: Resamples) -> Estimate:
         by_rows = relative[1 : weights.split].var(ddof=1) * rows / (rows - 1)
     both = by_rows + by_draws
     if both == 0.0:
-        return Estimate(float(resampled[0]), 0.0, 0.0)
+        return NoiseFreeEstimate(float(resampled[0]), 0.0, 0.0)
     share = by_draws / both
     freedom = 1.0 / ((1.0 - share) ** 2 / max(rows - 1, 1) + share**2 / (draws - 1))
     error = np.sqrt(both)
     reach = stdtrit(freedom, 0.5 + CONFIDENCE / 2.0) * error
-    return Estimate(float(resampled[0]), float(error), float(reach))
+    return NoiseFreeEstimate(float(resampled[0]), float(error), float(reach))

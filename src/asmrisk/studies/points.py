@@ -14,7 +14,7 @@ from asmrisk.studies.factors import nested
 __all__ = ["point_problems", "point_scenario"]
 
 #: Problems listed one by one; of ten thousand points a few say enough.
-_SHOWN = 5
+_MOST_PROBLEMS = 5
 
 
 def point_scenario(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Scenario:
@@ -71,13 +71,15 @@ def point_problems(scenario: Scenario, changes: Sequence[Mapping[str, Any]], sou
             for problem in error.problems:
                 found.setdefault(problem, []).append(point)
     said = []
-    for problem, points in list(found.items())[:_SHOWN]:
+    for problem, points in list(found.items())[:_MOST_PROBLEMS]:
         first = points[0]
         stated = ", ".join(f"{name} = {show(value)}" for name, value in changes[first].items())
         more = f" (so do {len(points) - 1} more)" if len(points) > 1 else ""
         said.append(
             source.problem((), f"design point {first}, {stated}, cannot be used{more}: {problem}", "")
         )
-    if len(found) > _SHOWN:
-        said.append(source.problem((), f"and {len(found) - _SHOWN} further problems of design points", ""))
+    if len(found) > _MOST_PROBLEMS:
+        said.append(
+            source.problem((), f"and {len(found) - _MOST_PROBLEMS} further problems of design points", "")
+        )
     return said

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.studies.indices import Variance, relative, variance_of
-from asmrisk.studies.noise import UNKNOWN, Estimate, Resamples, cross_draw, estimate
+from asmrisk.studies.noise import UNKNOWN_ESTIMATE, NoiseFreeEstimate, Resamples, cross_draw, estimate
 
 __all__ = ["Regression", "regression"]
 
@@ -18,8 +18,10 @@ _Array = NDArray[np.float64]
 class Regression(NamedTuple):
     """A linear model of an outcome; unknown where the outcome's variance cannot be told from zero."""
 
-    coefficients: list[Estimate]  #: standard deviations of change for one of the column's, all others held
-    explained: Estimate  #: share of the variance that it explains, adjusted for its number of columns
+    #: Standard deviations of change for one of the column's, all others held.
+    coefficients: list[NoiseFreeEstimate]
+    #: Share of the variance that it explains, adjusted for its number of columns.
+    explained: NoiseFreeEstimate
     variance: Variance  #: of the outcome over the design
 
 
@@ -69,6 +71,6 @@ def regression(x: _Array, y: _Array, weights: Resamples) -> Regression:
     fits = np.array([fit(rows, draws) for rows, draws in zip(weights.rows.T, weights.draws.T, strict=True)])
     variance = variance_of(fits[:, 0], float(fits[0, 1]), weights, scale)
     if not variance.resolved:
-        return Regression([UNKNOWN] * columns, UNKNOWN, variance)
+        return Regression([UNKNOWN_ESTIMATE] * columns, UNKNOWN_ESTIMATE, variance)
     explained, *coefficients = (estimate(each, weights) for each in fits.T[2:])
     return Regression(coefficients, explained, variance)

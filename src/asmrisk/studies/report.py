@@ -12,38 +12,32 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.estimates import mean
-from asmrisk.analysis.report import Report, Section, grouped
+from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.statistics import Row, scale_of
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
+from asmrisk.studies.designs import METHODS
 from asmrisk.studies.effects import Effect, differences
-from asmrisk.studies.findings import STATISTICS, findings_of
+from asmrisk.studies.findings import STATISTICS, Finding, findings_of
 from asmrisk.studies.indices import ENOUGH_ROWS
 from asmrisk.studies.noise import CONFIDENCE
-from asmrisk.studies.verdicts import ZERO, of_effect
+from asmrisk.studies.verdicts import INDISTINGUISHABLE, of_effect
 
 if TYPE_CHECKING:
     from asmrisk.studies.study import Study
+    from asmrisk.studies.study_metrics import StudyMetric
 
 __all__ = ["analyze"]
 
 _Array = NDArray[np.float64]
 
-_METHODS = {
-    "one_at_a_time": "one at a time",
-    "grid": "full grid",
-    "fractional": "fraction of a grid",
-    "latin_hypercube": "Latin hypercube",
-    "sobol": "Sobol indices",
-    "morris": "Morris screening",
-}
 #: What is told of each design point.
 _POINT_STATISTICS = (
     *("mean", "mean_error"),
     *("difference", "difference_error", "difference_low", "difference_high"),
 )
-_SHARES = ("first", "total")
+_SHARES, _SIZES = ("first", "total"), ("mu_star", "sigma")
 #: Statistics that stand in one table, and the one whose verdict is told: the widest claim.
 _TABLES = (
     (("first", "total"), "total"),
@@ -86,7 +80,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
     if "outcome_value" not in results or results.sizes["design_point"] < study.points:
         raise InputError(f"{source or 'the dataset'} does not hold the design points of this study.")
     values = np.asarray(results["outcome_value"][: study.points].values, dtype=np.float64)
-    rows: list[Row] = []
+    findings: list[tuple[StudyMetric, list[Finding]]] = []
     points: dict[str, list[_Array]] = {}
     extras: dict[str, list[float]] = {}
     remarks: list[str] = []
@@ -107,10 +101,11 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
         found, extra = findings_of(study, y)
         for name, size in extra.items():
             extras.setdefault(name, []).append(size)
-        rows += [{"outcome": outcome.name, "units": outcome.units} | each._asdict() for each in found]
+        findings.append((outcome, found))
+    rows = [_row(outcome, each) for outcome, found in findings for each in found]
     remarks += _remarks(study)
     dataset = _dataset(study, points, extras, rows, source)
-    sections = [_section(dataset, some) for some in grouped(rows, lambda row: row["outcome"])]
+    sections = [_section(dataset, outcome, found) for outcome, found in findings]
     sections += [Section(tuple(remarks))] if remarks else []
     sections += [Section((f"Results: {source}",))] if source else []
     seed = int(study.scenario.values["run.seed"])
@@ -127,7 +122,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
             "remarks": remarks,
         },
         head=(
-            f"{study.title}: {_METHODS[study.design.method]}, {study.points:,} design points of "
+            f"{study.title}: {METHODS[study.design.method].title}, {study.points:,} design points of "
             f"{study.draws:,} draws, seed {seed}",
             "Estimate ± standard error. Verdicts are by 95% intervals, each for itself: "
             "of twenty that are truly",
@@ -136,6 +131,11 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
         sections=tuple(sections),
         tables={"findings": rows},
     )
+
+
+def _row(outcome: StudyMetric, finding: Finding) -> Row:
+    named = {"outcome": outcome.name, "units": outcome.units}
+    return named | finding._asdict() | {"verdict": str(finding.verdict)}
 
 
 def _remarks(study: Study) -> list[str]:
@@ -163,16 +163,15 @@ def _remarks(study: Study) -> list[str]:
 # --- For a reader -------------------------------------------------------------------------------------------
 
 
-def _section(dataset: xr.Dataset, rows: Sequence[Row]) -> Section:
+def _section(dataset: xr.Dataset, outcome: StudyMetric, findings: Sequence[Finding]) -> Section:
     """Show the findings about one outcome."""
-    outcome = rows[0]["outcome"]
-    base = dataset.sel(outcome=outcome).isel(design_point=0)
+    base = dataset.sel(outcome=outcome.name).isel(design_point=0)
     center, error = float(base["mean"]), float(base["mean_error"])
-    scale, units = scale_of(rows[0]["units"], abs(center))
-    words = [f"{outcome}{units}: {with_error(center * scale, error * scale)} in the base scenario"]
+    scale, units = scale_of(outcome.units, abs(center))
+    words = [f"{outcome.name}{units}: {with_error(center * scale, error * scale)} in the base scenario"]
     tables = []
     for statistics, judged in _TABLES:
-        if some := [row for row in rows if row["statistic"] in statistics]:
+        if some := [each for each in findings if each.statistic in statistics]:
             tables.append(_table(some, statistics, judged, scale))
     return Section((*words, *_noise(base)), tuple(tables))
 
@@ -198,17 +197,17 @@ def _noise(here: xr.Dataset) -> list[str]:
     return lines
 
 
-def _table(rows: Sequence[Row], statistics: Sequence[str], judged: str, scale: float) -> Table:
-    cells = {(row["parameter"], row["value"], row["statistic"]): row for row in rows}
+def _table(findings: Sequence[Finding], statistics: Sequence[str], judged: str, scale: float) -> Table:
+    cells = {each[:3]: each for each in findings}
     keys = list(dict.fromkeys(key[:2] for key in cells))
     heads, columns = [], []
     for name in statistics:
-        told = STATISTICS[name]
-        heads.append(told.head)
-        factor = scale_of(told.units)[0] if told.units else scale
+        display = STATISTICS[name]
+        heads.append(display.head)
+        factor = scale_of(display.units)[0] if display.units else scale
         columns.append([_cell(cells[*key, name], factor) for key in keys])
-    # What follows a semicolon stands in the columns already.
-    verdicts = [cells[*key, judged]["verdict"].partition(";")[0] for key in keys]
+    # Bounds stand in the columns already.
+    verdicts = [cells[*key, judged].verdict.kind for key in keys]
     return Table([_label(*key) for key in keys], [Group("", heads, columns)], verdicts)
 
 
@@ -216,14 +215,14 @@ def _label(parameter: str, value: str) -> str:
     return f"{parameter} = {value}" if value else parameter
 
 
-def _cell(row: Row, scale: float) -> str:
-    if row["statistic"] in (*_SHARES, "mu_star", "sigma") and row["verdict"].startswith(ZERO):
+def _cell(finding: Finding, scale: float) -> str:
+    share = finding.statistic in _SHARES
+    if (share or finding.statistic in _SIZES) and finding.verdict.kind == INDISTINGUISHABLE:
         # A small or negative number would be taken for a finding.
-        high = min(row["high"], 1.0) if row["statistic"] in _SHARES else row["high"]
-        return f"at most {_rounded_up(high * scale)}"
-    if math.isnan(row["estimate"]):
+        return f"at most {_rounded_up((min(finding.high, 1.0) if share else finding.high) * scale)}"
+    if math.isnan(finding.estimate):
         return "n/a"
-    return with_error(row["estimate"] * scale, row["error"] * scale)
+    return with_error(finding.estimate * scale, finding.error * scale)
 
 
 def _rounded_up(value: float) -> str:
@@ -281,14 +280,14 @@ def _dataset(
         dataset = dataset.assign_coords({dim: np.array(labels, dtype=object)})
         shape = (len(labels), len(outcomes))
         cells = {part: np.full(shape, np.nan) for part in ("estimate", "error", "low", "high")}
-        told = np.full(shape, "", dtype=object)
+        verdicts = np.full(shape, "", dtype=object)
         for row in some:
-            place = labels.index(_label(row["parameter"], row["value"])), outcomes.index(row["outcome"])
-            told[place] = row["verdict"]
+            at = labels.index(_label(row["parameter"], row["value"])), outcomes.index(row["outcome"])
+            verdicts[at] = row["verdict"]
             for part, array in cells.items():
-                array[place] = row[part]
+                array[at] = row[part]
         for part, array in cells.items():
             name = statistic if part == "estimate" else f"{statistic}_{part}"
             dataset[name] = ((dim, "outcome"), array)
-        dataset[f"{statistic}_verdict"] = ((dim, "outcome"), told)
+        dataset[f"{statistic}_verdict"] = ((dim, "outcome"), verdicts)
     return dataset

@@ -13,7 +13,7 @@ from asmrisk.analysis.report import Report
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, Problem
 from asmrisk.numerics.code_identity import code_identity
 from asmrisk.population.preparation import prepare
 from asmrisk.results.place import Place, place_of
@@ -79,10 +79,11 @@ def sensitivity(
     """
     if not isinstance(study, Study):
         study = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)
-    elif any(each is not None for each in (draws, seed, samples, trajectories)):
-        raise InputError(
-            "draws, seed and the size of the design are those of the study; load it with others."
-        )
+    else:
+        given = {"draws": draws, "seed": seed, "samples": samples, "trajectories": trajectories}
+        text = "is stated by the study; load it with another."
+        if wrong := [Problem(text, argument=name) for name, each in given.items() if each is not None]:
+            raise InputError(wrong)
     stem = "study" if study.source is None else study.source.stem
     place = place_of(f"results/{stem}.zarr" if out is None else out)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)

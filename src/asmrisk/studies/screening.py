@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.studies.noise import Estimate, Resamples, cross_draw, estimate
+from asmrisk.studies.noise import NoiseFreeEstimate, Resamples, cross_draw, estimate
 
 __all__ = ["Screening", "elementary_effects", "morris_screening"]
 
@@ -17,8 +17,9 @@ _Array = NDArray[np.float64]
 class Screening(NamedTuple):
     """Elementary effects: changes of the outcome for the whole range of a factor, by factor."""
 
-    mu: list[Estimate]  #: mean effect
-    mu_star: list[Estimate]  #: mean size of the effect, without noise, which can make it slightly negative
+    mu: list[NoiseFreeEstimate]  #: mean effect
+    #: Mean size of the effect, without noise, which can make it slightly negative.
+    mu_star: list[NoiseFreeEstimate]
     #: Standard deviation of the effect over the design, without noise, and the ends of its interval, shape
     #: (3, factors): how much it depends on where the other factors and its own starting point are.
     sigma: _Array

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from asmrisk.errors import InputError, Problem, nearest, unknown
+from asmrisk.scenario.builder import TEXT_KEYS
 from asmrisk.scenario.declarations import PARAMETERS, RUN
 from asmrisk.scenario.scenario import Scenario, load_scenario
 from asmrisk.scenario.toml_source import Source, no_file, read_toml, show
@@ -21,11 +22,10 @@ from asmrisk.studies.study_metrics import StudyMetric, read_metrics
 
 __all__ = ["Study", "load_study"]
 
-_TEXTS = ("title", "description", "reference")
-_KEYS = (*_TEXTS, "scenario", "outcomes", "run", "design", "parameters")
+_KEYS = (*TEXT_KEYS, "scenario", "outcomes", "run", "design", "parameters")
 
 #: Draws of each design point, unless the study says otherwise.
-DRAWS, MOST_DRAWS = 32, 1_000_000
+DEFAULT_DRAWS, MOST_DRAWS = 32, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def load_study(
     for key in (each for each in source.data if each not in _KEYS):
         kind = "section" if isinstance(source.data[key], Mapping) else "key"
         problems.append(source.problem((key,), unknown(kind, key, _KEYS)))
-    for key in _TEXTS:
+    for key in TEXT_KEYS:
         if not isinstance(source.data.get(key, ""), str):
             problems.append(source.problem((key,), "allowed: text in quotes"))
     scenario = _base(source, problems)
@@ -248,7 +248,7 @@ def _run(
     for key in (each for each in section if each not in ("draws", "seed")):
         problems.append(source.problem(("run", key), unknown("key", key, ("draws", "seed"))))
     fewest = METHODS[method].fewest_draws if method else 1
-    count = section.get("draws", DRAWS) if draws is None else draws
+    count = section.get("draws", DEFAULT_DRAWS) if draws is None else draws
     words = f"{fewest} to {MOST_DRAWS}, the draws of each design point"
     _number(source, ("run", "draws"), count, (fewest, MOST_DRAWS, words), problems)
     base = 0 if scenario is None else scenario.values["run.seed"]
