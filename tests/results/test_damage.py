@@ -286,7 +286,7 @@ def test_damage_during_a_run_is_not_shown(tmp_path):
                 (place / "amount/c.1.0.0").unlink()
             return super().__call__(block, slot)
 
-    message = r"1 blocks? of draws in .* (was|were) changed or removed by something else"
+    message = r"1 of the blocks of .* were changed or removed by something else"
     with pytest.raises(RunError, match=message):
         small.write(place, 12, simulation=Harming(small.declare(place, 12).spec))
     assert asmrisk.status(place).committed == 0

@@ -145,7 +145,7 @@ def write_clinicians(
     """
     path = check_output(path, inputs=inputs)
     frame = in_table_order(frame)
-    # Of a name that nobody can foresee, and new: no link planted there is followed.
+    # Of an unpredictable name, and new: no link planted there is followed.
     temporary = path.with_name(f".{uuid4().hex}.part")
     try:
         if path.suffix.lower() in _PARQUET:

@@ -149,7 +149,7 @@ class Folder:
 
     @contextlib.contextmanager
     def _unfinished(self, data: bytes, *, durable: bool) -> Iterator[tuple[int, str]]:
-        """Write a new file under a name that nobody can foresee; give its folder and name."""
+        """Write a new file under an unpredictable name; give its folder and name."""
         with self._parent(f"{_UNFINISHED}/{uuid4().hex}", make=True) as (folder, name):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
             try:

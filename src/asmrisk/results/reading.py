@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asmrisk.errors import InputError
+from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.manifest import Found, finished, survey
 from asmrisk.results.metadata import ROOT, read_root
 from asmrisk.results.place import Place, Storage, storage_at
@@ -103,10 +103,9 @@ def open_results(
         whole = root is not None and root.lengths == lengths and not faults
         if not whole and not partial:
             problem = "; ".join(faults[:3]) or "the run was interrupted or is still going on"
-            raise InputError(
-                f"{place} is not finished: {problem}. Run the same command again to complete it, or open the "
-                f"finished {spec.noun}s with partial=True."
-            )
+            text = f"{place} is not finished: {problem}. Run it again in the same way to complete it"
+            see = ("; ", Call("summarize", str(place), {"partial": True}), " shows what is finished")
+            raise InputError(Problem((text, *(see if spec.noun == "draw" else ()), ".")))
         if root is not None and whole and not group:
             metadata = {ROOT: root.data}
         else:

@@ -142,7 +142,7 @@ class Store:
             missing = sum(not each.sound for each in self._found())
             if missing:
                 raise RunError(
-                    f"{missing:,} blocks of draws in {self.place} were changed or removed by something else "
+                    f"{missing:,} of the blocks of {self.place} were changed or removed by something else "
                     "while the run was going on, or another run has asked for them; run the same command "
                     "again to compute them"
                 )
