@@ -1,4 +1,7 @@
-"""Five small runs hold the very bits that they held when their digests were frozen.
+"""Five small runs hold the very bits that they held when their digests were frozen, in the first version.
+
+What the baseline has assumed since is stated as it was (``golden/first_version.toml``), and variables that
+results have had since are not looked at.
 
 However the engine and the storage change, every variable and coordinate that `asmrisk.open_results` gives
 must keep its name, type, shape and bytes: these are compared with ``golden/digests.json``, through the public
@@ -21,7 +24,8 @@ import pytest
 import asmrisk
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
-BASELINE = json.dumps(str(SCENARIOS / "baseline.toml"))
+FIRST_VERSION = Path(__file__).parent / "golden" / "first_version.toml"
+BASELINE = json.dumps(str(FIRST_VERSION))
 GOLDEN = Path(__file__).parent / "golden" / "digests.json"
 DRAWS, STUDY_DRAWS = 12, 6
 
@@ -57,6 +61,13 @@ extends = {BASELINE}
 "policy.minimum_cases" = {{distribution = "choice", values = [10, 20], weights = [1, 3]}}
 """
 
+PEERS = f"""\
+extends = {BASELINE}
+[policy]
+quality_peer_group = "specialty"
+cost_peer_group = "specialty"
+"""
+
 STUDY = f"""\
 title = "Golden"
 scenario = {BASELINE}
@@ -75,14 +86,14 @@ method = "one_at_a_time"
 
 #: The TOML file of each run: one that ships, or the text of one.
 RUNS = {
-    "baseline": SCENARIOS / "baseline.toml",
+    "baseline": FIRST_VERSION,
     "roster": ROSTER,
     "uncertain": UNCERTAIN,
-    "peers_by_specialty": SCENARIOS / "peers_by_specialty.toml",
+    "peers_by_specialty": PEERS,
     "study": STUDY,
 }
 
-GROUPS = ("", "environment", "knowledge", "clinician")
+GROUPS = ("", "environment", "parameters", "clinician")
 
 
 def digest(array):
@@ -136,7 +147,6 @@ def test_every_variable_has_the_bits_that_were_frozen(name, tmp_path):
     found = digests(name, tmp_path)
     problems = {
         "missing": sorted(frozen.keys() - found.keys()),
-        "additional": sorted(found.keys() - frozen.keys()),
         "different": sorted(each for each in frozen.keys() & found.keys() if frozen[each] != found[each]),
     }
     assert not any(problems.values()), f"{name}: " + "; ".join(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from asmrisk.clinician_tables.table import check_output, write_clinicians
 from asmrisk.errors import InputError
 from asmrisk.population.roster import read_roster
 from asmrisk.results.metadata import read_root
+from asmrisk.results.provenance import run_section
 from asmrisk.results.reading import readable, require_store
 from asmrisk.results.runs import asked_lengths
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
@@ -65,11 +67,12 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
         )
     draws = 0 if root is None else root.lengths[0]
     document = dict(spec.about["scenario"]) | spec.definition["scenario"]
-    document["run"] = {"seed": spec.definition["seed"]}
+    document["run"] = run_section(spec.definition)
+    fixed = tuple(spec.definition.get("fixed", ()))
     if "roster" not in spec.about:
         if roster is not None:
             raise InputError(f"{place} is a run without a roster; leave it out.", argument="roster")
-        return StoredRun(scenario_from_dict(document), draws, asked)
+        return StoredRun(replace(scenario_from_dict(document), fixed=fixed), draws, asked)
     name = spec.about["roster"]["file"]
     if roster is None and name != Path(name).name:
         text = f"{place} names the roster {name!r}, which is no plain file name; say where it is."
@@ -82,7 +85,7 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
             argument="roster",
         )
     population = document["population"] | {"roster": str(file.resolve())}
-    scenario = scenario_from_dict(document | {"population": population})
+    scenario = replace(scenario_from_dict(document | {"population": population}), fixed=fixed)
     if scenario.definition(read_roster(file).digest) != spec.definition["scenario"]:
         raise InputError(
             f"{file} is not the roster of {place}: its content differs from the one that was simulated; give "

@@ -40,6 +40,7 @@ def run(
     security: Any = None,
     block_size: int | None = None,
     most_draws: int | None = None,
+    fixed: bool = False,
     quiet: bool = False,
     stream: TextIO | None = None,
 ) -> Any:
@@ -53,7 +54,8 @@ def run(
         Instead of the scenario's ``run.draws`` and ``run.seed``. The first n draws do not depend on `draws`.
     out : path or URL, optional
         The store, a folder or ``s3://bucket/prefix``; of several scenarios the folder that holds their
-        stores. ``results/<scenario's file stem>.zarr`` if not given. What it holds of the same run is kept.
+        stores. ``results/<scenario's file stem>.zarr`` if not given, with `fixed`
+        ``results/<stem>_fixed.zarr``. What it holds of the same run is kept.
     workers : int, optional
         Threads, or with `processes` processes; as many as processors if not given.
     processes : bool
@@ -69,6 +71,8 @@ def run(
         for if not given.
     most_draws : int, optional
         How many draws may be asked for later: a new store's blocks are made for so many.
+    fixed : bool
+        Set every unknown to its median (of words to the likeliest): ranges then hold chance alone.
     quiet : bool
         Write nothing but errors.
     stream : file, optional
@@ -90,8 +94,8 @@ def run(
     """
     _require_counts(draws, seed, workers=workers, block_size=block_size, most_draws=most_draws)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
-    resolved = gather(lambda each: _resolved(each, seed), scenarios)
-    places = _places(resolved, out)
+    resolved = gather(lambda each: _resolved(each, seed, fixed), scenarios)
+    places = _places(resolved, out, "_fixed" if fixed else "")
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
 
     def job(each: tuple[Scenario, Place]) -> Job:
@@ -111,12 +115,18 @@ def run_job(
     arrays, labels = array_specs(
         variables(scenario), coordinates(scenario, roster), descriptions(roster), growing=("draw",)
     )
-    length = block_size or block_length(max(draws, most_draws or 0), arrays)
+    per_set = int(scenario.values["run.draws_per_parameter_set"]) if scenario.uncertainty else 1
+    if block_size is not None and block_size % per_set:
+        text = f"must be a multiple of run.draws_per_parameter_set, {per_set}: a block holds parameter sets whole"
+        raise InputError(text, argument="block_size")
+    length = block_size or block_length(max(draws, most_draws or 0), arrays, per_set)
     definition = {
         "scenario": prepared.definition(),
         "seed": scenario.values["run.seed"],
         "code": run_code(),
         "block": {"draw": length},
+        **({"draws_per_parameter_set": per_set} if scenario.uncertainty else {}),
+        **({"fixed": list(scenario.fixed)} if scenario.fixed else {}),
     }
     spec = StoreSpec(definition, prepared.about(), arrays)
     return Job(place, spec, labels, (draws,), ScenarioSimulation(prepared))
@@ -136,17 +146,17 @@ def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -
         raise InputError(problems)
 
 
-def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None) -> Scenario:
-    """Load a scenario if need be, and give it with its seed."""
+def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None, fixed: bool) -> Scenario:
+    """Load a scenario if need be, and give it with its seed, its unknowns fixed if that is asked for."""
     if isinstance(scenario, (str, os.PathLike)):
         scenario = load_scenario(scenario)
     if seed is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": seed}))
-    return scenario
+    return scenario.fixed_at_medians() if fixed else scenario
 
 
-def _places(scenarios: Sequence[Scenario], out: str | os.PathLike[str] | None) -> list[Place]:
-    """Give every scenario its store."""
+def _places(scenarios: Sequence[Scenario], out: str | os.PathLike[str] | None, ending: str) -> list[Place]:
+    """Give every scenario its store; the ending follows its file's stem where no place is given."""
     if not scenarios:
         raise InputError("there is no scenario to run; name at least one.")
     if out is not None and len(scenarios) == 1:
@@ -160,7 +170,7 @@ def _places(scenarios: Sequence[Scenario], out: str | os.PathLike[str] | None) -
     if twice:
         text = f"two scenarios would be written to {folder}/{twice[0]}.zarr; run them one by one."
         raise InputError(text, argument="out")
-    return [place_of(f"{folder}/{stem}.zarr") for stem in stems]
+    return [place_of(f"{folder}/{stem}{ending}.zarr") for stem in stems]
 
 
 def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
@@ -177,7 +187,7 @@ def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
             f"{store.lengths[-1]:,} draws asked for"
         )
     files = -(-store.lengths[-1] // length)
-    if block_size is None and files > _MANY and length < block_length(store.lengths[-1], spec.arrays):
+    if block_size is None and files > _MANY and length < block_length(store.lengths[-1], spec.arrays, spec.draws_per_set):
         progress.say(
             f"{store.place} was made with blocks of {length} draws, which for {store.lengths[-1]:,} draws "
             f"makes {files:,} small files of each variable; a new store would have fewer"

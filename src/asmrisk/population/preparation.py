@@ -44,8 +44,9 @@ class PreparedScenario:
     def about(self) -> dict[str, Any]:
         """Say in plain JSON what readers of the results are told beyond what decides them.
 
-        It has ``scenario`` (title, description, reference), ``parameters`` (value, unit, basis and citation
-        by name) and ``roster``, where there is one (file name, digest, clinicians by cohort).
+        It has ``scenario`` (title, description, reference), its ``file``'s name, ``parameters`` (value, unit,
+        basis and citation by name), ``uncertainty`` (what is unknown by name, with basis and source) and
+        ``roster``, where there is one (file name, digest, clinicians by cohort).
         """
         scenario, roster = self.scenario, self.roster
         declared = scenario.values.parameters
@@ -57,6 +58,9 @@ class PreparedScenario:
             counts = dict(zip(COHORTS, (each.count for each in roster.cohorts), strict=True))
             record["roster"] = {"file": roster.path.name, "sha256": roster.digest, "clinicians": counts}
         record["scenario"] = {name: getattr(scenario, name) for name in ("title", "description", "reference")}
+        if scenario.source is not None:
+            record["file"] = scenario.source.name
+        record["uncertainty"] = {name: dict(each) for name, each in scenario.uncertainty.items()}
         record["parameters"] = {
             name: {"value": value}
             | {each: getattr(declared[name], each) for each in ("unit", "basis", "citation")}

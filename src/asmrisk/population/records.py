@@ -31,6 +31,7 @@ from asmrisk.rule.definitions import (
     COLLECTION_TYPES,
     MOST_MEASURES,
     NOT_REPORTED,
+    PERFORMANCE_YEARS,
     PRACTICE_SIZES,
     SPECIALTIES,
     SPECIALTIES_OF,
@@ -45,6 +46,9 @@ _SPECIALTY = len(SPECIALTIES)
 _CLASSES = len(tables.PRACTICE_CLASSES)
 _SIZES = len(PRACTICE_SIZES)
 _TYPES = len(COLLECTION_TYPES)
+
+#: Year of the Part B means.
+_LEVEL_YEAR = 2023
 
 #: One record per cohort. `z` is a clinician's standard normal score.
 POPULATION_DTYPE = np.dtype(
@@ -66,6 +70,8 @@ POPULATION_DTYPE = np.dtype(
         # Part B: level * exp(shape(z)), z = c * quantile(u) + sqrt(1 - c^2) * y, where y is AR(1) with this
         # persistence; a specialty outside the cohort has level 0.
         ("part_b_level", "f8", (_SPECIALTY,)),
+        # Growth a year; the level is that of the first performance year.
+        ("part_b_trend", "f8", (_SPECIALTY,)),
         ("part_b_log_shape", "f8", (_SPECIALTY, SCORE_COUNT)),
         ("part_b_persistence", "f8", (_SPECIALTY,)),
         ("part_b_episode_correlation", "f8"),
@@ -285,11 +291,13 @@ def _part_b(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume
         record.part_b_log_shape[code] = part_b_log_shape(specialty, tail)
         persistence = values["population.part_b_persistence"][specialty]
         record.part_b_persistence[code] = (persistence - common) / (1.0 - common)
+        trend = record.part_b_trend[code] = values["population.part_b_trend"][specialty]
         if specialty in SPECIALTIES_OF[cohort]:
             mean = values["population.part_b_mean"][specialty]
             ratio = values["population.part_b_panel_ratio"][specialty]
             selected = part_b_mean_over_level(specialty, tail, correlation, *volume)
-            record.part_b_level[code] = stable(mean * ratio / selected)
+            grown = (1.0 + trend) ** (PERFORMANCE_YEARS[0] - _LEVEL_YEAR)
+            record.part_b_level[code] = stable(mean * ratio / selected * grown)
 
 
 def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:

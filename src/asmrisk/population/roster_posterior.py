@@ -34,7 +34,14 @@ from asmrisk.population.quadrature import (
 )
 from asmrisk.population.quantiles import SCORE_LIMIT, SCORES, read_rate, read_shape
 from asmrisk.population.roster import KNOWN_YEARS, UNKNOWN, Clinicians
-from asmrisk.rule.definitions import COLLECTION_TYPES, MOST_MEASURES, NOT_REPORTED, measures_of, size_class
+from asmrisk.rule.definitions import (
+    COLLECTION_TYPES,
+    MOST_MEASURES,
+    NOT_REPORTED,
+    PERFORMANCE_YEARS,
+    measures_of,
+    size_class,
+)
 
 __all__ = [
     "Intervals",
@@ -97,9 +104,11 @@ def practice_group(population: np.record, practice_size: _Codes) -> _Codes:
 
 
 def part_b_scores(
-    population: np.record, specialty: _Codes, dollars: _Array
+    population: np.record, specialty: _Codes, years: _Codes, dollars: _Array
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find the normal scores at which the specialties' distributions of Part B have the known dollars.
+
+    Known dollars are brought to the first performance year by the specialty's trend.
 
     Parameters
     ----------
@@ -107,20 +116,22 @@ def part_b_scores(
         The cohort's.
     specialty : ndarray of int64, shape (n,)
         Codes.
+    years : ndarray of int64, shape (Y,)
+        In which they were paid.
     dollars : ndarray of float64, shape (Y, n)
-        NaN where not known. The model's Part B does not grow before the first performance year.
+        NaN where not known.
 
     Returns
     -------
     score, factor : ndarray of float64, shape (Y, n)
-        ``dollars = factor * level * exp(shape(score))``; the factor is 1 but beyond the ends of the table,
+        ``dollars = factor * level * exp(shape(score))`` but for the trend; the factor is 1 but beyond the ends of the table,
         and 0 where there are no dollars.
     """
     score, factor = np.full_like(dollars, np.nan), np.full_like(dollars, np.nan)
     for code in np.unique(specialty).tolist():
         shape = population.part_b_log_shape[code]
         of = specialty == code
-        paid = dollars[:, of]
+        paid = dollars[:, of] * (1.0 + population.part_b_trend[code]) ** (PERFORMANCE_YEARS[0] - years[:, None])
         ratio = np.log(np.where(paid > 0.0, paid, 1.0)) - np.log(population.part_b_level[code])
         # A point of a flat stretch is as good as another: the first keeps the table ascending.
         rising = np.concatenate([[True], np.diff(shape) > 0.0])

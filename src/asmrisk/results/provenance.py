@@ -18,8 +18,9 @@ from llvmlite import binding
 
 from asmrisk.results.spec import StoreSpec, canonical
 
-__all__ = ["circumstances", "provenance"]
+__all__ = ["circumstances", "provenance", "run_section"]
 
+_OF_SETS = ("draws_per_parameter_set", "fixed")
 _SOFTWARE = ("asmrisk", "numpy", "numba", "llvmlite", "scipy", "xarray", "dask", "zarr")
 
 
@@ -27,12 +28,14 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
     """Say in plain JSON where the results in a store come from.
 
     To what the specification says to readers and the `circumstances` of the first run it adds ``identity``,
-    ``code``, ``block``, ``seed`` and ``uncertainty``; to ``scenario`` its ``identity`` and its
-    ``definition``, as `asmrisk.scenario.scenario.scenario_from_dict` reads it; further runs as ``continued``.
+    ``code``, ``block`` and ``seed``; where anything is unknown ``draws_per_parameter_set``, and where
+    unknowns were fixed at their medians ``fixed``, their names; to ``scenario`` its ``identity`` and
+    its ``definition``, as `asmrisk.scenario.scenario.scenario_from_dict` reads it; further runs as
+    ``continued``.
     """
     scenario = spec.definition["scenario"]
     first, *further = runs or [circumstances()]
-    definition = spec.about["scenario"] | scenario | {"run": {"seed": spec.definition["seed"]}}
+    definition = spec.about["scenario"] | scenario | {"run": run_section(spec.definition)}
     if "roster" in spec.about:
         definition["population"] = definition["population"] | {"roster": spec.about["roster"]["file"]}
     return {
@@ -41,12 +44,18 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
         "code": spec.definition["code"],
         "block": spec.definition["block"],
         "seed": spec.definition["seed"],
-        "uncertainty": scenario.get("uncertainty", {}),
+        **{name: spec.definition[name] for name in _OF_SETS if name in spec.definition},
         "scenario": spec.about["scenario"]
         | {"identity": hashlib.sha256(canonical(scenario)).hexdigest(), "definition": definition},
         **first,
         **({"continued": further} if further else {}),
     }
+
+
+def run_section(definition: Mapping[str, Any]) -> dict[str, int]:
+    """Give a scenario's section ``run`` from what defines a store."""
+    names = ("seed", "draws_per_parameter_set")
+    return {name: definition[name] for name in names if name in definition}
 
 
 def circumstances() -> dict[str, Any]:

@@ -67,8 +67,9 @@ def unsealed(data: bytes | None) -> dict[str, Any] | None:
 class StoreSpec:
     """What a store is to hold."""
 
-    #: Plain JSON that decides every number: ``scenario``, ``seed``, ``code``, ``study`` where it is one, and
-    #: ``block``, the lengths of a block by dimension.
+    #: Plain JSON that decides every number: ``scenario``, ``seed``, ``code``, ``study`` where it is one,
+    #: ``draws_per_parameter_set`` where anything is unknown, ``fixed``, the unknowns that are set to their
+    #: medians, and ``block``, the lengths of a block by dimension.
     definition: dict[str, Any]
     #: Plain JSON for readers, which decides nothing: title, parameters with their basis and source, ….
     about: dict[str, Any]
@@ -88,6 +89,11 @@ class StoreSpec:
     def block_shape(self) -> tuple[int, ...]:
         """Length of a block along each of them."""
         return tuple(self.definition["block"][dim] for dim in self.growing)
+
+    @property
+    def draws_per_set(self) -> int:
+        """How many consecutive draws share a parameter set; 1 where nothing is unknown."""
+        return int(self.definition.get("draws_per_parameter_set", 1))
 
     @property
     def noun(self) -> str:
@@ -170,6 +176,9 @@ class StoreSpec:
                 and type(read.definition["code"]) is str
                 and all(type(each) is dict for each in read.definition["scenario"].values())
                 and type(read.definition.get("study", {})) is dict
+                and type(read.definition.get("draws_per_parameter_set", 1)) is int
+                and read.draws_per_set >= 1
+                and all(type(each) is str for each in read.definition.get("fixed", []))
                 and all(type(each) is int and each >= 0 for each in sizes)
                 and min(read.block_shape) >= 1
                 and read.growing[-1] == "draw"
@@ -191,6 +200,10 @@ class StoreSpec:
         one, two = self.definition, other.definition
         if one["seed"] != two["seed"]:
             said.append(f"another seed ({one['seed']} there, {two['seed']} now)")
+        if self.draws_per_set != other.draws_per_set:
+            said.append(f"{self.draws_per_set} draws a parameter set there, {other.draws_per_set} now")
+        if one.get("fixed", []) != two.get("fixed", []):
+            said.append("unknowns fixed at their medians in one of them alone")
         if one["code"] != two["code"]:
             said.append(f"numbers of other code ({one['code'][:12]} there, {two['code'][:12]} now)")
         return said

@@ -9,6 +9,9 @@ from asmrisk.scenario.population_parameters import POPULATION
 
 __all__ = ["NO_ROSTER", "PARAMETERS", "ROSTER", "RUN"]
 
+#: A block of results holds at least one parameter set.
+MOST_DRAWS_PER_SET = 512
+
 #: How much is computed.
 RUN = Parameters(
     [
@@ -21,6 +24,18 @@ RUN = Parameters(
             unit="draws",
             basis="assumed",
             citation="choice of the user: standard errors fall with its square root",
+            section="run",
+        ),
+        Parameter(
+            name="run.draws_per_parameter_set",
+            meaning="Consecutive draws that share one value of each unknown, where a scenario has any: two or "
+            "more tell chance from doubt",
+            type=integer(1, MOST_DRAWS_PER_SET),
+            default=2,
+            allowed=f"1 to {MOST_DRAWS_PER_SET}",
+            unit="draws",
+            basis="assumed",
+            citation="choice of the user: Sun, Apley and Staum, Operations Research 59, 2011",
             section="run",
         ),
         Parameter(

@@ -154,27 +154,44 @@ _EPISODES = (
     ),
 )
 
+#: Whose trend a specialty has, if not its own.
+_TREND_OF = {"anesthesiology": "pain_management"}
+#: Anesthesiologists with twenty back-pain episodes are taken to be pain physicians: their level, 2023 dollars.
+_ANESTHESIOLOGY = {"anesthesiology": 120_000.0}
+_PAIN_PHYSICIANS = "; anesthesiology: assumed, those with 20 back-pain episodes are pain physicians"
+
 _payments = declarer("Part B payments")
 _PART_B_PARAMETERS = (
     _payments(
         "population.part_b_mean",
         "Mean Part B payment a year of all clinicians of a specialty.",
         table(SPECIALTIES, number(1, 1e8)),
-        {name: tables.part_b_mean(name) for name in SPECIALTIES},
+        {name: tables.part_b_mean(name) for name in SPECIALTIES} | _ANESTHESIOLOGY,
         "1 to 100,000,000 each",
-        unit="USD",
+        unit="USD of 2023",
         basis="data",
-        citation=_PART_B + ", 2023",
+        citation=_PART_B + ", 2023" + _PAIN_PHYSICIANS,
     ),
     _payments(
         "population.part_b_panel_ratio",
         "Mean Part B payment of measured clinicians over that of all.",
         table(SPECIALTIES, number(0.1, 10)),
-        {name: round(tables.part_b_panel_ratio(name), 3) for name in SPECIALTIES},
+        {name: round(tables.part_b_panel_ratio(name), 3) for name in SPECIALTIES} | {"anesthesiology": 1.0},
         "0.1 to 10 each",
         unit="ratio",
         basis="data",
-        citation=_PART_B + ", 2012: at least 50 beneficiaries on one line, over all",
+        citation=_PART_B + ", 2012: at least 50 beneficiaries on one line, over all" + _PAIN_PHYSICIANS,
+    ),
+    _payments(
+        "population.part_b_trend",
+        "Growth a year of a specialty's Part B payments since 2023, nominal: to the first performance year "
+        "and on, together with behavior.part_b_growth.",
+        table(SPECIALTIES, number(-0.2, 0.2)),
+        {name: tables.part_b_trend(_TREND_OF.get(name, name)) for name in SPECIALTIES},
+        "-0.2 to 0.2 each",
+        unit="fraction",
+        basis="data",
+        citation=_PART_B + ", 2014 to 2023 without 2020 and 2021; cardiology over all its codes" + _PAIN_PHYSICIANS,
     ),
     _payments(
         "population.part_b_tail_slope",
@@ -394,11 +411,14 @@ _REPORTING = (
         {
             name: round(tables.nonreporting_share(*classes), 5)
             for name, classes in NONREPORTING_CLASSES.items()
-        },
+        }
+        | {"16-1000": 0.02},
         "0 to 1 each",
         unit="fraction",
         basis="data",
-        citation=_MIPS_2023 + ": final score at most 18.75",
+        citation=_MIPS_2023
+        + ": final score at most 18.75; in practices of 16 or more, whose clinicians MIPS lets report as a "
+        "group, assumed for the case that each must report",
     ),
     _reporting(
         "population.missed_measure",
@@ -476,5 +496,29 @@ _REPORTING = (
     ),
 )
 
+_dollars = declarer("dollars")
+_DOLLARS = (
+    _dollars(
+        "population.deflator",
+        "Growth of prices a year since 2025, by which dollars of different years are converted.",
+        number(-0.1, 0.2),
+        0.02,
+        "-0.1 to 0.2",
+        unit="fraction",
+        basis="published",
+        citation="CBO, Current View of the Economy From 2025 to 2028, September 2025: price index of personal "
+        "consumption expenditures, 2.0% a year from 2027",
+    ),
+    _dollars(
+        "population.dollar_year",
+        "Year in whose dollars Medicare savings are stated, which add cash of different years.",
+        integer(2020, 2040),
+        2027,
+        "2020 to 2040",
+        unit="year",
+        citation="choice of the user: the first performance year",
+    ),
+)
+
 #: Every parameter of the section ``population`` but the roster, in the order of the documentation.
-POPULATION = Parameters((*_SIZE, *_EPISODES, *_PART_B_PARAMETERS, *_PATIENTS, *_QUALITY, *_COST, *_REPORTING))
+POPULATION = Parameters((*_SIZE, *_EPISODES, *_PART_B_PARAMETERS, *_PATIENTS, *_QUALITY, *_COST, *_REPORTING, *_DOLLARS))

@@ -54,6 +54,10 @@ class Scenario:
     uncertainty: dict[str, Distribution] = field(default_factory=dict)
     source: Path | None = field(default=None, compare=False)
     stated: dict[str, Source] = field(default_factory=dict, compare=False, repr=False)
+    fixed: tuple[str, ...] = ()
+
+    def fixed_at_medians(self):
+        return self
 
     @property
     def roster(self) -> Path | None:

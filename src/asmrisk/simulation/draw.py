@@ -148,7 +148,8 @@ def simulate_draws(
                     work.factor[year, r] = work.scored.adjustment_factor[r]
                 scored = CohortYear(
                     policy,
-                    behavior.medicare_share,
+                    behavior,
+                    inputs.behavior[year + PAYMENT_LAG],
                     cohort,
                     year,
                     n,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from asmrisk.population.roster import Roster
 from asmrisk.rule.definitions import (
+    CALENDAR_YEARS,
     COHORTS,
     COLLECTION_TYPES,
     PERFORMANCE_YEARS,
@@ -16,6 +17,7 @@ from asmrisk.rule.definitions import (
     SPECIALTIES,
 )
 from asmrisk.scenario.scenario import Scenario
+from asmrisk.simulation.parameter_draws import parameter_names
 from asmrisk.simulation.variables import QUANTILES, scored_measures
 
 __all__ = ["coordinates", "descriptions"]
@@ -42,12 +44,13 @@ def coordinates(scenario: Scenario, roster: Roster | None = None) -> dict[str, N
         "practice_size": PRACTICE_SIZES,
         "measure": scored_measures(scenario),
         "collection_type": COLLECTION_TYPES,
-        "parameter": tuple(sorted(scenario.uncertainty)),
+        "parameter": parameter_names(scenario),
     }
     return {
         **{dim: np.array(labels, dtype=object) for dim, labels in names.items()},
         **({} if roster is None else {"clinician": roster.ids}),
         "performance_year": np.array(PERFORMANCE_YEARS, dtype=np.int64),
+        "calendar_year": np.array(CALENDAR_YEARS, dtype=np.int64),
         "quantile": np.array(QUANTILES, dtype=np.float64),
         "edge": np.arange(1, 10, dtype=np.int64),
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from asmrisk.parameters.parameter import Values
@@ -14,7 +17,7 @@ from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import DrawRange, Workspace, make_workspace, simulate_draws
 from asmrisk.simulation.kernel_inputs import KernelInputs
-from asmrisk.simulation.parameter_draws import draw_values, with_values
+from asmrisk.simulation.parameter_draws import coded_values, draw_values, parameter_names, with_values
 from asmrisk.simulation.philox import seed_key
 from asmrisk.simulation.record import make_record, to_variables
 from asmrisk.simulation.roster import roster_prior, slots_with_roster
@@ -29,7 +32,7 @@ class Model:
     Parameters
     ----------
     scenario : Scenario or PreparedScenario
-        Checked values of all parameters, and what is uncertain; prepared if it is not.
+        Checked values of all parameters, and what is unknown; prepared if it is not.
 
     Attributes
     ----------
@@ -38,7 +41,7 @@ class Model:
     roster : Roster or None
         The scenario's own clinicians.
     inputs : KernelInputs
-        What the kernels read where nothing is uncertain.
+        What the kernels read at the scenario's own values.
     notes : tuple of str
         How many clinicians of each cohort are the roster's; empty without one.
 
@@ -88,15 +91,22 @@ class Model:
             self._prior_of = (before, prior)
         return prior
 
-    def drawn_values(self, draw: int) -> dict[str, float]:
-        """Draw the values of the uncertain parameters, by name; empty if nothing is uncertain."""
-        return draw_values(self.scenario, draw, self._key)
+    @property
+    def draws_per_set(self) -> int:
+        """How many consecutive draws share their values of the unknowns."""
+        return int(self.scenario.values["run.draws_per_parameter_set"])
+
+    def drawn_values(self, draw: int) -> dict[str, Any]:
+        """Give the values of the unknowns in a draw, by name: those of its parameter set; empty without any."""
+        return draw_values(self.scenario, draw // self.draws_per_set, self._key)
 
     def inputs_of(self, draw: int) -> KernelInputs:
-        """Give what the kernels read in a draw: `inputs` with the values that uncertain parameters take."""
-        if not self.scenario.uncertainty:
-            return self.inputs
-        values = with_values(self.scenario.values, self.drawn_values(draw))
+        """Give what the kernels read in a draw: `inputs` with the values that the unknowns take."""
+        return self.inputs_with(self.drawn_values(draw)) if self.scenario.uncertainty else self.inputs
+
+    def inputs_with(self, drawn: Mapping[str, Any]) -> KernelInputs:
+        """Give what the kernels read where the unknowns have these values, by name."""
+        values = with_values(self.scenario.values, drawn)
         return self._inputs_from(values, population_records(values))
 
     def workspace(self, inputs: KernelInputs) -> Workspace:
@@ -133,16 +143,18 @@ def simulate_block(
     if not model.scenario.uncertainty:
         simulate_draws(model.inputs, DrawRange(draw0, count), record, work, progress)
         return to_variables(record, model.scenario)
-    names = sorted(model.scenario.uncertainty)
-    drawn = np.full((count, len(names)), np.nan)
-    for index in range(count):
+    values = np.full((count, len(parameter_names(model.scenario))), np.nan)
+    sets = np.arange(draw0, draw0 + count, dtype=np.int64) // model.draws_per_set
+    for number in np.unique(sets):
         if progress[1]:
             break
-        inputs = model.inputs_of(draw0 + index)
+        first, end = np.searchsorted(sets, [number, number + 1]).tolist()
+        drawn = model.drawn_values(draw0 + first)
+        inputs = model.inputs_with(drawn)
         if int(inputs.population.slots.max()) > slots:
             work = model.workspace(inputs)
             slots = work.response.shape[0]
-        simulate_draws(inputs, DrawRange(draw0 + index, 1, index), record, work, progress)
-        values = model.drawn_values(draw0 + index)
-        drawn[index] = [values[name] for name in names]
-    return to_variables(record, model.scenario) | {"knowledge/parameter_value": drawn}
+        simulate_draws(inputs, DrawRange(draw0 + first, end - first, first), record, work, progress)
+        values[first:end] = coded_values(model.scenario, drawn)
+    own = {"parameters/parameter_value": values, "parameters/parameter_set": sets}
+    return to_variables(record, model.scenario) | own

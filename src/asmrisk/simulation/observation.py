@@ -82,7 +82,7 @@ def _interpolate(
 def _draw_part_b(draw: CohortDraw, batch: Batch, year: int, present: Present) -> None:
     """Draw the Part B dollars of a year: AR(1) in the normal score, so that the published shape stays."""
     start, settled, n, n_roster = present.start, present.settled, present.n, present.n_roster
-    growth = draw.behavior[year].part_b_growth[draw.cohort]
+    growth, specialty = draw.behavior[year].part_b_growth, batch.specialty[start:]
     share = draw.population.part_b_episode_correlation
     rest = math.sqrt(1.0 - share * share)
     dollars, scores, moving = batch.part_b[year, start:], batch.scores, batch.part_b_moving[start:]
@@ -103,7 +103,7 @@ def _draw_part_b(draw: CohortDraw, batch: Batch, year: int, present: Present) ->
     _interpolate(batch.tables, table, dollars, batch.interval, n)
     exponentials(dollars, n)
     for i in range(n):
-        dollars[i] *= growth * level[i]
+        dollars[i] *= growth[specialty[i]] * level[i]
 
 
 @inline

@@ -22,7 +22,17 @@ from asmrisk.simulation.keys import (
 if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
 
-__all__ = ["draw_values", "with_values"]
+__all__ = ["coded_values", "draw_values", "parameter_names", "with_values"]
+
+
+def parameter_names(scenario: Scenario) -> tuple[str, ...]:
+    """Name every parameter that is drawn, linked ones included, sorted."""
+    return tuple(sorted(scenario.uncertainty))
+
+
+def coded_values(scenario: Scenario, drawn: Mapping[str, Any]) -> list[float]:
+    """Give drawn values as they are stored, in the order of `parameter_names`."""
+    return [float(drawn[name]) for name in parameter_names(scenario)]
 
 
 def _uniform(name: str, draw: int, key: np.ndarray) -> float:

@@ -13,10 +13,12 @@ import numpy as np
 from asmrisk.numerics.jit import inline, inner
 from asmrisk.rule.arrays import Environment, Scored, Scratch, make_environment
 from asmrisk.rule.definitions import (
+    CALENDAR_YEARS,
     COHORTS,
     COLLECTION_TYPES,
     EDGES,
     MOST_MEASURES,
+    PAYMENT_LAG,
     PEER_GROUPS,
     PERFORMANCE_YEARS,
     PRACTICE_SIZES,
@@ -65,7 +67,8 @@ class CohortYear(NamedTuple):
     """One cohort in one performance year of a draw, scored; made inside the kernel."""
 
     policy: np.record  # POLICY_DTYPE, of the performance year
-    medicare_share: float  # of an episode's allowed cost
+    behavior: np.record  # BEHAVIOR_DTYPE, of the performance year
+    payment_behavior: np.record  # BEHAVIOR_DTYPE, of the payment year
     cohort: int
     year: int
     n: int  # measured clinicians
@@ -102,6 +105,7 @@ class Record(NamedTuple):
     by_specialty: np.recarray  # variables by specialty and practice size (draws, years, specialties x sizes)
     adjustment_factor_quantile: np.ndarray  # float64 (draws, years, cohorts, quantiles)
     final_score_quantile: np.ndarray  # float64 (draws, years, cohorts, quantiles)
+    budget_savings: np.ndarray  # float64 (draws, calendar years): sums, in cash of the year
     environment: Environment  # each array with (draws, years, cohorts) before its own dimensions
     clinicians: np.recarray  # variables by clinician (draws, years, roster's clinicians)
     # Scratch.
@@ -144,6 +148,7 @@ def make_record(draws: int, clinicians: int = 0) -> Record:
         by_specialty=by_specialty.view(np.recarray),
         adjustment_factor_quantile=np.full((*cohorts, len(QUANTILES)), np.nan),
         final_score_quantile=np.full((*cohorts, len(QUANTILES)), np.nan),
+        budget_savings=np.zeros((draws, len(CALENDAR_YEARS))),
         environment=Environment(*(np.tile(each, (*cohorts, *(1,) * each.ndim)) for each in environment)),
         clinicians=_undefined((*years, clinicians), BY_CLINICIAN),
         percents=np.array([round(100 * level) for level in QUANTILES], np.int64),
@@ -196,8 +201,11 @@ def accumulate(terms: Terms, n: int, sums: Terms) -> None:
 
 
 @inner
-def write_totals(scored: CohortYear, sums: Terms, totals: np.record) -> int:
-    """Write the totals of one cohort and year; give how many have a final score."""
+def write_totals(scored: CohortYear, sums: Terms, totals: np.record, budget: np.ndarray) -> int:
+    """Write the totals of one cohort and year; give how many have a final score.
+
+    What Medicare saves is added to `budget`, by calendar year, in its cash.
+    """
     policy, n = scored.policy, scored.n
     final_score, episodes = scored.scored.final_score, scored.observations.episodes[scored.year]
     zero_scores = 0
@@ -228,8 +236,14 @@ def write_totals(scored: CohortYear, sums: Terms, totals: np.record) -> int:
     totals.payment_year_part_b = sum_of_lanes(sums.payment_year_part_b)
     totals.net_adjustment = net
     totals.retained_savings = 0.0 - net
-    totals.episode_savings = scored.medicare_share * saved
-    totals.medicare_savings = (0.0 - net) + scored.medicare_share * saved
+    behavior, later = scored.behavior, scored.payment_behavior
+    episode_savings = behavior.medicare_share * saved
+    totals.episode_savings = episode_savings
+    # Cash of the payment year, and dollars of 2025, in dollars of the stated year.
+    stated_prices = behavior.price_level * behavior.stated_price_ratio
+    totals.medicare_savings = (0.0 - net) * later.stated_price_ratio + episode_savings * stated_prices
+    budget[scored.year] += episode_savings * behavior.price_level
+    budget[scored.year + PAYMENT_LAG] -= net
     return int(with_score)
 
 
@@ -319,7 +333,7 @@ def record_year(scored: CohortYear, index: int, record: Record, scratch: Scratch
         _add_by_specialty(terms, record.cell, factor[start:], piece, by_specialty)
         accumulate(terms, piece, sums)
     _finish_by_specialty(cohort, by_specialty)
-    count = write_totals(scored, sums, totals)
+    count = write_totals(scored, sums, totals, record.budget_savings[index])
     factors = record.adjustment_factor_quantile[index, year, cohort]
     scores = record.final_score_quantile[index, year, cohort]
     _record_quantiles(factor, scored, count, record.percents, factors, scratch)
@@ -374,7 +388,7 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     Returns
     -------
     dict of str to ndarray
-        As `asmrisk.simulation.variables.variables` declares them, without the group ``knowledge``.
+        As `asmrisk.simulation.variables.variables` declares them, without the group ``parameters``.
     """
     kept = record.environment
     by_specialty = record.by_specialty.reshape(*record.by_specialty.shape[:2], len(SPECIALTIES), _SIZES)
@@ -385,6 +399,7 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     }
     values["adjustment_factor_quantile"] = record.adjustment_factor_quantile
     values["final_score_quantile"] = record.final_score_quantile
+    values["budget_savings"] = record.budget_savings
 
     groups: Any = {"collection_type": slice(len(COLLECTION_TYPES)), "cohort": 0, "specialty": slice(None)}
     group = groups[scenario.values["policy.quality_peer_group"]]

@@ -60,7 +60,9 @@ def _fill(prior: RosterPrior, cohort: int, clinicians: Clinicians, population: n
     prior.hcc_risk_score[cohort, :n] = latest(clinicians.past.hcc_risk_score)[0]
     prior.dual_share[cohort, :n] = latest(clinicians.past.dual_share)[0]
 
-    scores, factors = part_b_scores(population, clinicians.specialty, clinicians.past.part_b_payments)
+    scores, factors = part_b_scores(
+        population, clinicians.specialty, clinicians.years, clinicians.past.part_b_payments
+    )
     score, when = latest(scores)
     prior.part_b_score[cohort, :n] = np.round(score, _DECIMALS)
     # Nine significant digits, as a factor may be small.

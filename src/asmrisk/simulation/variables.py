@@ -34,6 +34,7 @@ QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 BY_COHORT = ("draw", "performance_year", "cohort")
 BY_SPECIALTY = ("draw", "performance_year", "specialty", "practice_size")
 BY_CLINICIAN = ("draw", "performance_year", "clinician")
+_BY_CALENDAR_YEAR = ("draw", "calendar_year")
 #: dtype of each kind of quantity.
 _COUNT, _NUMBER = "int32", "float64"
 
@@ -44,10 +45,10 @@ class Variable(NamedTuple):
     name: str  #: name within its group
     dims: tuple[str, ...]  #: dimensions; the first is always ``draw``
     dtype: str  #: ``int32`` for counts; ``float64`` for dollars, factors and scores, NaN where undefined
-    units: str  #: ``1`` for counts and fractions, ``USD`` for nominal dollars, ``points`` for scores
+    units: str  #: ``1`` for counts and fractions, ``USD`` for dollars of the year that the meaning names, ``points`` for scores
     long_name: str  #: one line for a reader who does not know the model
-    #: Group of a store: none, ``environment`` (what a clinician was ranked against), ``knowledge`` (parameter
-    #: values that were drawn), ``clinician`` (what happens to each of a roster's clinicians).
+    #: Group of a store: none, ``environment`` (what a clinician was ranked against), ``parameters`` (values
+    #: of unknowns that were drawn), ``clinician`` (what happens to each of a roster's clinicians).
     group: str = ""
 
     @property
@@ -77,14 +78,18 @@ _ROOT = (
     ),
     *_declare(
         *(BY_COHORT, "USD"),
-        episode_spending="Spending on those episodes, after any response",
-        part_b_paid="Part B payments at stake (with a final score)",
-        incentive_pool="Incentive pool",
-        payment_year_part_b="Part B payments two years later, unadjusted",
-        net_adjustment="Adjustments paid (negative: taken from clinicians)",
-        retained_savings="Adjustments kept by Medicare (minus the net)",
-        episode_savings="Medicare's share of what episodes cost less",
-        medicare_savings="Retained savings plus episode savings",
+        episode_spending="Spending on those episodes, after any response, in 2025 dollars",
+        part_b_paid="Part B payments at stake (with a final score), in dollars of the performance year",
+        incentive_pool="Incentive pool, in dollars of the performance year",
+        payment_year_part_b="Part B payments two years later, unadjusted, in dollars of that year",
+        net_adjustment="Adjustments paid (negative: taken from clinicians), in dollars of the payment year",
+        retained_savings="Adjustments kept by Medicare (minus the net), in dollars of the payment year",
+        episode_savings="Medicare's share of what episodes cost less, in 2025 dollars",
+        medicare_savings="Retained savings plus episode savings, in dollars of population.dollar_year",
+    ),
+    *_declare(
+        *(_BY_CALENDAR_YEAR, "USD"),
+        budget_savings="Adjustments kept and episode savings of the calendar year, in its dollars",
     ),
     *_declare(
         *(BY_COHORT, "1"),
@@ -102,8 +107,8 @@ _ROOT = (
     ),
     *_declare(
         *(BY_SPECIALTY, "USD"),
-        specialty_part_b_paid="Part B payments at stake",
-        specialty_net_adjustment="Adjustments paid (negative: taken)",
+        specialty_part_b_paid="Part B payments at stake, in dollars of the performance year",
+        specialty_net_adjustment="Adjustments paid (negative: taken), in dollars of the payment year",
     ),
     *_declare(
         *(BY_SPECIALTY, "1"),
@@ -156,9 +161,15 @@ def _environment(
     )
 
 
-_KNOWLEDGE = _declare(
-    *(("draw", "parameter"), "parameter's own", _NUMBER, "knowledge"),
-    parameter_value="Value drawn for an uncertain parameter",
+_PARAMETERS = (
+    *_declare(
+        *(("draw", "parameter"), "parameter's own", _NUMBER, "parameters"),
+        parameter_value="Value drawn for a parameter; of words and tables the place among those listed, from 0",
+    ),
+    *_declare(
+        *(("draw",), "1", "int64", "parameters"),
+        parameter_set="Number of the parameter set, whose values several draws share",
+    ),
 )
 _CLINICIAN = (
     *_declare(
@@ -167,7 +178,8 @@ _CLINICIAN = (
     ),
     *_declare(
         *(BY_CLINICIAN, "USD", _NUMBER, "clinician"),
-        adjustment_usd="Adjustment paid to the clinician (negative: taken); NaN if not measured",
+        adjustment_usd="Adjustment paid to the clinician (negative: taken), in dollars of the payment year; NaN "
+        "if not measured",
     ),
 )
 
@@ -191,7 +203,7 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
     ----------
     scenario : Scenario
         Its peer groups decide the dimensions of the environment's variables, its uncertainty whether there
-        is a group ``knowledge``, its roster whether there is a group ``clinician``.
+        is a group ``parameters``, its roster whether there is a group ``clinician``.
     """
     declared = _ROOT + _environment(
         _QUALITY_PEERS[scenario.values["policy.quality_peer_group"]],
@@ -199,7 +211,7 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
         _PAYMENT_PEERS[scenario.values["policy.payment_peer_group"]],
     )
     if scenario.uncertainty:
-        declared += _KNOWLEDGE
+        declared += _PARAMETERS
     if scenario.roster is not None:
         declared += _CLINICIAN
     return {variable.path: variable for variable in declared}
