@@ -237,17 +237,31 @@ def commands() -> None:
 @_computing_options
 @click.option("--block-size", type=click.IntRange(1, 100_000), help="Draws computed and stored together.")
 @click.option(
+    "--fixed",
+    is_flag=True,
+    help="Set every unknown to its median: ranges hold chance alone.  [default store: "
+    "results/SCENARIO_fixed.zarr]",
+)
+@click.option(
     "--target-se",
     "targets",
     metavar="METRIC=ERROR",
     multiple=True,
     help="Add draws until the standard error of a metric's mean is at most this, in its unit or relative "
-    "(1%), and --draws (100,000 if not given) at the most; may be repeated.",
+    "(1%), and --draws (100,000 if not given) at the most; may be repeated. Given the assumptions: doubt "
+    "about them is left out.",
+)
+@click.option(
+    "--target-total", "total", is_flag=True, help="Count doubt about the assumptions for --target-se too."
 )
 @_set_option
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def run(
-    scenarios: tuple[Path, ...], targets: tuple[str, ...], overrides: tuple[str, ...], **options: Any
+    scenarios: tuple[Path, ...],
+    targets: tuple[str, ...],
+    total: bool,
+    overrides: tuple[str, ...],
+    **options: Any,
 ) -> None:
     """Simulate SCENARIO and store the results.
 
@@ -262,13 +276,15 @@ def run(
     from asmrisk.engine.run import run
 
     options = _secured(options)
+    if total and not targets:
+        raise InputError("says what a target is of; give one.", argument="total")
     if targets:
         from asmrisk.analysis.precision import run_to_precision
 
         if len(checked) > 1:
             text = "takes one scenario at a time; give several runs of one each."
             raise InputError(text, argument="targets")
-        precision = run_to_precision(checked[0], targets, **options)
+        precision = run_to_precision(checked[0], targets, total=total, **options)
         stores, short = [precision.path], None if precision.met else RunError(precision.shortfall())
     else:
         # What the summary needs is imported while kernels are loaded, which leaves a processor idle.
@@ -291,10 +307,12 @@ def replay(results: Place, **options: Any) -> None:
     """Write the clinician table of one draw.
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
+    The scenario beside it, which ends in .scenario.toml, has the values that unknowns took in the draw.
     """
     from asmrisk.analysis.rerun import replay
 
-    click.echo(f"Clinicians: {replay(results, **options)}")
+    written = replay(results, **options)
+    click.echo(f"Clinicians: {written}\nScenario: {written.with_suffix('.scenario.toml')}")
 
 
 @commands.command(
@@ -314,7 +332,7 @@ def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: P
     TABLE is CSV or Parquet, one row for each observed clinician and performance year; everybody in it is
     ranked against the others of the cohort and year.
     """
-    checked = _scenario(scenario, overrides)
+    checked = None if scenario is None and not overrides else _scenario(scenario, overrides)
 
     from asmrisk.analysis.scoring import score
 

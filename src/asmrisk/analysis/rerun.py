@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from asmrisk.clinician_tables.table import check_output, write_clinicians
+from asmrisk.clinician_tables.table import check_output, replaced, write_clinicians
 from asmrisk.errors import InputError
 from asmrisk.population.roster import read_roster
 from asmrisk.results.metadata import read_root
@@ -15,6 +15,7 @@ from asmrisk.results.provenance import run_section
 from asmrisk.results.reading import readable, require_store
 from asmrisk.results.runs import asked_lengths
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
+from asmrisk.simulation.model import scenario_of_draw
 from asmrisk.simulation.replay import replay_draw
 from asmrisk.simulation.scenario_simulation import run_code
 
@@ -98,7 +99,10 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
 def replay(
     results: str | os.PathLike[str], *, draw: int, out: str | Path, roster: str | Path | None = None
 ) -> Path:
-    """Write the clinician table of one draw of a run, exactly as it was simulated.
+    """Write the clinician table of one draw of a run, exactly as it was simulated, and its scenario.
+
+    The scenario (TOML) has the values that the unknowns took in the draw: `asmrisk.score` gives the table's
+    numbers with it.
 
     Parameters
     ----------
@@ -107,7 +111,8 @@ def replay(
     draw : int
         Number of the draw, from 0.
     out : str or path
-        Table to write, ``.csv`` or ``.parquet``; replaced if it exists.
+        Table to write, ``.csv`` or ``.parquet``; replaced if it exists. The scenario stands beside it, with
+        the ending ``.scenario.toml`` instead.
     roster : str or path, optional
         The run's roster, if it had one; looked for in the current folder if not given.
 
@@ -130,4 +135,7 @@ def replay(
         text = f"{results} has draws 0 to {run.asked - 1}; there is no draw {draw}"
         raise InputError(text, argument="draw")
     out = check_output(out)
-    return write_clinicians(replay_draw(run.scenario, draw), out)
+    write_clinicians(replay_draw(run.scenario, draw), out)
+    with replaced(out.with_suffix(".scenario.toml")) as file:
+        file.write_text(scenario_of_draw(run.scenario, draw).to_toml(), encoding="utf-8")
+    return out

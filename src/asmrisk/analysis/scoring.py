@@ -52,11 +52,11 @@ def score(
     table : path or pandas.DataFrame
         A clinician table (CSV or Parquet), several cohorts and years if wanted.
     scenario : path or Scenario, optional
-        Whose policy holds; the final rule if not given.
+        Whose policy holds, with unknowns at their central values; the final rule if not given.
     out : path, optional
         Where to write the result: ``.csv`` or ``.parquet``.
     notes : callable
-        Receives remarks: benchmarks that did not form, clinicians without a final score, scores of zero.
+        Receives remarks: that central values are used, benchmarks that did not form, clinicians without a final score, scores of zero.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def score(
     inputs = [each for each in (table, origin) if isinstance(each, str | os.PathLike)]
     if out is not None:
         check_output(out, inputs=inputs)
-    policies = policy_records(_values(scenario), fixed_edges())
+    policies = policy_records(_central_values(scenario, notes), fixed_edges())
     if isinstance(table, pd.DataFrame):
         frame = check_clinicians(table, notes=notes)
     else:
@@ -86,10 +86,20 @@ def score(
     return scored
 
 
-def _values(scenario: str | os.PathLike[str] | Scenario | None) -> Values:
+def _central_values(
+    scenario: str | os.PathLike[str] | Scenario | None, notes: Callable[[str], None]
+) -> Values:
+    """Give values by which to score, and say where central ones stand for unknown ones."""
     if scenario is None:
+        notes(
+            "no scenario is given: scored by the final rule at its central values. A replayed draw has its own "
+            "beside its table, ending in .scenario.toml."
+        )
         return PARAMETERS.defaults()
-    return (scenario if isinstance(scenario, Scenario) else load_scenario(scenario)).values
+    loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    if unknown := [name for name in loaded.uncertainty if name.startswith("policy.")]:
+        notes(f"scored at the central values of what the scenario leaves unknown: {', '.join(unknown)}.")
+    return loaded.fixed_at_medians().values
 
 
 def _score_frame(frame: pd.DataFrame, policies: np.recarray, notes: Callable[[str], None]) -> pd.DataFrame:

@@ -145,15 +145,27 @@ def write_clinicians(
     """
     path = check_output(path, inputs=inputs)
     frame = in_table_order(frame)
+    with replaced(path) as file:
+        if path.suffix.lower() in _PARQUET:
+            with file.open("xb") as binary:
+                frame.to_parquet(binary, index=False)
+        else:
+            with file.open("x", encoding="utf-8", newline="") as text:
+                frame.to_csv(text, index=False, lineterminator="\n")
+    return path
+
+
+@contextlib.contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give the name of a new file that takes the place of the one at a path when it is written.
+
+    If anything fails, the old file is left as it was: InputError where the place cannot be written to,
+    RunError where the disk is full.
+    """
     # Of an unpredictable name, and new: no link planted there is followed.
     temporary = path.with_name(f".{uuid4().hex}.part")
     try:
-        if path.suffix.lower() in _PARQUET:
-            with temporary.open("xb") as binary:
-                frame.to_parquet(binary, index=False)
-        else:
-            with temporary.open("x", encoding="utf-8", newline="") as text:
-                frame.to_csv(text, index=False, lineterminator="\n")
+        yield temporary
         temporary.replace(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name.
         reason = (error.strerror if isinstance(error, OSError) else None) or error
@@ -164,7 +176,6 @@ def write_clinicians(
         # On a read-only disk even what is not there cannot be removed.
         with contextlib.suppress(OSError, ValueError):
             temporary.unlink(missing_ok=True)
-    return path
 
 
 def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = ()) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from asmrisk.simulation.record import make_record, to_variables
 from asmrisk.simulation.roster import roster_prior, slots_with_roster
 from asmrisk.simulation.roster_prior import RosterPrior, empty_prior
 
-__all__ = ["Model", "simulate_block"]
+__all__ = ["Model", "scenario_of_draw", "simulate_block"]
 
 
 class Model:
@@ -112,6 +113,19 @@ class Model:
     def workspace(self, inputs: KernelInputs) -> Workspace:
         """Allocate what draws with these inputs work in."""
         return make_workspace(int(inputs.population.slots.max()))
+
+
+def scenario_of_draw(scenario: Scenario, draw: int) -> Scenario:
+    """Give what one draw simulates: the scenario with the values that its unknowns take in the draw."""
+    key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
+    drawn = draw_values(scenario, draw // int(scenario.values["run.draws_per_parameter_set"]), key)
+    return replace(
+        scenario,
+        title=f"{scenario.title}: draw {draw}",
+        values=with_values(scenario.values, drawn),
+        uncertainty={},
+        correlations=(),
+    )
 
 
 def simulate_block(
