@@ -56,7 +56,8 @@ def score(
     out : path, optional
         Where to write the result: ``.csv`` or ``.parquet``.
     notes : callable
-        Receives remarks: that central values are used, benchmarks that did not form, clinicians without a final score, scores of zero.
+        Receives remarks: that central values are used, benchmarks that did not form, clinicians without a
+        final score, scores of zero.
 
     Returns
     -------
@@ -92,8 +93,8 @@ def _central_values(
     """Give values by which to score, and say where central ones stand for unknown ones."""
     if scenario is None:
         notes(
-            "no scenario is given: scored by the final rule at its central values. A replayed draw has its own "
-            "beside its table, ending in .scenario.toml."
+            "no scenario is given: scored by the final rule at its central values. A replayed draw has its "
+            "own beside its table, ending in .scenario.toml."
         )
         return PARAMETERS.defaults()
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)

@@ -117,7 +117,9 @@ def run_job(
     )
     per_set = int(scenario.values["run.draws_per_parameter_set"]) if scenario.uncertainty else 1
     if block_size is not None and block_size % per_set:
-        text = f"must be a multiple of run.draws_per_parameter_set, {per_set}: a block holds parameter sets whole"
+        text = (
+            f"must be a multiple of {per_set}, run.draws_per_parameter_set: blocks hold parameter sets whole"
+        )
         raise InputError(text, argument="block_size")
     length = block_size or block_length(max(draws, most_draws or 0), arrays, per_set)
     definition = {
@@ -187,7 +189,11 @@ def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
             f"{store.lengths[-1]:,} draws asked for"
         )
     files = -(-store.lengths[-1] // length)
-    if block_size is None and files > _MANY and length < block_length(store.lengths[-1], spec.arrays, spec.draws_per_set):
+    if (
+        block_size is None
+        and files > _MANY
+        and length < block_length(store.lengths[-1], spec.arrays, spec.draws_per_set)
+    ):
         progress.say(
             f"{store.place} was made with blocks of {length} draws, which for {store.lengths[-1]:,} draws "
             f"makes {files:,} small files of each variable; a new store would have fewer"

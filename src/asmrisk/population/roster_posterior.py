@@ -131,7 +131,9 @@ def part_b_scores(
     for code in np.unique(specialty).tolist():
         shape = population.part_b_log_shape[code]
         of = specialty == code
-        paid = dollars[:, of] * (1.0 + population.part_b_trend[code]) ** (PERFORMANCE_YEARS[0] - years[:, None])
+        paid = dollars[:, of] * (1.0 + population.part_b_trend[code]) ** (
+            PERFORMANCE_YEARS[0] - years[:, None]
+        )
         ratio = np.log(np.where(paid > 0.0, paid, 1.0)) - np.log(population.part_b_level[code])
         # A point of a flat stretch is as good as another: the first keeps the table ascending.
         rising = np.concatenate([[True], np.diff(shape) > 0.0])

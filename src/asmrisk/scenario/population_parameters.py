@@ -191,7 +191,9 @@ _PART_B_PARAMETERS = (
         "-0.2 to 0.2 each",
         unit="fraction",
         basis="data",
-        citation=_PART_B + ", 2014 to 2023 without 2020 and 2021; cardiology over all its codes" + _PAIN_PHYSICIANS,
+        citation=_PART_B
+        + ", 2014 to 2023 without 2020 and 2021; cardiology over all its codes"
+        + _PAIN_PHYSICIANS,
     ),
     _payments(
         "population.part_b_tail_slope",
@@ -521,4 +523,6 @@ _DOLLARS = (
 )
 
 #: Every parameter of the section ``population`` but the roster, in the order of the documentation.
-POPULATION = Parameters((*_SIZE, *_EPISODES, *_PART_B_PARAMETERS, *_PATIENTS, *_QUALITY, *_COST, *_REPORTING, *_DOLLARS))
+POPULATION = Parameters(
+    (*_SIZE, *_EPISODES, *_PART_B_PARAMETERS, *_PATIENTS, *_QUALITY, *_COST, *_REPORTING, *_DOLLARS)
+)

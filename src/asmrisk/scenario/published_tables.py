@@ -268,7 +268,9 @@ def part_b_trend(specialty: str) -> float:
         # The table lacks cardiology itself in some year, of which the other codes alone say nothing.
         own = {int(row["year"]) for row in _specialty_rows("partb_mean_payment_2014_2023", specialty)}
         totals = {year: total for year, total in totals.items() if year in own}
-    points = [(year, math.log(paid / count)) for year, (paid, count) in totals.items() if year not in _PANDEMIC]
+    points = [
+        (year, math.log(paid / count)) for year, (paid, count) in totals.items() if year not in _PANDEMIC
+    ]
     middle = math.fsum(year for year, _ in points) / len(points)
     squares = math.fsum((year - middle) ** 2 for year, _ in points)
     slope = math.fsum((year - middle) * level for year, level in points) / squares

@@ -82,8 +82,17 @@ def _arguments() -> dict[str, tuple[Any, ...]]:
     out, scored, environment = work.observations, work.scored, work.environment
     draw = CohortDraw(inputs.population[0], inputs.behavior, 0, 0, inputs.key, inputs.roster_prior)
     year = CohortYear(
-            inputs.policy[0], *inputs.behavior[:2], 0, 0, 0, out, scored, environment, work.response
-        )
+        inputs.policy[0],
+        inputs.behavior[0],
+        inputs.behavior[0],
+        0,
+        0,
+        0,
+        out,
+        scored,
+        environment,
+        work.response,
+    )
     return {
         "enroll": (draw, work.field),
         "observe": (draw, work.field, work.batch, out),

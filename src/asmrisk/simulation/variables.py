@@ -164,7 +164,7 @@ def _environment(
 _PARAMETERS = (
     *_declare(
         *(("draw", "parameter"), "parameter's own", _NUMBER, "parameters"),
-        parameter_value="Value drawn for a parameter; of words and tables the place among those listed, from 0",
+        parameter_value="Value drawn for a parameter; of words and tables the place among those listed",
     ),
     *_declare(
         *(("draw",), "1", "int64", "parameters"),
@@ -178,8 +178,8 @@ _CLINICIAN = (
     ),
     *_declare(
         *(BY_CLINICIAN, "USD", _NUMBER, "clinician"),
-        adjustment_usd="Adjustment paid to the clinician (negative: taken), in dollars of the payment year; NaN "
-        "if not measured",
+        adjustment_usd="Adjustment paid to the clinician (negative: taken), in dollars of the payment year; "
+        "NaN if not measured",
     ),
 )
 
