@@ -124,8 +124,8 @@ def part_b_scores(
     Returns
     -------
     score, factor : ndarray of float64, shape (Y, n)
-        ``dollars = factor * level * exp(shape(score))`` but for the trend; the factor is 1 but beyond the ends of the table,
-        and 0 where there are no dollars.
+        ``dollars = factor * level * exp(shape(score))`` but for the trend; the factor is 1 but beyond the
+        ends of the table, and 0 where there are no dollars.
     """
     score, factor = np.full_like(dollars, np.nan), np.full_like(dollars, np.nan)
     for code in np.unique(specialty).tolist():

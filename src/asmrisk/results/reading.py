@@ -75,8 +75,8 @@ def open_results(
     partial : bool
         Give the draws that are finished even if the run is not; an attribute ``partial`` says so.
     group : str, optional
-        Instead of the main results: ``environment`` (what clinicians were ranked against), ``parameters`` (the
-        values of unknowns) or ``clinician`` (adjustments of the roster's clinicians).
+        Instead of the main results: ``environment`` (what clinicians were ranked against), ``parameters``
+        (the values of unknowns) or ``clinician`` (adjustments of the roster's clinicians).
     chunked : bool
         Give variables as dask arrays, for results larger than memory; otherwise each is read when used.
 

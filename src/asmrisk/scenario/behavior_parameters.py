@@ -13,8 +13,8 @@ __all__ = ["BEHAVIOR", "NOT_PUBLIC", "declarer"]
 NOT_PUBLIC = "not public; stated assumption"
 
 _RESPONSE_SOURCES = (
-    "home health value-based purchasing -1.6% after five years; none found under the value modifier, hospital "
-    "value-based purchasing and that of skilled nursing facilities, which has the same exchange function"
+    "home health value-based purchasing -1.6% after five years; none found under the value modifier, "
+    "hospital value-based purchasing and that of skilled nursing facilities, which has the same exchange function"
 )
 
 

@@ -28,8 +28,8 @@ RUN = Parameters(
         ),
         Parameter(
             name="run.draws_per_parameter_set",
-            meaning="Consecutive draws that share one value of each unknown, where a scenario has any: two or "
-            "more tell chance from doubt",
+            meaning="Consecutive draws that share one value of each unknown, where a scenario has any: two "
+            "or more tell chance from doubt",
             type=integer(1, MOST_DRAWS_PER_SET),
             default=2,
             allowed=f"1 to {MOST_DRAWS_PER_SET}",

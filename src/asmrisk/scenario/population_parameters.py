@@ -156,7 +156,7 @@ _EPISODES = (
 
 #: Whose trend a specialty has, if not its own.
 _TREND_OF = {"anesthesiology": "pain_management"}
-#: Anesthesiologists with twenty back-pain episodes are taken to be pain physicians: their level, 2023 dollars.
+#: Anesthesiologists with 20 back-pain episodes are taken to be pain physicians: their level, 2023 dollars.
 _ANESTHESIOLOGY = {"anesthesiology": 120_000.0}
 _PAIN_PHYSICIANS = "; anesthesiology: assumed, those with 20 back-pain episodes are pain physicians"
 
@@ -508,8 +508,8 @@ _DOLLARS = (
         "-0.1 to 0.2",
         unit="fraction",
         basis="published",
-        citation="CBO, Current View of the Economy From 2025 to 2028, September 2025: price index of personal "
-        "consumption expenditures, 2.0% a year from 2027",
+        citation="CBO, Current View of the Economy From 2025 to 2028, September 2025: price index of "
+        "personal consumption expenditures, 2.0% a year from 2027",
     ),
     _dollars(
         "population.dollar_year",

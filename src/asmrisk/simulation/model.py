@@ -98,7 +98,7 @@ class Model:
         return int(self.scenario.values["run.draws_per_parameter_set"])
 
     def drawn_values(self, draw: int) -> dict[str, Any]:
-        """Give the values of the unknowns in a draw, by name: those of its parameter set; empty without any."""
+        """Give the values of the unknowns in a draw, by name, which are its parameter set's; or none."""
         return draw_values(self.scenario, draw // self.draws_per_set, self._key)
 
     def inputs_of(self, draw: int) -> KernelInputs:

@@ -45,7 +45,9 @@ class Variable(NamedTuple):
     name: str  #: name within its group
     dims: tuple[str, ...]  #: dimensions; the first is always ``draw``
     dtype: str  #: ``int32`` for counts; ``float64`` for dollars, factors and scores, NaN where undefined
-    units: str  #: ``1`` for counts and fractions, ``USD`` for dollars of the year that the meaning names, ``points`` for scores
+    #: ``1`` for counts and fractions, ``points`` for scores, ``USD`` for dollars of the year that the meaning
+    #: names.
+    units: str
     long_name: str  #: one line for a reader who does not know the model
     #: Group of a store: none, ``environment`` (what a clinician was ranked against), ``parameters`` (values
     #: of unknowns that were drawn), ``clinician`` (what happens to each of a roster's clinicians).
