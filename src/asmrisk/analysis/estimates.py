@@ -37,16 +37,25 @@ class Interval(NamedTuple):
     draws: NDArray[np.int64]
 
 
-def mean(draws: ArrayLike) -> Estimate:
+def mean(draws: ArrayLike, sets: NDArray[np.int64] | None = None) -> Estimate:
     """Estimate means: s / √n is their error, with s the sample standard deviation (n - 1).
 
-    There is no error from fewer than two draws.
+    There is no error from fewer than two draws. Draws of one parameter set, where `sets` numbers it for each
+    draw, are not independent: of S sets SE² = S / (S - 1) Σ_s (Σ_{i in s} (x_i - x̄))² / n².
     """
     x, n = _draws(draws)
     center, squares = _moments(x, n)
+    count = n
+    if sets is not None and len(x):
+        first = np.flatnonzero(np.append(True, np.diff(sets) > 0))
+        defined = ~np.isnan(x)
+        count = np.asarray(np.add.reduceat(defined, first, axis=0, dtype=np.int64).astype(bool).sum(axis=0))
+        squares = (np.add.reduceat(np.where(defined, x - center, 0.0), first, axis=0) ** 2).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(squares / (n - 1) / n)
-    return Estimate(center, np.where(n > 1, error, np.nan), n)
+        error = np.sqrt(squares * count / (count - 1)) / n
+        if sets is None:
+            error = np.sqrt(squares / (n - 1) / n)
+    return Estimate(center, np.where(count > 1, error, np.nan), n)
 
 
 def standard_deviation(draws: ArrayLike) -> Estimate:

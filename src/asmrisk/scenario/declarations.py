@@ -24,6 +24,17 @@ RUN = Parameters(
             section="run",
         ),
         Parameter(
+            name="run.draws_per_parameter_set",
+            meaning="Consecutive draws that share one set of values of what is uncertain",
+            type=integer(1, 1000),
+            default=2,
+            allowed="1 to 1000",
+            unit="draws",
+            basis="assumed",
+            citation="choice of the user: two or more tell chance from doubt",
+            section="run",
+        ),
+        Parameter(
             name="run.seed",
             meaning="Key of all random numbers; the same seed gives the same draws",
             type=integer(0, 2**64 - 1),

@@ -129,18 +129,23 @@ def bytes_per_draw(arrays: Mapping[str, ArraySpec]) -> int:
     )
 
 
-def block_length(draws: int, arrays: Mapping[str, ArraySpec]) -> int:
+def block_length(draws: int, arrays: Mapping[str, ArraySpec], multiple: int = 1) -> int:
     """Choose how many draws a block of a new store has: by the draws asked for, never by the machine.
 
     At most 512 draws and 64 MB; at least eight blocks where there are eight draws; and as few draws more than
-    were asked for as that leaves.
+    were asked for as that leaves. Of parameter sets of `multiple` draws a block has whole ones, and the same
+    holds of sets; where one is more than a block may have, it is split.
 
     Examples
     --------
     >>> [block_length(draws, {}) for draws in (5, 100, 1_000, 5_000, 100_000)]
     [1, 13, 125, 500, 511]
+    >>> [block_length(draws, {}, multiple=4) for draws in (5, 100, 1_000, 5_000, 100_000)]
+    [4, 12, 128, 500, 512]
     """
     most = min(_MOST_DRAWS, max(1, _MOST_BYTES // max(1, bytes_per_draw(arrays))))
-    blocks = max(_FEWEST_BLOCKS, -(-draws // most))
-    length = -(-draws // blocks)
-    return length if -(-draws // length) >= blocks else max(1, draws // blocks)
+    unit = multiple if multiple <= most else 1
+    sets, most_sets = -(-draws // unit), most // unit
+    blocks = max(_FEWEST_BLOCKS, -(-sets // most_sets))
+    length = -(-sets // blocks)
+    return unit * (length if -(-sets // length) >= blocks else max(1, sets // blocks))
