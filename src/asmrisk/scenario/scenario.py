@@ -126,14 +126,15 @@ class Scenario:
 
     def fixed_at_medians(self) -> Scenario:
         """Give the scenario without unknowns: each has its central value."""
-        from asmrisk.studies.factors import nested  # Stand-in.
-
         document = self.to_dict()
         document.pop("uncertainty", None)
         sources = [Source("", document)]
         for name, each in self.uncertainty.items():
-            below, within = nested(name, each.quantile(0.5))
-            sources.append(Source("", below, within_value=within))
+            keys: list[str] = name.split(".")
+            stated_value: Any = each.quantile(0.5)
+            for key in reversed(keys):
+                stated_value = {key: stated_value}
+            sources.append(Source("", stated_value, within_value=len(keys) > 2))
         return replace(scenario_from_sources(sources), source=self.source, stated=self.stated)
 
     def differences(self, base: Scenario | None = None) -> dict[str, tuple[Any, Any]]:

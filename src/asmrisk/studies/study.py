@@ -246,7 +246,9 @@ def _with_factors_known(scenario: Scenario, factors: Iterable[Factor]) -> Scenar
     central = scenario.fixed_at_medians()
     names = [each.name for factor in factors for each in factor.variations]
     known = point_scenario(scenario.to_dict(), {name: _value_in(central, name) for name in names})
-    return replace(known, source=scenario.source, stated=scenario.stated)
+    # All of a known one, of which a factor may be a part.
+    document = central.to_dict() | {"uncertainty": known.to_dict().get("uncertainty", {})}
+    return replace(point_scenario(document, {}), source=scenario.source, stated=scenario.stated)
 
 
 def _require_sets(source: Source, draws: int, method: str, scenario: Scenario) -> None:
