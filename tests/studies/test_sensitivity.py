@@ -15,7 +15,7 @@ from scipy.stats import binom, qmc
 from asmrisk.studies import verdicts
 from asmrisk.studies.effects import differences, level_effects
 from asmrisk.studies.indices import ENOUGH_ROWS, grid_indices, sobol_indices
-from asmrisk.studies.noise import cross_draw, estimate, resample
+from asmrisk.studies.noise import cross_set, estimate, resample
 from asmrisk.studies.regression import regression
 from asmrisk.studies.screening import elementary_effects, morris_screening
 
@@ -64,6 +64,11 @@ def noisy(g: Array, draws: int, rng: np.random.Generator, size: float) -> Array:
     return np.asarray(g[:, None] + size * (5.0 * shared[0] + 0.1 * g[:, None] * shared[1] + own))
 
 
+def ones(sets: int) -> NDArray[np.int64]:
+    """Sizes of sets of one draw."""
+    return np.ones(sets, np.int64)
+
+
 def numbers(shares: list, part: str = "value") -> Array:
     return np.array([getattr(share, part) for share in shares])
 
@@ -77,14 +82,14 @@ def least_coverage(trials: int) -> int:
 
 
 @pytest.mark.parametrize("draws", [2, 3, 9])
-def test_cross_draw_is_the_mean_over_pairs_of_different_draws(draws: int) -> None:
+def test_cross_set_is_the_mean_over_pairs_of_different_draws(draws: int) -> None:
     y = np.random.default_rng(draws).normal(size=(5, draws)) + 100.0
     form = np.random.default_rng(1).normal(size=(5, 5))
     form = form + form.T
     pairs = [y[:, m] @ form @ y[:, n] for m, n in itertools.permutations(range(draws), 2)]
     of_mean = y.mean(axis=1) @ form @ y.mean(axis=1)
     of_draws = np.mean([y[:, m] @ form @ y[:, m] for m in range(draws)])
-    assert float(cross_draw(of_mean, of_draws, draws)) == pytest.approx(np.mean(pairs), rel=1e-9)
+    assert float(cross_set(of_mean, of_draws, draws)) == pytest.approx(np.mean(pairs), rel=1e-9)
 
 
 def test_variances_are_unbiased_under_noise_that_points_share() -> None:
@@ -94,7 +99,7 @@ def test_variances_are_unbiased_under_noise_that_points_share() -> None:
     g = ishigami(u)
     rows = g.reshape(16, 6)[:, [0, -1]]
     truth = rows.var()
-    weights = resample(6, 16, resamples=2)
+    weights = resample(ones(6), 16, resamples=2)
     found, noise = [], []
     for _ in range(2000):
         indices = sobol_indices(noisy(g, 6, rng, 3.0), 4, weights)
@@ -112,7 +117,7 @@ def test_grid_variances_are_unbiased_under_noise() -> None:
     g = levels[:, 0] * 2.0 + levels[:, 1] * levels[:, 0] + 0.0 * levels[:, 2]
     cells = g.reshape(3, 2, 2)
     truth = [cells.mean(axis=(1, 2)).var(), cells.mean(axis=(0, 2)).var(), cells.mean(axis=(0, 1)).var()]
-    weights = resample(6, resamples=20)
+    weights = resample(ones(6), resamples=20)
     found = []
     for _ in range(600):
         indices = grid_indices(noisy(g, 6, rng, 0.5), (3, 2, 2), weights)
@@ -126,8 +131,8 @@ def test_grid_variances_are_unbiased_under_noise() -> None:
 
 def test_the_error_of_a_mean_is_the_known_one() -> None:
     y = np.random.default_rng(3).normal(size=40)
-    weights = resample(40, resamples=20_000)
-    found = estimate(y @ weights.draws, weights)
+    weights = resample(ones(40), resamples=20_000)
+    found = estimate(y @ weights.sets, weights)
     assert found.value == pytest.approx(y.mean())
     # The bootstrap's own error at 20,000 resamples is half a percent.
     assert found.error == pytest.approx(y.std(ddof=1) / np.sqrt(40), rel=0.03)
@@ -139,7 +144,7 @@ def test_the_error_of_a_mean_is_the_known_one() -> None:
 def test_without_noise_the_indices_are_those_of_salib() -> None:
     u = saltelli(128, 4, np.random.default_rng(5))
     g = ishigami(u)
-    found = sobol_indices(np.repeat(g[:, None], 3, axis=1), 4, resample(3, 128))
+    found = sobol_indices(np.repeat(g[:, None], 3, axis=1), 4, resample(ones(3), 128))
     problem = {"num_vars": 4, "names": list("abcd"), "bounds": [[0.0, 1.0]] * 4}
     expected = salib_sobol.analyze(problem, g, calc_second_order=False, num_resamples=2, seed=1)
     np.testing.assert_allclose(numbers(found.first), expected["S1"], rtol=1e-9, atol=1e-12)
@@ -152,7 +157,7 @@ def test_without_noise_the_indices_are_those_of_salib() -> None:
 def test_ishigami(noise: float) -> None:
     rng = np.random.default_rng(21)
     y = noisy(ishigami(saltelli(2048, 4, rng)), 8, rng, noise)
-    found = sobol_indices(y, 4, resample(8, 2048, resamples=200))
+    found = sobol_indices(y, 4, resample(ones(8), 2048, resamples=200))
     for shares, truth in ((found.first, ISHIGAMI_FIRST), (found.total, ISHIGAMI_TOTAL)):
         off = np.abs(numbers(shares) - truth)
         assert (off <= DEVIATES * numbers(shares, "error") + 1e-12).all()
@@ -172,7 +177,7 @@ def test_noise_alone_is_not_taken_for_a_total_index() -> None:
     plain, taken_out = [], []
     for _ in range(200):
         y = g[:, None] + 4.0 * rng.normal(size=(len(g), 8))
-        found = sobol_indices(y, 4, resample(8, 64, resamples=20))
+        found = sobol_indices(y, 4, resample(ones(8), 64, resamples=20))
         taken_out.append(found.total[3].value)
         analyzed = salib_sobol.analyze(
             problem, y.mean(axis=1), calc_second_order=False, num_resamples=2, seed=1
@@ -191,7 +196,7 @@ def test_sobol_intervals_cover() -> None:
     hits = np.zeros((2, 4))
     for _ in range(trials):
         y = noisy(ishigami(saltelli(ENOUGH_ROWS, 4, rng)), 10, rng, 2.0)
-        weights = resample(10, ENOUGH_ROWS, resamples=200, seed=int(rng.integers(2**31)))
+        weights = resample(ones(10), ENOUGH_ROWS, resamples=200, seed=int(rng.integers(2**31)))
         found = sobol_indices(y, 4, weights)
         for row, (shares, truth) in enumerate(((found.first, ISHIGAMI_FIRST), (found.total, ISHIGAMI_TOTAL))):
             hits[row] += np.abs(numbers(shares) - truth) <= numbers(shares, "reach")
@@ -201,11 +206,11 @@ def test_sobol_intervals_cover() -> None:
 def test_an_outcome_without_variance_has_no_indices() -> None:
     rng = np.random.default_rng(51)
     only_noise = rng.normal(size=(64 * 4, 16))
-    found = sobol_indices(only_noise, 2, resample(16, 64))
+    found = sobol_indices(only_noise, 2, resample(ones(16), 64))
     assert not found.variance.resolved
     assert np.isnan(numbers(found.total)).all()
     shared = np.repeat(rng.normal(size=(1, 16)), 64 * 4, axis=0)
-    found = sobol_indices(shared, 2, resample(16, 64))
+    found = sobol_indices(shared, 2, resample(ones(16), 64))
     assert found.variance.value == 0.0
     assert (numbers(found.total) == 0.0).all()
 
@@ -214,7 +219,7 @@ def test_an_outcome_without_variance_has_no_indices() -> None:
 def test_indices_do_not_depend_on_the_unit(unit: float) -> None:
     rng = np.random.default_rng(52)
     y = noisy(ishigami(saltelli(32, 3, rng)), 8, rng, 1.0)
-    weights = resample(8, 32, resamples=50)
+    weights = resample(ones(8), 32, resamples=50)
     ours, theirs = sobol_indices(y, 3, weights), sobol_indices(y * unit + 5.0 * unit, 3, weights)
     np.testing.assert_allclose(numbers(theirs.total), numbers(ours.total), rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(numbers(theirs.first, "error"), numbers(ours.first, "error"), rtol=1e-6)
@@ -227,7 +232,7 @@ def test_a_grid_splits_the_variance_exactly() -> None:
     """x, y and their product on a balanced grid: 4, 1 and 1 parts, by hand."""
     levels = np.array(list(itertools.product((-1.0, 1.0), repeat=3)))
     g = 2.0 * levels[:, 0] + levels[:, 1] + levels[:, 0] * levels[:, 1]
-    found = grid_indices(np.repeat(g[:, None], 4, axis=1), (2, 2, 2), resample(4))
+    found = grid_indices(np.repeat(g[:, None], 4, axis=1), (2, 2, 2), resample(ones(4)))
     np.testing.assert_allclose(numbers(found.first), [4 / 6, 1 / 6, 0.0], atol=1e-12)
     np.testing.assert_allclose(numbers(found.total), [5 / 6, 2 / 6, 0.0], atol=1e-12)
     assert found.variance.value == pytest.approx(6.0)
@@ -245,7 +250,7 @@ def test_grid_intervals_cover(draws: int) -> None:
     hits = np.zeros((2, 2))
     for _ in range(trials):
         y = noisy(g, draws, rng, 0.5)
-        found = grid_indices(y, (3, 2), resample(draws, resamples=200, seed=int(rng.integers(2**31))))
+        found = grid_indices(y, (3, 2), resample(ones(draws), resamples=200, seed=int(rng.integers(2**31))))
         hits[0] += np.abs(numbers(found.first) - first) <= numbers(found.first, "reach")
         hits[1] += np.abs(numbers(found.total) - total) <= numbers(found.total, "reach")
     assert (hits >= least_coverage(trials)).all(), hits / trials
@@ -283,7 +288,7 @@ def test_without_noise_coefficients_are_those_of_least_squares() -> None:
     rng = np.random.default_rng(81)
     x = qmc.LatinHypercube(3, rng=rng).random(60) * np.array([1.0, 100.0, 0.01])
     g = 2.0 * x[:, 0] - 0.03 * x[:, 1] + 0.0 * x[:, 2]
-    found = regression(x, np.repeat(g[:, None], 2, axis=1), resample(2, 60, resamples=20))
+    found = regression(x, np.repeat(g[:, None], 2, axis=1), resample(ones(2), 60, resamples=20))
     expected = np.array([2.0, -0.03, 0.0]) * x.std(axis=0, ddof=1) / g.std(ddof=1)
     np.testing.assert_allclose(numbers(found.coefficients), expected, rtol=1e-9, atol=1e-12)
     assert found.explained.value == pytest.approx(1.0)
@@ -297,7 +302,7 @@ def test_regression_intervals_cover_and_noise_does_not_weaken_coefficients() -> 
     for _ in range(trials):
         x = qmc.LatinHypercube(3, rng=rng).random(50)
         y = noisy(x @ slopes, 10, rng, 0.5)
-        fitted = regression(x, y, resample(10, 50, resamples=60, seed=int(rng.integers(2**31))))
+        fitted = regression(x, y, resample(ones(10), 50, resamples=60, seed=int(rng.integers(2**31))))
         found.append(numbers(fitted.coefficients))
         hits += np.abs(found[-1] - truth) <= numbers(fitted.coefficients, "reach")
     assert (hits >= least_coverage(trials)).all(), hits / trials
@@ -338,7 +343,7 @@ def model_of_three(x: Array) -> Array:
 def test_without_noise_morris_is_salib() -> None:
     x = trajectories(12, 3, np.random.default_rng(92))
     g = model_of_three(x)
-    found = morris_screening(x, np.repeat(g[:, None], 5, axis=1), resample(5, 12, resamples=20))
+    found = morris_screening(x, np.repeat(g[:, None], 5, axis=1), resample(ones(5), 12, resamples=20))
     problem = {"num_vars": 3, "names": list("abc"), "bounds": [[0.0, 1.0]] * 3}
     expected = salib_morris.analyze(problem, x, g, num_levels=4, num_resamples=2, seed=1)
     np.testing.assert_allclose(numbers(found.mu), np.asarray(expected["mu"]), atol=1e-12)
@@ -357,7 +362,7 @@ def test_noise_alone_has_no_size() -> None:
     trials = 300
     for _ in range(trials):
         y = g[:, None] + rng.normal(size=(len(g), 8))
-        found = morris_screening(x, y, resample(8, 12, resamples=100, seed=int(rng.integers(2**31))))
+        found = morris_screening(x, y, resample(ones(8), 12, resamples=100, seed=int(rng.integers(2**31))))
         sizes.append(numbers(found.mu_star))
         raw.append(np.abs(elementary_effects(x, y.mean(axis=1, keepdims=True))[..., 0]).mean(axis=0))
         squares.append(found.sigma[0])

@@ -258,26 +258,30 @@ class Method(NamedTuple):
     values_at: Callable[[Factor, float], dict[str, Any]]  #: what a position along a factor sets
     settings: Mapping[str, Setting]
     size: str | None = None  #: the setting that makes the design larger by points that follow all others
-    fewest_draws: int = 8  #: an error needs two draws; to take noise out of a variance needs a few more
+    fewest_sets: int = (
+        8  #: an error needs two sets of draws; to take noise out of a variance needs a few more
+    )
+    sampled: bool = False  #: the values of a factor are sampled by their weights
 
 
 _SEED = Setting(1, 0, 2**32 - 1, "a whole number from 0 to 4294967295")
 
 METHODS = {
-    "one_at_a_time": Method("one at a time", _one_at_a_time, _at_level, {}, fewest_draws=2),
+    "one_at_a_time": Method("one at a time", _one_at_a_time, _at_level, {}, fewest_sets=2),
     "grid": Method("full grid", _grid, _at_level, {}),
     "fractional": Method(
         "fraction of a grid",
         _fractional,
         _at_level,
         {"resolution": Setting(4, 3, 7, "3 to 7")},
-        fewest_draws=2,
+        fewest_sets=2,
     ),
     "latin_hypercube": Method(
         "Latin hypercube",
         _latin_hypercube,
         Factor.at,
         {"samples": Setting(100, 4, MOST_POINTS, f"4 to {MOST_POINTS}"), "seed": _SEED},
+        sampled=True,
     ),
     "sobol": Method(
         "Sobol indices",
@@ -285,6 +289,7 @@ METHODS = {
         Factor.at,
         {"samples": Setting(128, 4, 2**16, "a power of 2 from 4 to 65536"), "seed": _SEED},
         size="samples",
+        sampled=True,
     ),
     "morris": Method(
         "Morris screening",

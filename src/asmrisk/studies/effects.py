@@ -1,7 +1,8 @@
 """Effects that are linear in the outcomes: differences from the base, and between the levels of a grid.
 
 Each is computed draw by draw under common random numbers, so its error is that of a mean over draws; noise
-that the points share cancels, and a factor that changes nothing has exactly no effect.
+that the points share cancels, and a factor that changes nothing has exactly no effect. Draws of one parameter
+set share the unknowns that are no factors: sets are what is independent.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from asmrisk.studies.noise import CONFIDENCE
 __all__ = ["Effect", "differences", "effect_of", "level_effects"]
 
 _Array = NDArray[np.float64]
+_Sets = NDArray[np.int64] | None
 
 
 class Effect(NamedTuple):
@@ -29,26 +31,39 @@ class Effect(NamedTuple):
     high: _Array
 
 
-def effect_of(draws: _Array) -> Effect:
-    """Estimate an effect from its values draw by draw, of shape (draws, ...).
+def effect_of(draws: _Array, sets: _Sets = None) -> Effect:
+    """Estimate an effect from its values draw by draw.
+
+    Parameters
+    ----------
+    draws : ndarray of float64, shape (draws, ...)
+        Defined everywhere.
+    sets : ndarray of int64, shape (draws,), optional
+        Number of the parameter set of each draw, nondecreasing; every draw is one of its own if not given.
+
+    Returns
+    -------
+    Effect
+        Student's interval has one degree of freedom less than there are sets.
 
     Examples
     --------
     >>> round(float(effect_of(np.array([1.0, 2.0, 3.0])).error), 4)
     0.5774
     """
-    center, error, count = mean(draws)
+    center, error, _ = mean(draws, sets=sets)
+    count = len(draws if sets is None else np.unique(sets))
     with np.errstate(invalid="ignore"):
-        reach = stdtrit(np.maximum(count - 1, 1), 0.5 + CONFIDENCE / 2.0) * error
+        reach = stdtrit(max(count - 1, 1), 0.5 + CONFIDENCE / 2.0) * error
     return Effect(center, error, center - reach, center + reach)
 
 
-def differences(y: _Array) -> Effect:
+def differences(y: _Array, sets: _Sets = None) -> Effect:
     """Estimate the difference of every design point from the first, by draw; `y` is (points, draws)."""
-    return effect_of((y - y[0]).T)
+    return effect_of((y - y[0]).T, sets)
 
 
-def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool) -> Effect:
+def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool, sets: _Sets = None) -> Effect:
     """Estimate the main effect of each level of a factor, against its first.
 
     Parameters
@@ -60,6 +75,8 @@ def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool) -> Effect
     matched : bool
         The points of each level, in their order, have the same levels of all other factors, as in a full
         grid: differences are then taken point by point, and are exactly zero where nothing changes.
+    sets : ndarray of int64, shape (draws,), optional
+        As for `effect_of`.
 
     Returns
     -------
@@ -77,4 +94,4 @@ def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool) -> Effect
             # Means of the same numbers in another order differ by rounding, which is no effect.
             effect = other.mean(axis=0) - first.mean(axis=0)
             columns.append(np.where(np.abs(effect) <= rounding, 0.0, effect))
-    return effect_of(np.stack(columns, axis=1))
+    return effect_of(np.stack(columns, axis=1), sets)

@@ -13,7 +13,7 @@ from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
 from asmrisk.studies.effects import Effect, differences, level_effects
 from asmrisk.studies.indices import Indices, Variance, grid_indices, sobol_indices
-from asmrisk.studies.noise import NoiseFreeEstimate, resample
+from asmrisk.studies.noise import NoiseFreeEstimate, resample, set_means
 from asmrisk.studies.regression import regression
 from asmrisk.studies.screening import morris_screening
 from asmrisk.studies.verdicts import Verdict, of_effect, of_share, of_size
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["STATISTICS", "Finding", "findings_of"]
 
 _Array = NDArray[np.float64]
+_Sets = NDArray[np.int64] | None
 
 
 class Finding(NamedTuple):
@@ -65,7 +66,7 @@ _Numbers = tuple[float, float, float, float]
 _Analysis = tuple[list[Finding], dict[str, float]]
 
 
-def findings_of(study: Study, y: _Array) -> tuple[list[Finding], dict[str, float]]:
+def findings_of(study: Study, y: _Array, sets: _Sets = None) -> tuple[list[Finding], dict[str, float]]:
     """Analyze an outcome by the method of the study's design.
 
     Parameters
@@ -73,7 +74,9 @@ def findings_of(study: Study, y: _Array) -> tuple[list[Finding], dict[str, float
     study : Study
         What was computed.
     y : ndarray of float64, shape (design points, draws)
-        The outcome, defined everywhere; at least two draws.
+        The outcome, defined everywhere; at least two sets of draws.
+    sets : ndarray of int64, shape (draws,), optional
+        Number of the parameter set of each draw, nondecreasing; every draw is one of its own if not given.
 
     Returns
     -------
@@ -83,7 +86,7 @@ def findings_of(study: Study, y: _Array) -> tuple[list[Finding], dict[str, float
         Of the outcome: its variance over the design without noise, the noise's part, and the share that a
         regression explains, where the method gives them.
     """
-    found, extras = _ANALYSES[study.design.method](study, y)
+    found, extras = _ANALYSES[study.design.method](study, y, sets)
     leading = [each for each in ("total", "mu_star") if any(row.statistic == each for row in found)]
     sizes: dict[str, float] = {}
     for row in found:
@@ -110,8 +113,8 @@ def _shown(value: Any) -> str:
     return show(value, 44)
 
 
-def _one_at_a_time(study: Study, y: _Array) -> _Analysis:
-    effect = differences(y)
+def _one_at_a_time(study: Study, y: _Array, sets: _Sets) -> _Analysis:
+    effect = differences(y, sets)
     return [
         _finding(factor.name, _shown(study.column(index)[point]), "difference", _of_effect(effect, point))
         for index, factor in enumerate(study.factors)
@@ -119,34 +122,36 @@ def _one_at_a_time(study: Study, y: _Array) -> _Analysis:
     ], {}
 
 
-def _levels(study: Study, y: _Array, matched: bool) -> list[Finding]:
+def _levels(study: Study, y: _Array, sets: _Sets, matched: bool) -> list[Finding]:
     found = []
     for index, factor in enumerate(study.factors):
         levels = study.design.coordinates[1:, index].astype(np.int64)
-        effect = level_effects(y[1:], levels, matched)
+        effect = level_effects(y[1:], levels, matched, sets)
         for level in range(1, factor.levels):
             value = _shown(factor.at_level(level)[factor.name])
             found.append(_finding(factor.name, value, "main_effect", _of_effect(effect, level - 1)))
     return found
 
 
-def _fractional(study: Study, y: _Array) -> _Analysis:
-    return _levels(study, y, matched=False), {}
+def _fractional(study: Study, y: _Array, sets: _Sets) -> _Analysis:
+    return _levels(study, y, sets, matched=False), {}
 
 
-def _grid(study: Study, y: _Array) -> _Analysis:
-    indices = grid_indices(y[1:], tuple(factor.levels for factor in study.factors), resample(y.shape[1]))
-    return _shares(study, indices) + _levels(study, y, matched=True), _variance(indices.variance)
+def _grid(study: Study, y: _Array, sets: _Sets) -> _Analysis:
+    means, sizes = set_means(y[1:], sets)
+    indices = grid_indices(means, tuple(factor.levels for factor in study.factors), resample(sizes))
+    return _shares(study, indices) + _levels(study, y, sets, matched=True), _variance(indices.variance)
 
 
-def _sobol(study: Study, y: _Array) -> _Analysis:
+def _sobol(study: Study, y: _Array, sets: _Sets) -> _Analysis:
     count = len(study.factors)
     rows = (study.points - 1) // (count + 2)
     varied = []
     for index in range(count):
         values = study.column(index)[1:]
         varied.append(values[:: count + 2] != values[index + 1 :: count + 2])
-    indices = sobol_indices(y[1:], count, resample(y.shape[1], rows), np.array(varied))
+    means, sizes = set_means(y[1:], sets)
+    indices = sobol_indices(means, count, resample(sizes, rows), np.array(varied))
     return _shares(study, indices), _variance(indices.variance)
 
 
@@ -167,7 +172,7 @@ def _shares(study: Study, indices: Indices) -> list[Finding]:
     ]
 
 
-def _latin_hypercube(study: Study, y: _Array) -> _Analysis:
+def _latin_hypercube(study: Study, y: _Array, sets: _Sets) -> _Analysis:
     columns: list[_Array] = []
     names: list[tuple[str, str]] = []
     for index, factor in enumerate(study.factors):
@@ -185,7 +190,8 @@ def _latin_hypercube(study: Study, y: _Array) -> _Analysis:
         raise InputError(
             f"{len(y) - 1} samples are too few for {x.shape[1]} coefficients; ask for more samples."
         )
-    found = regression(x, y[1:], resample(y.shape[1], len(y) - 1))
+    means, sizes = set_means(y[1:], sets)
+    found = regression(x, means, resample(sizes, len(means)))
 
     explained = {"explained": found.explained.value, "explained_error": found.explained.error}
     return [
@@ -194,11 +200,11 @@ def _latin_hypercube(study: Study, y: _Array) -> _Analysis:
     ], _variance(found.variance) | explained
 
 
-def _morris(study: Study, y: _Array) -> _Analysis:
+def _morris(study: Study, y: _Array, sets: _Sets) -> _Analysis:
     x = study.design.coordinates[1:]
     trajectories = len(x) // (len(study.factors) + 1)
-    weights = resample(y.shape[1], trajectories)
-    found = morris_screening(x, y[1:], weights)
+    means, sizes = set_means(y[1:], sets)
+    found = morris_screening(x, means, resample(sizes, trajectories))
     rows = []
     for index, factor in enumerate(study.factors):
         value, low, high = found.sigma[:, index].tolist()

@@ -17,7 +17,7 @@ from asmrisk.studies.noise import (
     ZERO_ESTIMATE,
     NoiseFreeEstimate,
     Resamples,
-    cross_draw,
+    cross_set,
     estimate,
 )
 
@@ -66,14 +66,14 @@ def variance_of(resampled: _Array, of_mean: float, weights: Resamples, scale: fl
 
 
 def _products(left: _Array, right: _Array, weights: Resamples) -> _Array:
-    """Mean over rows of the products of two functions of the outcomes, each of shape (rows, draws).
+    """Mean over rows of the products of two functions of the outcomes, each of shape (rows, sets).
 
-    Returns the products of the means over draws, then the means over draws of the products, with each of the
+    Returns the products of the means over draws, then the means over sets of the products, with each of the
     weights: shape (2, 1 + resamples).
     """
-    of_mean = (left @ weights.draws) * (right @ weights.draws)
-    of_draws = (left * right) @ weights.draws
-    return np.stack([np.einsum("jr,jr->r", each, weights.rows) for each in (of_mean, of_draws)])
+    of_mean = (left @ weights.sets) * (right @ weights.sets)
+    of_sets = (left * right) @ weights.squares
+    return np.stack([np.einsum("jr,jr->r", each, weights.rows) for each in (of_mean, of_sets)])
 
 
 def sobol_indices(
@@ -83,12 +83,13 @@ def sobol_indices(
 
     Parameters
     ----------
-    y : ndarray of float64, shape (rows × (factors + 2), draws)
-        Outcomes, in each row of the design that of A, of A with one column of B for each factor, and of B.
+    y : ndarray of float64, shape (rows × (factors + 2), sets)
+        Mean outcome of each parameter set, in each row of the design that of A, of A with one column of B for
+        each factor, and of B.
     factors : int
         Number of factors.
     weights : Resamples
-        For rows and draws.
+        For rows and sets.
     varied : ndarray of bool, shape (factors,), optional
         Whether a factor takes another value in any row of its column of B than in A; a factor of few values
         may not in a small sample, and then nothing can be told of it.
@@ -97,26 +98,25 @@ def sobol_indices(
     -------
     Indices
         By the estimators of Saltelli et al. (Computer Physics Communications 181, 2010: for the first index
-        theirs, for the total index Jansen's), without noise. Outcomes are centered draw by draw. Errors treat
+        theirs, for the total index Jansen's), without noise. Outcomes are centered set by set. Errors treat
         rows as independent, which is conservative for `ENOUGH_ROWS` or more quasi-random points, but not
         always for fewer.
     """
-    n = y.shape[1]
     changes, scale = relative(y)
-    rows = changes.reshape(-1, factors + 2, n)
+    rows = changes.reshape(-1, factors + 2, y.shape[1])
     rows = rows - rows.mean(axis=(0, 1))
     a, mixed, b = rows[:, 0], rows[:, 1:-1], rows[:, -1]
     # The variance over the points of A and B: their mean square, less the square of their mean.
     squares = (_products(a, a, weights) + _products(b, b, weights)) / 2.0
     centers = weights.rows.T @ ((a + b) / 2.0)
-    squares[0] -= np.einsum("rm,mr->r", centers, weights.draws) ** 2
-    squares[1] -= np.einsum("rm,mr->r", centers**2, weights.draws)
-    spread = cross_draw(squares[0], squares[1], n)
+    squares[0] -= np.einsum("rm,mr->r", centers, weights.sets) ** 2
+    squares[1] -= np.einsum("rm,mr->r", centers**2, weights.squares)
+    spread = cross_set(squares[0], squares[1], weights.number)
     over = variance_of(spread, float(squares[0, 0]), weights, scale)
 
     def index(left: _Array, right: _Array) -> NoiseFreeEstimate:
-        of_mean, of_draws = _products(left, right, weights)
-        return estimate(cross_draw(of_mean, of_draws, n) / spread, weights)
+        of_mean, of_sets = _products(left, right, weights)
+        return estimate(cross_set(of_mean, of_sets, weights.number) / spread, weights)
 
     first, total = [], []
     for k in range(factors):
@@ -139,12 +139,12 @@ def grid_indices(y: _Array, shape: tuple[int, ...], weights: Resamples) -> Indic
 
     Parameters
     ----------
-    y : ndarray of float64, shape (points, draws)
-        Outcomes, the last factor's level changing fastest.
+    y : ndarray of float64, shape (points, sets)
+        Mean outcome of each parameter set, the last factor's level changing fastest.
     shape : tuple of int
         Levels of each factor.
     weights : Resamples
-        For draws; the grid itself is no sample.
+        For sets; the grid itself is no sample.
 
     Returns
     -------
@@ -166,14 +166,14 @@ def grid_indices(y: _Array, shape: tuple[int, ...], weights: Resamples) -> Indic
             rows.append(along.var(axis=axis).mean(axis=axes[:-1]))
         return np.stack(rows)
 
-    of_mean, of_draws = forms(changes @ weights.draws), forms(changes)
-    resampled = cross_draw(of_mean, of_draws @ weights.draws, y.shape[1])
+    of_mean, of_sets = forms(changes @ weights.sets), forms(changes)
+    resampled = cross_set(of_mean, of_sets @ weights.squares, weights.number)
     over = variance_of(resampled[0], float(of_mean[0, 0]), weights, scale)
     first: list[NoiseFreeEstimate] = []
     total: list[NoiseFreeEstimate] = []
     for axis in axes:
         for shares, row in ((first, 2 * axis + 1), (total, 2 * axis + 2)):
-            if not of_draws[2 * axis + 2].any():
+            if not of_sets[2 * axis + 2].any():
                 shares.append(ZERO_ESTIMATE)
             elif not over.resolved:
                 shares.append(UNKNOWN_ESTIMATE)

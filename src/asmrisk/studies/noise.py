@@ -1,23 +1,26 @@
 """Taking the Monte Carlo part out of what design points seem to differ by.
 
 Let y[i, m] be the outcome of draw m at design point i. What a study is after is g(i), the expectation over
-draws; what it has is the mean over n draws, g(i) + e(i). All points share their draws, so the errors e are
-correlated. Effects that are *linear* in the means are not biased by e, and their error follows from their
-values draw by draw. Variances and indices are *quadratic*: the expectation of a quadratic form of the means
-is that of g plus one of the errors' covariance, and a variance is always too large.
+all that differs between draws: chance, and the unknowns that are no factors. What it has is the mean over
+draws, g(i) + e(i). All points share their draws, so the errors e are correlated. Effects that are *linear* in
+the means are not biased by e, and their error follows from their values draw by draw. Variances and indices
+are *quadratic*: the expectation of a quadratic form of the means is that of g plus one of the errors'
+covariance, and a variance is always too large.
 
-A quadratic form is q(y) = b(y, y) with b bilinear. Draws are independent of each other, so the mean of
-b(y[m], y[m']) over pairs of *different* draws is unbiased for q(g), however the errors of different points
-hang together. It is a U-statistic (Hoeffding, Annals of Mathematical Statistics 19, 1948) and needs no pairs:
+A quadratic form is q(y) = b(y, y) with b bilinear. Draws of one parameter set share its unknowns; sets are
+independent of each other, so the mean of b(y[m], y[m']) over pairs of draws of *different* sets is unbiased
+for q(g), however the errors of different points hang together. It is a U-statistic (Hoeffding, Annals of
+Mathematical Statistics 19, 1948) and needs no pairs. With ȳ[s] the mean over the n[s] draws of set s, ȳ that
+over all n draws, and K = n² / Σ n[s]², which is the number of sets where they are equally large, it is
 
-    (n q(mean over draws) - mean over draws of q(y[m])) / (n - 1)
+    (K q(ȳ) - Σ n[s]² q(ȳ[s]) / Σ n[s]²) / (K - 1)
 
 For a variance it is what the analysis of variance gives, as Sun, Apley and Staum recommend for the variance
 of a conditional expectation (Operations Research 59, 2011). Unlike a variance it can be negative: then it is
 noise, and is said to be.
 
-Errors come from the bootstrap. The rows of a sampled design and the draws are crossed: rows are resampled
-with the draws as they are, draws with the rows as they are, and the two variances are added. What is due to
+Errors come from the bootstrap. The rows of a sampled design and the sets are crossed: rows are resampled with
+the sets as they are, whole sets with the rows as they are, and the two variances are added. What is due to
 both at once is counted twice that way, which errs on the safe side; no bootstrap of such a table counts it
 right (Owen, Annals of Applied Statistics 1, 2007).
 """
@@ -37,52 +40,84 @@ __all__ = [
     "ZERO_ESTIMATE",
     "NoiseFreeEstimate",
     "Resamples",
-    "cross_draw",
+    "cross_set",
     "estimate",
     "resample",
+    "set_means",
 ]
 
 #: Of every interval.
 CONFIDENCE = 0.95
 
-#: Bootstrap resamples of the rows, and of the draws: the error of an error is then 2%.
+#: Bootstrap resamples of the rows, and of the sets: the error of an error is then 2%.
 RESAMPLES = 1000
 
 _SEED = 6
 _Array = NDArray[np.float64]
 
 
-def cross_draw(of_mean: _Array, of_draws: _Array, draws: int) -> _Array:
-    """Estimate a quadratic form of the expectations, without the noise's part: over pairs of different draws.
+def set_means(y: _Array, sets: NDArray[np.int64] | None) -> tuple[_Array, NDArray[np.int64]]:
+    """Average the draws of each parameter set.
 
-    It takes the form of the means over draws, the mean of the form of each draw, and the number of draws.
+    Parameters
+    ----------
+    y : ndarray of float64, shape (points, draws)
+        Outcomes.
+    sets : ndarray of int64, shape (draws,), or None
+        Number of the set of each draw, nondecreasing; ``None`` where every draw is a set of its own.
+
+    Returns
+    -------
+    means : ndarray of float64, shape (points, sets)
+        Mean of each set at each point.
+    sizes : ndarray of int64, shape (sets,)
+        Its draws.
+    """
+    if sets is None:
+        return y, np.ones(y.shape[1], np.int64)
+    _, first, sizes = np.unique(sets, return_index=True, return_counts=True)
+    return np.add.reduceat(y, first, axis=1) / sizes, sizes
+
+
+def cross_set(of_mean: _Array, of_sets: _Array, number: _Array | float) -> _Array:
+    """Estimate a quadratic form of the expectations, without the noise's part: over pairs of different sets.
+
+    It takes the form of the mean over draws; the mean of the forms of the means of sets, weighted by the
+    squares of their sizes; and the number of sets, K of this module's formula.
 
     >>> draws = np.array([1.0, 2.0, 6.0])
-    >>> float(cross_draw(draws.mean() ** 2, (draws**2).mean(), 3))  # of 1*2, 1*6 and 2*6
+    >>> float(cross_set(draws.mean() ** 2, (draws**2).mean(), 3.0))  # of 1*2, 1*6 and 2*6
     6.666666666666667
     """
-    return np.asarray((draws * of_mean - of_draws) / (draws - 1))
+    return np.asarray((number * of_mean - of_sets) / (number - 1.0))
 
 
 class Resamples(NamedTuple):
-    """Weights of rows and draws: as they are, then bootstrap resamples of the rows, then of the draws.
+    """Weights of rows and sets: as they are, then bootstrap resamples of the rows, then of the sets.
 
     Whatever is computed with these weights has the estimate itself first, then the resampled ones, whose
     spread is its error.
     """
 
-    draws: _Array  #: share of each draw, of shape (draws, 1 + resamples); columns add up to 1
-    rows: _Array  #: the same of the rows of a sampled design
-    split: int  #: first resample of the draws; 1 if there is one row only, as where the design is no sample
+    sizes: NDArray[np.int64]  #: draws of each set, of shape (sets,)
+    sets: _Array  #: share of each set in a mean over draws, of shape (sets, 1 + resamples); columns make 1
+    squares: _Array  #: its share where sets count by the squares of their sizes; of the same shape
+    number: _Array  #: of sets, K of this module's formula, of shape (1 + resamples,)
+    rows: _Array  #: share of each row of a sampled design, of shape (rows, 1 + resamples)
+    split: int  #: first resample of the sets; 1 if there is one row only, as where the design is no sample
 
 
-def resample(draws: int, rows: int = 1, resamples: int = RESAMPLES, seed: int = _SEED) -> Resamples:
-    """Resample rows, then draws.
+def resample(
+    sizes: NDArray[np.int64], rows: int = 1, resamples: int = RESAMPLES, seed: int = _SEED
+) -> Resamples:
+    """Resample rows, then sets.
 
     Parameters
     ----------
-    draws, rows : int
-        How many there are.
+    sizes : ndarray of int64, shape (sets,)
+        Draws of each set.
+    rows : int
+        How many rows there are.
     resamples : int
         How many resamples to make of each.
     seed : int
@@ -91,21 +126,24 @@ def resample(draws: int, rows: int = 1, resamples: int = RESAMPLES, seed: int = 
     Returns
     -------
     Resamples
-        Multinomial weights.
+        From multinomial counts.
     """
     rng = np.random.default_rng(seed)
 
-    def weights(count: int) -> _Array:
-        chosen = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples)
-        return np.asarray(chosen.T / count)
-
-    def even(count: int, columns: int) -> _Array:
-        return np.full((count, columns), 1.0 / count)
+    def chosen(count: int) -> _Array:
+        return rng.multinomial(count, np.full(count, 1.0 / count), size=resamples).T.astype(np.float64)
 
     split = 1 + (resamples if rows > 1 else 0)
+    of_sets = np.concatenate([np.ones((len(sizes), split)), chosen(len(sizes))], axis=1)
+    of_rows = [np.ones((rows, 1)), chosen(rows)[:, : split - 1], np.ones((rows, resamples))]
+    draws = of_sets * sizes[:, np.newaxis]
+    squares = draws * sizes[:, np.newaxis]
     return Resamples(
-        draws=np.concatenate([even(draws, split), weights(draws)], axis=1),
-        rows=np.concatenate([even(rows, 1), weights(rows)[:, : split - 1], even(rows, resamples)], axis=1),
+        sizes=sizes,
+        sets=draws / draws.sum(axis=0),
+        squares=squares / squares.sum(axis=0),
+        number=draws.sum(axis=0) ** 2 / squares.sum(axis=0),
+        rows=np.concatenate(of_rows, axis=1) / rows,
         split=split,
     )
 
@@ -138,18 +176,18 @@ def estimate(resampled: _Array, weights: Resamples) -> NoiseFreeEstimate:
     NoiseFreeEstimate
         With Student's interval, of Satterthwaite's degrees of freedom.
     """
-    draws, rows = len(weights.draws), len(weights.rows)
+    sets, rows = len(weights.sizes), len(weights.rows)
     # Relative to the estimate, so that values that are all equal have an error of exactly zero.
     relative = resampled - resampled[0]
-    by_draws = relative[weights.split :].var(ddof=1) * draws / (draws - 1)
+    by_sets = relative[weights.split :].var(ddof=1) * sets / (sets - 1)
     by_rows = 0.0
     if weights.split > 1:
         by_rows = relative[1 : weights.split].var(ddof=1) * rows / (rows - 1)
-    both = by_rows + by_draws
+    both = by_rows + by_sets
     if both == 0.0:
         return NoiseFreeEstimate(float(resampled[0]), 0.0, 0.0)
-    share = by_draws / both
-    freedom = 1.0 / ((1.0 - share) ** 2 / max(rows - 1, 1) + share**2 / (draws - 1))
+    share = by_sets / both
+    freedom = 1.0 / ((1.0 - share) ** 2 / max(rows - 1, 1) + share**2 / (sets - 1))
     error = np.sqrt(both)
     reach = stdtrit(freedom, 0.5 + CONFIDENCE / 2.0) * error
     return NoiseFreeEstimate(float(resampled[0]), float(error), float(reach))

@@ -38,6 +38,8 @@ _POINT_STATISTICS = (
     *("difference", "difference_error", "difference_low", "difference_high"),
 )
 _SHARES, _SIZES = ("first", "total"), ("mu_star", "sigma")
+#: What errors hold, in words.
+_HELD = {"chance": "chance alone", "chance_and_doubt": "chance and the unknowns that are no factors"}
 #: Statistics that stand in one table, and the one whose verdict is told: the widest claim.
 _TABLES = (
     (("first", "total"), "total"),
@@ -64,7 +66,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
     Report
         By the method of the study's design: a row for each `asmrisk.studies.findings.Finding`, the most
         important parameter first within each outcome. A draw in which an outcome is not defined at some
-        design point counts at none, for that outcome.
+        design point counts at none, for that outcome. Errors take parameter sets as independent, not draws.
 
         The dataset has by design point one variable for each parameter, and by outcome too the mean over
         draws, its standard error, and the difference from the base scenario (point 0) with its paired error
@@ -80,6 +82,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
     if "outcome_value" not in results or results.sizes["design_point"] < study.points:
         raise InputError(f"{source or 'the dataset'} does not hold the design points of this study.")
     values = np.asarray(results["outcome_value"][: study.points].values, dtype=np.float64)
+    numbers = results["draw"].values // study.draws_per_set
     findings: list[tuple[StudyMetric, list[Finding]]] = []
     points: dict[str, list[_Array]] = {}
     extras: dict[str, list[float]] = {}
@@ -91,14 +94,14 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
             remarks.append(
                 f"{outcome.name}: {int((~kept).sum())} draws are left out, in which it is not defined."
             )
-        y = y[:, kept]
-        change = differences(y) if kept.any() else Effect(*np.full((4, len(y)), np.nan))
-        columns = zip(_POINT_STATISTICS, (*mean(y.T)[:2], *change), strict=True)
+        y, sets = y[:, kept], None if study.draws_per_set == 1 else numbers[kept]
+        change = differences(y, sets) if kept.any() else Effect(*np.full((4, len(y)), np.nan))
+        columns = zip(_POINT_STATISTICS, (*mean(y.T, sets=sets)[:2], *change), strict=True)
         for name, column in columns:
             points.setdefault(name, []).append(column)
-        if kept.sum() < 2:
+        if len(np.unique(numbers[kept])) < 2:
             continue
-        found, extra = findings_of(study, y)
+        found, extra = findings_of(study, y, sets)
         for name, size in extra.items():
             extras.setdefault(name, []).append(size)
         findings.append((outcome, found))
@@ -112,25 +115,38 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
     return Report(
         dataset=dataset,
         facts={
-            "title": study.title,
+            "title": _title(study),
             "results": source,
             "method": study.design.method,
             "design_points": study.points,
             "draws": study.draws,
+            "draws_per_parameter_set": study.draws_per_set,
             "seed": seed,
             "confidence": CONFIDENCE,
+            "range_holds": study.holds,
             "remarks": remarks,
         },
         head=(
-            f"{study.title}: {METHODS[study.design.method].title}, {study.points:,} design points of "
-            f"{study.draws:,} draws, seed {seed}",
-            "Estimate ± standard error. Verdicts are by 95% intervals, each for itself: "
-            "of twenty that are truly",
-            "zero, one may seem not to be.",
+            f"{_title(study)}: {METHODS[study.design.method].title}, {study.points:,} design points of "
+            f"{_draws(study)}, seed {seed}",
+            f"Estimate ± standard error, which holds {_HELD[study.holds]}.",
+            "Verdicts are by 95% intervals, each for itself: of twenty that are truly zero, one may seem not "
+            "to be.",
         ),
         sections=tuple(sections),
         tables={"findings": rows},
     )
+
+
+def _title(study: Study) -> str:
+    return f"{study.title} (mixture of readings)" if study.mixture else study.title
+
+
+def _draws(study: Study) -> str:
+    if study.holds == "chance":
+        return f"{study.draws:,} draws"
+    sets = -(-study.draws // study.draws_per_set)
+    return f"{study.draws:,} draws in {sets:,} parameter sets of {study.draws_per_set:,}"
 
 
 def _row(outcome: StudyMetric, finding: Finding) -> Row:
@@ -146,6 +162,8 @@ def _remarks(study: Study) -> list[str]:
         remarks.append(
             f"With fewer than {ENOUGH_ROWS} samples the errors of indices may be larger than stated."
         )
+    if doubts := study.scenario.uncertainty:
+        remarks.append(f"Drawn alike at every design point, since no factors: {', '.join(doubts)}.")
     for factor in study.factors:
         if others := [each.name for each in factor.variations[1:]]:
             remarks.append(f"{factor.name} moves together with {', '.join(others)}.")
@@ -250,7 +268,14 @@ def _dataset(
             "units": ("outcome", np.array([each.units for each in study.outcomes], dtype=object)),
             "parameter": np.array([each.name for each in study.factors], dtype=object),
         },
-        attrs={"title": study.title, "method": study.design.method, "draws": study.draws, "source": source},
+        attrs={
+            "title": _title(study),
+            "method": study.design.method,
+            "draws": study.draws,
+            "draws_per_parameter_set": study.draws_per_set,
+            "range_holds": study.holds,
+            "source": source,
+        },
     )
     for index, factor in enumerate(study.factors):
         column = study.column(index)

@@ -106,14 +106,16 @@ def study_job(study: Study, place: Place) -> Job:
         "parameter": np.array([each.name for each in study.factors], dtype=object),
     }
     growing = (LEADING, "draw")
+    per_set = study.draws_per_set
+    # One block a design point, where it is not long: so more draws are further blocks.
+    whole_sets = -(-study.draws // per_set) * per_set
     arrays, values = array_specs({each.path: each for each in (OUTCOMES, VALUES)}, labels, {}, growing)
     definition = {
         "scenario": prepared.definition(),
         "study": json.loads(json.dumps(study.definition())),
         "seed": study.scenario.values["run.seed"],
         "code": code_identity("asmrisk.studies.simulation"),
-        # One block a design point, where it is not long: so more draws are further blocks.
-        "block": {LEADING: 1, "draw": min(study.draws, block_length(study.draws * 8, arrays))},
+        "block": {LEADING: 1, "draw": min(whole_sets, block_length(study.draws * 8, arrays, per_set))},
     }
     # How much is asked for is no part of it: that changes, and what is stored tells it.
     stated = {name: each for name, each in definition["study"].items() if name != "changes"}

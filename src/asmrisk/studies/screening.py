@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.studies.noise import NoiseFreeEstimate, Resamples, cross_draw, estimate
+from asmrisk.studies.noise import NoiseFreeEstimate, Resamples, cross_set, estimate
 
 __all__ = ["Screening", "elementary_effects", "morris_screening"]
 
@@ -26,18 +26,18 @@ class Screening(NamedTuple):
 
 
 def elementary_effects(x: _Array, y: _Array) -> _Array:
-    """Compute the elementary effects of each draw.
+    """Compute the elementary effects in each parameter set.
 
     Parameters
     ----------
     x : ndarray of float64, shape (trajectories × (factors + 1), factors)
         Positions in [0, 1]; from one point of a trajectory to the next one factor moves.
-    y : ndarray of float64, shape (trajectories × (factors + 1), draws)
-        Outcomes.
+    y : ndarray of float64, shape (trajectories × (factors + 1), sets)
+        Mean outcome of each parameter set.
 
     Returns
     -------
-    ndarray of float64, shape (trajectories, factors, draws)
+    ndarray of float64, shape (trajectories, factors, sets)
         Change of the outcome over change of the position.
     """
     factors = x.shape[1]
@@ -58,14 +58,14 @@ def morris_screening(x: _Array, y: _Array, weights: Resamples) -> Screening:
     x, y : ndarray of float64
         As for `elementary_effects`.
     weights : Resamples
-        For trajectories and draws.
+        For trajectories and sets.
 
     Returns
     -------
     Screening
         Mean and spread of the elementary effects (Morris, Technometrics 33, 1991) and mean size (Campolongo,
         Cariboni and Saltelli, Environmental Modelling & Software 22, 2007). The size of an effect e that is
-        known with noise is the mean over draws of e[m] times the sign of the mean of all *other* draws: its
+        known with noise is the mean over draws of e times the sign of its mean over all *other* sets: its
         expectation is 0 where the effect is 0, and at most the true size elsewhere.
     """
     moments = [_moments(effects, weights) for effects in np.moveaxis(elementary_effects(x, y), 1, 0)]
@@ -77,22 +77,21 @@ def morris_screening(x: _Array, y: _Array, weights: Resamples) -> Screening:
 
 
 def _moments(effects: _Array, weights: Resamples) -> _Array:
-    """Mean, mean size and variance of a factor's effects (trajectories × draws), (3, 1 + resamples)."""
-    trajectories, n = effects.shape
-    rows, draws = weights.rows, weights.draws
-    means = effects @ draws
+    """Mean, mean size and variance of a factor's effects (trajectories × sets), (3, 1 + resamples)."""
+    trajectories, rows, sizes = len(effects), weights.rows, weights.sizes
+    means = effects @ weights.sets
     mu = np.einsum("tr,tr->r", means, rows)
-    # The sign of the sum of the others: that of n mean - e[m].
-    sizes = np.stack(
+    # The sign of the sum over the draws of the others.
+    magnitudes = np.stack(
         [
-            np.sum(np.sign(n * mean[:, None] - effects) * effects * weight, axis=1)
-            for mean, weight in zip(means.T, draws.T, strict=True)
+            np.sum(np.sign(sizes.sum() * mean[:, None] - sizes * effects) * effects * weight, axis=1)
+            for mean, weight in zip(means.T, weights.sets.T, strict=True)
         ],
         axis=1,
     )
-    size = np.einsum("tr,tr->r", sizes, rows)
+    size = np.einsum("tr,tr->r", magnitudes, rows)
     unbias = trajectories / (trajectories - 1)
-    squares = cross_draw(means**2, (effects**2) @ draws, n)
+    squares = cross_set(means**2, (effects**2) @ weights.squares, weights.number)
     sums = rows.T @ effects
-    center = cross_draw(mu**2, np.einsum("rm,mr->r", sums**2, draws), n)
+    center = cross_set(mu**2, np.einsum("rm,mr->r", sums**2, weights.squares), weights.number)
     return np.stack([mu, size, unbias * (np.einsum("tr,tr->r", squares, rows) - center)])

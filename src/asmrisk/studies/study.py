@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from asmrisk.scenario.scenario import Scenario, load_scenario
 from asmrisk.scenario.toml_source import Source, no_file, read_toml, show
 from asmrisk.studies.designs import METHODS, SETTINGS, Design, make_design
 from asmrisk.studies.factors import Factor, read_factors
-from asmrisk.studies.points import point_problems
+from asmrisk.studies.points import point_problems, point_scenario
 from asmrisk.studies.study_metrics import StudyMetric, read_metrics
 
 __all__ = ["Study", "load_study"]
@@ -37,7 +37,8 @@ class Study:
     title, description, reference : str
         What it is and where it comes from, for people.
     scenario : Scenario
-        The base, with the study's seed; design point 0.
+        The base, with the study's seed; design point 0. What it leaves uncertain is no factor and drawn alike
+        at every design point; unknowns that are factors have their central values.
     draws : int
         Draws of each design point: the first of the seed, the same in all of them.
     factors : tuple of Factor
@@ -65,6 +66,25 @@ class Study:
         """Number of design points, the base scenario included."""
         return len(self.design.changes)
 
+    @property
+    def draws_per_set(self) -> int:
+        """Consecutive draws that share the values of the unknowns that are no factors; 1 without such."""
+        return int(self.scenario.values["run.draws_per_parameter_set"]) if self.scenario.uncertainty else 1
+
+    @property
+    def holds(self) -> str:
+        """What errors hold: ``chance``, or ``chance_and_doubt`` with unknowns that are no factors."""
+        return "chance_and_doubt" if self.scenario.uncertainty else "chance"
+
+    @property
+    def mixture(self) -> bool:
+        """Whether readings of the rule are sampled, so that results average over them."""
+        return METHODS[self.design.method].sampled and any(
+            name.startswith("policy.") and isinstance(value, str | bool)
+            for changes in self.design.changes
+            for name, value in changes.items()
+        )
+
     def definition(self) -> dict[str, Any]:
         """Give as plain data what decides the values at each design point.
 
@@ -85,6 +105,7 @@ class Study:
             ],
             "outcomes": [{"metric": each.metric, **each.labels} for each in self.outcomes],
             **({} if method.size else {"changes": self.design.changes}),
+            **({"draws_per_parameter_set": self.draws_per_set} if self.scenario.uncertainty else {}),
         }
 
     def enlarged(self, points: int) -> Study:
@@ -174,6 +195,8 @@ def load_study(
         factors = list(read_factors(source, scenario.to_dict(), scenario.uncertainty, PARAMETERS, problems))
     if problems or scenario is None:
         raise InputError(dict.fromkeys(problems))
+    scenario = _with_factors_known(scenario, factors)
+    _require_sets(source, count, method, scenario)
     try:
         design = make_design(method, chosen, factors)
     except InputError as error:
@@ -216,6 +239,29 @@ def _base(source: Source, problems: list[Problem]) -> Scenario | None:
         return None
 
 
+def _with_factors_known(scenario: Scenario, factors: Iterable[Factor]) -> Scenario:
+    """Give the unknowns that are factors their central values, so that no design point draws them."""
+    if not scenario.uncertainty:
+        return scenario
+    central = scenario.fixed_at_medians()
+    names = [each.name for factor in factors for each in factor.variations]
+    known = point_scenario(scenario.to_dict(), {name: _value_in(central, name) for name in names})
+    # All of a known one, of which a factor may be a part.
+    document = central.to_dict() | {"uncertainty": known.to_dict().get("uncertainty", {})}
+    return replace(point_scenario(document, {}), source=scenario.source, stated=scenario.stated)
+
+
+def _require_sets(source: Source, draws: int, method: str, scenario: Scenario) -> None:
+    """Check that there are enough parameter sets, where draws share what is uncertain."""
+    per_set, fewest = scenario.values["run.draws_per_parameter_set"], METHODS[method].fewest_sets
+    if scenario.uncertainty and draws < fewest * per_set:
+        text = (
+            f"{fewest * per_set} to {MOST_DRAWS}: {fewest} sets or more, each of {per_set} draws that share "
+            f"the unknowns that are no factors ({', '.join(scenario.uncertainty)})"
+        )
+        raise InputError(source.problem(("run", "draws"), Problem(f"{draws} is not allowed", allowed=text)))
+
+
 def _section(source: Source, name: str, problems: list[Problem]) -> Mapping[str, Any]:
     given = source.data.get(name, {})
     if isinstance(given, Mapping):
@@ -247,7 +293,7 @@ def _run(
     section = _section(source, "run", problems)
     for key in (each for each in section if each not in ("draws", "seed")):
         problems.append(source.problem(("run", key), unknown("key", key, ("draws", "seed"))))
-    fewest = METHODS[method].fewest_draws if method else 1
+    fewest = METHODS[method].fewest_sets if method else 1
     count = section.get("draws", DEFAULT_DRAWS) if draws is None else draws
     words = f"{fewest} to {MOST_DRAWS}, the draws of each design point"
     _number(source, ("run", "draws"), count, (fewest, MOST_DRAWS, words), problems)

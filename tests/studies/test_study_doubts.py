@@ -1,0 +1,185 @@
+"""Studies of scenarios with unknowns: which are drawn, in which sets, and what the report says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import asmrisk
+from asmrisk.errors import InputError
+from asmrisk.results.place import place_of
+from asmrisk.studies.points import point_scenario
+from asmrisk.studies.report import analyze
+from asmrisk.studies.run import study_job
+from asmrisk.studies.study import Study, load_study
+from tests.studies.tiny import ONE, SOBOL, run, written
+
+RESPONSE = '"behavior.cost_response.2029" = {distribution = "uniform", low = 0.0, high = 0.01}\n'
+EXITS = '"behavior.exit_probability" = {distribution = "uniform", low = 0.02, high = 0.06}\n'
+
+Make = Callable[..., Study]
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Make:
+    def load(text: str, doubts: str = RESPONSE, of_each: int = 2, **given: int) -> Study:
+        path = written(tmp_path, text, '["medicare_savings"]')
+        with (tmp_path / "tiny.toml").open("a") as file:
+            file.write(f"[run]\ndraws_per_parameter_set = {of_each}\n[uncertainty]\n{doubts}")
+        try:
+            return load_study(path, **given)
+        finally:
+            (tmp_path / "tiny.toml").unlink()
+
+    return load
+
+
+def results(study: Study, y: np.ndarray) -> xr.Dataset:
+    dims = ("design_point", "draw", "outcome")
+    return xr.Dataset({"outcome_value": (dims, y[:, :, None])}, coords={"draw": np.arange(y.shape[1])})
+
+
+# --- Which unknowns are drawn -------------------------------------------------------------------------------
+
+
+def test_an_unknown_that_is_a_factor_is_drawn_nowhere(study: Make) -> None:
+    loaded = study(ONE + '"behavior.cost_response.2029" = "uncertainty"', RESPONSE + EXITS)
+    assert list(loaded.scenario.uncertainty) == ["behavior.exit_probability"]
+    # At the central value where the design leaves it.
+    assert loaded.column(3)[:2] == [0.005, 0.005]
+    assert loaded.scenario.values.at("behavior.cost_response", 2029) == 0.005
+    assert (loaded.holds, loaded.draws_per_set) == ("chance_and_doubt", 2)
+
+
+def test_where_all_unknowns_are_factors_draws_are_independent(study: Make) -> None:
+    text = ONE + '"behavior.cost_response.2029" = "uncertainty"'
+    loaded = study(text, of_each=4)
+    assert not loaded.scenario.uncertainty
+    assert (loaded.holds, loaded.draws_per_set) == ("chance", 1)
+    assert loaded.definition() == study(text, of_each=3).definition()
+    assert "draws_per_parameter_set" not in loaded.definition()
+
+
+def test_a_factor_that_is_a_part_of_what_is_unknown_fixes_the_whole(study: Make) -> None:
+    whole = '"behavior.cost_response" = {distribution = "uniform", low = 0.0, high = 0.01}\n'
+    loaded = study(ONE + '"behavior.cost_response.2029" = {values = [0.002]}', whole)
+    assert not loaded.scenario.uncertainty
+    assert loaded.column(3) == [0.005] * 7 + [0.002]
+    point = point_scenario(loaded.scenario.to_dict(), loaded.design.changes[7])
+    assert [point.values.at("behavior.cost_response", year) for year in (2027, 2028, 2029)] == [
+        0.005,
+        0.005,
+        0.002,
+    ]
+
+
+# --- How many draws, in which blocks and stores -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "fewest"), [(ONE.replace("draws = 4", ""), 2), (SOBOL.replace("draws = 8", ""), 8)]
+)
+@pytest.mark.parametrize("of_each", [1, 2, 8])
+def test_a_method_needs_so_many_sets(study: Make, text: str, fewest: int, of_each: int) -> None:
+    assert study(text, of_each=of_each, draws=fewest * of_each).draws == fewest * of_each
+    with pytest.raises(InputError) as caught:
+        study(text, of_each=of_each, draws=fewest * of_each - 1)
+    (problem,) = caught.value.problems
+    assert f"{fewest * of_each - 1} is not allowed; allowed: {fewest * of_each} to 1000000" in str(problem)
+    if of_each > 1:
+        assert f"{fewest} sets or more, each of {of_each} draws that share" in str(problem)
+        assert "(behavior.cost_response.2029)" in str(problem)
+
+
+@pytest.mark.parametrize("draws", [4, 7, 20, 5000])
+@pytest.mark.parametrize("of_each", [2, 3])
+def test_blocks_hold_whole_sets(study: Make, draws: int, of_each: int) -> None:
+    draws = max(draws, 2 * of_each)
+    job = study_job(study(ONE, of_each=of_each, draws=draws), place_of("nowhere"))
+    length = job.spec.definition["block"]["draw"]
+    assert length % of_each == 0
+    assert length <= 512
+    assert length < draws + of_each
+
+
+def test_other_sets_are_another_store(study: Make, tmp_path: Path) -> None:
+    run(study(ONE), tmp_path / "study.zarr")
+    assert asmrisk.open_results(tmp_path / "study.zarr").sizes["draw"] == 4
+    with pytest.raises(InputError, match=r"study\.draws_per_parameter_set: 2 there, 1 now"):
+        run(study(ONE, of_each=1), tmp_path / "study.zarr")
+
+
+# --- What the report says -----------------------------------------------------------------------------------
+
+
+def test_errors_in_the_report_are_those_of_sets(study: Make) -> None:
+    loaded = study(ONE, draws=5)
+    y = np.random.default_rng(1).normal(size=(loaded.points, 5)) * 1e6
+    found = analyze(loaded, results(loaded, y))
+    assert found.head[0] == (
+        "Trial: one at a time, 7 design points of 5 draws in 3 parameter sets of 2, seed 20270101"
+    )
+    assert (
+        found.head[1] == "Estimate ± standard error, which holds chance and the unknowns that are no factors."
+    )
+    assert found.facts["range_holds"] == found.dataset.attrs["range_holds"] == "chance_and_doubt"
+    assert found.facts["draws_per_parameter_set"] == found.dataset.attrs["draws_per_parameter_set"] == 2
+    assert found.facts["remarks"][0] == (
+        "Drawn alike at every design point, since no factors: behavior.cost_response.2029."
+    )
+
+    def error(x: np.ndarray, *sets: slice) -> float:
+        sums = [(x[each] - x.mean()).sum() for each in sets]
+        return float((len(sets) / (len(sets) - 1) * sum(each**2 for each in sums)) ** 0.5 / len(x))
+
+    sets = slice(0, 2), slice(2, 4), slice(4, 5)
+    errors = found.dataset.mean_error.sel(outcome="medicare_savings").values
+    np.testing.assert_allclose(errors, [error(row, *sets) for row in y])
+    changes = found.dataset.difference_error.sel(outcome="medicare_savings").values
+    np.testing.assert_allclose(changes[3], error(y[3] - y[0], *sets))
+    # A draw that is left out belongs to its set all the same.
+    y[2, 0] = np.nan
+    errors = analyze(loaded, results(loaded, y)).dataset.mean_error.sel(outcome="medicare_savings").values
+    kept = slice(0, 1), slice(1, 3), slice(3, 4)
+    np.testing.assert_allclose(errors, [error(row[1:], *kept) for row in y])
+
+
+def test_a_single_set_has_no_findings(study: Make) -> None:
+    loaded = study(ONE, draws=4)
+    y = np.random.default_rng(2).normal(size=(loaded.points, 4))
+    y[3, 2:] = np.nan
+    found = analyze(loaded, results(loaded, y))
+    assert found.to_dataframe().empty
+    assert np.isnan(found.dataset.mean_error.values).all()
+
+
+def test_without_unknowns_errors_hold_chance(study: Make) -> None:
+    loaded = study(ONE, doubts="", draws=4)
+    y = np.random.default_rng(3).normal(size=(loaded.points, 4))
+    found = analyze(loaded, results(loaded, y))
+    assert found.head[0] == "Trial: one at a time, 7 design points of 4 draws, seed 20270101"
+    assert found.head[1] == "Estimate ± standard error, which holds chance alone."
+    assert (found.facts["range_holds"], found.facts["draws_per_parameter_set"]) == ("chance", 1)
+    errors = found.dataset.mean_error.sel(outcome="medicare_savings").values
+    np.testing.assert_allclose(errors, y.std(axis=1, ddof=1) / 2.0)
+
+
+GRID = SOBOL.replace('"sobol"', '"grid"').replace("samples = 4\n", "")
+NUMBERS = SOBOL.partition('"policy.zero_scorers"')[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [(SOBOL, "Trial (mixture of readings)"), (GRID, "Trial"), (NUMBERS, "Trial")],
+    ids=["sampled words", "a grid of words", "sampled numbers"],
+)
+def test_a_study_that_weights_readings_says_so_in_its_title(study: Make, text: str, title: str) -> None:
+    loaded = study(text, doubts="")
+    y = np.random.default_rng(4).normal(size=(loaded.points, 8))
+    found = analyze(loaded, results(loaded, y))
+    assert found.facts["title"] == found.dataset.attrs["title"] == title
+    assert found.head[0].startswith(f"{title}: ")
