@@ -147,7 +147,7 @@ def _remarks(study: Study) -> list[str]:
             f"With fewer than {ENOUGH_ROWS} samples the errors of indices may be larger than stated."
         )
     for factor in study.factors:
-        if others := [each.name for each in factor.variations[1:]]:
+        if others := factor.unknown.names[1:]:
             remarks.append(f"{factor.name} moves together with {', '.join(others)}.")
     if design.words:
         shown = "; ".join(design.words[:6]) + ("; …" if len(design.words) > 6 else "")
