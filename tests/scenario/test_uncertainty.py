@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
-from asmrisk.scenario.uncertainty import DISTRIBUTIONS, Distribution
+from asmrisk.scenario.distributions import DISTRIBUTIONS, Distribution
 from tests.scenario.files import problems_of, write
 
 

@@ -60,7 +60,7 @@ class PreparedScenario:
         record["scenario"] = {name: getattr(scenario, name) for name in ("title", "description", "reference")}
         if scenario.source is not None:
             record["file"] = scenario.source.name
-        record["uncertainty"] = {name: dict(each) for name, each in scenario.uncertainty.items()}
+        record["uncertainty"] = {name: each.to_dict() for name, each in scenario.uncertainty.items()}
         record["parameters"] = {
             name: {"value": value}
             | {each: getattr(declared[name], each) for each in ("unit", "basis", "citation")}

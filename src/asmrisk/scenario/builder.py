@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,22 +10,16 @@ from pydantic import ValidationError
 
 from asmrisk.errors import Call, Problem, nearest, unknown
 from asmrisk.parameters.parameter import Parameter, Parameters, Values
+from asmrisk.scenario.layering import is_year, merged, nested, spread, stated_part, years_of
 from asmrisk.scenario.toml_source import OVERRIDES, Keys, Source, show
-from asmrisk.scenario.uncertainty import (
-    Distribution,
-    allowed,
-    distribution_of,
-    distribution_problems,
-    find_distributions,
-)
+from asmrisk.scenario.uncertainty import Problems, allowed
+from asmrisk.scenario.uncertainty_section import UncertaintySection
 
 __all__ = ["TEXT_KEYS", "ScenarioBuilder", "placed"]
 
 #: Texts for people, in a scenario and in a study.
 TEXT_KEYS = ("title", "description", "reference")
 _UNCERTAINTY = "uncertainty"
-
-_Problems = list[tuple[Keys, Problem]]
 
 
 class ScenarioBuilder:
@@ -45,8 +38,8 @@ class ScenarioBuilder:
         Keys that have a new name.
     texts : dict of str to str
         Title, description and reference of the last file: they describe a file and are not inherited.
-    uncertainty : dict of str to Distribution
-        What is uncertain, by name.
+    uncertainty : UncertaintySection
+        What is uncertain.
     stated : dict of str to Source
         By name of a parameter where it is stated, the one stated last at the end.
     """
@@ -56,11 +49,11 @@ class ScenarioBuilder:
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.texts: dict[str, str] = {}
-        self.uncertainty: dict[str, Distribution] = {}
+        self.uncertainty = UncertaintySection(parameters, self.fitted)
         self.stated: dict[str, Source] = {}
         self._values = dict(parameters.defaults())
         # The years in which each year-varying value is stated, for an override of one year.
-        self._years = {name: _years_of(each.default) or each.years[:1] for name, each in parameters.items()}
+        self._years = {name: years_of(each.default) or each.years[:1] for name, each in parameters.items()}
         self._sections = tuple(dict.fromkeys(name.partition(".")[0] for name in parameters))
         self._renamed = {each.formerly: name for name, each in parameters.items() if each.formerly}
         self._rejected: set[str] = set()
@@ -101,7 +94,7 @@ class ScenarioBuilder:
         # Last: a value in the same document must not drop its own distribution.
         uncertain = source.data.get(_UNCERTAINTY)
         if isinstance(uncertain, Mapping):
-            self._add_uncertainty(source, uncertain)
+            self.problems.extend(self.uncertainty.add(source, uncertain))
 
     def reject(self, problem: Problem) -> None:
         """Add a problem between parameters, unless one of them was rejected already."""
@@ -138,8 +131,8 @@ class ScenarioBuilder:
             value, problems = _fit(parameter, given, self._values[name])
             years = ()
         for below, problem in problems:
-            year = next((f" ({key})" for key in below if _is_year(key)), "")
-            label = ".".join((*keys, *(key for key in below if not _is_year(key)))) + year
+            year = next((f" ({key})" for key in below if is_year(key)), "")
+            label = ".".join((*keys, *(key for key in below if not is_year(key)))) + year
             self._problem(source, (*keys, *below), problem, label)
         if problems:
             self._rejected.add(name)
@@ -148,9 +141,41 @@ class ScenarioBuilder:
         self.stated.pop(name, None)
         self.stated[name] = source
         # A value that is stated is meant: a distribution from a file below no longer holds.
-        for uncertain in list(self.uncertainty):
-            if f"{uncertain}.".startswith(f"{name}.") and _states(given, uncertain[len(name) + 1 :]):
-                del self.uncertainty[uncertain]
+        self.uncertainty.drop(name, given, source.within_value)
+
+    def fitted(self, name: str, value: Any) -> tuple[Any, Problems]:
+        """Check a value of a parameter, or of a part of one, without stating it.
+
+        Parameters
+        ----------
+        name : str
+            A parameter, a year or a key of it, or a year and keys.
+        value : Any
+            As a scenario would state it there.
+
+        Returns
+        -------
+        value : Any
+            As stated, its numbers of the type of the parameter.
+        problems : list of tuple
+            The keys inside the value, and what is wrong there.
+        """
+        section, key, *inside = name.split(".")
+        parameter = self.parameters[f"{section}.{key}"]
+        held = self._values[parameter.name]
+        if parameter.by_year and not inside:
+            years, problems = self._years_stated(parameter, value, held, within_value=False)
+            found = {str(year): each for year, each in years.items()}
+            return (found if years_of(value) else next(iter(years.values()), None)), problems
+        if parameter.by_year:
+            year = int(inside.pop(0)) if is_year(inside[0]) else parameter.years[0]
+            held = held[year]
+        given = nested(tuple(inside), value)
+        checked, problems = _fit(parameter, given, held)
+        part: Any = stated_part(checked, given)
+        for each in () if problems else inside:
+            part = part[each]
+        return part, [(below[len(inside) :], problem) for below, problem in problems]
 
     def _unknown(self, section: str, key: str) -> Problem:
         elsewhere = [name for name in self.parameters if name.partition(".")[2] == key]
@@ -162,49 +187,36 @@ class ScenarioBuilder:
 
     def _by_year(
         self, parameter: Parameter, given: Any, within_value: bool
-    ) -> tuple[dict[int, Any], tuple[int, ...], _Problems]:
+    ) -> tuple[dict[int, Any], tuple[int, ...], Problems]:
         """Give the value in each year, the years in which it is stated, and what is wrong with it."""
-        held, first = self._values[parameter.name], parameter.years[0]
-        if not _years_of(given):
-            value, problems = _fit(parameter, given, held[first])
-            years = {first: _part(value, given)}
-        else:
-            problems, years = [], {}
-            for key, each in given.items():
-                if key not in map(str, parameter.years):
-                    text = f"{show(key)} is no year of the calendar"
-                    problem = Problem(text, allowed=f"{first} to {parameter.years[-1]}")
-                    problems.append(((key,) if _is_year(key) else (), problem))
-                    continue
-                value, misfits = _fit(parameter, each, held[int(key)])
-                years[int(key)] = _part(value, each)
-                problems.extend(((key, *below), problem) for below, problem in misfits)
-            if within_value:
-                years = {year: held[year] for year in self._years[parameter.name]} | years
-            elif first not in years and not problems:
-                text = f"year {first} is missing; give the value that holds before the others"
-                problems.append(((), Problem(text)))
-        years = dict(sorted(years.items()))
-        return ({} if problems else _spread(held, years)), tuple(years), problems
+        held = self._values[parameter.name]
+        years, problems = self._years_stated(parameter, given, held, within_value)
+        return ({} if problems else spread(held, years)), tuple(years), problems
 
-    def _add_uncertainty(self, source: Source, section: Mapping[str, Any]) -> None:
-        seen: set[str] = set()
-        for keys, name, given in find_distributions(section):
-            label = f"{_UNCERTAINTY}.{name}"
-            problems = list(distribution_problems(name, given, self.parameters))
-            if name in seen:
-                problems.append(((), Problem("is given twice")))
-            seen.add(name)
-            for below, problem in problems:
-                self._problem(source, (_UNCERTAINTY, *keys, *below), problem, ".".join((label, *below)))
-            if not problems:
-                self.uncertainty[name] = distribution_of(name, given, self.parameters)
-        for name in seen & self.uncertainty.keys():
-            wider = next((each for each in self.uncertainty if name.startswith(f"{each}.")), None)
-            if wider is not None:
-                self._problem(
-                    source, (_UNCERTAINTY, name), f"is part of {wider}, which is uncertain as a whole"
-                )
+    def _years_stated(
+        self, parameter: Parameter, given: Any, held: Mapping[int, Any], within_value: bool
+    ) -> tuple[dict[int, Any], Problems]:
+        """Give what is stated by the year in which it is, ascending, and what is wrong with it."""
+        first = parameter.years[0]
+        if not years_of(given):
+            value, problems = _fit(parameter, given, held[first])
+            return {first: stated_part(value, given)}, problems
+        problems, years = [], {}
+        for key, each in given.items():
+            if key not in map(str, parameter.years):
+                text = f"{show(key)} is no year of the calendar"
+                problem = Problem(text, allowed=f"{first} to {parameter.years[-1]}")
+                problems.append(((key,) if is_year(key) else (), problem))
+                continue
+            value, misfits = _fit(parameter, each, held[int(key)])
+            years[int(key)] = stated_part(value, each)
+            problems.extend(((key, *below), problem) for below, problem in misfits)
+        if within_value:
+            years = {year: held[year] for year in self._years[parameter.name]} | years
+        elif first not in years and not problems:
+            text = f"year {first} is missing; give the value that holds before the others"
+            problems.append(((), Problem(text)))
+        return dict(sorted(years.items())), problems
 
 
 def placed(problem: Problem, stated: Mapping[str, Source]) -> Problem:
@@ -215,61 +227,14 @@ def placed(problem: Problem, stated: Mapping[str, Source]) -> Problem:
     return stated[name].problem(tuple(name.split(".", 1)), problem, "")
 
 
-def _years_of(given: Any) -> tuple[int, ...]:
-    """Give the years of a by-year table; none if it is something else."""
-    if not isinstance(given, Mapping):
-        return ()
-    return tuple(int(key) for key in given if _is_year(str(key)))
-
-
-def _is_year(key: str) -> bool:
-    return re.fullmatch("[0-9]{1,9}", key) is not None
-
-
-def _merge(base: Any, over: Any) -> Any:
-    """Lay tables over each other key by key; anything else replaces."""
-    if isinstance(base, Mapping) and isinstance(over, Mapping):
-        return {**base, **{key: _merge(base.get(key), each) for key, each in over.items()}}
-    return over
-
-
-def _part(checked: Any, given: Any) -> Any:
-    """Give of a checked value what was stated of it."""
-    if isinstance(checked, Mapping) and isinstance(given, Mapping):
-        return {key: _part(checked[key], each) for key, each in given.items()}
-    return checked
-
-
-def _spread(held: Mapping[int, Any], years: Mapping[int, Any]) -> dict[int, Any]:
-    """Let each stated value hold until changed; what a table leaves out stays as it was in each year."""
-    spread: dict[int, Any] = {}
-    overlay: Any = None
-    for year, value in held.items():
-        if year in years:
-            overlay = _merge(overlay, years[year])
-        spread[year] = _merge(value, overlay)
-    return spread
-
-
-def _states(given: Any, below: str) -> bool:
-    """Whether a stated value includes the number that `below` names inside it."""
-    for key in below.split(".") if below else ():
-        if not isinstance(given, Mapping) or _years_of(given):
-            return True
-        if key not in given:
-            return False
-        given = given[key]
-    return True
-
-
-def _fit(parameter: Parameter, given: Any, held: Any) -> tuple[Any, _Problems]:
+def _fit(parameter: Parameter, given: Any, held: Any) -> tuple[Any, Problems]:
     """Lay what is given over one year's value and check it; for each problem the keys inside the value."""
-    value = _merge(held, given)
+    value = merged(held, given)
     try:
         return parameter.check(value), []
     except (ValidationError, OverflowError) as error:
         errors: list[Any] = error.errors(include_url=False) if isinstance(error, ValidationError) else []
-    if not parameter.by_year and _years_of(given):
+    if not parameter.by_year and years_of(given):
         return None, [((), Problem("does not vary by year; give one value"))]
     found: dict[Keys, Problem] = {}
     for each in errors or [{"loc": (), "type": ""}]:

@@ -20,11 +20,14 @@ import tomli_w
 
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.parameters.parameter import Values
-from asmrisk.rule.policy import WEIGHTS, inconsistencies
+from asmrisk.rule.policy import inconsistencies
 from asmrisk.scenario.builder import ScenarioBuilder, placed
+from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import NO_ROSTER, PARAMETERS, ROSTER
+from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.toml_source import Source, no_file, parse_override, read_toml
-from asmrisk.scenario.uncertainty import Distribution
+from asmrisk.scenario.uncertainty import Unknown
+from asmrisk.scenario.uncertainty_section import CORRELATIONS
 
 __all__ = ["Scenario", "load_scenario", "scenario_from_dict", "scenario_from_sources"]
 
@@ -39,8 +42,12 @@ class Scenario:
         What it is and where it comes from, for people.
     values : Values
         Resolved value of every parameter.
-    uncertainty : dict of str to Distribution
-        What is uncertain, by name.
+    uncertainty : dict of str to Unknown
+        What is uncertain, by the unknown's name.
+    correlations : tuple of Correlation
+        Of the normal scores of unknowns; all others are independent.
+    fixed : tuple of str
+        Names of the unknowns that `fixed_at_medians` has set to their medians.
     source : pathlib.Path or None
         The file it was loaded from.
     stated : dict of str to Source
@@ -51,13 +58,11 @@ class Scenario:
     description: str
     reference: str
     values: Values
-    uncertainty: dict[str, Distribution] = field(default_factory=dict)
+    uncertainty: dict[str, Unknown] = field(default_factory=dict)
+    correlations: tuple[Correlation, ...] = ()
+    fixed: tuple[str, ...] = ()
     source: Path | None = field(default=None, compare=False)
     stated: dict[str, Source] = field(default_factory=dict, compare=False, repr=False)
-    fixed: tuple[str, ...] = ()
-
-    def fixed_at_medians(self):
-        return self
 
     @property
     def roster(self) -> Path | None:
@@ -68,7 +73,8 @@ class Scenario:
     def definition(self, roster: str | None = None) -> dict[str, Any]:
         """Give everything that decides the results but the seed, as plain data.
 
-        Title, description, reference, number of draws and seed are left out.
+        Title, description, reference, number of draws and seed are left out, and basis and source of what is
+        uncertain.
 
         Parameters
         ----------
@@ -83,6 +89,8 @@ class Scenario:
         document = self.to_dict()
         for name in ("title", "description", "reference", "run"):
             del document[name]
+        for name, unknown in self.uncertainty.items():
+            document["uncertainty"][name] = unknown.definition()
         if self.roster is not None:
             document["population"]["roster"] = roster
         plain: dict[str, Any] = json.loads(json.dumps(document, allow_nan=False))
@@ -115,8 +123,26 @@ class Scenario:
             varies = self.values.parameters[name].by_year
             document.setdefault(section, {})[key] = stated(value) if varies else value
         if self.uncertainty:
-            document["uncertainty"] = {name: dict(each) for name, each in self.uncertainty.items()}
+            document["uncertainty"] = {name: each.to_dict() for name, each in self.uncertainty.items()}
+        if self.correlations:
+            document["uncertainty"][CORRELATIONS] = [each.to_dict() for each in self.correlations]
         return document
+
+    def fixed_at_medians(self) -> Scenario:
+        """Give the same with nothing uncertain: every unknown has its central value.
+
+        Returns
+        -------
+        Scenario
+            Numbers have their medians; words and other unordered values are those with the largest weight. Its
+            `fixed` names the unknowns.
+        """
+        central = {
+            name: value for each in self.uncertainty.values() for name, value in each.central().items()
+        }
+        values = with_values(self.values, central)
+        fixed = (*self.fixed, *self.uncertainty)
+        return replace(self, values=values, uncertainty={}, correlations=(), fixed=fixed)
 
     def to_toml(self) -> str:
         """Write the whole scenario as a file that extends nothing.
@@ -260,12 +286,11 @@ def _build(sources: list[Source], problems: list[Problem], title: str, source: P
     builder = ScenarioBuilder(PARAMETERS)
     for each in sources:
         builder.add(_with_roster(each, problems))
-    for problem in inconsistencies(builder.values()):
+    values, before = builder.values(), len(builder.problems)
+    for problem in inconsistencies(values):
         builder.reject(problem)
-    for name in WEIGHTS:
-        if name in builder.uncertainty:
-            text = f"uncertainty.{name}: the weights of quality and cost must make 1 in every draw"
-            builder.reject(Problem(text, parameters=(name,)))
+    if len(builder.problems) == before:
+        builder.problems.extend(builder.uncertainty.check(values))
     problems = list(dict.fromkeys([*problems, *builder.problems]))
     if problems:
         raise InputError(problems)
@@ -275,8 +300,9 @@ def _build(sources: list[Source], problems: list[Problem], title: str, source: P
         title=builder.texts.get("title", title),
         description=builder.texts.get("description", ""),
         reference=builder.texts.get("reference", ""),
-        values=builder.values(),
-        uncertainty=builder.uncertainty,
+        values=values,
+        uncertainty=builder.uncertainty.unknowns,
+        correlations=builder.uncertainty.correlations,
         source=source,
         stated=builder.stated,
     )

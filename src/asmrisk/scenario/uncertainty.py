@@ -1,154 +1,194 @@
-"""What nobody knows: the distributions that a scenario gives to numbers, in its section ``[uncertainty]``."""
+"""What nobody knows: unknowns, as scenarios declare them under ``[uncertainty]`` and studies ``[parameters]``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from asmrisk.errors import Problem, nearest, unknown
-from asmrisk.numerics.normal_distribution import normal_probability, normal_quantile, stable
-from asmrisk.parameters.parameter import Parameter, Parameters
+from asmrisk.errors import Call, Problem, nearest, unknown
+from asmrisk.parameters.parameter import BASES, Parameter, Parameters
+from asmrisk.scenario.distributions import (
+    CHOICE,
+    DISTRIBUTIONS,
+    MOST_VALUES,
+    Distribution,
+    code_of,
+    number_problems,
+    same_value,
+    weight_problem,
+)
+from asmrisk.scenario.layering import is_year
 from asmrisk.scenario.toml_source import Keys, show
 
 __all__ = [
-    "DISTRIBUTIONS",
-    "Distribution",
+    "Problems",
+    "Unknown",
     "allowed",
     "bounds",
-    "distribution_of",
-    "distribution_problems",
-    "find_distributions",
+    "find_unknowns",
+    "name_problem",
+    "overlap",
+    "read_unknown",
 ]
 
-#: Each distribution and its numbers.
-DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
-    "uniform": ("low", "high"),
-    "triangular": ("low", "mode", "high"),
-    "normal": ("mean", "sd"),
-    "lognormal": ("median", "log_sd"),
-    "choice": ("values",),
-}
+#: The keys at which something is wrong, and what.
+Problems = list[tuple[Keys, Problem]]
 
-_OPTIONAL = {"choice": ("weights",)}
+#: Say how much is computed, or for whom, not what is true of the world.
+_SETTINGS = ("run.", "population.roster.")
 
-#: Parameters of this section say how much is computed, not what is true of the world.
-_CERTAIN_SECTION = "run"
-
-_LARGEST_LOG_SD = 5.0
+#: Of an unknown as a whole.
+_TEXTS = ("basis", "source")
+_WITH = "with"
 
 
-class Distribution(dict[str, Any]):
-    """The distribution of one number; as a dict, what a scenario file says about it.
-
-    A normal and a lognormal are truncated to the range of the parameter.
-
-    Parameters
-    ----------
-    given : mapping
-        ``distribution``, one of `DISTRIBUTIONS`, and its numbers.
-    low, high : float
-        Range of the parameter.
+@dataclass(frozen=True)
+class Unknown:
+    """One thing that nobody knows: the distribution of a parameter, and of those that are linked to it.
 
     Attributes
     ----------
-    low, high : float
-        As given.
+    distributions : dict of str to Distribution
+        By name: the unknown's own first, then those linked to it, which lie at the same probability; all by
+        listed values, as many, or none.
+    basis : str
+        One of `asmrisk.parameters.parameter.BASES`, or nothing.
+    source : str
+        Where the distribution comes from, or nothing.
+
+    Examples
+    --------
+    >>> ranges = {"policy.a": {"low": 0.0, "high": 1.0}, "policy.b": {"low": 4.0, "high": 6.0}}
+    >>> unknown = Unknown({name: Distribution({"distribution": "uniform", **r}) for name, r in ranges.items()})
+    >>> unknown.name, unknown.quantiles(0.25)
+    ('policy.a', {'policy.a': 0.25, 'policy.b': 4.5})
     """
 
-    def __init__(self, given: Mapping[str, Any], low: float, high: float) -> None:
-        super().__init__(given)
-        self.low = low
-        self.high = high
+    distributions: dict[str, Distribution]
+    basis: str = ""
+    source: str = ""
 
-    def quantile(self, probability: float) -> float:
-        """Give the value below which a share of the distribution lies.
+    @property
+    def name(self) -> str:
+        """The parameter, or the part of one, by which it is known."""
+        return self.names[0]
 
-        Parameters
-        ----------
-        probability : float
-            In (0, 1).
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its own name, then those of what is linked to it."""
+        return tuple(self.distributions)
 
-        Returns
-        -------
-        float
-            Inside the range and, but for a choice, rounded to nine digits, so that it is the same on every
-            processor; an int where the parameter is a whole number.
-        """
-        if self["distribution"] == "choice":
-            return self._chosen(probability)
-        value = getattr(self, f"_{self['distribution']}")(probability)
-        return min(max(stable(value), self.low), self.high)
+    @property
+    def own(self) -> Distribution:
+        """The distribution of the parameter by which it is known."""
+        return self.distributions[self.name]
 
-    def _uniform(self, probability: float) -> float:
-        low, high = self["low"], self["high"]
-        return float(low + probability * (high - low))
+    def quantiles(self, probability: float) -> dict[str, Any]:
+        """Give the values at a probability in (0, 1), by name."""
+        if self.own.listed:
+            return self.listed(self.own.place(probability))
+        return {name: each.quantile(probability) for name, each in self.distributions.items()}
 
-    def _triangular(self, probability: float) -> float:
-        low, mode, high = (self[key] for key in DISTRIBUTIONS["triangular"])
-        rising = (mode - low) / (high - low)
-        if probability < rising:
-            return float(low + math.sqrt(probability * (high - low) * (mode - low)))
-        return float(high - math.sqrt((1.0 - probability) * (high - low) * (high - mode)))
+    def listed(self, place: int) -> dict[str, Any]:
+        """Give the values at a place among those listed, by name."""
+        return {name: each["values"][place] for name, each in self.distributions.items()}
 
-    def _normal(self, probability: float) -> float:
-        mean, sd = self["mean"], self["sd"]
-        return float(mean + sd * _truncated((self.low - mean) / sd, (self.high - mean) / sd, probability))
+    def central(self) -> dict[str, Any]:
+        """Give the medians, by name; of words and other unordered values those with the largest weight."""
+        return self.listed(self.own.central_place()) if self.own.listed else self.quantiles(0.5)
 
-    def _lognormal(self, probability: float) -> float:
-        median, log_sd = self["median"], self["log_sd"]
-        low = math.log(self.low / median) / log_sd if self.low > 0.0 else -math.inf
-        high = math.log(self.high / median) / log_sd
-        return float(median * math.exp(log_sd * _truncated(low, high, probability)))
+    def code(self, name: str, value: Any) -> float:
+        """Give a value as it is stored: a number, or of other values the place among those listed, from 0."""
+        return code_of(value, self.distributions[name].get("values", ()))
 
-    def _chosen(self, probability: float) -> float:
-        values: list[float] = self["values"]
-        weights: list[float] = self.get("weights", [1.0] * len(values))
-        left = probability * sum(weights)
-        for value, weight in zip(values, weights, strict=True):
-            left -= weight
-            if left < 0.0:
-                return float(value) if isinstance(value, float) else value
-        return next(value for value, weight in zip(values[::-1], weights[::-1], strict=True) if weight > 0.0)
+    def without(self, name: str) -> Unknown:
+        """Give the same without one that is linked to it."""
+        rest = {each: distribution for each, distribution in self.distributions.items() if each != name}
+        return Unknown(rest, self.basis, self.source)
+
+    def definition(self) -> dict[str, Any]:
+        """Give what decides its values, as a scenario writes it: without basis and source."""
+        linked = {name: dict(each) for name, each in self.distributions.items() if name != self.name}
+        return dict(self.own) | ({_WITH: linked} if linked else {})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give it as a scenario writes it."""
+        texts = {key: getattr(self, key) for key in _TEXTS if getattr(self, key)}
+        return self.definition() | texts
 
 
-def _truncated(low: float, high: float, probability: float) -> float:
-    """Quantile of a standard normal truncated to an interval."""
-    below = normal_probability(low)
-    return normal_quantile(below + probability * (normal_probability(high) - below))
+# --- Names --------------------------------------------------------------------------------------------------
 
 
-def _split(name: str, parameters: Parameters) -> tuple[Parameter | None, Keys]:
-    """Split an uncertain number's name into its parameter and the keys (a year, a table's key) inside."""
-    parts = name.split(".")
-    parameter = parameters.get(".".join(parts[:2]))
-    return parameter, tuple(parts[2:])
-
-
-def find_distributions(section: Mapping[str, Any]) -> Iterator[tuple[Keys, str, Any]]:
-    """Find the distributions in a section ``[uncertainty]``, written with quoted or with dotted keys.
+def find_unknowns(section: Mapping[str, Any], above: Keys = ()) -> Iterator[tuple[Keys, str, Any]]:
+    """Find what is declared in a section, written with quoted or with dotted keys.
 
     Parameters
     ----------
     section : mapping
         The section as parsed.
+    above : tuple of str
+        The keys that lead to it, from where names begin.
 
     Yields
     ------
     tuple
         The keys inside the section, the name they make, and what is given there.
     """
-    waiting: list[tuple[Keys, Any]] = [((key,), given) for key, given in section.items()]
-    while waiting:
-        keys, given = waiting.pop(0)
+    for key, given in section.items():
+        keys = (*above, key)
         name = ".".join(keys)
         branch = isinstance(given, Mapping) and "distribution" not in given
         if branch and (
-            "." not in name or (given and all(isinstance(each, Mapping) for each in given.values()))
+            "." not in name or (given and all(isinstance(one, Mapping) for one in given.values()))
         ):
-            waiting[:0] = [((*keys, key), each) for key, each in given.items()]
+            yield from find_unknowns(given, keys)
         else:
             yield keys, name, given
+
+
+def _split(name: str, parameters: Parameters) -> tuple[Parameter | None, Keys]:
+    """Split a name into its parameter and the keys (a year, a table's keys) inside."""
+    parts = name.split(".")
+    return parameters.get(".".join(parts[:2])), tuple(parts[2:])
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two names mean the same value, or one a part of the other, in any year."""
+    first, second = (name.split(".") for name in (one, other))
+    if first[:2] != second[:2]:
+        return False
+    years = [part[2] for part in (first, second) if is_year("".join(part[2:3]))]
+    keys = [part[3:] if is_year("".join(part[2:3])) else part[2:] for part in (first, second)]
+    shorter = min(map(len, keys))
+    return len(set(years)) < 2 and keys[0][:shorter] == keys[1][:shorter]
+
+
+def name_problem(name: str, parameters: Parameters) -> Problem | None:
+    """Say what is wrong with the name of an unknown: a parameter, a year or key of it, or a year and keys."""
+    if f"{name}.".startswith(_SETTINGS):
+        return Problem("a setting of the run cannot be uncertain or varied")
+    parameter, keys = _split(name, parameters)
+    if parameter is None:
+        bare = [each for each in parameters if each.partition(".")[2] == name.partition(".")[0]]
+        best = bare[0] if bare else nearest(name, parameters)
+        listed = () if best else ("; ", Call("policy"), " lists every parameter")
+        return Problem(("unknown parameter", *listed), nearest=best)
+    if keys and is_year(keys[0]):
+        if not parameter.by_year:
+            return Problem(f"{parameter.name} does not vary by year")
+        if keys[0] not in map(str, parameter.years):
+            years = f"{parameter.years[0]} to {parameter.years[-1]}"
+            return Problem(f"{keys[0]} is no year of the calendar", allowed=years)
+        keys = keys[1:]
+    for depth, key in enumerate(keys):
+        fields = {field for each in _schemas(parameter, keys[:depth]) for field in each.get("properties", {})}
+        if key not in fields:
+            return (
+                unknown("key", key, sorted(fields)) if fields else Problem(f"there is no {show(key)} in it")
+            )
+    return None
 
 
 def bounds(parameter: Parameter, keys: Keys = ()) -> tuple[float, float] | None:
@@ -161,29 +201,26 @@ def bounds(parameter: Parameter, keys: Keys = ()) -> tuple[float, float] | None:
     return None if number is None else (float(number["minimum"]), float(number["maximum"]))
 
 
-def _whole(parameter: Parameter, keys: Keys) -> bool:
-    number = _number_schema(parameter, keys)
-    return number is not None and number["type"] == "integer"
-
-
-def _number_schema(parameter: Parameter, keys: Keys) -> dict[str, Any] | None:
-    if parameter.by_year and keys:
-        if keys[0] not in map(str, parameter.years):
-            return None
-        keys = keys[1:]
-    schema = parameter.adapter.json_schema()
-    definitions = schema.get("$defs", {})
-    for key in keys:
-        schema = _referred(schema, definitions).get("properties", {}).get(key, {})
-    for option in schema.get("anyOf", [schema]):
-        option = _referred(option, definitions)
+def _number_schema(parameter: Parameter, keys: Keys) -> Mapping[str, Any] | None:
+    inside = keys[1:] if parameter.by_year and keys and is_year(keys[0]) else keys
+    for option in _schemas(parameter, inside):
         if option.get("type") in ("number", "integer") and {"minimum", "maximum"} <= option.keys():
-            return dict(option)
+            return option
     return None
 
 
-def _referred(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = definitions.get(str(schema.get("$ref", "")).rpartition("/")[2], schema)
+def _schemas(parameter: Parameter, keys: Keys) -> list[Mapping[str, Any]]:
+    """Give the JSON schemas of what may stand at a place inside one year's value."""
+    schema = parameter.adapter.json_schema()
+    definitions = schema.get("$defs", {})
+
+    def options(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        one = definitions.get(str(one.get("$ref", "")).rpartition("/")[2], one)
+        return [each for option in one["anyOf"] for each in options(option)] if "anyOf" in one else [one]
+
+    found = options(schema)
+    for key in keys:
+        found = [each for one in found for each in options(one.get("properties", {}).get(key, {"anyOf": []}))]
     return found
 
 
@@ -193,149 +230,198 @@ def allowed(parameter: Parameter) -> str:
     return f"{parameter.allowed} ({source})"
 
 
-def distribution_of(name: str, given: Mapping[str, Any], parameters: Parameters) -> Distribution:
-    """Build a distribution that has no problems.
+# --- Declarations -------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Reader:
+    """Reads the declaration of one unknown; problems are collected."""
+
+    parameters: Parameters
+    fitted: Callable[[str, Any], tuple[Any, Problems]]
+    ranges: bool
+    problems: Problems = field(default_factory=list)
+
+    def problem(self, keys: Keys, problem: str | Problem) -> None:
+        self.problems.append((keys, Problem(problem) if isinstance(problem, str) else problem))
+
+    def unknown(self, name: str, given: Any) -> Unknown | None:
+        """Read an unknown and what is linked to it."""
+        spec = dict(given) if isinstance(given, Mapping) else given
+        linked = spec.pop(_WITH, {}) if isinstance(spec, dict) else {}
+        texts = {key: spec.pop(key) for key in _TEXTS if key in spec} if isinstance(spec, dict) else {}
+        own = self.distribution((), name, spec)
+        self.check_texts(texts)
+        if not isinstance(linked, Mapping):
+            self.problem((_WITH,), f'{show(linked)} is not allowed; write with = {{"policy.name" = …}}')
+            return None
+        distributions = {} if own is None else {name: own}
+        for keys, other, each in find_unknowns(linked):
+            place = (_WITH, *keys)
+            if other in distributions:
+                self.problem(place, "is given twice")
+                continue
+            spec = {"values": each} if isinstance(each, list) else each
+            companion = self.distribution(place, other, spec)
+            if own is not None and companion is not None:
+                self.check_companion(place, name, own, companion)
+                distributions[other] = companion
+        return None if self.problems else Unknown(distributions, **texts)
+
+    def check_texts(self, texts: Mapping[str, Any]) -> None:
+        """Check basis and source."""
+        basis = texts.get("basis", "assumed")
+        if not isinstance(basis, str) or basis not in BASES:
+            best = nearest(basis, BASES) if isinstance(basis, str) else None
+            problem = Problem(f"{show(basis)} is not allowed", allowed=", ".join(BASES), nearest=best)
+            self.problem(("basis",), problem)
+        if not isinstance(texts.get("source", ""), str):
+            self.problem(("source",), Problem(f"{show(texts['source'])} is not allowed", allowed="text"))
+
+    def check_companion(self, place: Keys, name: str, own: Distribution, other: Distribution) -> None:
+        """Check that a linked distribution is given as the unknown's own is."""
+        if own.listed != other.listed:
+            self.problem(
+                place, f"must be given as {name} is: either both by values, or both by distributions"
+            )
+        elif own.listed and len(own["values"]) != len(other["values"]):
+            count = len(other["values"])
+            self.problem(place, f"{count} values for the {len(own['values'])} of {name}; give as many")
+        elif own.listed and "weights" in other:
+            self.problem((*place, "weights"), f"the weights are those of {name}; leave them out")
+
+    def distribution(self, place: Keys, name: str, given: Any) -> Distribution | None:
+        """Read the distribution of one name; none if it has a problem."""
+        wrong = name_problem(name, self.parameters)
+        if wrong is not None:
+            self.problem(place, wrong)
+            return None
+        kind = self.kind(given)
+        if kind is None:
+            ways = ["values = […]", "median = …, low = …, high = …", 'distribution = "uniform", …']
+            ways[1:1] = ["low = …, high = …"] if self.ranges else []
+            written = f"{', '.join(f'{{{each}}}' for each in ways[:-1])} or {{{ways[-1]}}}"
+            more = ', or "uncertainty" for what the scenario has' if self.ranges and not place else ""
+            self.problem(place, f"{show(given)} is no distribution; write {written}{more}")
+        elif not isinstance(kind, str) or kind not in DISTRIBUTIONS:
+            best = nearest(kind, DISTRIBUTIONS) if isinstance(kind, str) else None
+            problem = Problem(f"{show(kind)} is not known", allowed=", ".join(DISTRIBUTIONS), nearest=best)
+            self.problem((*place, "distribution"), problem)
+        elif kind == CHOICE:
+            return self.choice(place, name, given)
+        else:
+            return self.number(place, name, kind, given)
+        return None
+
+    def kind(self, given: Any) -> Any:
+        """Tell a distribution by its settings, if it is not named."""
+        if not isinstance(given, Mapping):
+            return None
+        if "distribution" in given:
+            return given["distribution"]
+        if "values" in given:
+            return CHOICE
+        if "median" in given:
+            return "central_90"
+        return "uniform" if self.ranges and given.keys() & {"low", "high"} else None
+
+    def number(self, place: Keys, name: str, kind: str, given: Mapping[str, Any]) -> Distribution | None:
+        """Read a distribution of a number."""
+        parameter, keys = _split(name, self.parameters)
+        number = None if parameter is None else _number_schema(parameter, keys)
+        if parameter is None or number is None:
+            inside = [] if parameter is None else _numbers_in(parameter, keys)
+            text = "is not a number; write {values = […]}"
+            self.problem(
+                place, Problem(text + (", or name one number" if inside else ""), allowed=", ".join(inside))
+            )
+            return None
+        if number["type"] == "integer":
+            self.problem(place, "is a whole number; write {values = […]}")
+            return None
+        span = (float(number["minimum"]), float(number["maximum"]))
+        called = "a range" if "distribution" not in given and kind == "uniform" else ""
+        found = list(number_problems(kind, given, span, allowed(parameter), called))
+        self.problems.extend(((*place, *below), problem) for below, problem in found)
+        if found:
+            return None
+        full: dict[str, Any] = {"distribution": kind}
+        full |= {key: float(given[key]) for key in DISTRIBUTIONS[kind]}
+        if "scale" in given:
+            full["scale"] = given["scale"]
+        if "masses" in given:
+            full["masses"] = [
+                {key: float(each[key]) for key in ("value", "probability")} for each in given["masses"]
+            ]
+        return Distribution(full, *span)
+
+    def choice(self, place: Keys, name: str, given: Mapping[str, Any]) -> Distribution | None:
+        """Read listed values and their weights."""
+        before = len(self.problems)
+        for key in given:
+            if key not in ("distribution", "values", "weights"):
+                self.problem((*place, key), unknown("key", key, ("values", "weights")))
+        values = given.get("values")
+        if not isinstance(values, list) or not 0 < len(values) <= MOST_VALUES:
+            shown = (
+                f"{len(values)} values are" if isinstance(values, list) and values else f"{show(values)} is"
+            )
+            text = f"a list of 1 to {MOST_VALUES} values"
+            self.problem((*place, "values"), Problem(f"{shown} not allowed", allowed=text))
+            return None
+        full = []
+        for value in values:
+            fitted, found = self.fitted(name, value)
+            full.append(fitted)
+            self.problems.extend(((*place, "values", *below), problem) for below, problem in found)
+        if len(self.problems) == before and not place:
+            if any(same_value(a, b) for i, a in enumerate(full) for b in full[:i]):
+                self.problem((*place, "values"), "a value is listed twice")
+        if "weights" in given and (wrong := weight_problem(given["weights"], len(values))):
+            self.problem((*place, "weights"), wrong)
+        if len(self.problems) > before:
+            return None
+        weights = {"weights": [float(each) for each in given["weights"]]} if "weights" in given else {}
+        return Distribution({"distribution": CHOICE, "values": full} | weights)
+
+
+def _numbers_in(parameter: Parameter, keys: Keys) -> list[str]:
+    year = keys[:1] if keys and is_year(keys[0]) else ()
+    fields = {key for each in _schemas(parameter, keys[len(year) :]) for key in each.get("properties", {})}
+    inside = [(*keys, key) for key in sorted(fields)]
+    return [".".join((parameter.name, *each)) for each in inside if bounds(parameter, each) is not None]
+
+
+def read_unknown(
+    name: str,
+    given: Any,
+    parameters: Parameters,
+    fitted: Callable[[str, Any], tuple[Any, Problems]],
+    *,
+    ranges: bool = False,
+) -> tuple[Unknown | None, Problems]:
+    """Read the declaration of an unknown.
 
     Parameters
     ----------
     name : str
-        The number's name.
-    given : mapping
-        What the scenario gives; `distribution_problems` yields nothing for it.
+        A parameter, a year or a key of it, or a year and keys.
+    given : Any
+        What is declared.
     parameters : Parameters
         The declarations.
+    fitted : callable
+        Takes a name and a value as a scenario would state it; gives the value, checked, and what is wrong.
+    ranges : bool
+        Whether ``{low, high}`` alone means a uniform distribution.
 
     Returns
     -------
-    Distribution
-        Equal for equal distributions, however they were written.
+    unknown : Unknown or None
+        Equal for equal declarations, however they were written; None if there is a problem.
+    problems : list of tuple
+        The keys inside the declaration, and what is wrong there.
     """
-    parameter, keys = _split(name, parameters)
-    span = None if parameter is None else bounds(parameter, keys)
-    if parameter is None or span is None:
-        raise ValueError(f"{name} is no number")
-    number = int if _whole(parameter, keys) else float
-    kind = given["distribution"]
-    full: dict[str, Any] = {"distribution": kind}
-    for key in (*DISTRIBUTIONS[kind], *_OPTIONAL.get(kind, ())):
-        if key == "values":
-            full[key] = [number(each) for each in given[key]]
-        elif key == "weights" and key in given:
-            full[key] = [float(each) for each in given[key]]
-        elif key in given:
-            full[key] = float(given[key])
-    return Distribution(full, *span)
-
-
-def distribution_problems(
-    name: str, given: Any, parameters: Parameters, called: str = ""
-) -> Iterator[tuple[Keys, Problem]]:
-    """Check what a scenario says about one uncertain number.
-
-    Parameters
-    ----------
-    name : str
-        The number's name.
-    given : Any
-        What the scenario gives.
-    parameters : Parameters
-        The declarations.
-    called : str
-        What messages call the distribution, if not by its kind.
-
-    Yields
-    ------
-    tuple
-        The keys inside the distribution, and what is wrong there.
-    """
-    parameter, keys = _split(name, parameters)
-    if parameter is None:
-        yield (), Problem("unknown parameter", nearest=nearest(name, parameters))
-        return
-    if parameter.name.startswith(f"{_CERTAIN_SECTION}."):
-        yield (), Problem("a setting of the run cannot be uncertain")
-        return
-    span = bounds(parameter, keys)
-    if span is None:
-        text = "is not a number, so it cannot be uncertain"
-        yield (), Problem(text, allowed=_numbers_in(parameter))
-        return
-    if not isinstance(given, Mapping) or not isinstance(given.get("distribution"), str):
-        text = f'{show(given)} is no distribution; write {{distribution = "uniform", low = …, high = …}}'
-        yield (), Problem(text)
-        return
-    kind = given["distribution"]
-    if kind not in DISTRIBUTIONS:
-        text, names = f"{show(kind)} is not known", ", ".join(DISTRIBUTIONS)
-        yield ("distribution",), Problem(text, allowed=names, nearest=nearest(kind, DISTRIBUTIONS))
-        return
-    malformed = list(_shape_problems(kind, given, called or kind))
-    yield from malformed or _support_problems(kind, given, parameter, keys, span)
-
-
-def _numbers_in(parameter: Parameter) -> str:
-    year = tuple(map(str, parameter.years[:1]))
-    fields = [(*year, key) for key in parameter.adapter.json_schema().get("properties", {})]
-    inside = [".".join((parameter.name, *keys)) for keys in fields if bounds(parameter, keys) is not None]
-    return ", ".join(inside) if inside else "parameters that hold one number"
-
-
-def _not_allowed(value: Any, allowed: str) -> Problem:
-    return Problem(f"{show(value)} is not allowed", allowed=allowed)
-
-
-def _shape_problems(kind: str, given: Mapping[str, Any], called: str) -> Iterator[tuple[Keys, Problem]]:
-    needed, optional = DISTRIBUTIONS[kind], _OPTIONAL.get(kind, ())
-    for key in given:
-        if key not in ("distribution", *needed, *optional):
-            yield (key,), unknown("key", key, (*needed, *optional))
-    for key in needed:
-        if key not in given:
-            yield (), Problem(f"{key} is missing; {called} takes {', '.join(needed)}")
-    for key in (*needed, *optional):
-        value = given.get(key, 0.0)
-        if kind == "choice" and key in given:
-            if not isinstance(value, list) or not value or not all(map(_finite, value)):
-                yield (key,), _not_allowed(value, "a list of finite numbers")
-        elif not _finite(value):
-            yield (key,), _not_allowed(value, "a finite number")
-
-
-def _finite(value: Any) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # An integer beyond the largest float.
-        return False
-
-
-def _support_problems(
-    kind: str, given: Mapping[str, Any], parameter: Parameter, keys: Keys, span: tuple[float, float]
-) -> Iterator[tuple[Keys, Problem]]:
-    if _whole(parameter, keys) and kind != "choice":
-        yield ("distribution",), Problem("the parameter is a whole number", allowed="choice")
-    for key in ("low", "mode", "high", "mean", "median"):
-        if key in given and not span[0] <= given[key] <= span[1]:
-            yield (key,), _not_allowed(given[key], allowed(parameter))
-    for key, most in (("sd", span[1] - span[0]), ("log_sd", _LARGEST_LOG_SD)):
-        if key in given and not 0.0 < given[key] <= most:
-            yield (key,), _not_allowed(given[key], f"greater than 0, at most {most:g}")
-    if "high" in given and not given["low"] < given["high"]:
-        yield (), Problem(f"low ({show(given['low'])}) must be less than high ({show(given['high'])})")
-    elif "mode" in given and not given["low"] <= given["mode"] <= given["high"]:
-        yield ("mode",), Problem(f"{show(given['mode'])} does not lie between low and high")
-    if kind == "lognormal" and given["median"] <= 0.0:
-        yield ("median",), _not_allowed(given["median"], "greater than 0")
-    for value in given.get("values", ()):
-        if not span[0] <= value <= span[1]:
-            yield ("values",), _not_allowed(value, allowed(parameter))
-        elif _whole(parameter, keys) and value != int(value):
-            yield ("values",), _not_allowed(value, "whole numbers")
-    weights = given.get("weights")
-    if weights is not None:
-        if len(weights) != len(given["values"]):
-            text = f"{len(weights)} weights for {len(given['values'])} values; give as many"
-            yield ("weights",), Problem(text)
-        elif min(weights) < 0 or not 0.0 < sum(weights) < math.inf:
-            yield ("weights",), Problem("weights must not be negative, and one must be greater than 0")
+    reader = _Reader(parameters, fitted, ranges)
+    found = reader.unknown(name, given)
+    return found, reader.problems

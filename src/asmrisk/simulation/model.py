@@ -18,7 +18,13 @@ from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import DrawRange, Workspace, make_workspace, simulate_draws
 from asmrisk.simulation.kernel_inputs import KernelInputs
-from asmrisk.simulation.parameter_draws import coded_values, draw_values, parameter_names, with_values
+from asmrisk.simulation.parameter_draws import (
+    coded_values,
+    draw_values,
+    naming_values,
+    parameter_names,
+    with_values,
+)
 from asmrisk.simulation.philox import seed_key
 from asmrisk.simulation.record import make_record, to_variables
 from asmrisk.simulation.roster import roster_prior, slots_with_roster
@@ -164,7 +170,8 @@ def simulate_block(
             break
         first, end = np.searchsorted(sets, [number, number + 1]).tolist()
         drawn = model.drawn_values(draw0 + first)
-        inputs = model.inputs_with(drawn)
+        with naming_values(int(number), drawn):
+            inputs = model.inputs_with(drawn)
         if int(inputs.population.slots.max()) > slots:
             work = model.workspace(inputs)
             slots = work.response.shape[0]

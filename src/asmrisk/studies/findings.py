@@ -182,7 +182,7 @@ def _latin_hypercube(study: Study, y: _Array, sets: _Sets) -> _Analysis:
             names.append((factor.name, ""))
             continue
         # Words and tables have no scale: each value is compared with the first.
-        for value in factor.variations[0].values[1:]:
+        for value in factor.values[1:]:
             columns.append(np.array([each == value and type(each) is type(value) for each in values], float))
             names.append((factor.name, _shown(value)))
     x = np.stack(columns, axis=1)

@@ -165,7 +165,7 @@ def _remarks(study: Study) -> list[str]:
     if doubts := study.scenario.uncertainty:
         remarks.append(f"Drawn alike at every design point, since no factors: {', '.join(doubts)}.")
     for factor in study.factors:
-        if others := [each.name for each in factor.variations[1:]]:
+        if others := factor.unknown.names[1:]:
             remarks.append(f"{factor.name} moves together with {', '.join(others)}.")
     if design.words:
         shown = "; ".join(design.words[:6]) + ("; …" if len(design.words) > 6 else "")

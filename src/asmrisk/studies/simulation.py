@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import RunError
 from asmrisk.numerics.jit import kernels_compiled
+from asmrisk.scenario.distributions import code_of
 from asmrisk.simulation.compilation import warmup
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.variables import Variable, variables
@@ -36,23 +37,6 @@ VALUES = Variable(
     "parameter's own",
     "Value of each parameter; of words and tables the place among the study's values, from 0; -1 for others",
 )
-
-
-def code_of(value: Any, values: tuple[Any, ...]) -> float:
-    """Give the number that stands for a value in a store.
-
-    A number stands for itself, unless there are words or tables among the study's values: then it is the
-    place among them, and -1 for a value that is none of them.
-
-    Examples
-    --------
-    >>> code_of(0.5, ()), code_of("mid", ("upper", "mid")), code_of(True, (True, False))
-    (0.5, 1.0, 0.0)
-    """
-    if all(isinstance(each, int | float) and not isinstance(each, bool) for each in (value, *values)):
-        return float(value)
-    places = [place for place, each in enumerate(values) if each == value and type(each) is type(value)]
-    return float(places[0]) if places else -1.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +68,7 @@ class StudySimulation:
     def of(cls, study: Study) -> StudySimulation:
         """Make the simulation of a study."""
         columns = [
-            [code_of(value, factor.variations[0].values) for value in study.column(index)]
+            [code_of(value, factor.values) for value in study.column(index)]
             for index, factor in enumerate(study.factors)
         ]
         codes = list(zip(*columns, strict=True))

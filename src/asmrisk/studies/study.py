@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pandas as pd
 from asmrisk.errors import InputError, Problem, nearest, unknown
 from asmrisk.scenario.builder import TEXT_KEYS
 from asmrisk.scenario.declarations import PARAMETERS, RUN
-from asmrisk.scenario.scenario import Scenario, load_scenario
+from asmrisk.scenario.layering import is_year
+from asmrisk.scenario.scenario import Scenario, load_scenario, stated
 from asmrisk.scenario.toml_source import Source, no_file, read_toml, show
 from asmrisk.studies.designs import METHODS, SETTINGS, Design, make_design
 from asmrisk.studies.factors import Factor, read_factors
@@ -94,15 +95,7 @@ class Study:
         settings = {name: each for name, each in self.design.settings.items() if name != method.size}
         return {
             "design": {"method": self.design.method, **settings},
-            "factors": [
-                {
-                    each.name: each.distribution
-                    if each.distribution is not None
-                    else {"values": list(each.values), "weights": list(each.weights)}
-                    for each in factor.variations
-                }
-                for factor in self.factors
-            ],
+            "factors": [factor.definition() for factor in self.factors],
             "outcomes": [{"metric": each.metric, **each.labels} for each in self.outcomes],
             **({} if method.size else {"changes": self.design.changes}),
             **({"draws_per_parameter_set": self.draws_per_set} if self.scenario.uncertainty else {}),
@@ -134,15 +127,17 @@ class Study:
 
 
 def _value_in(scenario: Scenario, name: str) -> Any:
-    """Find the value of a parameter, or of a number inside it, in a resolved scenario."""
+    """Find the value of a parameter, or of a part of one, in a resolved scenario, as a file would write it."""
     section, key, *inside = name.split(".")
-    parameter = f"{section}.{key}"
-    if inside and scenario.values.parameters[parameter].by_year:
-        value = scenario.values.at(parameter, int(inside.pop(0)))
-    else:
-        value = scenario.to_dict()[section][key]
-    for each in inside:
-        value = value[each]
+    value, parameter = scenario.values[f"{section}.{key}"], scenario.values.parameters[f"{section}.{key}"]
+    if parameter.by_year and not (inside and is_year(inside[0])):
+        return stated({year: _inside(each, inside) for year, each in value.items()})
+    return _inside(value[int(inside[0])], inside[1:]) if parameter.by_year else _inside(value, inside)
+
+
+def _inside(value: Any, keys: Sequence[str]) -> Any:
+    for key in keys:
+        value = value[key]
     return value
 
 
