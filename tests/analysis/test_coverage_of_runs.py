@@ -9,10 +9,10 @@ import itertools
 
 import numpy as np
 import pytest
+from asmrisk.analysis.doubt import chance_and_doubt
 from scipy.stats import binom
 from scipy.stats import t as student
 
-from asmrisk.analysis.doubt import chance_and_doubt
 from asmrisk.analysis.estimates import mean, quantiles, standard_deviation
 from asmrisk.analysis.tail import probability, tail_risk
 from asmrisk.simulation.model import Model, simulate_block
@@ -43,7 +43,9 @@ def intervals(values, sets, threshold):
     for name, each in (("mean", mean(values, sets)), ("sd", standard_deviation(values, sets))):
         found[name] = (each.value - reach * each.error, each.value + reach * each.error)
     levels = (("p05", 0.05), ("p50", 0.5), ("p95", 0.95))
-    for (name, _), each in zip(levels, quantiles(values, [each for _, each in levels], sets=sets), strict=True):
+    for (name, _), each in zip(
+        levels, quantiles(values, [each for _, each in levels], sets=sets), strict=True
+    ):
         found[name] = (each.low, each.high)
     share = probability(np.where(values > threshold, 1.0, 0.0), sets=sets)
     found["probability"] = (share.low, share.high)

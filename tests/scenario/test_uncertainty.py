@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.scenario.distributions import DISTRIBUTIONS, Distribution
+from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from tests.scenario.files import problems_of, write
 
 

@@ -14,7 +14,8 @@ NOT_PUBLIC = "not public; stated assumption"
 
 _RESPONSE_SOURCES = (
     "home health value-based purchasing -1.6% after five years; none found under the value modifier, "
-    "hospital value-based purchasing and that of skilled nursing facilities, which has the same exchange function"
+    "hospital value-based purchasing and that of skilled nursing facilities, which has the same exchange "
+    "function"
 )
 
 

@@ -239,7 +239,7 @@ def _with_factors_known(scenario: Scenario, factors: Iterable[Factor]) -> Scenar
     if not scenario.uncertainty:
         return scenario
     central = scenario.fixed_at_medians()
-    names = [each.name for factor in factors for each in factor.variations]
+    names = [name for factor in factors for name in factor.unknown.names]
     known = point_scenario(scenario.to_dict(), {name: _value_in(central, name) for name in names})
     # All of a known one, of which a factor may be a part.
     document = central.to_dict() | {"uncertainty": known.to_dict().get("uncertainty", {})}
