@@ -135,7 +135,7 @@ def test_what_cannot_be_followed_is_refused():
         convergence(data, points=1)
     with pytest.raises(InputError, match=r"^tail: "):
         convergence(data, tail=[0.7])
-    with pytest.warns(FewDrawsWarning, match="200 draws are needed"):
+    with pytest.warns(FewDrawsWarning, match="400 draws are needed"):
         convergence(data, tail=[0.05])
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import warnings
 
 import numpy as np
@@ -17,9 +18,10 @@ from asmrisk.analysis.summary import summarize
 from asmrisk.analysis.tail import (
     FewDrawsWarning,
     check_tail,
-    draws_needed,
     probability,
+    sets_needed,
     tail_risk,
+    tail_value_at_risk,
     warn_of_few_draws,
 )
 from asmrisk.errors import InputError
@@ -80,8 +82,8 @@ def test_draws_without_an_answer_are_left_out():
 
 
 @given(
-    values=st.lists(st.integers(-1000, 1000), min_size=1, max_size=80),
-    level=st.sampled_from([0.01, 0.05, 0.1, 0.25, 0.4]),
+    values=st.lists(st.integers(-1000, 1000), min_size=50, max_size=120),
+    level=st.sampled_from([0.18, 0.2, 0.25, 0.4]),
 )
 def test_the_mean_of_the_worst_counts_the_last_of_them_in_part(values, level):
     weight = level * len(values)
@@ -89,10 +91,11 @@ def test_the_mean_of_the_worst_counts_the_last_of_them_in_part(values, level):
     for value in sorted(values):
         total += min(left, 1.0) * value
         left -= min(left, 1.0)
-    expected = total / weight if weight >= 1 else min(values)
     low = tail_risk(np.array(values, float), level)
-    if weight >= 1:
-        assert low.mean == pytest.approx(expected, rel=1e-9, abs=1e-6)
+    if weight < 20:
+        assert np.isnan(low).all()
+        return
+    assert low.mean == pytest.approx(total / weight, rel=1e-9, abs=1e-6)
     assert low.value == pytest.approx(np.quantile(values, level), abs=1e-9)
     # The upper tail is the lower one of the negative.
     high = tail_risk(-np.array(values, float), level, high_is_worse=True)
@@ -127,31 +130,41 @@ def test_the_error_of_the_tail_mean_is_its_spread_over_repeated_runs(runs, level
     assert spread == pytest.approx(math.sqrt((1 + (1 - level)) / (DRAWS * level)), rel=1.5 / inside)
 
 
-def test_a_tail_of_one_draw_has_no_error():
-    rng = np.random.default_rng(2)
-    one = tail_risk(rng.normal(size=15), 0.05)
-    assert math.isnan(one.mean_error)
-    assert math.isnan(one.low)
-    assert tail_risk(np.full(15, 3.0), 0.05)[0] == 3.0
-    assert tail_risk(np.full(15, 3.0), 0.05)[3:] == (3.0, 0.0)
-    two = tail_risk(rng.normal(size=(40, 2)), 0.05)
-    assert (two.mean_error > 0).all()
+def test_a_tail_of_fewer_than_twenty_sets_is_not_estimated():
+    x = np.random.default_rng(2).normal(size=(1000, 2))
+    x[:1, 1] = np.nan
+    of_draws = tail_risk(x, 0.02)
+    assert np.isfinite([part[0] for part in of_draws]).all()
+    assert np.isnan([part[1] for part in of_draws]).all()
+    # 1,000 draws of 500 parameter sets: ten are in that tail, and twenty in one of twice the probability.
+    sets = np.arange(1000) // 2
+    assert np.isnan(tail_risk(x, 0.02, sets=sets)).all()
+    assert np.isnan(tail_value_at_risk(x, 0.98, sets)).all()
+    assert np.isfinite(tail_risk(x, 0.04, sets=sets)).all()
+    assert tail_risk(np.full(400, 3.0), 0.05) == (3.0, 3.0, 3.0, 3.0, 0.0)
+    assert np.isnan(tail_risk(np.full(399, 3.0), 0.05)).all()
+    assert np.isnan(tail_risk(np.zeros(0), 0.05)).all()
 
 
-# --- which tails are crude ----------------------------------------------------------------------------------
+# --- which tails are not estimated --------------------------------------------------------------------------
 
 
-def test_the_rule_is_ten_draws_in_the_tail():
+def test_the_rule_is_twenty_sets_in_the_tail():
     for level in (0.3, 0.05, 0.01, 0.001, 1 / 3):
-        needed = draws_needed(level)
-        assert needed * level >= 10 - 1e-9
-        assert (needed - 1) * level < 10
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            warn_of_few_draws([level], needed)
-        with pytest.warns(FewDrawsWarning, match=f"{needed:,} draws are needed"):
-            warn_of_few_draws([level], needed - 1)
-        # With as many draws there is an interval between order statistics.
+        needed = sets_needed(level)
+        assert needed * level >= 20 - 1e-9
+        assert (needed - 1) * level < 20
+        for per_set, words in (
+            (1, f"{needed:,} draws are needed"),
+            (4, f"{needed:,} parameter sets ({4 * needed:,} draws) are needed"),
+        ):
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                # The last set may be incomplete.
+                warn_of_few_draws([level], (needed - 1) * per_set + 1, per_set)
+            with pytest.warns(FewDrawsWarning, match=re.escape(words)):
+                warn_of_few_draws([level], (needed - 1) * per_set, per_set)
+        # With as many sets there is an interval between order statistics.
         assert ranks(needed, level)[0] > 0
 
 
@@ -223,7 +236,7 @@ def test_a_summary_tells_of_the_worst_draws_of_whole_runs():
 
 
 def test_a_summary_warns_of_few_draws_in_the_tail():
-    with pytest.warns(FewDrawsWarning, match=r"a tail of 1% holds 5 of 500 draws.*1,000 draws are needed"):
+    with pytest.warns(FewDrawsWarning, match=r"a tail of 1% holds 5 of 500 draws.*2,000 draws are needed"):
         summarize(program(), metrics=["medicare_savings"], tail=[0.05, 0.01])
 
 
@@ -279,7 +292,7 @@ def test_years_of_a_draw_belong_together():
 
 
 def test_curves_as_text_and_tables():
-    curves = exceedance(program(), metrics=["medicare_savings"], by=["year"], tail=[0.03])
+    curves = exceedance(program(), metrics=["medicare_savings"], by=["year"], tail=[0.04])
     text = curves.to_text()
     assert max(map(len, text.splitlines())) <= 80
     assert text.count("Medicare savings, $ million: 20") == 5

@@ -1,8 +1,11 @@
 """Estimates from draws, each with its error: mean, standard deviation, quantiles.
 
-The unit is the draw: draws are independent and equally distributed, whatever happens within one. Everything
-works on plain arrays whose first axis is the draw; a draw in which a quantity is undefined (NaN) is left out
-of that quantity, and the number of draws that remain is part of the estimate.
+Draws of one parameter set share what is not known, so they hang together; parameter sets are independent and
+equally distributed. `sets`, of shape (n,), gives the number of each draw's parameter set, in ascending order;
+without it every draw is a set of its own. Estimates pool the draws, and errors come from whole sets (the
+ultimate clusters of survey sampling: Kalton, Journal of the Royal Statistical Society A 142, 1979).
+Everything works on plain arrays whose first axis is the draw; a draw in which a quantity is undefined (NaN)
+is left out of that quantity, and the number of draws that remain is part of the estimate.
 """
 
 from __future__ import annotations
@@ -15,67 +18,96 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, bdtrc
 
-__all__ = ["Estimate", "Interval", "mean", "quantile", "quantiles", "ranks", "standard_deviation"]
+__all__ = [
+    "Estimate",
+    "Interval",
+    "Sets",
+    "effective_draws",
+    "mean",
+    "quantile",
+    "quantiles",
+    "ranks",
+    "set_counts",
+    "standard_deviation",
+]
 
 _Array = NDArray[np.float64]
+_Counts = NDArray[np.int64]
+
+#: Number of the parameter set of each draw, in ascending order; None where each draw is a set of its own.
+Sets = NDArray[np.int64] | None
 
 
 class Estimate(NamedTuple):
     """A value and its standard error; arrays of the shape of the input without its first axis."""
 
     value: _Array  #: the estimate; NaN without draws
-    error: _Array  #: its standard error; NaN where there are too few draws to tell
-    draws: NDArray[np.int64]  #: draws that it rests on
+    error: _Array  #: its standard error; NaN where there are too few parameter sets to tell
+    draws: _Counts  #: draws that it rests on
 
 
 class Interval(NamedTuple):
     """A quantile with an interval that holds the true one with at least the stated confidence."""
 
     value: _Array  #: the sample quantile
-    low: _Array  #: lower end; NaN where there are too few draws for such an interval
+    low: _Array  #: lower end; NaN where there are too few parameter sets for such an interval
     high: _Array  #: upper end
-    draws: NDArray[np.int64]
+    draws: _Counts
 
 
-def mean(draws: ArrayLike) -> Estimate:
-    """Estimate means: s / √n is their error, with s the sample standard deviation (n - 1).
+def mean(draws: ArrayLike, sets: Sets = None) -> Estimate:
+    """Estimate means over all draws.
 
-    There is no error from fewer than two draws.
+    With S sets their squared error is S/(S - 1) Σ (Σ (x - mean))² / n², the outer sum over the sets and the
+    inner one within each: for sets of equal size, SD of set means / √S. There is no error from fewer than two
+    sets.
     """
     x, n = _draws(draws)
     center, squares = _moments(x, n)
+    count = n
+    if sets is not None:
+        squares = (_sums(x - center, sets) ** 2).sum(axis=0)
+        count = set_counts(x, sets)
     with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(squares / (n - 1) / n)
-    return Estimate(center, np.where(n > 1, error, np.nan), n)
+        error = np.sqrt(squares / (count - 1) / n * (count / n))
+    return Estimate(center, np.where(count > 1, error, np.nan), n)
 
 
-def standard_deviation(draws: ArrayLike) -> Estimate:
-    """Estimate sample standard deviations s (n - 1).
+def standard_deviation(draws: ArrayLike, sets: Sets = None) -> Estimate:
+    """Estimate standard deviations s over all draws, s² without bias.
 
-    By the delta method their error is √((m₄ - s⁴ (n - 3)/(n - 1)) / n) / (2 s), with m₄ the fourth central
-    moment: no normality is assumed. No value from fewer than two draws, no error from fewer than four.
+    Where every draw is a set of its own, s² = Σ (x - mean)² / (n - 1), and by the delta method the error of s
+    is √((m₄ - s⁴ (n - 3)/(n - 1)) / n) / (2 s), with m₄ the fourth central moment: no normality is assumed.
+    Where draws hang together, s² = Σ (x - mean)² / n + the squared error of the mean, and the error of s is
+    that of the mean of (x - mean)² / (2 s). No value from fewer than two sets, no error from fewer than four.
     """
     x, n = _draws(draws)
     center, squares = _moments(x, n)
+    count = set_counts(x, sets)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        variance = squares / (n - 1)
-        deviation = np.sqrt(variance)
-        # In units of s, so that dollars to the fourth power do not arise; squares are faster than a power.
-        power = (x - center) / deviation
-        power *= power
-        power *= power
-        fourth = np.nansum(power, axis=0) / n
-        error = 0.5 * deviation * np.sqrt(np.maximum(fourth - (n - 3) / (n - 1), 0.0) / n)
+        if sets is not None:
+            deviation = np.sqrt(squares / n + mean(x, sets).error ** 2)
+            error = mean((x - center) ** 2 / (2.0 * deviation), sets).error
+        else:
+            deviation = np.sqrt(squares / (n - 1))
+            # In units of s, so that dollars to the fourth power do not arise; squares are faster than powers.
+            power = (x - center) / deviation
+            power *= power
+            power *= power
+            fourth = np.nansum(power, axis=0) / n
+            error = 0.5 * deviation * np.sqrt(np.maximum(fourth - (n - 3) / (n - 1), 0.0) / n)
     error = np.where(deviation == 0.0, 0.0, error)
-    return Estimate(np.where(n > 1, deviation, np.nan), np.where(n > 3, error, np.nan), n)
+    return Estimate(np.where(count > 1, deviation, np.nan), np.where(count > 3, error, np.nan), n)
 
 
-def quantile(draws: ArrayLike, level: float, confidence: float = 0.95) -> Interval:
+def quantile(draws: ArrayLike, level: float, confidence: float = 0.95, sets: Sets = None) -> Interval:
     """Estimate a quantile; see `quantiles`."""
-    return quantiles(draws, [level], confidence)[0]
+    return quantiles(draws, [level], confidence, sets)[0]
 
 
-def quantiles(draws: ArrayLike, levels: Sequence[float], confidence: float = 0.95) -> list[Interval]:
+def quantiles(
+    draws: ArrayLike, levels: Sequence[float], confidence: float = 0.95, sets: Sets = None
+) -> list[Interval]:
     """Estimate quantiles, each with an interval between two order statistics.
 
     Parameters
@@ -86,35 +118,50 @@ def quantiles(draws: ArrayLike, levels: Sequence[float], confidence: float = 0.9
         Between 0 and 1, both left out.
     confidence : float
         Least probability that an interval, taken by itself, holds the true quantile, whatever the
-        distribution.
+        distribution. Exact where every draw is a set of its own, else approximate.
+    sets : ndarray of int64, shape (n,), optional
+        Number of each draw's parameter set.
 
     Returns
     -------
     list of Interval
-        For each level the sample quantile (Hyndman-Fan type 7) and the order statistics of `ranks`.
+        For each level the sample quantile of all draws (Hyndman-Fan type 7) and two order statistics. Their
+        ranks are those of `ranks` for as many independent draws as tell as much of the share below the
+        quantile (`effective_draws`), in proportion among all draws (Woodruff, Journal of the American
+        Statistical Association 47, 1952; Korn and Graubard, Survey Methodology 24, 1998).
     """
     x, n = _draws(draws)
     ordered = np.sort(x, axis=0)  # NaNs last
-    flat, counts = ordered.reshape(len(ordered), n.size), n.reshape(-1)
-    return [_quantile(flat, counts, n, level, confidence) for level in levels]
+    return [_quantile(x, ordered, n, level, confidence, sets) for level in levels]
 
 
 def _quantile(
-    flat: _Array, counts: NDArray[np.int64], n: NDArray[np.int64], level: float, confidence: float
+    x: _Array, ordered: _Array, n: _Counts, level: float, confidence: float, sets: Sets
 ) -> Interval:
-    value, low, high = (np.full(counts.shape, np.nan) for _ in range(3))
-    for count in np.unique(counts[counts > 0]).tolist():
-        columns = np.flatnonzero(counts == count)
-        position = (count - 1) * level
-        below = int(position)
-        above = min(below + 1, count - 1)
-        bottom, top = flat[below, columns], flat[above, columns]
-        value[columns] = bottom + (position - below) * (top - bottom)
-        lower, upper = ranks(count, level, confidence)
-        if lower >= 1 and upper <= count:
-            low[columns], high[columns] = flat[lower - 1, columns], flat[upper - 1, columns]
-    shape = n.shape
-    return Interval(value.reshape(shape), low.reshape(shape), high.reshape(shape), n)
+    if not len(x):
+        nothing = np.full(n.shape, np.nan)
+        return Interval(nothing, nothing, nothing, n)
+
+    def at(rank: _Counts) -> _Array:
+        return np.asarray(np.take_along_axis(ordered, np.clip(rank, 1, len(x))[None] - 1, axis=0)[0])
+
+    position = np.maximum(n - 1, 0) * level
+    below = position.astype(np.int64)
+    bottom, top = at(below + 1), at(np.minimum(below + 2, n))
+    value = bottom + (position - below) * (top - bottom)
+    effective = n
+    if sets is not None:
+        events = np.where(np.isnan(x), np.nan, x <= value)
+        effective = np.floor(effective_draws(events, sets) + 1e-9).astype(np.int64)
+    counts, place = np.unique(effective, return_inverse=True)
+    pairs = np.array([ranks(count, level, confidence) for count in counts.tolist()], dtype=np.int64)
+    lower, upper = np.moveaxis(pairs[place.reshape(n.shape)], -1, 0)
+    # Rank r of the effective draws is (r - 1/2) n / effective + 1/2 among all, rounded to the outside.
+    twice = 2 * np.maximum(effective, 1)
+    low = at(((2 * lower - 1) * n + effective) // twice)
+    high = at(-(-((2 * upper - 1) * n + effective) // twice))
+    enough = (lower >= 1) & (upper <= effective)
+    return Interval(value, np.where(enough, low, np.nan), np.where(enough, high, np.nan), n)
 
 
 @lru_cache(maxsize=4096)
@@ -141,14 +188,77 @@ def ranks(count: int, level: float, confidence: float = 0.95) -> tuple[int, int]
     return lower, upper
 
 
-def _draws(draws: ArrayLike) -> tuple[_Array, NDArray[np.int64]]:
+def effective_draws(events: ArrayLike, sets: Sets = None) -> _Array:
+    """Give the number of independent draws that would tell as much of a probability.
+
+    Parameters
+    ----------
+    events : array_like of float64, shape (n, ...)
+        One entry a draw: 1 if it happened, 0 if not, NaN where that is not defined.
+    sets : ndarray of int64, shape (n,), optional
+        Number of each draw's parameter set.
+
+    Returns
+    -------
+    ndarray of float64, shape (...)
+        n / deff with the design effect deff (Kish, Survey Sampling, 1965, p. 258), 1 + (size of sets -
+        1) × intraclass correlation for sets of equal size: the variance of the share between sets, over that
+        of independent draws. Where few sets have the event that ratio is mostly too small, so one more set is
+        counted, the largest, of whose draws all have the rarer answer. The design effect lies between 1 and
+        the size of the largest set; where all draws agree, the number of sets is given.
+
+    Examples
+    --------
+    >>> sets = np.arange(100) // 2
+    >>> float(effective_draws(np.zeros(100), sets)), float(effective_draws(np.arange(100) % 2, sets))
+    (50.0, 100.0)
+    """
+    x, n = _draws(events)
+    if sets is None:
+        return n.astype(np.float64)
+    hits, sizes = _sums(x, sets), _sizes(x, sets)
+    count, largest = (sizes > 0).sum(axis=0), sizes.max(axis=0, initial=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = hits.sum(axis=0) / n
+        spread = n * share * (1.0 - share)
+        rarer = np.maximum(share, 1.0 - share) ** 2
+        between = ((hits - sizes * share) ** 2).sum(axis=0) * count / (count - 1)
+        effect = (between + rarer * largest**2) / (spread + rarer * largest)
+        effect = np.where(count > 1, np.clip(effect, 1.0, largest), largest)
+        agreed = (share == 0.0) | (share == 1.0) | (n == 0)
+        return np.asarray(np.where(agreed, count, n / effect), dtype=np.float64)
+
+
+def set_counts(draws: ArrayLike, sets: Sets = None) -> _Counts:
+    """Count the parameter sets that have a value."""
+    x, n = _draws(draws)
+    return n if sets is None else np.asarray((_sizes(x, sets) > 0).sum(axis=0), dtype=np.int64)
+
+
+def _draws(draws: ArrayLike) -> tuple[_Array, _Counts]:
     x = np.asarray(draws, dtype=np.float64)
     if x.ndim == 0:
         raise ValueError("draws need an axis; give one entry a draw")
     return x, np.asarray(len(x) - np.isnan(x).sum(axis=0), dtype=np.int64)
 
 
-def _moments(x: _Array, n: NDArray[np.int64]) -> tuple[_Array, _Array]:
+def _sums(x: _Array, sets: NDArray[np.int64]) -> _Array:
+    """Sum what is not NaN within sets; one entry a set."""
+    return _within(np.where(np.isnan(x), 0.0, x), sets)
+
+
+def _sizes(x: _Array, sets: NDArray[np.int64]) -> _Array:
+    """Count what is not NaN within sets."""
+    return _within((~np.isnan(x)).astype(np.float64), sets)
+
+
+def _within(x: _Array, sets: NDArray[np.int64]) -> _Array:
+    if sets.shape != x.shape[:1]:
+        raise ValueError(f"there are {len(x)} draws and parameter sets of {sets.shape}; give each draw's set")
+    return np.asarray(np.add.reduceat(x, np.flatnonzero(np.diff(sets, prepend=sets[:1] - 1)), axis=0))
+
+
+def _moments(x: _Array, n: _Counts) -> tuple[_Array, _Array]:
     """Mean and sum of squared deviations of what is not NaN."""
     with np.errstate(invalid="ignore", divide="ignore"):
         # Relative to the first draw, so that draws that are all equal have a deviation of exactly zero.

@@ -14,7 +14,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error, with_interval
-from asmrisk.analysis.estimates import mean, quantiles, standard_deviation
+from asmrisk.analysis.estimates import Sets, mean, quantiles, set_counts, standard_deviation
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.tail import probability, tail_risk
 
@@ -23,6 +23,7 @@ __all__ = [
     "DRAWS",
     "MEAN",
     "RANGE",
+    "RANGE_HEAD",
     "SD",
     "SUMMARY",
     "Draws",
@@ -48,6 +49,10 @@ Row = dict[str, Any]
 #: Writes a statistic of a row, its numbers multiplied by a scale.
 Cell = Callable[[Row, float], str]
 
+#: Head of a column of ranges over draws, and what `shown` makes of it, by what the ranges hold.
+RANGE_HEAD = "5-95%"
+_RANGE_HEADS = {"chance": f"{RANGE_HEAD}, chance", "chance_and_doubt": f"{RANGE_HEAD},\nchance and doubt"}
+
 
 class Draws(NamedTuple):
     """What statistics are of; arrays whose first axis is the draw, NaN where a draw has none."""
@@ -55,6 +60,8 @@ class Draws(NamedTuple):
     values: _Array
     #: The worst draws are the largest.
     high_is_worse: bool = False
+    #: Parameter sets of the draws, as in `asmrisk.analysis.estimates`.
+    sets: Sets = None
 
 
 class Statistic(NamedTuple):
@@ -87,16 +94,21 @@ def scale_of(units: str, largest: float = 0.0) -> tuple[float, str]:
 
 
 def error_cell(name: str) -> Cell:
-    """Write an estimate with its standard error."""
-    return lambda row, scale: with_error(row[name] * scale, row[f"{name}_error"] * scale)
+    """Write an estimate with its standard error; n/a where there is none."""
+
+    def write(row: Row, scale: float) -> str:
+        value, error = (row[f"{name}{part}"] * scale for part in ("", "_error"))
+        return "n/a" if math.isnan(value) else with_error(value, error)
+
+    return write
 
 
 def interval_cell(name: str) -> Cell:
-    """Write an estimate with its 95% interval."""
+    """Write an estimate with its 95% interval; n/a where there is none."""
 
     def write(row: Row, scale: float) -> str:
         value, low, high = (row[f"{name}{part}"] * scale for part in ("", "_low", "_high"))
-        return with_interval(value, low, high, error=(high - low) / 2.0)
+        return "n/a" if math.isnan(value) else with_interval(value, low, high, error=(high - low) / 2.0)
 
     return write
 
@@ -113,10 +125,6 @@ def range_cell(row: Row, scale: float) -> str:
     return " to ".join(number(row[end] * scale, error * scale) for end in ends)
 
 
-def _sd_cell(row: Row, scale: float) -> str:
-    return "n/a" if math.isnan(row["sd"]) else error_cell("sd")(row, scale)
-
-
 # --- Declarations -------------------------------------------------------------------------------------------
 
 
@@ -124,20 +132,23 @@ def quantile_statistic(*levels: float) -> Statistic:
     """Declare quantiles over draws with the ends of a 95% interval: ``p05``, ``p05_low``, ``p05_high``, …."""
     return Statistic(
         tuple(f"p{round(100 * level):02d}{part}" for level in levels for part in ("", "_low", "_high")),
-        lambda draws: [part for found in quantiles(draws.values, levels) for part in found[:3]],
-        (("5-95%", range_cell),),
+        lambda draws: [
+            part for found in quantiles(draws.values, levels, sets=draws.sets) for part in found[:3]
+        ],
+        ((RANGE_HEAD, range_cell),),
     )
 
 
 def worst(level: float) -> Statistic:
     """Declare the worst draws: where they begin with a 95% interval, and their mean with its standard error.
 
-    These are value at risk and tail value at risk, with the unit and sign of the outcome.
+    These are value at risk and tail value at risk, with the unit and sign of the outcome; NaN where fewer
+    than `asmrisk.analysis.tail.LEAST_SETS_IN_TAIL` parameter sets are in the tail.
     """
     tag = f"worst_{100.0 * level:g}"
     return Statistic(
         tuple(f"{tag}{part}" for part in ("", "_low", "_high", "_mean", "_mean_error")),
-        lambda draws: tail_risk(draws.values, level, high_is_worse=draws.high_is_worse),
+        lambda draws: tail_risk(draws.values, level, high_is_worse=draws.high_is_worse, sets=draws.sets),
         (
             ("begin at (95% interval)", interval_cell(tag)),
             ("their mean ± error", error_cell(f"{tag}_mean")),
@@ -147,18 +158,25 @@ def worst(level: float) -> Statistic:
 
 def _below_zero(draws: Draws) -> Iterable[Any]:
     x = draws.values
-    share = probability(np.where(np.isnan(x), np.nan, x < 0.0))
+    share = probability(np.where(np.isnan(x), np.nan, x < 0.0), sets=draws.sets)
     return share.value, share.low, share.high
 
 
-#: Number of draws in which the outcome is defined.
-DRAWS = Statistic(("draws",), lambda draws: [len(draws.values) - np.isnan(draws.values).sum(axis=0)])
+#: Number of draws in which the outcome is defined, and of their parameter sets.
+DRAWS = Statistic(
+    ("draws", "parameter_sets"),
+    lambda draws: (set_counts(draws.values), set_counts(draws.values, draws.sets)),
+)
 #: Mean and standard deviation over draws, with their standard errors.
 MEAN = Statistic(
-    ("mean", "mean_error"), lambda draws: mean(draws.values)[:2], (("mean ± error", error_cell("mean")),)
+    ("mean", "mean_error"),
+    lambda draws: mean(draws.values, draws.sets)[:2],
+    (("mean ± error", error_cell("mean")),),
 )
 SD = Statistic(
-    ("sd", "sd_error"), lambda draws: standard_deviation(draws.values)[:2], (("SD ± error", _sd_cell),)
+    ("sd", "sd_error"),
+    lambda draws: standard_deviation(draws.values, draws.sets)[:2],
+    (("SD ± error", error_cell("sd")),),
 )
 RANGE = quantile_statistic(0.05, 0.5, 0.95)
 #: Probability of an outcome below zero, with an exact 95% interval.
@@ -197,22 +215,35 @@ def estimated(
     statistics: Sequence[Statistic],
     draws: xr.DataArray,
     *,
+    sets: Sets = None,
     high_is_worse: bool = False,
     along: Mapping[str, Any] | None = None,
 ) -> xr.DataArray:
     """Estimate statistics of labeled draws; `along` are axes that they give besides the draws' labels."""
-    values = estimates(statistics, Draws(draws.values, high_is_worse))
+    values = estimates(statistics, Draws(draws.values, high_is_worse, sets))
     return relabeled(values, draws, {"statistic": columns_of(statistics)} | dict(along or {}))
 
 
 def shown(
-    statistics: Iterable[Statistic], rows: Sequence[Row], scale: float
+    statistics: Iterable[Statistic], rows: Sequence[Row], scale: float, holds: str | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Give heads and cells of the columns that show statistics, numbers multiplied by a scale."""
+    """Give heads and cells of the columns that show statistics.
+
+    Parameters
+    ----------
+    statistics : iterable of Statistic
+        What is shown.
+    rows : sequence of Row
+        Rows of the table.
+    scale : float
+        Numbers are multiplied by it.
+    holds : {"chance", "chance_and_doubt"}, optional
+        What ranges hold, told in the heads of their columns.
+    """
     heads, columns = [], []
     for statistic in statistics:
         factor = scale_of(statistic.units)[0] if statistic.units else scale
         for head, write in statistic.cells:
-            heads.append(head)
+            heads.append(_RANGE_HEADS[holds] if holds and head == RANGE_HEAD else head)
             columns.append([write(row, factor) for row in rows])
     return heads, columns

@@ -18,7 +18,7 @@ class Group(NamedTuple):
     """Columns under one title."""
 
     title: str
-    heads: Sequence[str]
+    heads: Sequence[str]  #: of the columns, in as many lines as they have
     columns: Sequence[Sequence[str]]
 
 
@@ -38,12 +38,13 @@ def table_lines(table: Table) -> list[str]:
     """
     labels, groups, notes = table
     margin = max(4, *map(len, labels))
-    lines = [" " * margin, *(label.ljust(margin) for label in labels)]
+    height = _height(groups)
+    lines = [*[" " * margin] * height, *(label.ljust(margin) for label in labels)]
     if len(groups) == 1:
-        lines = [line + part for line, part in zip(lines, _block(groups[0]), strict=True)]
+        lines = [line + part for line, part in zip(lines, _block(groups[0], height), strict=True)]
         title = groups[0].title
     else:
-        blocks = [_block(group) for group in groups]
+        blocks = [_block(group, height) for group in groups]
         widths = [
             max(len(block[0]), 2 + len(group.title)) for block, group in zip(blocks, groups, strict=True)
         ]
@@ -53,14 +54,22 @@ def table_lines(table: Table) -> list[str]:
             "  " + group.title.center(width - 2) for group, width in zip(groups, widths, strict=True)
         )
     if notes:
-        lines = [f"{line}  {note}" for line, note in zip(lines, ["", *notes], strict=True)]
+        lines = [f"{line}  {note}" for line, note in zip(lines, [*[""] * height, *notes], strict=True)]
     lines = [line.rstrip() for line in ([title, *lines] if title else lines)]
     return lines if notes or max(map(len, lines)) <= WIDTH else _narrower(table, lines)
 
 
-def _block(group: Group) -> list[str]:
-    """Set heads and rows of a group."""
-    columns = [[head, *cells] for head, cells in zip(group.heads, group.columns, strict=True)]
+def _height(groups: Sequence[Group]) -> int:
+    """Count the lines of heads."""
+    return 1 + max((head.count("\n") for group in groups for head in group.heads), default=0)
+
+
+def _block(group: Group, height: int) -> list[str]:
+    """Set heads, in `height` lines, and rows of a group."""
+    columns = [
+        [*[""] * (height - 1 - head.count("\n")), *head.split("\n"), *cells]
+        for head, cells in zip(group.heads, group.columns, strict=True)
+    ]
     widths = [2 + max(map(len, column)) for column in columns]
     return ["".join(map(str.rjust, cells, widths)) for cells in zip(*columns, strict=True)]
 
@@ -72,7 +81,7 @@ def _narrower(table: Table, lines: list[str]) -> list[str]:
         return _below_each_other([Table(labels, [group]) for group in groups])
     ((title, heads, columns),) = groups
     folded = [[part for cell in column for part in _halves(cell)] for column in columns]
-    width = max(4, *map(len, labels)) + len(_block(Group(title, heads, folded))[0])
+    width = max(4, *map(len, labels)) + len(_block(Group(title, heads, folded), _height(groups))[0])
     if len(heads) > 1 and width > WIDTH:
         half = (len(heads) + 1) // 2
         parts = slice(half), slice(half, None)
