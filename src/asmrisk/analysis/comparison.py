@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from asmrisk.analysis.digits import number
-from asmrisk.analysis.estimates import mean, standard_deviation
+from asmrisk.analysis.estimates import Sets, mean, standard_deviation
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import BY, METRICS, check_metrics
 from asmrisk.analysis.report import (
@@ -79,6 +79,7 @@ class Pairs(NamedTuple):
     values: Any  #: reform minus baseline
     baseline: Any
     reform: Any
+    sets: Sets = None  #: parameter sets of the draws
 
 
 def pairs(baseline: Any, reform: Any) -> Pairs:
@@ -98,7 +99,7 @@ def _tied(draws: Pairs) -> Iterable[Any]:
 
 
 def _unpaired_draws(draws: Pairs) -> Iterable[Any]:
-    spread, *apart = (standard_deviation(each).value for each in draws)
+    spread, *apart = (standard_deviation(each).value for each in draws[:3])
     count = mean(draws.values).draws
     with np.errstate(invalid="ignore", divide="ignore"):
         # Two runs of m draws of their own have a difference of variance (s₁² + s₂²) / m; here it is s² / n.
