@@ -3,9 +3,9 @@
 Draws of one parameter set share what is not known, so they hang together; parameter sets are independent and
 equally distributed. `sets`, of shape (n,), gives the number of each draw's parameter set, in ascending order;
 without it every draw is a set of its own. Estimates pool the draws, and errors come from whole sets (the
-ultimate clusters of survey sampling: Wolter, Introduction to Variance Estimation, 2nd ed., 2007, section
-2.4). Everything works on plain arrays whose first axis is the draw; a draw in which a quantity is undefined
-(NaN) is left out of that quantity, and the number of draws that remain is part of the estimate.
+ultimate clusters of survey sampling: Kalton, Journal of the Royal Statistical Society A 142, 1979).
+Everything works on plain arrays whose first axis is the draw; a draw in which a quantity is undefined (NaN)
+is left out of that quantity, and the number of draws that remain is part of the estimate.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def quantiles(
         For each level the sample quantile of all draws (Hyndman-Fan type 7) and two order statistics. Their
         ranks are those of `ranks` for as many independent draws as tell as much of the share below the
         quantile (`effective_draws`), in proportion among all draws (Woodruff, Journal of the American
-        Statistical Association 47, 1952; Korn and Graubard, Analysis of Health Surveys, 1999, section 3.5).
+        Statistical Association 47, 1952; Korn and Graubard, Survey Methodology 24, 1998).
     """
     x, n = _draws(draws)
     ordered = np.sort(x, axis=0)  # NaNs last
@@ -201,7 +201,7 @@ def effective_draws(events: ArrayLike, sets: Sets = None) -> _Array:
     Returns
     -------
     ndarray of float64, shape (...)
-        n / deff with the design effect deff (Kish, Survey Sampling, 1965, section 8.2), 1 + (size of sets -
+        n / deff with the design effect deff (Kish, Survey Sampling, 1965, p. 258), 1 + (size of sets -
         1) × intraclass correlation for sets of equal size: the variance of the share between sets, over that
         of independent draws. Where few sets have the event that ratio is mostly too small, so one more set is
         counted, the largest, of whose draws all have the rarer answer. The design effect lies between 1 and
