@@ -50,7 +50,7 @@ _LARGEST_COUNTED = 400
 _GROUPS = 48
 _COUNTS_AT_ONCE = 16
 
-#: Secants tried, and what the product of the last two steps then is at most.
+#: Secants tried, and what the product of the last two steps must come below.
 _SECANTS, _CONVERGED = 20, 1e-15
 
 
@@ -146,8 +146,7 @@ def _descent(volume: Callable[[float], EpisodeVolume], mean: float, start: float
     Returns
     -------
     float
-        The solution to the last digits; NaN if the way goes below `least`, or to where hardly anybody is
-        measured.
+        The solution within 1e-13; NaN if the way goes below `least`, or to where hardly anybody is measured.
     """
     log_mean, step, excess, slope = start, math.inf, math.nan, 1.0
     for count in range(_SECANTS):
@@ -157,10 +156,12 @@ def _descent(volume: Callable[[float], EpisodeVolume], mean: float, start: float
         before, excess = excess, math.log(tried.mean / mean)
         if count:
             slope = (before - excess) / step
+        if not slope > 0.0:
+            break
         last, step = step, excess / slope
         log_mean -= step
         # What is left is about the product of the last two steps.
-        if abs(step) * min(abs(last), 1.0) < _CONVERGED:
+        if abs(step) * min(abs(last), 0.01) < _CONVERGED:
             return log_mean
     return math.nan
 
