@@ -1,7 +1,7 @@
 """Solvers: the few constants of the model that make its averages equal the published ones.
 
 Everything is done by quadrature, never by simulation, and each step is remembered, because under parameter
-uncertainty it is repeated for every draw with a few inputs changed.
+uncertainty it is repeated for every parameter set with a few inputs changed.
 """
 
 from __future__ import annotations
