@@ -1,12 +1,13 @@
 """Solvers: the few constants of the model that make its averages equal the published ones.
 
 Everything is done by quadrature, never by simulation, and each step is remembered, because under parameter
-uncertainty it is repeated for every draw with a few inputs changed.
+uncertainty it is repeated for every parameter set with a few inputs changed.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -47,6 +48,10 @@ _NARROWEST, _WIDEST = 1e-5, 1.0
 
 _LARGEST_COUNTED = 400
 _GROUPS = 48
+_COUNTS_AT_ONCE = 16
+
+#: Secants tried, and what the product of the last two steps must come below.
+_SECANTS, _CONVERGED = 20, 1e-15
 
 
 class EpisodeVolume(NamedTuple):
@@ -61,7 +66,7 @@ class EpisodeVolume(NamedTuple):
     measured : float
         Share of clinicians measured in a year: enough episodes two years earlier.
     mean : float
-        Mean episodes in a year of clinicians measured in it.
+        Mean episodes in a year of clinicians measured in it; NaN if nobody is.
     scores, weights : ndarray of float64, shape (Q,)
         Quadrature over the clinician's normal score of the expected episodes (standard normal in all).
     expected : ndarray of float64, shape (Q,)
@@ -112,17 +117,53 @@ def _volume(log_mean: float, log_sd: float, lowest: float, shock: float, minimum
     expected = np.exp(log_mean - log_sd * ndtri(ndtr(-lowest_score) * ndtr(-scores)))
     chance = _enough(expected, shock, minimum)
     measured = float(weights @ chance)
+    episodes = float(weights @ (chance * expected))
     return EpisodeVolume(
         log_mean=log_mean,
         log_sd=log_sd,
         floor_probability=float(ndtr(lowest_score)),
         measured=measured,
-        mean=float(weights @ (chance * expected)) / measured,
+        mean=episodes / measured if measured > 0.0 else math.nan,
         scores=scores,
         weights=weights,
         expected=expected,
         chance=chance,
     )
+
+
+def _descent(volume: Callable[[float], EpisodeVolume], mean: float, start: float, least: float) -> float:
+    """Find the log mean with which measured clinicians have their mean, by secants from above.
+
+    Parameters
+    ----------
+    volume : callable
+        Gives the volume by its log mean.
+    mean : float
+        Mean episodes of measured clinicians.
+    start, least : float
+        Above the solution, and the least log mean to try.
+
+    Returns
+    -------
+    float
+        The solution within 1e-13; NaN if the way goes below `least`, or to where hardly anybody is measured.
+    """
+    log_mean, step, excess, slope = start, math.inf, math.nan, 1.0
+    for count in range(_SECANTS):
+        tried = volume(log_mean)
+        if log_mean < least or tried.measured < _LEAST_MEASURED:
+            break
+        before, excess = excess, math.log(tried.mean / mean)
+        if count:
+            slope = (before - excess) / step
+        if not slope > 0.0:
+            break
+        last, step = step, excess / slope
+        log_mean -= step
+        # What is left is about the product of the last two steps.
+        if abs(step) * min(abs(last), 0.01) < _CONVERGED:
+            return log_mean
+    return math.nan
 
 
 @lru_cache(_REMEMBERED)
@@ -161,14 +202,40 @@ def episode_volume(mean: float, log_sd: float, lowest: float, shock: float, mini
 
     # Six standard deviations below the lowest level, hardly anybody is above it; yet some must be measured.
     low, high = math.log(lowest) - 6.0 * log_sd, math.log(max(mean, lowest, minimum)) + 1.0
-    if volume(low).measured < _LEAST_MEASURED:
-        low = root(lambda log_mean: volume(log_mean).measured - _LEAST_MEASURED, low, high)
-    least = volume(low).mean
-    if least >= mean:
-        raise ValueError(f"measured clinicians have at least {least:.4g} episodes on average")
-    log_mean = stable(root(lambda log_mean: volume(log_mean).mean - mean, low, high))
+    # With this mean in all, and not truncated, the measured have more: they are those with many episodes.
+    log_mean = _descent(volume, mean, math.log(mean) - log_sd * log_sd / 2.0, low)
+    if math.isnan(log_mean):
+        if volume(low).measured < _LEAST_MEASURED:
+            low = root(lambda log_mean: volume(log_mean).measured - _LEAST_MEASURED, low, high)
+        least = volume(low).mean
+        if least >= mean:
+            raise ValueError(f"measured clinicians have at least {least:.4g} episodes on average")
+        log_mean = root(lambda log_mean: volume(log_mean).mean - mean, low, high)
+    log_mean = stable(log_mean)
     solution = volume(log_mean)
     return solution._replace(floor_probability=stable(solution.floor_probability))
+
+
+# As many as there are threads: a matrix of 50,000 numbers each.
+@lru_cache(8)
+def _episode_kernel(correlation: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the density of the episodes' score, normal around c z, by the score z of Part B; and its sums."""
+    scores, _ = _normal_grid()
+    spread = 1.0 - correlation * correlation
+    kernel = np.exp(-((scores - correlation * expectation_nodes().scores[:, None]) ** 2) / (2.0 * spread))
+    return kernel, kernel.sum(axis=1)
+
+
+@lru_cache(_REMEMBERED)
+def _part_b_weights(
+    correlation: float, mean: float, log_sd: float, lowest: float, shock: float, minimum: int
+) -> tuple[NDArray[np.float64], float]:
+    """Weigh the scores of Part B, as `expectation_nodes` has them, by the chance of being measured."""
+    volume = episode_volume(mean, log_sd, lowest, shock, minimum)
+    kernel, sums = _episode_kernel(correlation)
+    nodes = expectation_nodes()
+    chance = kernel @ volume.chance / sums
+    return nodes.weights * chance, float(nodes.weights @ chance)
 
 
 @lru_cache(_REMEMBERED)
@@ -200,14 +267,52 @@ def part_b_mean_over_level(
     float
         E[exp(shape) | measured]; a level divided by it is the mean over measured clinicians.
     """
-    volume = episode_volume(mean, log_sd, lowest, shock, minimum)
-    nodes = expectation_nodes()
-    # Chance of being measured given the score of Part B: the episodes' score is then normal around c z.
-    spread = 1.0 - correlation * correlation
-    kernel = np.exp(-((volume.scores - correlation * nodes.scores[:, None]) ** 2) / (2.0 * spread))
-    chance = kernel @ volume.chance / kernel.sum(axis=1)
-    shape = np.exp(read_shape(part_b_log_shape(specialty, tail_slope), nodes.scores))
-    return float((nodes.weights * chance) @ shape / (nodes.weights @ chance))
+    weights, total = _part_b_weights(correlation, mean, log_sd, lowest, shock, minimum)
+    shape = read_shape(part_b_log_shape(specialty, tail_slope), expectation_nodes().scores)
+    return float(weights @ np.exp(shape) / total)
+
+
+def _median_step(
+    x: float,
+    weights: NDArray[np.float64],
+    shape: NDArray[np.float64],
+    share: NDArray[np.float64],
+    width: NDArray[np.float64],
+) -> float:
+    """Step from x to the median of shape plus noise, by Householder's method of third order."""
+    score = (x - shape[:, None]) / width
+    density = np.exp(-score * score / 2.0) / math.sqrt(2.0 * math.pi)
+    below = float(weights @ (ndtr(score) @ share)) - 0.5
+    slope = float(weights @ (density @ (share / width)))
+    second = -float(weights @ ((score * density) @ (share / width**2))) / (2.0 * slope)
+    third = float(weights @ (((score * score - 1.0) * density) @ (share / width**3))) / (6.0 * slope)
+    step = -below / slope
+    return step - second * step**2 + (2.0 * second * second - third) * step**3
+
+
+def _median(
+    weights: NDArray[np.float64],
+    shape: NDArray[np.float64],
+    share: NDArray[np.float64],
+    width: NDArray[np.float64],
+) -> float:
+    """Give the median of shape, at nodes with weights, plus normal noise of several widths with shares."""
+
+    def merged(
+        weights: NDArray[np.float64], values: NDArray[np.float64], count: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        first = np.arange(0, len(weights), count)
+        total = np.add.reduceat(weights, first)
+        return total, np.add.reduceat(weights * values, first) / total
+
+    middle = 0.0
+    for grid in ((*merged(weights, shape, 2), *merged(share, width, 4)), (weights, shape, share, width)):
+        step = math.inf
+        # What is left after a step is about its fourth power.
+        while abs(step) > 1e-4:
+            step = _median_step(middle, *grid)
+            middle += step
+    return middle
 
 
 class CostSpread(NamedTuple):
@@ -228,6 +333,25 @@ class CostSpread(NamedTuple):
     noise_variance: float
 
 
+def _count_probabilities(
+    mass: NDArray[np.float64], rates: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the probabilities of the counts from 20 to 400 in a mixture of Poisson distributions."""
+    # With n = m + k, a probability is that of m, times rate^k, times m! / n!: a product of two matrices.
+    rows = np.arange(COST_CASE_MINIMUM, _LARGEST_COUNTED + 1, _COUNTS_AT_ONCE, dtype=np.float64)
+    counts = rows[:, None] + np.arange(_COUNTS_AT_ONCE)
+    factorials = gammaln(rows + 1.0)
+    logarithm = rows[:, None] * np.log(rates) - rates - factorials[:, None]
+    # Below 1e-260 it is as good as nothing, and subnormal numbers would be slow.
+    first = mass * np.exp(np.maximum(logarithm, -600.0))
+    powers = np.ones((_COUNTS_AT_ONCE, len(rates)))
+    for k in range(1, _COUNTS_AT_ONCE):
+        np.multiply(powers[k - 1], rates, out=powers[k])
+    probability = (first @ powers.T) * np.exp(factorials[:, None] - gammaln(counts + 1.0))
+    kept = counts <= _LARGEST_COUNTED
+    return counts[kept], probability[kept]
+
+
 @lru_cache(_REMEMBERED)
 def _episode_groups(
     mean: float, log_sd: float, lowest: float, shock: float, minimum: int
@@ -243,9 +367,7 @@ def _episode_groups(
     rates = np.maximum(yearly.ravel(), 1e-300)
     kept = mass > 1e-13
     mass, rates = mass[kept], rates[kept]
-    counts = np.arange(COST_CASE_MINIMUM, _LARGEST_COUNTED + 1)
-    logarithm = np.log(rates)[:, None] * counts - rates[:, None] - gammaln(counts + 1.0)
-    exact = mass @ np.exp(logarithm)
+    counts, exact = _count_probabilities(mass, rates)
     above = mass * pdtrc(_LARGEST_COUNTED, rates)
     inverse = np.concatenate([1.0 / counts, 1.0 / np.maximum(rates, _LARGEST_COUNTED + 1.0)])
     probability = np.concatenate([exact, above])
@@ -302,10 +424,7 @@ def cost_spread(
     shape = read_shape(cost_log_shape(), nodes.scores)
     width = np.sqrt(noise * inverse)
 
-    def below(x: float) -> float:
-        return float(nodes.weights @ (ndtr((x - shape[:, None]) / width) @ share)) - 0.5
-
-    middle = root(below, -3.0, 3.0)
+    middle = _median(nodes.weights, shape, share, width)
 
     def moment(power: float) -> float:
         # Far beyond any spread that is a solution, an exponential must not overflow.
