@@ -87,7 +87,7 @@ def test_it_has_thirty_two_hexadecimal_digits_and_is_the_same_again():
     ("name", "old", "new"),
     [
         ("rule/sums.py", '"""Add values to sums in lanes', '"""Add some values to sums in lanes'),
-        ("scenario/uncertainty.py", '"""The distribution of one number', '"""A distribution of one number'),
+        ("scenario/distributions.py", '"""The distribution of one value', '"""A distribution of one value'),
         (
             "rule/sums.py",
             "    width = LANES // 2\n",
@@ -95,17 +95,17 @@ def test_it_has_thirty_two_hexadecimal_digits_and_is_the_same_again():
         ),
         ("rule/sums.py", "width = LANES // 2", "width = (\n        LANES //    2\n    )"),
         (
-            "scenario/uncertainty.py",
+            "scenario/distributions.py",
             "(probability * (high - low) * (mode - low))",
             "((probability*(high-low)*(mode-low)))",
         ),
         (
-            "scenario/uncertainty.py",
+            "scenario/distributions.py",
             "def _normal(self, probability: float) -> float:",
             "def _normal(self, probability):",
         ),
-        ("scenario/uncertainty.py", "values: list[float] = self", "values = self"),
-        ("scenario/uncertainty.py", '"distribution"', "'distribution'"),
+        ("scenario/layering.py", "found: dict[int, Any] = {}", "found = {}"),
+        ("scenario/distributions.py", '"distribution"', "'distribution'"),
         ("scenario/data/README.md", "the", "that"),
     ],
 )
@@ -122,8 +122,8 @@ def test_what_does_not_compute_changes_nothing(pristine, root, name, old, new):
         ("rule/sums.py", "partial[lane] += upper[lane]", "partial[lane] -= upper[lane]"),
         ("numerics/portable_math.py", "return 1.0 / (1.0 + exp(-x))", "return 1.0 / (1.0 + exp(x))"),
         ("numerics/jit.py", 'error_model="numpy"', 'error_model="python"'),
-        ("scenario/uncertainty.py", "(high - low) * (mode - low)", "(high - low) * (high - low)"),
-        ("scenario/uncertainty.py", "_LARGEST_LOG_SD = 5.0", "_LARGEST_LOG_SD = 5"),
+        ("scenario/distributions.py", "(high - low) * (mode - low)", "(high - low) * (high - low)"),
+        ("scenario/distributions.py", "_LARGEST_LOG_SD = 5.0", "_LARGEST_LOG_SD = 5"),
         ("scenario/scenario.py", "from __future__ import annotations\n", "import asmrisk.analysis.scoring\n"),
         ("scenario/data/cost_benchmarks.csv", "14028.5", "14028.6"),
     ],
@@ -291,7 +291,7 @@ def test_a_module_that_does_not_parse_counts_as_it_stands(tmp_path):
 def test_everything_that_makes_numbers_is_covered():
     modules = set(covered_modules(MODEL))
     names = (
-        "numerics.jit numerics.portable_math scenario.uncertainty parameters.parameter scenario.scenario "
+        "numerics.jit numerics.portable_math scenario.distributions parameters.parameter scenario.scenario "
         "rule.quality scenario.published_tables population.quantiles"
     )
     assert {f"asmrisk.{name}" for name in names.split()} <= modules

@@ -10,10 +10,13 @@ import tomli_w
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asmrisk.parameters.parameter import BASES
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.scenario.uncertainty import bounds
 from tests.scenario.files import YEARS
+
+_CHARACTERS = st.characters(exclude_categories=["Cs"])
 
 
 def _value(schema: dict[str, Any], definitions: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -52,11 +55,30 @@ def _parameter(name: str) -> st.SearchStrategy[Any]:
 def _distribution(name: str) -> st.SearchStrategy[dict[str, Any]]:
     low, high = bounds(PARAMETERS[name]) or (0.0, 1.0)
     number = st.floats(low, high)
+    ends = st.lists(number, min_size=3, max_size=3, unique=True).map(sorted)
+    mass = st.fixed_dictionaries({"value": number, "probability": st.floats(0.01, 0.4)})
+    masses = st.lists(mass, max_size=2, unique_by=lambda each: each["value"])
+    texts = st.fixed_dictionaries(
+        {}, optional={"basis": st.sampled_from(sorted(BASES)), "source": st.text(_CHARACTERS, min_size=1)}
+    )
     return st.builds(
-        lambda values: {"distribution": "choice", "values": values}, st.lists(number, min_size=1)
-    ) | (
-        st.lists(number, min_size=2, max_size=2, unique=True).map(
-            lambda pair: {"distribution": "uniform", "low": min(pair), "high": max(pair)}
+        lambda given, masses, texts: given | ({"masses": masses} if masses else {}) | texts,
+        ends.map(lambda each: {"distribution": "uniform", "low": each[0], "high": each[2]})
+        | ends.map(lambda each: dict(zip(("low", "median", "high"), each, strict=True))),
+        masses,
+        texts,
+    ) | st.builds(lambda given, texts: given | texts, _listed(name), texts)
+
+
+def _listed(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    """Values with weights, some linked to a table by year."""
+    linked = "behavior.part_b_growth"
+    values = st.lists(_parameter(name), min_size=1, max_size=4, unique_by=json.dumps)
+    return st.builds(lambda values: {"values": values}, values) | values.flatmap(
+        lambda values: st.builds(
+            lambda weights, others: {"values": values, "weights": weights, "with": {linked: others}},
+            st.lists(st.floats(0.1, 9.0), min_size=len(values), max_size=len(values)),
+            st.lists(_parameter(linked), min_size=len(values), max_size=len(values)),
         )
     )
 
@@ -64,11 +86,9 @@ def _distribution(name: str) -> st.SearchStrategy[dict[str, Any]]:
 #: Parameters whose values must fit others, and the roster, which must exist.
 _TIED = {"policy.quality_weight", "policy.cost_weight", "policy.cost_points_z", "population.roster"}
 _FREE = [name for name in PARAMETERS if name not in _TIED]
-_NUMBERS = [
-    name
-    for name in _FREE
-    if PARAMETERS[name].adapter.json_schema().get("type") == "number" and not name.startswith("run.")
-]
+_UNKNOWN = [name for name in _FREE if not name.startswith("run.") and name != "behavior.part_b_growth"]
+_NUMBERS = [name for name in _UNKNOWN if PARAMETERS[name].adapter.json_schema().get("type") == "number"]
+_OTHERS = [name for name in _UNKNOWN if name not in _NUMBERS]
 
 
 @st.composite
@@ -82,9 +102,19 @@ def documents(draw: st.DrawFn) -> dict[str, Any]:
         quality = draw(st.floats(0, 1))
         document.setdefault("policy", {}).update(quality_weight=quality, cost_weight=1.0 - quality)
     uncertain = draw(st.lists(st.sampled_from(_NUMBERS), unique=True, max_size=3))
-    if uncertain:
-        document["uncertainty"] = {name: draw(_distribution(name)) for name in uncertain}
-    text = st.text(st.characters(exclude_categories=["Cs"]))
+    words = draw(st.lists(st.sampled_from(_OTHERS), unique=True, max_size=2))
+    declared = {name: draw(_distribution(name)) for name in uncertain}
+    declared |= {name: draw(_listed(name)) for name in words}
+    # A name is linked once.
+    for name in [name for name, each in declared.items() if "with" in each][1:]:
+        del declared[name]["with"]
+    ranges = [name for name, each in declared.items() if "values" not in each]
+    if declared:
+        document["uncertainty"] = declared
+    if len(ranges) > 1:
+        value = draw(st.floats(-0.99, 0.99))
+        document["uncertainty"]["correlations"] = [{"between": ranges[:2], "value": value}]
+    text = st.text(_CHARACTERS)
     for key in ("title", "description", "reference"):
         if draw(st.booleans()):
             document[key] = draw(text)
@@ -105,6 +135,7 @@ def test_a_scenario_survives_being_written(document: dict[str, Any], tmp_path: P
     written.write_text(scenario.to_toml(), encoding="utf-8", newline="")
     again = load_scenario(written)
     assert again == scenario
+    assert again.fixed_at_medians() == scenario.fixed_at_medians()
     assert again.identity() == scenario.identity()
     assert scenario_from_dict(json.loads(json.dumps(scenario.to_dict()))) == scenario
     assert again.differences(scenario) == {}

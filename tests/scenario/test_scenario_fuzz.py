@@ -94,6 +94,7 @@ _KEYS = st.sampled_from(
         *PARAMETERS,
         *("2027", "2029", "2050", "²", "heart_failure", "low_back_pain", "solo", "distribution"),
         *("low", "high", "mode", "mean", "sd", "median", "log_sd", "values", "weights", "title", "extends"),
+        *("scale", "masses", "value", "probability", "with", "basis", "source", "correlations", "between"),
     ]
 ) | st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
@@ -131,9 +132,12 @@ def _nearly_right(draw: st.DrawFn) -> dict[str, Any]:
         if draw(st.booleans()):
             document.setdefault("uncertainty", {})[name] = draw(
                 st.dictionaries(_KEYS, numbers | st.lists(numbers, max_size=3), max_size=3).flatmap(
-                    lambda rest: st.sampled_from(
-                        ["uniform", "normal", "lognormal", "triangular", "choice"]
-                    ).map(lambda kind: {"distribution": kind, **rest})
+                    lambda rest: (
+                        st.sampled_from(
+                            ["uniform", "normal", "lognormal", "triangular", "central_90", "choice"]
+                        ).map(lambda kind: {"distribution": kind, **rest})
+                        | st.just(rest)
+                    )
                 )
             )
     return document

@@ -36,7 +36,7 @@ def test_distributions_by_quoted_and_by_dotted_keys(folder: Path) -> None:
     log_sd = 0.1
     """
     uncertainty = load_scenario(write("x.toml", text)).uncertainty
-    assert {name: dict(each) for name, each in uncertainty.items()} == {
+    assert {name: each.to_dict() for name, each in uncertainty.items()} == {
         "policy.exchange_steepness": {"distribution": "uniform", "low": 0.05, "high": 0.2},
         "population.cost_reliability.heart_failure": {"distribution": "normal", "mean": 0.7, "sd": 0.1},
         "population.cost_reliability.low_back_pain": {
@@ -63,19 +63,20 @@ def test_distributions_by_quoted_and_by_dotted_keys(folder: Path) -> None:
         ),
         (
             'policy.tie_rule = {distribution = "choice", values = [1]}',
-            "uncertainty.policy.tie_rule: is not a number",
+            "uncertainty.policy.tie_rule.values: 1 is not allowed; allowed: upper, lower or mid",
         ),
         (
             'policy.cost_points = {distribution = "choice", values = [1]}',
-            "uncertainty.policy.cost_points: is not a nu",
+            "uncertainty.policy.cost_points.values: 1 is not allowed; allowed: ",
         ),
         (
             'policy.partial_points = {distribution = "choice", values = [1]}',
-            "uncertainty.policy.partial_points: is not",
+            "uncertainty.policy.partial_points.values: 1 is not allowed; allowed: ",
         ),
         (
-            'population.cost_sd = {distribution = "choice", values = [1]}',
-            "uncertainty.population.cost_sd: is not a number, so it cannot be uncertain; allowed: populati",
+            "population.cost_sd = {median = 5, low = 4, high = 6}",
+            "uncertainty.population.cost_sd: is not a number; write {values = […]}, or name one number; "
+            "allowed: population.cost_sd.heart_failure, population.cost_sd.low_back_pain",
         ),
         (
             'run.draws = {distribution = "choice", values = [1]}',
@@ -128,7 +129,7 @@ def test_distributions_by_quoted_and_by_dotted_keys(folder: Path) -> None:
         ),
         (
             'policy.risk_level = {distribution = "choice", values = []}',
-            "uncertainty.policy.risk_level.values: [] is not allowed; allowed: a list of finite numbers",
+            "uncertainty.policy.risk_level.values: [] is not allowed; allowed: a list of 1 to 1000 values",
         ),
         (
             'policy.risk_level = {distribution = "choice", values = [0.1, 1.1]}',
@@ -144,11 +145,11 @@ def test_distributions_by_quoted_and_by_dotted_keys(folder: Path) -> None:
         ),
         (
             'policy.minimum_cases = {distribution = "uniform", low = 10, high = 20}',
-            "uncertainty.policy.minimum_cases.distribution: the parameter is a whole number; allowed: choice",
+            "uncertainty.policy.minimum_cases: is a whole number; write {values = […]}",
         ),
         (
             'policy.minimum_cases = {distribution = "choice", values = [10.5]}',
-            "uncertainty.policy.minimum_cases.values: 10.5 is not allowed; allowed: whole numbers",
+            "uncertainty.policy.minimum_cases.values: 10.5 is not allowed; allowed: 1 to 10,000",
         ),
         (
             '"policy.risk_level" = {distribution = "choice", values = [0.1]}\n'
@@ -157,7 +158,7 @@ def test_distributions_by_quoted_and_by_dotted_keys(folder: Path) -> None:
         ),
         (
             'policy.risk_level.2050 = {distribution = "choice", values = [0.1]}',
-            "uncertainty.policy.risk_level.2050: is not a number",
+            "uncertainty.policy.risk_level.2050: 2050 is no year of the calendar; allowed: 2027 to 20",
         ),
     ],
 )
@@ -204,7 +205,7 @@ def test_a_stated_value_ends_an_inherited_distribution(folder: Path) -> None:
     both = 'extends = "base"\npolicy.exchange_steepness = 0.3\n[uncertainty."policy.exchange_steepness"]\n'
     both += 'distribution = "uniform"\nlow = 0.2\nhigh = 0.4'
     scenario = load_scenario(write("y.toml", both))
-    assert scenario.uncertainty["policy.exchange_steepness"]["low"] == 0.2
+    assert scenario.uncertainty["policy.exchange_steepness"].own["low"] == 0.2
     assert scenario.values["policy.exchange_steepness"][2027] == 0.3
 
 
@@ -232,9 +233,9 @@ def _normal(score: float) -> float:
     ids=lambda each: each["distribution"] if isinstance(each, dict) else "",
 )
 def test_quantiles_invert_the_distribution_function(given: dict[str, Any], below: Any) -> None:
-    distribution = scenario_from_dict({"uncertainty": {"policy.risk_level": given}}).uncertainty[
-        "policy.risk_level"
-    ]
+    distribution = (
+        scenario_from_dict({"uncertainty": {"policy.risk_level": given}}).uncertainty["policy.risk_level"].own
+    )
     for step in range(1, 200):
         probability = step / 200
         value = distribution.quantile(probability)
@@ -245,15 +246,17 @@ def test_quantiles_invert_the_distribution_function(given: dict[str, Any], below
 
 def test_quantiles_of_a_choice() -> None:
     given = {"distribution": "choice", "values": [10, 20, 30], "weights": [1, 0, 3]}
-    chosen = scenario_from_dict({"uncertainty": {"policy.minimum_cases": given}}).uncertainty[
-        "policy.minimum_cases"
-    ]
+    chosen = (
+        scenario_from_dict({"uncertainty": {"policy.minimum_cases": given}})
+        .uncertainty["policy.minimum_cases"]
+        .own
+    )
     assert [chosen.quantile(p) for p in (1e-9, 0.2499, 0.2501, 1 - 1e-16)] == [10, 10, 30, 30]
     assert isinstance(chosen.quantile(0.1), int)
 
 
 def test_distributions_are_known_by_their_numbers() -> None:
-    assert set(DISTRIBUTIONS) == {"uniform", "triangular", "normal", "lognormal", "choice"}
+    assert set(DISTRIBUTIONS) == {"uniform", "triangular", "normal", "lognormal", "central_90", "choice"}
     uniform = Distribution({"distribution": "uniform", "low": 0.0, "high": 1.0}, 0.0, 1.0)
     assert json.loads(json.dumps(uniform)) == uniform
     assert pickle.loads(pickle.dumps(uniform)).quantile(0.5) == 0.5

@@ -19,6 +19,7 @@ from asmrisk.errors import InputError
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import load_scenario
 from asmrisk.studies import designs
+from asmrisk.studies.points import point_scenario
 from asmrisk.studies.study import Study, load_study
 from tests.studies.tiny import LIBRARY, SCENARIOS
 
@@ -109,11 +110,49 @@ def test_the_scenarios_own_distribution(study: Any, tmp_path: Path) -> None:
     head = 'scenario = "base.toml"\noutcomes = ["medicare_savings"]\n'
     loaded = study(ONE + '"behavior.cost_response.2029" = "uncertainty"', head)
     assert loaded.column(0)[1:] == [0.0005, 0.0095]
+    point = point_scenario(loaded.scenario.to_dict(), loaded.design.changes[1])
+    assert list(point.uncertainty) == ["behavior.exit_probability"]
     said = problems(study, ONE + '"behavior.medicare_share" = "uncertainty"', head)
     assert said == [
         f"{tmp_path / 'study.toml'}:6: behavior.medicare_share: the scenario gives it no distribution under "
         "[uncertainty]; it has: behavior.cost_response.2029, behavior.exit_probability"
     ]
+
+
+def test_the_scenarios_own_linked_unknowns(study: Any, tmp_path: Path) -> None:
+    """What is linked comes along, with the weights; and a point that states values fixes the whole unknown."""
+    (tmp_path / "base.toml").write_text(
+        f'extends = "{SCENARIOS / "baseline.toml"}"\n[uncertainty]\n'
+        '"policy.tie_rule" = {values = ["upper", "mid"], weights = [3, 1], '
+        'with = {"policy.minimum_cases" = [10, 30]}}\n'
+        "behavior.part_b_growth.heart_failure = {median = 0.0, low = -0.01, high = 0.02, "
+        "with = {behavior.part_b_growth.low_back_pain = {median = 0.01, low = 0.0, high = 0.02}}}\n"
+    )
+    head = 'scenario = "base.toml"\noutcomes = ["medicare_savings"]\n'
+    text = ONE + '"policy.tie_rule" = "uncertainty"\n"behavior.part_b_growth.heart_failure" = "uncertainty"'
+    loaded = study(text, head)
+    growth = ("behavior.part_b_growth.heart_failure", "behavior.part_b_growth.low_back_pain")
+    assert loaded.design.changes[1:] == (
+        {"policy.tie_rule": "upper", "policy.minimum_cases": 10},
+        {"policy.tie_rule": "mid", "policy.minimum_cases": 30},
+        dict(zip(growth, (-0.01, 0.0), strict=True)),
+        dict(zip(growth, (0.02, 0.02), strict=True)),
+    )
+    assert loaded.column(1) == [0.0, 0.0, 0.0, -0.01, 0.02]
+    assert loaded.factors[0].at(0.7) == {"policy.tie_rule": "upper", "policy.minimum_cases": 10}
+    assert loaded.factors[0].at(0.8) == {"policy.tie_rule": "mid", "policy.minimum_cases": 30}
+    point = point_scenario(loaded.scenario.to_dict(), loaded.design.changes[4])
+    assert list(point.uncertainty) == ["policy.tie_rule"]
+    assert point.values["behavior.part_b_growth"][2033] == {"heart_failure": 0.02, "low_back_pain": 0.02}
+    said = problems(study, ONE + '"policy.minimum_cases" = "uncertainty"', head)
+    assert "policy.minimum_cases: it is linked to policy.tie_rule; vary that" in said[0]
+
+
+def test_a_median_and_a_central_range(study: Any) -> None:
+    text = '"policy.exchange_steepness" = {median = 0.1, low = 0.05, high = 0.2, scale = "log", levels = 3}'
+    loaded = study(ONE + text)
+    assert loaded.column(0)[1:] == [0.05, 0.1, 0.2]
+    assert loaded.factors[0].at(0.5) == {"policy.exchange_steepness": 0.1}
 
 
 def test_parameters_that_move_together(study: Any) -> None:
@@ -198,26 +237,26 @@ def test_every_study_of_the_library(tmp_path: Path) -> None:
         (ONE, None, "parameters: say what to vary"),
         (ONE + "'policy.tie_rle' = {values = ['lower', 'mid']}", 6, "policy.tie_rle: unknown parameter; did you mean policy.tie_rule?"),
         (ONE + "tie_rule = {values = ['lower', 'mid']}", 6, "unknown parameter; did you mean policy.tie_rule?"),
-        (ONE + "'run.draws' = {values = [1, 2]}", 6, "run.draws: cannot be varied"),
-        (ONE + "'population.roster' = {values = ['a', 'b']}", 6, "population.roster: cannot be varied"),
-        (ONE + "'policy.tie_rule' = 'mid'", 6, 'policy.tie_rule: "mid" says no values'),
-        (ONE + "'policy.tie_rule' = {values = []}", 6, "policy.tie_rule.values: [] is not allowed; allowed: a list of values"),
+        (ONE + "'run.draws' = {values = [1, 2]}", 6, "run.draws: a setting of the run cannot be uncertain or varied"),
+        (ONE + "'population.roster' = {values = ['a', 'b']}", 6, "population.roster: a setting of the run cannot be"),
+        (ONE + "'policy.tie_rule' = 'mid'", 6, 'policy.tie_rule: "mid" is no distribution; write {values = […]}, {low = …, high = …}, {median = …, low = …, high = …} or {distribution = "uniform", …}, or "uncertainty" for what the scenario has'),
+        (ONE + "'policy.tie_rule' = {values = []}", 6, "policy.tie_rule.values: [] is not allowed; allowed: a list of 1 to 1000 values"),
         ("[design]\nmethod = 'grid'\n[parameters]\n'policy.tie_rule' = {values = ['mid']}", 3, "grid needs two values or more of every factor; policy.tie_rule has one"),
-        (ONE + "'policy.tie_rule' = {values = ['mid', 'uper']}", 6, 'policy.tie_rule: "uper" is not allowed; allowed: upper, lower or mid'),
+        (ONE + "'policy.tie_rule' = {values = ['mid', 'uper']}", 6, 'policy.tie_rule.values: "uper" is not allowed; allowed: upper, lower or mid'),
         (ONE + "'policy.tie_rule' = {values = ['mid', 'mid']}", 6, "policy.tie_rule.values: a value is listed twice"),
         (ONE + "'policy.tie_rule' = {low = 0, high = 1}", 6, "policy.tie_rule: is not a number"),
-        (ONE + "'policy.risk_level' = {values = [0.1, 1.5]}", 6, "policy.risk_level: 1.5 is not allowed; allowed: 0 to 1 (fraction"),
-        (ONE + "'policy.risk_level' = {values = [0.1, {2028 = 0.1}]}", 6, "policy.risk_level: year 2027 is missing"),
+        (ONE + "'policy.risk_level' = {values = [0.1, 1.5]}", 6, "policy.risk_level.values: 1.5 is not allowed; allowed: 0 to 1 (fraction"),
+        (ONE + "'policy.risk_level' = {values = [0.1, {2028 = 0.1}]}", 6, "policy.risk_level.values: year 2027 is missing"),
         (ONE + "'policy.risk_level' = {low = 0.1, high = 1.5}", 6, "policy.risk_level.high: 1.5 is not allowed"),
         (ONE + "'policy.risk_level' = {low = 0.2, high = 0.1}", 6, "policy.risk_level: low (0.2) must be less than high (0.1)"),
         (ONE + "'policy.risk_level' = {low = 0.2}", 6, "policy.risk_level: high is missing; a range takes low, high"),
         (ONE + "'policy.risk_level' = {low = 0.1, high = 0.2, levls = 3}", 6, "policy.risk_level.levls: unknown key"),
         (ONE + "'policy.risk_level' = {low = 0.1, high = 0.2, levels = 1}", 6, "policy.risk_level.levels: 1 is not allowed"),
         (ONE + "'policy.risk_level' = {low = nan, high = 0.2}", 6, "policy.risk_level.low: nan is not allowed"),
-        (ONE + "'policy.risk_level.2040' = {low = 0.1, high = 0.2}", 6, "policy.risk_level.2040: is not a number"),
-        (ONE + "'policy.minimum_cases' = {low = 10, high = 20}", 6, "policy.minimum_cases: is a whole number; write {values = [...]}"),
-        (ONE + "'policy.minimum_cases' = {values = [10.5, 20]}", 6, "policy.minimum_cases: 10.5 is not allowed"),
-        (ONE + "'policy.tie_rule' = {values = ['lower', 'mid'], weights = [1]}", 6, "policy.tie_rule.weights: [1] is not allowed"),
+        (ONE + "'policy.risk_level.2040' = {low = 0.1, high = 0.2}", 6, "policy.risk_level.2040: 2040 is no year of the calendar"),
+        (ONE + "'policy.minimum_cases' = {low = 10, high = 20}", 6, "policy.minimum_cases: is a whole number; write {values = […]}"),
+        (ONE + "'policy.minimum_cases' = {values = [10.5, 20]}", 6, "policy.minimum_cases.values: 10.5 is not allowed"),
+        (ONE + "'policy.tie_rule' = {values = ['lower', 'mid'], weights = [1]}", 6, "policy.tie_rule.weights: 1 weights for 2 values; give as many"),
         (ONE + "'policy.tie_rule' = {values = ['lower', 'mid'], weight = [1, 2]}", 6, "policy.tie_rule.weight: unknown key; did you mean weights?"),
         (ONE + "'policy.risk_level' = {distribution = 'unifrm', low = 0.1, high = 0.2}", 6, "did you mean uniform?"),
         (ONE + "'policy.risk_level' = {low = 0.1, high = 0.2}\n'policy.risk_level.2029' = {low = 0.1, high = 0.2}", 7, "policy.risk_level.2029: overlaps with policy.risk_level, which is varied too"),
@@ -225,6 +264,10 @@ def test_every_study_of_the_library(tmp_path: Path) -> None:
         (ONE + "'policy.risk_level' = {values = [0.1, 0.2], with = {'policy.redistribution_share' = [0.1, 0.2, 0.3]}}", 6, "3 values for the 2 of policy.risk_level; give as many"),
         (ONE + "'policy.risk_level' = {values = [0.1, 0.2], with = {'policy.redistribution_share' = {low = 0.1, high = 0.2}}}", 6, "must be given as policy.risk_level is"),
         (ONE + "'policy.risk_level' = {values = [0.1, 0.2], with = 3}", 6, "policy.risk_level.with: 3 is not allowed"),
+        (ONE + "'policy.risk_level' = {median = 0.2, low = 0.1, high = 0.15}", 6, "policy.risk_level.median: 0.2 does not lie between low and high"),
+        (ONE + "'policy.risk_level' = {low = 0.1, high = 0.2, basis = 'guess'}", 6, 'policy.risk_level.basis: "guess" is not allowed; allowed: CFR'),
+        (ONE + "'policy.risk_level' = {values = [0.1, 0.2], with = {'policy.redistribution_share' = {values = [0.1, 0.2], weights = [1, 2]}}}", 6, "weights: the weights are those of policy.risk_level; leave them out"),
+        (ONE + "'policy.risk_level' = {values = [0.1, 0.2], with = {'policy.risk_level.2029' = [0.1, 0.2]}}", 6, "policy.risk_level.with.policy.risk_level.2029: overlaps with policy.risk_level"),
         ("[run]\ndraws = 1\n" + ONE + "'policy.tie_rule' = {values = ['lower', 'mid']}", 4, "run.draws: 1 is not allowed; allowed: 2 to 1000000"),
         ("[run]\ndraws = 4\n[design]\nmethod = 'grid'\n[parameters]\n'policy.tie_rule' = {values = ['lower', 'mid']}", 4, "run.draws: 4 is not allowed; allowed: 8 to 1000000"),
         ("[run]\nseed = -1\n" + ONE + "'policy.tie_rule' = {values = ['lower', 'mid']}", 4, "run.seed: -1 is not allowed"),

@@ -16,6 +16,7 @@ __all__ = [
     "DISTRIBUTIONS",
     "MOST_VALUES",
     "SCALES",
+    "SETTINGS",
     "Distribution",
     "code_of",
     "finite",
@@ -42,6 +43,11 @@ _OPTIONAL = dict.fromkeys(DISTRIBUTIONS, (_MASSES,)) | {
     "central_90": ("scale", _MASSES),
     CHOICE: ("weights",),
 }
+
+#: The settings of any distribution.
+SETTINGS = frozenset(
+    key for kind, needed in DISTRIBUTIONS.items() for key in ("distribution", *needed, *_OPTIONAL[kind])
+)
 
 _LARGEST_LOG_SD = 5.0
 
@@ -324,15 +330,18 @@ def _mass_problems(
     masses: list[Mapping[str, Any]], span: tuple[float, float], allowed: str
 ) -> Iterator[tuple[Keys, Problem]]:
     for number, each in enumerate(masses, 1):
-        if not span[0] <= each["value"] <= span[1]:
-            yield (_MASSES,), _not_allowed(each["value"], f"as value of entry {number} {allowed}")
-        if not 0.0 < each["probability"] < 1.0:
-            text = f"as probability of entry {number} greater than 0, less than 1"
-            yield (_MASSES,), _not_allowed(each["probability"], text)
+        for key, right, words in (
+            ("value", span[0] <= each["value"] <= span[1], allowed),
+            ("probability", 0.0 < each["probability"] < 1.0, "greater than 0, less than 1"),
+        ):
+            if not right:
+                text = f"entry {number}: {key}: {show(each[key])} is not allowed"
+                yield (_MASSES,), Problem(text, allowed=words)
     if len({each["value"] for each in masses}) < len(masses):
         yield (_MASSES,), Problem("a value is listed twice")
-    if masses and not sum(each["probability"] for each in masses) < 1.0:
-        text = f"the probabilities make {sum(each['probability'] for each in masses):g}"
+    total = sum(each["probability"] for each in masses)
+    if total >= 1.0 and all(0.0 < each["probability"] < 1.0 for each in masses):
+        text = f"the probabilities make {total:g}"
         yield (_MASSES,), Problem(f"{text}; they must make less than 1, for the distribution has the rest")
 
 

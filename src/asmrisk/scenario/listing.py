@@ -11,12 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from asmrisk.errors import printable
 from asmrisk.parameters.parameter import BASES, Parameter
+from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import PARAMETERS, RUN
 from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict, stated
 from asmrisk.scenario.toml_source import show
+from asmrisk.scenario.uncertainty import Unknown
 
-__all__ = ["Entry", "Listing", "policy"]
+__all__ = ["Entry", "Listing", "UncertainEntry", "policy"]
 
 _WIDTH = 80
 _COST_RESPONSE = ("behavior.cost_response", "behavior.cost_response_penalized", "behavior.cost_growth")
@@ -62,7 +65,7 @@ class Entry:
     changed : bool
         Whether they differ.
     uncertain : dict or None
-        The distribution; for a table by key.
+        What the scenario declares of it, by name: of an unknown, or what is linked to one (``linked_to``).
     """
 
     name: str
@@ -80,6 +83,35 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class UncertainEntry:
+    """What is uncertain of one parameter.
+
+    Attributes
+    ----------
+    name : str
+        The parameter, or a part of it.
+    linked_to : str
+        The unknown that moves it; its own name if that is itself.
+    distribution : dict
+        As declared.
+    median, low, high : Any
+        Median and ends of the central 90% range; of listed values that are not ascending numbers the one with
+        the largest weight, and None.
+    basis, source : str
+        Of the unknown, as declared.
+    """
+
+    name: str
+    linked_to: str
+    distribution: dict[str, Any]
+    median: Any
+    low: Any
+    high: Any
+    basis: str
+    source: str
+
+
+@dataclass(frozen=True)
 class Listing:
     """The parameters of a scenario, or of the final rule.
 
@@ -89,10 +121,16 @@ class Listing:
         The scenario's; empty for the final rule.
     entries : tuple of Entry
         Every parameter, in the order of the declarations.
+    uncertain : tuple of UncertainEntry
+        Everything that is uncertain, in the scenario's order.
+    correlations : tuple of Correlation
+        Of the normal scores of unknowns; all others are independent.
     """
 
     title: str
     entries: tuple[Entry, ...]
+    uncertain: tuple[UncertainEntry, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
 
     @property
     def assumptions(self) -> dict[str, list[str]]:
@@ -138,7 +176,6 @@ class Listing:
 
     def _scenario_lines(self) -> Iterator[str]:
         changed = [each for each in self.entries if each.changed]
-        uncertain = [each for each in self.entries if each.uncertain is not None]
         yield from _wrapped(self.title, "")
         yield ""
         yield "Differs from the final rule" if changed else "Does not differ from the final rule."
@@ -148,11 +185,23 @@ class Listing:
             yield from _wrapped(f"final rule     {_words(each.final_rule)}", "    ", hanging=15)
             yield from _wrapped(f"this scenario  {_words(each.value)}", "    ", hanging=15)
             yield from _wrapped(f"{each.basis}: {each.citation}", "    ")
-        if uncertain:
+        if self.uncertain:
             yield from ("", "Uncertain")
-            for each in uncertain:
-                for name, given in _distributions(each):
-                    yield from _wrapped(f"{name}: {show(given, 1000)}", "  ", hanging=2)
+            for doubt in self.uncertain:
+                yield ""
+                yield f"  {doubt.name}"
+                yield from _wrapped(_range(doubt), "    ")
+                if doubt.name == doubt.linked_to:
+                    yield from _wrapped(show(doubt.distribution, 1000), "    ")
+                    yield from _wrapped(_source(doubt), "    ")
+                else:
+                    yield from _wrapped(
+                        f"moves with {doubt.linked_to}: {show(doubt.distribution, 1000)}", "    "
+                    )
+            yield ""
+            for correlation in self.correlations:
+                yield from _wrapped(f"Correlation of normal scores: {correlation}.", "  ")
+            yield "  All else is independent."
         yield from ("", "Results rest on these parameters that are assumed or uncertain")
         listed: set[str] = set()
         for result, names in self.assumptions.items():
@@ -163,16 +212,18 @@ class Listing:
             yield from _wrapped(", ".join(new) or "none", "    ")
 
     def to_json(self) -> str:
-        """Write as JSON: title, parameters and the assumptions that each result rests on."""
+        """Write as JSON: title, parameters, what is uncertain, and the assumptions behind each result."""
         content = {
             "title": self.title,
             "parameters": [asdict(each) for each in self.entries],
+            "uncertain": [asdict(each) for each in self.uncertain],
+            "correlations": [each.to_dict() for each in self.correlations],
             "assumptions": self.assumptions,
         }
         return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
     def to_markdown(self) -> str:
-        """Write as a Markdown table for each section."""
+        """Write as a Markdown table for each section, and one of what is uncertain."""
         lines: list[str] = [f"# {self.title}", ""] if self.title else []
         section = ""
         for each in self.entries:
@@ -190,7 +241,22 @@ class Listing:
                 each.meaning,
                 each.citation,
             )
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+            lines.append(_row(cells))
+        if self.uncertain:
+            lines += [
+                "",
+                "## Uncertain",
+                "",
+                "| parameter | value | distribution | basis | source |",
+                "|---" * 5 + "|",
+            ]
+        for doubt in self.uncertain:
+            moved = "" if doubt.name == doubt.linked_to else f", moves with `{doubt.linked_to}`"
+            declared = show(doubt.distribution, 1000)
+            source = printable(" ".join(doubt.source.split())).replace("<", "&lt;")
+            lines.append(_row((f"`{doubt.name}`{moved}", _range(doubt), declared, doubt.basis, source)))
+        lines += [""] if self.correlations else []
+        lines += [f"* Correlation of normal scores: {each}." for each in self.correlations]
         return "\n".join(lines).lstrip("\n") + "\n"
 
     def to_csv(self) -> str:
@@ -241,12 +307,18 @@ def policy(scenario: Scenario | str | os.PathLike[str] | None = None) -> Listing
         for name, parameter in PARAMETERS.items()
         if name not in RUN
     ]
-    return Listing(title, tuple(entries))
+    uncertain = tuple(
+        _uncertain(unknown, name) for unknown in scenario.uncertainty.values() for name in unknown.names
+    )
+    return Listing(title, tuple(entries), uncertain, scenario.correlations)
 
 
-def _entry(parameter: Parameter, value: Any, default: Any, uncertainty: Mapping[str, Any]) -> Entry:
+def _entry(parameter: Parameter, value: Any, default: Any, uncertainty: Mapping[str, Unknown]) -> Entry:
     inside = {
-        name: dict(each) for name, each in uncertainty.items() if f"{name}.".startswith(f"{parameter.name}.")
+        name: each.to_dict() if name == own else {"linked_to": own, **distribution}
+        for own, each in uncertainty.items()
+        for name, distribution in each.distributions.items()
+        if f"{name}.".startswith(f"{parameter.name}.")
     }
     return Entry(
         name=parameter.name,
@@ -264,8 +336,41 @@ def _entry(parameter: Parameter, value: Any, default: Any, uncertainty: Mapping[
     )
 
 
-def _distributions(entry: Entry) -> Iterable[tuple[str, Any]]:
-    return (entry.uncertain or {}).items()
+def _uncertain(unknown: Unknown, name: str) -> UncertainEntry:
+    distribution = unknown.distributions[name]
+    ranged = unknown.own.ordered and distribution.ordered
+    low, high = (unknown.quantiles(end)[name] if ranged else None for end in (0.05, 0.95))
+    return UncertainEntry(
+        name=name,
+        linked_to=unknown.name,
+        distribution=dict(distribution) | ({"weights": unknown.own.weights} if distribution.listed else {}),
+        median=unknown.central()[name],
+        low=low,
+        high=high,
+        basis=unknown.basis,
+        source=unknown.source,
+    )
+
+
+def _range(doubt: UncertainEntry) -> str:
+    """Say what is known of a value: ``median 0.1, 90% between 0.05 and 0.2``."""
+    if "values" in doubt.distribution:
+        values, weights = doubt.distribution["values"], doubt.distribution["weights"]
+        shares = zip(map(_words, values), weights, strict=True)
+        chances = "; ".join(f"{each} with {weight / sum(weights):.3g}" for each, weight in shares)
+        return f"central value {_words(doubt.median)}; probabilities: {chances}"
+    said = f"median {doubt.median:g}, 90% between {doubt.low:g} and {doubt.high:g}"
+    masses = doubt.distribution.get("masses", [])
+    return said + "".join(f", exactly {each['value']:g} with {each['probability']:.3g}" for each in masses)
+
+
+def _source(doubt: UncertainEntry) -> str:
+    source = printable(" ".join(doubt.source.split()))
+    return ": ".join(each for each in (doubt.basis, source) if each) or "no basis stated"
+
+
+def _row(cells: Iterable[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _words(value: Any) -> str:

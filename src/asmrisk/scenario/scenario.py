@@ -134,12 +134,12 @@ class Scenario:
         Returns
         -------
         Scenario
-            Numbers have their medians; words and other unordered values are those with the largest weight. Its
-            `fixed` names the unknowns.
+            Numbers have their medians; words and other unordered values are those with the largest weight.
+            Its `fixed` names the unknowns.
         """
-        central = {
-            name: value for each in self.uncertainty.values() for name, value in each.central().items()
-        }
+        central: dict[str, Any] = {}
+        for unknown in self.uncertainty.values():
+            central |= unknown.central()
         values = with_values(self.values, central)
         fixed = (*self.fixed, *self.uncertainty)
         return replace(self, values=values, uncertainty={}, correlations=(), fixed=fixed)

@@ -1,4 +1,4 @@
-"""What nobody knows: unknowns, as scenarios declare them under ``[uncertainty]`` and studies ``[parameters]``."""
+"""Unknowns, as scenarios (``[uncertainty]``) and studies (``[parameters]``) declare them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from asmrisk.scenario.distributions import (
     CHOICE,
     DISTRIBUTIONS,
     MOST_VALUES,
+    SETTINGS,
     Distribution,
     code_of,
     number_problems,
@@ -36,11 +37,14 @@ __all__ = [
 Problems = list[tuple[Keys, Problem]]
 
 #: Say how much is computed, or for whom, not what is true of the world.
-_SETTINGS = ("run.", "population.roster.")
+_OF_THE_RUN = ("run.", "population.roster.")
 
 #: Of an unknown as a whole.
 _TEXTS = ("basis", "source")
 _WITH = "with"
+
+#: Keys by which a declaration is told from a table of declarations.
+_SETTINGS = SETTINGS | {_WITH, *_TEXTS}
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ class Unknown:
     Examples
     --------
     >>> ranges = {"policy.a": {"low": 0.0, "high": 1.0}, "policy.b": {"low": 4.0, "high": 6.0}}
-    >>> unknown = Unknown({name: Distribution({"distribution": "uniform", **r}) for name, r in ranges.items()})
+    >>> uniform = {name: Distribution({"distribution": "uniform", **each}) for name, each in ranges.items()}
+    >>> unknown = Unknown(uniform)
     >>> unknown.name, unknown.quantiles(0.25)
     ('policy.a', {'policy.a': 0.25, 'policy.b': 4.5})
     """
@@ -139,10 +144,8 @@ def find_unknowns(section: Mapping[str, Any], above: Keys = ()) -> Iterator[tupl
     for key, given in section.items():
         keys = (*above, key)
         name = ".".join(keys)
-        branch = isinstance(given, Mapping) and "distribution" not in given
-        if branch and (
-            "." not in name or (given and all(isinstance(one, Mapping) for one in given.values()))
-        ):
+        settings = isinstance(given, Mapping) and (given.keys() & _SETTINGS or not given)
+        if isinstance(given, Mapping) and ("." not in name or not settings):
             yield from find_unknowns(given, keys)
         else:
             yield keys, name, given
@@ -167,7 +170,7 @@ def overlap(one: str, other: str) -> bool:
 
 def name_problem(name: str, parameters: Parameters) -> Problem | None:
     """Say what is wrong with the name of an unknown: a parameter, a year or key of it, or a year and keys."""
-    if f"{name}.".startswith(_SETTINGS):
+    if f"{name}.".startswith(_OF_THE_RUN):
         return Problem("a setting of the run cannot be uncertain or varied")
     parameter, keys = _split(name, parameters)
     if parameter is None:
@@ -374,9 +377,9 @@ class _Reader:
             fitted, found = self.fitted(name, value)
             full.append(fitted)
             self.problems.extend(((*place, "values", *below), problem) for below, problem in found)
-        if len(self.problems) == before and not place:
-            if any(same_value(a, b) for i, a in enumerate(full) for b in full[:i]):
-                self.problem((*place, "values"), "a value is listed twice")
+        twice = (same_value(a, b) for i, a in enumerate(full) for b in full[:i])
+        if len(self.problems) == before and not place and any(twice):
+            self.problem((*place, "values"), "a value is listed twice")
         if "weights" in given and (wrong := weight_problem(given["weights"], len(values))):
             self.problem((*place, "weights"), wrong)
         if len(self.problems) > before:

@@ -215,7 +215,9 @@ class UncertaintySection:
 
     @staticmethod
     def _contradictions(values: Values, changes: Mapping[str, Any]) -> list[Problem]:
-        return inconsistencies(with_values(values, changes)) if changes else []
+        """Find what contradicts a rule between parameters, in the first year that does."""
+        found = inconsistencies(with_values(values, changes)) if changes else []
+        return list({each.parameters: each for each in reversed(found)}.values())
 
 
 def _concerns(unknown: Unknown, problem: Problem) -> bool:

@@ -47,7 +47,7 @@ def draw_values(scenario: Scenario, parameter_set: int, key: np.ndarray) -> dict
         Its unknowns and their correlations.
     parameter_set : int
         Number of the parameter set.
-    key : ndarray of int64
+    key : ndarray of uint64
         Key of all random numbers.
 
     Returns
@@ -93,7 +93,7 @@ def coded_values(scenario: Scenario, drawn: Mapping[str, Any]) -> list[float]:
 
 @contextmanager
 def naming_values(parameter_set: int, drawn: Mapping[str, Any]) -> Iterator[None]:
-    """Let an `InputError` inside, such as that no population has these values, say which values were drawn."""
+    """Let an `InputError` inside, such as that no population has these values, name what was drawn."""
     try:
         yield
     except InputError as error:

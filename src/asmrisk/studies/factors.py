@@ -132,14 +132,13 @@ class _Reader:
             self.problem((*keys, "levels"), text, f"{name}.levels")
         elif isinstance(given, Mapping) and "values" in given and "levels" in given:
             self.problem((*keys, "levels"), "the values are the levels; leave it out", f"{name}.levels")
-        unknown = (
-            self.scenarios_own(keys, name) if spec == _FROM_SCENARIO else self.declared(keys, name, spec)
-        )
+        own = spec == _FROM_SCENARIO
+        unknown = self.scenarios_own(keys, name) if own else self.declared(keys, name, spec)
         if unknown is not None:
             self.once(keys, unknown)
         if unknown is None or len(self.problems) > before:
             return None
-        bounded = frozenset() if spec == _FROM_SCENARIO else _bounded(name, spec)
+        bounded = frozenset() if own else _bounded(name, spec)
         return Factor(unknown, len(unknown.own.get("values", ())) or levels, bounded)
 
     def scenarios_own(self, keys: Keys, name: str) -> Unknown | None:

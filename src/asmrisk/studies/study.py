@@ -127,7 +127,7 @@ class Study:
 
 
 def _value_in(scenario: Scenario, name: str) -> Any:
-    """Find the value of a parameter, or of a part of one, in a resolved scenario, as a file would write it."""
+    """Find the value of a parameter, or of a part of one, in a resolved scenario, as a file writes it."""
     section, key, *inside = name.split(".")
     value, parameter = scenario.values[f"{section}.{key}"], scenario.values.parameters[f"{section}.{key}"]
     if parameter.by_year and not (inside and is_year(inside[0])):
