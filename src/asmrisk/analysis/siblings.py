@@ -1,0 +1,146 @@
+"""Stores beside a store that hold the same scenario with a known difference."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asmrisk.analysis.run_results import RunResults
+from asmrisk.errors import RunError
+from asmrisk.results.metadata import ROOT
+from asmrisk.results.place import place_of
+from asmrisk.results.reading import open_results
+from asmrisk.results.spec import UNREADABLE
+from asmrisk.scenario.declarations import ROSTER
+from asmrisk.scenario.scenario import scenario_from_dict
+
+__all__ = ["CLINICIANS", "Family", "fixed_name"]
+
+CLINICIANS = "population.clinicians"
+
+#: So many stores of a folder are looked at, and no larger metadata.
+_MOST_STORES, _MOST_BYTES = 40, 2**24
+#: Whatever a damaged store raises.
+_DAMAGED = (*UNREADABLE, OSError, RunError)
+
+
+def fixed_name(place: str | os.PathLike[str]) -> str:
+    """Give where the run of a store with its unknowns fixed is by default: beside it.
+
+    >>> fixed_name("s3://bucket/results/baseline.zarr")
+    's3://bucket/results/baseline_fixed.zarr'
+    """
+    return f"{os.fspath(place).removesuffix('.zarr')}_fixed.zarr"
+
+
+class Family:
+    """A run, and the stores in its folder that differ from it in one way.
+
+    Parameters
+    ----------
+    run : RunResults
+        With a definition in its provenance.
+    """
+
+    def __init__(self, run: RunResults) -> None:
+        self._run = run
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """What the scenario sets, its unknowns too, by section."""
+        return _settings(self._run.provenance)
+
+    @cached_property
+    def central(self) -> dict[str, Any]:
+        """What the scenario sets with its unknowns at their central values."""
+        known: dict[str, Any] = self._scenario.fixed_at_medians().definition()
+        known["population"][_ROSTER_KEY] = self.settings["population"][_ROSTER_KEY]
+        return known
+
+    @cached_property
+    def central_values(self) -> dict[str, float]:
+        """The central value of each unknown as stored, by name."""
+        return {
+            name: each.code(name, each.central()[name]) for name, each in self._scenario.uncertainty.items()
+        }
+
+    @cached_property
+    def _scenario(self) -> Any:
+        # The roster may be elsewhere by now; it decides nothing here.
+        population = self.settings["population"] | {_ROSTER_KEY: ROSTER.default}
+        return scenario_from_dict(self.settings | {"population": population})
+
+    def at_central_values(self) -> RunResults | None:
+        """Find the same run with its unknowns fixed: of the same settings, code and seed."""
+        names = set(self._run.provenance["uncertainty"])
+        return self._first(
+            lambda one: (
+                _settings(one) == self.central
+                and one["seed"] == self._run.provenance["seed"]
+                and names <= set(one["fixed"])
+            )
+        )
+
+    def with_clinicians(self, count: float) -> RunResults | None:
+        """Find the same scenario with another number of clinicians, unknowns fixed if there is one."""
+        for settings in (self.central, self.settings):
+            wanted = settings | {"population": settings["population"] | {_CLINICIANS_KEY: count}}
+            if found := self._first(lambda one, wanted=wanted: _settings(one) == wanted):
+                return found
+        return None
+
+    def _first(self, fits: Any) -> RunResults | None:
+        """Open the first of the others that fits and is whole."""
+        own = self._run.provenance
+        for path, one in self._others:
+            try:
+                if one["code"] == own["code"] and one.get("roster") == own.get("roster") and fits(one):
+                    run = RunResults(open_results(path, chunked=False), str(path), "", one)
+                    if np.isfinite(run.draws("medicare_savings").values).all():
+                        return run
+            except _DAMAGED:
+                continue
+        return None
+
+    @cached_property
+    def _others(self) -> list[tuple[Path, dict[str, Any]]]:
+        """Read where the other stores of the folder come from."""
+        place = place_of(self._run.source) if self._run.source else ""
+        return list(_stores_beside(place)) if isinstance(place, Path) else []
+
+
+_ROSTER_KEY = ROSTER.name.partition(".")[2]
+_CLINICIANS_KEY = CLINICIANS.partition(".")[2]
+
+
+def _settings(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the sections that decide the numbers, without what says how much is computed."""
+    definition = provenance["scenario"]["definition"]
+    return {name: each for name, each in definition.items() if isinstance(each, dict) and name != "run"}
+
+
+def _stores_beside(store: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Give the stores of a folder, the one with unknowns fixed first; what cannot be read is left out."""
+    own = Path(os.path.abspath(store))  # noqa: PTH100 (a link stays what it is)
+    try:
+        paths = sorted(own.parent.iterdir(), key=lambda path: (path.name != Path(fixed_name(own)).name, path))
+    except OSError:
+        return
+    found = 0
+    for path in paths:
+        root = path / ROOT
+        try:
+            if path == own or not root.is_file() or root.stat().st_size > _MOST_BYTES:
+                continue
+            found += 1
+            if found > _MOST_STORES:
+                return
+            yield path, json.loads(json.loads(root.read_bytes())["attributes"]["provenance"])
+        except _DAMAGED:
+            continue

@@ -1,0 +1,201 @@
+"""What the variance of a run's outcomes comes from: labeled, as text, and as rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from asmrisk.analysis.digits import number, with_error
+from asmrisk.analysis.doubt import chance_and_doubt
+from asmrisk.analysis.metrics import METRICS
+from asmrisk.analysis.report import Section
+from asmrisk.analysis.run_results import RunResults
+from asmrisk.analysis.shares import PARTS, group_of, least_sets, regressors, shares
+from asmrisk.analysis.statistics import Row, scale_of
+from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.results.reading import open_results
+
+__all__ = ["ESTIMATES", "UNRESOLVED", "Unknowns", "Variance", "read_unknowns", "share_cell", "variance"]
+
+#: What is told of each share and component.
+ESTIMATES = ("value", "error", "low", "high")
+#: What is said of a share or component that is negative, or whose interval holds 0.
+UNRESOLVED = "not distinguishable from 0"
+
+_Array = NDArray[np.float64]
+
+
+class Unknowns(NamedTuple):
+    """The values that unknowns have in each draw."""
+
+    names: tuple[str, ...]  #: without those linked to another, which go with it
+    values: _Array  #: as stored, of shape (draws, unknowns)
+    words: tuple[bool, ...]  #: whether an unknown has no order
+
+
+@dataclass(frozen=True)
+class Variance:
+    """What the variance over draws comes from.
+
+    Attributes
+    ----------
+    dataset : xarray.Dataset
+        Dimensions ``metric`` and ``estimate`` (`ESTIMATES`): ``share`` by ``group``
+        (`asmrisk.analysis.shares.PARTS`, which add up to 1), and ``variance`` by ``component``, chance and
+        doubt, in the square of the metric's unit.
+    section : Section
+        The same for a reader.
+    shares, components : list of dict
+        As rows for JSON: ``metric``, ``group``, ``share``, ``error``, ``low``, ``high``; ``metric``,
+        ``units``, ``component``, ``variance``, ``error``, ``low``, ``high``.
+    """
+
+    dataset: xr.Dataset
+    section: Section
+    shares: list[Row]
+    components: list[Row]
+
+    def by_group(self, metric: str) -> dict[str, Row]:
+        """Give the rows of a metric's shares by group; empty if they cannot be told."""
+        rows = (row for row in self.shares if row["metric"] == metric)
+        return {row["group"]: row for row in rows if not np.isnan(row["share"])}
+
+
+def read_unknowns(run: RunResults) -> Unknowns | None:
+    """Read the unknowns of a run's draws; None if nothing is unknown, or for a dataset in memory."""
+    stated = run.provenance.get("uncertainty", {})
+    if not stated or not run.source:
+        return None
+    group = open_results(run.source, partial=bool(run.partial), group="parameters", chunked=False)
+    drawn = group["parameter_value"].sel(parameter=list(stated))
+    if "draw" in run.dataset.coords:
+        drawn = drawn.sel(draw=run.dataset["draw"].values)
+    words = tuple(
+        any(isinstance(value, bool) or not isinstance(value, int | float) for value in each.get("values", ()))
+        for each in stated.values()
+    )
+    values = np.asarray(drawn.transpose("draw", "parameter").values, dtype=np.float64)
+    return Unknowns(tuple(stated), values, words)
+
+
+def variance(
+    run: RunResults, unknowns: Unknowns | None, metrics: Sequence[str] = ("medicare_savings",)
+) -> Variance:
+    """Part the variance of metrics, added up or averaged over all years and groups of clinicians.
+
+    Parameters
+    ----------
+    run : RunResults
+        Of a scenario with unknowns.
+    unknowns : Unknowns or None
+        As `read_unknowns` gives them; without them there are no groups.
+    metrics : sequence of str
+        Names out of `asmrisk.analysis.metrics.METRICS` that have one number a draw.
+    """
+    columns, places = regressors(*unknowns[1:]) if unknowns else (np.zeros((run.count, 0)), np.zeros(0, int))
+    groups = [group_of(unknowns.names[place]) for place in places] if unknowns else []
+    split, parted = [], []
+    for name in metrics:
+        values = np.asarray(run.draws(name).values, dtype=np.float64)
+        # One column: components have no axis of their own.
+        parted.append(np.stack([np.stack(each) for each in chance_and_doubt(values, run.sets)]))
+        known = shares(values, run.sets if unknowns else None, columns, groups)
+        split.append(np.stack(known, axis=-1))
+    labels = {"metric": np.array(metrics, dtype=object), "estimate": np.array(ESTIMATES, dtype=object)}
+    dataset = xr.Dataset(
+        {
+            "share": (
+                ("metric", "group", "estimate"),
+                np.stack(split),
+                {"units": "fraction", "long_name": "Share of the variance of a single draw"},
+            ),
+            "variance": (
+                ("metric", "component", "estimate"),
+                np.stack(parted),
+                {"units": "square of the metric's", "long_name": "Variance of a single draw"},
+            ),
+        },
+        coords=labels
+        | {
+            "group": np.array(PARTS, dtype=object),
+            "component": np.array(["chance", "doubt"], dtype=object),
+        },
+    )
+    share_rows = [
+        {"metric": name, "group": part} | dict(zip(("share", *ESTIMATES[1:]), map(float, found), strict=True))
+        for name, each in zip(metrics, split, strict=True)
+        for part, found in zip(PARTS, each, strict=True)
+    ]
+    component_rows = [
+        {"metric": name, "units": f"{METRICS[name].units}^2", "component": component}
+        | dict(zip(("variance", *ESTIMATES[1:]), map(float, found), strict=True))
+        for name, each in zip(metrics, parted, strict=True)
+        for component, found in zip(("chance", "doubt"), each, strict=True)
+    ]
+    section = _section(run, share_rows, component_rows, len(places) if unknowns else None, set(groups))
+    return Variance(dataset, section, share_rows, component_rows)
+
+
+def _section(
+    run: RunResults,
+    share_rows: Sequence[Row],
+    component_rows: Sequence[Row],
+    columns: int | None,
+    groups: set[str],
+) -> Section:
+    """Say how large chance and doubt are, and show what they come from."""
+    if run.sets is None:
+        text = "With one draw per parameter set (run.draws_per_parameter_set) chance and doubt"
+        return Section((f"{text} cannot be told apart.",))
+    words, tables = [], []
+    for name in dict.fromkeys(row["metric"] for row in component_rows):
+        title = METRICS[name].title
+        parts = [_size(row) for row in component_rows if row["metric"] == name]
+        words.append(f"SD of {title}, over all years (95% interval): {'; '.join(parts)}.")
+        rows = [row for row in share_rows if row["metric"] == name]
+        if all(np.isnan(row["share"]) for row in rows):
+            continue
+        nothing = [row["group"] in PARTS[:4] and row["group"] not in groups for row in rows]
+        cells = ["0" if none else share_cell(row) for none, row in zip(nothing, rows, strict=True)]
+        notes = [
+            "nothing unknown" if none else "" if row["low"] > 0.0 else UNRESOLVED
+            for none, row in zip(nothing, rows, strict=True)
+        ]
+        head = Group(f"What the variance of {title} comes from", ["share ± error, %"], [cells])
+        tables.append(Table([row["group"] for row in rows], [head], notes))
+    if columns is None:
+        words.append("A split by group needs the store: what was drawn is in its group parameters.")
+    elif not tables:
+        count = len(np.unique(run.sets))
+        words.append(
+            f"A split by group needs {least_sets(columns)} parameter sets and an outcome that varies; "
+            f"there are {count}."
+        )
+    return Section(tuple(words), tuple(tables))
+
+
+def _size(row: Row) -> str:
+    """Write a component as a standard deviation."""
+    scale, units = scale_of(row["units"].removesuffix("^2"), sqrt(max(row["variance"], 0.0)))
+    if np.isnan(row["variance"]):
+        return f"{row['component']} n/a"
+    value, low, high = (sqrt(max(row[each], 0.0)) * scale for each in ("variance", "low", "high"))
+    unit = units.removeprefix(",")
+    if not row["low"] > 0.0:
+        most = "" if np.isnan(high) else f" (at most {number(high, high)}{unit})"
+        return f"{row['component']} {UNRESOLVED}{most}"
+    error = (high - low) / 4.0
+    ends = f"{number(low, error)} to {number(high, error)}"
+    return f"{row['component']} {number(value, error)} ({ends}){unit}"
+
+
+def share_cell(row: Row) -> str:
+    """Write a share in percent with its error, or how large it is at the most."""
+    share, error, low, high = (100.0 * row[each] for each in ("share", *ESTIMATES[1:]))
+    return with_error(share, error) if low > 0.0 else f"at most {number(max(high, 0.0), error)}"
