@@ -107,7 +107,10 @@ def budget(
     for each in estimates.values():
         each.attrs["range_holds"] = run.holds
     rows = [row | {"range_holds": run.holds} for row in rows]
-    words = [f"Cash, in dollars of each calendar year. Mean ± standard error of the mean; {run.range_words}"]
+    words = [
+        "Cash, in dollars of each calendar year.",
+        f"Mean ± standard error of the mean; {run.range_words}",
+    ]
     if discount is not None:
         words.append(
             f"Present value at the start of {PRESENT_YEAR}, at {100.0 * discount:g}% a year, of cash in the "

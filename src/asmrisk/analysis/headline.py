@@ -83,11 +83,8 @@ def _figure(run: RunResults, figure: str, source: str) -> Row:
     """Estimate what a run's Medicare saves over all years."""
     array = estimated((DRAWS, MEAN, SD, RANGE), run.draws(_METRIC), sets=run.sets)
     (row,) = long_rows([(_METRIC, array.assign_attrs(range_holds=run.holds))])
-    return (
-        {"figure": figure, "clinicians": _clinicians(run)}
-        | row
-        | {"range_holds": run.holds, "source": source}
-    )
+    row |= {"range_holds": run.holds, "source": source}
+    return {"figure": figure, "clinicians": _clinicians(run)} | row
 
 
 def _clinicians(run: RunResults) -> float:
@@ -126,7 +123,7 @@ def _central(
         row = _figure(other, "central", other.source)
         return row, (f"{start}{_mean(row)} {_unit(run)}.",)
     exact = (_command(run, {"fixed": True}, fixed_name(run.source)), " gives the exact figure.")
-    if unknowns is None:
+    if unknowns is None or family.central_values is None:
         return None, (f"{start}not known; ", *exact)
     at = [family.central_values[name] for name in unknowns.names]
     columns, _ = regressors(np.vstack([unknowns.values, at]), unknowns.words)

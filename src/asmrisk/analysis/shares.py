@@ -35,9 +35,9 @@ _GROUP_OF_PARAMETER = {"behavior.part_b_growth": PAYMENTS, "population.part_b_tr
 #: `QUALITY_AND_COST`.
 _GROUP_OF_SECTION = {"Part B payments": PAYMENTS, "behavior": BEHAVIOR}
 
-#: Ridge penalty, in sets: a slope is as small as if one set more had been seen in which it is 0. Enough for
-#: unknowns that are all but collinear, and in a run of any size too little to bias what is explained.
-_PENALTY = 1.0
+#: Ridge penalty: a slope is as if this part of a set more had been seen in which it is 0. Enough for unknowns
+#: that are all but collinear; more would take from what is explained, which then looked like `REST`.
+_PENALTY = 0.01
 #: Parts that are left out in turn for errors.
 _JACKKNIFE_PARTS = 50
 #: Fewer sets say nothing about groups, and neither do fewer than so many for each column.
@@ -200,7 +200,8 @@ def _split(sums: SetSums, points: _Array, members: _Array) -> _Array:
     if not total > 0.0:
         return np.full(len(PARTS), np.nan)
     explained = members @ _main_effects(points, sums.mean[:, 0])
-    return np.asarray([*explained, doubt - explained.sum(), chance], dtype=np.float64) / total
+    found: _Array = np.array([*explained, doubt - explained.sum(), chance]) / total
+    return found
 
 
 def _main_effects(points: _Array, means: _Array) -> _Array:

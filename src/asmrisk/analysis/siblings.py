@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from asmrisk.analysis.run_results import RunResults
-from asmrisk.errors import RunError
+from asmrisk.errors import InputError, RunError
 from asmrisk.results.metadata import ROOT
 from asmrisk.results.place import place_of
 from asmrisk.results.reading import open_results
 from asmrisk.results.spec import UNREADABLE
 from asmrisk.scenario.declarations import ROSTER
-from asmrisk.scenario.scenario import scenario_from_dict
+from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 
 __all__ = ["CLINICIANS", "Family", "fixed_name"]
 
@@ -45,7 +45,7 @@ class Family:
     Parameters
     ----------
     run : RunResults
-        With a definition in its provenance.
+        Of a dataset in memory there are none.
     """
 
     def __init__(self, run: RunResults) -> None:
@@ -57,45 +57,51 @@ class Family:
         return _settings(self._run.provenance)
 
     @cached_property
-    def central(self) -> dict[str, Any]:
-        """What the scenario sets with its unknowns at their central values."""
+    def central(self) -> dict[str, Any] | None:
+        """What the scenario sets with its unknowns at their central values; None if that cannot be told."""
+        if self._scenario is None:
+            return None
         known: dict[str, Any] = self._scenario.fixed_at_medians().definition()
         known["population"][_ROSTER_KEY] = self.settings["population"][_ROSTER_KEY]
         return known
 
     @cached_property
-    def central_values(self) -> dict[str, float]:
-        """The central value of each unknown as stored, by name."""
-        return {
-            name: each.code(name, each.central()[name]) for name, each in self._scenario.uncertainty.items()
-        }
+    def central_values(self) -> dict[str, float] | None:
+        """The central value of each unknown as stored, by name; None if they cannot be told."""
+        if self._scenario is None:
+            return None
+        unknowns = self._scenario.uncertainty
+        return {name: each.code(name, each.central()[name]) for name, each in unknowns.items()}
 
     @cached_property
-    def _scenario(self) -> Any:
-        # The roster may be elsewhere by now; it decides nothing here.
-        population = self.settings["population"] | {_ROSTER_KEY: ROSTER.default}
-        return scenario_from_dict(self.settings | {"population": population})
+    def _scenario(self) -> Scenario | None:
+        try:
+            # The roster may be elsewhere by now; it decides nothing here.
+            population = self.settings["population"] | {_ROSTER_KEY: ROSTER.default}
+            return scenario_from_dict(self.settings | {"population": population})
+        except (InputError, KeyError):  # Another version's, or none.
+            return None
 
     def at_central_values(self) -> RunResults | None:
         """Find the same run with its unknowns fixed: of the same settings, code and seed."""
-        names = set(self._run.provenance["uncertainty"])
+        own = self._run.provenance
         return self._first(
             lambda one: (
                 _settings(one) == self.central
-                and one["seed"] == self._run.provenance["seed"]
-                and names <= set(one["fixed"])
+                and one["seed"] == own["seed"]
+                and set(own["uncertainty"]) <= set(one["fixed"])
             )
         )
 
     def with_clinicians(self, count: float) -> RunResults | None:
         """Find the same scenario with another number of clinicians, unknowns fixed if there is one."""
-        for settings in (self.central, self.settings):
+        for settings in filter(None, (self.central, self.settings)):
             wanted = settings | {"population": settings["population"] | {_CLINICIANS_KEY: count}}
             if found := self._first(lambda one, wanted=wanted: _settings(one) == wanted):
                 return found
         return None
 
-    def _first(self, fits: Any) -> RunResults | None:
+    def _first(self, fits: Callable[..., bool]) -> RunResults | None:
         """Open the first of the others that fits and is whole."""
         own = self._run.provenance
         for path, one in self._others:
@@ -121,7 +127,7 @@ _CLINICIANS_KEY = CLINICIANS.partition(".")[2]
 
 def _settings(provenance: Mapping[str, Any]) -> dict[str, Any]:
     """Give the sections that decide the numbers, without what says how much is computed."""
-    definition = provenance["scenario"]["definition"]
+    definition = provenance.get("scenario", {}).get("definition", {})
     return {name: each for name, each in definition.items() if isinstance(each, dict) and name != "run"}
 
 
