@@ -35,9 +35,9 @@ _GROUP_OF_PARAMETER = {"behavior.part_b_growth": PAYMENTS, "population.part_b_tr
 #: `QUALITY_AND_COST`.
 _GROUP_OF_SECTION = {"Part B payments": PAYMENTS, "behavior": BEHAVIOR}
 
-#: Ridge penalty: a slope is as if this part of a set more had been seen in which it is 0. Enough for unknowns
-#: that are all but collinear; more would take from what is explained, which then looked like `REST`.
-_PENALTY = 0.01
+#: Ridge penalty: a slope is as if this part of a set more had been seen in which it is 0. It parts what
+#: unknowns that are all but the same explain; more would take from what is explained, and look like `REST`.
+_PENALTY = 1e-6
 #: Parts that are left out in turn for errors.
 _JACKKNIFE_PARTS = 50
 #: Fewer sets say nothing about groups, and neither do fewer than so many for each column.
