@@ -20,6 +20,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import (
     DRAWS,
     MEAN,
+    RANGE_HEAD,
     SD,
     Draws,
     Row,
@@ -64,7 +65,7 @@ def _range_cell(row: Row, scale: float) -> str:
     return " to ".join(number(row[end] * scale, row["sd"] * scale / 10.0) for end in ("p05", "p95"))
 
 
-_RANGE = quantile_statistic(0.05, 0.25, 0.5, 0.75, 0.95)._replace(cells=(("5-95%", _range_cell),))
+_RANGE = quantile_statistic(0.05, 0.25, 0.5, 0.75, 0.95)._replace(cells=((RANGE_HEAD, _range_cell),))
 
 
 def statistics_at(tail: float) -> tuple[Statistic, ...]:

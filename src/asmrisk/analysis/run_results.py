@@ -69,7 +69,7 @@ class RunResults:
     @property
     def fixed(self) -> list[str]:
         """Names of the unknowns that are fixed at their medians."""
-        return self.provenance.get("fixed", [])
+        return list(self.provenance.get("fixed", []))
 
     @property
     def holds(self) -> str:
