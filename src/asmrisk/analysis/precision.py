@@ -4,9 +4,9 @@ The errors are looked at only at draw counts fixed in advance, `checkpoints`, an
 the number of draws at which a run ends depends on the scenario, seed, targets and cap alone: not on workers,
 block size, interruptions, or on draws that the store already held.
 
-Where a scenario has unknowns, the error that draws can make small is the one given the assumptions: that of a
-mean over chance with the parameter sets as they are. The total error, which the doubt about parameters is part
-of, is asked for by name.
+Where a scenario has unknowns, the error that is meant is the one given the assumptions: that of a mean over
+chance with the parameter sets as they are. The total error, which doubt about parameters is part of, is asked
+for by name.
 """
 
 from __future__ import annotations
