@@ -20,9 +20,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number
-from asmrisk.analysis.estimates import Estimate, Sets, mean
+from asmrisk.analysis.estimates import Estimate, mean
 from asmrisk.analysis.metrics import check_metric
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.engine.run import run
@@ -267,7 +268,7 @@ def _number(error: float) -> str:
     return number(error, error / 10.0) if math.isfinite(error) else "n/a"
 
 
-def mean_given_assumptions(draws: Any, sets: Sets) -> Estimate:
+def mean_given_assumptions(draws: Any, sets: NDArray[np.int64]) -> Estimate:
     """Estimate means, with the error that they have given the values of the parameters.
 
     It is √(mean variance within parameter sets / draws). There is none where no set has two draws; a set of
