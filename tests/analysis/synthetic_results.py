@@ -66,3 +66,38 @@ def results(draws=200, seed=7):
         },
         attrs={"provenance": json.dumps({"seed": 42, "scenario": {"title": "A scenario"}})},
     )
+
+
+#: What a scenario states of its unknowns.
+UNCERTAINTY = {
+    "behavior.cost_response": {
+        "distribution": "uniform",
+        "low": 0.0,
+        "high": 0.008,
+        "basis": "secondary",
+        "source": "A paper",
+        "with": {"behavior.quality_response": {"distribution": "uniform", "low": 0.0, "high": 0.1}},
+    },
+    "policy.risk_level.2029": {"distribution": "triangular", "low": 0.05, "mode": 0.1, "high": 0.2},
+}
+
+
+def with_origin(data, **origin):
+    """The same with further entries of its provenance."""
+    return data.assign_attrs(provenance=json.dumps(json.loads(data.attrs["provenance"]) | origin))
+
+
+def doubtful_results(draws=200, per_set=2, seed=7):
+    """Results of a run with unknowns: dollars of draws of one parameter set lie together."""
+    data = results(draws, seed)
+    shift = np.random.default_rng(seed + 1).normal(0.0, 1.0, draws)[np.arange(draws) // per_set]
+    for name in ("medicare_savings", "net_adjustment"):
+        data[name] = data[name] + 2.0 * float(data[name].std()) * shift.reshape(-1, 1, 1)
+    return with_origin(data, uncertainty=UNCERTAINTY, draws_per_parameter_set=per_set)
+
+
+def doubled(data, **origin):
+    """Each draw twice, as if nothing were left to chance: a run with two draws of each parameter set."""
+    twice = data.isel(draw=np.repeat(np.arange(data.sizes["draw"]), 2))
+    twice = twice.assign_coords(draw=np.arange(twice.sizes["draw"]))
+    return with_origin(twice, **{"uncertainty": UNCERTAINTY, "draws_per_parameter_set": 2} | origin)

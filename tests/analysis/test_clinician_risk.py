@@ -15,7 +15,7 @@ from asmrisk.errors import InputError
 STATISTICS = columns_of(statistics_at(0.05))
 
 
-def group(draws=400, count=3, seed=4):
+def group(draws=800, count=3, seed=4):
     rng = np.random.default_rng(seed)
     factor = rng.normal(-0.01, 0.05, (draws, 5, count))
     dollars = factor * rng.lognormal(12, 0.3, (draws, 5, count))
@@ -42,7 +42,7 @@ def test_estimates_are_plain_statistics_of_the_draws():
                 got = dict(zip(STATISTICS, found[name].values[:, year, one], strict=True))
                 n = len(there)
                 assert got["draws"] == n
-                assert got["measured_share"] == pytest.approx(n / 400)
+                assert got["measured_share"] == pytest.approx(n / 800)
                 assert got["mean"] == pytest.approx(there.mean())
                 assert got["mean_error"] == pytest.approx(there.std(ddof=1) / math.sqrt(n))
                 assert got["sd"] == pytest.approx(there.std(ddof=1))

@@ -116,9 +116,24 @@ def test_an_uncertain_risk_level_is_the_one_that_the_simulation_drew(names):
     scenario = uncertain(**{name.replace(".", "__"): one for name in names})
     model = Model(scenario)
     drawn = {name: np.array([model.drawn_values(draw)[name] for draw in range(3)]) for name in names}
-    found = risk_levels(PROVENANCE, drawn)
+    found = risk_levels(PROVENANCE | {"uncertainty": scenario.to_dict()["uncertainty"]}, drawn)
     expected = [[policy.risk_level for policy in model.inputs_of(draw).policy] for draw in range(3)]
     np.testing.assert_array_equal(np.broadcast_to(found, (3, 5)), expected)
+
+
+def test_a_linked_year_s_risk_level_and_a_table_of_all_years():
+    """As a store holds them: a linked number as it is, a table by its place among those listed."""
+    uniform = {"distribution": "uniform", "low": 0.05, "high": 0.2}
+    linked = {"behavior.cost_response": uniform | {"with": {"policy.risk_level.2027": uniform}}}
+    drawn = {"policy.risk_level.2027": np.array([0.07, 0.09])}
+    found = risk_levels(PROVENANCE | {"uncertainty": linked}, drawn)
+    # The scenario changes the value in 2029.
+    assert found.tolist() == [[0.07, 0.07, 0.10, 0.11, 0.12], [0.09, 0.09, 0.10, 0.11, 0.12]]
+    listed = {"policy.risk_level": {"values": [{"2027": 0.05, "2030": 0.2}, 0.15], "weights": [3, 1]}}
+    found = risk_levels(
+        PROVENANCE | {"uncertainty": listed}, {"policy.risk_level": np.array([0.0, 1.0, 0.0])}
+    )
+    assert found.tolist() == [[0.05, 0.05, 0.05, 0.2, 0.2], [0.15] * 5, [0.05, 0.05, 0.05, 0.2, 0.2]]
 
 
 @pytest.mark.filterwarnings("ignore::asmrisk.analysis.tail.FewDrawsWarning")

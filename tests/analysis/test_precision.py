@@ -2,7 +2,10 @@
 
 import io
 import itertools
+import json
 import math
+import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,10 +14,18 @@ from click.testing import CliRunner
 
 import asmrisk
 from asmrisk.analysis.estimates import mean
-from asmrisk.analysis.precision import CAP, FIRST, check_targets, checkpoints, run_to_precision
+from asmrisk.analysis.precision import (
+    CAP,
+    FIRST,
+    check_targets,
+    checkpoints,
+    mean_given_assumptions,
+    run_to_precision,
+)
 from asmrisk.cli import commands
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results
+from asmrisk.scenario.scenario import scenario_from_dict
 from tests import fake_run
 from tests.conftest import BASELINE
 
@@ -163,6 +174,112 @@ def test_the_cap_ends_a_run_and_the_shortfall_is_said(tmp_path, simulate):
     # The error of a standard normal's mean is 0.01 after 10,000 draws; a tenth is added.
     needed = int(found.shortfall().split("about ")[1].split()[0].replace(",", ""))
     assert needed == pytest.approx(11_000, rel=0.25)
+
+
+UNKNOWN = {"policy.exchange_steepness": {"distribution": "uniform", "low": 0.05, "high": 0.2}}
+
+
+@pytest.fixture
+def doubtful(monkeypatch):
+    """Have a run of a scenario with unknowns and so many draws a parameter set give made-up draws."""
+
+    def prepare(per_set):
+        chosen = scenario_from_dict({"uncertainty": UNKNOWN})
+        chosen = replace(chosen, values={**chosen.values, "run.draws_per_parameter_set": per_set})
+        rng = np.random.default_rng(3)
+        savings = np.zeros((CAP // 20, 5, 2))
+        places = np.arange(len(savings))
+        savings[:, 0, 0] = (
+            100 + 4 * rng.normal(size=len(places))[places // per_set] + rng.normal(size=len(places))
+        )
+        origin = {"uncertainty": UNKNOWN, "draws_per_parameter_set": per_set, "seed": 1}
+        data = xr.Dataset(
+            {"medicare_savings": (("draw", "performance_year", "cohort"), savings)},
+            coords={"draw": places},
+            attrs={"provenance": json.dumps(origin)},
+        )
+        asked = []
+        module = "asmrisk.analysis.precision"
+        monkeypatch.setattr(
+            f"{module}.run", lambda scenario, draws, **options: asked.append(draws) or "r.zarr"
+        )
+        monkeypatch.setattr(f"{module}.committed_lengths", lambda path: (asked[-1],))
+        monkeypatch.setattr(f"{module}.open_results", lambda path, chunked: data.isel(draw=slice(asked[-1])))
+        return chosen, savings[:, 0, 0].tolist(), asked
+
+    return prepare
+
+
+def given_assumptions(x, per_set):
+    """√(mean variance within sets / draws), by loops over whole sets."""
+    within = [statistics.variance(x[k : k + per_set]) for k in range(0, len(x), per_set)]
+    return math.sqrt(statistics.fmean(within) / len(x))
+
+
+def total_error(x, per_set):
+    means = [statistics.fmean(x[k : k + per_set]) for k in range(0, len(x), per_set)]
+    return statistics.stdev(means) / math.sqrt(len(means))
+
+
+@pytest.mark.parametrize("per_set", [2, 8])
+@pytest.mark.parametrize("total", [False, True])
+def test_the_error_is_the_one_given_the_assumptions_unless_the_total_is_asked_for(doubtful, per_set, total):
+    chosen, x, asked = doubtful(per_set)
+    error = total_error if total else given_assumptions
+    target = 1.05 * error(x[:512], per_set)
+    found = run_to_precision(chosen, {"medicare_savings": target}, total=total, quiet=True)
+    assert found.met
+    assert all(count % per_set == 0 for count in asked)
+    reached, _ = found.reached["medicare_savings"]
+    assert reached == pytest.approx(error(x[: found.draws], per_set), rel=1e-9)
+    assert all(error(x[:count], per_set) > target for count in asked[:-1])
+    assert 256 < found.draws <= 512
+    which = "total standard error" if total else "standard error given the assumptions"
+    assert f"medicare_savings: {which} {reached:.3g}"[:-1] in str(found)
+    # The two differ by far, so the oracle tells them apart.
+    assert total_error(x[:512], per_set) > 3 * given_assumptions(x[:512], per_set)
+
+
+def test_with_one_draw_a_set_the_error_is_the_total_and_this_is_said(doubtful):
+    chosen, x, _ = doubtful(1)
+    found = run_to_precision(chosen, {"medicare_savings": 0.3}, quiet=True)
+    reached, _ = found.reached["medicare_savings"]
+    assert reached == pytest.approx(statistics.stdev(x[: found.draws]) / math.sqrt(found.draws))
+    assert "total standard error (one draw per parameter set" in str(found)
+
+
+def test_the_cap_is_brought_to_whole_parameter_sets(doubtful):
+    chosen, _, asked = doubtful(8)
+    found = run_to_precision(chosen, {"medicare_savings": 1e-9}, draws=300, quiet=True)
+    assert asked == checkpoints(300, 8) == [128, 184, 256, 296]
+    assert (found.met, found.draws) == (False, 296)
+    assert "given the assumptions" in found.shortfall()
+    # Fewer draws than a set has are a cap too.
+    assert checkpoints(5, 8) == [5]
+    assert checkpoints(1000, 3) == [129, 183, 258, 363, 513, 726, 999]
+
+
+def test_chance_within_sets_of_unequal_size_and_draws_without_a_value():
+    sets = np.array([0, 0, 3, 3, 3, 4, 5, 5])
+    x = np.array(
+        [
+            [1.0, 5.0],
+            [2.0, np.nan],
+            [7.0, 1.0],
+            [9.0, 2.0],
+            [8.0, np.nan],
+            [4.0, 4.0],
+            [np.nan] * 2,
+            [1.0, 3.0],
+        ]
+    )
+    found = mean_given_assumptions(x, sets)
+    # First column: squares 0.5 and 2 with 1 + 2 degrees of freedom, 7 draws; second: 0.5 with 1, 5 draws.
+    assert found.error.tolist() == pytest.approx([math.sqrt(2.5 / 3 / 7), math.sqrt(0.5 / 1 / 5)])
+    assert found.draws.tolist() == [7, 5]
+    assert np.isnan(mean_given_assumptions(np.arange(3.0), np.arange(3)).error)
+    # Equal draws, however odd, have no variance at all.
+    assert mean_given_assumptions(np.full(9, 0.1), np.arange(9) // 3).error == 0.0
 
 
 def test_an_exact_outcome_meets_any_target(tmp_path, simulate):

@@ -231,5 +231,9 @@ def test_a_report_of_a_store_says_where_it_is(tmp_path, tiny):
             "seed": 20270101,
             "partial": False,
             "finished": "all draws",
+            "range_holds": "chance",
+            "draws_per_parameter_set": 1,
+            "parameter_sets": 8,
+            "fixed": [],
         }
         assert report.facts == facts | {"results": str(place)}

@@ -166,7 +166,15 @@ def test_undefined_draws_are_left_out_and_counted(store):
 def test_formats_hold_the_same_numbers(store):
     summary = summarize(store)
     table = summary.to_dataframe()
-    assert list(table.columns) == ["metric", "units", *BY, "quantile", *columns_of(SUMMARY), "partial"]
+    assert list(table.columns) == [
+        "metric",
+        "units",
+        *BY,
+        "quantile",
+        *columns_of(SUMMARY),
+        "range_holds",
+        "partial",
+    ]
     read = pd.read_csv(io.StringIO(summary.to_csv()), dtype={"mean": str})
     assert [float(text) for text in read["mean"]] == list(table["mean"])
     parsed = json.loads(summary.to_json())

@@ -13,12 +13,14 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
-from asmrisk.analysis.estimates import mean, quantile
-from asmrisk.analysis.penalties import ESTIMATES, Penalties, penalty_tables, risk_levels
-from asmrisk.analysis.report import Section
+from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.penalties import ESTIMATES, Penalties, is_risk_level, penalty_tables, risk_levels
+from asmrisk.analysis.report import Section, tail_notes
+from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import (
     DRAWS,
     MEAN,
+    RANGE_HEAD,
     SD,
     Draws,
     Row,
@@ -29,7 +31,7 @@ from asmrisk.analysis.statistics import (
     quantile_statistic,
     shown,
 )
-from asmrisk.analysis.tail import check_tail, tail_value_at_risk
+from asmrisk.analysis.tail import check_tail, tail_risk
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.errors import InputError
 from asmrisk.results.reading import open_results
@@ -47,11 +49,11 @@ _Array = NDArray[np.float64]
 
 #: Share of all draws in which the clinician is measured.
 _MEASURED = Statistic(
-    ("measured_share", "measured_share_error"), lambda draws: mean(~np.isnan(draws.values))[:2]
+    ("measured_share", "measured_share_error"), lambda draws: mean(~np.isnan(draws.values), draws.sets)[:2]
 )
 _PENALTY = Statistic(
     ("penalty_probability", "penalty_probability_error"),
-    lambda draws: mean(np.where(np.isnan(draws.values), np.nan, draws.values < 0.0))[:2],
+    lambda draws: mean(np.where(np.isnan(draws.values), np.nan, draws.values < 0.0), draws.sets)[:2],
     (("loss, % of draws", error_cell("penalty_probability")),),
     units="fraction",
 )
@@ -63,7 +65,7 @@ def _range_cell(row: Row, scale: float) -> str:
     return " to ".join(number(row[end] * scale, row["sd"] * scale / 10.0) for end in ("p05", "p95"))
 
 
-_RANGE = quantile_statistic(0.05, 0.25, 0.5, 0.75, 0.95)._replace(cells=(("5-95%", _range_cell),))
+_RANGE = quantile_statistic(0.05, 0.25, 0.5, 0.75, 0.95)._replace(cells=((RANGE_HEAD, _range_cell),))
 
 
 def statistics_at(tail: float) -> tuple[Statistic, ...]:
@@ -71,24 +73,24 @@ def statistics_at(tail: float) -> tuple[Statistic, ...]:
 
     Of the draws in which the clinician is measured: their number, and share of all; mean, standard deviation,
     and probability of a loss; quantiles; value at risk (the loss exceeded with the tail's probability) with
-    the ends of a 95% interval; tail value at risk (the mean of the losses beyond it). A negative loss is a
-    gain.
+    the ends of a 95% interval; tail value at risk (the mean of the losses beyond it), both NaN where too few
+    parameter sets are in the tail. A negative loss is a gain.
     """
-    value_at_risk = Statistic(
-        ("value_at_risk", "value_at_risk_low", "value_at_risk_high"),
-        lambda draws: quantile(-draws.values, 1.0 - tail)[:3],
-    )
-    return (DRAWS, _MEASURED, MEAN, SD, _PENALTY, _RANGE, value_at_risk, _tail_value_at_risk(tail))
+    return (DRAWS, _MEASURED, MEAN, SD, _PENALTY, _RANGE, _losses(tail))
 
 
-def _tail_value_at_risk(tail: float) -> Statistic:
+def _losses(tail: float) -> Statistic:
     def write(row: Row, scale: float) -> str:
         # What is lost, with the sign of what is paid.
-        return with_error(-row["tail_value_at_risk"] * scale, row["tail_value_at_risk_error"] * scale)
+        value, error = -row["tail_value_at_risk"] * scale, row["tail_value_at_risk_error"] * scale
+        return "n/a" if math.isnan(value) else with_error(value, error)
 
     return Statistic(
-        ("tail_value_at_risk", "tail_value_at_risk_error"),
-        lambda draws: tail_value_at_risk(-draws.values, 1.0 - tail),
+        (
+            *("value_at_risk", "value_at_risk_low", "value_at_risk_high"),
+            *("tail_value_at_risk", "tail_value_at_risk_error"),
+        ),
+        lambda draws: tail_risk(-draws.values, tail, high_is_worse=True, sets=draws.sets),
         ((f"mean of worst {100 * tail:g}%", write),),
     )
 
@@ -111,8 +113,8 @@ def clinicians(
     tail : float
         Probability of the tail that value at risk and tail value at risk are of.
     provenance : mapping, optional
-        Of a dataset, the content of the main results' attribute of that name; it has the risk level, which
-        says what the maximum penalty is.
+        Of a dataset without the attribute of that name, its content; it has the risk level, which says what
+        the maximum penalty is, and which draws share a parameter set.
     partial : bool
         Take the finished draws of a run that is not finished.
     numbers_held : int
@@ -133,7 +135,10 @@ def clinicians(
         ``three_penalties``, the probability of a penalty in three consecutive years, by clinician and of all
         draws; the same preceded by ``roster_``, the probability that at least one clinician has it, and
         followed by ``_count``, the mean number of those who have. They are left out for a dataset without
-        `provenance`.
+        `provenance`, or with an unknown risk level, whose values a store alone has.
+
+        The attribute ``range_holds`` of each variable says whether ranges hold ``chance`` or
+        ``chance_and_doubt``.
 
     Raises
     ------
@@ -152,24 +157,28 @@ def clinicians(
     0.25
     """
     (tail,) = check_tail([tail])
-    drawn: dict[str, _Array] = {}
+    source = ""
     if not isinstance(results, xr.Dataset):
-        store = results
+        source = os.fspath(results)
         # Some clinicians of all draws are read at a time, wherever the results are whole.
-        results = open_results(store, partial=partial, group="clinician", chunked=partial)
+        results = open_results(source, partial=partial, group="clinician", chunked=partial)
+    if provenance is None and "provenance" in results.attrs:
         provenance = json.loads(results.attrs["provenance"])
-        if provenance["uncertainty"]:
-            values = open_results(store, partial=partial, group="knowledge")["parameter_value"]
-            drawn = {str(name): values.sel(parameter=name).values for name in values["parameter"].values}
     if "adjustment_usd" not in results:
         raise InputError("these results are not those of a roster's clinicians; open the group 'clinician'.")
     draws, years, count = (results.sizes[dim] for dim in ("draw", "performance_year", "clinician"))
     if not draws:
         raise InputError("the results hold no draws; there is nothing to estimate.")
+    run = RunResults(results, source, str(results.attrs.get("partial", "")), dict(provenance or {}))
     penalties = None
-    if provenance is not None:
-        penalties = Penalties(draws, years, risk_levels(provenance, drawn))
+    drawn = _drawn_risk_levels(run)
+    if provenance is not None and drawn is not None:
+        penalties = Penalties(draws, years, risk_levels(provenance, drawn), run.sets)
     statistics = statistics_at(tail)
+
+    def told(values: _Array) -> _Array:
+        return estimates(statistics, Draws(values, sets=run.sets))
+
     width = max(1, int(numbers_held // (draws * years)))
     whole = np.zeros((draws, years))
     parts: dict[str, list[_Array]] = {
@@ -183,28 +192,42 @@ def clinicians(
         factor = np.asarray(some["adjustment_factor"].values, dtype=np.float64)
         if penalties is not None:
             penalties.add(factor)
-        parts["adjustment_factor"].append(estimates(statistics, Draws(factor)))
-        parts["adjustment_usd"].append(estimates(statistics, Draws(dollars)))
+        parts["adjustment_factor"].append(told(factor))
+        parts["adjustment_usd"].append(told(dollars))
         paid = np.where(np.isnan(dollars), 0.0, dollars)
-        parts["adjustment_usd_total"].append(estimates(statistics, Draws(paid.sum(axis=1))))
+        parts["adjustment_usd_total"].append(told(paid.sum(axis=1)))
         whole += paid.sum(axis=2)
     by_year = ("statistic", "performance_year", "clinician")
     fraction, usd = {"units": "fraction"}, {"units": "USD"}
     joined = {name: np.concatenate(each, axis=-1) for name, each in parts.items()}
-    return xr.Dataset(
+    found = xr.Dataset(
         {
             "adjustment_factor": (by_year, joined["adjustment_factor"], fraction),
             "adjustment_usd": (by_year, joined["adjustment_usd"], usd),
             "adjustment_usd_total": (("statistic", "clinician"), joined["adjustment_usd_total"], usd),
-            "roster_usd": (("statistic", "performance_year"), estimates(statistics, Draws(whole)), usd),
-            "roster_usd_total": (("statistic",), estimates(statistics, Draws(whole.sum(axis=1))), usd),
+            "roster_usd": (("statistic", "performance_year"), told(whole), usd),
+            "roster_usd_total": (("statistic",), told(whole.sum(axis=1)), usd),
         }
         | ({} if penalties is None else penalties.variables()),
         coords={"statistic": np.array(columns_of(statistics), dtype=object)}
         | ({} if penalties is None else {"estimate": np.array(ESTIMATES, dtype=object)})
         | {name: each for name, each in results.coords.items() if "draw" not in each.dims},
-        attrs={"draws": draws, "risk_level": 1.0 - tail},
+        attrs={"draws": draws, "draws_per_parameter_set": run.draws_per_set, "risk_level": 1.0 - tail},
     )
+    for variable in found.data_vars.values():
+        variable.attrs["range_holds"] = run.holds
+    return found
+
+
+def _drawn_risk_levels(run: RunResults) -> dict[str, _Array] | None:
+    """Give the drawn values of unknowns that make the risk level; None if they are not known."""
+    names = list(filter(is_risk_level, run.unknowns))
+    if not names:
+        return {}
+    if not run.source:
+        return None
+    values = open_results(run.source, partial=bool(run.partial), group="parameters")["parameter_value"]
+    return {name: values.sel(draw=run.numbers, parameter=name).values for name in names}
 
 
 def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Section]:
@@ -222,25 +245,30 @@ def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Sec
     list of Section
         One table each.
     """
-    tail = _tail_value_at_risk(round(1.0 - found.attrs["risk_level"], 12))
+    level = round(1.0 - found.attrs["risk_level"], 12)
+    losses = _losses(level)
+    holds = found["roster_usd"].attrs["range_holds"]
     years = [str(year) for year in found.performance_year.values]
     rows = [*_rows(found["roster_usd"]), *_rows(found["roster_usd_total"])]
     # Of the largest amount that is shown.
     size = max(abs(row[name]) for row in rows for name in ("p05", "p95"))
     scale, units = next(each for each in _UNITS if not size * each[0] >= 1e6)
     title = f"The roster's {found.sizes['clinician']:,} clinicians as a whole, {units}"
-    columns = shown((MEAN, _RANGE, _PENALTY, tail), rows, scale)
+    columns = shown((MEAN, _RANGE, _PENALTY, losses), rows, scale, holds)
     tables = [Table([*years, "all"], [Group(title, *columns)])]
     totals = _rows(found["adjustment_usd_total"])
     order = np.argsort([row["mean"] for row in totals], kind="stable")[:_LISTED].tolist()
     worst = [place for place in order if totals[place]["mean"] < 0.0]
     if worst:
         labels = [_short(str(found.clinician.values[place])) for place in worst]
-        columns = shown((MEAN, _PENALTY, tail), [totals[place] for place in worst], scale)
+        columns = shown((MEAN, _PENALTY, losses), [totals[place] for place in worst], scale)
         tables.append(Table(labels, [Group(f"Largest expected losses over all years, {units}", *columns)]))
+    per_set = found.attrs["draws_per_parameter_set"]
+    notes = tuple(tail_notes(level, (row["tail_value_at_risk"] for row in rows), per_set))
+    sections = [Section(tables=(table,), notes=notes) for table in tables]
     if penalties and "roster_three_penalties" in found:
-        tables += penalty_tables(found, worst)
-    return [Section(tables=(table,)) for table in tables]
+        sections += [Section(tables=(table,)) for table in penalty_tables(found, worst)]
+    return sections
 
 
 def _rows(array: xr.DataArray) -> list[Row]:

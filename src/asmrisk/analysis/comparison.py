@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,11 +20,13 @@ from asmrisk.analysis.report import (
     Section,
     grouped,
     long_rows,
+    note_facts,
     row_label,
     scale_for,
     statistics_section,
+    wrapped,
 )
-from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.run_results import HOLDS, RunResults, open_run_results
 from asmrisk.analysis.statistics import (
     DRAWS,
     RANGE,
@@ -37,7 +38,6 @@ from asmrisk.analysis.statistics import (
     interval_cell,
 )
 from asmrisk.analysis.tail import probability
-from asmrisk.analysis.text_tables import WIDTH
 from asmrisk.analysis.transitions import change_sections, change_tables, who_changes
 from asmrisk.errors import InputError, Problem
 
@@ -79,18 +79,18 @@ class Pairs(NamedTuple):
     values: Any  #: reform minus baseline
     baseline: Any
     reform: Any
-    sets: Sets = None  #: parameter sets of the draws
+    sets: Sets = None  #: parameter sets of the draws, as in `asmrisk.analysis.estimates`
 
 
-def pairs(baseline: Any, reform: Any) -> Pairs:
+def pairs(baseline: Any, reform: Any, sets: Sets = None) -> Pairs:
     """Pair draws, arrays of shape (n, ...); a draw that only one of them has counts in neither."""
     change = reform - baseline
     gone = np.isnan(change)
-    return Pairs(change, np.where(gone, np.nan, baseline), np.where(gone, np.nan, reform))
+    return Pairs(change, np.where(gone, np.nan, baseline), np.where(gone, np.nan, reform), sets)
 
 
 def _larger(draws: Pairs) -> Iterable[Any]:
-    share = probability(np.where(np.isnan(draws.values), np.nan, draws.values > 0.0))
+    share = probability(np.where(np.isnan(draws.values), np.nan, draws.values > 0.0), sets=draws.sets)
     return share.value, share.error, share.low, share.high
 
 
@@ -99,11 +99,12 @@ def _tied(draws: Pairs) -> Iterable[Any]:
 
 
 def _unpaired_draws(draws: Pairs) -> Iterable[Any]:
-    spread, *apart = (standard_deviation(each).value for each in draws[:3])
-    count = mean(draws.values).draws
+    paired, *apart = (mean(each, draws.sets) for each in (draws.values, draws.baseline, draws.reform))
     with np.errstate(invalid="ignore", divide="ignore"):
-        # Two runs of m draws of their own have a difference of variance (s₁² + s₂²) / m; here it is s² / n.
-        return (np.ceil(count * (apart[0] ** 2 + apart[1] ** 2) / spread**2),)
+        # The squared error of an unpaired difference is the sum of those of both means; errors fall with the
+        # square root of the draws.
+        unpaired = apart[0].error ** 2 + apart[1].error ** 2
+        return (np.ceil(paired.draws * unpaired / paired.error**2),)
 
 
 def _unpaired_cell(row: Row, scale: float) -> str:
@@ -114,15 +115,17 @@ def _unpaired_cell(row: Row, scale: float) -> str:
 _MEANS = (
     Statistic(
         ("baseline", "baseline_error"),
-        lambda draws: mean(draws.baseline)[:2],
+        lambda draws: mean(draws.baseline, draws.sets)[:2],
         (("baseline", error_cell("baseline")),),
     ),
     Statistic(
-        ("reform", "reform_error"), lambda draws: mean(draws.reform)[:2], (("reform", error_cell("reform")),)
+        ("reform", "reform_error"),
+        lambda draws: mean(draws.reform, draws.sets)[:2],
+        (("reform", error_cell("reform")),),
     ),
     Statistic(
         ("difference", "difference_error"),
-        lambda draws: mean(draws.values)[:2],
+        lambda draws: mean(draws.values, draws.sets)[:2],
         (("difference", error_cell("difference")),),
     ),
 )
@@ -145,7 +148,7 @@ _UNPAIRED = Statistic(("unpaired_draws",), _unpaired_draws, (("unpaired draws", 
 #: reform, and the mean difference with its paired standard error; how the draws' differences are spread.
 PAIRED = (
     *(DRAWS, *_MEANS),
-    Statistic(("sd",), lambda draws: (standard_deviation(draws.values).value,)),
+    Statistic(("sd",), lambda draws: (standard_deviation(draws.values, draws.sets).value,)),
     *(RANGE, _LARGER, _TIED, _UNPAIRED),
 )
 
@@ -190,7 +193,8 @@ def compare(
     Report
         Differences reform minus baseline, each with its paired standard error. Its dataset has the dimensions
         ``reform`` (by title), ``statistic`` (the columns of `PAIRED`), then labels; in a comparison of which
-        nothing was chosen a name is followed by a colon and its labels (``net_adjustment:specialty``). With
+        nothing was chosen a name is followed by a colon and its labels (``net_adjustment:specialty``). The
+        attribute ``range_holds`` says what ranges hold, of each reform if that is not the same. With
         draws simulated again, ``details["changes"]`` says who gains and who loses; see
         `asmrisk.analysis.transitions.who_changes`.
 
@@ -198,7 +202,8 @@ def compare(
     ------
     InputError
         If there are no such results; a label, metric or number is not among those allowed; the runs differ in
-        seed, version or kernels, or share no draws; or draws are to be simulated again and cannot be.
+        seed, version, kernels or draws per parameter set, or share no draws; or draws are to be simulated
+        again and cannot be.
 
     Examples
     --------
@@ -232,11 +237,16 @@ def compare(
     identical = []
     for reform, draws in zip(opened[1:], common, strict=True):
         first, second = (_at(each, draws) for each in (opened[0], reform))
+        sets, holds = _sets(first, second, draws), _holds(first, second)
         for key, name, apart in plan:
-            parts[key].append(_paired(first.draws(name, apart), second.draws(name, apart)))
+            found = _paired(first.draws(name, apart), second.draws(name, apart), sets)
+            parts[key].append(found.assign_attrs(range_holds=holds))
         unchanged = all((found[-1].sel(statistic="tied") == 1.0).all() for found in parts.values())
         identical.append(bool(unchanged) and _same(first.dataset, second.dataset))
-    changes = _changes(opened, roster, replayed, reform_labels) if replayed else None
+    changes = None
+    if replayed:
+        replayed_sets = [_sets(opened[0], each, replayed) for each in opened[1:]]
+        changes = _changes(opened, roster, replayed, reform_labels, replayed_sets)
 
     tables: dict[str, list[Row]] = {"differences": []}
     sections: list[Section] = []
@@ -244,9 +254,7 @@ def compare(
     for index, (title, reform, same) in enumerate(zip(reform_labels, opened[1:], identical, strict=True)):
         rows = long_rows((name, parts[key][index]) for key, name, _ in plan)
         tables["differences"] += [{"reform_title": title} | row for row in rows]
-        heads.append(
-            _head(f"{title}, compared with {first_label}", opened[0], reform, len(common[index]), same)
-        )
+        heads.append(_head(f"{title}, compared with {first_label}", opened[0], reform, common[index], same))
         if index:
             sections.append(Section(heads[-1]))
         for some in grouped(rows, _table_of if standard else lambda row: row["metric"]):
@@ -257,33 +265,70 @@ def compare(
     facts: dict[str, Any] = {
         "baseline": opened[0].facts(),
         "reforms": [
-            each.facts() | {"common_draws": len(draws), "identical": same}
+            each.facts()
+            | {"common_draws": len(draws), "identical": same}
+            | {key: names for key, _, names in _differing_unknowns(opened[0], each)}
             for each, draws, same in zip(opened[1:], common, identical, strict=True)
         ],
     }
     if changes is not None:
         facts["replayed_draws"] = len(replayed)
         tables |= change_tables(changes)
+    dataset = xr.Dataset(
+        {key: _side_by_side(found, reform_labels) for key, found in parts.items()},
+        attrs={"draws": [len(each) for each in common], "baseline": first_label},
+    )
+    details = {} if changes is None else {"changes": changes}
     return Report(
-        dataset=xr.Dataset(
-            {
-                key: relabeled(np.stack([each.values for each in found]), found[0], {"reform": reform_labels})
-                for key, found in parts.items()
-            },
-            attrs={"draws": [len(each) for each in common], "baseline": first_label},
-        ),
-        facts=facts,
+        dataset=dataset,
+        facts=facts | note_facts(dataset, *details.values()),
         head=heads[0],
         sections=tuple(sections),
         tables=tables,
         partial=any(each.partial for each in opened),
-        details={} if changes is None else {"changes": changes},
+        details=details,
     )
 
 
-def _paired(baseline: xr.DataArray, reform: xr.DataArray) -> xr.DataArray:
-    values = estimates(PAIRED, pairs(baseline.values, reform.values))
+def _paired(baseline: xr.DataArray, reform: xr.DataArray, sets: Sets) -> xr.DataArray:
+    values = estimates(PAIRED, pairs(baseline.values, reform.values, sets))
     return relabeled(values, baseline, {"statistic": columns_of(PAIRED)})
+
+
+def _side_by_side(found: Sequence[xr.DataArray], labels: Sequence[str]) -> xr.DataArray:
+    """Put the estimates of reforms together; what their ranges hold is a list where it is not the same."""
+    holds = [each.attrs["range_holds"] for each in found]
+    joined = relabeled(np.stack([each.values for each in found]), found[0], {"reform": labels})
+    return joined.assign_attrs(range_holds=holds[0] if len(set(holds)) == 1 else holds)
+
+
+def _sets(baseline: RunResults, reform: RunResults, draws: Any) -> Sets:
+    """Give the parameter sets of common draws, by their numbers."""
+    # If both have unknowns their sets are alike; if one of them has, its sets are those of the pairs.
+    size = max(baseline.draws_per_set, reform.draws_per_set)
+    return None if size == 1 else np.asarray(draws, dtype=np.int64) // size
+
+
+def _holds(baseline: RunResults, reform: RunResults) -> str:
+    """Say what ranges of differences hold, as `RunResults.holds`: doubt if either has it."""
+    return max(baseline.holds, reform.holds, key=list(HOLDS).index)
+
+
+def _differing_unknowns(baseline: RunResults, reform: RunResults) -> list[tuple[str, str, list[str]]]:
+    """Name the parameters that only one of two runs draws, or that they draw from different distributions.
+
+    Each with the name in JSON, and the words before the names.
+    """
+    one, other = baseline.unknowns, reform.unknowns
+    return [
+        ("fixed_by_baseline", "Only the baseline fixes", sorted(other.keys() - one.keys())),
+        ("fixed_by_reform", "Only the reform fixes", sorted(one.keys() - other.keys())),
+        (
+            "other_distributions",
+            "Unknown in both, with different distributions",
+            sorted(name for name in one.keys() & other.keys() if one[name] != other[name]),
+        ),
+    ]
 
 
 def _changes(
@@ -291,6 +336,7 @@ def _changes(
     roster: str | os.PathLike[str] | None,
     draws: Sequence[int],
     labels: Sequence[str],
+    sets: Sequence[Sets],
 ) -> xr.Dataset:
     """Simulate draws again and see who gains and who loses."""
     # Only here are the kernels needed.
@@ -301,27 +347,36 @@ def _changes(
     except InputError as error:
         hint = Problem("or set it to 0 to leave out who gains and who loses", argument="replay_draws")
         raise InputError([*error.problems, hint]) from None
-    return who_changes(scenarios[0], scenarios[1:], draws, labels)
+    return who_changes(scenarios[0], scenarios[1:], draws, labels, sets)
 
 
 def _head(
-    title: str, baseline: RunResults, reform: RunResults, draws: int, identical: bool
+    title: str, baseline: RunResults, reform: RunResults, draws: Any, identical: bool
 ) -> tuple[str, ...]:
+    count, sets = len(draws), _sets(baseline, reform, draws)
     seed = "" if reform.seed is None else f", seed {reform.seed}"
-    lines = [f"{title}: {draws:,} common {'draw' if draws == 1 else 'draws'}{seed}"]
+    lines = [f"{title}: {count:,} common {'draw' if count == 1 else 'draws'}{seed}"]
     for each in (baseline, reform):
         if each.partial:
             lines.append(f"{each.source} is not finished: {each.partial}.")
-        if each.count != draws:
+        if each.count != count:
             lines.append(
-                f"Of the {each.count:,} draws of {each.source or each.title} the {draws:,} common ones count."
+                f"Of the {each.count:,} draws of {each.source or each.title} the {count:,} common ones count."
             )
     if identical:
         lines.append("The scenarios are identical in effect: every figure of every draw is the same.")
-    lines.append("Difference: reform - baseline, ± paired standard error; 5-95%: range of draws.")
-    if draws < 2:
-        lines.append("One draw has no standard error (n/a); add draws to learn how far to trust it.")
-    return tuple(part for line in lines for part in wrap(line, WIDTH))
+    lines += [
+        f"{each.source or each.title}: {words}" for each in (baseline, reform) for words in each.doubt_words
+    ]
+    lines += [
+        f"{words}: {', '.join(names)}." for _, words, names in _differing_unknowns(baseline, reform) if names
+    ]
+    held = HOLDS[_holds(baseline, reform)]
+    lines.append(f"Difference: reform - baseline, ± paired standard error; 5-95%: range of draws, {held}.")
+    if len(draws if sets is None else np.unique(sets)) < 2:
+        what = "draw" if sets is None else "parameter set"
+        lines.append(f"One {what} has no standard error (n/a); add draws to learn how far to trust it.")
+    return wrapped(lines)
 
 
 def _table_of(row: Row) -> tuple[str, ...]:
@@ -376,12 +431,18 @@ def _obstacles(baseline: RunResults, reform: RunResults) -> list[str]:
             f"{there} has the seed {other['seed']}, {here} has {one['seed']}: their draws share no random "
             f"numbers and cannot be paired. Run one of them again with the other's seed."
         ]
+    sizes = [each.draws_per_set for each in (baseline, reform)]
+    if baseline.unknowns and reform.unknowns and sizes[0] != sizes[1]:
+        return [
+            f"{there} has {sizes[1]} draws per parameter set, {here} has {sizes[0]}: their parameter sets do "
+            f"not pair. Run one of them again with the other's run.draws_per_parameter_set."
+        ]
     return []
 
 
 def _common(baseline: RunResults, reform: RunResults) -> Any:
     """Give the numbers of the draws that both have."""
-    one, other = (_numbers(each) for each in (baseline, reform))
+    one, other = baseline.numbers, reform.numbers
     draws = np.intersect1d(one, other)
     if not draws.size:
         here, there = (each.source or each.title for each in (baseline, reform))
@@ -392,15 +453,9 @@ def _common(baseline: RunResults, reform: RunResults) -> Any:
     return draws
 
 
-def _numbers(results: RunResults) -> Any:
-    if "draw" in results.dataset.coords:
-        return results.dataset["draw"].values
-    return np.arange(results.count)
-
-
 def _at(results: RunResults, draws: Any) -> RunResults:
     """Restrict results to some draws."""
-    numbers = _numbers(results)
+    numbers = results.numbers
     if np.array_equal(numbers, draws):
         return results
     places = np.searchsorted(numbers, draws)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.estimates import Sets, mean
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import METRICS, check_metrics
-from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section
+from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section, tail_notes
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.statistics import (
     MEAN,
@@ -35,8 +35,8 @@ __all__ = ["CONVERGENCE_METRICS", "convergence"]
 CONVERGENCE_METRICS = ("medicare_savings", "net_adjustment", "penalized_share")
 
 
-def _drift(parts: tuple[Any, Any]) -> Iterable[Any]:
-    older, newer = map(mean, parts)
+def _drift(parts: tuple[Draws, Draws]) -> Iterable[Any]:
+    older, newer = (mean(each.values, each.sets) for each in parts)
     with np.errstate(invalid="ignore", divide="ignore"):
         drift = (newer.value - older.value) / np.hypot(newer.error, older.error)
     return (np.where(newer.value == older.value, 0.0, drift),)
@@ -84,7 +84,8 @@ def convergence(
         Its dataset has the dimensions ``checkpoint`` (draws used, from the first on), ``statistic`` (as of a
         summary, and ``drift``: mean of the draws since the checkpoint before minus the mean before, in
         standard errors of this difference; beyond ±2 in one case of twenty by chance alone), then labels. The
-        first n draws of a run are the run of n draws: what is shown at n is what that run gave.
+        first n draws of a run are the run of n draws: what is shown at n is what that run gave. All but the
+        last checkpoint lie between parameter sets.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def convergence(
     Warns
     -----
     FewDrawsWarning
-        If a tail of all draws holds fewer than ten of them on average.
+        If a tail of all draws holds too few of them.
 
     Examples
     --------
@@ -112,13 +113,13 @@ def convergence(
         raise InputError(f"must be a whole number of at least 2, not {points!r}.", argument="points")
     run = open_run_results(results, partial=partial)
     n = run.count
-    warn_of_few_draws(tail, n)
+    warn_of_few_draws(tail, n, run.draws_per_set)
     at = [max(1, round(n / part)) for part in (8, 4, 2, 1)]
     if points is not None:
         at = [round(each) for each in np.geomspace(min(8, n), n, points)]
-    checkpoints = sorted(set(at))
+    checkpoints = _between_sets(at, run)
     statistics = with_tails(tail)
-    along = {name: _along(run.draws(name, labels), checkpoints, statistics) for name in names}
+    along = {name: _along(run.draws(name, labels), run.sets, checkpoints, statistics) for name in names}
     rows = long_rows(along.items(), extra=["checkpoint"])
     sections = []
     for title, scale, some in by_metric_and_label(rows, "mean"):
@@ -126,27 +127,45 @@ def convergence(
         sections.append(statistics_section(title, counts, (MEAN, DRIFT, SD, RANGE), some, scale))
         for level in tail:
             words = f"{title}: the worst {100 * level:g}% of draws"
-            sections.append(statistics_section(words, counts, (worst(level),), some, scale))
+            statistic = worst(level)
+            notes = tail_notes(level, (row[statistic.columns[0]] for row in some), run.draws_per_set)
+            sections.append(statistics_section(words, counts, (statistic,), some, scale, notes))
     return run.report(
         "estimates from ever more of the draws",
         "Drift: change by the draws added, in standard errors (95% within ±2 by chance).",
+        run.range_words,
         dataset=xr.Dataset(along),
         sections=sections,
         convergence=rows,
     )
 
 
+def _between_sets(counts: Iterable[int], run: RunResults) -> list[int]:
+    """Give numbers of draws, each once, with which parameter sets are whole: the next lower ones if any."""
+    if run.sets is None:
+        return sorted(set(counts))
+    ends = np.append(np.flatnonzero(np.diff(run.sets)) + 1, run.count)
+    places = np.searchsorted(ends, np.array(list(counts)), side="right") - 1
+    return sorted(set(ends[np.maximum(places, 0)].tolist()))
+
+
 def _along(
-    draws: xr.DataArray, checkpoints: Sequence[int], statistics: tuple[Statistic, ...]
+    draws: xr.DataArray,
+    sets: Sets,
+    checkpoints: Sequence[int],
+    statistics: tuple[Statistic, ...],
 ) -> xr.DataArray:
     """Estimate from the draws up to each checkpoint, and how far the last of them moved the mean."""
     worse = METRICS[str(draws.name)].high_is_worse
-    x = draws.values
+
+    def some(first: int, end: int) -> Draws:
+        return Draws(draws.values[first:end], worse, None if sets is None else sets[first:end])
+
     parts = [
         np.concatenate(
             [
-                estimates(statistics, Draws(x[:count], worse)),
-                estimates((DRIFT,), (x[:previous], x[previous:count])),
+                estimates(statistics, some(0, count)),
+                estimates((DRIFT,), (some(0, previous), some(previous, count))),
             ]
         )
         for previous, count in zip((0, *checkpoints), checkpoints, strict=False)

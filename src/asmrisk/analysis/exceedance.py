@@ -14,7 +14,7 @@ from asmrisk.analysis.estimates import quantiles
 from asmrisk.analysis.labels import axis
 from asmrisk.analysis.metrics import ROSTER_OUTCOMES, check_metrics
 from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section
-from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.run_results import HOLDS, RunResults, open_run_results
 from asmrisk.analysis.statistics import Statistic, estimated, interval_cell
 from asmrisk.analysis.tail import check_tail, probability, warn_of_few_draws
 from asmrisk.errors import InputError
@@ -72,10 +72,10 @@ def exceedance(
     Report
         Its dataset has the dimensions ``statistic``, ``exceedance`` or ``threshold``, then labels. By level,
         ``value`` is the outcome exceeded with that probability, ``value_low`` and ``value_high`` are the
-        order statistics that hold it with the confidence stated, whatever the distribution (NaN where there
-        are too few draws). By point, ``probability`` is the share of draws above it, ``probability_low`` and
-        ``probability_high`` are the exact binomial interval (Clopper and Pearson), ``probability_error`` the
-        standard error. Both have ``draws``, the number they rest on.
+        order statistics that hold it with the confidence stated (`asmrisk.analysis.estimates.quantiles`; NaN
+        where there are too few draws). By point, ``probability`` is the share of draws above it,
+        ``probability_low`` and ``probability_high`` are its interval (`asmrisk.analysis.tail.probability`),
+        ``probability_error`` the standard error. Both have ``draws``, the number they rest on.
 
     Raises
     ------
@@ -86,7 +86,7 @@ def exceedance(
     Warns
     -----
     FewDrawsWarning
-        If a tail of all draws holds fewer than ten of them on average.
+        If a tail of all draws holds too few of them.
 
     Examples
     --------
@@ -109,13 +109,13 @@ def exceedance(
     names = names if metrics is None else list(dict.fromkeys(metrics))
     tail = check_tail(tail)
     run = open_run_results(results, partial=partial)
-    warn_of_few_draws(tail, run.count)
+    warn_of_few_draws(tail, run.count, run.draws_per_set)
     band = f"{100 * confidence:g}% interval"
     if points is None:
         at = _levels(LEVELS if levels is None else levels, tail)
         statistic, along, column = _exceeded(at, confidence, band), "exceedance", "value"
         labels_along = axis(along, at, {"units": "1", "long_name": "Probability of exceedance"})
-        words = f"What is exceeded with the probability on the left; a {band} at each."
+        words = f"What is exceeded with the probability on the left, by {HOLDS[run.holds]}; a {band} at each."
     else:
         if len(names) != 1:
             raise InputError("are of one metric; name it", argument="points")
@@ -123,9 +123,10 @@ def exceedance(
         statistic, along, column = _probabilities(at, confidence, band), "threshold", "threshold"
         units = run.draws(names[0], labels).attrs["units"]
         labels_along = axis(along, at, {"units": units, "long_name": "Threshold"})
-        words = f"The probability of more than what is on the left; a {band} at each."
+        words = f"The probability of more than what is on the left, by {HOLDS[run.holds]}; a {band} at each."
     curves = {
-        name: estimated((statistic,), run.draws(name, labels), along={along: labels_along}) for name in names
+        name: estimated((statistic,), run.draws(name, labels), sets=run.sets, along={along: labels_along})
+        for name in names
     }
     rows = [
         row
@@ -152,7 +153,9 @@ def _exceeded(levels: NDArray[np.float64], confidence: float, band: str) -> Stat
     """Declare what is exceeded with each of several probabilities, with its band."""
     return Statistic(
         ("value", "value_low", "value_high", "draws"),
-        lambda draws: zip(*quantiles(draws.values, (1.0 - levels).tolist(), confidence), strict=True),
+        lambda draws: zip(
+            *quantiles(draws.values, (1.0 - levels).tolist(), confidence, draws.sets), strict=True
+        ),
         ((f"exceeded ({band})", interval_cell("value")),),
     )
 
@@ -163,7 +166,7 @@ def _probabilities(points: NDArray[np.float64], confidence: float, band: str) ->
     def estimate(draws: Any) -> Any:
         x = draws.values
         events = (np.where(np.isnan(x), np.nan, x > point) for point in points.tolist())
-        return zip(*(probability(each, confidence) for each in events), strict=True)
+        return zip(*(probability(each, confidence, draws.sets) for each in events), strict=True)
 
     return Statistic(
         ("probability", "probability_error", "probability_low", "probability_high", "draws"),

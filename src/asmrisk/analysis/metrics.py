@@ -19,6 +19,7 @@ __all__ = [
     "BY",
     "METRICS",
     "ROSTER_OUTCOMES",
+    "SPECIALTY_NOTE",
     "Metric",
     "check_by",
     "check_metric",
@@ -32,6 +33,12 @@ BY = ("performance_year", "cohort", "specialty", "practice_size")
 _SHORT = {"year": "performance_year"}
 #: Those by which only some metrics can be told apart.
 _FINE = frozenset(("specialty", "practice_size"))
+
+#: Stands with everything that is told by specialty.
+SPECIALTY_NOTE = (
+    "Specialties of a cohort differ by assumption in number and payments alone, not in practices, quality, "
+    "cost or reporting: results by specialty say nothing about how a specialty performs."
+)
 
 _Array = NDArray[np.float64]
 

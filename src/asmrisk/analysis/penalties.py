@@ -10,15 +10,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import with_interval
-from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.estimates import Sets, mean
+from asmrisk.analysis.run_results import definitions
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
 
-__all__ = ["ESTIMATES", "IN_A_ROW", "Penalties", "risk_levels"]
+__all__ = ["ESTIMATES", "IN_A_ROW", "Penalties", "is_risk_level", "risk_levels"]
 
-#: What is told of each probability and mean number: value, standard error, and the ends of a 95% interval,
-#: exact (binomial) of a probability, 1.96 standard errors wide to each side of a mean number.
+#: What is told of each probability and mean number: value, standard error, and the ends of a 95% interval, of
+#: a probability that of `asmrisk.analysis.tail.probability`, of a mean number 1.96 standard errors to each
+#: side.
 ESTIMATES = ("value", "error", "low", "high")
 
 #: Years of penalties in a row that are asked about.
@@ -37,37 +39,60 @@ def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _
     provenance : mapping
         Of the results.
     drawn : mapping of str to ndarray of float64, shape (draws,)
-        Values of uncertain parameters by name.
+        Values of the parameters that are drawn, linked ones too, by name and as a store holds them: of a
+        table the place among the values listed.
 
     Returns
     -------
     ndarray of float64, shape (1 or draws, years)
         Fractions.
     """
-    stated = provenance["parameters"][_PARAMETER]["value"]
-    level = np.array([[float(stated[str(year)]) for year in PERFORMANCE_YEARS]])
-    for name in sorted(name for name in drawn if name.startswith(_PARAMETER)):
-        values = np.asarray(drawn[name], dtype=np.float64)
-        changed = np.repeat(level, len(values), axis=0) if len(level) == 1 else level.copy()
+    stated = _by_year(provenance["parameters"][_PARAMETER]["value"])
+    level = np.array([stated])
+    unknowns = definitions(provenance["uncertainty"])
+    for name in sorted(filter(is_risk_level, drawn)):
+        values = np.asarray(drawn[name])
+        listed = unknowns[name].get("values", ())
+        if any(isinstance(each, Mapping) for each in listed):
+            level = np.array([_by_year(each) for each in listed])[values.astype(np.int64)]
+            continue
+        level = np.repeat(level, len(values), axis=0) if len(level) == 1 else level
         year = name.removeprefix(_PARAMETER).removeprefix(".")
         first = PERFORMANCE_YEARS.index(int(year)) if year else 0
         for later in range(first, len(PERFORMANCE_YEARS)):
             # A year's value holds until the scenario changes it.
-            if year and (level[:, later] != level[:, first]).any():
+            if year and stated[later] != stated[first]:
                 break
-            changed[:, later] = values
-        level = changed
+            level[:, later] = values
     return level
+
+
+def is_risk_level(name: str) -> bool:
+    """Whether an unknown's name is that of the share of payments at risk, or of a year's."""
+    return f"{name}.".startswith(f"{_PARAMETER}.")
+
+
+def _by_year(stated: Any) -> list[float]:
+    """Give the value in each performance year of what is stated: a number, or a table by year."""
+    if not isinstance(stated, Mapping):
+        return [float(stated)] * len(PERFORMANCE_YEARS)
+    years = sorted(stated, key=int)
+    return [
+        float(stated[max((each for each in years if int(each) <= year), key=int)])
+        for year in PERFORMANCE_YEARS
+    ]
 
 
 class Penalties:
     """Counts the roster's penalties draw by draw, some clinicians at a time.
 
-    The largest penalty, `risk_level`, has the shape (1 or draws, years).
+    The largest penalty, `risk_level`, has the shape (1 or draws, years); `sets` are the numbers of the draws'
+    parameter sets, or None.
     """
 
-    def __init__(self, draws: int, years: int, risk_level: _Array) -> None:
+    def __init__(self, draws: int, years: int, risk_level: _Array, sets: Sets = None) -> None:
         self._risk = risk_level[:, :, None]
+        self._sets = sets
         self._most = np.zeros((draws, years))
         self._ever = np.zeros(draws)
         self._rows = np.zeros(draws)
@@ -91,9 +116,9 @@ class Penalties:
         self._most += most.sum(axis=2)
         self._ever += ever.sum(axis=1)
         self._rows += rows.sum(axis=1)
-        self._parts["maximum_penalty"].append(_shares(np.where(measured, most, np.nan)))
-        self._parts["maximum_penalty_ever"].append(_shares(ever))
-        self._parts["three_penalties"].append(_shares(rows))
+        self._parts["maximum_penalty"].append(self._shares(np.where(measured, most, np.nan)))
+        self._parts["maximum_penalty_ever"].append(self._shares(ever))
+        self._parts["three_penalties"].append(self._shares(rows))
 
     def variables(self) -> dict[str, tuple[tuple[str, ...], _Array, dict[str, str]]]:
         """Give the estimates, as `asmrisk.clinicians` documents them."""
@@ -110,9 +135,18 @@ class Penalties:
             ("roster_maximum_penalty_ever", self._ever, one),
             ("roster_three_penalties", self._rows, one),
         ):
-            found[name] = (dims, _shares(numbers > 0.0), fraction)
-            found[f"{name}_count"] = (dims, _numbers(numbers), count)
+            found[name] = (dims, self._shares(numbers > 0.0), fraction)
+            found[f"{name}_count"] = (dims, self._numbers(numbers), count)
         return found
+
+    def _shares(self, events: Any) -> _Array:
+        found = probability(np.asarray(events, dtype=np.float64), sets=self._sets)
+        return np.stack([found.value, found.error, found.low, found.high])
+
+    def _numbers(self, numbers: _Array) -> _Array:
+        found = mean(numbers, self._sets)
+        wide = _NORMAL_95 * found.error
+        return np.stack([found.value, found.error, np.maximum(found.value - wide, 0.0), found.value + wide])
 
 
 def penalty_tables(found: xr.Dataset, clinicians: list[int]) -> list[Table]:
@@ -139,14 +173,3 @@ def penalty_tables(found: xr.Dataset, clinicians: list[int]) -> list[Table]:
 def _cell(row: _Array, scale: float) -> str:
     value, _, low, high = (row * scale).tolist()
     return with_interval(value, low, high, error=(high - low) / 2.0)
-
-
-def _shares(events: Any) -> _Array:
-    found = probability(np.asarray(events, dtype=np.float64))
-    return np.stack([found.value, found.error, found.low, found.high])
-
-
-def _numbers(numbers: _Array) -> _Array:
-    found = mean(numbers)
-    wide = _NORMAL_95 * found.error
-    return np.stack([found.value, found.error, np.maximum(found.value - wide, 0.0), found.value + wide])

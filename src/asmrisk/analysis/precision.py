@@ -3,31 +3,45 @@
 The errors are looked at only at draw counts fixed in advance, `checkpoints`, and from the first draws on. So
 the number of draws at which a run ends depends on the scenario, seed, targets and cap alone: not on workers,
 block size, interruptions, or on draws that the store already held.
+
+Where a scenario has unknowns, the error that is meant is the one given the assumptions: that of a mean over
+chance with the parameter sets as they are. The total error, which doubt about parameters is part of, is asked
+for by name.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number
-from asmrisk.analysis.estimates import mean
-from asmrisk.analysis.metrics import check_metric, metric_draws
+from asmrisk.analysis.estimates import Estimate, mean
+from asmrisk.analysis.metrics import check_metric
+from asmrisk.analysis.run_results import RunResults
 from asmrisk.engine.run import run
 from asmrisk.errors import InputError, Problem
 from asmrisk.results.place import Place
 from asmrisk.results.reading import committed_lengths, open_results
+from asmrisk.scenario.scenario import Scenario, load_scenario
 
-if TYPE_CHECKING:
-    from asmrisk.scenario.scenario import Scenario
-
-__all__ = ["CAP", "FIRST", "Precision", "Target", "check_targets", "checkpoints", "run_to_precision"]
+__all__ = [
+    "CAP",
+    "FIRST",
+    "Precision",
+    "Target",
+    "check_targets",
+    "checkpoints",
+    "mean_given_assumptions",
+    "run_to_precision",
+]
 
 #: Draws at the first checkpoint: enough for a standard error that is itself known to a sixteenth or so.
 FIRST = 128
@@ -62,16 +76,20 @@ class Precision:
         Whether all targets were met.
     reached : dict of str to tuple
         By metric: the standard error at `draws`, and the largest that would do.
+    which : str
+        What the error is called: ``standard error`` where nothing is unknown, else with the words that say
+        whether it is the one given the assumptions or the total.
     """
 
     path: Place
     draws: int
     met: bool
     reached: dict[str, tuple[float, float]]
+    which: str = "standard error"
 
     def __str__(self) -> str:
         parts = [
-            f"{name}: standard error {_number(error)}, "
+            f"{name}: {self.which} {_number(error)}, "
             f"{'within' if error <= allowed else 'not within'} {_number(allowed)}"
             for name, (error, allowed) in self.reached.items()
         ]
@@ -149,18 +167,23 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
     return tuple(found.values())
 
 
-def checkpoints(cap: int) -> list[int]:
+def checkpoints(cap: int, per_set: int = 1) -> list[int]:
     """Give the draw counts at which errors are looked at: `FIRST` and on by factors of √2, then the cap.
+
+    With `per_set` draws a parameter set they are the next multiples of it, and the last one up to the cap.
 
     >>> checkpoints(1000)
     [128, 181, 256, 362, 512, 724, 1000]
+    >>> checkpoints(300, per_set=8)
+    [128, 184, 256, 296]
     """
+    last = cap - cap % per_set or cap
     counts = []
     step = 0
-    while (count := math.isqrt(FIRST**2 << step)) < cap:
+    while (count := -(-math.isqrt(FIRST**2 << step) // per_set) * per_set) < last:
         counts.append(count)
         step += 1
-    return [*counts, cap]
+    return [*dict.fromkeys(counts), last]
 
 
 def run_to_precision(
@@ -168,6 +191,7 @@ def run_to_precision(
     target_se: Mapping[str, float | str] | Sequence[str],
     *,
     draws: int | None = None,
+    total: bool = False,
     quiet: bool = False,
     stream: TextIO | None = None,
     **options: Any,
@@ -182,6 +206,10 @@ def run_to_precision(
         See `check_targets`: ``{"medicare_savings": 250_000}``, ``["penalized_share=0.1%"]``. All must be met.
     draws : int, optional
         The cap: no more are simulated. `CAP` if not given; the scenario's ``run.draws`` has no effect.
+    total : bool
+        The errors are total ones, which doubt about parameters is part of, instead of those given the
+        assumptions, which chance alone makes (`mean_given_assumptions`). Where nothing is unknown there is no
+        difference; with one draw per parameter set the two cannot be told apart, and errors are total.
     quiet : bool
         Write nothing but errors.
     stream : file, optional
@@ -211,17 +239,22 @@ def run_to_precision(
         text = f"the cap must be a whole number of at least 2, not {draws!r}; one draw has no error."
         raise InputError(text, argument="draws")
     shown = sys.stderr if stream is None else stream
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
+    per_set = int(scenario.values["run.draws_per_parameter_set"]) if scenario.uncertainty else 1
     # What is stored is used as it is: only counts that it does not hold yet are simulated.
     path: Place | None = None
     held = 0
     cap = CAP if draws is None else draws
-    for count in checkpoints(cap):
+    for count in checkpoints(cap, per_set):
         if path is None or held < count:
             path = run(scenario, draws=count, most_draws=cap, quiet=quiet, stream=stream, **options)
             (held,) = committed_lengths(path)
-        reached = _reached(path, targets, count)
+        dataset = open_results(path, chunked=False)
+        results = RunResults(dataset, str(path), "", json.loads(dataset.attrs["provenance"])).at(slice(count))
+        reached = {each.metric: _error(results, each, total) for each in targets}
         met = all(error <= allowed for error, allowed in reached.values())
-        result = Precision(path, count, met, reached)
+        result = Precision(path, count, met, reached, _which(results, total))
         if shown is not None and not quiet:  # Standard error may be closed.
             shown.write(f"{result}\n")
             shown.flush()
@@ -235,14 +268,40 @@ def _number(error: float) -> str:
     return number(error, error / 10.0) if math.isfinite(error) else "n/a"
 
 
-def _reached(path: Place, targets: Sequence[Target], count: int) -> dict[str, tuple[float, float]]:
-    """Give the standard error of each metric from the first `count` draws, and the largest that would do."""
-    results = open_results(path, chunked=False).isel(draw=slice(count))
-    return {target.metric: _error(metric_draws(results, target.metric).values, target) for target in targets}
+def mean_given_assumptions(draws: Any, sets: NDArray[np.int64]) -> Estimate:
+    """Estimate means, with the error that they have given the values of the parameters.
 
-
-def _error(draws: Any, target: Target) -> tuple[float, float]:
+    It is √(mean variance within parameter sets / draws). There is none where no set has two draws; a set of
+    one draw tells nothing of chance. Arguments as of `asmrisk.analysis.estimates.mean`, with sets.
+    """
+    x = np.asarray(draws, dtype=np.float64)
+    first = np.flatnonzero(np.diff(sets, prepend=sets[:1] - 1))
+    place = np.repeat(np.arange(len(first)), np.diff(first, append=len(x)))
+    # Relative to a draw of the set, so that draws that are all equal have a deviation of exactly zero.
+    x = x - np.fmin.reduceat(x, first, axis=0)[place]
+    there = ~np.isnan(x)
+    count = np.add.reduceat(there, first, axis=0, dtype=np.int64)
+    total = np.add.reduceat(np.where(there, x, 0.0), first, axis=0)
+    squares = np.where(there, (x - (total / np.maximum(count, 1))[place]) ** 2, 0.0).sum(axis=0)
     found = mean(draws)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.sqrt(squares / np.maximum(count - 1, 0).sum(axis=0) / found.draws)
+    return Estimate(found.value, np.asarray(error), found.draws)
+
+
+def _which(results: RunResults, total: bool) -> str:
+    """Name the error that is looked at."""
+    if not results.unknowns:
+        return "standard error"
+    if results.draws_per_set == 1:
+        return "total standard error (one draw per parameter set: no other is known)"
+    return "total standard error" if total else "standard error given the assumptions"
+
+
+def _error(results: RunResults, target: Target, total: bool) -> tuple[float, float]:
+    """Give the standard error of a metric's mean, and the largest that would do."""
+    draws, sets = results.draws(target.metric).values, results.sets
+    found = mean(draws, sets) if total or sets is None else mean_given_assumptions(draws, sets)
     errors = np.atleast_1d(found.error)
     allowed = np.full(errors.shape, target.error)
     if target.relative:

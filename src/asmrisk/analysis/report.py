@@ -8,14 +8,16 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, field
 from html import escape
 from itertools import product
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import pandas as pd
 import xarray as xr
 
-from asmrisk.analysis.metrics import BY, METRICS, ROSTER_OUTCOMES
+from asmrisk.analysis.metrics import BY, METRICS, ROSTER_OUTCOMES, SPECIALTY_NOTE
 from asmrisk.analysis.statistics import Row, Statistic, scale_of, shown
-from asmrisk.analysis.text_tables import Group, Table, table_lines
+from asmrisk.analysis.tail import LEAST_SETS_IN_TAIL, sets_needed
+from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
 
 __all__ = [
     "ALL",
@@ -24,10 +26,13 @@ __all__ = [
     "by_metric_and_label",
     "grouped",
     "long_rows",
+    "note_facts",
     "ordinal",
     "row_label",
     "scale_for",
     "statistics_section",
+    "tail_notes",
+    "wrapped",
 ]
 
 #: Label of what is not told apart.
@@ -39,6 +44,7 @@ class Section(NamedTuple):
 
     words: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
+    notes: tuple[str, ...] = ()  #: words below the tables
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,7 +99,8 @@ class Report:
         """Give what is shown, for a terminal of 80 columns."""
         lines = list(self.head)
         for section in self.sections:
-            lines += ["", *section.words, *(line for table in section.tables for line in table_lines(table))]
+            tables = (line for table in section.tables for line in table_lines(table))
+            lines += ["", *section.words, *tables, *wrapped(section.notes)]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -102,7 +109,8 @@ class Report:
     def _repr_html_(self) -> str:
         parts = [_paragraph(self.head)]
         for section in self.sections:
-            parts += [_paragraph(section.words), *map(_html_table, section.tables)]
+            tables = map(_html_table, section.tables)
+            parts += [_paragraph(section.words), *tables, _paragraph(section.notes)]
         return "\n".join(filter(None, parts))
 
 
@@ -132,12 +140,24 @@ def _cell(tag: str, text: str, attributes: str = "") -> str:
     return f"<{tag}{attributes}>{escape(text)}</{tag}>"
 
 
+def wrapped(lines: Iterable[str]) -> tuple[str, ...]:
+    """Break lines that are too wide for a terminal."""
+    return tuple(part for line in lines for part in wrap(line, WIDTH, break_on_hyphens=False))
+
+
+def note_facts(*datasets: xr.Dataset) -> dict[str, str]:
+    """Give the note of those variables that have one, for a report's JSON."""
+    arrays = (array for dataset in datasets for array in dataset.data_vars.values())
+    note = next((array.attrs["note"] for array in arrays if "note" in array.attrs), None)
+    return {} if note is None else {"note": note}
+
+
 def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str] = ()) -> list[Row]:
     """Give labeled estimates of metrics as one long table.
 
     Arrays have the dimension ``statistic``, any labels of metrics, and the dimensions `extra`; rows have
     ``metric``, ``units``, the labels (`ALL` where not told apart), ``quantile`` (of quantile metrics, NaN of
-    others), `extra`, and the statistics.
+    others), `extra`, the statistics, and ``range_holds``, an attribute of the arrays.
     """
     rows = []
     for name, array in estimates:
@@ -160,9 +180,8 @@ def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str
             row |= {label: at.get(label, ALL) for label in BY}
             row |= {"quantile": at.get("quantile", math.nan)} | {dim: at[dim] for dim in extra}
             row |= dict(zip(statistics, found, strict=True))
-            if "draws" in row:
-                row["draws"] = int(row["draws"])
-            rows.append(row)
+            row |= {name: int(row[name]) for name in ("draws", "parameter_sets") if name in row}
+            rows.append(row | {"range_holds": array.attrs["range_holds"]})
     return rows
 
 
@@ -192,10 +211,28 @@ def scale_for(rows: Iterable[Row], *names: str) -> tuple[float, str]:
 
 
 def statistics_section(
-    title: str, labels: Iterable[str], statistics: Iterable[Statistic], rows: Sequence[Row], scale: float
+    title: str,
+    labels: Iterable[str],
+    statistics: Iterable[Statistic],
+    rows: Sequence[Row],
+    scale: float,
+    notes: Sequence[str] = (),
 ) -> Section:
-    """Show statistics of rows as a table."""
-    return Section(tables=(Table(list(labels), [Group(title, *shown(statistics, rows, scale))]),))
+    """Show statistics of rows as a table, with notes and, of specialties, `SPECIALTY_NOTE` below it."""
+    table = Table(list(labels), [Group(title, *shown(statistics, rows, scale, rows[0]["range_holds"]))])
+    apart = (SPECIALTY_NOTE,) if any(row["specialty"] != ALL for row in rows) else ()
+    return Section(tables=(table,), notes=(*notes, *apart))
+
+
+def tail_notes(level: float, values: Iterable[float], per_set: int) -> list[str]:
+    """Say how many draws a tail needs if any of its values is not estimated, with `per_set` draws a set."""
+    if not any(map(math.isnan, values)):
+        return []
+    what = "draws" if per_set == 1 else "parameter sets"
+    return [
+        f"n/a: fewer than {LEAST_SETS_IN_TAIL} {what} are in the tail; one of {100 * level:g}% needs "
+        f"{sets_needed(level) * per_set:,} draws."
+    ]
 
 
 def row_label(row: Row) -> str:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
+from asmrisk.analysis.estimates import Sets
 from asmrisk.analysis.labels import relabeled
-from asmrisk.analysis.metrics import ROSTER_OUTCOMES, metric_draws
-from asmrisk.analysis.report import Report, Section
+from asmrisk.analysis.metrics import ROSTER_OUTCOMES, SPECIALTY_NOTE, metric_draws
+from asmrisk.analysis.report import Report, Section, note_facts, wrapped
 from asmrisk.analysis.statistics import Row
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.reading import open_results
 
-__all__ = ["LatinHypercubeWarning", "RunResults", "open_run_results"]
+__all__ = ["HOLDS", "LatinHypercubeWarning", "RunResults", "definitions", "open_run_results"]
+
+#: What ranges over draws hold, by its name in JSON, CSV and datasets (``range_holds``), in words: chance at
+#: one value of every parameter, or also the doubt about parameters that are unknown.
+HOLDS = {"chance": "chance alone", "chance_and_doubt": "chance and doubt"}
 
 _ROSTER_LABELS = ("year", "performance_year")
 
@@ -48,6 +54,61 @@ class RunResults:
         """Of the run."""
         return self.provenance.get("seed")
 
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """Of the draws."""
+        coordinates = self.dataset.coords
+        numbers = coordinates["draw"].values if "draw" in coordinates else np.arange(self.count)
+        return np.asarray(numbers, dtype=np.int64)
+
+    @property
+    def unknowns(self) -> dict[str, dict[str, Any]]:
+        """What decides the value of each parameter that is drawn, by name; see `definitions`."""
+        return definitions(self.provenance.get("uncertainty", {}))
+
+    @property
+    def fixed(self) -> list[str]:
+        """Names of the unknowns that are fixed at their medians."""
+        return list(self.provenance.get("fixed", []))
+
+    @property
+    def holds(self) -> str:
+        """What ranges over draws hold: ``chance`` or ``chance_and_doubt``, the names of `HOLDS`."""
+        return "chance_and_doubt" if self.unknowns else "chance"
+
+    @property
+    def draws_per_set(self) -> int:
+        """Draws that share a parameter set; 1 where nothing is unknown."""
+        return int(self.provenance["draws_per_parameter_set"]) if self.unknowns else 1
+
+    @property
+    def sets(self) -> Sets:
+        """Number of the parameter set of each draw; None where each draw is a set of its own."""
+        return None if self.draws_per_set == 1 else self.numbers // self.draws_per_set
+
+    @property
+    def set_count(self) -> int:
+        """Number of parameter sets, which is what is independent."""
+        return self.count if self.sets is None else len(np.unique(self.sets))
+
+    @property
+    def range_words(self) -> str:
+        """Say what a range is of, for a report's head."""
+        return f"5-95%: range of draws, {HOLDS[self.holds]}."
+
+    @property
+    def doubt_words(self) -> list[str]:
+        """Say of unknowns what a reader has to know beside `range_words`, for a report's head."""
+        words = []
+        if self.fixed:
+            one = "1 unknown is fixed at its median."
+            words.append(
+                one if len(self.fixed) == 1 else f"{len(self.fixed)} unknowns are fixed at their medians."
+            )
+        if self.unknowns and self.draws_per_set == 1:
+            words.append("With one draw per parameter set chance and doubt cannot be told apart.")
+        return words
+
     def facts(self) -> dict[str, Any]:
         """Give the origin for a report's JSON."""
         return {
@@ -57,6 +118,10 @@ class RunResults:
             "seed": self.seed,
             "partial": bool(self.partial),
             "finished": self.partial or "all draws",
+            "range_holds": self.holds,
+            "draws_per_parameter_set": self.draws_per_set,
+            "parameter_sets": self.set_count,
+            "fixed": self.fixed,
         }
 
     def report(
@@ -73,8 +138,8 @@ class RunResults:
         foot = [Section((f"Results: {self.source}",))] if self.source else []
         return Report(
             dataset,
-            facts=self.facts(),
-            head=(f"{self.title}: {what}{seed}", *unfinished, *words),
+            facts=self.facts() | note_facts(dataset),
+            head=(f"{self.title}: {what}{seed}", *wrapped([*unfinished, *self.doubt_words, *words])),
             sections=(*sections, *foot),
             tables=tables,
             partial=bool(self.partial),
@@ -89,9 +154,13 @@ class RunResults:
 
         `ROSTER_OUTCOMES` can be told apart by year alone. ``clinician_adjustment`` has the dimension
         ``clinician`` too: by year it is NaN where a clinician is not measured, over all years such a year
-        counts as 0.
+        counts as 0. The attribute ``range_holds`` says what ranges over the draws hold, ``note`` what results
+        by specialty do not say.
         """
-        return self._roster(name, by) if name in ROSTER_OUTCOMES else metric_draws(self.dataset, name, by)
+        roster = name in ROSTER_OUTCOMES
+        found = self._roster(name, by) if roster else metric_draws(self.dataset, name, by)
+        notes = {"note": SPECIALTY_NOTE} if "specialty" in found.dims else {}
+        return found.assign_attrs(range_holds=self.holds, **notes)
 
     def _roster(self, name: str, by: Sequence[str]) -> xr.DataArray:
         if wrong := sorted(set(by) - set(_ROSTER_LABELS)):
@@ -111,6 +180,27 @@ class RunResults:
             values = np.where(np.isnan(values), 0.0, values).sum(axis=dollars.dims.index(dim))
         attributes = {"units": "USD", "long_name": ROSTER_OUTCOMES[name]}
         return relabeled(values, dollars, {}, gone=gone, attributes=attributes).rename(name)
+
+
+def definitions(uncertainty: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give what decides the value of each parameter that is drawn, which leaves out basis and source.
+
+    Parameters
+    ----------
+    uncertainty : mapping
+        What a scenario states, by the unknown's name; others are linked to it in its ``with``.
+
+    Returns
+    -------
+    dict
+        By name, the parameter that a linked one follows as ``linked_to``.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name, stated in uncertainty.items():
+        found[name] = {key: each for key, each in stated.items() if key not in ("basis", "source", "with")}
+        for linked, each in stated.get("with", {}).items():
+            found[linked] = {**each, "linked_to": name}
+    return found
 
 
 class LatinHypercubeWarning(UserWarning):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import xarray as xr
 
@@ -20,8 +20,9 @@ from asmrisk.analysis.report import (
     row_label,
     scale_for,
     statistics_section,
+    tail_notes,
 )
-from asmrisk.analysis.run_results import open_run_results
+from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.statistics import (
     BELOW_ZERO,
     MEAN,
@@ -49,6 +50,14 @@ _MONEY = (
 #: Dollars that may flow either way.
 _SIGNED = (*_MONEY[1], *_MONEY[2])
 _FACTOR_LEVELS = (0.01, 0.05, 0.5, 0.95, 0.99)
+
+#: In which dollars metrics are.
+_DOLLARS = {
+    "Cash of the performance year": ("part_b_paid", "incentive_pool"),
+    "Cash of the payment year": ("payment_year_part_b", "net_adjustment", "retained_savings"),
+    "Dollars of 2025": ("episode_spending", "episode_savings"),
+    "Dollars of {}": ("medicare_savings",),
+}
 
 #: What ends a run: name in the dataset, metric, labels told apart.
 _STANDARD = (
@@ -93,9 +102,11 @@ def summarize(
     Returns
     -------
     Report
-        Estimates with their standard errors; the unit is the draw. Its dataset has the dimension
-        ``statistic`` (the columns of `asmrisk.analysis.statistics.with_tails`), then labels; a name ending in
-        ``_total`` is over all five performance years.
+        Estimates with their standard errors; the unit is the parameter set, or where nothing is unknown the
+        draw. Its dataset has the dimension ``statistic`` (the columns of
+        `asmrisk.analysis.statistics.with_tails`), then labels; a name ending in ``_total`` is over all five
+        performance years. Each variable's attribute ``range_holds`` says whether ranges hold ``chance`` or
+        ``chance_and_doubt``; ``note`` what results by specialty do not say.
 
     Raises
     ------
@@ -106,7 +117,7 @@ def summarize(
     Warns
     -----
     FewDrawsWarning
-        If a tail holds fewer than ten draws on average.
+        If a tail holds too few draws.
 
     Examples
     --------
@@ -123,13 +134,15 @@ def summarize(
     wanted, labels = check_metrics(metrics, by or ())
     tail = check_tail(tail)
     run = open_run_results(results, partial=partial)
-    warn_of_few_draws(tail, run.count)
+    warn_of_few_draws(tail, run.count, run.draws_per_set)
 
     standard = by is None and metrics is None
     plan = _STANDARD if standard else tuple((name, name, labels) for name in wanted)
     statistics = with_tails(tail)
     estimates = {
-        key: estimated(statistics, run.draws(name, apart), high_is_worse=METRICS[name].high_is_worse)
+        key: estimated(
+            statistics, run.draws(name, apart), sets=run.sets, high_is_worse=METRICS[name].high_is_worse
+        )
         for key, name, apart in plan
     }
     rows = long_rows((name, estimates[key]) for key, name, _ in plan)
@@ -144,23 +157,36 @@ def summarize(
         rows_of_tails = rows
     return run.report(
         f"{run.count:,} {'draw' if run.count == 1 else 'draws'}",
-        *_words(run.count),
+        *_words(run),
+        *_dollar_words(dict.fromkeys(name for _, name, _ in plan), run),
         dataset=xr.Dataset(estimates, attrs={"draws": run.count}),
-        sections=sections + _tails(rows_of_tails, tail),
+        sections=sections + _tails(run, rows_of_tails, tail),
         estimates=rows,
     )
 
 
-def _words(count: int) -> list[str]:
+def _words(run: RunResults) -> list[str]:
     """Say what the numbers mean, and how far so few draws can be trusted."""
-    words = ["Mean ± standard error of the mean; 5-95%: range of draws. Nominal dollars."]
-    if count < 2:
-        words.append("One draw has no standard error (n/a); add draws to learn how far to trust it.")
+    words = [f"Mean ± standard error of the mean; {run.range_words}"]
+    what = "draw" if run.sets is None else "parameter set"
+    if run.set_count < 2:
+        words.append(f"One {what} has no standard error (n/a); add draws to learn how far to trust it.")
     else:
         least = next(n for n in range(2, 10**6) if ranks(n, 0.05)[0] > 0)
-        if count < least:
-            words.append(f"The ends of a range are uncertain with fewer than {least} draws.")
+        if run.set_count < least:
+            words.append(f"The ends of a range are uncertain with fewer than {least} {what}s.")
     return words
+
+
+def _dollar_words(names: Iterable[str], run: RunResults) -> list[str]:
+    """Say in which dollars metrics are."""
+    stated = run.provenance.get("parameters", {}).get("population.dollar_year", {})
+    year = stated.get("value", "a year that the results do not state")
+    found = {}
+    for dollars, those in _DOLLARS.items():
+        if titles := [METRICS[name].title for name in names if name in those]:
+            found[dollars.format(year)] = titles
+    return [" ".join(f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items())]
 
 
 def _standard(rows: Sequence[Row]) -> list[Section]:
@@ -174,12 +200,13 @@ def _standard(rows: Sequence[Row]) -> list[Section]:
             if row["metric"] == metric and all(row[label] == each for label, each in labels.items())
         ]
 
+    holds = rows[0]["range_holds"]
     labels = [str(row["performance_year"]) for row in rows_of("part_b_paid")]
     tables = [
         Table(
             labels,
             [
-                Group(f"{METRICS[name].title}, $ million", *shown((MEAN, RANGE), rows_of(name), 1e-6))
+                Group(f"{METRICS[name].title}, $ million", *shown((MEAN, RANGE), rows_of(name), 1e-6, holds))
                 for name in pair
             ],
         )
@@ -215,14 +242,17 @@ def _chosen(rows: Sequence[Row]) -> list[Section]:
     return sections
 
 
-def _tails(rows: Sequence[Row], tail: Sequence[float]) -> list[Section]:
+def _tails(run: RunResults, rows: Sequence[Row], tail: Sequence[float]) -> list[Section]:
     """Show where the worst draws begin and their mean, and how likely it is that money flows backward."""
     sections = []
     for level in tail:
         for some in grouped(rows, lambda row: row["units"]):
             scale, units = scale_for(some, "mean")
             title = f"The worst {100 * level:g}% of draws{units}"
-            sections.append(statistics_section(title, map(_full_label, some), (worst(level),), some, scale))
+            statistic = worst(level)
+            notes = tail_notes(level, (row[statistic.columns[0]] for row in some), run.draws_per_set)
+            labels = map(_full_label, some)
+            sections.append(statistics_section(title, labels, (statistic,), some, scale, notes))
     if tail and (some := [row for row in rows if row["metric"] in _SIGNED]):
         title = "Probability of less than $0, %"
         sections.append(statistics_section(title, map(_full_label, some), (BELOW_ZERO,), some, 1.0))

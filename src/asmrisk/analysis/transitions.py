@@ -9,7 +9,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.estimates import Sets, mean
+from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.analysis.report import Section, grouped
 from asmrisk.analysis.statistics import Row, error_cell
 from asmrisk.analysis.text_tables import Group, Table
@@ -78,7 +79,11 @@ class _Clinicians(NamedTuple):
 
 
 def who_changes(
-    baseline: Scenario, reforms: Sequence[Scenario], draws: Sequence[int], labels: Sequence[str]
+    baseline: Scenario,
+    reforms: Sequence[Scenario],
+    draws: Sequence[int],
+    labels: Sequence[str],
+    sets: Sequence[Sets],
 ) -> xr.Dataset:
     """Simulate draws of a baseline and of reforms again, and compare clinician by clinician.
 
@@ -92,6 +97,8 @@ def who_changes(
         Numbers of the draws.
     labels : sequence of str
         Of the reforms.
+    sets : sequence of ndarray of int64, shape (draws,), or None
+        Of each reform: numbers of the draws' parameter sets; None where each draw is a set of its own.
 
     Returns
     -------
@@ -99,7 +106,8 @@ def who_changes(
         `GAINS` with dimensions ``reform``, ``group`` (described by ``kind`` and ``label``) and ``estimate``
         (``value``, ``error``), and ``transition``, the share of clinicians and years, with dimensions
         ``reform``, ``baseline_state``, ``reform_state`` (`STATES`) and ``estimate``. The value is the mean
-        over draws of what the draw gives, the error its standard error.
+        over draws of what the draw gives, the error its standard error. The attribute ``note`` says what
+        results by specialty do not say.
     """
     # Only here are the kernels needed.
     from asmrisk.simulation.model import Model
@@ -111,7 +119,10 @@ def who_changes(
         before, *after = (_measured(model, draw) for model in models)
         for which, each in enumerate(after):
             gains[index, which], moves[index, which] = _changes(before, each)
-    told, moved = _means(gains), _means(moves)
+    told, moved = (
+        np.stack([np.stack(mean(each[:, which], of)[:2], axis=-1) for which, of in enumerate(sets)])
+        for each in (gains, moves)
+    )
     share = ("reform", "baseline_state", "reform_state", "estimate")
     coordinates = {
         "reform": ("reform", labels),
@@ -123,18 +134,17 @@ def who_changes(
     }
     return xr.Dataset(
         {
-            name: (("reform", "group", "estimate"), told[:, :, column], {"units": units})
+            name: (
+                ("reform", "group", "estimate"),
+                told[:, :, column],
+                {"units": units, "note": SPECIALTY_NOTE},
+            )
             for column, (name, units) in enumerate(GAINS.items())
         }
         | {"transition": (share, moved, {"units": "fraction"})},
         coords={name: (dim, np.array(each, dtype=object)) for name, (dim, each) in coordinates.items()},
         attrs={"draws": len(draws), "least_change": LEAST_CHANGE},
     )
-
-
-def _means(draws: _Floats) -> _Floats:
-    """Give mean over draws and its standard error, along a last axis."""
-    return np.stack(mean(draws)[:2], axis=-1)
 
 
 def _measured(model: Model, draw: int) -> list[_Clinicians]:
@@ -264,9 +274,9 @@ def change_sections(changes: xr.Dataset) -> list[Section]:
         columns = [[error_cell(name)(row, scale) for row in rows] for name, _, scale in _SHOWN]
         title = f"Clinicians and years{_KINDS[rows[0]['kind']]}"
         labels = [row["label"].replace("_", " ") for row in rows]
-        sections.append(
-            Section(tables=(Table(labels, [Group(title, [each[1] for each in _SHOWN], columns)]),))
-        )
+        table = Table(labels, [Group(title, [each[1] for each in _SHOWN], columns)])
+        notes = (SPECIALTY_NOTE,) if rows[0]["kind"] == "specialty" else ()
+        sections.append(Section(tables=(table,), notes=notes))
     share = {(row["baseline_state"], row["reform_state"]): row for row in tables["transitions"]}
     states = list(STATES)
     if not sum(row["share"] for pair, row in share.items() if states[-1] in pair):
