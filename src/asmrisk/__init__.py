@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asmrisk.analysis.budget import budget
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
     from asmrisk.analysis.convergence import convergence
@@ -35,6 +36,7 @@ __all__ = [
     "RunError",
     "Scenario",
     "__version__",
+    "budget",
     "clinicians",
     "compare",
     "convergence",
@@ -58,6 +60,7 @@ _HOMES = {
     "InputError": "errors",
     "RunError": "errors",
     "Scenario": "scenario.scenario",
+    "budget": "analysis.budget",
     "clinicians": "analysis.clinician_risk",
     "compare": "analysis.comparison",
     "convergence": "analysis.convergence",

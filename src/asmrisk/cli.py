@@ -293,7 +293,7 @@ def run(
         stores, short = written if isinstance(written, list) else [written], None
     from asmrisk.analysis.summary import summarize
 
-    click.echo("\n\n".join(summarize(store).to_text() for store in stores))
+    click.echo("\n\n".join(summarize(store).to_text(_command_of) for store in stores))
     if short is not None:
         raise short
 
@@ -384,10 +384,29 @@ def status(results: Place, verify: bool) -> None:
     is_flag=True,
     help="Exceedance curves instead, each point with a 95% band.",
 )
+@click.option(
+    "--budget",
+    "budgeting",
+    is_flag=True,
+    help="Savings by calendar year instead, in cash, as a budget counts them.",
+)
+@click.option(
+    "--discount",
+    type=float,
+    metavar="RATE",
+    help="With --budget the present value too, at this rate a year; for example 0.03.",
+)
 @_partial_option
 @_format_option
 def summarize(
-    results: Place, tail: str | None, converging: bool, exceeding: bool, layout: str, **options: Any
+    results: Place,
+    tail: str | None,
+    converging: bool,
+    exceeding: bool,
+    budgeting: bool,
+    discount: float | None,
+    layout: str,
+    **options: Any,
 ) -> None:
     """Print the main figures of RESULTS.
 
@@ -396,8 +415,20 @@ def summarize(
     """
     if tail is not None:
         options["tail"] = _probabilities(tail)
-    if converging and exceeding:
-        raise InputError("--convergence and --exceedance are different tables; ask for one of them.")
+    if converging + exceeding + budgeting > 1:
+        text = "--convergence, --exceedance and --budget are different tables; ask for one of them."
+        raise InputError(text)
+    if discount is not None and not budgeting:
+        raise InputError("belongs to --budget; ask for it.", argument="discount")
+    if budgeting:
+        wrong = [name for name in ("by", "metrics", "tail") if options.pop(name, None)]
+        if wrong:
+            raise InputError("does not go with --budget, which has a table of its own.", argument=wrong[0])
+
+        from asmrisk.analysis.budget import budget
+
+        _write(budget(results, discount=discount, **options), layout)
+        return
     from asmrisk.analysis.convergence import convergence
     from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.summary import summarize
@@ -450,8 +481,8 @@ def _probabilities(text: str) -> list[float]:
 
 
 def _write(report: Any, layout: str) -> None:
-    write = {"table": report.to_text, "json": report.to_json, "csv": report.to_csv}[layout]
-    click.echo(write().rstrip("\n"))
+    text = report.to_text(_command_of) if layout == "table" else getattr(report, f"to_{layout}")()
+    click.echo(text.rstrip("\n"))
 
 
 @commands.command(epilog=_example("asmrisk sensitivity scenarios/studies/policy_levers.toml --draws 16"))

@@ -171,7 +171,7 @@ def _with_the_list(run: RunResults, family: Family) -> tuple[Row | None, tuple[s
 
 def _command(run: RunResults, options: dict[str, Any], place: str) -> Call:
     """Give the run of the same scenario and seed with other options, to a place beside this one's."""
-    file = run.provenance.get("scenario", {}).get("file") or _SCENARIO
+    file = run.provenance.get("file") or _SCENARIO
     seed = {} if run.seed in (None, PARAMETERS["run.seed"].default) else {"seed": run.seed}
     default = Path("results") / f"{Path(file).stem}_fixed.zarr"
     out = {} if not run.source or (len(options) == 1 and Path(place) == default) else {"out": place}

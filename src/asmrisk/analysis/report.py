@@ -18,6 +18,7 @@ from asmrisk.analysis.metrics import BY, METRICS, ROSTER_OUTCOMES, SPECIALTY_NOT
 from asmrisk.analysis.statistics import Row, Statistic, scale_of, shown
 from asmrisk.analysis.tail import LEAST_SETS_IN_TAIL, sets_needed
 from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
+from asmrisk.errors import Call, joined
 
 __all__ = [
     "ALL",
@@ -57,8 +58,9 @@ class Report:
         Labeled estimates, with all digits.
     facts : dict
         Where they come from, for JSON: title, draws, seed and so on.
-    head : tuple of str
-        The same for a reader, and what the numbers mean.
+    head : tuple of str, or of parts of a line
+        The same for a reader, and what the numbers mean. Parts of one, text and calls of public
+        functions, are joined.
     sections : tuple of Section
         What is shown, each number to the digits that its error supports.
     tables : dict of str to list of dict
@@ -72,7 +74,7 @@ class Report:
 
     dataset: xr.Dataset
     facts: Mapping[str, Any]
-    head: tuple[str, ...]
+    head: tuple[str | tuple[str | Call, ...], ...]
     sections: tuple[Section, ...]
     tables: Mapping[str, Sequence[Row]]
     partial: bool | None = None
@@ -95,19 +97,22 @@ class Report:
         }
         return json.dumps(dict(self.facts) | tables, indent=1, allow_nan=False)
 
-    def to_text(self) -> str:
-        """Give what is shown, for a terminal of 80 columns."""
-        lines = list(self.head)
+    def to_text(self, write: Callable[[Call], str] = str) -> str:
+        """Give what is shown, for a terminal of 80 columns; `write` writes calls of public functions."""
+        lines = list(wrapped(self._head(write)))
         for section in self.sections:
             tables = (line for table in section.tables for line in table_lines(table))
             lines += ["", *section.words, *tables, *wrapped(section.notes)]
         return "\n".join(lines)
 
+    def _head(self, write: Callable[[Call], str] = str) -> list[str]:
+        return [each if isinstance(each, str) else joined(each, write) for each in self.head]
+
     def __repr__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        parts = [_paragraph(self.head)]
+        parts = [_paragraph(self._head())]
         for section in self.sections:
             tables = map(_html_table, section.tables)
             parts += [_paragraph(section.words), *tables, _paragraph(section.notes)]

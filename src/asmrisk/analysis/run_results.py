@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.estimates import Sets
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import ROSTER_OUTCOMES, SPECIALTY_NOTE, metric_draws
-from asmrisk.analysis.report import Report, Section, note_facts, wrapped
+from asmrisk.analysis.report import Report, Section, note_facts
 from asmrisk.analysis.statistics import Row
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.reading import open_results
@@ -127,7 +127,7 @@ class RunResults:
     def report(
         self,
         what: str,
-        *words: str,
+        *words: str | tuple[str | Call, ...],
         dataset: xr.Dataset,
         sections: Iterable[Section],
         **tables: Sequence[Row],
@@ -139,7 +139,7 @@ class RunResults:
         return Report(
             dataset,
             facts=self.facts() | note_facts(dataset),
-            head=(f"{self.title}: {what}{seed}", *wrapped([*unfinished, *self.doubt_words, *words])),
+            head=(f"{self.title}: {what}{seed}", *unfinished, *self.doubt_words, *words),
             sections=(*sections, *foot),
             tables=tables,
             partial=bool(self.partial),

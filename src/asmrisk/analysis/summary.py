@@ -9,6 +9,7 @@ import xarray as xr
 
 from asmrisk.analysis.clinician_risk import RISK_LEVEL, clinician_sections, clinicians
 from asmrisk.analysis.estimates import ranks
+from asmrisk.analysis.headline import headline
 from asmrisk.analysis.metrics import BY, METRICS, check_metrics
 from asmrisk.analysis.report import (
     ALL,
@@ -37,6 +38,8 @@ from asmrisk.analysis.statistics import (
 )
 from asmrisk.analysis.tail import check_tail, warn_of_few_draws
 from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.analysis.variance import read_unknowns, variance
+from asmrisk.errors import Call
 from asmrisk.rule.definitions import COHORTS, PRACTICE_SIZES
 
 __all__ = ["summarize"]
@@ -106,7 +109,9 @@ def summarize(
         draw. Its dataset has the dimension ``statistic`` (the columns of
         `asmrisk.analysis.statistics.with_tails`), then labels; a name ending in ``_total`` is over all five
         performance years. Each variable's attribute ``range_holds`` says whether ranges hold ``chance`` or
-        ``chance_and_doubt``; ``note`` what results by specialty do not say.
+        ``chance_and_doubt``; ``note`` what results by specialty do not say. With neither `by` nor `metrics`
+        it has what the variance of Medicare savings comes from too (`asmrisk.analysis.variance`), and the
+        head says what Medicare saves at the central assumptions (`asmrisk.analysis.headline`).
 
     Raises
     ------
@@ -155,13 +160,25 @@ def summarize(
         rows_of_tails = [row for row in rows if (row["performance_year"], row["practice_size"]) == (ALL, ALL)]
     else:
         rows_of_tails = rows
+    lines: tuple[tuple[str | Call, ...], ...] = ()
+    further: dict[str, Sequence[Row]] = {}
+    if standard:
+        unknowns = read_unknowns(run)
+        parted = variance(run, unknowns) if run.unknowns else None
+        lines, further["headline"] = headline(run, unknowns, parted)
+        if parted is not None:
+            sections.insert(0, parted.section)
+            further |= {"variance": parted.shares, "chance_and_doubt": parted.components}
+            estimates |= {str(name): each for name, each in parted.dataset.data_vars.items()}
     return run.report(
         f"{run.count:,} {'draw' if run.count == 1 else 'draws'}",
+        *lines,
         *_words(run),
         *_dollar_words(dict.fromkeys(name for _, name, _ in plan), run),
         dataset=xr.Dataset(estimates, attrs={"draws": run.count}),
         sections=sections + _tails(run, rows_of_tails, tail),
         estimates=rows,
+        **further,
     )
 
 
