@@ -148,6 +148,16 @@ def test_a_restated_unknown_replaces_the_whole_and_keeps_its_correlation(folder:
     assert "policy.minimum_cases" in taken.uncertainty
 
 
+def test_a_correlation_ends_with_an_unknown_for_good(folder: Path) -> None:
+    write("base.toml", ALL_KINDS)
+    write("fixed.toml", 'extends = "base"\nbehavior.cost_response = 0.001')
+    again = 'uncertainty."behavior.cost_response" = {median = 0.001, low = 0, high = 0.002}'
+    assert scenario_of(f'extends = "fixed"\n{again}').correlations == ()
+    # A file that states both means both.
+    both = scenario_of(f'extends = "base"\nbehavior.cost_response = 0.001\n{again}')
+    assert len(both.correlations) == 1
+
+
 def test_correlations_are_restated_by_pair(folder: Path) -> None:
     more = (
         '[uncertainty]\n"behavior.medicare_share" = {median = 0.85, low = 0.8, high = 0.9}\n'

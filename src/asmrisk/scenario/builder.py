@@ -93,8 +93,8 @@ class ScenarioBuilder:
                     self._add_value(source, (key, name), value)
         # Last: a value in the same document must not drop its own distribution.
         uncertain = source.data.get(_UNCERTAINTY)
-        if isinstance(uncertain, Mapping):
-            self.problems.extend(self.uncertainty.add(source, uncertain))
+        section = uncertain if isinstance(uncertain, Mapping) else {}
+        self.problems.extend(self.uncertainty.add(source, section))
 
     def reject(self, problem: Problem) -> None:
         """Add a problem between parameters, unless one of them was rejected already."""
