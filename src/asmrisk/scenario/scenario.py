@@ -55,6 +55,7 @@ class Scenario:
     source: Path | None = field(default=None, compare=False)
     stated: dict[str, Source] = field(default_factory=dict, compare=False, repr=False)
     fixed: tuple[str, ...] = ()
+    correlations: tuple[Any, ...] = ()
 
     def fixed_at_medians(self):
         return self
