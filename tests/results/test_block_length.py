@@ -24,24 +24,27 @@ def arrays_of(numbers):
 DRAWS = st.integers(1, 2_000_000)
 #: Bytes of a draw from a few to more than a block may have.
 NUMBERS = st.integers(1, 20 * MEGABYTE)
+#: Draws of a parameter set, which a block holds whole.
+SETS = st.integers(1, 512)
 
 
-@given(DRAWS, NUMBERS)
-def test_a_block_is_neither_long_nor_large(draws, numbers):
-    length = block_length(draws, arrays_of(numbers))
+@given(DRAWS, NUMBERS, SETS)
+def test_a_block_is_neither_long_nor_large(draws, numbers, together):
+    length = block_length(draws, arrays_of(numbers), together)
     assert 1 <= length <= 512
-    assert length * numbers * 8 <= 64 * MEGABYTE or length == 1
+    assert length % together == 0
+    assert length * numbers * 8 <= 64 * MEGABYTE or length == together
 
 
-@given(DRAWS, NUMBERS)
-def test_there_are_eight_blocks_where_there_are_eight_draws(draws, numbers):
-    length = block_length(draws, arrays_of(numbers))
-    assert -(-draws // length) >= min(draws, 8)
+@given(DRAWS, NUMBERS, SETS)
+def test_there_are_eight_blocks_where_there_are_eight_sets(draws, numbers, together):
+    length = block_length(draws, arrays_of(numbers), together)
+    assert -(-draws // length) >= min(-(-draws // together), 8)
 
 
-@given(DRAWS, NUMBERS)
-def test_fewer_draws_are_filled_up_than_a_block_has(draws, numbers):
-    length = block_length(draws, arrays_of(numbers))
+@given(DRAWS, NUMBERS, SETS)
+def test_fewer_draws_are_filled_up_than_a_block_has(draws, numbers, together):
+    length = block_length(draws, arrays_of(numbers), together)
     assert 0 <= -(-draws // length) * length - draws < length
 
 
@@ -94,6 +97,12 @@ def test_blocks_can_be_made_for_draws_that_are_asked_for_later(load):
     assert later.lengths == (100,)
     # Fewer than are asked for now mean nothing.
     assert run_job(chosen, place, 100, most_draws=10).spec.block_shape == alone.spec.block_shape
+    # Blocks hold parameter sets whole, where anything is unknown.
+    doubt = 'uncertainty.behavior.cost_growth={distribution="uniform", low=0.0, high=0.02}'
+    for draws_of_set, doubts in ((7, [doubt]), (1, [doubt]), (7, [])):
+        unknown = load("population.clinicians=200", f"run.draws_per_parameter_set={draws_of_set}", *doubts)
+        (length,) = run_job(unknown, place, 100).spec.block_shape
+        assert length == (14 if doubts and draws_of_set == 7 else 13)
     # What is given by hand counts.
     assert run_job(chosen, place, 100, block_size=7, most_draws=100_000).spec.block_shape == (7,)
 
