@@ -404,21 +404,24 @@ def test_a_link_in_the_folder_is_not_written_through(tmp_path, ending):
 def test_a_file_is_replaced_whole_or_left_as_it_was(tmp_path):
     path = tmp_path / "scenario.toml"
     path.write_text("old")
-    for number, error, message in (
-        (errno.ENOSPC, RunError, r"scenario\.toml: cannot be written: .*; free some space$"),
-        (errno.EROFS, InputError, r"scenario\.toml: cannot be written: "),
-    ):
-        with pytest.raises(error, match=message), replaced(path) as file:
-            file.write_text("half")
-            raise OSError(number, os.strerror(number))
-        assert path.read_text() == "old"
+
+    def write(text, error=None):
+        with replaced(path) as file:
+            file.write_text(text)
+            assert path.read_text() == "old"
+            if error is not None:
+                raise error
+
+    cannot = r"scenario\.toml: cannot be written: "
+    with pytest.raises(RunError, match=cannot + ".*; free some space$"):
+        write("half", OSError(errno.ENOSPC, "full"))
+    with pytest.raises(InputError, match=cannot):
+        write("half", OSError(errno.EROFS, "read-only"))
     # What is no fault of the place passes through.
-    with pytest.raises(KeyboardInterrupt), replaced(path) as file:
-        file.write_text("half")
-        raise KeyboardInterrupt
-    with replaced(path) as file:
-        file.write_text("new")
-        assert path.read_text() == "old"
+    with pytest.raises(KeyboardInterrupt):
+        write("half", KeyboardInterrupt())
+    assert path.read_text() == "old"
+    write("new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
 

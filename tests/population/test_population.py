@@ -418,11 +418,11 @@ def test_prices_by_hand(values):
         return years.price_level.tolist(), years.stated_price_ratio.tolist()
 
     assert prices(0.0, 2031) == ([1.0] * 7, [1.0] * 7)
-    level, ratio = prices(0.25, 2028)
-    assert level == [1.25**n for n in range(2, 9)]
-    np.testing.assert_allclose(ratio, [1.25, 1.0, 0.8, 0.8**2, 0.8**3, 0.8**4, 0.8**5], rtol=1e-15)
+    level, ratio = prices(0.125, 2028)
+    assert level == [1.125**n for n in range(2, 9)]
+    np.testing.assert_allclose(ratio, 1.125 ** (1.0 - np.arange(7)), rtol=1e-15)
     # Dollars of years before 2025 are worth more.
-    np.testing.assert_allclose(prices(0.25, 2024)[1], [0.8 ** (3 + n) for n in range(7)], rtol=1e-15)
+    np.testing.assert_allclose(prices(0.125, 2024)[1], 1.125 ** (-3.0 - np.arange(7)), rtol=1e-15)
 
 
 def test_growth_is_cumulated_from_the_first_year(values):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import asmrisk
 from asmrisk.engine.run import run_job
+from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.arrays import ArraySpec, block_length
 from tests import fake_run
 from tests.results import small
@@ -98,11 +99,11 @@ def test_blocks_can_be_made_for_draws_that_are_asked_for_later(load):
     # Fewer than are asked for now mean nothing.
     assert run_job(chosen, place, 100, most_draws=10).spec.block_shape == alone.spec.block_shape
     # Blocks hold parameter sets whole, where anything is unknown.
-    doubt = 'uncertainty.behavior.cost_growth={distribution="uniform", low=0.0, high=0.02}'
-    for draws_of_set, doubts in ((7, [doubt]), (1, [doubt]), (7, [])):
-        unknown = load("population.clinicians=200", f"run.draws_per_parameter_set={draws_of_set}", *doubts)
-        (length,) = run_job(unknown, place, 100).spec.block_shape
-        assert length == (14 if doubts and draws_of_set == 7 else 13)
+    doubt = {"behavior.cost_growth": {"distribution": "uniform", "low": 0.0, "high": 0.02}}
+    for together, doubts, length in ((7, doubt, 14), (1, doubt, 13), (7, {}, 13)):
+        run = {"draws_per_parameter_set": together}
+        unknown = scenario_from_dict({"run": run, "uncertainty": doubts})
+        assert run_job(unknown, place, 100).spec.block_shape == (length,)
     # What is given by hand counts.
     assert run_job(chosen, place, 100, block_size=7, most_draws=100_000).spec.block_shape == (7,)
 

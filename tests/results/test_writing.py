@@ -4,7 +4,6 @@ import getpass
 import json
 import platform
 import re
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -261,7 +260,7 @@ def test_quality_benchmarks_by_cohort_have_no_peer_dimension():
 
 def test_unknowns_make_a_group_parameters(tmp_path):
     uncertain = {"policy.risk_level": {"distribution": "uniform", "low": 0.05, "high": 0.1}}
-    place = fake_run.run(tmp_path / "r.zarr", 3, chosen=replace(BASELINE, uncertainty=uncertain))
+    place = fake_run.run(tmp_path / "r.zarr", 3, chosen=scenario_from_dict({"uncertainty": uncertain}))
     parameters = xr.open_zarr(place, group="parameters")
     assert parameters.parameter_value.dims == ("draw", "parameter")
     assert parameters.parameter_set.dims == ("draw",)
