@@ -63,7 +63,7 @@ class Fake:
         self.shapes = {
             path: (array.shape[1:], array.dtype)
             for path, array in spec.arrays.items()
-            if array.dims[0] == "draw" and array.dims != ("draw",)
+            if array.dims[0] == "draw" and path.rpartition("/")[2] != "draw"
         }
 
     def prepare(self, say=None):
@@ -74,8 +74,8 @@ class Fake:
         rng = np.random.default_rng(number)
         values = {}
         for path, (shape, dtype) in self.shapes.items():
-            if dtype == "int32":
-                one = rng.integers(-(2**31), 2**31, shape).astype(np.int32)
+            if dtype.startswith("int"):
+                one = rng.integers(-(2**31), 2**31, shape).astype(dtype)
             else:
                 one = rng.normal(size=shape)
                 one[rng.random(shape) < 0.1] = np.nan

@@ -330,7 +330,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
 
 
 def test_run_passes_on_what_is_asked_for(calls: list[Any]) -> None:
-    options = "--draws 7 --seed 0 --workers 2 --block-size 64 --out here.zarr --quiet"
+    options = "--draws 7 --seed 0 --workers 2 --block-size 64 --fixed --out here.zarr --quiet"
     result = call("run", BASELINE, "--set", "policy.tie_rule=mid", *options.split())
     assert result.exit_code == 0
     assert result.stdout == "the summary\n"
@@ -345,6 +345,7 @@ def test_run_passes_on_what_is_asked_for(calls: list[Any]) -> None:
         "scheduler": None,
         "security": None,
         "block_size": 64,
+        "fixed": True,
         "out": Path("here.zarr"),
         "quiet": True,
     }
@@ -362,13 +363,34 @@ def test_run_leaves_open_what_is_not_asked_for(calls: list[Any]) -> None:
         "scheduler": None,
         "security": None,
         "block_size": None,
+        "fixed": False,
         "out": None,
         "quiet": False,
     }
 
 
+def test_a_target_is_of_the_error_given_the_assumptions_unless_the_total_is_asked_for(
+    calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def run_to_precision(scenario: Any, targets: Any, *, total: bool, **named: Any) -> Any:
+        asked.append((targets, total, named["fixed"]))
+        return SimpleNamespace(path=Path("results/x.zarr"), met=True)
+
+    monkeypatch.setattr("asmrisk.analysis.precision.run_to_precision", run_to_precision)
+    target = ["--target-se", "medicare_savings=1%"]
+    assert call("run", BASELINE, *target).exit_code == 0
+    assert call("run", BASELINE, *target, "--target-total", "--fixed").exit_code == 0
+    assert asked == [(("medicare_savings=1%",), False, False), (("medicare_savings=1%",), True, True)]
+    lonely = call("run", BASELINE, "--target-total")
+    assert lonely.exit_code == 2
+    assert "total: says what a target is of" in lonely.stderr
+
+
 def test_the_other_commands_pass_on(calls: list[Any]) -> None:
-    assert call("replay", "r.zarr", "--draw", "3", "--out", "x.csv").stdout == "Clinicians: x.csv\n"
+    replayed = call("replay", "r.zarr", "--draw", "3", "--out", "x.csv").stdout
+    assert replayed == "Clinicians: x.csv\nScenario: x.scenario.toml\n"
     assert call("status", "r.zarr").stdout == "complete\n"
     assert call("summarize", "r.zarr").stdout == "the summary\n"
     assert call("warmup").exit_code == 0
@@ -376,13 +398,16 @@ def test_the_other_commands_pass_on(calls: list[Any]) -> None:
         call("score", "t.csv", "--set", "policy.tie_rule=mid", "--out", "y.csv").stdout == "Scores: y.csv\n"
     )
     assert call("score", "t.csv", "--scenario", BASELINE, "--out", "y.csv").exit_code == 0
-    assert [name for name, *_ in calls] == ["replay", "status", "summarize", "warmup", "score", "score"]
+    assert call("score", "t.csv", "--out", "y.csv").exit_code == 0
+    assert [name for name, *_ in calls] == ["replay", "status", "summarize", "warmup", *["score"] * 3]
     assert calls[0][1:] == ((Path("r.zarr"),), {"draw": 3, "out": Path("x.csv"), "roster": None})
     assert calls[1][1:] == ((Path("r.zarr"),), {"verify": False})
     assert calls[2][1:] == ((Path("r.zarr"),), {"by": None, "metrics": None, "partial": False})
     assert calls[4][1] == (Path("t.csv"),)
     assert calls[4][2]["scenario"].values["policy.tie_rule"][2027] == "mid"
     assert calls[5][2]["scenario"].differences() == {}
+    # So that it can say that it takes the final rule.
+    assert calls[6][2]["scenario"] is None
 
 
 def test_summarize_passes_on_what_is_asked_for(calls: list[Any]) -> None:
@@ -481,7 +506,8 @@ def test_json_and_csv_hold_everything() -> None:
 def test_markdown_is_a_table_of_seven_columns() -> None:
     lines = call("policy", "--format", "markdown").stdout.splitlines()
     rows = [line for line in lines if line.startswith("| `")]
-    assert len(rows) == len(PARAMETERS) - 2
+    # How much is computed is none of it.
+    assert len(rows) == sum(not name.startswith("run.") for name in PARAMETERS)
     assert all(line.replace("\\|", "").count("|") == 8 for line in rows)
 
 

@@ -169,13 +169,75 @@ def test_recorded_sums_are_those_of_the_clinicians(recorded_run):
         assert_sum(recorded["payment_year_part_b"], scored.payment_year_part_b)
         assert_sum(recorded["net_adjustment"], scored.adjustment_factor * scored.payment_year_part_b)
         assert recorded["retained_savings"] == -recorded["net_adjustment"]
-        assert recorded["medicare_savings"] == recorded["retained_savings"] + recorded["episode_savings"]
         assert recorded["penalized_share"] == (scored.adjustment_factor < 0).sum() / len(scored)
         assert recorded["scaling_factor"] == rows.scaling_factor.iloc[0] == rows.scaling_factor.iloc[-1]
         weighted = math.fsum(scored.part_b_payments * scored.adjustment_factor)
         assert recorded["weighted_adjustment_factor"] == pytest.approx(
             weighted / math.fsum(scored.part_b_payments), abs=4 * n * UNIT
         )
+
+
+#: Growth of prices a year, and year in whose dollars Medicare's savings are stated.
+PRICES = ((0.02, 2027), (0.0, 2031), (-0.05, 2024), (0.125, 2033))
+
+
+@pytest.fixture(scope="module", params=PRICES)
+def savings(request, load):
+    """Draws with their growth of prices and stated year."""
+    deflator, year = request.param
+    if request.param == PRICES[0]:  # as in the baseline
+        return request.getfixturevalue("baseline_block"), deflator, year
+    changes = f"population.deflator={deflator}", f"population.dollar_year={year}"
+    return simulate_block(Model(load("population.clinicians=400", *changes)), 0, 10), deflator, year
+
+
+def in_dollars_of(year, deflator, amounts, of):
+    """Convert dollars of each of the years `of`."""
+    return amounts * (1 + deflator) ** (np.asarray(year, float) - of)
+
+
+def test_medicares_savings_are_stated_in_dollars_of_one_year(savings):
+    """Cash of the payment year, and episodes in 2025 dollars."""
+    block, deflator, year = savings
+    retained, episodes = block["retained_savings"], block["episode_savings"]
+    if deflator == 0:
+        assert (block["medicare_savings"] == retained + episodes).all()
+    payment_years = np.array(YEARS)[:, None] + 2
+    parts = (
+        in_dollars_of(year, deflator, retained, payment_years),
+        in_dollars_of(year, deflator, episodes, 2025),
+    )
+    # A price level is a product of up to eight factors, of which three make a part.
+    slack = 32 * UNIT * (np.abs(parts[0]) + np.abs(parts[1]))
+    assert (np.abs(block["medicare_savings"] - parts[0] - parts[1]) <= slack).all()
+    assert (np.abs(parts[0]) > 0).any()
+    assert (np.abs(parts[1]) > 0).any()
+
+
+def test_a_budget_counts_each_calendar_year_in_its_own_dollars(savings):
+    """Nothing is retained before 2029, and no episodes are counted after 2031; cash is not converted."""
+    block, deflator, _ = savings
+    retained = block["retained_savings"].sum(axis=2)
+    episodes = in_dollars_of(np.array(YEARS), deflator, block["episode_savings"].sum(axis=2), 2025)
+    expected = np.pad(episodes, ((0, 0), (0, 2))) + np.pad(retained, ((0, 0), (2, 0)))
+    cash = np.abs(block["retained_savings"]).sum(axis=2)
+    size = np.pad(np.abs(episodes), ((0, 0), (0, 2))) + np.pad(cash, ((0, 0), (2, 0)))
+    budget = block["budget_savings"]
+    assert budget.shape == (len(retained), 7)
+    assert (np.abs(budget - expected) <= 32 * UNIT * size).all()
+    if deflator == 0:
+        total = block["medicare_savings"].sum(axis=(1, 2))
+        assert (np.abs(budget.sum(axis=1) - total) <= 32 * UNIT * size.sum(axis=1)).all()
+
+
+def test_a_budget_without_response_or_without_adjustments_has_the_other_alone(load):
+    few = "population.clinicians=200"
+    still = simulate_block(Model(load(few, "behavior.cost_response=0.0")), 0, 4)["budget_savings"]
+    assert (still[:, :2] == 0).all()
+    assert (still[:, 2:] != 0).all()
+    unpaid = simulate_block(Model(load(few, "policy.risk_level=0.0")), 0, 4)["budget_savings"]
+    assert (unpaid[:, :5] > 0).all()
+    assert (unpaid[:, 5:] == 0).all()
 
 
 def test_recorded_sums_by_specialty_and_practice_size(recorded_run):

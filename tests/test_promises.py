@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,9 +16,10 @@ import xarray as xr
 from scipy.stats import kstest
 
 import asmrisk
+from asmrisk.analysis.rerun import stored_run
 from asmrisk.clinician_tables.table import write_clinicians
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
-from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.model import Model, scenario_of_draw, simulate_block
 from asmrisk.simulation.replay import replay_draw
 from tests.uncompiled import printed
 
@@ -90,10 +92,10 @@ def test_a_stopped_block_keeps_its_finished_draws(model, whole):
     assert progress[0] == 4
 
 
-def stored(path):
+def stored(path, *groups):
     """Every data variable of a store."""
     found = {}
-    for group in (None, "environment"):
+    for group in (None, "environment", *groups):
         for name, array in xr.open_zarr(path, group=group, chunks=None).data_vars.items():
             found[name if group is None else f"{group}/{name}"] = np.ascontiguousarray(array.values)
     return found
@@ -123,7 +125,7 @@ PROGRAM = """
 import sys, numpy
 from asmrisk.scenario.scenario import load_scenario
 from asmrisk.simulation.model import Model, simulate_block
-scenario = load_scenario(sys.argv[1], overrides=sys.argv[3:])
+scenario = load_scenario(sys.argv[1], overrides=sys.argv[3:]).fixed_at_medians()
 numpy.savez(sys.argv[2], **simulate_block(Model(scenario), 5, 3))
 """
 
@@ -184,6 +186,47 @@ def test_score_gives_back_a_replayed_table_under_another_policy(load):
     assert table.exempt.any()
     again = asmrisk.score(table, scenario=scenario, notes=lambda text: None)
     pd.testing.assert_frame_equal(again, table, check_exact=True)
+
+
+def test_score_gives_back_a_draw_of_an_unknown_policy(tmp_path):
+    """By the scenario that is written beside the table; without one by central values, and that is said."""
+    doubts = {
+        "policy.exchange_steepness": {"distribution": "uniform", "low": 0.05, "high": 0.2},
+        "policy.minimum_cases": {"distribution": "choice", "values": [10, 30]},
+    }
+    scenario = with_sets_of(3, {"population": {"clinicians": 400}, "uncertainty": doubts})
+    results = asmrisk.run(scenario, draws=5, out=tmp_path / "r.zarr", quiet=True)
+    path = asmrisk.replay(results, draw=4, out=tmp_path / "draw.parquet")
+    assert path == tmp_path / "draw.parquet"
+    beside = tmp_path / "draw.scenario.toml"
+    table, said = replay_draw(scenario, 4), []
+    again = asmrisk.score(path, scenario=beside, notes=said.append)
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
+    assert not any("central" in each for each in said)
+    written = load_scenario(beside)
+    assert not written.uncertainty
+    assert {name: written.values.at(name, 2029) for name in doubts} == Model(scenario).drawn_values(4)
+    simulated = simulate_block(Model(scenario), 4, 1)
+    own = {name: array for name, array in simulated.items() if not name.startswith("parameters/")}
+    same(simulate_block(Model(written), 4, 1), own)
+
+    central = asmrisk.score(path, notes=said.append)
+    assert sum("final rule at its central values" in each for each in said) == 1
+    assert not central.adjustment_factor.equals(table.adjustment_factor)
+    asmrisk.score(path, scenario=scenario, notes=said.append)
+    (note,) = (each for each in said if "leaves unknown" in each)
+    assert all(name in note for name in doubts)
+
+
+def test_a_run_whose_unknowns_were_fixed_is_replayed_and_continued(tiny, tmp_path):
+    fixed = replace(tiny, fixed=("behavior.cost_response",))
+    results = asmrisk.run(fixed, draws=2, out=tmp_path / "r.zarr", quiet=True)
+    stored = stored_run(results).scenario
+    assert stored.fixed == fixed.fixed
+    path = asmrisk.replay(results, draw=1, out=tmp_path / "draw.parquet")
+    table = asmrisk.score(path, scenario=tmp_path / "draw.scenario.toml", notes=str)
+    pd.testing.assert_frame_equal(table, replay_draw(tiny, 1), check_exact=True)
+    assert asmrisk.run(stored, draws=3, out=results, quiet=True) == results
 
 
 def inputs(table):
@@ -255,6 +298,8 @@ def test_the_size_of_one_cohort_does_not_touch_the_other(load):
     assert blocks[0].keys() == blocks[1].keys()
     for name, array in blocks[0].items():
         other = blocks[1][name]
+        if name == "budget_savings":  # of both cohorts together
+            continue
         if name.startswith("specialty_"):
             array, other = array[:, :, 0], other[:, :, 0]
         elif name.startswith("environment/benchmark"):
@@ -280,7 +325,10 @@ def test_a_reform_equal_to_its_baseline_differs_by_nothing(load, tiny, whole, tm
             "population.clinicians=200",
             "policy.redistribution_share={2027=0.85, 2030=0.85}",
             "policy.risk_level={2027=0.09, 2028=0.09, 2029=0.10, 2030=0.11, 2031=0.12}",
-            "behavior.cost_response={2027=0.0, 2028=0.0, 2029=0.002, 2033=0.002}",
+            "behavior.cost_response={2027=0.00133333333, 2028=0.00133333333, 2033=0.00133333333}",
+            # Nobody was penalized two years before 2029.
+            'behavior.cost_response_penalized={2027=0.5, 2029=0.00266666666, 2030="ratio"}',
+            "run.draws_per_parameter_set=7",
             "policy.adjustment_cap=none",
         ),
         scenario_from_dict({"title": "Reform", "population": {"clinicians": 200}}),
@@ -334,29 +382,71 @@ def with_value(drawn):
 
 
 def test_the_value_that_is_recorded_is_the_one_that_was_used():
+    """Draws 2 s and 2 s + 1 share parameter set s, and no clinician."""
     scenario = scenario_from_dict(UNKNOWN)
     model = Model(scenario)
-    block = simulate_block(model, 0, 6)
-    values = block.pop("knowledge/parameter_value")
+    whole = simulate_block(model, 0, 6)
+    block = {name: array for name, array in whole.items() if not name.startswith("parameters/")}
+    values = whole["parameters/parameter_value"]
+    assert whole["parameters/parameter_set"].tolist() == [0, 0, 1, 1, 2, 2]
     assert values.shape == (6, 4)
-    assert len(np.unique(values[:, 0])) == 6
+    assert (values[::2] == values[1::2]).all()
+    assert len(np.unique(values[:, 0])) == 3
+    assert len(np.unique(block["part_b_paid"])) == 6 * 10
     for draw in (0, 3, 5):
         drawn = dict(zip(NAMES, values[draw], strict=True))
         assert drawn == model.drawn_values(draw)
         same(simulate_block(Model(with_value(drawn)), draw, 1), part(block, draw, draw + 1))
+        stated = scenario_of_draw(scenario, draw)
+        same(simulate_block(Model(stated), draw, 1), part(block, draw, draw + 1))
         table = replay_draw(scenario, draw)
         scored = table[table.final_score.notna() & (table.cohort == "heart_failure")]
         total = scored[scored.performance_year == 2031].part_b_payments.sum()
         assert block["part_b_paid"][draw, 4, 0] == pytest.approx(total, rel=1e-12)
-    for length in (1, 2):
+    for length in (1, 2, 3):
         blocks = [simulate_block(model, first, length) for first in range(0, 6, length)]
-        same(joined(blocks), block | {"knowledge/parameter_value": values})
+        same(joined(blocks), whole)
+
+
+def with_sets_of(draws, document=UNKNOWN):
+    return scenario_from_dict(document | {"run": {"draws_per_parameter_set": draws}})
+
+
+def test_values_belong_to_a_set_however_many_draws_share_it():
+    one = [Model(with_sets_of(1)).drawn_values(number) for number in range(4)]
+    assert len({tuple(each.values()) for each in one}) == 4
+    for draws in (2, 3, 512):
+        model = Model(with_sets_of(draws))
+        for number, values in enumerate(one):
+            assert model.drawn_values(draws * number) == values
+            assert model.drawn_values(draws * number + draws - 1) == values
+    block = simulate_block(Model(with_sets_of(3)), 0, 7)
+    assert block["parameters/parameter_set"].tolist() == [0, 0, 0, 1, 1, 1, 2]
+    expected = [[one[number][name] for name in NAMES] for number in (0, 0, 0, 1, 1, 1, 2)]
+    assert block["parameters/parameter_value"].tolist() == expected
+
+
+def test_how_many_draws_share_a_set_matters_only_where_anything_is_unknown(whole):
+    known = with_sets_of(3, {"population": {"clinicians": 200}})
+    same(simulate_block(Model(known), 0, 4), part(whole, 0, 4))
+
+
+@pytest.mark.parametrize("length", [3, 6])
+def test_stores_of_parameter_sets_can_be_extended(tmp_path, length):
+    """The first draws of a run of more are the run of fewer; lengths of blocks do not matter."""
+    scenario = with_sets_of(3)
+    expected = simulate_block(Model(scenario), 0, 11)
+    place = tmp_path / "r.zarr"
+    for draws in (4, 11):
+        asmrisk.run(scenario, draws=draws, out=place, block_size=length, workers=2, quiet=True)
+        same(stored(place, "parameters"), part(expected, 0, draws))
+    assert list(asmrisk.open_results(place, group="parameters").parameter.values) == NAMES
 
 
 def test_values_follow_their_distributions_and_are_independent():
-    """3,000 draws; each test fails by chance with probability 1e-6, once, as the seed is fixed."""
+    """3,000 sets; each test fails by chance with probability 1e-6, once, as the seed is fixed."""
     count = 3000
-    model = Model(scenario_from_dict(UNKNOWN))
+    model = Model(with_sets_of(1))
     drawn = [model.drawn_values(draw) for draw in range(count)]
     drawn = {name: np.array([each[name] for each in drawn]) for name in NAMES}
     response = drawn["behavior.cost_response"]

@@ -155,7 +155,7 @@ def _part_b(
             moving = kept * moving + new * rng.standard_normal(len(volume))
         score = common * volume + np.sqrt(1.0 - common * common) * moving
         shape = _at_scores(population.part_b_log_shape, specialty, score)
-        payments[year] = growth[year] * level * np.exp(shape)
+        payments[year] = growth[year, specialty] * level * np.exp(shape)
     return payments
 
 
@@ -185,7 +185,7 @@ def _live(
     spread = population.cases_log_sd
     case_level = people.level * np.exp(spread * rng.standard_normal((_MEASURES, n)) - 0.5 * spread * spread)
     case_level *= population.cases_factor[:, None]
-    part_b = _part_b(rng, population, behavior.part_b_growth[:, cohort], specialty, people.volume)
+    part_b = _part_b(rng, population, behavior.part_b_growth, specialty, people.volume)
     later = np.zeros((_YEARS, n))
     for year in range(_YEARS):
         later[year] = np.where(year + _LAG < people.leaves, part_b[year + _LAG], 0.0)
@@ -238,7 +238,8 @@ def _live(
         }
         final, factor, scaling = _score(policy[year], cohort, observed)
         saved = true_cost * (1.0 - multiplier[who])
-        rows.append(_record(policy[year], now, observed, final, factor, scaling, later[year, who], saved))
+        times = now, behavior[year + _LAG]
+        rows.append(_record(policy[year], times, observed, final, factor, scaling, later[year, who], saved))
         penalized = np.zeros(n, bool)
         penalized[who] = factor < 0.0
         lost.append(penalized)
@@ -400,7 +401,7 @@ def _exchange(policy: Any, final: _Array, part_b: _Array) -> tuple[_Array, _Arra
 
 def _record(
     policy: Any,
-    behavior: Any,
+    behavior: tuple[Any, Any],
     observed: Mapping[str, Any],
     final: _Array,
     factor: _Array,
@@ -408,12 +409,13 @@ def _record(
     later: _Array,
     saved: _Array,
 ) -> dict[str, Any]:
-    """Sum a year up."""
+    """Sum a year up, given the behavior of the performance year and of its payment year."""
+    now, paying = behavior
     scored = ~np.isnan(final)
     episodes, part_b = observed["episodes"], observed["part_b"]
     paid = part_b[scored].sum()
     net = (factor * later).sum()
-    savings = behavior.medicare_share * (episodes * saved).sum()
+    savings = now.medicare_share * (episodes * saved).sum()
     return {
         "participants": len(final),
         "scored": np.count_nonzero(scored),
@@ -430,7 +432,8 @@ def _record(
         "net_adjustment": net,
         "retained_savings": -net,
         "episode_savings": savings,
-        "medicare_savings": savings - net,
+        "medicare_savings": savings * now.price_level * now.stated_price_ratio
+        - net * paying.stated_price_ratio,
         "adjustment_factor_quantile": np.quantile(factor[scored], QUANTILES),
         "final_score_quantile": np.quantile(final[scored], QUANTILES),
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from asmrisk.numerics.jit import kernel
 from asmrisk.rule.cohort import score_cohort
-from asmrisk.rule.definitions import YEARS
+from asmrisk.rule.definitions import PAYMENT_LAG, YEARS
 from asmrisk.rule.payment import payment_factors
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.counts import BinomialScratch, binomial_quantiles, poisson_quantiles
@@ -142,8 +142,16 @@ def repeat_step(
                 elif step == 3:
                     payment_factors(policy, observed, n, work.scored, work.environment, work.scratch)
                 else:
-                    share = inputs.behavior[last].medicare_share
                     scored = CohortYear(
-                        policy, share, cohort, last, n, out, work.scored, work.environment, work.response
+                        policy,
+                        inputs.behavior[last],
+                        inputs.behavior[last + PAYMENT_LAG],
+                        cohort,
+                        last,
+                        n,
+                        out,
+                        work.scored,
+                        work.environment,
+                        work.response,
                     )
                     record_year(scored, 0, record, work.scratch)

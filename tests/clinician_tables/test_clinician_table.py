@@ -1,6 +1,7 @@
 """The clinician table: round trips to the bit, every kind of bad input, speed."""
 
 import csv
+import errno
 import io
 import os
 import sys
@@ -13,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asmrisk.clinician_tables.columns import input_columns
-from asmrisk.clinician_tables.table import check_clinicians, read_clinicians, write_clinicians
-from asmrisk.errors import InputError
+from asmrisk.clinician_tables.table import check_clinicians, read_clinicians, replaced, write_clinicians
+from asmrisk.errors import InputError, RunError
 from asmrisk.rule.definitions import COHORTS, MEASURES, SPECIALTIES_OF
 
 QUIET = {"notes": lambda text: None}
@@ -398,6 +399,31 @@ def test_a_link_in_the_folder_is_not_written_through(tmp_path, ending):
     assert not (folder / name).is_symlink()
     assert len(read_clinicians(folder / name, **QUIET)) == len(table())
     assert sorted(each.name for each in folder.iterdir()) == sorted(planted)
+
+
+def test_a_file_is_replaced_whole_or_left_as_it_was(tmp_path):
+    path = tmp_path / "scenario.toml"
+    path.write_text("old")
+
+    def write(text, error=None):
+        with replaced(path) as file:
+            file.write_text(text)
+            assert path.read_text() == "old"
+            if error is not None:
+                raise error
+
+    cannot = r"scenario\.toml: cannot be written: "
+    with pytest.raises(RunError, match=cannot + ".*; free some space$"):
+        write("half", OSError(errno.ENOSPC, "full"))
+    with pytest.raises(InputError, match=cannot):
+        write("half", OSError(errno.EROFS, "read-only"))
+    # What is no fault of the place passes through.
+    with pytest.raises(KeyboardInterrupt):
+        write("half", KeyboardInterrupt())
+    assert path.read_text() == "old"
+    write("new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_frame_in_memory_is_not_changed():

@@ -2,6 +2,7 @@
 
 import gc
 import io
+import json
 import re
 import signal
 import threading
@@ -19,6 +20,7 @@ from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results
 from asmrisk.results.status import status
+from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation import compilation
 from asmrisk.simulation.arrays import Block
 from tests import fake_run
@@ -119,6 +121,65 @@ def test_a_scenario_file_names_the_results(tmp_path, monkeypatch):
     path = asmrisk.run("low.toml", quiet=True)
     assert path == Path("results/low.zarr")
     assert open_results(path).attrs["title"] == "Low"
+
+
+UNKNOWN = """
+title = "Unknown"
+[run]
+draws = 4
+draws_per_parameter_set = 3
+[population]
+clinicians = 200
+[uncertainty]
+"behavior.cost_response" = {distribution = "uniform", low = 0.0, high = 0.01}
+"policy.exchange_steepness" = {distribution = "uniform", low = 0.05, high = 0.25}
+"""
+
+
+def test_a_block_holds_parameter_sets_whole(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("unknown.toml").write_text(UNKNOWN)
+    text = r"^block_size: must be a multiple of run\.draws_per_parameter_set, 3"
+    with pytest.raises(InputError, match=text):
+        asmrisk.run("unknown.toml", block_size=4, quiet=True)
+    assert not Path("results").exists()
+    path = asmrisk.run("unknown.toml", block_size=6, quiet=True)
+    said = json.loads(open_results(path).attrs["provenance"])
+    assert said["draws_per_parameter_set"] == 3
+    assert list(said["uncertainty"]) == ["behavior.cost_response", "policy.exchange_steepness"]
+    assert "fixed" not in said
+    # Another number of draws a set makes another run.
+    scenario = load_scenario("unknown.toml", ["run.draws_per_parameter_set=2"])
+    with pytest.raises(InputError, match="3 draws a parameter set there, 2 now"):
+        asmrisk.run(scenario, out=path, quiet=True)
+
+
+def test_a_fixed_run_has_medians_in_a_store_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("unknown.toml").write_text(UNKNOWN)
+    fixed = asmrisk.run("unknown.toml", fixed=True, quiet=True)
+    assert fixed == Path("results/unknown_fixed.zarr")
+    results = open_results(fixed)
+    said = json.loads(results.attrs["provenance"])
+    assert said["fixed"] == ["behavior.cost_response", "policy.exchange_steepness"]
+    assert said["uncertainty"] == {}
+    assert "draws_per_parameter_set" not in said
+    values = {
+        "behavior": {"cost_response": 0.005},
+        "policy": {"exchange_steepness": 0.15},
+        "population": {"clinicians": 200},
+    }
+    stated = open_results(asmrisk.run(scenario_from_dict(values), draws=4, out="stated.zarr", quiet=True))
+    for name, array in results.data_vars.items():
+        np.testing.assert_array_equal(array, stated[name])
+    # It is another run than the one that states the same values.
+    with pytest.raises(InputError, match="unknowns fixed at their medians in one of them alone"):
+        asmrisk.run("unknown.toml", fixed=True, out="stated.zarr", quiet=True)
+    # Several have their names too, and a place that is given is taken as it is.
+    Path("more.toml").write_text(UNKNOWN)
+    several = asmrisk.run("unknown.toml", "more.toml", fixed=True, draws=1, out="several", quiet=True)
+    assert several == [Path("several/unknown_fixed.zarr"), Path("several/more_fixed.zarr")]
+    assert asmrisk.run("unknown.toml", fixed=True, draws=1, out="one.zarr", quiet=True) == Path("one.zarr")
 
 
 def test_several_scenarios_have_a_store_each_with_the_bits_of_one_alone(tmp_path):

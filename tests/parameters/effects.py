@@ -92,6 +92,8 @@ MADE_OF: dict[str, tuple[str, ...]] = {
     "retained_savings": ("adjustment_usd",),
     "episode_savings": ("episodes", "cost_per_episode"),
     "medicare_savings": ("adjustment_usd", "episodes", "cost_per_episode"),
+    # Of a calendar year: episodes of the year, adjustments of two years before.
+    "budget_savings": ("adjustment_usd", "episodes", "cost_per_episode"),
     "adjustment_factor_quantile": ("adjustment_factor", "scored"),
     "final_score_quantile": ("final_score",),
     "specialty_participants": ("specialty", "practice_size"),
@@ -349,6 +351,7 @@ CHANGES: dict[str, list[Change]] = {
     "population.part_b_panel_ratio": [],
     "population.part_b_tail_slope": [],
     "population.part_b_persistence": [],
+    "population.part_b_trend": [],
     "population.part_b_episode_correlation": [Change(0.4, MONEY)],
     # Patients
     "population.hcc_mean": [Change(1.7, ("hcc_risk_score",))],
@@ -437,6 +440,9 @@ CHANGES: dict[str, list[Change]] = {
         )
     ],
     "population.habit_persistence": [Change(0.5, HABITS, where=after_the_first_year)],
+    # Dollars
+    "population.deflator": [Change(0.05, (), ("medicare_savings", "budget_savings"))],
+    "population.dollar_year": [Change(2030, (), ("medicare_savings",))],
     # Behavior
     "behavior.exit_probability": [
         # Who follows somebody who left earlier began earlier, and is not the same any more.
@@ -464,11 +470,16 @@ CHANGES: dict[str, list[Change]] = {
     "behavior.cost_response_penalized": [
         Change(0.05, ("cost_per_episode",), ("episode_savings",), lasts=True)
     ],
-    "behavior.medicare_share": [Change(0.5, (), ("episode_savings", "medicare_savings"))],
+    "behavior.cost_response_start": [Change(2029, ("cost_per_episode",), ("episode_savings",))],
+    "behavior.penalized_response_ratio": [Change(20.0, ("cost_per_episode",), ("episode_savings",))],
+    "behavior.medicare_share": [Change(0.5, (), ("episode_savings", "medicare_savings", "budget_savings"))],
     "behavior.exempt_share": [Change({cohort: 0.2}, ("exempt",), cohorts=(cohort,)) for cohort in BOTH],
 }
 for name, cohort in SPECIALTIES.items():
-    for parameter, value in (("mean", 3e5), ("panel_ratio", 1.5), ("tail_slope", 0.1), ("persistence", 0.7)):
+    for parameter, value in (
+        *(("mean", 3e5), ("panel_ratio", 1.5), ("trend", 0.05)),
+        *(("tail_slope", 0.1), ("persistence", 0.7)),
+    ):
         CHANGES[f"population.part_b_{parameter}"].append(
             Change({name: value}, MONEY, cohorts=(cohort,), where=specialty(name))
         )

@@ -22,9 +22,12 @@ YEARS = (2027, 2028, 2029, 2030, 2031)
 ONCE = 2029
 HEART, BACK = "heart_failure", "low_back_pain"
 BOTH = (HEART, BACK)
-#: What has tests of its own: draws and seed in test_promises.py, the roster in test_roster.py, strata in
-#: test_latin_hypercube.py.
-ELSEWHERE = {"run.draws", "run.seed", "population.roster", "population.latin_hypercube"}
+#: What has tests of its own: draws, their parameter sets and seed in test_promises.py, the roster in
+#: test_roster.py, strata in test_latin_hypercube.py.
+ELSEWHERE = {
+    *("run.draws", "run.draws_per_parameter_set", "run.seed"),
+    *("population.roster", "population.latin_hypercube"),
+}
 
 #: A draw of 300 clinicians, three of whom have a final score of zero.
 FIELD = {"population.clinicians": 300.0}

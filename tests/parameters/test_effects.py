@@ -81,6 +81,26 @@ def cells_of(path: str, array: np.ndarray) -> Iterator[tuple[str, int, np.ndarra
 
 
 Cells = set[tuple[str, int]]
+#: Years in which Medicare saves: performance years, and the payment years that follow two years later.
+CALENDAR_YEARS = (*YEARS, 2032, 2033)
+
+
+def budget_years(
+    before: np.ndarray, after: np.ndarray, causes: dict[str, Cells]
+) -> Iterator[tuple[int, bool]]:
+    """Give the calendar years whose savings differ, and whether anything that they are made of does."""
+    for calendar, one, two in zip(CALENDAR_YEARS, before[0], after[0], strict=True):
+        if one.tobytes() != two.tobytes():
+            lags = {"measured": (0, 2), "episodes": (0,), "cost_per_episode": (0,), "adjustment_usd": (2,)}
+            yield (
+                calendar,
+                any(
+                    year == calendar - lag
+                    for name, several in lags.items()
+                    for _, year in causes.get(name, ())
+                    for lag in several
+                ),
+            )
 
 
 def reach(change: Change, year: int | None) -> tuple[dict[str, Cells], Cells]:
@@ -160,6 +180,12 @@ def test_a_parameter_changes_what_it_decides_and_nothing_else(
             assert not (direct & ~np.asarray(change.where(before, after), bool)).any(), column
 
     # What is added up.
+    for calendar, caused in budget_years(
+        base_results["budget_savings"], results.pop("budget_savings"), changed
+    ):
+        changed.setdefault("budget_savings", set()).update((cohort, calendar) for cohort in BOTH)
+        timely = year is None or calendar == year or (calendar > year and change.lasts)
+        assert caused or ("budget_savings" in change.results and timely), f"budget of {calendar} changed"
     for path, array in results.items():
         if array.shape != base_results[path].shape:
             assert name in RESHAPING

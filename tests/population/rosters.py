@@ -34,7 +34,8 @@ def expected_episodes(record, score):
     )
 
 
-def dollars_at(record, specialty, score):
-    return record.part_b_level[specialty] * np.exp(
-        np.interp(score, SCORES, record.part_b_log_shape[specialty])
-    )
+def dollars_at(record, specialty, score, year=2025):
+    """Part B payments of a year at a normal score; rows are of 2025 if they do not say."""
+    grown = (1 + record.part_b_trend[specialty]) ** (year - 2027)
+    shape = np.interp(score, SCORES, record.part_b_log_shape[specialty])
+    return record.part_b_level[specialty] * grown * np.exp(shape)

@@ -23,6 +23,7 @@ from asmrisk.rule.definitions import COHORTS, SPECIALTIES
 from asmrisk.scenario import published_tables as tables
 from asmrisk.scenario.behavior_parameters import BEHAVIOR
 from asmrisk.scenario.population_parameters import POPULATION
+from tests.simulation.published import part_b_trend
 
 DECLARED = Parameters([*POPULATION.values(), *BEHAVIOR.values()])
 NORMAL = NormalDist()
@@ -150,13 +151,25 @@ def test_no_minimum_measures_everybody():
 
 # --- Part B ---------------------------------------------------------------------------------------------
 
-#: 2023 mean (CMS) and ratio of the panel's mean to that of all, as published, by specialty code.
-PART_B_MEAN = (179673.99, 23041.49, 143100.57, 187034.08, 62921.36, 102232.75, 110879.89)
-PANEL_RATIO = (1.067, 1.951, 1.191, 1.143, 1.337, 1.207, 1.302)
+#: 2023 mean (CMS) and ratio of the panel's mean to that of all, as published, by specialty code; of
+#: anesthesiologists, who are taken to be pain physicians, as assumed.
+PART_B_MEAN = (179673.99, 120_000.0, 143100.57, 187034.08, 62921.36, 102232.75, 110879.89)
+PANEL_RATIO = (1.067, 1.0, 1.191, 1.143, 1.337, 1.207, 1.302)
+
+
+def test_part_b_trend(values):
+    """Least squares over the table's years, cardiology over all its codes, to the four digits declared."""
+    declared = values["population.part_b_trend"]
+    assert list(declared) == list(SPECIALTIES)
+    for code, name in enumerate(SPECIALTIES):
+        assert declared[name] == pytest.approx(part_b_trend(code), abs=0.5e-4 + 1e-9)
+    assert declared["anesthesiology"] == declared["pain_management"]
+    # "Cardiology" alone fell faster: those with payments above its mean left it for other codes.
+    assert declared["cardiology"] == pytest.approx(-0.0147, abs=0.5e-4)
 
 
 def test_part_b_mean_of_the_measured(field):
-    """The mean over measured clinicians is the 2023 mean times the panel's ratio, in every specialty."""
+    """Mean of the measured: the 2023 mean times the ratio of the panel, four years on by the trend."""
     record, generator = field["record"], field["generator"]
     for code in range(7) if field["cohort"] == LBP else [0]:
         if field["cohort"] == LBP and code == 0:
@@ -170,7 +183,8 @@ def test_part_b_mean_of_the_measured(field):
         share = field["measured"].mean()
         relative = (1 - others.mean()) / share
         error = (1 - others - relative * field["measured"]).std() / share / math.sqrt(SAMPLE)
-        target = PART_B_MEAN[code] * PANEL_RATIO[code] / record.part_b_level[code]
+        of_2027 = PART_B_MEAN[code] * PANEL_RATIO[code] * (1 + part_b_trend(code)) ** 4
+        target = of_2027 / record.part_b_level[code]
         assert abs(relative - target) < Z * error, SPECIALTIES[code]
 
 
@@ -309,7 +323,8 @@ def test_reporting_habits(records):
     """Shares behind the thresholds, and the completeness of one score against two independent decisions."""
     record = records[HF]
     shares = [NORMAL.cdf(z) for z in record.nothing_reported_z]
-    assert shares == pytest.approx([0.1562, 0.0363, 0.0043, 0.0004], abs=0.0001)
+    # By CMS's table; in practices of 16 or more what is assumed where each clinician must report.
+    assert shares == pytest.approx([0.1562, 0.0363, 0.0043, 0.02], abs=0.0001)
     for cohort, missed in ((HF, [None, 0.03, 0.03, 0.03, 0.10]), (LBP, [0.03, 0.03, 0.03, 0.15, None])):
         record = records[cohort]
         for place, share in enumerate(missed):
@@ -354,13 +369,60 @@ def test_conduct(records):
 def test_behavior_of_the_baseline(values):
     years = behavior_records(values)
     assert years.shape == (7,)
-    assert years.cost_response.tolist() == [0.0, 0.0, *[0.002] * 5]
-    assert years.cost_response_penalized.tolist() == [0.0, 0.0, *[0.004] * 5]
-    assert years.exit_probability.tolist() == [0.04] * 7
+    # A third of the 0.4% that is the median of those who respond: .13% a year, twice that after a loss.
+    assert years.cost_response.tolist() == [0.00133333333] * 7
+    assert years.cost_response_penalized.tolist() == [2 * 0.00133333333] * 7
+    assert years.exit_probability.tolist() == [0.026] * 7
     assert years.medicare_share.tolist() == [0.85] * 7
-    assert years.part_b_growth.tolist() == [[1.0, 1.0]] * 7
+    trend = np.array([values["population.part_b_trend"][name] for name in SPECIALTIES])
+    np.testing.assert_allclose(years.part_b_growth, (1 + trend) ** np.arange(7)[:, None], rtol=1e-14)
     assert years.quality_learning.tolist() == [[0.0, 0.0]] * 7
     assert years.cost_trend.tolist() == [1.0] * 7
+    # Prices over those of 2025, and of 2027 over those of the year.
+    np.testing.assert_allclose(years.price_level, 1.02 ** np.arange(2, 9), rtol=1e-14)
+    np.testing.assert_allclose(years.stated_price_ratio, 1.02 ** -np.arange(7.0), rtol=1e-14)
+
+
+def test_costs_respond_from_their_start_year_on(values):
+    def responses(**changes):
+        years = behavior_records(
+            values.replace(**{f"behavior.{name}": value for name, value in changes.items()})
+        )
+        return years.cost_response.tolist(), years.cost_response_penalized.tolist()
+
+    assert responses(cost_response=0.25, cost_response_start=2030) == (
+        [0.0] * 3 + [0.25] * 4,
+        [0.0] * 3 + [0.5] * 4,
+    )
+    assert responses(cost_response=0.25, penalized_response_ratio=0.5)[1] == [0.125] * 7
+    # No more than all of the cost can be removed.
+    assert responses(cost_response=0.5, penalized_response_ratio=3.0)[1] == [1.0] * 7
+    by_year = {"2027": 0.0, "2029": 0.125, "2030": 0.25}
+    assert responses(cost_response=by_year) == (
+        [0.0, 0.0, 0.125, *[0.25] * 4],
+        [0.0, 0.0, 0.25, *[0.5] * 4],
+    )
+    # A share of its own stands beside the ratio, year by year; it too waits for the start.
+    own = {"2027": 0.4, "2029": "ratio", "2031": 0.3}
+    assert responses(cost_response=0.25, cost_response_penalized=own, cost_response_start=2028) == (
+        [0.0, *[0.25] * 6],
+        [0.0, 0.4, 0.5, 0.5, 0.3, 0.3, 0.3],
+    )
+
+
+def test_prices_by_hand(values):
+    def prices(deflator, year):
+        years = behavior_records(
+            values.replace(**{"population.deflator": deflator, "population.dollar_year": year})
+        )
+        return years.price_level.tolist(), years.stated_price_ratio.tolist()
+
+    assert prices(0.0, 2031) == ([1.0] * 7, [1.0] * 7)
+    level, ratio = prices(0.125, 2028)
+    assert level == [1.125**n for n in range(2, 9)]
+    np.testing.assert_allclose(ratio, 1.125 ** (1.0 - np.arange(7)), rtol=1e-15)
+    # Dollars of years before 2025 are worth more.
+    np.testing.assert_allclose(prices(0.125, 2024)[1], 1.125 ** (-3.0 - np.arange(7)), rtol=1e-15)
 
 
 def test_growth_is_cumulated_from_the_first_year(values):
@@ -374,11 +436,16 @@ def test_growth_is_cumulated_from_the_first_year(values):
             "behavior.part_b_growth": growth,
             "behavior.quality_learning": learning,
             "behavior.cost_growth": {"2027": 0.25, "2028": 0.5},
+            "population.part_b_trend": dict.fromkeys(SPECIALTIES, 0.0) | {"neurosurgery": -0.1},
         }
     )
     years = behavior_records(changed)
-    assert years.part_b_growth[:, HF].tolist() == [1.0, 1.5, 0.75, 0.375, 0.1875, 0.09375, 0.046875]
-    assert years.part_b_growth[:, LBP] == pytest.approx([1.1**n for n in range(7)])
+    cardiology, *back_pain = years.part_b_growth.T
+    assert cardiology.tolist() == [1.0, 1.5, 0.75, 0.375, 0.1875, 0.09375, 0.046875]
+    for name, growth in zip(SPECIALTIES[1:], back_pain, strict=True):
+        # The cohort's growth and the specialty's own trend.
+        rate = 1.1 * (0.9 if name == "neurosurgery" else 1.0)
+        assert growth == pytest.approx([rate**n for n in range(7)])
     assert years.quality_learning[:, HF].tolist() == [0.25 * n for n in range(7)]
     assert years.cost_trend[:3].tolist() == [1.0, 1.5, 2.25]
 
@@ -469,7 +536,8 @@ def test_certain_habits_are_allowed(values):
 def test_declarations_name_their_source():
     for name, parameter in DECLARED.items():
         assert name.startswith(("population.", "behavior."))
-        assert parameter.by_year == name.startswith("behavior.")
+        permanent = ("behavior.cost_response_start", "behavior.penalized_response_ratio")
+        assert parameter.by_year == (name.startswith("behavior.") and name not in permanent)
         assert parameter.citation
         assert parameter.unit
         assert parameter.meaning.endswith(".")

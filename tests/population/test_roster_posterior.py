@@ -53,7 +53,7 @@ def test_part_b_gives_the_score_at_which_the_specialty_has_it(tmp_path, populati
     dollars = dollars_at(population[HF], 0, scores)
     extreme = [0.0, dollars_at(population[HF], 0, -6.5) / 7, dollars_at(population[HF], 0, 6.5) * 3]
     known = roster(tmp_path, rows(*({"part_b_payments": each} for each in (*dollars, *extreme)))).cohorts[HF]
-    score, factor = part_b_scores(population[HF], known.specialty, known.past.part_b_payments)
+    score, factor = part_b_scores(population[HF], known.specialty, known.years, known.past.part_b_payments)
     # The simulation reads the table up to its last point but one.
     over = 3 * np.exp(np.diff(population[HF].part_b_log_shape[0])[-1])
     np.testing.assert_allclose(score[0], [*scores, -6.5, -6.5, 6.4375], atol=1e-9)
@@ -66,13 +66,13 @@ def test_the_level_is_that_of_paths_weighted_by_what_is_known(tmp_path, populati
     frame = rows(
         *(
             {"clinician_id": "a", "performance_year": year, "episodes": episodes}
-            | {"part_b_payments": dollars_at(record, 0, score[year])}
+            | {"part_b_payments": dollars_at(record, 0, score[year], year)}
             for year, episodes in ((2023, 55), (2025, 70))
         )
     )
     known = roster(tmp_path, frame).cohorts[HF]
     found = episode_level(
-        record, known, part_b_scores(record, known.specialty, known.past.part_b_payments)[0]
+        record, known, part_b_scores(record, known.specialty, known.years, known.past.part_b_payments)[0]
     )
 
     rng = np.random.default_rng(1)
@@ -99,7 +99,7 @@ def test_cases_are_those_of_levels_weighted_by_what_is_known(tmp_path, populatio
     frame = pd.concat([frame, rows({"clinician_id": "a", "performance_year": 2025, "q236_cases": 190})])
     known = roster(tmp_path, frame).cohorts[HF]
     level = episode_level(
-        record, known, part_b_scores(record, known.specialty, known.past.part_b_payments)[0]
+        record, known, part_b_scores(record, known.specialty, known.years, known.past.part_b_payments)[0]
     )
     found = case_levels(record, known, level)
     rng = np.random.default_rng(2)
@@ -155,7 +155,7 @@ def shrunk_weight(record, state, rate, cases):
 
 def learned(record, known):
     level = episode_level(
-        record, known, part_b_scores(record, known.specialty, known.past.part_b_payments)[0]
+        record, known, part_b_scores(record, known.specialty, known.years, known.past.part_b_payments)[0]
     )
     return latent_states(record, known, level)
 
@@ -266,7 +266,7 @@ def test_more_cases_leave_less_uncertain(tmp_path, population):
         # What is known of 2025 alone leaves what changes until 2027.
         assert sd[-1] > math.sqrt(1 - record.latent_persistence**4) * 0.99
     level = episode_level(
-        record, known, part_b_scores(record, known.specialty, known.past.part_b_payments)[0]
+        record, known, part_b_scores(record, known.specialty, known.years, known.past.part_b_payments)[0]
     )
     assert (np.diff(level.sd[:5]) < 0).all()
     assert np.isfinite(found.mean).all()

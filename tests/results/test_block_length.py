@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 import asmrisk
 from asmrisk.engine.run import run_job
+from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.arrays import ArraySpec, block_length
 from tests import fake_run
 from tests.results import small
@@ -24,24 +25,27 @@ def arrays_of(numbers):
 DRAWS = st.integers(1, 2_000_000)
 #: Bytes of a draw from a few to more than a block may have.
 NUMBERS = st.integers(1, 20 * MEGABYTE)
+#: Draws of a parameter set, which a block holds whole.
+SETS = st.integers(1, 512)
 
 
-@given(DRAWS, NUMBERS)
-def test_a_block_is_neither_long_nor_large(draws, numbers):
-    length = block_length(draws, arrays_of(numbers))
+@given(DRAWS, NUMBERS, SETS)
+def test_a_block_is_neither_long_nor_large(draws, numbers, together):
+    length = block_length(draws, arrays_of(numbers), together)
     assert 1 <= length <= 512
-    assert length * numbers * 8 <= 64 * MEGABYTE or length == 1
+    assert length % together == 0
+    assert length * numbers * 8 <= 64 * MEGABYTE or length == together
 
 
-@given(DRAWS, NUMBERS)
-def test_there_are_eight_blocks_where_there_are_eight_draws(draws, numbers):
-    length = block_length(draws, arrays_of(numbers))
-    assert -(-draws // length) >= min(draws, 8)
+@given(DRAWS, NUMBERS, SETS)
+def test_there_are_eight_blocks_where_there_are_eight_sets(draws, numbers, together):
+    length = block_length(draws, arrays_of(numbers), together)
+    assert -(-draws // length) >= min(-(-draws // together), 8)
 
 
-@given(DRAWS, NUMBERS)
-def test_fewer_draws_are_filled_up_than_a_block_has(draws, numbers):
-    length = block_length(draws, arrays_of(numbers))
+@given(DRAWS, NUMBERS, SETS)
+def test_fewer_draws_are_filled_up_than_a_block_has(draws, numbers, together):
+    length = block_length(draws, arrays_of(numbers), together)
     assert 0 <= -(-draws // length) * length - draws < length
 
 
@@ -94,6 +98,12 @@ def test_blocks_can_be_made_for_draws_that_are_asked_for_later(load):
     assert later.lengths == (100,)
     # Fewer than are asked for now mean nothing.
     assert run_job(chosen, place, 100, most_draws=10).spec.block_shape == alone.spec.block_shape
+    # Blocks hold parameter sets whole, where anything is unknown.
+    doubt = {"behavior.cost_growth": {"distribution": "uniform", "low": 0.0, "high": 0.02}}
+    for together, doubts, length in ((7, doubt, 14), (1, doubt, 13), (7, {}, 13)):
+        run = {"draws_per_parameter_set": together}
+        unknown = scenario_from_dict({"run": run, "uncertainty": doubts})
+        assert run_job(unknown, place, 100).spec.block_shape == (length,)
     # What is given by hand counts.
     assert run_job(chosen, place, 100, block_size=7, most_draws=100_000).spec.block_shape == (7,)
 

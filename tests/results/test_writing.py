@@ -4,7 +4,6 @@ import getpass
 import json
 import platform
 import re
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -60,10 +59,14 @@ def test_xarray_opens_what_was_simulated_with_its_labels(finished):
             assert (array.dtype, array.values.tobytes()) == (each.dtype, each.tobytes()), path
             assert array.attrs["units"]
             assert array.attrs["long_name"]
-            assert array.dims[:2] == ("draw", "performance_year")
+            assert array.dims[:2] == (
+                "draw",
+                "calendar_year" if path == "budget_savings" else "performance_year",
+            )
     root = xr.open_zarr(finished)
     assert list(root.cohort.values) == ["heart_failure", "low_back_pain"]
     assert list(root.performance_year.values) == [2027, 2028, 2029, 2030, 2031]
+    assert list(root.calendar_year.values) == [2027, 2028, 2029, 2030, 2031, 2032, 2033]
     assert list(root["quantile"].values) == [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]
     assert list(root.practice_size.values) == ["solo", "small", "large"]
     environment = xr.open_zarr(finished, group="environment")
@@ -87,6 +90,7 @@ def test_names_and_dimensions_that_users_rely_on(finished):
         assert root[name].dims == ("draw", "performance_year", "specialty", "practice_size")
     for name in ("adjustment_factor_quantile", "final_score_quantile"):
         assert root[name].dims == ("draw", "performance_year", "cohort", "quantile")
+    assert root.budget_savings.dims == ("draw", "calendar_year")
 
 
 def test_a_tree_opens_too(finished):
@@ -190,6 +194,8 @@ def test_provenance_names_software_scenario_seed_and_every_parameter_but_no_pers
     assert record["seed"] == 20270101
     assert record["code"] == fake_run.CODE
     assert record["scenario"]["identity"] == BASELINE.identity()
+    assert record["uncertainty"] == {}
+    assert not {"draws_per_parameter_set", "fixed"} & set(record)
     # How much was asked for is no part of what the numbers are.
     assert set(record["parameters"]) == set(BASELINE.values) - {"run.draws"}
     for each in record["parameters"].values():
@@ -252,13 +258,15 @@ def test_quality_benchmarks_by_cohort_have_no_peer_dimension():
     assert declared["environment/benchmark_size"].dims == ("draw", "performance_year", "measure")
 
 
-def test_uncertain_parameters_make_a_group_knowledge(tmp_path):
+def test_unknowns_make_a_group_parameters(tmp_path):
     uncertain = {"policy.risk_level": {"distribution": "uniform", "low": 0.05, "high": 0.1}}
-    place = fake_run.run(tmp_path / "r.zarr", 3, chosen=replace(BASELINE, uncertainty=uncertain))
-    knowledge = xr.open_zarr(place, group="knowledge")
-    assert knowledge.parameter_value.dims == ("draw", "parameter")
-    assert list(knowledge.parameter.values) == ["policy.risk_level"]
-    assert "knowledge" not in schema.variables(BASELINE)
+    place = fake_run.run(tmp_path / "r.zarr", 3, chosen=scenario_from_dict({"uncertainty": uncertain}))
+    parameters = xr.open_zarr(place, group="parameters")
+    assert parameters.parameter_value.dims == ("draw", "parameter")
+    assert parameters.parameter_set.dims == ("draw",)
+    assert parameters.parameter_set.dtype == np.int64
+    assert list(parameters.parameter.values) == ["policy.risk_level"]
+    assert not any(path.startswith("parameters/") for path in schema.variables(BASELINE))
 
 
 # The bits do not depend on how they were computed

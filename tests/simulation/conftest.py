@@ -32,8 +32,9 @@ def unselected(load):
 
 
 @pytest.fixture(scope="package")
-def first_year(panels):
-    """Five draws of 2027, when nobody has responded yet."""
+def first_year(load):
+    """Five draws of 2027 where nobody responds."""
+    panels = [simulate_panel(load("behavior.cost_response=0.0"), draw) for draw in DRAWS]
     return pd.concat([panel[panel.year == 0] for panel in panels], ignore_index=True)
 
 

@@ -109,7 +109,7 @@ def cost_shape():
 #: By specialty code: name in the tables, ratio of the panel's mean to that of all, persistence, share.
 SPECIALTIES = (
     ("Cardiology", 1.067, 0.969, 1.0),
-    ("Anesthesiology", 1.951, 0.882, 10 / 101),
+    ("Anesthesiology", 1.0, 0.882, 10 / 101),
     ("Pain Management", 1.191, 0.899, 17 / 101),
     ("Interventional Pain Management", 1.143, 0.930, 10 / 101),
     ("Neurosurgery", 1.337, 0.931, 18 / 101),
@@ -118,11 +118,39 @@ SPECIALTIES = (
 )
 
 
+#: Codes under which CMS pays cardiologists; after 2015 many left the first.
+CARDIOLOGY = (
+    "cardiology",
+    "interventional cardiology",
+    "clinical cardiac electrophysiology",
+    "advanced heart failure and transplant cardiology",
+)
+#: Anesthesiologists with 20 back-pain episodes are taken to be pain physicians, at this level.
+PAIN_PHYSICIAN, PAIN_PHYSICIAN_USD = 1, 120_000.0
+
+
+def part_b_trend(code):
+    """Growth a year: least squares of the logarithm of the mean, 2014 to 2023 without 2020 and 2021."""
+    rows = table("partb_mean_payment_2014_2023")
+    rows = rows.assign(specialty=rows.specialty.str.lower())[~rows.year.isin([2020, 2021])]
+    title = SPECIALTIES[code + (code == PAIN_PHYSICIAN)][0].lower()
+    # All codes of cardiology together, in the years that have the first.
+    years = rows.year[rows.specialty == title]
+    rows = rows[rows.specialty.isin(CARDIOLOGY if code == 0 else (title,)) & rows.year.isin(years)]
+    total = rows.groupby("year")[["total_medicare_payment_usd", "n_providers"]].sum()
+    mean = np.log(total.total_medicare_payment_usd / total.n_providers)
+    return math.expm1(np.polyfit(mean.index - 2019.0, mean.to_numpy(), 1)[0])
+
+
 def part_b_mean(code):
+    """Of measured clinicians in 2023, in each of the years 2027 to 2033."""
     name, ratio, _, _ = SPECIALTIES[code]
     rows = table("partb_mean_payment_2014_2023")
     rows = rows[(rows.specialty.str.lower() == name.lower()) & (rows.year == 2023)]
-    return float(rows.mean_payment_per_provider_usd.iloc[0]) * ratio
+    level = (
+        PAIN_PHYSICIAN_USD if code == PAIN_PHYSICIAN else float(rows.mean_payment_per_provider_usd.iloc[0])
+    )
+    return level * ratio * (1 + part_b_trend(code)) ** np.arange(4, 11)
 
 
 def part_b_quantiles(code):
@@ -169,8 +197,8 @@ class Episodes:
 
 
 def part_b_score(rows, code, column="part_b_payments"):
-    shape = part_b_shape(code)
-    return np.interp(np.log(rows[column] / part_b_mean(code)), shape, SCORES)
+    year = rows.year + (2 if column == "payment_year_part_b" else 0)
+    return np.interp(np.log(rows[column] / part_b_mean(code)[year]), part_b_shape(code), SCORES)
 
 
 def deviations(rows, measure, how, suffix=""):

@@ -19,6 +19,7 @@ from tests.simulation.published import (
     part_b_quantiles,
     part_b_score,
     part_b_shape,
+    part_b_trend,
     table,
 )
 from tests.simulation.statistical import ALPHA, assert_mean, assert_normal, assert_share, assert_variance
@@ -78,26 +79,30 @@ def test_attributes_stay(panels):
 
 
 def test_mean_part_b_by_specialty(baseline):
-    """2023 mean x panel ratio over measured clinicians, in every year: whole draws are the observations."""
-    sums = []
+    """2023 mean x panel ratio over measured clinicians, and its trend since: draws are the observations."""
+    means = []
     for draw in range(100, 125):
         rows = simulate_panel(baseline, draw)
-        sums.append(rows.groupby("specialty").part_b_payments.mean())
+        means.append(rows.groupby(["specialty", "year"]).part_b_payments.mean())
     for code in range(7):
-        assert_mean([each[code] for each in sums], part_b_mean(code))
+        for year, expected in enumerate(part_b_mean(code)[:5]):
+            assert_mean([each[code, year] for each in means], expected)
+        # Growth within a draw, without what differs between draws: who is measured, and whom they follow.
+        assert_mean([each[code, 4] / each[code, 0] for each in means], (1 + part_b_trend(code)) ** 4)
 
 
 def test_shape_of_part_b(unselected):
     """Shares below the published quantiles, where no selection by episodes stands between."""
     field = one_year_each(unselected)
     for code in range(7):
-        dollars = field.part_b_payments[field.specialty == code].to_numpy()
+        some = field[field.specialty == code]
+        dollars = some.part_b_payments.to_numpy() / part_b_mean(code)[some.year]
         probabilities, _ = part_b_quantiles(code)
         shape = part_b_shape(code)
-        quantiles = part_b_mean(code) * np.exp(np.interp(ndtri(probabilities), SCORES, shape))
+        quantiles = np.exp(np.interp(ndtri(probabilities), SCORES, shape))
         for probability, quantile in zip(probabilities, quantiles, strict=True):
             assert_share(int((dollars <= quantile).sum()), dollars.size, probability)
-        assert_normal(part_b_score(field[field.specialty == code], code))
+        assert_normal(part_b_score(some, code))
 
 
 def test_part_b_over_time(unselected):

@@ -95,18 +95,22 @@ def test_better_quality_goes_with_lower_cost(baseline, field):
 @pytest.fixture(scope="module")
 def unmoved(load):
     """Draw 0 with the same coins and no response."""
-    return simulate_panel(load("behavior.cost_response=0.0", "behavior.cost_response_penalized=0.0"), 0)
+    return simulate_panel(load("behavior.cost_response=0.0"), 0)
+
+
+#: Share of cost that everybody's response removes a year.
+RESPONSE = 0.00133333333
 
 
 def expected_response(panel):
-    """Cost over cost without response: from 2029, each year 0.2% off, 0.4% after a loss two years before."""
+    """Cost over cost without response: each year 0.1333% off, twice that after a loss two years before."""
     factor = panel.set_index(["cohort", "slot", "generation", "year"]).factor.to_dict()
     result = []
     for row in panel.itertuples():
         multiplier = 1.0
-        for year in range(max(row.entered, 2), row.year + 1):
+        for year in range(row.entered, row.year + 1):
             before = factor.get((row.cohort, row.slot, row.generation, year - 2), 0.0)
-            multiplier *= 1 - (0.004 if before < 0 else 0.002)
+            multiplier *= 1 - RESPONSE * (2 if before < 0 else 1)
         result.append(multiplier)
     return np.array(result)
 
@@ -116,28 +120,26 @@ def test_costs_respond_exactly(panels, unmoved):
     panel = panels[0]
     assert panel[["slot", "year", "episodes"]].equals(unmoved[["slot", "year", "episodes"]])
     expected = expected_response(panel)
-    assert (expected[panel.year < 2] == 1).all()
-    assert len(np.unique(np.round(expected, 9))) == 10
+    assert (expected[panel.entered == panel.year] == 1 - RESPONSE).all()
+    # 1 to 5 years of response, of which from the third on any may follow a loss: 1 + 1 + 2 + 3 + 4.
+    assert len(np.unique(np.round(expected, 9))) == 11
     ratio = (panel.cost_per_episode / unmoved.cost_per_episode).to_numpy()
     seen = panel.episodes > 0
     # Four roundings of half a unit in the last place.
     np.testing.assert_allclose(ratio[seen], expected[seen], rtol=4 * 2.0**-52)
-    # The first two years are untouched, to the bit, as are all other observations of all years.
-    first = (panel.year < 2).to_numpy()
-    pd.testing.assert_frame_equal(panel[first], unmoved[first], check_exact=True)
+    # All other observations of all years are untouched, to the bit.
     others = panel.columns.difference(["cost_per_episode", "factor"])
     pd.testing.assert_frame_equal(panel[others], unmoved[others], check_exact=True)
 
 
 def test_episode_savings_are_medicares_share_of_what_episodes_cost_less(baseline_block, panels):
-    """Over measured clinicians: episodes x (no-model - true cost) x .85; none before 2029."""
+    """Over measured clinicians: episodes x (no-model - true cost) x .85."""
     for draw, panel in zip(DRAWS, panels, strict=True):
         saved = 0.85 * panel.episodes * panel.true_cost * (1 - expected_response(panel))
         for (cohort, year), rows in saved.groupby([panel.cohort, panel.year]):
             recorded = baseline_block["episode_savings"][draw, year, cohort]
-            # 1 - multiplier loses up to 1e-13 of itself: multipliers are .988 and above .
+            # 1 - multiplier loses up to 2e-13 of itself: it is .0013 and above.
             assert recorded == pytest.approx(math.fsum(rows), rel=1e-12)
-            assert (recorded == 0) == (year < 2)
 
 
 def test_trends_compound_from_the_first_year(load, unmoved):
@@ -145,7 +147,6 @@ def test_trends_compound_from_the_first_year(load, unmoved):
     moved = simulate_panel(
         load(
             "behavior.cost_response=0.0",
-            "behavior.cost_response_penalized=0.0",
             "behavior.cost_growth=0.03",
             "behavior.part_b_growth={heart_failure=0.02, low_back_pain=-0.015}",
             "behavior.quality_learning={heart_failure=0.1, low_back_pain=0.0}",

@@ -62,10 +62,10 @@ def test_a_years_episodes_have_their_own_shock(unselected):
 
 
 def test_few_clinicians_leave_and_all_are_replaced(panels, field):
-    """4% a year: of those measured, 1 - .96^2 are gone in the payment year."""
+    """2.6% a year: of those measured, 1 - .974^2 are gone in the payment year."""
     for cohort in (HEART, BACK):
         paid = field.payment_year_part_b[field.cohort == cohort]
-        assert_share(int((paid == 0).sum()), paid.size, 1 - 0.96**2)
+        assert_share(int((paid == 0).sum()), paid.size, 1 - 0.974**2)
     for panel in panels:
         assert ((panel.payment_year_part_b == 0) == (panel.leaves <= panel.year + 2)).all()
         assert (panel.year < panel.leaves).all()
@@ -78,7 +78,7 @@ def test_few_clinicians_leave_and_all_are_replaced(panels, field):
         assert (ordered.generation.diff()[same] >= 0).all()
     first_leave = pd.concat([panel[(panel.year == 0)] for panel in panels])
     for year in range(1, 7):
-        assert_share(int((first_leave.leaves == year).sum()), len(first_leave), 0.96 ** (year - 1) * 0.04)
+        assert_share(int((first_leave.leaves == year).sum()), len(first_leave), 0.974 ** (year - 1) * 0.026)
 
 
 def test_entrants_are_like_everybody_else(panels, episodes):
@@ -86,7 +86,7 @@ def test_entrants_are_like_everybody_else(panels, episodes):
     for cohort in (HEART, BACK):
         rows = pd.concat([panel[(panel.cohort == cohort) & (panel.year == 4)] for panel in panels])
         fresh = rows[rows.entered > 0]
-        assert_share(len(fresh), len(rows), 1 - 0.96**4)
+        assert_share(len(fresh), len(rows), 1 - 0.974**4)
         for count in (20, 40, 80):
             expected = episodes[cohort].measured_below(count)
             assert_share(int((fresh.episodes < count).sum()), len(fresh), expected)

@@ -36,7 +36,8 @@ VOLUNTARY = (
     {"q008": 0.03, "q005": 0.03, "q236": 0.03, "q377": 0.10},
     {"q238": 0.03, "q134": 0.03, "q128": 0.03, "q220": 0.15},
 )
-SILENT = (0.1562, 0.0363, 0.0043, 0.0004)
+#: By CMS's table; in practices of 16 or more what is assumed where each clinician must report.
+SILENT = (0.1562, 0.0363, 0.0043, 0.02)
 
 
 def test_who_reports(field):
@@ -137,8 +138,9 @@ def test_exempt_clinicians(load):
 
 
 def decisions(rows, cohort):
-    """Give numbers that the model makes from different coins, of clinicians in large practices."""
-    rows = rows[(rows.cohort == cohort) & (rows.practice_size > 15) & (rows.episodes > 0)]
+    """Give numbers that the model makes from different coins, of clinicians in large practices who report."""
+    silent = (rows[[f"{measure}_collection_type" for measure in VOLUNTARY[cohort]]] < 0).all(axis=1)
+    rows = rows[(rows.cohort == cohort) & (rows.practice_size > 15) & (rows.episodes > 0) & ~silent]
     mix = np.log(rows.hcc_risk_score), np.log(rows.dual_share)
     correlation = np.corrcoef(mix)[0, 1] * mix[1].std() / mix[0].std()
     columns = {

@@ -140,6 +140,33 @@ def test_what_is_known_is_what_is_simulated(replayed):
     assert len(dollars) > 1  # known in 2025, drawn from there on
 
 
+def test_known_payments_go_on_by_the_trend(tmp_path):
+    """Where a place among the others stays, dollars of 2024 grow by the specialty's trend alone."""
+    told = ("cardiology", "heart_failure", -0.05), ("neurosurgery", "low_back_pain", 0.125)
+    frame = rows(
+        *(
+            {"specialty": specialty, "cohort": cohort, "performance_year": 2024, "part_b_payments": 150_000}
+            for specialty, cohort, _ in told
+        ),
+        episodes=200,
+    )
+    frame.to_csv(tmp_path / "known.csv", index=False)
+    trend = {specialty: growth for specialty, _, growth in told}
+    scenario = small(
+        tmp_path / "known.csv",
+        population__part_b_persistence=dict.fromkeys(trend, 1.0),
+        population__part_b_trend=trend,
+        behavior__exit_probability=0.0,
+    )
+    table = replay_draw(scenario, 0)
+    for specialty, cohort, growth in told:
+        own = table[table.clinician_id.str.fullmatch(r"c\d") & (table.cohort == cohort)]
+        assert len(own) == 5
+        for name, later in (("part_b_payments", 0), ("payment_year_part_b", 2)):
+            expected = 150_000 * (1 + growth) ** (own.performance_year - 2024 + later)
+            np.testing.assert_allclose(own[name], expected, rtol=1e-7, err_msg=specialty)
+
+
 def test_the_coins_of_the_peers_are_unchanged(ours, replayed):
     own = {"known", "few", "bare", "rich", "none", "back"}
     observed = [name for name in replayed[0] if name.startswith("q") and name.endswith(("_rate", "_cases"))]
@@ -173,15 +200,16 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
     document = {"uncertainty": {name: low, "policy.risk_level": high | {"low": 0.05, "high": 0.12}}}
     document["population"] = SMALL["population"] | {"roster": str(ours)}
     model = Model(scenario_from_dict(document))
-    means = [model.inputs_of(draw).roster_prior.state_mean[HF, 1, 0] for draw in (0, 1, 0)]
+    means = [model.inputs_of(draw).roster_prior.state_mean[HF, 1, 0] for draw in (0, 2, 1)]
+    # Draws 0 and 1 share their parameter set.
     assert means[0] == means[2] != means[1]
-    both, second = simulate_block(model, 0, 2), simulate_block(model, 1, 1)
-    for path, values in both.items():
-        np.testing.assert_array_equal(values[1], second[path][0])
+    together, third = simulate_block(model, 0, 3), simulate_block(model, 2, 1)
+    for path, values in together.items():
+        np.testing.assert_array_equal(values[2], third[path][0])
     # What leaves the population as it is leaves what was learned: nothing is learned anew.
     document["uncertainty"].pop(name)
     model = Model(scenario_from_dict(document))
-    assert model.inputs_of(0).roster_prior is model.inputs_of(1).roster_prior
+    assert model.inputs_of(0).roster_prior is model.inputs_of(2).roster_prior
 
 
 def test_results_carry_the_roster(ours, tmp_path):

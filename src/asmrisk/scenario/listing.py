@@ -22,7 +22,10 @@ from asmrisk.scenario.uncertainty import Unknown
 __all__ = ["Entry", "Listing", "UncertainEntry", "policy"]
 
 _WIDTH = 80
-_COST_RESPONSE = ("behavior.cost_response", "behavior.cost_response_penalized", "behavior.cost_growth")
+_COST_RESPONSE = (
+    *("behavior.cost_response", "behavior.cost_response_penalized", "behavior.cost_response_start"),
+    *("behavior.penalized_response_ratio", "behavior.cost_growth"),
+)
 _WHO = ("field", "episodes", "behavior.exit_probability")
 _SPENDING = (*_WHO, "cost", *_COST_RESPONSE)
 _SCORES = (
@@ -46,7 +49,7 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "incentive pool, adjustment factors": _FACTORS,
     "net adjustment, retained savings": _DOLLARS,
     "episode savings": _EPISODE_SAVINGS,
-    "Medicare savings": (*_DOLLARS, *_EPISODE_SAVINGS),
+    "Medicare savings": (*_DOLLARS, *_EPISODE_SAVINGS, "dollars"),
 }
 
 
