@@ -58,7 +58,7 @@ def spread(held: Mapping[int, Any], years: Mapping[int, Any]) -> dict[int, Any]:
     return found
 
 
-def laid_over(parameter: Parameter, held: Any, keys: _Keys, value: Any) -> Any:
+def laid_over(parameter: Parameter, held: Any, keys: _Keys, value: Any, stated: Any = None) -> Any:
     """Lay a value over a parameter's resolved value.
 
     Parameters
@@ -69,9 +69,11 @@ def laid_over(parameter: Parameter, held: Any, keys: _Keys, value: Any) -> Any:
         Its resolved value.
     keys : tuple of str
         Where in it the value belongs: nowhere for the whole, a year, keys of its table, or a year and keys. A
-        year's value holds until `held` changes; without a year the value is that of all years.
+        year's value holds until what is stated changes; without a year the value is that of all years.
     value : Any
         The value, as a scenario states it.
+    stated : Any, optional
+        What tells where it changes, resolved, if that is not `held`: other values may be laid over that.
 
     Returns
     -------
@@ -81,8 +83,8 @@ def laid_over(parameter: Parameter, held: Any, keys: _Keys, value: Any) -> Any:
     if not parameter.by_year:
         return merged(held, nested(keys, value))
     if keys and is_year(keys[0]):
-        first = int(keys[0])
-        alike = takewhile(lambda year: held[year] == held[first], (year for year in held if year >= first))
+        first, years = int(keys[0]), held if stated is None else stated
+        alike = takewhile(lambda year: years[year] == years[first], (year for year in held if year >= first))
         return held | {year: merged(held[year], nested(keys[1:], value)) for year in alike}
     if not keys and years_of(value):
         return spread(held, {int(year): each for year, each in value.items()})
@@ -115,5 +117,5 @@ def with_values(values: Values, drawn: Mapping[str, Any]) -> Values:
         section, key, *inside = name.split(".")
         whole = f"{section}.{key}"
         held = changes.get(whole, values[whole])
-        changes[whole] = laid_over(values.parameters[whole], held, tuple(inside), value)
+        changes[whole] = laid_over(values.parameters[whole], held, tuple(inside), value, values[whole])
     return values.replace(**changes)
