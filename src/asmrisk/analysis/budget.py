@@ -108,7 +108,8 @@ def budget(
         each.attrs["range_holds"] = run.holds
     rows = [row | {"range_holds": run.holds} for row in rows]
     words = [
-        "Cash, in dollars of each calendar year.",
+        "Cash, in dollars of each calendar year. Episodes are those of performance years: nothing is counted "
+        "of what they cost after the last one.",
         f"Mean ± standard error of the mean; {run.range_words}",
     ]
     if discount is not None:

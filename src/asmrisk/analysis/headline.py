@@ -166,7 +166,12 @@ def _with_the_list(run: RunResults, family: Family) -> tuple[Row | None, tuple[s
         return row, (f"{start}{_mean(row)}{averaged}.",)
     place = f"{os.fspath(run.source).removesuffix('.zarr')}_preliminary_list.zarr" if run.source else ""
     fixed: dict[str, Any] = {"fixed": True} if run.holds != "chance" else {}
-    return None, (start, _command(run, fixed | {"overrides": f"{CLINICIANS}={count}"}, place), " tells.")
+    return None, (
+        start,
+        "not run yet; ",
+        _command(run, fixed | {"overrides": f"{CLINICIANS}={count}"}, place),
+        " does.",
+    )
 
 
 def _command(run: RunResults, options: dict[str, Any], place: str) -> Call:
