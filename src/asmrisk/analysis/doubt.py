@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
+from asmrisk.analysis.estimates import Estimate, first_draws, mean
+
 __all__ = [
     *("ChanceAndDoubt", "Component", "SetSums"),
-    *("chance_and_doubt", "components", "jackknife", "set_sums", "t_quantile"),
+    *("chance_and_doubt", "components", "jackknife", "mean_given_assumptions", "set_sums", "t_quantile"),
 ]
 
 _Array = NDArray[np.float64]
@@ -114,16 +116,16 @@ def chance_and_doubt(values: ArrayLike, sets: NDArray[np.int64] | None) -> Chanc
 
 def set_sums(values: _Array, sets: NDArray[np.int64]) -> SetSums:
     """Sum draws of shape (n, columns) up within each set; NaN is left out."""
+    first = first_draws(sets)
+    place = np.repeat(np.arange(len(first)), np.diff(first, append=len(sets)))
     there = ~np.isnan(values)
-    starts = np.flatnonzero(np.append(True, sets[1:] != sets[:-1])) if len(sets) else np.zeros(0, np.int64)
-    sizes = np.diff(np.append(starts, len(sets)))
-    draws = np.add.reduceat(there.astype(np.float64), starts)
-    # Relative to the mean, so that digits are not lost in squares of dollars.
-    changes = np.where(there, values, 0.0)
-    changes -= there * (changes.sum(axis=0) / np.maximum(there.sum(axis=0), 1))
-    mean = np.add.reduceat(changes, starts) / np.maximum(draws, 1.0)
-    deviations = there * (changes - np.repeat(mean, sizes, axis=0))
-    return SetSums(draws, mean, np.add.reduceat(deviations**2, starts))
+    draws = np.add.reduceat(there, first, dtype=np.float64)
+    # Relative to a draw of the set, so that draws that are all equal have a deviation of exactly zero.
+    least = np.fmin.reduceat(values, first)
+    above = np.where(there, values - least[place], 0.0)
+    height = np.add.reduceat(above, first) / np.maximum(draws, 1.0)
+    within = np.add.reduceat(there * (above - height[place]) ** 2, first)
+    return SetSums(draws, np.where(draws > 0.0, least - mean(values).value + height, 0.0), within)
 
 
 def components(sums: SetSums) -> tuple[_Array, _Array]:
@@ -131,6 +133,18 @@ def components(sums: SetSums) -> tuple[_Array, _Array]:
     square = _mean_squares(*_totals(sums))
     with np.errstate(invalid="ignore", divide="ignore"):
         return square.within, (square.between - square.within) / square.size
+
+
+def mean_given_assumptions(draws: ArrayLike, sets: NDArray[np.int64]) -> Estimate:
+    """Estimate means, with the error that they have given the values of the parameters.
+
+    It is √(chance / draws), NaN where no set has two draws; arguments as of `chance_and_doubt`.
+    """
+    x = np.asarray(draws, dtype=np.float64)
+    chance, _ = components(set_sums(x.reshape(len(x), -1), sets))
+    found = mean(x)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return found._replace(error=np.sqrt(chance.reshape(x.shape[1:]) / found.draws))
 
 
 def jackknife(without: _Array) -> _Array:

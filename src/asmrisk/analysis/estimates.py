@@ -23,6 +23,7 @@ __all__ = [
     "Interval",
     "Sets",
     "effective_draws",
+    "first_draws",
     "mean",
     "quantile",
     "quantiles",
@@ -229,6 +230,11 @@ def effective_draws(events: ArrayLike, sets: Sets = None) -> _Array:
         return np.asarray(np.where(agreed, count, n / effect), dtype=np.float64)
 
 
+def first_draws(sets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the place of the first draw of each parameter set."""
+    return np.flatnonzero(np.diff(sets, prepend=sets[:1] - 1))
+
+
 def set_counts(draws: ArrayLike, sets: Sets = None) -> _Counts:
     """Count the parameter sets that have a value."""
     x, n = _draws(draws)
@@ -255,7 +261,7 @@ def _sizes(x: _Array, sets: NDArray[np.int64]) -> _Array:
 def _within(x: _Array, sets: NDArray[np.int64]) -> _Array:
     if sets.shape != x.shape[:1]:
         raise ValueError(f"there are {len(x)} draws and parameter sets of {sets.shape}; give each draw's set")
-    return np.asarray(np.add.reduceat(x, np.flatnonzero(np.diff(sets, prepend=sets[:1] - 1)), axis=0))
+    return np.asarray(np.add.reduceat(x, first_draws(sets), axis=0))
 
 
 def _moments(x: _Array, n: _Counts) -> tuple[_Array, _Array]:

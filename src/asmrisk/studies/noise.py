@@ -33,6 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from asmrisk.analysis.estimates import Sets, first_draws
+
 __all__ = [
     "CONFIDENCE",
     "RESAMPLES",
@@ -56,7 +58,7 @@ _SEED = 6
 _Array = NDArray[np.float64]
 
 
-def set_means(y: _Array, sets: NDArray[np.int64] | None) -> tuple[_Array, NDArray[np.int64]]:
+def set_means(y: _Array, sets: Sets) -> tuple[_Array, NDArray[np.int64]]:
     """Average the draws of each parameter set.
 
     Parameters
@@ -75,7 +77,8 @@ def set_means(y: _Array, sets: NDArray[np.int64] | None) -> tuple[_Array, NDArra
     """
     if sets is None:
         return y, np.ones(y.shape[1], np.int64)
-    _, first, sizes = np.unique(sets, return_index=True, return_counts=True)
+    first = first_draws(sets)
+    sizes = np.diff(first, append=len(sets))
     return np.add.reduceat(y, first, axis=1) / sizes, sizes
 
 
