@@ -171,9 +171,11 @@ def clinicians(
         raise InputError("the results hold no draws; there is nothing to estimate.")
     run = RunResults(results, source, str(results.attrs.get("partial", "")), dict(provenance or {}))
     penalties = None
-    drawn = _drawn_risk_levels(run)
+    names = list(filter(is_risk_level, run.unknowns))
+    drawn = run.drawn(names) if names else np.zeros((draws, 0))
     if provenance is not None and drawn is not None:
-        penalties = Penalties(draws, years, risk_levels(provenance, drawn), run.sets)
+        levels = risk_levels(provenance, dict(zip(names, drawn.T, strict=True)))
+        penalties = Penalties(draws, years, levels, run.sets)
     statistics = statistics_at(tail)
 
     def told(values: _Array) -> _Array:
@@ -219,17 +221,6 @@ def clinicians(
     return found
 
 
-def _drawn_risk_levels(run: RunResults) -> dict[str, _Array] | None:
-    """Give the drawn values of unknowns that make the risk level; None if they are not known."""
-    names = list(filter(is_risk_level, run.unknowns))
-    if not names:
-        return {}
-    if not run.source:
-        return None
-    values = open_results(run.source, partial=bool(run.partial), group="parameters")["parameter_value"]
-    return {name: values.sel(draw=run.numbers, parameter=name).values for name in names}
-
-
 def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Section]:
     """Show the roster as a whole by performance year and over all, and who is expected to lose most.
 
@@ -264,7 +255,7 @@ def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Sec
         columns = shown((MEAN, _PENALTY, losses), [totals[place] for place in worst], scale)
         tables.append(Table(labels, [Group(f"Largest expected losses over all years, {units}", *columns)]))
     per_set = found.attrs["draws_per_parameter_set"]
-    notes = tuple(tail_notes(level, (row["tail_value_at_risk"] for row in rows), per_set))
+    notes = tuple(tail_notes(level, (row["tail_value_at_risk"] for row in rows), per_set, holds))
     sections = [Section(tables=(table,), notes=notes) for table in tables]
     if penalties and "roster_three_penalties" in found:
         sections += [Section(tables=(table,)) for table in penalty_tables(found, worst)]

@@ -14,7 +14,9 @@ from asmrisk.analysis.estimates import Sets, mean
 from asmrisk.analysis.run_results import definitions
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
-from asmrisk.rule.definitions import PERFORMANCE_YEARS
+from asmrisk.rule.definitions import CALENDAR_YEARS, PERFORMANCE_YEARS
+from asmrisk.scenario.declarations import PARAMETERS
+from asmrisk.scenario.layering import laid_over
 
 __all__ = ["ESTIMATES", "IN_A_ROW", "Penalties", "is_risk_level", "risk_levels"]
 
@@ -47,40 +49,24 @@ def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _
     ndarray of float64, shape (1 or draws, years)
         Fractions.
     """
-    stated = _by_year(provenance["parameters"][_PARAMETER]["value"])
-    level = np.array([stated])
+    parameter, blank = PARAMETERS[_PARAMETER], dict.fromkeys(CALENDAR_YEARS)
+    held = stated = laid_over(parameter, blank, (), provenance["parameters"][_PARAMETER]["value"])
     unknowns = definitions(provenance["uncertainty"])
     for name in sorted(filter(is_risk_level, drawn)):
-        values = np.asarray(drawn[name])
         listed = unknowns[name].get("values", ())
         if any(isinstance(each, Mapping) for each in listed):
-            level = np.array([_by_year(each) for each in listed])[values.astype(np.int64)]
-            continue
-        level = np.repeat(level, len(values), axis=0) if len(level) == 1 else level
-        year = name.removeprefix(_PARAMETER).removeprefix(".")
-        first = PERFORMANCE_YEARS.index(int(year)) if year else 0
-        for later in range(first, len(PERFORMANCE_YEARS)):
-            # A year's value holds until the scenario changes it.
-            if year and stated[later] != stated[first]:
-                break
-            level[:, later] = values
-    return level
+            tables = [laid_over(parameter, blank, (), each) for each in listed]
+            places = drawn[name].astype(np.int64)
+            held = {year: np.array([each[year] for each in tables])[places] for year in blank}
+        else:
+            held = laid_over(parameter, held, tuple(name.split(".")[2:]), drawn[name], stated)
+    levels = np.broadcast_arrays(*(np.atleast_1d(held[year]) for year in PERFORMANCE_YEARS))
+    return np.stack(levels, axis=1)
 
 
 def is_risk_level(name: str) -> bool:
     """Whether an unknown's name is that of the share of payments at risk, or of a year's."""
     return f"{name}.".startswith(f"{_PARAMETER}.")
-
-
-def _by_year(stated: Any) -> list[float]:
-    """Give the value in each performance year of what is stated: a number, or a table by year."""
-    if not isinstance(stated, Mapping):
-        return [float(stated)] * len(PERFORMANCE_YEARS)
-    years = sorted(stated, key=int)
-    return [
-        float(stated[max((each for each in years if int(each) <= year), key=int)])
-        for year in PERFORMANCE_YEARS
-    ]
 
 
 class Penalties:

@@ -19,7 +19,6 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.shares import PARTS, group_of, least_sets, regressors, shares
 from asmrisk.analysis.statistics import Row, scale_of
 from asmrisk.analysis.text_tables import Group, Table
-from asmrisk.results.reading import open_results
 
 __all__ = ["ESTIMATES", "UNRESOLVED", "Unknowns", "Variance", "read_unknowns", "share_cell", "variance"]
 
@@ -70,17 +69,13 @@ class Variance:
 def read_unknowns(run: RunResults) -> Unknowns | None:
     """Read the unknowns of a run's draws; None if nothing is unknown, or for a dataset in memory."""
     stated = run.provenance.get("uncertainty", {})
-    if not stated or not run.source:
+    values = run.drawn(tuple(stated)) if stated else None
+    if values is None:
         return None
-    group = open_results(run.source, partial=bool(run.partial), group="parameters", chunked=False)
-    drawn = group["parameter_value"].sel(parameter=list(stated))
-    if "draw" in run.dataset.coords:
-        drawn = drawn.sel(draw=run.dataset["draw"].values)
     words = tuple(
         any(isinstance(value, bool) or not isinstance(value, int | float) for value in each.get("values", ()))
         for each in stated.values()
     )
-    values = np.asarray(drawn.transpose("draw", "parameter").values, dtype=np.float64)
     return Unknowns(tuple(stated), values, words)
 
 
@@ -172,10 +167,9 @@ def _section(
     if columns is None:
         words.append("A split by group needs the store: what was drawn is in its group parameters.")
     elif not tables:
-        count = len(np.unique(run.sets))
         words.append(
             f"A split by group needs {least_sets(columns)} parameter sets and an outcome that varies; "
-            f"there are {count}."
+            f"there are {run.set_count}."
         )
     return Section(tuple(words), tuple(tables))
 
