@@ -9,10 +9,10 @@ import itertools
 
 import numpy as np
 import pytest
-from asmrisk.analysis.doubt import chance_and_doubt
 from scipy.stats import binom
 from scipy.stats import t as student
 
+from asmrisk.analysis.doubt import chance_and_doubt
 from asmrisk.analysis.estimates import mean, quantiles, standard_deviation
 from asmrisk.analysis.tail import probability, tail_risk
 from asmrisk.simulation.model import Model, simulate_block

@@ -198,7 +198,7 @@ def test_a_tail_of_too_few_sets_is_not_printed_and_what_it_needs_is_said():
     words = "one of 10% needs 400 draws."
     short = summarize(doubtful_results(398), metrics=["net_adjustment"], tail=[0.1])
     assert words in flat(short)
-    assert "n/a: fewer than 20 parameter sets are in the tail" in flat(short)
+    assert "The worst draws are those of chance and doubt. n/a: fewer than 20 parameter sets" in flat(short)
     assert short.dataset.net_adjustment.sel(statistic="worst_10").isnull()
     assert "± n/a" not in short.to_text()
     assert words not in flat(summarize(doubtful_results(400), metrics=["net_adjustment"], tail=[0.1]))

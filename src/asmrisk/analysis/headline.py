@@ -99,9 +99,8 @@ def _mean(row: Row) -> str:
 
 def _unit(run: RunResults) -> str:
     """Name what is counted, over which years, in dollars of which year."""
-    year = run.provenance.get("parameters", {}).get("population.dollar_year", {}).get("value")
     years = run.dataset["performance_year"].values
-    dollars = "" if year is None else f", in {year} dollars"
+    dollars = "" if run.dollar_year is None else f", in {run.dollar_year} dollars"
     return f"$ million of Medicare savings, {years[0]} to {years[-1]} together{dollars}"
 
 

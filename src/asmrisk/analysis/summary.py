@@ -197,8 +197,7 @@ def _words(run: RunResults) -> list[str]:
 
 def _dollar_words(names: Iterable[str], run: RunResults) -> list[str]:
     """Say in which dollars metrics are."""
-    stated = run.provenance.get("parameters", {}).get("population.dollar_year", {})
-    year = stated.get("value", "a year that the results do not state")
+    year = run.dollar_year or "a year that the results do not state"
     found = {}
     for dollars, those in _DOLLARS.items():
         if titles := [METRICS[name].title for name in names if name in those]:
@@ -267,7 +266,9 @@ def _tails(run: RunResults, rows: Sequence[Row], tail: Sequence[float]) -> list[
             scale, units = scale_for(some, "mean")
             title = f"The worst {100 * level:g}% of draws{units}"
             statistic = worst(level)
-            notes = tail_notes(level, (row[statistic.columns[0]] for row in some), run.draws_per_set)
+            notes = tail_notes(
+                level, (row[statistic.columns[0]] for row in some), run.draws_per_set, run.holds
+            )
             labels = map(_full_label, some)
             sections.append(statistics_section(title, labels, (statistic,), some, scale, notes))
     if tail and (some := [row for row in rows if row["metric"] in _SIGNED]):

@@ -36,8 +36,8 @@ __all__ = [
 #: The keys at which something is wrong, and what.
 Problems = list[tuple[Keys, Problem]]
 
-#: Say how much is computed, or for whom, not what is true of the world.
-_OF_THE_RUN = ("run.", "population.roster.")
+#: Say how much is computed, for whom and in which dollars, not what is true of the world.
+_OF_THE_RUN = ("run.", "population.roster.", "population.dollar_year.")
 
 #: Of an unknown as a whole.
 _TEXTS = ("basis", "source")

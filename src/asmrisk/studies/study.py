@@ -79,11 +79,15 @@ class Study:
 
     @property
     def mixture(self) -> bool:
-        """Whether readings of the rule are sampled, so that results average over them."""
-        return METHODS[self.design.method].sampled and any(
+        """Whether readings of the rule are sampled or drawn, so that results average over them."""
+        sampled = list(self.scenario.uncertainty.values())
+        if METHODS[self.design.method].sampled:
+            sampled += [factor.unknown for factor in self.factors]
+        return any(
             name.startswith("policy.") and isinstance(value, str | bool)
-            for changes in self.design.changes
-            for name, value in changes.items()
+            for unknown in sampled
+            for name, distribution in unknown.distributions.items()
+            for value in distribution.get("values", ())
         )
 
     def definition(self) -> dict[str, Any]:
