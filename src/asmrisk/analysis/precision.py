@@ -241,12 +241,11 @@ def run_to_precision(
     shown = sys.stderr if stream is None else stream
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
-    per_set = int(scenario.values["run.draws_per_parameter_set"]) if scenario.uncertainty else 1
     # What is stored is used as it is: only counts that it does not hold yet are simulated.
     path: Place | None = None
     held = 0
     cap = CAP if draws is None else draws
-    for count in checkpoints(cap, per_set):
+    for count in checkpoints(cap, scenario.draws_per_set):
         if path is None or held < count:
             path = run(scenario, draws=count, most_draws=cap, quiet=quiet, stream=stream, **options)
             (held,) = committed_lengths(path)

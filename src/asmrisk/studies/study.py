@@ -70,7 +70,7 @@ class Study:
     @property
     def draws_per_set(self) -> int:
         """Consecutive draws that share the values of the unknowns that are no factors; 1 without such."""
-        return int(self.scenario.values["run.draws_per_parameter_set"]) if self.scenario.uncertainty else 1
+        return self.scenario.draws_per_set
 
     @property
     def holds(self) -> str:
@@ -252,7 +252,7 @@ def _with_factors_known(scenario: Scenario, factors: Iterable[Factor]) -> Scenar
 
 def _require_sets(source: Source, draws: int, method: str, scenario: Scenario) -> None:
     """Check that there are enough parameter sets, where draws share what is uncertain."""
-    per_set, fewest = scenario.values["run.draws_per_parameter_set"], METHODS[method].fewest_sets
+    per_set, fewest = scenario.draws_per_set, METHODS[method].fewest_sets
     if scenario.uncertainty and draws < fewest * per_set:
         text = (
             f"{fewest * per_set} to {MOST_DRAWS}: {fewest} sets or more, each of {per_set} draws that share "
