@@ -454,6 +454,33 @@ def test_unknowns_that_only_one_side_fixes_are_named():
     assert report.facts["reforms"][0]["other_distributions"] == ["policy.risk_level.2029"]
 
 
+def test_correlations_that_differ_are_named():
+    def correlated(results, *values):
+        pair = ["policy.risk_level.2029", "behavior.cost_response"]
+        section = {"correlations": [{"between": pair, "value": each} for each in values]}
+        return with_origin(results, scenario={"definition": {"uncertainty": section}}, **UNKNOWN)
+
+    base, reform = pair()
+    for one, other in (((), (0.5,)), ((0.5,), (0.25,))):
+        runs = correlated(base, *one), correlated(reform, *other)
+        report = compare(*runs, metrics=["medicare_savings"])
+        names = "behavior.cost_response with policy.risk_level.2029"
+        assert f"Correlated differently: {names}." in flat(report)
+        assert report.facts["reforms"][0]["other_correlations"] == [names]
+    same = compare(correlated(base, 0.5), correlated(reform, 0.5), metrics=["medicare_savings"])
+    assert "Correlated differently" not in flat(same)
+
+
+def test_savings_in_dollars_of_different_years_are_not_compared():
+    base, reform = (
+        with_origin(each, parameters={"population.dollar_year": {"value": year}})
+        for each, year in zip(pair(), (2027, 2030), strict=True)
+    )
+    words = r"states Medicare savings in dollars of 2030, .* in dollars of 2027\. .*population\.dollar_year"
+    with pytest.raises(InputError, match=words):
+        compare(base, reform)
+
+
 def test_reforms_with_and_without_doubt_are_told_apart():
     base, reform = pair()
     doubtful = with_origin(reform, scenario={"title": "Doubtful"}, **UNKNOWN)

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from asmrisk.analysis.digits import number, with_error
+from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.penalties import ESTIMATES, Penalties, is_risk_level, penalty_tables, risk_levels
 from asmrisk.analysis.report import Section, tail_notes
@@ -20,7 +20,6 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import (
     DRAWS,
     MEAN,
-    RANGE_HEAD,
     SD,
     Draws,
     Row,
@@ -59,13 +58,7 @@ _PENALTY = Statistic(
 )
 
 
-def _range_cell(row: Row, scale: float) -> str:
-    if math.isnan(row["sd"]):
-        return "n/a"
-    return " to ".join(number(row[end] * scale, row["sd"] * scale / 10.0) for end in ("p05", "p95"))
-
-
-_RANGE = quantile_statistic(0.05, 0.25, 0.5, 0.75, 0.95)._replace(cells=((RANGE_HEAD, _range_cell),))
+_RANGE = quantile_statistic(0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def statistics_at(tail: float) -> tuple[Statistic, ...]:

@@ -332,7 +332,13 @@ def _differing_unknowns(baseline: RunResults, reform: RunResults) -> list[tuple[
         (
             "other_correlations",
             "Correlated differently",
-            sorted(" with ".join(sorted(pair)) for pair, _ in baseline.correlations ^ reform.correlations),
+            sorted(
+                {
+                    " with ".join(sorted(pair))
+                    for pair, _ in baseline.correlations ^ reform.correlations
+                    if pair <= one.keys() & other.keys()
+                }
+            ),
         ),
     ]
 

@@ -13,7 +13,7 @@ from asmrisk.analysis.report import long_rows
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.shares import BEHAVIOR, expected_at, regressors
 from asmrisk.analysis.siblings import CLINICIANS, Family, fixed_name
-from asmrisk.analysis.statistics import DRAWS, MEAN, RANGE, SD, Row, estimated, range_cell
+from asmrisk.analysis.statistics import SUMMARY, Row, estimated, range_cell
 from asmrisk.analysis.variance import UNRESOLVED, Unknowns, Variance, share_cell
 from asmrisk.errors import Call
 from asmrisk.scenario.declarations import PARAMETERS
@@ -81,10 +81,8 @@ def headline(run: RunResults, unknowns: Unknowns | None, found: Variance | None)
 
 def _figure(run: RunResults, figure: str, source: str) -> Row:
     """Estimate what a run's Medicare saves over all years."""
-    array = estimated((DRAWS, MEAN, SD, RANGE), run.draws(_METRIC), sets=run.sets)
-    (row,) = long_rows([(_METRIC, array.assign_attrs(range_holds=run.holds))])
-    row |= {"range_holds": run.holds, "source": source}
-    return {"figure": figure, "clinicians": _clinicians(run)} | row
+    (row,) = long_rows([(_METRIC, estimated(SUMMARY, run.draws(_METRIC), sets=run.sets))])
+    return {"figure": figure, "clinicians": _clinicians(run)} | row | {"source": source}
 
 
 def _clinicians(run: RunResults) -> float:

@@ -245,7 +245,7 @@ def run_to_precision(
     path: Place | None = None
     held = 0
     cap = CAP if draws is None else draws
-    for count in checkpoints(cap, scenario.draws_per_set):
+    for count in checkpoints(cap, 1 if options.get("fixed") else scenario.draws_per_set):
         if path is None or held < count:
             path = run(scenario, draws=count, most_draws=cap, quiet=quiet, stream=stream, **options)
             (held,) = committed_lengths(path)

@@ -31,10 +31,10 @@ REST, CHANCE = "interaction or nonlinear", "chance"
 PARTS = (*GROUPS, REST, CHANCE)
 
 #: Parameters whose group is another than that of their section.
-_GROUP_OF_PARAMETER = {"behavior.part_b_growth": PAYMENTS, "population.part_b_trend": PAYMENTS}
+_GROUP_OF_PARAMETER = {"behavior.part_b_growth": PAYMENTS}
 #: Group of the sections of declarations, apart from those of the regulation; of any other it is
 #: `QUALITY_AND_COST`.
-_GROUP_OF_SECTION = {"Part B payments": PAYMENTS, "behavior": BEHAVIOR}
+_GROUP_OF_SECTION = {"Part B payments": PAYMENTS, "dollars": PAYMENTS, "behavior": BEHAVIOR}
 
 #: Ridge penalty: a slope is as if this part of a set more had been seen in which it is 0. It parts what
 #: unknowns that are all but the same explain; more would take from what is explained, and look like `REST`.

@@ -16,7 +16,7 @@ from asmrisk.analysis.doubt import chance_and_doubt
 from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import Section
 from asmrisk.analysis.run_results import RunResults
-from asmrisk.analysis.shares import PARTS, group_of, least_sets, regressors, shares
+from asmrisk.analysis.shares import GROUPS, PARTS, group_of, least_sets, regressors, shares
 from asmrisk.analysis.statistics import Row, scale_of
 from asmrisk.analysis.text_tables import Group, Table
 
@@ -156,7 +156,7 @@ def _section(
         rows = [row for row in share_rows if row["metric"] == name]
         if all(np.isnan(row["share"]) for row in rows):
             continue
-        nothing = [row["group"] in PARTS[:4] and row["group"] not in groups for row in rows]
+        nothing = [row["group"] in GROUPS and row["group"] not in groups for row in rows]
         cells = ["0" if none else share_cell(row) for none, row in zip(nothing, rows, strict=True)]
         notes = [
             "nothing unknown" if none else "" if row["low"] > 0.0 else UNRESOLVED

@@ -26,9 +26,9 @@ __all__ = [
     "Problems",
     "Unknown",
     "allowed",
-    "bounds",
     "find_unknowns",
     "name_problem",
+    "number_schema",
     "overlap",
     "read_unknown",
 ]
@@ -194,17 +194,11 @@ def name_problem(name: str, parameters: Parameters) -> Problem | None:
     return None
 
 
-def bounds(parameter: Parameter, keys: Keys = ()) -> tuple[float, float] | None:
-    """Give the lowest and highest allowed value of a number, from its declared type.
+def number_schema(parameter: Parameter, keys: Keys = ()) -> Mapping[str, Any] | None:
+    """Give the JSON schema of a number with a lowest and a highest value; None if there is no such number.
 
     `keys` lead to the number inside the parameter: a year where it varies, keys where it is a table.
-    ``None`` if there is no number of that name.
     """
-    number = _number_schema(parameter, keys)
-    return None if number is None else (float(number["minimum"]), float(number["maximum"]))
-
-
-def _number_schema(parameter: Parameter, keys: Keys) -> Mapping[str, Any] | None:
     inside = keys[1:] if parameter.by_year and keys and is_year(keys[0]) else keys
     for option in _schemas(parameter, inside):
         if option.get("type") in ("number", "integer") and {"minimum", "maximum"} <= option.keys():
@@ -331,7 +325,7 @@ class _Reader:
     def number(self, place: Keys, name: str, kind: str, given: Mapping[str, Any]) -> Distribution | None:
         """Read a distribution of a number."""
         parameter, keys = _split(name, self.parameters)
-        number = None if parameter is None else _number_schema(parameter, keys)
+        number = None if parameter is None else number_schema(parameter, keys)
         if parameter is None or number is None:
             inside = [] if parameter is None else _numbers_in(parameter, keys)
             text = "is not a number; write {values = […]}"
@@ -392,7 +386,7 @@ def _numbers_in(parameter: Parameter, keys: Keys) -> list[str]:
     year = keys[:1] if keys and is_year(keys[0]) else ()
     fields = {key for each in _schemas(parameter, keys[len(year) :]) for key in each.get("properties", {})}
     inside = [(*keys, key) for key in sorted(fields)]
-    return [".".join((parameter.name, *each)) for each in inside if bounds(parameter, each) is not None]
+    return [".".join((parameter.name, *each)) for each in inside if number_schema(parameter, each)]
 
 
 def read_unknown(

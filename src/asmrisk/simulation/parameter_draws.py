@@ -82,12 +82,8 @@ def coded_values(scenario: Scenario, drawn: Mapping[str, Any]) -> list[float]:
     list of float
         Numbers; of words, tables and truth values the place among the values listed, from 0.
     """
-    codes = {
-        name: unknown.code(name, drawn[name])
-        for unknown in scenario.uncertainty.values()
-        for name in unknown.names
-    }
-    return [codes[name] for name in parameter_names(scenario)]
+    owners = {name: unknown for unknown in scenario.uncertainty.values() for name in unknown.names}
+    return [owners[name].code(name, drawn[name]) for name in parameter_names(scenario)]
 
 
 @contextmanager

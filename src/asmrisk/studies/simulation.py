@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from asmrisk.simulation.arrays import Block
     from asmrisk.studies.study import Study
 
-__all__ = ["LEADING", "OUTCOMES", "VALUES", "StudySimulation", "code_of"]
+__all__ = ["LEADING", "OUTCOMES", "VALUES", "StudySimulation"]
 
 LEADING = "design_point"
 
