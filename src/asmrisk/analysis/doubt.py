@@ -34,11 +34,6 @@ class Component(NamedTuple):
     low: _Array  #: lower end of a 95% interval
     high: _Array  #: upper end
 
-    @property
-    def resolved(self) -> NDArray[np.bool_]:
-        """Whether it can be told from 0."""
-        return np.asarray(self.low > 0.0)
-
 
 class ChanceAndDoubt(NamedTuple):
     """The variance over draws in its two parts, which add up to that of a single draw."""
