@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.doubt import chance_and_doubt
 from asmrisk.analysis.metrics import METRICS
-from asmrisk.analysis.report import Section
+from asmrisk.analysis.report import Section, wrapped
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.shares import GROUPS, PARTS, group_of, least_sets, regressors, shares
 from asmrisk.analysis.statistics import Row, scale_of
@@ -147,7 +147,7 @@ def _section(
     """Say how large chance and doubt are, and show what they come from."""
     if run.sets is None:
         text = "With one draw per parameter set (run.draws_per_parameter_set) chance and doubt"
-        return Section((f"{text} cannot be told apart.",))
+        return Section(wrapped([f"{text} cannot be told apart."]))
     words, tables = [], []
     for name in dict.fromkeys(row["metric"] for row in component_rows):
         title = METRICS[name].title
@@ -171,7 +171,7 @@ def _section(
             f"A split by group needs {least_sets(columns)} parameter sets and an outcome that varies; "
             f"there are {run.set_count}."
         )
-    return Section(tuple(words), tuple(tables))
+    return Section(wrapped(words), tuple(tables))
 
 
 def _size(row: Row) -> str:
