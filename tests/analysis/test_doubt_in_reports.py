@@ -350,9 +350,9 @@ def test_the_drawn_risk_level_of_a_store_is_the_maximum_penalty(monkeypatch):
         coords={"draw": np.arange(draws), "parameter": ["behavior.cost_response", "policy.risk_level.2029"]},
     )
     groups = {"clinician": group, "parameters": drawn}
-    monkeypatch.setattr(
-        "asmrisk.analysis.clinician_risk.open_results", lambda place, group, **options: groups[group]
-    )
+    for module in ("clinician_risk", "run_results"):
+        name = f"asmrisk.analysis.{module}.open_results"
+        monkeypatch.setattr(name, lambda place, group, **options: groups[group])
     found = clinicians("somewhere.zarr").maximum_penalty.sel(estimate="value").values[:, 0]
     assert found.tolist() == pytest.approx([0, 0, 4 / 12, 0, 0])
     # A dataset does not have the drawn values, so the maximum penalty is not known.

@@ -7,7 +7,6 @@ import pytest
 import xarray as xr
 
 from asmrisk.analysis import run_results
-from asmrisk.analysis import variance as variance_module
 from asmrisk.analysis.doubt import chance_and_doubt
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import open_run_results
@@ -21,8 +20,7 @@ METRIC = "medicare_savings"
 @pytest.fixture
 def stores(tmp_path, monkeypatch):
     found = Stores(tmp_path)
-    for module in (run_results, variance_module):
-        monkeypatch.setattr(module, "open_results", found.open)
+    monkeypatch.setattr(run_results, "open_results", found.open)
     return found
 
 
