@@ -135,7 +135,7 @@ def test_what_cannot_be_told_is_not_told(sets, known, with_errors):
             assert part.value.shape == column.shape[1:]
             assert bool(np.isfinite(part.error).all()) == with_errors
             assert bool(np.isfinite(part.high).all()) == with_errors
-            assert with_errors or not part.resolved.any()
+            assert with_errors or not (part.low > 0.0).any()
 
 
 def test_an_outcome_that_is_nowhere_defined_has_no_parts():

@@ -80,9 +80,9 @@ def budget(
     _check_rate(discount)
     run = open_run_results(results, partial=partial)
     years, flows = _flows(run.dataset)
-    whole = {"total": np.ones(len(years))}
+    whole: dict[str, _Array] = {"total": np.ones(len(years))}
     if discount is not None:
-        whole["present_value"] = (1.0 + discount) ** -(years - PRESENT_YEAR + 0.5)
+        whole["present_value"] = np.power(1.0 + discount, PRESENT_YEAR - 0.5 - years, dtype=np.float64)
     columns, labels = columns_of(SUMMARY), [*years.tolist(), *whole]
     variables: dict[str, tuple[tuple[str, ...], _Array, dict[str, str]]] = {}
     rows: list[Row] = []

@@ -176,30 +176,24 @@ def clinicians(
 
     width = max(1, int(numbers_held // (draws * years)))
     whole = np.zeros((draws, years))
-    parts: dict[str, list[_Array]] = {
-        "adjustment_factor": [],
-        "adjustment_usd": [],
-        "adjustment_usd_total": [],
-    }
+    parts: list[tuple[_Array, _Array, _Array]] = []
     for first in range(0, count, width):
         some = results.isel(clinician=slice(first, first + width))
         dollars = np.asarray(some["adjustment_usd"].values, dtype=np.float64)
         factor = np.asarray(some["adjustment_factor"].values, dtype=np.float64)
         if penalties is not None:
             penalties.add(factor)
-        parts["adjustment_factor"].append(told(factor))
-        parts["adjustment_usd"].append(told(dollars))
         paid = np.where(np.isnan(dollars), 0.0, dollars)
-        parts["adjustment_usd_total"].append(told(paid.sum(axis=1)))
+        parts.append((told(factor), told(dollars), told(paid.sum(axis=1))))
         whole += paid.sum(axis=2)
     by_year = ("statistic", "performance_year", "clinician")
     fraction, usd = {"units": "fraction"}, {"units": "USD"}
-    joined = {name: np.concatenate(each, axis=-1) for name, each in parts.items()}
+    factors, usd_by_year, usd_total = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
     found = xr.Dataset(
         {
-            "adjustment_factor": (by_year, joined["adjustment_factor"], fraction),
-            "adjustment_usd": (by_year, joined["adjustment_usd"], usd),
-            "adjustment_usd_total": (("statistic", "clinician"), joined["adjustment_usd_total"], usd),
+            "adjustment_factor": (by_year, factors, fraction),
+            "adjustment_usd": (by_year, usd_by_year, usd),
+            "adjustment_usd_total": (("statistic", "clinician"), usd_total, usd),
             "roster_usd": (("statistic", "performance_year"), told(whole), usd),
             "roster_usd_total": (("statistic",), told(whole.sum(axis=1)), usd),
         }

@@ -10,20 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
-from asmrisk.analysis.estimates import Estimate, first_draws, mean
+from asmrisk.analysis.estimates import Estimate, first_draws, mean, t_quantile
 
 __all__ = [
     *("ChanceAndDoubt", "Component", "SetSums"),
-    *("chance_and_doubt", "components", "jackknife", "mean_given_assumptions", "set_sums", "t_quantile"),
+    *("chance_and_doubt", "components", "jackknife", "mean_given_assumptions", "set_sums"),
 ]
 
 _Array = NDArray[np.float64]
 
 #: Errors come from the difference that each parameter set makes; fewer have none to compare.
 _LEAST_SETS = 3
-_CONFIDENCE = 0.95
 
 
 class Component(NamedTuple):
@@ -196,11 +194,6 @@ def _on_log_scale(value: _Array, without: _Array) -> Component:
     parts = (~np.isnan(without)).sum(axis=0)
     factor = np.exp(t_quantile(parts - 1) * relative)
     return Component(value, error, value / factor, value * factor)
-
-
-def t_quantile(freedom: ArrayLike) -> _Array:
-    """Give how many standard errors a 95% interval reaches to each side, with so many degrees of freedom."""
-    return np.asarray(stdtrit(np.maximum(freedom, 1), 0.5 + _CONFIDENCE / 2.0))
 
 
 def _correlation(one: _Array, other: _Array) -> _Array:

@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, bdtrc
+from scipy.special import bdtr, bdtrc, stdtrit
 
 __all__ = [
+    "CONFIDENCE",
     "Estimate",
     "Interval",
     "Sets",
@@ -30,6 +31,7 @@ __all__ = [
     "ranks",
     "set_counts",
     "standard_deviation",
+    "t_quantile",
 ]
 
 _Array = NDArray[np.float64]
@@ -37,6 +39,10 @@ _Counts = NDArray[np.int64]
 
 #: Number of the parameter set of each draw, in ascending order; None where each draw is a set of its own.
 Sets = NDArray[np.int64] | None
+
+
+#: Of every interval that says nothing else.
+CONFIDENCE = 0.95
 
 
 class Estimate(NamedTuple):
@@ -239,6 +245,11 @@ def set_counts(draws: ArrayLike, sets: Sets = None) -> _Counts:
     """Count the parameter sets that have a value."""
     x, n = _draws(draws)
     return n if sets is None else np.asarray((_sizes(x, sets) > 0).sum(axis=0), dtype=np.int64)
+
+
+def t_quantile(freedom: ArrayLike) -> _Array:
+    """Give how many standard errors an interval reaches to each side, with so many degrees of freedom."""
+    return np.asarray(stdtrit(np.maximum(freedom, 1), 0.5 + CONFIDENCE / 2.0))
 
 
 def _draws(draws: ArrayLike) -> tuple[_Array, _Counts]:

@@ -162,7 +162,7 @@ def _with_the_list(run: RunResults, family: Family) -> tuple[Row | None, tuple[s
         averaged = " on average over chance and doubt" if other.holds != "chance" else ""
         return row, (f"{start}{_mean(row)}{averaged}.",)
     place = f"{os.fspath(run.source).removesuffix('.zarr')}_preliminary_list.zarr" if run.source else ""
-    fixed: dict[str, Any] = {"fixed": True} if run.holds != "chance" else {}
+    fixed: dict[str, Any] = {"fixed": True} if run.unknowns or run.fixed else {}
     return None, (
         start,
         "not run yet; ",

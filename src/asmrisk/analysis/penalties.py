@@ -79,57 +79,44 @@ class Penalties:
     def __init__(self, draws: int, years: int, risk_level: _Array, sets: Sets = None) -> None:
         self._risk = risk_level[:, :, None]
         self._sets = sets
-        self._most = np.zeros((draws, years))
-        self._ever = np.zeros(draws)
-        self._rows = np.zeros(draws)
-        self._parts: dict[str, list[_Array]] = {
-            "maximum_penalty": [],
-            "maximum_penalty_ever": [],
-            "three_penalties": [],
+        # How many have it, by draw, and what is told of each clinician.
+        self._numbers = {
+            "maximum_penalty": np.zeros((draws, years)),
+            "maximum_penalty_ever": np.zeros(draws),
+            "three_penalties": np.zeros(draws),
         }
+        self._parts: dict[str, list[_Array]] = {name: [] for name in self._numbers}
 
     def add(self, factor: _Array) -> None:
         """Take in the factors of some clinicians: (draws, years, clinicians), NaN where not measured."""
-        measured = ~np.isnan(factor)
         penalized = factor < 0.0
         # A transformed score of zero leaves exactly minus the risk level.
         most = penalized & (factor <= -self._risk)
-        ever = most.any(axis=1)
-        years = factor.shape[1]
-        rows = np.zeros(ever.shape, dtype=bool)
-        for first in range(years - IN_A_ROW + 1):
-            rows |= penalized[:, first : first + IN_A_ROW].all(axis=1)
-        self._most += most.sum(axis=2)
-        self._ever += ever.sum(axis=1)
-        self._rows += rows.sum(axis=1)
-        self._parts["maximum_penalty"].append(self._shares(np.where(measured, most, np.nan)))
-        self._parts["maximum_penalty_ever"].append(self._shares(ever))
-        self._parts["three_penalties"].append(self._shares(rows))
+        row = np.zeros_like(most[:, 0])
+        for first in range(factor.shape[1] - IN_A_ROW + 1):
+            row |= penalized[:, first : first + IN_A_ROW].all(axis=1)
+        events = (most, most.any(axis=1), row)
+        for (name, numbers), event in zip(self._numbers.items(), events, strict=True):
+            numbers += event.sum(axis=-1)
+            told = np.where(np.isnan(factor), np.nan, event) if event is most else event
+            self._parts[name].append(self._shares(told))
 
     def variables(self) -> dict[str, tuple[tuple[str, ...], _Array, dict[str, str]]]:
         """Give the estimates, as `asmrisk.clinicians` documents them."""
-        joined = {name: np.concatenate(each, axis=-1) for name, each in self._parts.items()}
-        by_year, one = ("estimate", "performance_year"), ("estimate",)
+        found = {}
         fraction, count = {"units": "fraction"}, {"units": "count"}
-        found = {
-            "maximum_penalty": ((*by_year, "clinician"), joined["maximum_penalty"], fraction),
-            "maximum_penalty_ever": ((*one, "clinician"), joined["maximum_penalty_ever"], fraction),
-            "three_penalties": ((*one, "clinician"), joined["three_penalties"], fraction),
-        }
-        for name, numbers, dims in (
-            ("roster_maximum_penalty", self._most, by_year),
-            ("roster_maximum_penalty_ever", self._ever, one),
-            ("roster_three_penalties", self._rows, one),
-        ):
-            found[name] = (dims, self._shares(numbers > 0.0), fraction)
-            found[f"{name}_count"] = (dims, self._numbers(numbers), count)
+        for name, numbers in self._numbers.items():
+            dims = ("estimate", "performance_year")[: numbers.ndim]
+            found[name] = ((*dims, "clinician"), np.concatenate(self._parts[name], axis=-1), fraction)
+            found[f"roster_{name}"] = (dims, self._shares(numbers > 0.0), fraction)
+            found[f"roster_{name}_count"] = (dims, self._means(numbers), count)
         return found
 
     def _shares(self, events: Any) -> _Array:
         found = probability(np.asarray(events, dtype=np.float64), sets=self._sets)
         return np.stack([found.value, found.error, found.low, found.high])
 
-    def _numbers(self, numbers: _Array) -> _Array:
+    def _means(self, numbers: _Array) -> _Array:
         found = mean(numbers, self._sets)
         wide = _NORMAL_95 * found.error
         return np.stack([found.value, found.error, np.maximum(found.value - wide, 0.0), found.value + wide])

@@ -53,7 +53,9 @@ class RunResults:
     @property
     def dollar_year(self) -> int | None:
         """Year in whose dollars Medicare savings are stated; None if the results do not say."""
-        return self.provenance.get("parameters", {}).get("population.dollar_year", {}).get("value")
+        stated = self.provenance.get("parameters", {}).get("population.dollar_year", {})
+        year: int | None = stated.get("value")
+        return year
 
     @property
     def numbers(self) -> NDArray[np.int64]:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.doubt import SetSums, components, jackknife, set_sums, t_quantile
-from asmrisk.analysis.estimates import first_draws
+from asmrisk.analysis.doubt import SetSums, components, jackknife, set_sums
+from asmrisk.analysis.estimates import first_draws, t_quantile
 from asmrisk.scenario.declarations import PARAMETERS
 
 __all__ = [

@@ -151,18 +151,15 @@ def summarize(
         for key, name, apart in plan
     }
     rows = long_rows((name, estimates[key]) for key, name, _ in plan)
-    sections = _standard(rows) if standard else _chosen(rows)
+    sections, rows_of_tails = _standard(rows) if standard else _chosen(rows), rows
+    lines: tuple[tuple[str | Call, ...], ...] = ()
+    further: dict[str, Sequence[Row]] = {}
     if standard and run.source and "roster" in run.provenance:
         for place, level in enumerate(tail or (1.0 - RISK_LEVEL,)):
             found = clinicians(run.source, tail=level, partial=partial)
             sections += clinician_sections(found, penalties=place == 0)
     if standard:
         rows_of_tails = [row for row in rows if (row["performance_year"], row["practice_size"]) == (ALL, ALL)]
-    else:
-        rows_of_tails = rows
-    lines: tuple[tuple[str | Call, ...], ...] = ()
-    further: dict[str, Sequence[Row]] = {}
-    if standard:
         unknowns = read_unknowns(run)
         parted = variance(run, unknowns) if run.unknowns else None
         lines, further["headline"] = headline(run, unknowns, parted)

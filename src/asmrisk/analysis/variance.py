@@ -24,6 +24,8 @@ __all__ = ["ESTIMATES", "UNRESOLVED", "Unknowns", "Variance", "read_unknowns", "
 
 #: What is told of each share and component.
 ESTIMATES = ("value", "error", "low", "high")
+#: What the variance consists of.
+COMPONENTS = ("chance", "doubt")
 #: What is said of a share or component that is negative, or whose interval holds 0.
 UNRESOLVED = "not distinguishable from 0"
 
@@ -51,8 +53,8 @@ class Variance:
     section : Section
         The same for a reader.
     shares, components : list of dict
-        As rows for JSON: ``metric``, ``group``, ``share``, ``error``, ``low``, ``high``; ``metric``,
-        ``units``, ``component``, ``variance``, ``error``, ``low``, ``high``.
+        As rows for JSON: ``metric``, ``group`` or ``component``, ``units``, ``share`` or ``variance``,
+        ``error``, ``low``, ``high``, ``range_holds``.
     """
 
     dataset: xr.Dataset
@@ -102,37 +104,36 @@ def variance(
         parted.append(np.stack([np.stack(each) for each in chance_and_doubt(values, run.sets)]))
         known = shares(values, run.sets if unknowns else None, columns, groups)
         split.append(np.stack(known, axis=-1))
-    labels = {"metric": np.array(metrics, dtype=object), "estimate": np.array(ESTIMATES, dtype=object)}
+
+    labels = {"metric": metrics, "group": PARTS, "component": COMPONENTS, "estimate": ESTIMATES}
+    about = {"range_holds": run.holds}
+
+    def rows(label: str, value: str, units: str, found: Sequence[_Array]) -> list[Row]:
+        return [
+            {"metric": name, "units": units.format(METRICS[name].units), label: part}
+            | dict(zip((value, *ESTIMATES[1:]), map(float, numbers), strict=True))
+            | about
+            for name, each in zip(metrics, found, strict=True)
+            for part, numbers in zip(labels[label], each, strict=True)
+        ]
+
+    share_rows = rows("group", "share", "fraction", split)
+    component_rows = rows("component", "variance", "{}^2", parted)
     dataset = xr.Dataset(
         {
             "share": (
                 ("metric", "group", "estimate"),
                 np.stack(split),
-                {"units": "fraction", "long_name": "Share of the variance of a single draw"},
+                about | {"units": "fraction", "long_name": "Share of the variance of a single draw"},
             ),
             "variance": (
                 ("metric", "component", "estimate"),
                 np.stack(parted),
-                {"units": "square of the metric's", "long_name": "Variance of a single draw"},
+                about | {"units": "square of the metric's", "long_name": "Variance of a single draw"},
             ),
         },
-        coords=labels
-        | {
-            "group": np.array(PARTS, dtype=object),
-            "component": np.array(["chance", "doubt"], dtype=object),
-        },
+        coords={name: np.array(each, dtype=object) for name, each in labels.items()},
     )
-    share_rows = [
-        {"metric": name, "group": part} | dict(zip(("share", *ESTIMATES[1:]), map(float, found), strict=True))
-        for name, each in zip(metrics, split, strict=True)
-        for part, found in zip(PARTS, each, strict=True)
-    ]
-    component_rows = [
-        {"metric": name, "units": f"{METRICS[name].units}^2", "component": component}
-        | dict(zip(("variance", *ESTIMATES[1:]), map(float, found), strict=True))
-        for name, each in zip(metrics, parted, strict=True)
-        for component, found in zip(("chance", "doubt"), each, strict=True)
-    ]
     section = _section(run, share_rows, component_rows, len(places) if unknowns else None, set(groups))
     return Variance(dataset, section, share_rows, component_rows)
 

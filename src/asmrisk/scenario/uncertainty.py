@@ -151,12 +151,6 @@ def find_unknowns(section: Mapping[str, Any], above: Keys = ()) -> Iterator[tupl
             yield keys, name, given
 
 
-def _split(name: str, parameters: Parameters) -> tuple[Parameter | None, Keys]:
-    """Split a name into its parameter and the keys (a year, a table's keys) inside."""
-    parts = name.split(".")
-    return parameters.get(".".join(parts[:2])), tuple(parts[2:])
-
-
 def overlap(one: str, other: str) -> bool:
     """Whether two names mean the same value, or one a part of the other, in any year."""
     first, second = (name.split(".") for name in (one, other))
@@ -172,7 +166,8 @@ def name_problem(name: str, parameters: Parameters) -> Problem | None:
     """Say what is wrong with the name of an unknown: a parameter, a year or key of it, or a year and keys."""
     if f"{name}.".startswith(_OF_THE_RUN):
         return Problem("a setting of the run cannot be uncertain or varied")
-    parameter, keys = _split(name, parameters)
+    parts = name.split(".")
+    parameter, keys = parameters.get(".".join(parts[:2])), tuple(parts[2:])
     if parameter is None:
         bare = [each for each in parameters if each.partition(".")[2] == name.partition(".")[0]]
         best = bare[0] if bare else nearest(name, parameters)
@@ -324,14 +319,13 @@ class _Reader:
 
     def number(self, place: Keys, name: str, kind: str, given: Mapping[str, Any]) -> Distribution | None:
         """Read a distribution of a number."""
-        parameter, keys = _split(name, self.parameters)
-        number = None if parameter is None else number_schema(parameter, keys)
-        if parameter is None or number is None:
-            inside = [] if parameter is None else _numbers_in(parameter, keys)
-            text = "is not a number; write {values = […]}"
-            self.problem(
-                place, Problem(text + (", or name one number" if inside else ""), allowed=", ".join(inside))
-            )
+        section, key, *below = name.split(".")
+        parameter, keys = self.parameters[f"{section}.{key}"], tuple(below)
+        number = number_schema(parameter, keys)
+        if number is None:
+            inside = _numbers_in(parameter, keys)
+            text = "is not a number; write {values = […]}" + (", or name one number" if inside else "")
+            self.problem(place, Problem(text, allowed=", ".join(inside)))
             return None
         if number["type"] == "integer":
             self.problem(place, "is a whole number; write {values = […]}")
@@ -339,7 +333,7 @@ class _Reader:
         span = (float(number["minimum"]), float(number["maximum"]))
         called = "a range" if "distribution" not in given and kind == "uniform" else ""
         found = list(number_problems(kind, given, span, allowed(parameter), called))
-        self.problems.extend(((*place, *below), problem) for below, problem in found)
+        self.problems.extend(((*place, *inner), problem) for inner, problem in found)
         if found:
             return None
         full: dict[str, Any] = {"distribution": kind}

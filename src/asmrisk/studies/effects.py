@@ -11,10 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
-from asmrisk.analysis.estimates import Sets, first_draws, mean
-from asmrisk.studies.noise import CONFIDENCE
+from asmrisk.analysis.estimates import Sets, first_draws, mean, t_quantile
 
 __all__ = ["Effect", "differences", "effect_of", "level_effects"]
 
@@ -53,7 +51,7 @@ def effect_of(draws: _Array, sets: Sets = None) -> Effect:
     center, error, _ = mean(draws, sets=sets)
     count = len(draws if sets is None else first_draws(sets))
     with np.errstate(invalid="ignore"):
-        reach = stdtrit(max(count - 1, 1), 0.5 + CONFIDENCE / 2.0) * error
+        reach = t_quantile(count - 1) * error
     return Effect(center, error, center - reach, center + reach)
 
 

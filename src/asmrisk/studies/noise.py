@@ -31,12 +31,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
-from asmrisk.analysis.estimates import Sets, first_draws
+from asmrisk.analysis.estimates import Sets, first_draws, t_quantile
 
 __all__ = [
-    "CONFIDENCE",
     "RESAMPLES",
     "UNKNOWN_ESTIMATE",
     "ZERO_ESTIMATE",
@@ -47,9 +45,6 @@ __all__ = [
     "resample",
     "set_means",
 ]
-
-#: Of every interval.
-CONFIDENCE = 0.95
 
 #: Bootstrap resamples of the rows, and of the sets: the error of an error is then 2%.
 RESAMPLES = 1000
@@ -192,5 +187,5 @@ def estimate(resampled: _Array, weights: Resamples) -> NoiseFreeEstimate:
     share = by_sets / both
     freedom = 1.0 / ((1.0 - share) ** 2 / max(rows - 1, 1) + share**2 / (sets - 1))
     error = np.sqrt(both)
-    reach = stdtrit(freedom, 0.5 + CONFIDENCE / 2.0) * error
+    reach = t_quantile(freedom) * error
     return NoiseFreeEstimate(float(resampled[0]), float(error), float(reach))

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
-from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.estimates import CONFIDENCE, mean
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.statistics import Row, scale_of
@@ -22,7 +22,6 @@ from asmrisk.studies.designs import METHODS
 from asmrisk.studies.effects import Effect, differences
 from asmrisk.studies.findings import STATISTICS, Finding, findings_of
 from asmrisk.studies.indices import ENOUGH_ROWS
-from asmrisk.studies.noise import CONFIDENCE
 from asmrisk.studies.verdicts import INDISTINGUISHABLE, of_effect
 
 if TYPE_CHECKING:
