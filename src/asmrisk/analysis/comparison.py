@@ -448,7 +448,7 @@ def _obstacles(baseline: RunResults, reform: RunResults) -> list[str]:
             f"{there} has {sizes[1]} draws per parameter set, {here} has {sizes[0]}: their parameter sets do "
             f"not pair. Run one of them again with the other's run.draws_per_parameter_set."
         ]
-    if baseline.dollar_year != reform.dollar_year:
+    if len({baseline.dollar_year, reform.dollar_year} - {None}) > 1:
         return [
             f"{there} states Medicare savings in dollars of {reform.dollar_year}, {here} in dollars of "
             f"{baseline.dollar_year}. Run one of them again with the other's population.dollar_year."
