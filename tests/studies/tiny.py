@@ -5,7 +5,6 @@ from typing import Any
 
 import asmrisk
 from asmrisk.analysis.report import Report
-from asmrisk.scenario.scenario import load_scenario
 from asmrisk.studies.study import Study
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -36,12 +35,11 @@ samples = 4
 """
 
 
-def scenario(folder: Path) -> Path:
-    """Write the base scenario, of which nothing is unknown."""
+def scenario(folder: Path, *, doubts: bool = False) -> Path:
+    """Write the base scenario: the final rule, with the doubts of the baseline or with nothing unknown."""
     path = folder / "tiny.toml"
-    central = load_scenario(SCENARIOS / "baseline.toml").fixed_at_medians()
-    (folder / "central.toml").write_text(central.to_toml())
-    path.write_text('extends = "central.toml"\n[population]\nclinicians = 200.0\n')
+    extends = f'extends = "{SCENARIOS / "baseline.toml"}"\n' if doubts else ""
+    path.write_text(f"{extends}[population]\nclinicians = 200.0\n")
     return path
 
 
