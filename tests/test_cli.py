@@ -221,6 +221,11 @@ def test_the_library_is_valid() -> None:
             1,
             "asmrisk: `asmrisk status r.zarr --verify`\n",
         ),
+        (
+            RunError(Call("run", "our own.toml", {"overrides": ["a.b=1", "c.d={x = 1}"], "fixed": True})),
+            1,
+            "asmrisk: `asmrisk run 'our own.toml' --set a.b=1 --set 'c.d={x = 1}' --fixed`\n",
+        ),
         (OSError(28, "No space left on device", "/x"), 1, "asmrisk: /x: No space left on device\n"),
         (MemoryError(), 1, "asmrisk: out of memory; try fewer --workers or a smaller --block-size\n"),
         (
