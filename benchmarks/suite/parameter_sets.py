@@ -10,8 +10,8 @@ import numpy as np
 from asmrisk.population.records import behavior_records, population_records
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES
 from asmrisk.rule.policy import policy_records
+from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.published_tables import fixed_edges
-from asmrisk.simulation.parameter_draws import with_values
 from suite.workload import SIZES, Benchmark, baseline, seconds
 
 _LEVELS = {"policy.exchange_steepness": 0.1, "behavior.cost_response": 0.002, "population.hcc_mean": 1.5}

@@ -30,11 +30,11 @@ def provenance(document=None, **changes):
     record = {
         "code": "c0de",
         "seed": 5,
+        "file": "scenarios/reform.toml",
         "uncertainty": definition.get("uncertainty", {}),
         "parameters": {"population.dollar_year": {"value": 2025}},
         "scenario": {
             "title": "A scenario",
-            "file": "scenarios/reform.toml",
             "definition": definition | {"title": "A scenario", "run": {"seed": 5}},
         },
     }

@@ -87,7 +87,7 @@ KINDS = [
 def test_heads_and_heads_of_columns_say_what_ranges_hold(kind):
     text = flat(kind(results(40)))
     assert "chance alone" in text
-    assert "doubt" not in text
+    assert "chance and doubt" not in text
     text = flat(kind(doubtful_results(40)))
     assert "chance and doubt" in text
     assert "chance alone" not in text
@@ -198,7 +198,7 @@ def test_a_tail_of_too_few_sets_is_not_printed_and_what_it_needs_is_said():
     words = "one of 10% needs 400 draws."
     short = summarize(doubtful_results(398), metrics=["net_adjustment"], tail=[0.1])
     assert words in flat(short)
-    assert "n/a: fewer than 20 parameter sets are in the tail" in flat(short)
+    assert "The worst draws are those of chance and doubt. n/a: fewer than 20 parameter sets" in flat(short)
     assert short.dataset.net_adjustment.sel(statistic="worst_10").isnull()
     assert "± n/a" not in short.to_text()
     assert words not in flat(summarize(doubtful_results(400), metrics=["net_adjustment"], tail=[0.1]))
@@ -318,7 +318,7 @@ def test_a_roster_s_tables_say_what_ranges_hold_and_what_a_tail_needs():
     assert "one of 5% needs 800 draws." in flat(report)
     assert max(map(len, report.to_text().splitlines())) <= WIDTH
     enough = clinician_sections(clinicians(roster(400)))
-    assert not any(section.notes for section in enough)
+    assert not any("n/a" in note for section in enough for note in section.notes)
 
 
 def test_the_drawn_risk_level_of_a_store_is_the_maximum_penalty(monkeypatch):
@@ -350,9 +350,9 @@ def test_the_drawn_risk_level_of_a_store_is_the_maximum_penalty(monkeypatch):
         coords={"draw": np.arange(draws), "parameter": ["behavior.cost_response", "policy.risk_level.2029"]},
     )
     groups = {"clinician": group, "parameters": drawn}
-    monkeypatch.setattr(
-        "asmrisk.analysis.clinician_risk.open_results", lambda place, group, **options: groups[group]
-    )
+    for module in ("clinician_risk", "run_results"):
+        name = f"asmrisk.analysis.{module}.open_results"
+        monkeypatch.setattr(name, lambda place, group, **options: groups[group])
     found = clinicians("somewhere.zarr").maximum_penalty.sel(estimate="value").values[:, 0]
     assert found.tolist() == pytest.approx([0, 0, 4 / 12, 0, 0])
     # A dataset does not have the drawn values, so the maximum penalty is not known.
@@ -452,6 +452,33 @@ def test_unknowns_that_only_one_side_fixes_are_named():
     )
     assert "Unknown in both, with different distributions: policy.risk_level.2029." in flat(report)
     assert report.facts["reforms"][0]["other_distributions"] == ["policy.risk_level.2029"]
+
+
+def test_correlations_that_differ_are_named():
+    def correlated(results, *values):
+        pair = ["policy.risk_level.2029", "behavior.cost_response"]
+        section = {"correlations": [{"between": pair, "value": each} for each in values]}
+        return with_origin(results, scenario={"definition": {"uncertainty": section}}, **UNKNOWN)
+
+    base, reform = pair()
+    for one, other in (((), (0.5,)), ((0.5,), (0.25,))):
+        runs = correlated(base, *one), correlated(reform, *other)
+        report = compare(*runs, metrics=["medicare_savings"])
+        names = "behavior.cost_response with policy.risk_level.2029"
+        assert f"Correlated differently: {names}." in flat(report)
+        assert report.facts["reforms"][0]["other_correlations"] == [names]
+    same = compare(correlated(base, 0.5), correlated(reform, 0.5), metrics=["medicare_savings"])
+    assert "Correlated differently" not in flat(same)
+
+
+def test_savings_in_dollars_of_different_years_are_not_compared():
+    base, reform = (
+        with_origin(each, parameters={"population.dollar_year": {"value": year}})
+        for each, year in zip(pair(), (2027, 2030), strict=True)
+    )
+    words = r"states Medicare savings in dollars of 2030, .* in dollars of 2027\. .*population\.dollar_year"
+    with pytest.raises(InputError, match=words):
+        compare(base, reform)
 
 
 def test_reforms_with_and_without_doubt_are_told_apart():

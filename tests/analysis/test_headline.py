@@ -7,7 +7,6 @@ import pytest
 
 import asmrisk
 from asmrisk.analysis import run_results, siblings
-from asmrisk.analysis import variance as variance_module
 from asmrisk.analysis.headline import headline, listed_clinicians
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.analysis.variance import read_unknowns, variance
@@ -31,7 +30,7 @@ SETS = 200
 @pytest.fixture
 def stores(tmp_path, monkeypatch):
     found = Stores(tmp_path)
-    for module in (run_results, siblings, variance_module):
+    for module in (run_results, siblings):
         monkeypatch.setattr(module, "open_results", found.open)
     return found
 

@@ -13,13 +13,13 @@ import xarray as xr
 from click.testing import CliRunner
 
 import asmrisk
+from asmrisk.analysis.doubt import mean_given_assumptions
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.precision import (
     CAP,
     FIRST,
     check_targets,
     checkpoints,
-    mean_given_assumptions,
     run_to_precision,
 )
 from asmrisk.cli import commands

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from asmrisk.parameters.parameter import BASES
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
-from asmrisk.scenario.uncertainty import bounds
+from asmrisk.scenario.uncertainty import number_schema
 from tests.scenario.files import YEARS
 
 _CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -53,8 +53,8 @@ def _parameter(name: str) -> st.SearchStrategy[Any]:
 
 
 def _distribution(name: str) -> st.SearchStrategy[dict[str, Any]]:
-    low, high = bounds(PARAMETERS[name]) or (0.0, 1.0)
-    number = st.floats(low, high)
+    schema = number_schema(PARAMETERS[name]) or {"minimum": 0.0, "maximum": 1.0}
+    number = st.floats(schema["minimum"], schema["maximum"])
     ends = st.lists(number, min_size=3, max_size=3, unique=True).map(sorted)
     mass = st.fixed_dictionaries({"value": number, "probability": st.floats(0.01, 0.4)})
     masses = st.lists(mass, max_size=2, unique_by=lambda each: each["value"])

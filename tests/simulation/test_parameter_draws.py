@@ -9,8 +9,9 @@ import pytest
 from scipy.stats import kstest, norm
 
 from asmrisk.errors import InputError
+from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.parameter_draws import coded_values, draw_values, naming_values, with_values
+from asmrisk.simulation.parameter_draws import coded_values, draw_values, naming_values
 
 KEY = np.array([20270101, 0], np.uint64)
 GROWTH = "behavior.part_b_growth"

@@ -103,7 +103,7 @@ def test_dotted_keys_and_sections_are_the_same(study: Any) -> None:
 
 def test_the_scenarios_own_distribution(study: Any, tmp_path: Path) -> None:
     (tmp_path / "base.toml").write_text(
-        f'extends = "{SCENARIOS / "baseline.toml"}"\n[uncertainty]\n'
+        "[uncertainty]\n"
         '"behavior.cost_response.2029" = {distribution = "uniform", low = 0.0, high = 0.01}\n'
         '"behavior.exit_probability" = {distribution = "uniform", low = 0.02, high = 0.06}\n'
     )
@@ -122,7 +122,7 @@ def test_the_scenarios_own_distribution(study: Any, tmp_path: Path) -> None:
 def test_the_scenarios_own_linked_unknowns(study: Any, tmp_path: Path) -> None:
     """What is linked comes along, with the weights; and a point that states values fixes the whole unknown."""
     (tmp_path / "base.toml").write_text(
-        f'extends = "{SCENARIOS / "baseline.toml"}"\n[uncertainty]\n'
+        "[uncertainty]\n"
         '"policy.tie_rule" = {values = ["upper", "mid"], weights = [3, 1], '
         'with = {"policy.minimum_cases" = [10, 30]}}\n'
         "behavior.part_b_growth.heart_failure = {median = 0.0, low = -0.01, high = 0.02, "
@@ -141,7 +141,7 @@ def test_the_scenarios_own_linked_unknowns(study: Any, tmp_path: Path) -> None:
     assert loaded.column(1) == [0.0, 0.0, 0.0, -0.01, 0.02]
     assert loaded.factors[0].at(0.7) == {"policy.tie_rule": "upper", "policy.minimum_cases": 10}
     assert loaded.factors[0].at(0.8) == {"policy.tie_rule": "mid", "policy.minimum_cases": 30}
-    point = point_scenario(loaded.scenario.to_dict(), loaded.design.changes[4])
+    point = point_scenario(load_scenario(tmp_path / "base.toml").to_dict(), loaded.design.changes[4])
     assert list(point.uncertainty) == ["policy.tie_rule"]
     assert point.values["behavior.part_b_growth"][2033] == {"heart_failure": 0.02, "low_back_pain": 0.02}
     said = problems(study, ONE + '"policy.minimum_cases" = "uncertainty"', head)
@@ -200,11 +200,11 @@ def test_what_decides_the_values_is_no_matter_of_size_or_title(study: Any) -> No
         "[run]\ndraws = {}\n[design]\nmethod = 'sobol'\nsamples = {}\n[parameters]\n"
         "'policy.exchange_steepness' = {{low = {}, high = 0.2}}"
     )
-    one = study("title = 'A'\n" + text.format(8, 8, 0.05), HEAD).definition()
-    assert one == study(text.format(16, 32, 0.05)).definition()
-    assert one != study(text.format(8, 8, 0.06)).definition()
-    assert one != study(text.format(8, 8, 0.05), HEAD.replace("medicare", "retained")).definition()
-    assert one != study(text.format(8, 8, 0.05).replace("samples", "seed = 2\nsamples")).definition()
+    one = study("title = 'A'\n" + text.format(16, 8, 0.05), HEAD).definition()
+    assert one == study(text.format(18, 32, 0.05)).definition()
+    assert one != study(text.format(16, 8, 0.06)).definition()
+    assert one != study(text.format(16, 8, 0.05), HEAD.replace("medicare", "retained")).definition()
+    assert one != study(text.format(16, 8, 0.05).replace("samples", "seed = 2\nsamples")).definition()
 
 
 def test_every_study_of_the_library(tmp_path: Path) -> None:
@@ -371,7 +371,7 @@ def test_too_many_points(study: Any) -> None:
 
 def test_arguments_are_checked_as_the_files_values_are(study: Any) -> None:
     text = '[design]\nmethod = "grid"\n[parameters]\n"policy.tie_rule" = {values = ["lower", "mid"]}'
-    assert study(text, draws=9).draws == 9
+    assert study(text, draws=17).draws == 17
     assert study(text, seed=0).scenario.values["run.seed"] == 0
     assert "run.draws: 3 is not allowed" in problems(study, text, draws=3)[0]
     assert problems(study, text, samples=8) == ["samples: is no setting of grid; it takes none"]

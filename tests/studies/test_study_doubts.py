@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import asmrisk
+from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.errors import InputError
 from asmrisk.results.place import place_of
 from asmrisk.studies.points import point_scenario
@@ -183,3 +184,16 @@ def test_a_study_that_weights_readings_says_so_in_its_title(study: Make, text: s
     found = analyze(loaded, results(loaded, y))
     assert found.facts["title"] == found.dataset.attrs["title"] == title
     assert found.head[0].startswith(f"{title}: ")
+
+
+def test_readings_that_are_drawn_make_a_mixture_too(study: Make) -> None:
+    assert study(ONE, '"policy.zero_scorers" = {values = ["in_pool", "outside_pool"]}\n').mixture
+    assert not study(ONE).mixture
+
+
+def test_outcomes_by_specialty_say_what_they_do_not_say(tmp_path: Path) -> None:
+    loaded = load_study(written(tmp_path, ONE, '[{metric = "penalized_share", by = "specialty"}]'))
+    dims = ("design_point", "draw", "outcome")
+    values = np.zeros((loaded.points, 4, len(loaded.outcomes)))
+    found = analyze(loaded, xr.Dataset({"outcome_value": (dims, values)}, coords={"draw": np.arange(4)}))
+    assert SPECIALTY_NOTE in found.facts["remarks"]

@@ -51,7 +51,9 @@ def bits(out: Path) -> dict[str, bytes]:
 # --- What is computed --------------------------------------------------------------------------------------
 
 
-def test_a_design_point_is_the_run_of_its_scenario_to_the_bit(write: Any, folder: Path) -> None:
+@pytest.mark.parametrize("doubts", [False, True])
+def test_a_design_point_is_the_run_of_its_scenario_to_the_bit(write: Any, folder: Path, doubts: bool) -> None:
+    scenario(folder, doubts=doubts)
     outcomes = (
         '["medicare_savings", {metric = "penalized_share", by = "year,practice_size"}, '
         '{metric = "final_score_quantile", cohort = "heart_failure", quantile = 0.5}]'
@@ -63,8 +65,8 @@ def test_a_design_point_is_the_run_of_its_scenario_to_the_bit(write: Any, folder
         (2, "policy.risk_level.2029=0.05"),
         (4, "policy.tie_rule=mid"),
     ):
-        scenario = asmrisk.load_scenario(folder / "tiny.toml", [override])
-        alone = asmrisk.run(scenario, draws=19, out=folder / f"{point}.zarr", workers=1, quiet=True)
+        changed = asmrisk.load_scenario(folder / "tiny.toml", [override])
+        alone = asmrisk.run(changed, draws=19, out=folder / f"{point}.zarr", workers=1, quiet=True)
         results = asmrisk.open_results(alone)
         savings = metric_draws(results, "medicare_savings").values
         shares = metric_draws(results, "penalized_share", ["year", "practice_size"]).values
@@ -245,7 +247,7 @@ def test_the_store_is_labeled(write: Any, folder: Path) -> None:
         assert dataset.attrs["title"] == "Trial"
         record = json.loads(dataset.attrs["provenance"])["study"]
     assert record["design"] == {"method": "one_at_a_time"}
-    assert record["factors"][1] == {"policy.tie_rule": {"values": ["upper", "mid"], "weights": [0.5, 0.5]}}
+    assert record["factors"][1] == {"policy.tie_rule": {"distribution": "choice", "values": ["upper", "mid"]}}
 
 
 def test_formats_agree(write: Any, folder: Path) -> None:
@@ -279,6 +281,7 @@ def test_no_share_below_zero_is_printed(write: Any) -> None:
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: path.stem)
 def test_every_study_of_the_library_runs(path: Path, folder: Path) -> None:
+    scenario(folder, doubts=True)
     copy = folder / path.name
     copy.write_text(path.read_text().replace('"../baseline.toml"', '"tiny.toml"'))
     size = {
@@ -287,7 +290,7 @@ def test_every_study_of_the_library_runs(path: Path, folder: Path) -> None:
         "morris": {"trajectories": 2},
     }
     method = next(each for each in path.read_text().splitlines() if each.startswith("method")).split('"')[1]
-    found = run(copy, folder / "study.zarr", draws=8, **size.get(method, {}))
+    found = run(copy, folder / "study.zarr", draws=16, **size.get(method, {}))
     table = found.to_dataframe()
     outcomes = set(table.outcome)
     assert outcomes == set(found.dataset.outcome.values)
@@ -298,6 +301,8 @@ def test_every_study_of_the_library_runs(path: Path, folder: Path) -> None:
     text = found.to_text()
     assert all(outcome in text for outcome in outcomes)
     assert "nan" not in text
+    # What a study does not vary of the baseline's doubts is drawn.
+    assert found.facts["range_holds"] == "chance_and_doubt"
 
 
 # --- Command -----------------------------------------------------------------------------------------------

@@ -35,10 +35,11 @@ samples = 4
 """
 
 
-def scenario(folder: Path) -> Path:
-    """Write the base scenario."""
+def scenario(folder: Path, *, doubts: bool = False) -> Path:
+    """Write the base scenario: the final rule, with the doubts of the baseline or with nothing unknown."""
     path = folder / "tiny.toml"
-    path.write_text(f'extends = "{SCENARIOS / "baseline.toml"}"\n[population]\nclinicians = 200.0\n')
+    extends = f'extends = "{SCENARIOS / "baseline.toml"}"\n' if doubts else ""
+    path.write_text(f"{extends}[population]\nclinicians = 200.0\n")
     return path
 
 

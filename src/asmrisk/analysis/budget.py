@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from asmrisk.analysis.labels import labeled, relabeled
 from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.run_results import open_run_results
-from asmrisk.analysis.statistics import DRAWS, MEAN, RANGE, SD, Row, estimated, shown
+from asmrisk.analysis.statistics import DRAWS, MEAN, RANGE, SUMMARY, Draws, Row, columns_of, estimates, shown
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.errors import Call, InputError, Problem
+from asmrisk.rule.definitions import PAYMENT_LAG
 
 __all__ = ["PRESENT_YEAR", "budget"]
 
 #: Present values are those at the start of this year.
 PRESENT_YEAR = 2027
-#: Years from a performance year to the year in which it is paid.
-_LAG = 2
 _MOST = 0.5
-_TOTAL, _PRESENT = "total", "present_value"
-_STATISTICS = (DRAWS, MEAN, SD, RANGE)
+#: Flows of cash by their names in the dataset and in rows; the last is the sum of the others.
+_FLOWS = {
+    "adjustments_kept": "Adjustments kept",
+    "episode_savings": "Episode savings",
+    "budget_savings": "Both",
+}
 
 _Array = NDArray[np.float64]
-
-
-class _Flow(NamedTuple):
-    name: str  #: in the dataset and in rows
-    title: str
-
-
-_KEPT = _Flow("adjustments_kept", "Adjustments kept")
-_EPISODES = _Flow("episode_savings", "Episode savings")
-_BOTH = _Flow("budget_savings", "Both")
 
 
 def budget(
@@ -88,27 +79,32 @@ def budget(
     """
     _check_rate(discount)
     run = open_run_results(results, partial=partial)
-    flows = _flows(run.dataset)
-    whole = {_TOTAL: np.ones(flows[_BOTH].sizes["calendar_year"])}
+    years, flows = _flows(run.dataset)
+    whole: dict[str, _Array] = {"total": np.ones(len(years))}
     if discount is not None:
-        years = flows[_BOTH].coords["calendar_year"].values
-        whole[_PRESENT] = (1.0 + discount) ** -(years - PRESENT_YEAR + 0.5)
-    estimates: dict[str, xr.DataArray] = {}
+        whole["present_value"] = np.power(1.0 + discount, PRESENT_YEAR - 0.5 - years, dtype=np.float64)
+    columns, labels = columns_of(SUMMARY), [*years.tolist(), *whole]
+    variables: dict[str, tuple[tuple[str, ...], _Array, dict[str, str]]] = {}
     rows: list[Row] = []
-    for flow, draws in flows.items():
-        estimates[flow.name] = estimated(_STATISTICS, draws, sets=run.sets)
-        labels = draws.coords["calendar_year"].values.tolist()
-        rows += _rows(flow, labels, estimates[flow.name].values.T)
-        for name, weights in whole.items():
-            summed = relabeled(draws.values @ weights, draws, {}, gone=["calendar_year"])
-            found = estimated(_STATISTICS, summed, sets=run.sets)
-            estimates[f"{flow.name}_{name}"] = found
-            rows += _rows(flow, [name], found.values[None])
-    for each in estimates.values():
-        each.attrs["range_holds"] = run.holds
-    rows = [row | {"range_holds": run.holds} for row in rows]
+    for (name, title), draws in zip(_FLOWS.items(), flows, strict=True):
+        sums = [draws @ weights for weights in whole.values()]
+        found = estimates(SUMMARY, Draws(np.column_stack([draws, *sums]), sets=run.sets))
+        about = {"units": "USD", "long_name": f"{title}, in dollars of each year", "range_holds": run.holds}
+        variables[name] = (("statistic", "calendar_year"), found[:, : len(years)], about)
+        for place, label in enumerate(whole, len(years)):
+            variables[f"{name}_{label}"] = (("statistic",), found[:, place], about)
+        for label, each in zip(labels, found.T.tolist(), strict=True):
+            row = {"savings": name, "calendar_year": label, "units": "USD"}
+            row |= dict(zip(columns, each, strict=True)) | {"range_holds": run.holds}
+            rows.append(row | {count: int(row[count]) for count in DRAWS.columns})
+    dataset = xr.Dataset(
+        variables,
+        coords={"statistic": np.array(columns, dtype=object), "calendar_year": years},
+        attrs={"draws": run.count} | ({} if discount is None else {"discount": discount}),
+    )
     words = [
-        "Cash, in dollars of each calendar year.",
+        "Cash, in dollars of each calendar year. Episodes are those of performance years: nothing is counted "
+        "of what they cost after the last one.",
         f"Mean ± standard error of the mean; {run.range_words}",
     ]
     if discount is not None:
@@ -119,8 +115,8 @@ def budget(
     return run.report(
         "Medicare's savings by calendar year",
         *words,
-        dataset=xr.Dataset(estimates, attrs={"draws": run.count} | _stated(discount)),
-        sections=[_section(rows)],
+        dataset=dataset,
+        sections=[_section(rows, run.holds)],
         budget=rows,
     )
 
@@ -132,12 +128,8 @@ def _check_rate(discount: float | None) -> None:
         raise InputError(f"{discount!r} is not allowed", argument="discount", allowed=allowed)
 
 
-def _stated(discount: float | None) -> dict[str, float]:
-    return {} if discount is None else {"discount": discount}
-
-
-def _flows(results: xr.Dataset) -> dict[_Flow, xr.DataArray]:
-    """Give both flows of cash and their sum, by draw and calendar year."""
+def _flows(results: xr.Dataset) -> tuple[NDArray[np.int64], list[_Array]]:
+    """Give the calendar years, and flows of shape (draws, years) in the order of `_FLOWS`."""
     for name in ("budget_savings", "retained_savings"):
         if name not in results:
             text = f"these results have no variable {name!r}; they were not written by "
@@ -145,37 +137,21 @@ def _flows(results: xr.Dataset) -> dict[_Flow, xr.DataArray]:
     both = results["budget_savings"].transpose("draw", "calendar_year")
     kept = results["retained_savings"]
     kept = kept.sum([dim for dim in kept.dims if dim not in ("draw", "performance_year")], skipna=False)
-    by_year = kept.transpose("draw", "performance_year").values
     years = both.coords["calendar_year"].values
-    paid = kept.coords["performance_year"].values + _LAG
-    adjustments = np.zeros(both.shape)
-    adjustments[:, np.searchsorted(years, paid)] = by_year
-    values: _Array = np.asarray(both.values, dtype=np.float64)
-    labels = {dim: both.coords[dim].variable if dim in both.coords else None for dim in map(str, both.dims)}
-    return {
-        flow: labeled(each, labels, {"units": "USD", "long_name": f"{flow.title}, in dollars of each year"})
-        for flow, each in ((_KEPT, adjustments), (_EPISODES, values - adjustments), (_BOTH, values))
-    }
+    adjustments, values = np.zeros(both.shape), np.asarray(both.values, dtype=np.float64)
+    paid = kept.coords["performance_year"].values + PAYMENT_LAG
+    adjustments[:, np.searchsorted(years, paid)] = kept.transpose("draw", "performance_year").values
+    return years, [adjustments, values - adjustments, values]
 
 
-def _rows(flow: _Flow, labels: list[int | str], numbers: _Array) -> list[Row]:
-    """Give a row for each label from estimates of shape (labels, statistics)."""
-    columns = [column for each in _STATISTICS for column in each.columns]
-    return [
-        {"savings": flow.name, "calendar_year": label, "units": "USD"}
-        | dict(zip(columns, map(float, each), strict=True))
-        | {"draws": int(each[0])}
-        for label, each in zip(labels, numbers, strict=True)
-    ]
-
-
-def _section(rows: list[Row]) -> Section:
+def _section(rows: list[Row], holds: str) -> Section:
     """Show the means of both flows, and mean and range of their sum."""
-    parts = {flow: [row for row in rows if row["savings"] == flow.name] for flow in (_KEPT, _EPISODES, _BOTH)}
-    labels = [str(row["calendar_year"]).replace("_", " ") for row in parts[_BOTH]]
-    heads, columns = [], []
-    for flow, some in parts.items():
-        more, cells = shown((MEAN, RANGE) if flow is _BOTH else (MEAN,), some, 1e-6)
-        heads += [flow.title.lower(), *more[1:]]
+    heads, columns, labels = [], [], []
+    for name, title in _FLOWS.items():
+        some = [row for row in rows if row["savings"] == name]
+        told = (MEAN, RANGE) if name == "budget_savings" else (MEAN,)
+        labels = [str(row["calendar_year"]).replace("_", " ") for row in some]
+        more, cells = shown(told, some, 1e-6, holds)
+        heads += [title.lower(), *more[1:]]
         columns += cells
     return Section(tables=(Table(labels, [Group("Medicare's savings, $ million", heads, columns)]),))

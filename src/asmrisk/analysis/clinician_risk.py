@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from asmrisk.analysis.digits import number, with_error
+from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.penalties import ESTIMATES, Penalties, is_risk_level, penalty_tables, risk_levels
 from asmrisk.analysis.report import Section, tail_notes
@@ -20,7 +20,6 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import (
     DRAWS,
     MEAN,
-    RANGE_HEAD,
     SD,
     Draws,
     Row,
@@ -59,13 +58,7 @@ _PENALTY = Statistic(
 )
 
 
-def _range_cell(row: Row, scale: float) -> str:
-    if math.isnan(row["sd"]):
-        return "n/a"
-    return " to ".join(number(row[end] * scale, row["sd"] * scale / 10.0) for end in ("p05", "p95"))
-
-
-_RANGE = quantile_statistic(0.05, 0.25, 0.5, 0.75, 0.95)._replace(cells=((RANGE_HEAD, _range_cell),))
+_RANGE = quantile_statistic(0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def statistics_at(tail: float) -> tuple[Statistic, ...]:
@@ -171,9 +164,11 @@ def clinicians(
         raise InputError("the results hold no draws; there is nothing to estimate.")
     run = RunResults(results, source, str(results.attrs.get("partial", "")), dict(provenance or {}))
     penalties = None
-    drawn = _drawn_risk_levels(run)
+    names = list(filter(is_risk_level, run.unknowns))
+    drawn = run.drawn(names) if names else np.zeros((draws, 0))
     if provenance is not None and drawn is not None:
-        penalties = Penalties(draws, years, risk_levels(provenance, drawn), run.sets)
+        levels = risk_levels(provenance, dict(zip(names, drawn.T, strict=True)))
+        penalties = Penalties(draws, years, levels, run.sets)
     statistics = statistics_at(tail)
 
     def told(values: _Array) -> _Array:
@@ -181,30 +176,24 @@ def clinicians(
 
     width = max(1, int(numbers_held // (draws * years)))
     whole = np.zeros((draws, years))
-    parts: dict[str, list[_Array]] = {
-        "adjustment_factor": [],
-        "adjustment_usd": [],
-        "adjustment_usd_total": [],
-    }
+    parts: list[tuple[_Array, _Array, _Array]] = []
     for first in range(0, count, width):
         some = results.isel(clinician=slice(first, first + width))
         dollars = np.asarray(some["adjustment_usd"].values, dtype=np.float64)
         factor = np.asarray(some["adjustment_factor"].values, dtype=np.float64)
         if penalties is not None:
             penalties.add(factor)
-        parts["adjustment_factor"].append(told(factor))
-        parts["adjustment_usd"].append(told(dollars))
         paid = np.where(np.isnan(dollars), 0.0, dollars)
-        parts["adjustment_usd_total"].append(told(paid.sum(axis=1)))
+        parts.append((told(factor), told(dollars), told(paid.sum(axis=1))))
         whole += paid.sum(axis=2)
     by_year = ("statistic", "performance_year", "clinician")
     fraction, usd = {"units": "fraction"}, {"units": "USD"}
-    joined = {name: np.concatenate(each, axis=-1) for name, each in parts.items()}
+    factors, usd_by_year, usd_total = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
     found = xr.Dataset(
         {
-            "adjustment_factor": (by_year, joined["adjustment_factor"], fraction),
-            "adjustment_usd": (by_year, joined["adjustment_usd"], usd),
-            "adjustment_usd_total": (("statistic", "clinician"), joined["adjustment_usd_total"], usd),
+            "adjustment_factor": (by_year, factors, fraction),
+            "adjustment_usd": (by_year, usd_by_year, usd),
+            "adjustment_usd_total": (("statistic", "clinician"), usd_total, usd),
             "roster_usd": (("statistic", "performance_year"), told(whole), usd),
             "roster_usd_total": (("statistic",), told(whole.sum(axis=1)), usd),
         }
@@ -217,17 +206,6 @@ def clinicians(
     for variable in found.data_vars.values():
         variable.attrs["range_holds"] = run.holds
     return found
-
-
-def _drawn_risk_levels(run: RunResults) -> dict[str, _Array] | None:
-    """Give the drawn values of unknowns that make the risk level; None if they are not known."""
-    names = list(filter(is_risk_level, run.unknowns))
-    if not names:
-        return {}
-    if not run.source:
-        return None
-    values = open_results(run.source, partial=bool(run.partial), group="parameters")["parameter_value"]
-    return {name: values.sel(draw=run.numbers, parameter=name).values for name in names}
 
 
 def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Section]:
@@ -264,7 +242,7 @@ def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Sec
         columns = shown((MEAN, _PENALTY, losses), [totals[place] for place in worst], scale)
         tables.append(Table(labels, [Group(f"Largest expected losses over all years, {units}", *columns)]))
     per_set = found.attrs["draws_per_parameter_set"]
-    notes = tuple(tail_notes(level, (row["tail_value_at_risk"] for row in rows), per_set))
+    notes = tuple(tail_notes(level, (row["tail_value_at_risk"] for row in rows), per_set, holds))
     sections = [Section(tables=(table,), notes=notes) for table in tables]
     if penalties and "roster_three_penalties" in found:
         sections += [Section(tables=(table,)) for table in penalty_tables(found, worst)]

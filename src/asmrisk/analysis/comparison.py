@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from asmrisk.analysis.digits import number
-from asmrisk.analysis.estimates import Sets, mean, standard_deviation
+from asmrisk.analysis.estimates import Sets, first_draws, mean, standard_deviation
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import BY, METRICS, check_metrics
 from asmrisk.analysis.report import (
@@ -26,9 +26,10 @@ from asmrisk.analysis.report import (
     statistics_section,
     wrapped,
 )
-from asmrisk.analysis.run_results import HOLDS, RunResults, open_run_results
+from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.statistics import (
     DRAWS,
+    HOLDS,
     RANGE,
     Row,
     Statistic,
@@ -202,8 +203,8 @@ def compare(
     ------
     InputError
         If there are no such results; a label, metric or number is not among those allowed; the runs differ in
-        seed, version, kernels or draws per parameter set, or share no draws; or draws are to be simulated
-        again and cannot be.
+        seed, version, kernels, draws per parameter set or dollars, or share no draws; or draws are to be
+        simulated again and cannot be.
 
     Examples
     --------
@@ -315,7 +316,7 @@ def _holds(baseline: RunResults, reform: RunResults) -> str:
 
 
 def _differing_unknowns(baseline: RunResults, reform: RunResults) -> list[tuple[str, str, list[str]]]:
-    """Name the parameters that only one of two runs draws, or that they draw from different distributions.
+    """Name the parameters that only one of two runs draws, or that they draw from other distributions.
 
     Each with the name in JSON, and the words before the names.
     """
@@ -327,6 +328,17 @@ def _differing_unknowns(baseline: RunResults, reform: RunResults) -> list[tuple[
             "other_distributions",
             "Unknown in both, with different distributions",
             sorted(name for name in one.keys() & other.keys() if one[name] != other[name]),
+        ),
+        (
+            "other_correlations",
+            "Correlated differently",
+            sorted(
+                {
+                    " with ".join(sorted(pair))
+                    for pair, _ in baseline.correlations ^ reform.correlations
+                    if pair <= one.keys() & other.keys()
+                }
+            ),
         ),
     ]
 
@@ -373,7 +385,7 @@ def _head(
     ]
     held = HOLDS[_holds(baseline, reform)]
     lines.append(f"Difference: reform - baseline, ± paired standard error; 5-95%: range of draws, {held}.")
-    if len(draws if sets is None else np.unique(sets)) < 2:
+    if len(draws if sets is None else first_draws(sets)) < 2:
         what = "draw" if sets is None else "parameter set"
         lines.append(f"One {what} has no standard error (n/a); add draws to learn how far to trust it.")
     return wrapped(lines)
@@ -436,6 +448,11 @@ def _obstacles(baseline: RunResults, reform: RunResults) -> list[str]:
         return [
             f"{there} has {sizes[1]} draws per parameter set, {here} has {sizes[0]}: their parameter sets do "
             f"not pair. Run one of them again with the other's run.draws_per_parameter_set."
+        ]
+    if baseline.dollar_year != reform.dollar_year:
+        return [
+            f"{there} states Medicare savings in dollars of {reform.dollar_year}, {here} in dollars of "
+            f"{baseline.dollar_year}. Run one of them again with the other's population.dollar_year."
         ]
     return []
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from asmrisk.analysis.estimates import Sets, mean
+from asmrisk.analysis.estimates import Sets, first_draws, mean
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import METRICS, check_metrics
 from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section, tail_notes
@@ -128,7 +128,9 @@ def convergence(
         for level in tail:
             words = f"{title}: the worst {100 * level:g}% of draws"
             statistic = worst(level)
-            notes = tail_notes(level, (row[statistic.columns[0]] for row in some), run.draws_per_set)
+            notes = tail_notes(
+                level, (row[statistic.columns[0]] for row in some), run.draws_per_set, run.holds
+            )
             sections.append(statistics_section(words, counts, (statistic,), some, scale, notes))
     return run.report(
         "estimates from ever more of the draws",
@@ -144,7 +146,7 @@ def _between_sets(counts: Iterable[int], run: RunResults) -> list[int]:
     """Give numbers of draws, each once, with which parameter sets are whole: the next lower ones if any."""
     if run.sets is None:
         return sorted(set(counts))
-    ends = np.append(np.flatnonzero(np.diff(run.sets)) + 1, run.count)
+    ends = np.append(first_draws(run.sets)[1:], run.count)
     places = np.searchsorted(ends, np.array(list(counts)), side="right") - 1
     return sorted(set(ends[np.maximum(places, 0)].tolist()))
 

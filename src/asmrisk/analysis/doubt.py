@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
+
+from asmrisk.analysis.estimates import Estimate, first_draws, mean, t_quantile
 
 __all__ = [
     *("ChanceAndDoubt", "Component", "SetSums"),
-    *("chance_and_doubt", "components", "jackknife", "set_sums", "t_quantile"),
+    *("chance_and_doubt", "components", "jackknife", "mean_given_assumptions", "set_sums"),
 ]
 
 _Array = NDArray[np.float64]
 
 #: Errors come from the difference that each parameter set makes; fewer have none to compare.
 _LEAST_SETS = 3
-_CONFIDENCE = 0.95
 
 
 class Component(NamedTuple):
@@ -31,11 +31,6 @@ class Component(NamedTuple):
     error: _Array  #: its standard error
     low: _Array  #: lower end of a 95% interval
     high: _Array  #: upper end
-
-    @property
-    def resolved(self) -> NDArray[np.bool_]:
-        """Whether it can be told from 0."""
-        return np.asarray(self.low > 0.0)
 
 
 class ChanceAndDoubt(NamedTuple):
@@ -114,16 +109,16 @@ def chance_and_doubt(values: ArrayLike, sets: NDArray[np.int64] | None) -> Chanc
 
 def set_sums(values: _Array, sets: NDArray[np.int64]) -> SetSums:
     """Sum draws of shape (n, columns) up within each set; NaN is left out."""
+    first = first_draws(sets)
+    place = np.repeat(np.arange(len(first)), np.diff(first, append=len(sets)))
     there = ~np.isnan(values)
-    starts = np.flatnonzero(np.append(True, sets[1:] != sets[:-1])) if len(sets) else np.zeros(0, np.int64)
-    sizes = np.diff(np.append(starts, len(sets)))
-    draws = np.add.reduceat(there.astype(np.float64), starts)
-    # Relative to the mean, so that digits are not lost in squares of dollars.
-    changes = np.where(there, values, 0.0)
-    changes -= there * (changes.sum(axis=0) / np.maximum(there.sum(axis=0), 1))
-    mean = np.add.reduceat(changes, starts) / np.maximum(draws, 1.0)
-    deviations = there * (changes - np.repeat(mean, sizes, axis=0))
-    return SetSums(draws, mean, np.add.reduceat(deviations**2, starts))
+    draws = np.add.reduceat(there, first, dtype=np.float64)
+    # Relative to a draw of the set, so that draws that are all equal have a deviation of exactly zero.
+    least = np.fmin.reduceat(values, first)
+    above = np.where(there, values - least[place], 0.0)
+    height = np.add.reduceat(above, first) / np.maximum(draws, 1.0)
+    within = np.add.reduceat(there * (above - height[place]) ** 2, first)
+    return SetSums(draws, np.where(draws > 0.0, least - mean(values).value + height, 0.0), within)
 
 
 def components(sums: SetSums) -> tuple[_Array, _Array]:
@@ -131,6 +126,18 @@ def components(sums: SetSums) -> tuple[_Array, _Array]:
     square = _mean_squares(*_totals(sums))
     with np.errstate(invalid="ignore", divide="ignore"):
         return square.within, (square.between - square.within) / square.size
+
+
+def mean_given_assumptions(draws: ArrayLike, sets: NDArray[np.int64]) -> Estimate:
+    """Estimate means, with the error that they have given the values of the parameters.
+
+    It is √(chance / draws), NaN where no set has two draws; arguments as of `chance_and_doubt`.
+    """
+    x = np.asarray(draws, dtype=np.float64)
+    chance, _ = components(set_sums(x.reshape(len(x), -1), sets))
+    found = mean(x)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return found._replace(error=np.sqrt(chance.reshape(x.shape[1:]) / found.draws))
 
 
 def jackknife(without: _Array) -> _Array:
@@ -187,11 +194,6 @@ def _on_log_scale(value: _Array, without: _Array) -> Component:
     parts = (~np.isnan(without)).sum(axis=0)
     factor = np.exp(t_quantile(parts - 1) * relative)
     return Component(value, error, value / factor, value * factor)
-
-
-def t_quantile(freedom: ArrayLike) -> _Array:
-    """Give how many standard errors a 95% interval reaches to each side, with so many degrees of freedom."""
-    return np.asarray(stdtrit(np.maximum(freedom, 1), 0.5 + _CONFIDENCE / 2.0))
 
 
 def _correlation(one: _Array, other: _Array) -> _Array:

@@ -16,19 +16,22 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr, bdtrc
+from scipy.special import bdtr, bdtrc, stdtrit
 
 __all__ = [
+    "CONFIDENCE",
     "Estimate",
     "Interval",
     "Sets",
     "effective_draws",
+    "first_draws",
     "mean",
     "quantile",
     "quantiles",
     "ranks",
     "set_counts",
     "standard_deviation",
+    "t_quantile",
 ]
 
 _Array = NDArray[np.float64]
@@ -36,6 +39,10 @@ _Counts = NDArray[np.int64]
 
 #: Number of the parameter set of each draw, in ascending order; None where each draw is a set of its own.
 Sets = NDArray[np.int64] | None
+
+
+#: Of every interval that says nothing else.
+CONFIDENCE = 0.95
 
 
 class Estimate(NamedTuple):
@@ -229,10 +236,20 @@ def effective_draws(events: ArrayLike, sets: Sets = None) -> _Array:
         return np.asarray(np.where(agreed, count, n / effect), dtype=np.float64)
 
 
+def first_draws(sets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Give the place of the first draw of each parameter set."""
+    return np.flatnonzero(np.diff(sets, prepend=sets[:1] - 1))
+
+
 def set_counts(draws: ArrayLike, sets: Sets = None) -> _Counts:
     """Count the parameter sets that have a value."""
     x, n = _draws(draws)
     return n if sets is None else np.asarray((_sizes(x, sets) > 0).sum(axis=0), dtype=np.int64)
+
+
+def t_quantile(freedom: ArrayLike) -> _Array:
+    """Give how many standard errors an interval reaches to each side, with so many degrees of freedom."""
+    return np.asarray(stdtrit(np.maximum(freedom, 1), 0.5 + CONFIDENCE / 2.0))
 
 
 def _draws(draws: ArrayLike) -> tuple[_Array, _Counts]:
@@ -255,7 +272,7 @@ def _sizes(x: _Array, sets: NDArray[np.int64]) -> _Array:
 def _within(x: _Array, sets: NDArray[np.int64]) -> _Array:
     if sets.shape != x.shape[:1]:
         raise ValueError(f"there are {len(x)} draws and parameter sets of {sets.shape}; give each draw's set")
-    return np.asarray(np.add.reduceat(x, np.flatnonzero(np.diff(sets, prepend=sets[:1] - 1)), axis=0))
+    return np.asarray(np.add.reduceat(x, first_draws(sets), axis=0))
 
 
 def _moments(x: _Array, n: _Counts) -> tuple[_Array, _Array]:

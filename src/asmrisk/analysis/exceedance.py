@@ -14,8 +14,8 @@ from asmrisk.analysis.estimates import quantiles
 from asmrisk.analysis.labels import axis
 from asmrisk.analysis.metrics import ROSTER_OUTCOMES, check_metrics
 from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section
-from asmrisk.analysis.run_results import HOLDS, RunResults, open_run_results
-from asmrisk.analysis.statistics import Statistic, estimated, interval_cell
+from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.statistics import HOLDS, Statistic, estimated, interval_cell
 from asmrisk.analysis.tail import check_tail, probability, warn_of_few_draws
 from asmrisk.errors import InputError
 

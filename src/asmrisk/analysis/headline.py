@@ -13,7 +13,7 @@ from asmrisk.analysis.report import long_rows
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.shares import BEHAVIOR, expected_at, regressors
 from asmrisk.analysis.siblings import CLINICIANS, Family, fixed_name
-from asmrisk.analysis.statistics import DRAWS, MEAN, RANGE, SD, Row, estimated, range_cell
+from asmrisk.analysis.statistics import SUMMARY, Row, estimated, range_cell
 from asmrisk.analysis.variance import UNRESOLVED, Unknowns, Variance, share_cell
 from asmrisk.errors import Call
 from asmrisk.scenario.declarations import PARAMETERS
@@ -81,10 +81,8 @@ def headline(run: RunResults, unknowns: Unknowns | None, found: Variance | None)
 
 def _figure(run: RunResults, figure: str, source: str) -> Row:
     """Estimate what a run's Medicare saves over all years."""
-    array = estimated((DRAWS, MEAN, SD, RANGE), run.draws(_METRIC), sets=run.sets)
-    (row,) = long_rows([(_METRIC, array.assign_attrs(range_holds=run.holds))])
-    row |= {"range_holds": run.holds, "source": source}
-    return {"figure": figure, "clinicians": _clinicians(run)} | row
+    (row,) = long_rows([(_METRIC, estimated(SUMMARY, run.draws(_METRIC), sets=run.sets))])
+    return {"figure": figure, "clinicians": _clinicians(run)} | row | {"source": source}
 
 
 def _clinicians(run: RunResults) -> float:
@@ -99,9 +97,8 @@ def _mean(row: Row) -> str:
 
 def _unit(run: RunResults) -> str:
     """Name what is counted, over which years, in dollars of which year."""
-    year = run.provenance.get("parameters", {}).get("population.dollar_year", {}).get("value")
     years = run.dataset["performance_year"].values
-    dollars = "" if year is None else f", in {year} dollars"
+    dollars = "" if run.dollar_year is None else f", in {run.dollar_year} dollars"
     return f"$ million of Medicare savings, {years[0]} to {years[-1]} together{dollars}"
 
 
@@ -165,8 +162,13 @@ def _with_the_list(run: RunResults, family: Family) -> tuple[Row | None, tuple[s
         averaged = " on average over chance and doubt" if other.holds != "chance" else ""
         return row, (f"{start}{_mean(row)}{averaged}.",)
     place = f"{os.fspath(run.source).removesuffix('.zarr')}_preliminary_list.zarr" if run.source else ""
-    fixed: dict[str, Any] = {"fixed": True} if run.holds != "chance" else {}
-    return None, (start, _command(run, fixed | {"overrides": f"{CLINICIANS}={count}"}, place), " tells.")
+    fixed: dict[str, Any] = {"fixed": True} if run.unknowns or run.fixed else {}
+    return None, (
+        start,
+        "not run yet; ",
+        _command(run, fixed | {"overrides": f"{CLINICIANS}={count}"}, place),
+        " does.",
+    )
 
 
 def _command(run: RunResults, options: dict[str, Any], place: str) -> Call:

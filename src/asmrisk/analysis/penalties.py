@@ -14,7 +14,9 @@ from asmrisk.analysis.estimates import Sets, mean
 from asmrisk.analysis.run_results import definitions
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
-from asmrisk.rule.definitions import PERFORMANCE_YEARS
+from asmrisk.rule.definitions import CALENDAR_YEARS, PERFORMANCE_YEARS
+from asmrisk.scenario.declarations import PARAMETERS
+from asmrisk.scenario.layering import laid_over
 
 __all__ = ["ESTIMATES", "IN_A_ROW", "Penalties", "is_risk_level", "risk_levels"]
 
@@ -47,40 +49,24 @@ def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _
     ndarray of float64, shape (1 or draws, years)
         Fractions.
     """
-    stated = _by_year(provenance["parameters"][_PARAMETER]["value"])
-    level = np.array([stated])
+    parameter, blank = PARAMETERS[_PARAMETER], dict.fromkeys(CALENDAR_YEARS)
+    held = stated = laid_over(parameter, blank, (), provenance["parameters"][_PARAMETER]["value"])
     unknowns = definitions(provenance["uncertainty"])
     for name in sorted(filter(is_risk_level, drawn)):
-        values = np.asarray(drawn[name])
         listed = unknowns[name].get("values", ())
         if any(isinstance(each, Mapping) for each in listed):
-            level = np.array([_by_year(each) for each in listed])[values.astype(np.int64)]
-            continue
-        level = np.repeat(level, len(values), axis=0) if len(level) == 1 else level
-        year = name.removeprefix(_PARAMETER).removeprefix(".")
-        first = PERFORMANCE_YEARS.index(int(year)) if year else 0
-        for later in range(first, len(PERFORMANCE_YEARS)):
-            # A year's value holds until the scenario changes it.
-            if year and stated[later] != stated[first]:
-                break
-            level[:, later] = values
-    return level
+            tables = [laid_over(parameter, blank, (), each) for each in listed]
+            places = drawn[name].astype(np.int64)
+            held = {year: np.array([each[year] for each in tables])[places] for year in blank}
+        else:
+            held = laid_over(parameter, held, tuple(name.split(".")[2:]), drawn[name], stated)
+    levels = np.broadcast_arrays(*(np.atleast_1d(held[year]) for year in PERFORMANCE_YEARS))
+    return np.stack(levels, axis=1)
 
 
 def is_risk_level(name: str) -> bool:
     """Whether an unknown's name is that of the share of payments at risk, or of a year's."""
     return f"{name}.".startswith(f"{_PARAMETER}.")
-
-
-def _by_year(stated: Any) -> list[float]:
-    """Give the value in each performance year of what is stated: a number, or a table by year."""
-    if not isinstance(stated, Mapping):
-        return [float(stated)] * len(PERFORMANCE_YEARS)
-    years = sorted(stated, key=int)
-    return [
-        float(stated[max((each for each in years if int(each) <= year), key=int)])
-        for year in PERFORMANCE_YEARS
-    ]
 
 
 class Penalties:
@@ -93,57 +79,44 @@ class Penalties:
     def __init__(self, draws: int, years: int, risk_level: _Array, sets: Sets = None) -> None:
         self._risk = risk_level[:, :, None]
         self._sets = sets
-        self._most = np.zeros((draws, years))
-        self._ever = np.zeros(draws)
-        self._rows = np.zeros(draws)
-        self._parts: dict[str, list[_Array]] = {
-            "maximum_penalty": [],
-            "maximum_penalty_ever": [],
-            "three_penalties": [],
+        # How many have it, by draw, and what is told of each clinician.
+        self._numbers = {
+            "maximum_penalty": np.zeros((draws, years)),
+            "maximum_penalty_ever": np.zeros(draws),
+            "three_penalties": np.zeros(draws),
         }
+        self._parts: dict[str, list[_Array]] = {name: [] for name in self._numbers}
 
     def add(self, factor: _Array) -> None:
         """Take in the factors of some clinicians: (draws, years, clinicians), NaN where not measured."""
-        measured = ~np.isnan(factor)
         penalized = factor < 0.0
         # A transformed score of zero leaves exactly minus the risk level.
         most = penalized & (factor <= -self._risk)
-        ever = most.any(axis=1)
-        years = factor.shape[1]
-        rows = np.zeros(ever.shape, dtype=bool)
-        for first in range(years - IN_A_ROW + 1):
-            rows |= penalized[:, first : first + IN_A_ROW].all(axis=1)
-        self._most += most.sum(axis=2)
-        self._ever += ever.sum(axis=1)
-        self._rows += rows.sum(axis=1)
-        self._parts["maximum_penalty"].append(self._shares(np.where(measured, most, np.nan)))
-        self._parts["maximum_penalty_ever"].append(self._shares(ever))
-        self._parts["three_penalties"].append(self._shares(rows))
+        row = np.zeros_like(most[:, 0])
+        for first in range(factor.shape[1] - IN_A_ROW + 1):
+            row |= penalized[:, first : first + IN_A_ROW].all(axis=1)
+        events = (most, most.any(axis=1), row)
+        for (name, numbers), event in zip(self._numbers.items(), events, strict=True):
+            numbers += event.sum(axis=-1)
+            told = np.where(np.isnan(factor), np.nan, event) if event is most else event
+            self._parts[name].append(self._shares(told))
 
     def variables(self) -> dict[str, tuple[tuple[str, ...], _Array, dict[str, str]]]:
         """Give the estimates, as `asmrisk.clinicians` documents them."""
-        joined = {name: np.concatenate(each, axis=-1) for name, each in self._parts.items()}
-        by_year, one = ("estimate", "performance_year"), ("estimate",)
+        found = {}
         fraction, count = {"units": "fraction"}, {"units": "count"}
-        found = {
-            "maximum_penalty": ((*by_year, "clinician"), joined["maximum_penalty"], fraction),
-            "maximum_penalty_ever": ((*one, "clinician"), joined["maximum_penalty_ever"], fraction),
-            "three_penalties": ((*one, "clinician"), joined["three_penalties"], fraction),
-        }
-        for name, numbers, dims in (
-            ("roster_maximum_penalty", self._most, by_year),
-            ("roster_maximum_penalty_ever", self._ever, one),
-            ("roster_three_penalties", self._rows, one),
-        ):
-            found[name] = (dims, self._shares(numbers > 0.0), fraction)
-            found[f"{name}_count"] = (dims, self._numbers(numbers), count)
+        for name, numbers in self._numbers.items():
+            dims = ("estimate", "performance_year")[: numbers.ndim]
+            found[name] = ((*dims, "clinician"), np.concatenate(self._parts[name], axis=-1), fraction)
+            found[f"roster_{name}"] = (dims, self._shares(numbers > 0.0), fraction)
+            found[f"roster_{name}_count"] = (dims, self._means(numbers), count)
         return found
 
     def _shares(self, events: Any) -> _Array:
         found = probability(np.asarray(events, dtype=np.float64), sets=self._sets)
         return np.stack([found.value, found.error, found.low, found.high])
 
-    def _numbers(self, numbers: _Array) -> _Array:
+    def _means(self, numbers: _Array) -> _Array:
         found = mean(numbers, self._sets)
         wide = _NORMAL_95 * found.error
         return np.stack([found.value, found.error, np.maximum(found.value - wide, 0.0), found.value + wide])

@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from typing import Any, TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number
-from asmrisk.analysis.estimates import Estimate, mean
+from asmrisk.analysis.doubt import mean_given_assumptions
+from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.metrics import check_metric
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.engine.run import run
@@ -39,7 +39,6 @@ __all__ = [
     "Target",
     "check_targets",
     "checkpoints",
-    "mean_given_assumptions",
     "run_to_precision",
 ]
 
@@ -208,8 +207,9 @@ def run_to_precision(
         The cap: no more are simulated. `CAP` if not given; the scenario's ``run.draws`` has no effect.
     total : bool
         The errors are total ones, which doubt about parameters is part of, instead of those given the
-        assumptions, which chance alone makes (`mean_given_assumptions`). Where nothing is unknown there is no
-        difference; with one draw per parameter set the two cannot be told apart, and errors are total.
+        assumptions, which chance alone makes (`asmrisk.analysis.doubt.mean_given_assumptions`). Where nothing
+        is unknown there is no difference; with one draw per parameter set the two cannot be told apart, and
+        errors are total.
     quiet : bool
         Write nothing but errors.
     stream : file, optional
@@ -241,12 +241,11 @@ def run_to_precision(
     shown = sys.stderr if stream is None else stream
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
-    per_set = int(scenario.values["run.draws_per_parameter_set"]) if scenario.uncertainty else 1
     # What is stored is used as it is: only counts that it does not hold yet are simulated.
     path: Place | None = None
     held = 0
     cap = CAP if draws is None else draws
-    for count in checkpoints(cap, per_set):
+    for count in checkpoints(cap, 1 if options.get("fixed") else scenario.draws_per_set):
         if path is None or held < count:
             path = run(scenario, draws=count, most_draws=cap, quiet=quiet, stream=stream, **options)
             (held,) = committed_lengths(path)
@@ -266,27 +265,6 @@ def run_to_precision(
 def _number(error: float) -> str:
     """Write a standard error to three digits."""
     return number(error, error / 10.0) if math.isfinite(error) else "n/a"
-
-
-def mean_given_assumptions(draws: Any, sets: NDArray[np.int64]) -> Estimate:
-    """Estimate means, with the error that they have given the values of the parameters.
-
-    It is √(mean variance within parameter sets / draws). There is none where no set has two draws; a set of
-    one draw tells nothing of chance. Arguments as of `asmrisk.analysis.estimates.mean`, with sets.
-    """
-    x = np.asarray(draws, dtype=np.float64)
-    first = np.flatnonzero(np.diff(sets, prepend=sets[:1] - 1))
-    place = np.repeat(np.arange(len(first)), np.diff(first, append=len(x)))
-    # Relative to a draw of the set, so that draws that are all equal have a deviation of exactly zero.
-    x = x - np.fmin.reduceat(x, first, axis=0)[place]
-    there = ~np.isnan(x)
-    count = np.add.reduceat(there, first, axis=0, dtype=np.int64)
-    total = np.add.reduceat(np.where(there, x, 0.0), first, axis=0)
-    squares = np.where(there, (x - (total / np.maximum(count, 1))[place]) ** 2, 0.0).sum(axis=0)
-    found = mean(draws)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        error = np.sqrt(squares / np.maximum(count - 1, 0).sum(axis=0) / found.draws)
-    return Estimate(found.value, np.asarray(error), found.draws)
 
 
 def _which(results: RunResults, total: bool) -> str:

@@ -15,7 +15,7 @@ import pandas as pd
 import xarray as xr
 
 from asmrisk.analysis.metrics import BY, METRICS, ROSTER_OUTCOMES, SPECIALTY_NOTE
-from asmrisk.analysis.statistics import Row, Statistic, scale_of, shown
+from asmrisk.analysis.statistics import HOLDS, Row, Statistic, scale_of, shown
 from asmrisk.analysis.tail import LEAST_SETS_IN_TAIL, sets_needed
 from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
 from asmrisk.errors import Call, joined
@@ -229,13 +229,14 @@ def statistics_section(
     return Section(tables=(table,), notes=(*notes, *apart))
 
 
-def tail_notes(level: float, values: Iterable[float], per_set: int) -> list[str]:
-    """Say how many draws a tail needs if any of its values is not estimated, with `per_set` draws a set."""
+def tail_notes(level: float, values: Iterable[float], per_set: int, holds: str) -> list[str]:
+    """Say what a tail holds, and how many draws, `per_set` a set, it needs if a value is not estimated."""
+    said = f"The worst draws are those of {HOLDS[holds]}."
     if not any(map(math.isnan, values)):
-        return []
+        return [said]
     what = "draws" if per_set == 1 else "parameter sets"
     return [
-        f"n/a: fewer than {LEAST_SETS_IN_TAIL} {what} are in the tail; one of {100 * level:g}% needs "
+        f"{said} n/a: fewer than {LEAST_SETS_IN_TAIL} {what} are in the tail; one of {100 * level:g}% needs "
         f"{sets_needed(level) * per_set:,} draws."
     ]
 

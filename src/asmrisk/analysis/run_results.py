@@ -13,19 +13,15 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from asmrisk.analysis.estimates import Sets
+from asmrisk.analysis.estimates import Sets, first_draws
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import ROSTER_OUTCOMES, SPECIALTY_NOTE, metric_draws
 from asmrisk.analysis.report import Report, Section, note_facts
-from asmrisk.analysis.statistics import Row
+from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.reading import open_results
 
-__all__ = ["HOLDS", "LatinHypercubeWarning", "RunResults", "definitions", "open_run_results"]
-
-#: What ranges over draws hold, by its name in JSON, CSV and datasets (``range_holds``), in words: chance at
-#: one value of every parameter, or also the doubt about parameters that are unknown.
-HOLDS = {"chance": "chance alone", "chance_and_doubt": "chance and doubt"}
+__all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_results"]
 
 _ROSTER_LABELS = ("year", "performance_year")
 
@@ -55,6 +51,13 @@ class RunResults:
         return self.provenance.get("seed")
 
     @property
+    def dollar_year(self) -> int | None:
+        """Year in whose dollars Medicare savings are stated; None if the results do not say."""
+        stated = self.provenance.get("parameters", {}).get("population.dollar_year", {})
+        year: int | None = stated.get("value")
+        return year
+
+    @property
     def numbers(self) -> NDArray[np.int64]:
         """Of the draws."""
         coordinates = self.dataset.coords
@@ -65,6 +68,13 @@ class RunResults:
     def unknowns(self) -> dict[str, dict[str, Any]]:
         """What decides the value of each parameter that is drawn, by name; see `definitions`."""
         return definitions(self.provenance.get("uncertainty", {}))
+
+    @property
+    def correlations(self) -> set[tuple[frozenset[str], float]]:
+        """Pairs of unknowns whose normal scores are correlated, and how much."""
+        definition = self.provenance.get("scenario", {}).get("definition", {})
+        stated = definition.get("uncertainty", {}).get("correlations", ())
+        return {(frozenset(each["between"]), each["value"]) for each in stated}
 
     @property
     def fixed(self) -> list[str]:
@@ -89,7 +99,7 @@ class RunResults:
     @property
     def set_count(self) -> int:
         """Number of parameter sets, which is what is independent."""
-        return self.count if self.sets is None else len(np.unique(self.sets))
+        return self.count if self.sets is None else len(first_draws(self.sets))
 
     @property
     def range_words(self) -> str:
@@ -161,6 +171,14 @@ class RunResults:
         found = self._roster(name, by) if roster else metric_draws(self.dataset, name, by)
         notes = {"note": SPECIALTY_NOTE} if "specialty" in found.dims else {}
         return found.assign_attrs(range_holds=self.holds, **notes)
+
+    def drawn(self, names: Sequence[str]) -> NDArray[np.float64] | None:
+        """Read the values of unknowns as stored, of shape (draws, names); None for a dataset in memory."""
+        if not self.source:
+            return None
+        group = open_results(self.source, partial=bool(self.partial), group="parameters", chunked=False)
+        values = group["parameter_value"].sel(draw=self.numbers, parameter=list(names))
+        return np.asarray(values.transpose("draw", "parameter").values, dtype=np.float64)
 
     def _roster(self, name: str, by: Sequence[str]) -> xr.DataArray:
         if wrong := sorted(set(by) - set(_ROSTER_LABELS)):

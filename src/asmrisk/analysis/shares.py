@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.doubt import SetSums, components, jackknife, set_sums, t_quantile
+from asmrisk.analysis.doubt import SetSums, components, jackknife, set_sums
+from asmrisk.analysis.estimates import first_draws, t_quantile
 from asmrisk.scenario.declarations import PARAMETERS
 
 __all__ = [
@@ -30,10 +31,10 @@ REST, CHANCE = "interaction or nonlinear", "chance"
 PARTS = (*GROUPS, REST, CHANCE)
 
 #: Parameters whose group is another than that of their section.
-_GROUP_OF_PARAMETER = {"behavior.part_b_growth": PAYMENTS, "population.part_b_trend": PAYMENTS}
+_GROUP_OF_PARAMETER = {"behavior.part_b_growth": PAYMENTS}
 #: Group of the sections of declarations, apart from those of the regulation; of any other it is
 #: `QUALITY_AND_COST`.
-_GROUP_OF_SECTION = {"Part B payments": PAYMENTS, "behavior": BEHAVIOR}
+_GROUP_OF_SECTION = {"Part B payments": PAYMENTS, "dollars": PAYMENTS, "behavior": BEHAVIOR}
 
 #: Ridge penalty: a slope is as if this part of a set more had been seen in which it is 0. It parts what
 #: unknowns that are all but the same explain; more would take from what is explained, and look like `REST`.
@@ -134,7 +135,7 @@ def shares(values: _Array, sets: NDArray[np.int64] | None, columns: _Array, grou
     count = len(sums.draws)
     if count < least_sets(columns.shape[1]):
         return unknown
-    points = _points(columns, sets)
+    points = columns[first_draws(sets)]
     members = np.array([[each == group for each in groups] for group in GROUPS], dtype=np.float64)
     found = _split(sums, points, members)
     without = [
@@ -166,10 +167,10 @@ def expected_at(
     kept = ~np.isnan(values)
     sets = np.arange(len(values)) if sets is None else sets
     values, sets, columns = values[kept], sets[kept], columns[kept]
-    if len(np.unique(sets)) < least_sets(columns.shape[1]):
+    points = columns[first_draws(sets)]
+    if len(points) < least_sets(columns.shape[1]):
         return np.nan, np.nan
-    center = values.mean()
-    means, points = set_sums(values[:, None], sets).mean[:, 0], _points(columns, sets)
+    means = values.mean() + set_sums(values[:, None], sets).mean[:, 0]
 
     def at_the_point(some: NDArray[np.bool_]) -> float:
         x, spread = _standardized(points[some])
@@ -179,12 +180,7 @@ def expected_at(
 
     found = at_the_point(np.ones(len(means), dtype=bool))
     without = np.array([at_the_point(some) for some in _subsets(len(means))])
-    return float(center + found), float(jackknife(without))
-
-
-def _points(columns: _Array, sets: NDArray[np.int64]) -> _Array:
-    """Give the columns of each set."""
-    return np.asarray(columns[np.append(True, sets[1:] != sets[:-1])])
+    return float(found), float(jackknife(without))
 
 
 def _subsets(count: int) -> Iterator[NDArray[np.bool_]]:

@@ -21,6 +21,7 @@ from asmrisk.analysis.tail import probability, tail_risk
 __all__ = [
     "BELOW_ZERO",
     "DRAWS",
+    "HOLDS",
     "MEAN",
     "RANGE",
     "RANGE_HEAD",
@@ -49,6 +50,9 @@ Row = dict[str, Any]
 #: Writes a statistic of a row, its numbers multiplied by a scale.
 Cell = Callable[[Row, float], str]
 
+#: What ranges over draws hold, by its name in JSON, CSV and datasets (``range_holds``), in words: chance at
+#: one value of every parameter, or also the doubt about parameters that are unknown.
+HOLDS = {"chance": "chance alone", "chance_and_doubt": "chance and doubt"}
 #: Head of a column of ranges over draws, and what `shown` makes of it, by what the ranges hold.
 RANGE_HEAD = "5-95%"
 _RANGE_HEADS = {"chance": f"{RANGE_HEAD}, chance", "chance_and_doubt": f"{RANGE_HEAD},\nchance and doubt"}

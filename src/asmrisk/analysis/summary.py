@@ -151,18 +151,15 @@ def summarize(
         for key, name, apart in plan
     }
     rows = long_rows((name, estimates[key]) for key, name, _ in plan)
-    sections = _standard(rows) if standard else _chosen(rows)
+    sections, rows_of_tails = _standard(rows) if standard else _chosen(rows), rows
+    lines: tuple[tuple[str | Call, ...], ...] = ()
+    further: dict[str, Sequence[Row]] = {}
     if standard and run.source and "roster" in run.provenance:
         for place, level in enumerate(tail or (1.0 - RISK_LEVEL,)):
             found = clinicians(run.source, tail=level, partial=partial)
             sections += clinician_sections(found, penalties=place == 0)
     if standard:
         rows_of_tails = [row for row in rows if (row["performance_year"], row["practice_size"]) == (ALL, ALL)]
-    else:
-        rows_of_tails = rows
-    lines: tuple[tuple[str | Call, ...], ...] = ()
-    further: dict[str, Sequence[Row]] = {}
-    if standard:
         unknowns = read_unknowns(run)
         parted = variance(run, unknowns) if run.unknowns else None
         lines, further["headline"] = headline(run, unknowns, parted)
@@ -197,8 +194,7 @@ def _words(run: RunResults) -> list[str]:
 
 def _dollar_words(names: Iterable[str], run: RunResults) -> list[str]:
     """Say in which dollars metrics are."""
-    stated = run.provenance.get("parameters", {}).get("population.dollar_year", {})
-    year = stated.get("value", "a year that the results do not state")
+    year = run.dollar_year or "a year that the results do not state"
     found = {}
     for dollars, those in _DOLLARS.items():
         if titles := [METRICS[name].title for name in names if name in those]:
@@ -267,7 +263,9 @@ def _tails(run: RunResults, rows: Sequence[Row], tail: Sequence[float]) -> list[
             scale, units = scale_for(some, "mean")
             title = f"The worst {100 * level:g}% of draws{units}"
             statistic = worst(level)
-            notes = tail_notes(level, (row[statistic.columns[0]] for row in some), run.draws_per_set)
+            notes = tail_notes(
+                level, (row[statistic.columns[0]] for row in some), run.draws_per_set, run.holds
+            )
             labels = map(_full_label, some)
             sections.append(statistics_section(title, labels, (statistic,), some, scale, notes))
     if tail and (some := [row for row in rows if row["metric"] in _SIGNED]):

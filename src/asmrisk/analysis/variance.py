@@ -14,17 +14,18 @@ from numpy.typing import NDArray
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.doubt import chance_and_doubt
 from asmrisk.analysis.metrics import METRICS
-from asmrisk.analysis.report import Section
+from asmrisk.analysis.report import Section, wrapped
 from asmrisk.analysis.run_results import RunResults
-from asmrisk.analysis.shares import PARTS, group_of, least_sets, regressors, shares
+from asmrisk.analysis.shares import GROUPS, PARTS, group_of, least_sets, regressors, shares
 from asmrisk.analysis.statistics import Row, scale_of
 from asmrisk.analysis.text_tables import Group, Table
-from asmrisk.results.reading import open_results
 
 __all__ = ["ESTIMATES", "UNRESOLVED", "Unknowns", "Variance", "read_unknowns", "share_cell", "variance"]
 
 #: What is told of each share and component.
 ESTIMATES = ("value", "error", "low", "high")
+#: What the variance consists of.
+COMPONENTS = ("chance", "doubt")
 #: What is said of a share or component that is negative, or whose interval holds 0.
 UNRESOLVED = "not distinguishable from 0"
 
@@ -52,8 +53,8 @@ class Variance:
     section : Section
         The same for a reader.
     shares, components : list of dict
-        As rows for JSON: ``metric``, ``group``, ``share``, ``error``, ``low``, ``high``; ``metric``,
-        ``units``, ``component``, ``variance``, ``error``, ``low``, ``high``.
+        As rows for JSON: ``metric``, ``group`` or ``component``, ``units``, ``share`` or ``variance``,
+        ``error``, ``low``, ``high``, ``range_holds``.
     """
 
     dataset: xr.Dataset
@@ -70,17 +71,13 @@ class Variance:
 def read_unknowns(run: RunResults) -> Unknowns | None:
     """Read the unknowns of a run's draws; None if nothing is unknown, or for a dataset in memory."""
     stated = run.provenance.get("uncertainty", {})
-    if not stated or not run.source:
+    values = run.drawn(tuple(stated)) if stated else None
+    if values is None:
         return None
-    group = open_results(run.source, partial=bool(run.partial), group="parameters", chunked=False)
-    drawn = group["parameter_value"].sel(parameter=list(stated))
-    if "draw" in run.dataset.coords:
-        drawn = drawn.sel(draw=run.dataset["draw"].values)
     words = tuple(
         any(isinstance(value, bool) or not isinstance(value, int | float) for value in each.get("values", ()))
         for each in stated.values()
     )
-    values = np.asarray(drawn.transpose("draw", "parameter").values, dtype=np.float64)
     return Unknowns(tuple(stated), values, words)
 
 
@@ -107,37 +104,36 @@ def variance(
         parted.append(np.stack([np.stack(each) for each in chance_and_doubt(values, run.sets)]))
         known = shares(values, run.sets if unknowns else None, columns, groups)
         split.append(np.stack(known, axis=-1))
-    labels = {"metric": np.array(metrics, dtype=object), "estimate": np.array(ESTIMATES, dtype=object)}
+
+    labels = {"metric": metrics, "group": PARTS, "component": COMPONENTS, "estimate": ESTIMATES}
+    about = {"range_holds": run.holds}
+
+    def rows(label: str, value: str, units: str, found: Sequence[_Array]) -> list[Row]:
+        return [
+            {"metric": name, "units": units.format(METRICS[name].units), label: part}
+            | dict(zip((value, *ESTIMATES[1:]), map(float, numbers), strict=True))
+            | about
+            for name, each in zip(metrics, found, strict=True)
+            for part, numbers in zip(labels[label], each, strict=True)
+        ]
+
+    share_rows = rows("group", "share", "fraction", split)
+    component_rows = rows("component", "variance", "{}^2", parted)
     dataset = xr.Dataset(
         {
             "share": (
                 ("metric", "group", "estimate"),
                 np.stack(split),
-                {"units": "fraction", "long_name": "Share of the variance of a single draw"},
+                about | {"units": "fraction", "long_name": "Share of the variance of a single draw"},
             ),
             "variance": (
                 ("metric", "component", "estimate"),
                 np.stack(parted),
-                {"units": "square of the metric's", "long_name": "Variance of a single draw"},
+                about | {"units": "square of the metric's", "long_name": "Variance of a single draw"},
             ),
         },
-        coords=labels
-        | {
-            "group": np.array(PARTS, dtype=object),
-            "component": np.array(["chance", "doubt"], dtype=object),
-        },
+        coords={name: np.array(each, dtype=object) for name, each in labels.items()},
     )
-    share_rows = [
-        {"metric": name, "group": part} | dict(zip(("share", *ESTIMATES[1:]), map(float, found), strict=True))
-        for name, each in zip(metrics, split, strict=True)
-        for part, found in zip(PARTS, each, strict=True)
-    ]
-    component_rows = [
-        {"metric": name, "units": f"{METRICS[name].units}^2", "component": component}
-        | dict(zip(("variance", *ESTIMATES[1:]), map(float, found), strict=True))
-        for name, each in zip(metrics, parted, strict=True)
-        for component, found in zip(("chance", "doubt"), each, strict=True)
-    ]
     section = _section(run, share_rows, component_rows, len(places) if unknowns else None, set(groups))
     return Variance(dataset, section, share_rows, component_rows)
 
@@ -161,7 +157,7 @@ def _section(
         rows = [row for row in share_rows if row["metric"] == name]
         if all(np.isnan(row["share"]) for row in rows):
             continue
-        nothing = [row["group"] in PARTS[:4] and row["group"] not in groups for row in rows]
+        nothing = [row["group"] in GROUPS and row["group"] not in groups for row in rows]
         cells = ["0" if none else share_cell(row) for none, row in zip(nothing, rows, strict=True)]
         notes = [
             "nothing unknown" if none else "" if row["low"] > 0.0 else UNRESOLVED
@@ -172,12 +168,11 @@ def _section(
     if columns is None:
         words.append("A split by group needs the store: what was drawn is in its group parameters.")
     elif not tables:
-        count = len(np.unique(run.sets))
         words.append(
             f"A split by group needs {least_sets(columns)} parameter sets and an outcome that varies; "
-            f"there are {count}."
+            f"there are {run.set_count}."
         )
-    return Section(tuple(words), tuple(tables))
+    return Section(wrapped(words), tuple(tables))
 
 
 def _size(row: Row) -> str:

@@ -26,7 +26,10 @@ from asmrisk.clinician_tables.checks import KnownYears, Problems, check_table
 from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.errors import InputError, Problem, RunError
 
-__all__ = ["check_clinicians", "check_output", "read_clinicians", "to_stderr", "write_clinicians"]
+__all__ = [
+    *("check_clinicians", "check_output", "read_clinicians", "replaced", "to_stderr"),
+    "write_clinicians",
+]
 
 _PARQUET = (".parquet", ".pq")
 _NEEDS_PYARROW = (

@@ -115,7 +115,7 @@ def run_job(
     arrays, labels = array_specs(
         variables(scenario), coordinates(scenario, roster), descriptions(roster), growing=("draw",)
     )
-    per_set = int(scenario.values["run.draws_per_parameter_set"]) if scenario.uncertainty else 1
+    per_set = scenario.draws_per_set
     if block_size is not None and block_size % per_set:
         text = (
             f"must be a multiple of {per_set}, run.draws_per_parameter_set: blocks hold parameter sets whole"

@@ -44,9 +44,10 @@ class PreparedScenario:
     def about(self) -> dict[str, Any]:
         """Say in plain JSON what readers of the results are told beyond what decides them.
 
-        It has ``scenario`` (title, description, reference), its ``file``'s name, ``parameters`` (value, unit,
-        basis and citation by name), ``uncertainty`` (what is unknown by name, with basis and source) and
-        ``roster``, where there is one (file name, digest, clinicians by cohort).
+        It has ``scenario`` (title, description, reference), its ``file`` (as it was named from the current
+        folder, or the bare name), ``parameters`` (value, unit, basis and citation by name), ``uncertainty``
+        (what is unknown by name, with basis and source) and ``roster``, where there is one (file name,
+        digest, clinicians by cohort).
         """
         scenario, roster = self.scenario, self.roster
         declared = scenario.values.parameters
@@ -59,7 +60,8 @@ class PreparedScenario:
             record["roster"] = {"file": roster.path.name, "sha256": roster.digest, "clinicians": counts}
         record["scenario"] = {name: getattr(scenario, name) for name in ("title", "description", "reference")}
         if scenario.source is not None:
-            record["file"] = scenario.source.name
+            source = scenario.source
+            record["file"] = source.name if source.is_absolute() else source.as_posix()
         record["uncertainty"] = {name: each.to_dict() for name, each in scenario.uncertainty.items()}
         record["parameters"] = {
             name: {"value": value}

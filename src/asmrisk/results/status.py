@@ -29,6 +29,9 @@ class Status:
     version: str  #: of the package that made the store; empty if its record is damaged
     created: str  #: when, UTC
     block_length: int  #: draws that are computed and written together
+    unknown: int  #: parameters that are unknown, what is linked to them left out
+    draws_per_set: int  #: consecutive draws that share their values
+    fixed: tuple[str, ...]  #: unknowns that are set to their medians
     leading: str  #: what the following count: ``draw``, or ``design_point`` for a study
     draws: int  #: how many were asked for
     committed: int  #: how many are shown to readers
@@ -41,6 +44,7 @@ class Status:
 
     def __str__(self) -> str:
         noun = self.leading.replace("_", " ") + "s"
+        shared = "" if self.draws_per_set == 1 else f", whose values {self.draws_per_set} draws share"
         lines = [
             f"{self.path}: {'complete' if self.complete else 'not complete'}",
             f"  scenario   {self.title} ({self.identity[:12]})",
@@ -50,6 +54,10 @@ class Status:
             f"  {noun:<10} {self.done:,} of {self.draws:,} finished, {self.committed:,} shown to readers, "
             f"in blocks of {self.block_length:,} draw{'s' if self.block_length > 1 else ''}",
         ]
+        if self.unknown:
+            lines.append(f"  unknowns   {self.unknown}{shared}")
+        if self.fixed:
+            lines.append(f"  unknowns   {len(self.fixed)} fixed at their medians")
         for label, stretches in (("missing", self.missing), ("damaged", self.damaged)):
             if stretches:
                 said = [str(first) if first == last else f"{first} to {last}" for first, last in stretches]
@@ -117,6 +125,9 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
         version=made["software"]["asmrisk"] if made else "",
         created=made["created"] if made else "",
         block_length=spec.block_shape[-1],
+        unknown=len(spec.about.get("uncertainty", {})),
+        draws_per_set=spec.draws_per_set,
+        fixed=tuple(spec.definition.get("fixed", ())),
         leading=spec.growing[0],
         draws=lengths[0],
         committed=root.lengths[0] if root else 0,

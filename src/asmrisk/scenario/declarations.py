@@ -10,7 +10,7 @@ from asmrisk.scenario.population_parameters import POPULATION
 __all__ = ["NO_ROSTER", "PARAMETERS", "ROSTER", "RUN"]
 
 #: A block of results holds at least one parameter set.
-MOST_DRAWS_PER_SET = 512
+_MOST_DRAWS_PER_SET = 512
 
 #: How much is computed.
 RUN = Parameters(
@@ -30,9 +30,9 @@ RUN = Parameters(
             name="run.draws_per_parameter_set",
             meaning="Consecutive draws that share one value of each unknown, where a scenario has any: two "
             "or more tell chance from doubt",
-            type=integer(1, MOST_DRAWS_PER_SET),
+            type=integer(1, _MOST_DRAWS_PER_SET),
             default=2,
-            allowed=f"1 to {MOST_DRAWS_PER_SET}",
+            allowed=f"1 to {_MOST_DRAWS_PER_SET}",
             unit="draws",
             basis="assumed",
             citation="choice of the user: Sun, Apley and Staum, Operations Research 59, 2011",

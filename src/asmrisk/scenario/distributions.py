@@ -272,6 +272,8 @@ def number_problems(
     """
     malformed = list(_shape_problems(kind, given, called or kind))
     yield from malformed or _support_problems(kind, given, span, allowed)
+    if _MASSES in given:
+        yield from (((_MASSES,), each) for each in _mass_problems(given[_MASSES], span, allowed))
 
 
 def _shape_problems(kind: str, given: Mapping[str, Any], called: str) -> Iterator[tuple[Keys, Problem]]:
@@ -288,18 +290,6 @@ def _shape_problems(kind: str, given: Mapping[str, Any], called: str) -> Iterato
     if "scale" in optional and (not isinstance(scale, str) or scale not in SCALES):
         best = nearest(scale, SCALES) if isinstance(scale, str) else None
         yield ("scale",), Problem(f"{show(scale)} is not known", allowed=", ".join(SCALES), nearest=best)
-    masses = given.get(_MASSES, [])
-    if not isinstance(masses, list) or len(masses) > MOST_VALUES or (_MASSES in given and not masses):
-        example = "[{value = …, probability = …}]"
-        yield (_MASSES,), Problem(f"{show(masses)} is not allowed; write {_MASSES} = {example}")
-        return
-    for number, each in enumerate(masses, 1):
-        if not isinstance(each, Mapping) or each.keys() != {"value", "probability"}:
-            text = f"entry {number}: {show(each)} is not allowed; write {{value = …, probability = …}}"
-            yield (_MASSES,), Problem(text)
-        elif not finite(each["value"]) or not finite(each["probability"]):
-            text = f"entry {number}: {show(each)} is not allowed; both must be finite numbers"
-            yield (_MASSES,), Problem(text)
 
 
 def _support_problems(
@@ -323,26 +313,33 @@ def _support_problems(
         if not math.isfinite(SCALES[scale][0](given[key])):
             inside = "greater than 0" if scale == "log" else "greater than 0, less than 1"
             yield (key,), _not_allowed(given[key], f"{inside} on the scale {scale}")
-    yield from _mass_problems(given.get(_MASSES, []), span, allowed)
 
 
-def _mass_problems(
-    masses: list[Mapping[str, Any]], span: tuple[float, float], allowed: str
-) -> Iterator[tuple[Keys, Problem]]:
+def _mass_problems(masses: Any, span: tuple[float, float], allowed: str) -> Iterator[Problem]:
+    example = "{value = …, probability = …}"
+    if not isinstance(masses, list) or not 0 < len(masses) <= MOST_VALUES:
+        yield Problem(f"{show(masses)} is not allowed; write {_MASSES} = [{example}]")
+        return
+    values, total = [], 0.0
     for number, each in enumerate(masses, 1):
-        for key, right, words in (
-            ("value", span[0] <= each["value"] <= span[1], allowed),
-            ("probability", 0.0 < each["probability"] < 1.0, "greater than 0, less than 1"),
-        ):
-            if not right:
-                text = f"entry {number}: {key}: {show(each[key])} is not allowed"
-                yield (_MASSES,), Problem(text, allowed=words)
-    if len({each["value"] for each in masses}) < len(masses):
-        yield (_MASSES,), Problem("a value is listed twice")
-    total = sum(each["probability"] for each in masses)
-    if total >= 1.0 and all(0.0 < each["probability"] < 1.0 for each in masses):
+        shown = f"entry {number}: {show(each)} is not allowed"
+        if not isinstance(each, Mapping) or each.keys() != {"value", "probability"}:
+            yield Problem(f"{shown}; write {example}")
+        elif not finite(each["value"]) or not finite(each["probability"]):
+            yield Problem(f"{shown}; both must be finite numbers")
+        elif not span[0] <= each["value"] <= span[1]:
+            yield Problem(f"entry {number}: value: {show(each['value'])} is not allowed", allowed=allowed)
+        elif not 0.0 < each["probability"] < 1.0:
+            text = f"entry {number}: probability: {show(each['probability'])} is not allowed"
+            yield Problem(text, allowed="greater than 0, less than 1")
+        else:
+            values.append(each["value"])
+            total += each["probability"]
+    if len(set(values)) < len(values):
+        yield Problem("a value is listed twice")
+    if total >= 1.0:
         text = f"the probabilities make {total:g}"
-        yield (_MASSES,), Problem(f"{text}; they must make less than 1, for the distribution has the rest")
+        yield Problem(f"{text}; they must make less than 1, for the distribution has the rest")
 
 
 def weight_problem(weights: Any, count: int) -> Problem | None:

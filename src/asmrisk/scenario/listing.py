@@ -49,6 +49,7 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "incentive pool, adjustment factors": _FACTORS,
     "net adjustment, retained savings": _DOLLARS,
     "episode savings": _EPISODE_SAVINGS,
+    "budget savings": (*_DOLLARS, *_EPISODE_SAVINGS, "population.deflator"),
     "Medicare savings": (*_DOLLARS, *_EPISODE_SAVINGS, "dollars"),
 }
 

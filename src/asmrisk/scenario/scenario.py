@@ -70,6 +70,11 @@ class Scenario:
         path = self.values[ROSTER.name]
         return None if path == NO_ROSTER else Path(path)
 
+    @property
+    def draws_per_set(self) -> int:
+        """How many consecutive draws share their values of the unknowns; 1 where nothing is unknown."""
+        return int(self.values["run.draws_per_parameter_set"]) if self.uncertainty else 1
+
     def definition(self, roster: str | None = None) -> dict[str, Any]:
         """Give everything that decides the results but the seed, as plain data.
 

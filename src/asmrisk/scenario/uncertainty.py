@@ -26,9 +26,9 @@ __all__ = [
     "Problems",
     "Unknown",
     "allowed",
-    "bounds",
     "find_unknowns",
     "name_problem",
+    "number_schema",
     "overlap",
     "read_unknown",
 ]
@@ -36,8 +36,8 @@ __all__ = [
 #: The keys at which something is wrong, and what.
 Problems = list[tuple[Keys, Problem]]
 
-#: Say how much is computed, or for whom, not what is true of the world.
-_OF_THE_RUN = ("run.", "population.roster.")
+#: Say how much is computed, for whom and in which dollars, not what is true of the world.
+_OF_THE_RUN = ("run.", "population.roster.", "population.dollar_year.")
 
 #: Of an unknown as a whole.
 _TEXTS = ("basis", "source")
@@ -151,12 +151,6 @@ def find_unknowns(section: Mapping[str, Any], above: Keys = ()) -> Iterator[tupl
             yield keys, name, given
 
 
-def _split(name: str, parameters: Parameters) -> tuple[Parameter | None, Keys]:
-    """Split a name into its parameter and the keys (a year, a table's keys) inside."""
-    parts = name.split(".")
-    return parameters.get(".".join(parts[:2])), tuple(parts[2:])
-
-
 def overlap(one: str, other: str) -> bool:
     """Whether two names mean the same value, or one a part of the other, in any year."""
     first, second = (name.split(".") for name in (one, other))
@@ -172,7 +166,8 @@ def name_problem(name: str, parameters: Parameters) -> Problem | None:
     """Say what is wrong with the name of an unknown: a parameter, a year or key of it, or a year and keys."""
     if f"{name}.".startswith(_OF_THE_RUN):
         return Problem("a setting of the run cannot be uncertain or varied")
-    parameter, keys = _split(name, parameters)
+    parts = name.split(".")
+    parameter, keys = parameters.get(".".join(parts[:2])), tuple(parts[2:])
     if parameter is None:
         bare = [each for each in parameters if each.partition(".")[2] == name.partition(".")[0]]
         best = bare[0] if bare else nearest(name, parameters)
@@ -194,17 +189,11 @@ def name_problem(name: str, parameters: Parameters) -> Problem | None:
     return None
 
 
-def bounds(parameter: Parameter, keys: Keys = ()) -> tuple[float, float] | None:
-    """Give the lowest and highest allowed value of a number, from its declared type.
+def number_schema(parameter: Parameter, keys: Keys = ()) -> Mapping[str, Any] | None:
+    """Give the JSON schema of a number with a lowest and a highest value; None if there is no such number.
 
     `keys` lead to the number inside the parameter: a year where it varies, keys where it is a table.
-    ``None`` if there is no number of that name.
     """
-    number = _number_schema(parameter, keys)
-    return None if number is None else (float(number["minimum"]), float(number["maximum"]))
-
-
-def _number_schema(parameter: Parameter, keys: Keys) -> Mapping[str, Any] | None:
     inside = keys[1:] if parameter.by_year and keys and is_year(keys[0]) else keys
     for option in _schemas(parameter, inside):
         if option.get("type") in ("number", "integer") and {"minimum", "maximum"} <= option.keys():
@@ -330,14 +319,13 @@ class _Reader:
 
     def number(self, place: Keys, name: str, kind: str, given: Mapping[str, Any]) -> Distribution | None:
         """Read a distribution of a number."""
-        parameter, keys = _split(name, self.parameters)
-        number = None if parameter is None else _number_schema(parameter, keys)
-        if parameter is None or number is None:
-            inside = [] if parameter is None else _numbers_in(parameter, keys)
-            text = "is not a number; write {values = […]}"
-            self.problem(
-                place, Problem(text + (", or name one number" if inside else ""), allowed=", ".join(inside))
-            )
+        section, key, *below = name.split(".")
+        parameter, keys = self.parameters[f"{section}.{key}"], tuple(below)
+        number = number_schema(parameter, keys)
+        if number is None:
+            inside = _numbers_in(parameter, keys)
+            text = "is not a number; write {values = […]}" + (", or name one number" if inside else "")
+            self.problem(place, Problem(text, allowed=", ".join(inside)))
             return None
         if number["type"] == "integer":
             self.problem(place, "is a whole number; write {values = […]}")
@@ -345,7 +333,7 @@ class _Reader:
         span = (float(number["minimum"]), float(number["maximum"]))
         called = "a range" if "distribution" not in given and kind == "uniform" else ""
         found = list(number_problems(kind, given, span, allowed(parameter), called))
-        self.problems.extend(((*place, *below), problem) for below, problem in found)
+        self.problems.extend(((*place, *inner), problem) for inner, problem in found)
         if found:
             return None
         full: dict[str, Any] = {"distribution": kind}
@@ -392,7 +380,7 @@ def _numbers_in(parameter: Parameter, keys: Keys) -> list[str]:
     year = keys[:1] if keys and is_year(keys[0]) else ()
     fields = {key for each in _schemas(parameter, keys[len(year) :]) for key in each.get("properties", {})}
     inside = [(*keys, key) for key in sorted(fields)]
-    return [".".join((parameter.name, *each)) for each in inside if bounds(parameter, each) is not None]
+    return [".".join((parameter.name, *each)) for each in inside if number_schema(parameter, each)]
 
 
 def read_unknown(

@@ -202,14 +202,11 @@ class UncertaintySection:
         for problem in at_medians:
             names = [own for own, each in self.unknowns.items() if _concerns(each, problem)]
             yield self._problem(names[-1], f"at the medians of what is uncertain, {problem}")
+        if at_medians:
+            return
         for own, unknown in self.unknowns.items():
-            if (
-                at_medians
-                or not unknown.own.listed
-                or not any(n.startswith("policy.") for n in unknown.names)
-            ):
-                continue
-            for place, value in enumerate(unknown.own["values"]):
+            of_the_rule = any(name.startswith("policy.") for name in unknown.names)
+            for place, value in enumerate(unknown.own.get("values", ()) if of_the_rule else ()):
                 for problem in self._contradictions(values, central | unknown.listed(place)):
                     yield self._problem(own, f"{show(value)} cannot be used: {problem}", ("values",))
 

@@ -14,6 +14,7 @@ from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.population.records import behavior_records, population_records
 from asmrisk.rule.definitions import COHORTS
 from asmrisk.rule.policy import policy_records
+from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import DrawRange, Workspace, make_workspace, simulate_draws
@@ -23,7 +24,6 @@ from asmrisk.simulation.parameter_draws import (
     draw_values,
     naming_values,
     parameter_names,
-    with_values,
 )
 from asmrisk.simulation.philox import seed_key
 from asmrisk.simulation.record import make_record, to_variables
@@ -98,14 +98,9 @@ class Model:
             self._prior_of = (before, prior)
         return prior
 
-    @property
-    def draws_per_set(self) -> int:
-        """How many consecutive draws share their values of the unknowns."""
-        return int(self.scenario.values["run.draws_per_parameter_set"])
-
     def drawn_values(self, draw: int) -> dict[str, Any]:
         """Give the values of the unknowns in a draw, by name, which are its parameter set's; or none."""
-        return draw_values(self.scenario, draw // self.draws_per_set, self._key)
+        return draw_values(self.scenario, draw // self.scenario.draws_per_set, self._key)
 
     def inputs_of(self, draw: int) -> KernelInputs:
         """Give what the kernels read in a draw: `inputs` with the values that the unknowns take."""
@@ -124,7 +119,7 @@ class Model:
 def scenario_of_draw(scenario: Scenario, draw: int) -> Scenario:
     """Give what one draw simulates: the scenario with the values that its unknowns take in the draw."""
     key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
-    drawn = draw_values(scenario, draw // int(scenario.values["run.draws_per_parameter_set"]), key)
+    drawn = draw_values(scenario, draw // scenario.draws_per_set, key)
     return replace(
         scenario,
         title=f"{scenario.title}: draw {draw}",
@@ -164,7 +159,7 @@ def simulate_block(
         simulate_draws(model.inputs, DrawRange(draw0, count), record, work, progress)
         return to_variables(record, model.scenario)
     values = np.full((count, len(parameter_names(model.scenario))), np.nan)
-    sets = np.arange(draw0, draw0 + count, dtype=np.int64) // model.draws_per_set
+    sets = np.arange(draw0, draw0 + count, dtype=np.int64) // model.scenario.draws_per_set
     for number in np.unique(sets):
         if progress[1]:
             break

@@ -11,7 +11,6 @@ import numpy as np
 
 from asmrisk.errors import InputError
 from asmrisk.scenario.correlation import correlated
-from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.toml_source import show
 from asmrisk.simulation.keys import (
     BLOCK_FIELD,
@@ -26,7 +25,7 @@ from asmrisk.simulation.keys import (
 if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
 
-__all__ = ["coded_values", "draw_values", "naming_values", "parameter_names", "with_values"]
+__all__ = ["coded_values", "draw_values", "naming_values", "parameter_names"]
 
 
 def _uniform(name: str, parameter_set: int, key: np.ndarray) -> float:
@@ -83,12 +82,8 @@ def coded_values(scenario: Scenario, drawn: Mapping[str, Any]) -> list[float]:
     list of float
         Numbers; of words, tables and truth values the place among the values listed, from 0.
     """
-    codes = {
-        name: unknown.code(name, drawn[name])
-        for unknown in scenario.uncertainty.values()
-        for name in unknown.names
-    }
-    return [codes[name] for name in parameter_names(scenario)]
+    owners = {name: unknown for unknown in scenario.uncertainty.values() for name in unknown.names}
+    return [owners[name].code(name, drawn[name]) for name in parameter_names(scenario)]
 
 
 @contextmanager

@@ -87,7 +87,7 @@ _ROOT = (
         net_adjustment="Adjustments paid (negative: taken from clinicians), in dollars of the payment year",
         retained_savings="Adjustments kept by Medicare (minus the net), in dollars of the payment year",
         episode_savings="Medicare's share of what episodes cost less, in 2025 dollars",
-        medicare_savings="Retained savings plus episode savings, in dollars of population.dollar_year",
+        medicare_savings="Retained savings plus episode savings, in dollars of {dollar_year}",
     ),
     *_declare(
         *(_BY_CALENDAR_YEAR, "USD"),
@@ -205,7 +205,8 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
     ----------
     scenario : Scenario
         Its peer groups decide the dimensions of the environment's variables, its uncertainty whether there
-        is a group ``parameters``, its roster whether there is a group ``clinician``.
+        is a group ``parameters``, its roster whether there is a group ``clinician``; its year of dollars is
+        named.
     """
     declared = _ROOT + _environment(
         _QUALITY_PEERS[scenario.values["policy.quality_peer_group"]],
@@ -216,4 +217,5 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
         declared += _PARAMETERS
     if scenario.roster is not None:
         declared += _CLINICIAN
-    return {variable.path: variable for variable in declared}
+    year = scenario.values["population.dollar_year"]
+    return {each.path: each._replace(long_name=each.long_name.format(dollar_year=year)) for each in declared}

@@ -11,15 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
-from asmrisk.analysis.estimates import mean
-from asmrisk.studies.noise import CONFIDENCE
+from asmrisk.analysis.estimates import Sets, first_draws, mean, t_quantile
 
 __all__ = ["Effect", "differences", "effect_of", "level_effects"]
 
 _Array = NDArray[np.float64]
-_Sets = NDArray[np.int64] | None
 
 
 class Effect(NamedTuple):
@@ -31,7 +28,7 @@ class Effect(NamedTuple):
     high: _Array
 
 
-def effect_of(draws: _Array, sets: _Sets = None) -> Effect:
+def effect_of(draws: _Array, sets: Sets = None) -> Effect:
     """Estimate an effect from its values draw by draw.
 
     Parameters
@@ -52,18 +49,18 @@ def effect_of(draws: _Array, sets: _Sets = None) -> Effect:
     0.5774
     """
     center, error, _ = mean(draws, sets=sets)
-    count = len(draws if sets is None else np.unique(sets))
+    count = len(draws if sets is None else first_draws(sets))
     with np.errstate(invalid="ignore"):
-        reach = stdtrit(max(count - 1, 1), 0.5 + CONFIDENCE / 2.0) * error
+        reach = t_quantile(count - 1) * error
     return Effect(center, error, center - reach, center + reach)
 
 
-def differences(y: _Array, sets: _Sets = None) -> Effect:
+def differences(y: _Array, sets: Sets = None) -> Effect:
     """Estimate the difference of every design point from the first, by draw; `y` is (points, draws)."""
     return effect_of((y - y[0]).T, sets)
 
 
-def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool, sets: _Sets = None) -> Effect:
+def level_effects(y: _Array, levels: NDArray[np.int64], matched: bool, sets: Sets = None) -> Effect:
     """Estimate the main effect of each level of a factor, against its first.
 
     Parameters

@@ -9,12 +9,11 @@ from typing import Any
 from asmrisk.errors import Problem
 from asmrisk.numerics.normal_distribution import stable
 from asmrisk.parameters.parameter import Parameters
-from asmrisk.scenario import layering
 from asmrisk.scenario.builder import ScenarioBuilder
 from asmrisk.scenario.toml_source import Keys, Source, show
 from asmrisk.scenario.uncertainty import Unknown, find_unknowns, name_problem, overlap, read_unknown
 
-__all__ = ["Factor", "nested", "read_factors"]
+__all__ = ["Factor", "read_factors"]
 
 #: Instead of values: those of the scenario's section ``[uncertainty]``.
 _FROM_SCENARIO = "uncertainty"
@@ -86,18 +85,6 @@ class Factor:
         """Give as plain data what decides its values."""
         ends = {"levels_to_ends": sorted(self.bounded)} if self.bounded else {}
         return {self.name: self.unknown.definition()} | ends
-
-
-def nested(name: str, value: Any) -> tuple[dict[str, Any], bool]:
-    """Write one value as a document, and say whether its name leads into a parameter's value.
-
-    Examples
-    --------
-    >>> nested("policy.risk_level.2029", 0.1)
-    ({'policy': {'risk_level': {'2029': 0.1}}}, True)
-    """
-    keys = tuple(name.split("."))
-    return layering.nested(keys, value), len(keys) > 2
 
 
 class _Reader:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asmrisk.analysis.estimates import Sets
 from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
 from asmrisk.studies.effects import Effect, differences, level_effects
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["STATISTICS", "Finding", "findings_of"]
 
 _Array = NDArray[np.float64]
-_Sets = NDArray[np.int64] | None
 
 
 class Finding(NamedTuple):
@@ -66,7 +66,7 @@ _Numbers = tuple[float, float, float, float]
 _Analysis = tuple[list[Finding], dict[str, float]]
 
 
-def findings_of(study: Study, y: _Array, sets: _Sets = None) -> tuple[list[Finding], dict[str, float]]:
+def findings_of(study: Study, y: _Array, sets: Sets = None) -> tuple[list[Finding], dict[str, float]]:
     """Analyze an outcome by the method of the study's design.
 
     Parameters
@@ -113,7 +113,7 @@ def _shown(value: Any) -> str:
     return show(value, 44)
 
 
-def _one_at_a_time(study: Study, y: _Array, sets: _Sets) -> _Analysis:
+def _one_at_a_time(study: Study, y: _Array, sets: Sets) -> _Analysis:
     effect = differences(y, sets)
     return [
         _finding(factor.name, _shown(study.column(index)[point]), "difference", _of_effect(effect, point))
@@ -122,7 +122,7 @@ def _one_at_a_time(study: Study, y: _Array, sets: _Sets) -> _Analysis:
     ], {}
 
 
-def _levels(study: Study, y: _Array, sets: _Sets, matched: bool) -> list[Finding]:
+def _levels(study: Study, y: _Array, sets: Sets, matched: bool) -> list[Finding]:
     found = []
     for index, factor in enumerate(study.factors):
         levels = study.design.coordinates[1:, index].astype(np.int64)
@@ -133,17 +133,17 @@ def _levels(study: Study, y: _Array, sets: _Sets, matched: bool) -> list[Finding
     return found
 
 
-def _fractional(study: Study, y: _Array, sets: _Sets) -> _Analysis:
+def _fractional(study: Study, y: _Array, sets: Sets) -> _Analysis:
     return _levels(study, y, sets, matched=False), {}
 
 
-def _grid(study: Study, y: _Array, sets: _Sets) -> _Analysis:
+def _grid(study: Study, y: _Array, sets: Sets) -> _Analysis:
     means, sizes = set_means(y[1:], sets)
     indices = grid_indices(means, tuple(factor.levels for factor in study.factors), resample(sizes))
     return _shares(study, indices) + _levels(study, y, sets, matched=True), _variance(indices.variance)
 
 
-def _sobol(study: Study, y: _Array, sets: _Sets) -> _Analysis:
+def _sobol(study: Study, y: _Array, sets: Sets) -> _Analysis:
     count = len(study.factors)
     rows = (study.points - 1) // (count + 2)
     varied = []
@@ -172,7 +172,7 @@ def _shares(study: Study, indices: Indices) -> list[Finding]:
     ]
 
 
-def _latin_hypercube(study: Study, y: _Array, sets: _Sets) -> _Analysis:
+def _latin_hypercube(study: Study, y: _Array, sets: Sets) -> _Analysis:
     columns: list[_Array] = []
     names: list[tuple[str, str]] = []
     for index, factor in enumerate(study.factors):
@@ -200,7 +200,7 @@ def _latin_hypercube(study: Study, y: _Array, sets: _Sets) -> _Analysis:
     ], _variance(found.variance) | explained
 
 
-def _morris(study: Study, y: _Array, sets: _Sets) -> _Analysis:
+def _morris(study: Study, y: _Array, sets: Sets) -> _Analysis:
     x = study.design.coordinates[1:]
     trajectories = len(x) // (len(study.factors) + 1)
     means, sizes = set_means(y[1:], sets)

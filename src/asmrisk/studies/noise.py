@@ -31,10 +31,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+
+from asmrisk.analysis.estimates import Sets, first_draws, t_quantile
 
 __all__ = [
-    "CONFIDENCE",
     "RESAMPLES",
     "UNKNOWN_ESTIMATE",
     "ZERO_ESTIMATE",
@@ -46,9 +46,6 @@ __all__ = [
     "set_means",
 ]
 
-#: Of every interval.
-CONFIDENCE = 0.95
-
 #: Bootstrap resamples of the rows, and of the sets: the error of an error is then 2%.
 RESAMPLES = 1000
 
@@ -56,7 +53,7 @@ _SEED = 6
 _Array = NDArray[np.float64]
 
 
-def set_means(y: _Array, sets: NDArray[np.int64] | None) -> tuple[_Array, NDArray[np.int64]]:
+def set_means(y: _Array, sets: Sets) -> tuple[_Array, NDArray[np.int64]]:
     """Average the draws of each parameter set.
 
     Parameters
@@ -75,7 +72,8 @@ def set_means(y: _Array, sets: NDArray[np.int64] | None) -> tuple[_Array, NDArra
     """
     if sets is None:
         return y, np.ones(y.shape[1], np.int64)
-    _, first, sizes = np.unique(sets, return_index=True, return_counts=True)
+    first = first_draws(sets)
+    sizes = np.diff(first, append=len(sets))
     return np.add.reduceat(y, first, axis=1) / sizes, sizes
 
 
@@ -189,5 +187,5 @@ def estimate(resampled: _Array, weights: Resamples) -> NoiseFreeEstimate:
     share = by_sets / both
     freedom = 1.0 / ((1.0 - share) ** 2 / max(rows - 1, 1) + share**2 / (sets - 1))
     error = np.sqrt(both)
-    reach = stdtrit(freedom, 0.5 + CONFIDENCE / 2.0) * error
+    reach = t_quantile(freedom) * error
     return NoiseFreeEstimate(float(resampled[0]), float(error), float(reach))

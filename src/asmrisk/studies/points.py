@@ -7,9 +7,9 @@ from typing import Any
 
 from asmrisk.errors import InputError, Problem
 from asmrisk.population.preparation import prepare
+from asmrisk.scenario.layering import nested
 from asmrisk.scenario.scenario import Scenario, scenario_from_sources
 from asmrisk.scenario.toml_source import Source, show
-from asmrisk.studies.factors import nested
 
 __all__ = ["point_problems", "point_scenario"]
 
@@ -40,8 +40,8 @@ def point_scenario(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Scena
     """
     sources = [Source("", dict(base))]
     for name, value in changes.items():
-        document, within = nested(name, value)
-        sources.append(Source("", document, within_value=within))
+        keys = tuple(name.split("."))
+        sources.append(Source("", nested(keys, value), within_value=len(keys) > 2))
     return scenario_from_sources(sources)
 
 

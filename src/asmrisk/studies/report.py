@@ -11,7 +11,8 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
-from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.estimates import CONFIDENCE, mean
+from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.statistics import Row, scale_of
 from asmrisk.analysis.text_tables import Group, Table
@@ -21,7 +22,6 @@ from asmrisk.studies.designs import METHODS
 from asmrisk.studies.effects import Effect, differences
 from asmrisk.studies.findings import STATISTICS, Finding, findings_of
 from asmrisk.studies.indices import ENOUGH_ROWS
-from asmrisk.studies.noise import CONFIDENCE
 from asmrisk.studies.verdicts import INDISTINGUISHABLE, of_effect
 
 if TYPE_CHECKING:
@@ -162,6 +162,8 @@ def _remarks(study: Study) -> list[str]:
         remarks.append(
             f"With fewer than {ENOUGH_ROWS} samples the errors of indices may be larger than stated."
         )
+    if any("specialty" in each.labels for each in study.outcomes):
+        remarks.append(SPECIALTY_NOTE)
     if doubts := study.scenario.uncertainty:
         remarks.append(f"Drawn alike at every design point, since no factors: {', '.join(doubts)}.")
     for factor in study.factors:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import RunError
 from asmrisk.numerics.jit import kernels_compiled
-from asmrisk.scenario.distributions import code_of
 from asmrisk.simulation.compilation import warmup
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.variables import Variable, variables
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from asmrisk.simulation.arrays import Block
     from asmrisk.studies.study import Study
 
-__all__ = ["LEADING", "OUTCOMES", "VALUES", "StudySimulation", "code_of"]
+__all__ = ["LEADING", "OUTCOMES", "VALUES", "StudySimulation"]
 
 LEADING = "design_point"
 
@@ -68,7 +67,7 @@ class StudySimulation:
     def of(cls, study: Study) -> StudySimulation:
         """Make the simulation of a study."""
         columns = [
-            [code_of(value, factor.values) for value in study.column(index)]
+            [factor.unknown.code(factor.name, value) for value in study.column(index)]
             for index, factor in enumerate(study.factors)
         ]
         codes = list(zip(*columns, strict=True))

@@ -70,7 +70,7 @@ class Study:
     @property
     def draws_per_set(self) -> int:
         """Consecutive draws that share the values of the unknowns that are no factors; 1 without such."""
-        return int(self.scenario.values["run.draws_per_parameter_set"]) if self.scenario.uncertainty else 1
+        return self.scenario.draws_per_set
 
     @property
     def holds(self) -> str:
@@ -79,11 +79,15 @@ class Study:
 
     @property
     def mixture(self) -> bool:
-        """Whether readings of the rule are sampled, so that results average over them."""
-        return METHODS[self.design.method].sampled and any(
+        """Whether readings of the rule are sampled or drawn, so that results average over them."""
+        sampled = list(self.scenario.uncertainty.values())
+        if METHODS[self.design.method].sampled:
+            sampled += [factor.unknown for factor in self.factors]
+        return any(
             name.startswith("policy.") and isinstance(value, str | bool)
-            for changes in self.design.changes
-            for name, value in changes.items()
+            for unknown in sampled
+            for name, distribution in unknown.distributions.items()
+            for value in distribution.get("values", ())
         )
 
     def definition(self) -> dict[str, Any]:
@@ -248,7 +252,7 @@ def _with_factors_known(scenario: Scenario, factors: Iterable[Factor]) -> Scenar
 
 def _require_sets(source: Source, draws: int, method: str, scenario: Scenario) -> None:
     """Check that there are enough parameter sets, where draws share what is uncertain."""
-    per_set, fewest = scenario.values["run.draws_per_parameter_set"], METHODS[method].fewest_sets
+    per_set, fewest = scenario.draws_per_set, METHODS[method].fewest_sets
     if scenario.uncertainty and draws < fewest * per_set:
         text = (
             f"{fewest * per_set} to {MOST_DRAWS}: {fewest} sets or more, each of {per_set} draws that share "
