@@ -76,11 +76,12 @@ def score(
     inputs = [each for each in (table, origin) if isinstance(each, str | os.PathLike)]
     if out is not None:
         check_output(out, inputs=inputs)
-    policies = policy_records(_central_values(scenario, notes), fixed_edges())
     if isinstance(table, pd.DataFrame):
         frame = check_clinicians(table, notes=notes)
     else:
         frame = read_clinicians(table, notes=notes)
+    # Only now: a table that cannot be used has one message.
+    policies = policy_records(_central_values(scenario, notes), fixed_edges())
     scored = _score_frame(frame, policies, notes)
     if out is not None:
         write_clinicians(scored, out, inputs=inputs)
