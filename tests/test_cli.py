@@ -221,6 +221,11 @@ def test_the_library_is_valid() -> None:
             1,
             "asmrisk: `asmrisk status r.zarr --verify`\n",
         ),
+        (
+            RunError(Call("run", "our own.toml", {"overrides": ["a.b=1", "c.d={x = 1}"], "fixed": True})),
+            1,
+            "asmrisk: `asmrisk run 'our own.toml' --set a.b=1 --set 'c.d={x = 1}' --fixed`\n",
+        ),
         (OSError(28, "No space left on device", "/x"), 1, "asmrisk: /x: No space left on device\n"),
         (MemoryError(), 1, "asmrisk: out of memory; try fewer --workers or a smaller --block-size\n"),
         (
@@ -314,8 +319,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
 
         return record
 
+    def to_text(write: Callable[[Call], str]) -> str:
+        assert write(Call("run", "a.toml", {"fixed": True})) == "`asmrisk run a.toml --fixed`"
+        return "the summary"
+
     summary = SimpleNamespace(
-        to_text=lambda: "the summary", to_json=lambda: '{"all": "digits"}', to_csv=lambda: "all,digits\n"
+        to_text=to_text, to_json=lambda: '{"all": "digits"}', to_csv=lambda: "all,digits\n"
     )
     for place, result in {
         "asmrisk.engine.run.run": Path("results/x.zarr"),

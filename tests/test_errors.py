@@ -31,6 +31,13 @@ def test_a_problem_names_functions_that_the_command_line_shows_as_commands() -> 
     assert hash(Problem(("use ", Call("status", "r.zarr", {"verify": True}))))
 
 
+def test_overrides_of_a_call_are_given_to_who_loads_the_scenario() -> None:
+    call = Call("run", "a.toml", {"fixed": True, "overrides": ["policy.risk_level=0.1"]})
+    assert (
+        str(call) == "`asmrisk.run(asmrisk.load_scenario('a.toml', ['policy.risk_level=0.1']), fixed=True)`"
+    )
+
+
 def test_what_is_shown_stays_on_its_line() -> None:
     assert str(InputError(["a\nb", Problem("c\x1b[2J")])) == "a\\nb\nc\\x1b[2J"
 

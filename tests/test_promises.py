@@ -229,6 +229,16 @@ def test_a_run_whose_unknowns_were_fixed_is_replayed_and_continued(tiny, tmp_pat
     assert asmrisk.run(stored, draws=3, out=results, quiet=True) == results
 
 
+def test_a_scenario_that_cannot_be_written_leaves_the_table_beside_it(tiny, tmp_path):
+    results = asmrisk.run(tiny, draws=1, out=tmp_path / "r.zarr", quiet=True)
+    table = tmp_path / "draw.csv"
+    table.write_text("mine", encoding="utf-8")
+    (tmp_path / "draw.scenario.toml").mkdir()
+    with pytest.raises(asmrisk.InputError, match=r"draw\.scenario\.toml: cannot be written"):
+        asmrisk.replay(results, draw=0, out=table)
+    assert table.read_text(encoding="utf-8") == "mine"
+
+
 def inputs(table):
     """Columns that go into the rule."""
     scored = table.columns[

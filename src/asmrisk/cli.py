@@ -7,6 +7,7 @@ imported inside the commands, so that each waits only for what it needs.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import threading
 import warnings
@@ -82,12 +83,13 @@ def _options_of(command: str) -> dict[str, str]:
 
 
 def _command_of(call: Call) -> str:
-    """Write a public function, or a call of it, as a command."""
+    """Write a public function, or a call of it, as a command for a shell."""
     options = _options_of(call.function)
     words = [call.function, *([] if call.first is None else [call.first])]
     for name, value in call.others.items():
-        words += [options[name]] if value is True else [options[name], str(value)]
-    return f"`asmrisk {' '.join(words)}`"
+        for each in value if isinstance(value, list) else [value]:
+            words += [options[name]] if each is True else [options[name], str(each)]
+    return f"`asmrisk {shlex.join(words)}`"
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:

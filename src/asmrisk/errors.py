@@ -104,7 +104,11 @@ class Call:
     def __str__(self) -> str:
         if self.first is None:
             return f"`asmrisk.{self.function}`"
-        arguments = [repr(self.first), *(f"{name}={value!r}" for name, value in self.others.items())]
+        others = dict(self.others)
+        first = repr(self.first)
+        if "overrides" in others:  # Of a scenario, not of what is done with it.
+            first = f"asmrisk.load_scenario({first}, {others.pop('overrides')!r})"
+        arguments = [first, *(f"{name}={value!r}" for name, value in others.items())]
         return f"`asmrisk.{self.function}({', '.join(arguments)})`"
 
 

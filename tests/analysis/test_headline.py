@@ -141,7 +141,7 @@ def test_what_is_not_the_same_run_is_not_taken_for_it(stores, uncertain_store, r
 def test_the_list_is_told_from_a_run_with_it(stores, uncertain_store):
     lines, rows = told(uncertain_store)
     assert lines[2].startswith("With CMS's preliminary list (6,510) instead of the projected 8,600: ")
-    assert "fixed=True, overrides='population.clinicians=6510'" in lines[2]
+    assert "load_scenario('scenarios/reform.toml', ['population.clinicians=6510']), fixed=True" in lines[2]
     assert "preliminary_list" not in rows
     savings, group = unknown_savings(50, seed=3)
     stores.add("a.zarr", with_clinicians(uncertain(), 6510.0), savings - 30e6, group)
@@ -165,6 +165,31 @@ def test_commands_are_ones(uncertain_store):
     assert len(commands) == 2
     assert all(each.startswith("`asmrisk run scenarios/reform.toml --fixed ") for each in commands)
     assert "--set population.clinicians=6510 --seed 5 --out" in commands[1]
+
+
+def test_commands_repeat_the_overrides_of_the_run(stores):
+    savings, group = unknown_savings(SETS)
+    record = uncertain(overrides=["policy.risk_level=0.09"])
+    lines, _ = told(stores.add("mine.zarr", record, savings, group))
+    loaded = "asmrisk.run(asmrisk.load_scenario('scenarios/reform.toml', ['policy.risk_level=0.09'"
+    assert f"{loaded}]), fixed=True" in lines[0]
+    assert f"{loaded}, 'population.clinicians=6510']), fixed=True" in lines[2]
+
+
+def test_an_unknown_number_of_clinicians_is_not_compared_with_the_list(stores):
+    savings, group = unknown_savings(SETS)
+    record = uncertain()
+    record["uncertainty"]["population.clinicians"] = {"distribution": "choice", "values": [6000.0, 8000.0]}
+    group = group.reindex(parameter=[*group.parameter.values, "population.clinicians"], fill_value=6000.0)
+    lines, rows = told(stores.add("mine.zarr", record, savings, group))
+    assert len(lines) == 2
+    assert np.isnan(rows["all_draws"]["clinicians"])
+
+
+def test_one_parameter_set_says_nothing_of_doubt(stores):
+    savings, group = unknown_savings(1)
+    lines, _ = told(stores.add("mine.zarr", uncertain(), savings, group))
+    assert lines[1] == "Doubt: one parameter set does not tell."
 
 
 def test_damaged_stores_and_other_things_beside_it_are_passed_over(stores, uncertain_store):

@@ -86,7 +86,9 @@ def _figure(run: RunResults, figure: str, source: str) -> Row:
 
 
 def _clinicians(run: RunResults) -> float:
-    """Give the number of clinicians that a scenario states; NaN for a dataset that does not say."""
+    """Give the number of clinicians that a scenario states; NaN if it is unknown, or nothing says it."""
+    if CLINICIANS in run.unknowns:
+        return np.nan
     definition = run.provenance.get("scenario", {}).get("definition", {})
     return float(definition.get("population", {}).get(CLINICIANS.partition(".")[2], np.nan))
 
@@ -137,6 +139,8 @@ def _central(
 
 def _doubt(run: RunResults, row: Row, found: Variance | None) -> str:
     """Say within what range savings are, and what makes it so wide."""
+    if run.set_count < 2:
+        return "Doubt: one parameter set does not tell."
     text = f"Doubt: {range_cell(row, _MILLION)} $ million (5-95%, {run.holds.replace('_', ' ')})"
     groups = found.by_group(_METRIC) if found else {}
     # Without those of which nothing is unknown.
@@ -166,7 +170,7 @@ def _with_the_list(run: RunResults, family: Family) -> tuple[Row | None, tuple[s
     return None, (
         start,
         "not run yet; ",
-        _command(run, fixed | {"overrides": f"{CLINICIANS}={count}"}, place),
+        _command(run, fixed | {"overrides": [f"{CLINICIANS}={count}"]}, place),
         " does.",
     )
 
@@ -177,4 +181,6 @@ def _command(run: RunResults, options: dict[str, Any], place: str) -> Call:
     seed = {} if run.seed in (None, PARAMETERS["run.seed"].default) else {"seed": run.seed}
     default = Path("results") / f"{Path(file).stem}_fixed.zarr"
     out = {} if not run.source or (len(options) == 1 and Path(place) == default) else {"out": place}
-    return Call("run", file, options | seed | out)
+    stated = [*run.provenance.get("overrides", []), *options.pop("overrides", [])]
+    overrides = {"overrides": stated} if stated else {}
+    return Call("run", file, options | overrides | seed | out)

@@ -135,7 +135,8 @@ def replay(
         text = f"{results} has draws 0 to {run.asked - 1}; there is no draw {draw}"
         raise InputError(text, argument="draw")
     out = check_output(out)
-    write_clinicians(replay_draw(run.scenario, draw), out)
+    # Neither file is replaced unless both can be: a table is scored with the scenario beside it.
     with replaced(out.with_suffix(".scenario.toml")) as file:
         file.write_text(scenario_of_draw(run.scenario, draw).to_toml(), encoding="utf-8")
+        write_clinicians(replay_draw(run.scenario, draw), out)
     return out

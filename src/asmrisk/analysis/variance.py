@@ -148,7 +148,7 @@ def _section(
     """Say how large chance and doubt are, and show what they come from."""
     if run.sets is None:
         text = "With one draw per parameter set (run.draws_per_parameter_set) chance and doubt"
-        return Section((f"{text} cannot be told apart.",))
+        return Section(wrapped([f"{text} cannot be told apart."]))
     words, tables = [], []
     for name in dict.fromkeys(row["metric"] for row in component_rows):
         title = METRICS[name].title

@@ -168,6 +168,8 @@ def replaced(path: Path) -> Iterator[Path]:
     # Of an unpredictable name, and new: no link planted there is followed.
     temporary = path.with_name(f".{uuid4().hex}.part")
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         yield temporary
         temporary.replace(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name.

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from asmrisk.errors import InputError, Problem, gather
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import Roster, read_roster
 from asmrisk.rule.definitions import COHORTS
+from asmrisk.scenario.declarations import ROSTER
 from asmrisk.scenario.scenario import Scenario, load_scenario
+from asmrisk.scenario.toml_source import parse_override, show
 
 __all__ = ["PreparedScenario", "prepare", "validate"]
 
@@ -45,9 +48,9 @@ class PreparedScenario:
         """Say in plain JSON what readers of the results are told beyond what decides them.
 
         It has ``scenario`` (title, description, reference), its ``file`` (as it was named from the current
-        folder, or the bare name), ``parameters`` (value, unit, basis and citation by name), ``uncertainty``
-        (what is unknown by name, with basis and source) and ``roster``, where there is one (file name,
-        digest, clinicians by cohort).
+        folder, or the bare name), the ``overrides`` that it was loaded with, if any, ``parameters`` (value,
+        unit, basis and citation by name), ``uncertainty`` (what is unknown by name, with basis and source)
+        and ``roster``, where there is one (file name, digest, clinicians by cohort).
         """
         scenario, roster = self.scenario, self.roster
         declared = scenario.values.parameters
@@ -62,6 +65,8 @@ class PreparedScenario:
         if scenario.source is not None:
             source = scenario.source
             record["file"] = source.name if source.is_absolute() else source.as_posix()
+        if scenario.overrides:
+            record["overrides"] = [_without_folder(each) for each in scenario.overrides]
         record["uncertainty"] = {name: each.to_dict() for name, each in scenario.uncertainty.items()}
         record["parameters"] = {
             name: {"value": value}
@@ -71,6 +76,13 @@ class PreparedScenario:
         # Once through JSON, so that a fresh record and one read from a store compare equal.
         plain: dict[str, Any] = json.loads(json.dumps(record))
         return plain
+
+
+def _without_folder(override: str) -> str:
+    """Give an override; of one that states a roster the file's name alone."""
+    section, _, key = ROSTER.name.partition(".")
+    stated = parse_override(override).data.get(section, {}).get(key)
+    return override if stated is None else f"{ROSTER.name}={show(Path(stated).name)}"
 
 
 def prepare(scenario: Scenario) -> PreparedScenario:

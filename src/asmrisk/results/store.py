@@ -203,7 +203,7 @@ def _present(storage: Storage, wanted: StoreSpec) -> StoreSpec:
     root, _ = read_root(storage, spec)
     if root is None:
         return spec
-    about = {name: root.provenance[name] for name in spec.about}
+    about = {name: root.provenance[name] for name in spec.about if name in root.provenance}
     about["scenario"] = {name: about["scenario"][name] for name in spec.about["scenario"]}
     return replace(spec, about=about)
 

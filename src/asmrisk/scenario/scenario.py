@@ -50,6 +50,8 @@ class Scenario:
         Names of the unknowns that `fixed_at_medians` has set to their medians.
     source : pathlib.Path or None
         The file it was loaded from.
+    overrides : tuple of str
+        The overrides with which it was loaded.
     stated : dict of str to Source
         By name of a parameter where it is stated, the one stated last at the end.
     """
@@ -62,6 +64,7 @@ class Scenario:
     correlations: tuple[Correlation, ...] = ()
     fixed: tuple[str, ...] = ()
     source: Path | None = field(default=None, compare=False)
+    overrides: tuple[str, ...] = field(default=(), compare=False)
     stated: dict[str, Source] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -230,10 +233,10 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
         If a file is missing, unreadable or malformed, or any key or value in it, in a file that it extends
         or in an override cannot be used: all problems at once, each with file, line and what is allowed.
     """
-    path = Path(path)
+    path, overrides = Path(path), tuple(overrides)
     problems: list[Problem] = []
-    chain = _chain(path, problems)
-    return _build([*chain, *_parsed(overrides, problems)], problems, title=path.stem, source=path)
+    chain = [*_chain(path, problems), *_parsed(overrides, problems)]
+    return replace(_build(chain, problems, title=path.stem, source=path), overrides=overrides)
 
 
 def scenario_from_dict(
