@@ -24,7 +24,7 @@ __all__ = ["Headline", "headline", "listed_clinicians"]
 _METRIC = "medicare_savings"
 _MILLION = 1e-6
 #: What groups are called in a sentence, where it is more than their name.
-_PHRASES = {BEHAVIOR: "the response to incentives (behavior) is"}
+_PHRASES = {BEHAVIOR: "the response to incentives (behavior, with exits) is"}
 #: What stands for the scenario's file where its name is not known.
 _SCENARIO = "SCENARIO.toml"
 
@@ -69,7 +69,7 @@ def headline(run: RunResults, unknowns: Unknowns | None, found: Variance | None)
     if run.holds == "chance":
         lines = [_without_unknowns(run, figures[0])]
     else:
-        central, line = _central(run, family, unknowns)
+        central, line = _central(run, family, unknowns, figures[0])
         figures += [central] if central else []
         lines = [line, (_doubt(run, figures[0], found),)]
     if not np.isnan(figures[0]["clinicians"]):
@@ -94,46 +94,51 @@ def _clinicians(run: RunResults) -> float:
 
 
 def _mean(row: Row) -> str:
-    return with_error(row["mean"] * _MILLION, row["mean_error"] * _MILLION)
+    return f"${with_error(row['mean'] * _MILLION, row['mean_error'] * _MILLION)} million"
 
 
-def _unit(run: RunResults) -> str:
+def _range(row: Row) -> str:
+    return f"${range_cell(row, _MILLION)} million"
+
+
+def _counted(run: RunResults) -> str:
     """Name what is counted, over which years, in dollars of which year."""
     years = run.dataset["performance_year"].values
     dollars = "" if run.dollar_year is None else f", in {run.dollar_year} dollars"
-    return f"$ million of Medicare savings, {years[0]} to {years[-1]} together{dollars}"
+    return f"of Medicare savings, {years[0]} to {years[-1]} together{dollars}"
 
 
 def _without_unknowns(run: RunResults, row: Row) -> tuple[str | Call, ...]:
     fixed = run.provenance.get("fixed")
     start = "At the central assumptions" if fixed else "At these assumptions"
     return (
-        f"{start}: {_mean(row)} {_unit(run)}. Chance alone: {range_cell(row, _MILLION)} (5-95%); doubt about "
-        "the assumptions is not in it.",
+        f"{start}: {_mean(row)} {_counted(run)}. Chance alone: {_range(row)} (5-95%); doubt about the "
+        "assumptions is not in it.",
     )
 
 
 def _central(
-    run: RunResults, family: Family, unknowns: Unknowns | None
+    run: RunResults, family: Family, unknowns: Unknowns | None, whole: Row
 ) -> tuple[Row | None, tuple[str | Call, ...]]:
-    """Say what Medicare saves with every unknown at its median."""
+    """Say what Medicare saves with every unknown at its median, and on average over all draws."""
     start = "At the central assumptions: "
+    average = f"On average over what is unknown: {_mean(whole)}."
     if other := family.at_central_values():
         row = _figure(other, "central", other.source)
-        return row, (f"{start}{_mean(row)} {_unit(run)}.",)
-    exact = (_command(run, {"fixed": True}, fixed_name(run.source)), " gives the exact figure.")
+        return row, (f"{start}{_mean(row)} {_counted(run)}. {average}",)
+    exact = ("This gives the exact figure:", _command(run, {"fixed": True}, fixed_name(run.source)))
     if unknowns is None or family.central_values is None:
-        return None, (f"{start}not known; ", *exact)
+        return None, (f"{start}not known. {average} ", *exact)
     at = [family.central_values[name] for name in unknowns.names]
     columns, _ = regressors(np.vstack([unknowns.values, at]), unknowns.words)
     values = np.asarray(run.draws(_METRIC).values, dtype=np.float64)
     value, error = expected_at(values, run.sets, columns[:-1], columns[-1])
     if np.isnan(value):
-        return None, (f"{start}too few parameter sets to tell; ", *exact)
+        return None, (f"{start}too few parameter sets to tell. {average} ", *exact)
     row = _figure(run, "central", "regression")
     row |= {name: np.nan for name in row if name.startswith(("p05", "p50", "p95", "sd"))}
     row |= {"mean": value, "mean_error": error, "range_holds": "none"}
-    text = f"{start}{_mean(row)} {_unit(run)}, estimated by regression on what is unknown; "
+    text = f"{start}{_mean(row)} {_counted(run)}, estimated by regression on what is unknown. {average} "
     return row, (text, *exact)
 
 
@@ -141,7 +146,7 @@ def _doubt(run: RunResults, row: Row, found: Variance | None) -> str:
     """Say within what range savings are, and what makes it so wide."""
     if run.set_count < 2:
         return "Doubt: one parameter set does not tell."
-    text = f"Doubt: {range_cell(row, _MILLION)} $ million (5-95%, {run.holds.replace('_', ' ')})"
+    text = f"Doubt: {_range(row)} (5-95%, {run.holds.replace('_', ' ')})"
     groups = found.by_group(_METRIC) if found else {}
     # Without those of which nothing is unknown.
     groups = {name: each for name, each in groups.items() if each["error"] != 0.0}
@@ -163,15 +168,13 @@ def _with_the_list(run: RunResults, family: Family) -> tuple[Row | None, tuple[s
     start = f"With CMS's preliminary list ({count:,}) instead of {projected}{own:,.0f}: "
     if other := family.with_clinicians(count):
         row = _figure(other, "preliminary_list", other.source)
-        averaged = " on average over chance and doubt" if other.holds != "chance" else ""
-        return row, (f"{start}{_mean(row)}{averaged}.",)
+        central = " at the central assumptions" if run.unknowns else ""
+        return row, (f"{start}{_mean(row)}{central}.",)
     place = f"{os.fspath(run.source).removesuffix('.zarr')}_preliminary_list.zarr" if run.source else ""
     fixed: dict[str, Any] = {"fixed": True} if run.unknowns or run.fixed else {}
     return None, (
-        start,
-        "not run yet; ",
+        f"{start}not run yet. This runs it:",
         _command(run, fixed | {"overrides": [f"{CLINICIANS}={count}"]}, place),
-        " does.",
     )
 
 

@@ -18,7 +18,7 @@ from asmrisk.analysis.metrics import BY, METRICS, ROSTER_OUTCOMES, SPECIALTY_NOT
 from asmrisk.analysis.statistics import HOLDS, Row, Statistic, scale_of, shown
 from asmrisk.analysis.tail import LEAST_SETS_IN_TAIL, sets_needed
 from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
-from asmrisk.errors import Call, joined
+from asmrisk.errors import Call
 
 __all__ = [
     "ALL",
@@ -59,8 +59,8 @@ class Report:
     facts : dict
         Where they come from, for JSON: title, draws, seed and so on.
     head : tuple of str, or of parts of a line
-        The same for a reader, and what the numbers mean. Parts of one, text and calls of public
-        functions, are joined.
+        The same for a reader, and what the numbers mean. Parts of one, text and then calls of public
+        functions, stand below each other.
     sections : tuple of Section
         What is shown, each number to the digits that its error supports.
     tables : dict of str to list of dict
@@ -99,24 +99,29 @@ class Report:
 
     def to_text(self, write: Callable[[Call], str] = str) -> str:
         """Give what is shown, for a terminal of 80 columns; `write` writes calls of public functions."""
-        lines = list(wrapped(self._head(write)))
+        lines = [line for each in self.head for line in _head_lines(each, write)]
         for section in self.sections:
             tables = (line for table in section.tables for line in table_lines(table))
             lines += ["", *section.words, *tables, *wrapped(section.notes)]
         return "\n".join(lines)
 
-    def _head(self, write: Callable[[Call], str] = str) -> list[str]:
-        return [each if isinstance(each, str) else joined(each, write) for each in self.head]
-
     def __repr__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        parts = [_paragraph(self._head())]
+        parts = [_paragraph([line for each in self.head for line in _head_lines(each, str)])]
         for section in self.sections:
             tables = map(_html_table, section.tables)
             parts += [_paragraph(section.words), *tables, _paragraph(section.notes)]
         return "\n".join(filter(None, parts))
+
+
+def _head_lines(line: str | tuple[str | Call, ...], write: Callable[[Call], str]) -> list[str]:
+    """Break a line that is too wide, but for the calls at its end, which can be copied."""
+    parts = (line,) if isinstance(line, str) else line
+    text = "".join(each for each in parts if isinstance(each, str))
+    calls = [f"  {write(each).strip('`')}" for each in parts if isinstance(each, Call)]
+    return [*wrapped([text]), *calls]
 
 
 def _finite(value: Any) -> Any:

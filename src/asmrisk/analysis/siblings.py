@@ -94,12 +94,12 @@ class Family:
         )
 
     def with_clinicians(self, count: float) -> RunResults | None:
-        """Find the same scenario with another number of clinicians, unknowns fixed if there is one."""
-        for settings in filter(None, (self.central, self.settings)):
-            wanted = settings | {"population": settings["population"] | {_CLINICIANS_KEY: count}}
-            if found := self._first(lambda one, wanted=wanted: _settings(one) == wanted):
-                return found
-        return None
+        """Find the same scenario with another number of clinicians, at the central assumptions."""
+        settings = self.central if self._run.unknowns else self.settings
+        if settings is None:
+            return None
+        wanted = settings | {"population": settings["population"] | {_CLINICIANS_KEY: count}}
+        return self._first(lambda one: _settings(one) == wanted)
 
     def _first(self, fits: Callable[..., bool]) -> RunResults | None:
         """Open the first of the others that fits and is whole."""
