@@ -62,7 +62,7 @@ def test_the_list_has_6510_clinicians_on_6637_rows():
 def test_a_run_without_unknowns_says_that_doubt_is_not_in_it(stores):
     savings = some(135e6)
     lines, rows = told(stores.add("mine.zarr", provenance(), savings))
-    assert lines[0].startswith("At these assumptions: 13")
+    assert lines[0].startswith("At these assumptions: $13")
     assert "in 2025 dollars. Chance alone: 134." in lines[0]
     assert lines[0].endswith("(5-95%); doubt about the assumptions is not in it.")
     assert len(lines) == 2
@@ -86,9 +86,15 @@ def test_without_the_fixed_run_the_central_figure_is_estimated_and_its_command_n
 
 def test_the_range_says_what_it_holds_and_what_makes_it_so_wide(uncertain_store):
     lines, rows = told(uncertain_store)
-    assert lines[1].startswith("Doubt: 7")
-    assert "$ million (5-95%, chance and doubt), of which the response to incentives" in lines[1]
-    order = ("(behavior) is ", "rule constants ", "payments ", "chance ", "% of the variance; not ")
+    assert lines[1].startswith("Doubt: $7")
+    assert " million (5-95%, chance and doubt), of which the response to incentives" in lines[1]
+    order = (
+        "(behavior, with exits) is ",
+        "rule constants ",
+        "payments ",
+        "chance ",
+        "% of the variance; not ",
+    )
     places = [lines[1].index(each, 60) for each in order]  # behind "chance and doubt"
     assert places == sorted(places)
     assert lines[1].index("not distinguishable from 0: ") < lines[1].index("quality and cost")
@@ -101,8 +107,12 @@ def test_the_fixed_run_beside_it_gives_the_central_figure(stores, uncertain_stor
     lines, rows = told(uncertain_store)
     assert rows["central"]["mean"] == pytest.approx(savings.mean())
     assert (rows["central"]["source"], rows["central"]["range_holds"]) == (str(path), "chance")
-    assert lines[0].startswith("At the central assumptions: 10")
-    assert lines[0].endswith("$ million of Medicare savings, 2027 to 2031 together, in 2025 dollars.")
+    assert lines[0].startswith("At the central assumptions: $10")
+    assert " million of Medicare savings, 2027 to 2031 together, in 2025 dollars. On average" in lines[0]
+    # All draws, not the fixed ones.
+    assert (
+        lines[0].partition("what is unknown: $")[2].startswith(f"{rows['all_draws']['mean'] / 1e6:.0f}"[:2])
+    )
 
 
 def another_setting(record):
@@ -145,14 +155,15 @@ def test_the_list_is_told_from_a_run_with_it(stores, uncertain_store):
     assert "preliminary_list" not in rows
     savings, group = unknown_savings(50, seed=3)
     stores.add("a.zarr", with_clinicians(uncertain(), 6510.0), savings - 30e6, group)
+    # Of a run with doubts the average stands on another basis than the first line.
     lines, rows = told(uncertain_store)
-    assert lines[2].endswith("on average over chance and doubt.")
-    assert rows["preliminary_list"]["clinicians"] == 6510
+    assert "preliminary_list" not in rows
     path = stores.add("b.zarr", with_clinicians(fixed(), 6510.0), some(74e6))
     lines, rows = told(uncertain_store)
     assert rows["preliminary_list"]["source"] == str(path)
-    assert lines[2].startswith("With CMS's preliminary list (6,510) instead of the projected 8,600: 7")
-    assert lines[2].endswith(".")
+    assert rows["preliminary_list"]["clinicians"] == 6510
+    assert lines[2].startswith("With CMS's preliminary list (6,510) instead of the projected 8,600: $7")
+    assert lines[2].endswith(" million at the central assumptions.")
     lines, _ = told(stores.folder / "a.zarr")
     assert lines[2] == "The number of clinicians is that of CMS's preliminary list (6,510)."
 
@@ -222,8 +233,9 @@ def test_so_many_stores_that_it_would_take_long_are_not_all_read(stores, uncerta
 def test_datasets_in_memory_have_no_siblings():
     savings, _ = unknown_savings(SETS)
     lines, rows = told(dataset(uncertain(), savings))
-    assert lines[0].startswith("At the central assumptions: not known; `asmrisk.run('scenarios/reform.toml'")
-    assert lines[1].startswith("Doubt: 7")
+    assert lines[0].startswith("At the central assumptions: not known. On average over what is unknown: $")
+    assert "asmrisk.run('scenarios/reform.toml'" in lines[0]
+    assert lines[1].startswith("Doubt: $7")
     assert "out=" not in lines[0] + lines[2]
     assert rows.keys() == {"all_draws"}
     bare = dataset({}, savings)
@@ -238,16 +250,16 @@ def test_a_scenario_of_another_version_has_no_central_values(stores):
     record = uncertain()
     record["scenario"]["definition"]["behavior"]["of_the_past"] = 1.0
     lines, _ = told(stores.add("old.zarr", record, savings, group))
-    assert "central assumptions: not known; `asmrisk.run(" in lines[0]
-    assert lines[1].startswith("Doubt: 7")
+    assert "central assumptions: not known. " in lines[0]
+    assert lines[1].startswith("Doubt: $7")
     stores.add("list.zarr", with_clinicians(record, 6510), savings - 30e6, group)
-    assert told(stores.folder / "old.zarr")[0][2].endswith("on average over chance and doubt.")
+    assert "not run yet. This runs it:" in told(stores.folder / "old.zarr")[0][2]
 
 
 def test_few_sets_or_one_draw_a_set_end_in_words(stores):
     savings, group = unknown_savings(5)
     lines, _ = told(stores.add("few.zarr", uncertain(), savings, group))
-    assert "too few parameter sets to tell; `asmrisk.run(" in lines[0]
+    assert "too few parameter sets to tell. " in lines[0]
     assert lines[1].endswith("chance and doubt).")
     savings, group = unknown_savings(SETS)
     record = uncertain(draws_per_parameter_set=1)

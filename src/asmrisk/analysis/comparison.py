@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,6 +68,9 @@ _UNIT_TITLES = {
     "factor": "",
 }
 
+#: More unpaired draws than this are not counted out.
+_MANY = 1_000_000
+
 #: Draws that are compared at a time.
 _TOGETHER = 8192
 
@@ -110,6 +113,8 @@ def _unpaired_draws(draws: Pairs) -> Iterable[Any]:
 
 def _unpaired_cell(row: Row, scale: float) -> str:
     count = row["unpaired_draws"]
+    if _MANY < count < math.inf:
+        return f"over {_MANY:,}"
     return "n/a" if math.isnan(count) else f"{count:,.0f}" if math.isfinite(count) else "no number"
 
 
@@ -323,12 +328,12 @@ def _differing_unknowns(baseline: RunResults, reform: RunResults) -> list[tuple[
     """
     one, other = baseline.unknowns, reform.unknowns
     return [
-        ("fixed_by_baseline", "Only the baseline fixes", sorted(other.keys() - one.keys())),
-        ("fixed_by_reform", "Only the reform fixes", sorted(one.keys() - other.keys())),
+        ("fixed_by_baseline", "Only the baseline fixes", _leading(other.keys() - one.keys(), other)),
+        ("fixed_by_reform", "Only the reform fixes", _leading(one.keys() - other.keys(), one)),
         (
             "other_distributions",
             "Unknown in both, with different distributions",
-            sorted(name for name in one.keys() & other.keys() if one[name] != other[name]),
+            _leading({name for name in one.keys() & other.keys() if one[name] != other[name]}, one),
         ),
         (
             "other_correlations",
@@ -342,6 +347,11 @@ def _differing_unknowns(baseline: RunResults, reform: RunResults) -> list[tuple[
             ),
         ),
     ]
+
+
+def _leading(names: Set[str], unknowns: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Sort names, without those that are linked to another of them."""
+    return sorted(name for name in names if unknowns[name].get("linked_to") not in names)
 
 
 def _changes(

@@ -118,11 +118,13 @@ class Model:
 
 def scenario_of_draw(scenario: Scenario, draw: int) -> Scenario:
     """Give what one draw simulates: the scenario with the values that its unknowns take in the draw."""
-    key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
+    seed = scenario.values["run.seed"]
+    key = np.array(seed_key(seed), dtype=np.uint64)
     drawn = draw_values(scenario, draw // scenario.draws_per_set, key)
     return replace(
         scenario,
         title=f"{scenario.title}: draw {draw}",
+        description=f"What is unknown has the values that it takes in draw {draw}, seed {seed}.",
         values=with_values(scenario.values, drawn),
         uncertainty={},
         correlations=(),
