@@ -228,6 +228,7 @@ def pairs(*given: tuple[str, str, Any]) -> str:
         ('"population.cost_sd.2029" = {values = [0.1]}', 2, "uncertainty.population.cost_sd.2029: population.cost_sd does not vary by year"),
         ('"population.roster" = {values = ["a"]}', 2, "uncertainty.population.roster: a setting of the run cannot be uncertain"),
         ('"population.dollar_year" = {values = [2027, 2030]}', 2, "uncertainty.population.dollar_year: a setting of the run cannot be uncertain"),
+        ('"population.latin_hypercube" = {values = [true, false]}', 2, "uncertainty.population.latin_hypercube: a setting of the run cannot be uncertain"),
         ('"run.seed" = {values = [1, 2]}', 2, "uncertainty.run.seed: a setting of the run cannot be uncertain"),
         (STEEP + "correlations = 3", 3, "uncertainty.correlations: 3 is not allowed; write [{between = "),
         (STEEP + "correlations = [3]", 3, "uncertainty.correlations: entry 1: 3 is not allowed; write {between = "),
