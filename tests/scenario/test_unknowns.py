@@ -269,8 +269,14 @@ def test_a_part_of_what_is_unknown_below_is_said_to_be(folder: Path) -> None:
     )
     assert problem == (
         "x.toml:3: uncertainty.policy.exchange_steepness.2029: is part of policy.exchange_steepness, which is "
-        "uncertain as a whole"
+        "uncertain as a whole; a value of policy.exchange_steepness, stated beside it, ends that"
     )
+    write(
+        "x.toml",
+        'extends = "base"\n[policy]\nexchange_steepness = 0.1\n'
+        '[uncertainty]\n"policy.exchange_steepness.2029" = {values = [0.1]}',
+    )
+    assert "policy.exchange_steepness" not in load_scenario("x.toml").uncertainty
 
 
 def test_hostile_declarations_end_in_clear_messages(folder: Path) -> None:
