@@ -319,10 +319,12 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
 
         return record
 
+    def to_text(write: Callable[[Call], str]) -> str:
+        assert write(Call("run", "a.toml", {"fixed": True})) == "`asmrisk run a.toml --fixed`"
+        return "the summary"
+
     summary = SimpleNamespace(
-        to_text=lambda write: "the summary",
-        to_json=lambda: '{"all": "digits"}',
-        to_csv=lambda: "all,digits\n",
+        to_text=to_text, to_json=lambda: '{"all": "digits"}', to_csv=lambda: "all,digits\n"
     )
     for place, result in {
         "asmrisk.engine.run.run": Path("results/x.zarr"),

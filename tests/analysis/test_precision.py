@@ -25,7 +25,7 @@ from asmrisk.analysis.precision import (
 from asmrisk.cli import commands
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results
-from asmrisk.scenario.scenario import scenario_from_dict
+from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from tests import fake_run
 from tests.conftest import BASELINE
 
@@ -35,15 +35,15 @@ SCENARIO = fake_run.scenario()
 class Toy(fake_run.Fake):
     """Savings of standard normal draws, in one cohort and year alone, and shares penalized near one half."""
 
-    def __init__(self, stop_at=None):
-        super().__init__(fake_run.job("nowhere", 1, chosen=SCENARIO).spec)
+    def __init__(self, stop_at=None, chosen=SCENARIO):
+        super().__init__(fake_run.job("nowhere", 1, chosen=chosen).spec)
         self.stop_at = stop_at
 
     def draw(self, number):
         if self.stop_at is not None and number >= self.stop_at:
             raise RuntimeError("the machine was lost")
         rng = np.random.default_rng(number)
-        undefined = {"int32": 0, "float64": np.nan}
+        undefined = {"int32": 0, "int64": 0, "float64": np.nan}
         values = {
             path: np.full(shape, undefined[dtype], dtype) for path, (shape, dtype) in self.shapes.items()
         }
@@ -344,7 +344,7 @@ def test_the_command_runs_summarizes_and_fails_at_the_cap(tmp_path, simulate):
         def draw(self, number):
             return {path: np.nan_to_num(array) for path, array in super().draw(number).items()}
 
-    simulate(Filled())
+    simulate(Filled(chosen=load_scenario(BASELINE)))
 
     def call(*words):
         line = ["run", str(BASELINE), "--out", str(tmp_path / "r.zarr"), *words]

@@ -30,6 +30,7 @@ from asmrisk.analysis.statistics import (
 )
 from asmrisk.analysis.summary import summarize
 from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
+from asmrisk.scenario.scenario import load_scenario
 from asmrisk.studies.report import analyze
 from asmrisk.studies.study import load_study
 from tests.analysis.synthetic_results import results
@@ -43,7 +44,7 @@ title = {title}
 scenario = "{baseline}"
 outcomes = ["medicare_savings", {{metric = "penalized_share", by = "cohort"}}]
 [run]
-draws = 8
+draws = 16
 [design]
 method = "{method}"
 {size}
@@ -234,6 +235,6 @@ def test_a_report_of_a_store_says_where_it_is(tmp_path, tiny):
             "range_holds": "chance",
             "draws_per_parameter_set": 1,
             "parameter_sets": 8,
-            "fixed": [],
+            "fixed": list(load_scenario(BASELINE).uncertainty),
         }
         assert report.facts == facts | {"results": str(place)}

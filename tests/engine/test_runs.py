@@ -139,7 +139,7 @@ clinicians = 200
 def test_a_block_holds_parameter_sets_whole(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("unknown.toml").write_text(UNKNOWN)
-    text = r"^block_size: must be a multiple of run\.draws_per_parameter_set, 3"
+    text = r"^block_size: must be a multiple of 3, run\.draws_per_parameter_set: "
     with pytest.raises(InputError, match=text):
         asmrisk.run("unknown.toml", block_size=4, quiet=True)
     assert not Path("results").exists()

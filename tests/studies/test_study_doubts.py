@@ -13,11 +13,12 @@ import asmrisk
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.errors import InputError
 from asmrisk.results.place import place_of
+from asmrisk.scenario.scenario import load_scenario
 from asmrisk.studies.points import point_scenario
 from asmrisk.studies.report import analyze
 from asmrisk.studies.run import study_job
 from asmrisk.studies.study import Study, load_study
-from tests.studies.tiny import ONE, SOBOL, run, written
+from tests.studies.tiny import ONE, SOBOL, run, scenario, written
 
 RESPONSE = '"behavior.cost_response.2029" = {distribution = "uniform", low = 0.0, high = 0.01}\n'
 EXITS = '"behavior.exit_probability" = {distribution = "uniform", low = 0.02, high = 0.06}\n'
@@ -78,6 +79,19 @@ def test_a_factor_that_is_a_part_of_what_is_unknown_fixes_the_whole(study: Make)
     ]
 
 
+def test_every_doubt_of_the_baseline_can_be_a_factor(tmp_path: Path) -> None:
+    doubts = load_scenario(scenario(tmp_path, doubts=True)).uncertainty
+    text = '[design]\nmethod = "one_at_a_time"\n[parameters]\n'
+    text += "".join(f'"{name}" = "uncertainty"\n' for name in doubts)
+    loaded = load_study(written(tmp_path, text))
+    assert [factor.name for factor in loaded.factors] == list(doubts)
+    assert (loaded.holds, loaded.scenario.uncertainty) == ("chance", {})
+    for index, (name, unknown) in enumerate(doubts.items()):
+        column = loaded.column(index)
+        assert column[2 * index + 1 : 2 * index + 3] == [unknown.quantiles(p)[name] for p in (0.05, 0.95)]
+        assert column[:1] == [unknown.central()[name]]
+
+
 # --- How many draws, in which blocks and stores -------------------------------------------------------------
 
 
@@ -112,6 +126,14 @@ def test_other_sets_are_another_store(study: Make, tmp_path: Path) -> None:
     assert asmrisk.open_results(tmp_path / "study.zarr").sizes["draw"] == 4
     with pytest.raises(InputError, match=r"study\.draws_per_parameter_set: 2 there, 1 now"):
         run(study(ONE, of_each=1), tmp_path / "study.zarr")
+
+
+def test_more_draws_complete_the_last_set(study: Make, tmp_path: Path) -> None:
+    one, two = (tmp_path / name for name in ("one.zarr", "two.zarr"))
+    for draws, place in ((5, one), (8, one), (8, two)):
+        run(study(ONE, draws=draws), place)
+    grown, whole = (asmrisk.open_results(place)["outcome_value"].values for place in (one, two))
+    assert grown.tobytes() == whole.tobytes()
 
 
 # --- What the report says -----------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ _MEANS = (
         (("difference", error_cell("difference")),),
     ),
 )
-#: Probability that the reform is larger with its standard error and the ends of an exact 95% interval.
+#: Probability that the reform is larger with its standard error and the ends of a 95% interval.
 _LARGER = Statistic(
     ("larger", "larger_error", "larger_low", "larger_high"),
     _larger,
@@ -255,7 +255,8 @@ def compare(
     for index, (title, reform, same) in enumerate(zip(reform_labels, opened[1:], identical, strict=True)):
         rows = long_rows((name, parts[key][index]) for key, name, _ in plan)
         tables["differences"] += [{"reform_title": title} | row for row in rows]
-        heads.append(_head(f"{title}, compared with {first_label}", opened[0], reform, common[index], same))
+        head = _head(f"{title}, compared with {first_label}", opened[0], reform, common[index], same)
+        heads.append(wrapped([*head, *reform.dollar_words(name for _, name, _ in plan)]))
         if index:
             sections.append(Section(heads[-1]))
         for some in grouped(rows, _table_of if standard else lambda row: row["metric"]):
@@ -362,9 +363,7 @@ def _changes(
     return who_changes(scenarios[0], scenarios[1:], draws, labels, sets)
 
 
-def _head(
-    title: str, baseline: RunResults, reform: RunResults, draws: Any, identical: bool
-) -> tuple[str, ...]:
+def _head(title: str, baseline: RunResults, reform: RunResults, draws: Any, identical: bool) -> list[str]:
     count, sets = len(draws), _sets(baseline, reform, draws)
     seed = "" if reform.seed is None else f", seed {reform.seed}"
     lines = [f"{title}: {count:,} common {'draw' if count == 1 else 'draws'}{seed}"]
@@ -388,7 +387,7 @@ def _head(
     if len(draws if sets is None else first_draws(sets)) < 2:
         what = "draw" if sets is None else "parameter set"
         lines.append(f"One {what} has no standard error (n/a); add draws to learn how far to trust it.")
-    return wrapped(lines)
+    return lines
 
 
 def _table_of(row: Row) -> tuple[str, ...]:
@@ -449,7 +448,7 @@ def _obstacles(baseline: RunResults, reform: RunResults) -> list[str]:
             f"{there} has {sizes[1]} draws per parameter set, {here} has {sizes[0]}: their parameter sets do "
             f"not pair. Run one of them again with the other's run.draws_per_parameter_set."
         ]
-    if baseline.dollar_year != reform.dollar_year:
+    if len({baseline.dollar_year, reform.dollar_year} - {None}) > 1:
         return [
             f"{there} states Medicare savings in dollars of {reform.dollar_year}, {here} in dollars of "
             f"{baseline.dollar_year}. Run one of them again with the other's population.dollar_year."

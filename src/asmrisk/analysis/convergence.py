@@ -136,6 +136,7 @@ def convergence(
         "estimates from ever more of the draws",
         "Drift: change by the draws added, in standard errors (95% within ±2 by chance).",
         run.range_words,
+        *run.dollar_words(names),
         dataset=xr.Dataset(along),
         sections=sections,
         convergence=rows,

@@ -25,16 +25,16 @@ _LEAST_SETS = 3
 
 
 class Component(NamedTuple):
-    """A part of the variance; arrays of the shape of the draws without their first axis."""
+    """A part of the variance, in the square of the draws' unit, or its share of the whole."""
 
-    value: _Array  #: in the square of the draws' unit; NaN where it cannot be told
+    value: _Array  #: NaN where it cannot be told
     error: _Array  #: its standard error
     low: _Array  #: lower end of a 95% interval
     high: _Array  #: upper end
 
 
 class ChanceAndDoubt(NamedTuple):
-    """The variance over draws in its two parts, which add up to that of a single draw."""
+    """The variance of a single draw in two parts, arrays of the draws' shape without their first axis."""
 
     chance: Component
     doubt: Component  #: negative where sets differ less than chance makes them differ on average

@@ -143,6 +143,7 @@ def exceedance(
     return run.report(
         f"exceedance curves of {run.count:,} {'draw' if run.count == 1 else 'draws'}",
         words,
+        *run.dollar_words(names),
         dataset=xr.Dataset(curves, attrs={"confidence": confidence}),
         sections=sections,
         exceedance=rows,

@@ -15,13 +15,21 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.estimates import Sets, first_draws
 from asmrisk.analysis.labels import relabeled
-from asmrisk.analysis.metrics import ROSTER_OUTCOMES, SPECIALTY_NOTE, metric_draws
+from asmrisk.analysis.metrics import METRICS, ROSTER_OUTCOMES, SPECIALTY_NOTE, metric_draws
 from asmrisk.analysis.report import Report, Section, note_facts
 from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.reading import open_results
 
 __all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_results"]
+
+#: In which dollars metrics are.
+_DOLLARS = {
+    "Cash of the performance year": ("part_b_paid", "incentive_pool"),
+    "Cash of the payment year": ("payment_year_part_b", "net_adjustment", "retained_savings"),
+    "Dollars of 2025": ("episode_spending", "episode_savings"),
+    "Dollars of {}": ("medicare_savings",),
+}
 
 _ROSTER_LABELS = ("year", "performance_year")
 
@@ -118,6 +126,17 @@ class RunResults:
         if self.unknowns and self.draws_per_set == 1:
             words.append("With one draw per parameter set chance and doubt cannot be told apart.")
         return words
+
+    def dollar_words(self, names: Iterable[str]) -> list[str]:
+        """Say in which dollars metrics are, for a report's head; nothing if none is in dollars."""
+        year = self.dollar_year or "a year that the results do not state"
+        known = set(names)
+        found = {
+            dollars.format(year): [METRICS[name].title for name in those if name in known]
+            for dollars, those in _DOLLARS.items()
+        }
+        told = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items() if titles]
+        return [" ".join(told)] if told else []
 
     def facts(self) -> dict[str, Any]:
         """Give the origin for a report's JSON."""

@@ -76,31 +76,33 @@ def score(
     inputs = [each for each in (table, origin) if isinstance(each, str | os.PathLike)]
     if out is not None:
         check_output(out, inputs=inputs)
-    policies = policy_records(_central_values(scenario, notes), fixed_edges())
+    values, remark = _central_values(scenario)
+    policies = policy_records(values, fixed_edges())
     if isinstance(table, pd.DataFrame):
         frame = check_clinicians(table, notes=notes)
     else:
         frame = read_clinicians(table, notes=notes)
+    if remark:
+        notes(remark)
     scored = _score_frame(frame, policies, notes)
     if out is not None:
         write_clinicians(scored, out, inputs=inputs)
     return scored
 
 
-def _central_values(
-    scenario: str | os.PathLike[str] | Scenario | None, notes: Callable[[str], None]
-) -> Values:
-    """Give values by which to score, and say where central ones stand for unknown ones."""
+def _central_values(scenario: str | os.PathLike[str] | Scenario | None) -> tuple[Values, str]:
+    """Give values by which to score, and a remark where central ones stand for unknown ones."""
     if scenario is None:
-        notes(
+        return PARAMETERS.defaults(), (
             "no scenario is given: scored by the final rule at its central values. A replayed draw has its "
             "own beside its table, ending in .scenario.toml."
         )
-        return PARAMETERS.defaults()
     loaded = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-    if unknown := [name for name in loaded.uncertainty if name.startswith("policy.")]:
-        notes(f"scored at the central values of what the scenario leaves unknown: {', '.join(unknown)}.")
-    return loaded.fixed_at_medians().values
+    unknown = ", ".join(name for name in loaded.uncertainty if name.startswith("policy."))
+    remark = (
+        f"scored at the central values of what the scenario leaves unknown: {unknown}." if unknown else ""
+    )
+    return loaded.fixed_at_medians().values, remark
 
 
 def _score_frame(frame: pd.DataFrame, policies: np.recarray, notes: Callable[[str], None]) -> pd.DataFrame:

@@ -6,17 +6,16 @@ Everything works on plain arrays whose first axis is the draw, as in `asmrisk.an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.doubt import SetSums, components, jackknife, set_sums
-from asmrisk.analysis.estimates import first_draws, t_quantile
+from asmrisk.analysis.doubt import Component, SetSums, components, jackknife, set_sums
+from asmrisk.analysis.estimates import Sets, first_draws, t_quantile
 from asmrisk.scenario.declarations import PARAMETERS
 
 __all__ = [
-    *("CHANCE", "GROUPS", "PARTS", "REST", "Shares"),
+    *("CHANCE", "GROUPS", "PARTS", "REST"),
     *("expected_at", "group_of", "least_sets", "regressors", "shares"),
 ]
 
@@ -43,15 +42,6 @@ _PENALTY = 1e-6
 _JACKKNIFE_PARTS = 50
 #: Fewer sets say nothing about groups, and neither do fewer than so many for each column.
 _LEAST_SETS, _SETS_A_COLUMN = 20, 2
-
-
-class Shares(NamedTuple):
-    """Shares of the variance of a single draw, arrays of shape (parts,) in the order of `PARTS`."""
-
-    value: _Array  #: fraction; NaN where it cannot be told
-    error: _Array  #: its standard error
-    low: _Array  #: lower end of a 95% interval
-    high: _Array  #: upper end
 
 
 def group_of(name: str) -> str:
@@ -95,7 +85,7 @@ def least_sets(columns: int) -> int:
     return max(_LEAST_SETS, _SETS_A_COLUMN * (columns + 1))
 
 
-def shares(values: _Array, sets: NDArray[np.int64] | None, columns: _Array, groups: Sequence[str]) -> Shares:
+def shares(values: _Array, sets: Sets, columns: _Array, groups: Sequence[str]) -> Component:
     """Split the variance of a single draw by groups of unknowns.
 
     The part of a group is its main effect, linear in the columns: the covariance of its part of a ridge
@@ -122,11 +112,12 @@ def shares(values: _Array, sets: NDArray[np.int64] | None, columns: _Array, grou
 
     Returns
     -------
-    Shares
-        They add up to 1. A group without unknowns has 0 with no error. NaN with `sets` None, one draw in
-        every set, an outcome that does not vary, or fewer sets than `least_sets`.
+    Component
+        Arrays of shape (parts,) in the order of `PARTS`, which add up to 1. A group without unknowns has 0
+        with no error. NaN with `sets` None, one draw in every set, an outcome that does not vary, or fewer
+        sets than `least_sets`.
     """
-    unknown = Shares(*(np.full(len(PARTS), np.nan) for _ in range(4)))
+    unknown = Component(*(np.full(len(PARTS), np.nan) for _ in Component._fields))
     kept = ~np.isnan(values)
     if sets is None or not kept.any():
         return unknown
@@ -143,12 +134,10 @@ def shares(values: _Array, sets: NDArray[np.int64] | None, columns: _Array, grou
     ]
     error = jackknife(np.stack(without))
     reach = t_quantile(len(without) - 1) * error
-    return Shares(found, error, found - reach, found + reach)
+    return Component(found, error, found - reach, found + reach)
 
 
-def expected_at(
-    values: _Array, sets: NDArray[np.int64] | None, columns: _Array, at: _Array
-) -> tuple[float, float]:
+def expected_at(values: _Array, sets: Sets, columns: _Array, at: _Array) -> tuple[float, float]:
     """Estimate the mean of an outcome over chance alone, at one value of every unknown.
 
     Parameters

@@ -183,7 +183,7 @@ SD = Statistic(
     (("SD ± error", error_cell("sd")),),
 )
 RANGE = quantile_statistic(0.05, 0.5, 0.95)
-#: Probability of an outcome below zero, with an exact 95% interval.
+#: Probability of an outcome below zero, with a 95% interval.
 BELOW_ZERO = Statistic(
     ("below_zero", "below_zero_low", "below_zero_high"),
     _below_zero,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import xarray as xr
 
@@ -53,14 +53,6 @@ _MONEY = (
 #: Dollars that may flow either way.
 _SIGNED = (*_MONEY[1], *_MONEY[2])
 _FACTOR_LEVELS = (0.01, 0.05, 0.5, 0.95, 0.99)
-
-#: In which dollars metrics are.
-_DOLLARS = {
-    "Cash of the performance year": ("part_b_paid", "incentive_pool"),
-    "Cash of the payment year": ("payment_year_part_b", "net_adjustment", "retained_savings"),
-    "Dollars of 2025": ("episode_spending", "episode_savings"),
-    "Dollars of {}": ("medicare_savings",),
-}
 
 #: What ends a run: name in the dataset, metric, labels told apart.
 _STANDARD = (
@@ -171,7 +163,7 @@ def summarize(
         f"{run.count:,} {'draw' if run.count == 1 else 'draws'}",
         *lines,
         *_words(run),
-        *_dollar_words(dict.fromkeys(name for _, name, _ in plan), run),
+        *run.dollar_words(name for _, name, _ in plan),
         dataset=xr.Dataset(estimates, attrs={"draws": run.count}),
         sections=sections + _tails(run, rows_of_tails, tail),
         estimates=rows,
@@ -190,16 +182,6 @@ def _words(run: RunResults) -> list[str]:
         if run.set_count < least:
             words.append(f"The ends of a range are uncertain with fewer than {least} {what}s.")
     return words
-
-
-def _dollar_words(names: Iterable[str], run: RunResults) -> list[str]:
-    """Say in which dollars metrics are."""
-    year = run.dollar_year or "a year that the results do not state"
-    found = {}
-    for dollars, those in _DOLLARS.items():
-        if titles := [METRICS[name].title for name in names if name in those]:
-            found[dollars.format(year)] = titles
-    return [" ".join(f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items())]
 
 
 def _standard(rows: Sequence[Row]) -> list[Section]:

@@ -12,7 +12,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
-from asmrisk.analysis.doubt import chance_and_doubt
+from asmrisk.analysis.doubt import Component, chance_and_doubt
 from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import Section, wrapped
 from asmrisk.analysis.run_results import RunResults
@@ -23,7 +23,7 @@ from asmrisk.analysis.text_tables import Group, Table
 __all__ = ["ESTIMATES", "UNRESOLVED", "Unknowns", "Variance", "read_unknowns", "share_cell", "variance"]
 
 #: What is told of each share and component.
-ESTIMATES = ("value", "error", "low", "high")
+ESTIMATES = Component._fields
 #: What the variance consists of.
 COMPONENTS = ("chance", "doubt")
 #: What is said of a share or component that is negative, or whose interval holds 0.
@@ -148,7 +148,7 @@ def _section(
     """Say how large chance and doubt are, and show what they come from."""
     if run.sets is None:
         text = "With one draw per parameter set (run.draws_per_parameter_set) chance and doubt"
-        return Section((f"{text} cannot be told apart.",))
+        return Section(wrapped([f"{text} cannot be told apart."]))
     words, tables = [], []
     for name in dict.fromkeys(row["metric"] for row in component_rows):
         title = METRICS[name].title

@@ -170,7 +170,7 @@ def _places(scenarios: Sequence[Scenario], out: str | os.PathLike[str] | None, e
     stems = ["scenario" if each.source is None else Path(each.source).stem for each in scenarios]
     twice = sorted({stem for stem in stems if stems.count(stem) > 1})
     if twice:
-        text = f"two scenarios would be written to {folder}/{twice[0]}.zarr; run them one by one."
+        text = f"two scenarios would be written to {folder}/{twice[0]}{ending}.zarr; run them one by one."
         raise InputError(text, argument="out")
     return [place_of(f"{folder}/{stem}{ending}.zarr") for stem in stems]
 
