@@ -211,6 +211,10 @@ def test_a_tail_of_too_few_sets_is_not_printed_and_what_it_needs_is_said():
     ]
 
 
+def test_the_curves_of_one_draw_say_so():
+    assert "exceedance curves of 1 draw," in f"{exceedance(doubtful_results(1)).to_text()},"
+
+
 def test_one_parameter_set_has_no_error():
     text = summarize(doubtful_results(2)).to_text()
     assert "One parameter set has no standard error (n/a)" in text

@@ -228,6 +228,7 @@ def pairs(*given: tuple[str, str, Any]) -> str:
         ('"population.cost_sd.2029" = {values = [0.1]}', 2, "uncertainty.population.cost_sd.2029: population.cost_sd does not vary by year"),
         ('"population.roster" = {values = ["a"]}', 2, "uncertainty.population.roster: a setting of the run cannot be uncertain"),
         ('"population.dollar_year" = {values = [2027, 2030]}', 2, "uncertainty.population.dollar_year: a setting of the run cannot be uncertain"),
+        ('"population.latin_hypercube" = {values = [true, false]}', 2, "uncertainty.population.latin_hypercube: a setting of the run cannot be uncertain"),
         ('"run.seed" = {values = [1, 2]}', 2, "uncertainty.run.seed: a setting of the run cannot be uncertain"),
         (STEEP + "correlations = 3", 3, "uncertainty.correlations: 3 is not allowed; write [{between = "),
         (STEEP + "correlations = [3]", 3, "uncertainty.correlations: entry 1: 3 is not allowed; write {between = "),
@@ -268,8 +269,14 @@ def test_a_part_of_what_is_unknown_below_is_said_to_be(folder: Path) -> None:
     )
     assert problem == (
         "x.toml:3: uncertainty.policy.exchange_steepness.2029: is part of policy.exchange_steepness, which is "
-        "uncertain as a whole"
+        "uncertain as a whole; a value of policy.exchange_steepness, stated beside it, ends that"
     )
+    write(
+        "x.toml",
+        'extends = "base"\n[policy]\nexchange_steepness = 0.1\n'
+        '[uncertainty]\n"policy.exchange_steepness.2029" = {values = [0.1]}',
+    )
+    assert "policy.exchange_steepness" not in load_scenario("x.toml").uncertainty
 
 
 def test_hostile_declarations_end_in_clear_messages(folder: Path) -> None:

@@ -212,6 +212,7 @@ def test_a_factor_that_a_small_sample_leaves_alone_is_not_judged(write: Any) -> 
     table = found.to_dataframe()
     verdicts = table.verdict[table.parameter == "policy.exchange_steepness"]
     assert set(verdicts) == {"cannot be told"}
+    assert "Variance between design points is not distinguishable from Monte Carlo noise" in found.to_text()
 
 
 def test_the_dataset_is_labeled(write: Any, folder: Path) -> None:

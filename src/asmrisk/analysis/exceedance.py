@@ -141,7 +141,7 @@ def exceedance(
             heads = [f"{row[along] * scale:.12g}" for row in some]
         sections.append(statistics_section(title, heads, (statistic,), some, scale))
     return run.report(
-        f"exceedance curves of {run.count:,} draws",
+        f"exceedance curves of {run.count:,} {'draw' if run.count == 1 else 'draws'}",
         words,
         *run.dollar_words(names),
         dataset=xr.Dataset(curves, attrs={"confidence": confidence}),

@@ -36,8 +36,8 @@ __all__ = [
 #: The keys at which something is wrong, and what.
 Problems = list[tuple[Keys, Problem]]
 
-#: Say how much is computed, for whom and in which dollars, not what is true of the world.
-_OF_THE_RUN = ("run.", "population.roster.", "population.dollar_year.")
+#: Say how much is computed and how, for whom and in which dollars, not what is true of the world.
+_OF_THE_RUN = ("run.", "population.roster.", "population.dollar_year.", "population.latin_hypercube.")
 
 #: Of an unknown as a whole.
 _TEXTS = ("basis", "source")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from asmrisk.errors import Problem
@@ -167,7 +167,8 @@ class UncertaintySection:
                 others.append((name, own))
                 if found is not None and {own, found[1]} & stated.keys():
                     place = own if own in stated else found[1]
-                    yield self._problem(place, _said_twice(name, own, *found))
+                    below = {own, found[1]} - stated.keys()
+                    yield self._problem(place, _said_twice(name, own, *found) + _ended(below))
 
     def _add_correlations(self, source: Source, given: Any, stated: Mapping[str, Keys]) -> Iterator[Problem]:
         linked = {name: own for own, each in self.unknowns.items() for name in each.names if name != own}
@@ -227,6 +228,11 @@ def _said_twice(name: str, own: str, other: str, owner: str) -> str:
         return f"{name} is uncertain twice: linked to {' and to '.join({own, owner} - {name})}"
     said = f"is part of {wider}, which is uncertain as a whole"
     return said if own == part else f"{part} {said}"
+
+
+def _ended(below: Iterable[str]) -> str:
+    """Say how an unknown of another document is ended."""
+    return "".join(f"; a value of {name}, stated beside it, ends that" for name in below)
 
 
 def _states(given: Any, keys: Keys, within_value: bool) -> bool:

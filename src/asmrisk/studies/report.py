@@ -205,9 +205,8 @@ def _noise(here: xr.Dataset) -> list[str]:
     if not whole > 0.0:
         return ["The same at every design point."]
     if not here["variance_low"] > 0.0:
-        return [
-            "No variance between design points beyond the Monte Carlo noise: nothing can be told from it."
-        ]
+        text = "Variance between design points is not distinguishable from Monte Carlo noise"
+        return [f"{text}: nothing can be told from it. More draws or samples may tell."]
     share = min(max(noise / whole, 0.0), 1.0)
     percent = "less than 0.1%" if share < 0.001 else f"{100 * share:.1f}%" if share < 0.1 else f"{share:.0%}"
     lines = [f"Monte Carlo noise made {percent} of the variance between design points; it is taken out."]
