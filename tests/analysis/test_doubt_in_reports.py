@@ -448,9 +448,9 @@ def test_unknowns_that_only_one_side_fixes_are_named():
     turned = compare(stated, base, metrics=["medicare_savings"])
     assert "Only the baseline fixes: policy.risk_level.2029." in flat(turned)
     assert "5-95%: range of draws, chance and doubt." in flat(turned)
-    # Linked ones are unknown too.
+    # Linked ones go without saying.
     fixed = compare(base, with_origin(reform, fixed=list(UNCERTAINTY)), metrics=["medicare_savings"])
-    names = "behavior.cost_response, behavior.quality_response, policy.risk_level.2029"
+    names = "behavior.cost_response, policy.risk_level.2029"
     assert f"Only the reform fixes: {names}." in flat(fixed)
     assert "Reform: 2 unknowns are fixed at their medians." in flat(fixed)
     other = json.loads(json.dumps(UNCERTAINTY))

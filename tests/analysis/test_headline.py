@@ -69,7 +69,7 @@ def test_a_run_without_unknowns_says_that_doubt_is_not_in_it(stores):
     assert rows["all_draws"]["mean"] == pytest.approx(savings.mean())
     assert rows["all_draws"]["range_holds"] == "chance"
     lines, _ = told(stores.add("other.zarr", fixed(), savings))
-    assert lines[0].startswith("At the central assumptions: 13")
+    assert lines[0].startswith("At the central assumptions: $13")
 
 
 def test_without_the_fixed_run_the_central_figure_is_estimated_and_its_command_named(uncertain_store):

@@ -85,7 +85,7 @@ class Family:
     def at_central_values(self) -> RunResults | None:
         """Find the same run with its unknowns fixed: of the same settings, code and seed."""
         own = self._run.provenance
-        return self._first(
+        return self._longest(
             lambda one: (
                 _settings(one) == self.central
                 and one["seed"] == own["seed"]
@@ -99,20 +99,22 @@ class Family:
         if settings is None:
             return None
         wanted = settings | {"population": settings["population"] | {_CLINICIANS_KEY: count}}
-        return self._first(lambda one: _settings(one) == wanted)
+        return self._longest(lambda one: _settings(one) == wanted)
 
-    def _first(self, fits: Callable[..., bool]) -> RunResults | None:
-        """Open the first of the others that fits and is whole."""
+    def _longest(self, fits: Callable[..., bool]) -> RunResults | None:
+        """Open the one with most draws of the others that fit and are whole."""
         own = self._run.provenance
+        found: RunResults | None = None
         for path, one in self._others:
             try:
                 if one["code"] == own["code"] and one.get("roster") == own.get("roster") and fits(one):
                     run = RunResults(open_results(path, chunked=False), str(path), "", one)
-                    if np.isfinite(run.draws("medicare_savings").values).all():
-                        return run
+                    whole = np.isfinite(run.draws("medicare_savings").values).all()
+                    if whole and (found is None or run.count > found.count):
+                        found = run
             except _DAMAGED:
                 continue
-        return None
+        return found
 
     @cached_property
     def _others(self) -> list[tuple[Path, dict[str, Any]]]:
