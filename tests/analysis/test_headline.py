@@ -63,7 +63,7 @@ def test_a_run_without_unknowns_says_that_doubt_is_not_in_it(stores):
     savings = some(135e6)
     lines, rows = told(stores.add("mine.zarr", provenance(), savings))
     assert lines[0].startswith("At these assumptions: $13")
-    assert "in 2025 dollars. Chance alone: 134." in lines[0]
+    assert "in 2025 dollars. Chance alone: $134." in lines[0]
     assert lines[0].endswith("(5-95%); doubt about the assumptions is not in it.")
     assert len(lines) == 2
     assert rows["all_draws"]["mean"] == pytest.approx(savings.mean())
