@@ -86,7 +86,12 @@ def _listed(name: str) -> st.SearchStrategy[dict[str, Any]]:
 #: Parameters whose values must fit others, and the roster, which must exist.
 _TIED = {"policy.quality_weight", "policy.cost_weight", "policy.cost_points_z", "population.roster"}
 _FREE = [name for name in PARAMETERS if name not in _TIED]
-_UNKNOWN = [name for name in _FREE if not name.startswith("run.") and name != "behavior.part_b_growth"]
+_UNKNOWN = [
+    name
+    for name in _FREE
+    if not name.startswith("run.")
+    and name not in ("behavior.part_b_growth", "population.latin_hypercube", "population.dollar_year")
+]
 _NUMBERS = [name for name in _UNKNOWN if PARAMETERS[name].adapter.json_schema().get("type") == "number"]
 _OTHERS = [name for name in _UNKNOWN if name not in _NUMBERS]
 
