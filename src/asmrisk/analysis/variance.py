@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.doubt import Component, chance_and_doubt
+from asmrisk.analysis.labels import labeled
 from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import Section, wrapped
 from asmrisk.analysis.run_results import RunResults
@@ -119,20 +120,16 @@ def variance(
 
     share_rows = rows("group", "share", "fraction", split)
     component_rows = rows("component", "variance", "{}^2", parted)
+
+    def array(label: str, units: str, long_name: str, found: Sequence[_Array]) -> xr.DataArray:
+        along = {dim: labels[dim] for dim in ("metric", label, "estimate")}
+        return labeled(np.stack(found), along, about | {"units": units, "long_name": long_name})
+
     dataset = xr.Dataset(
         {
-            "share": (
-                ("metric", "group", "estimate"),
-                np.stack(split),
-                about | {"units": "fraction", "long_name": "Share of the variance of a single draw"},
-            ),
-            "variance": (
-                ("metric", "component", "estimate"),
-                np.stack(parted),
-                about | {"units": "square of the metric's", "long_name": "Variance of a single draw"},
-            ),
-        },
-        coords={name: np.array(each, dtype=object) for name, each in labels.items()},
+            "share": array("group", "fraction", "Share of the variance of a single draw", split),
+            "variance": array("component", "square of the metric's", "Variance of a single draw", parted),
+        }
     )
     section = _section(run, share_rows, component_rows, len(places) if unknowns else None, set(groups))
     return Variance(dataset, section, share_rows, component_rows)
