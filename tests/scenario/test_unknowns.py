@@ -222,7 +222,7 @@ def pairs(*given: tuple[str, str, Any]) -> str:
         (RISK + '{values = [0.1], with = {"policy.cost_weight" = [0.1]}}', 2, "uncertainty.policy.risk_level: policy.cost_weight: the weights of quality and cost must make 1"),
         ('"policy.cost_weight.2029" = {values = [0.1]}', 2, "uncertainty.policy.cost_weight.2029: the weights of quality and cost must make 1"),
         ('"behavior.cost_response" = {values = [0.1]}\n' + RISK + '{values = [0.1], with = {"behavior.cost_response" = [0.1]}}', 3, "uncertainty.policy.risk_level: behavior.cost_response is uncertain twice: linked to policy.risk_level"),
-        ('"behavior.part_b_growth.heart_failure" = {values = [0.1]}\n"behavior.part_b_growth.2029.heart_failure" = {values = [0.1]}', 3, "uncertainty.behavior.part_b_growth.2029.heart_failure: is part of behavior.part_b_growth.heart_failure, which is uncertain as a whole"),
+        ('"behavior.part_b_growth.heart_failure" = {values = [0.1]}\n"behavior.part_b_growth.2029.heart_failure" = {values = [0.1]}', 3, "uncertainty.behavior.part_b_growth.2029.heart_failure: is part of behavior.part_b_growth.heart_failure, which is uncertain as a whole; leave one of them out"),
         ('"behavior.part_b_growth.heart_failur" = {values = [0.1]}', 2, "uncertainty.behavior.part_b_growth.heart_failur: unknown key; did you mean heart_failure?"),
         ('"behavior.medicare_share.x" = {values = [0.1]}', 2, 'uncertainty.behavior.medicare_share.x: there is no "x" in it'),
         ('"population.cost_sd.2029" = {values = [0.1]}', 2, "uncertainty.population.cost_sd.2029: population.cost_sd does not vary by year"),
@@ -268,8 +268,37 @@ def test_a_part_of_what_is_unknown_below_is_said_to_be(folder: Path) -> None:
     )
     assert problem == (
         "x.toml:3: uncertainty.policy.exchange_steepness.2029: is part of policy.exchange_steepness, which is "
-        "uncertain as a whole"
+        "uncertain as a whole; state policy.exchange_steepness first, which ends the unknown below, or give the "
+        "unknown for all years"
     )
+    # As it is said, by a file and by --set.
+    part = '[uncertainty]\n"policy.exchange_steepness.2029" = {values = [0.1]}'
+    stated = scenario_of(f'extends = "base"\n[policy]\nexchange_steepness = 0.2\n{part}')
+    assert list(stated.uncertainty) == ["behavior.medicare_share", "policy.exchange_steepness.2029"]
+    overrides = "policy.exchange_steepness=0.2", "uncertainty.policy.exchange_steepness.2029={values=[0.1]}"
+    assert load_scenario("base.toml", overrides).uncertainty == stated.uncertainty
+    whole = scenario_of('extends = "base"\n[uncertainty]\n"policy.exchange_steepness" = {values = [0.1]}')
+    assert list(whole.uncertainty) == ["policy.exchange_steepness", "behavior.medicare_share"]
+
+
+def test_a_whole_above_an_unknown_part_is_refused_with_the_remedy(folder: Path) -> None:
+    write("base.toml", '[uncertainty]\n"policy.exchange_steepness.2029" = {values = [0.1]}')
+    (problem,) = problems_of(f'extends = "base"\n[uncertainty]\n{STEEP}')
+    assert problem == (
+        "x.toml:3: uncertainty.policy.exchange_steepness: policy.exchange_steepness.2029 is part of "
+        "policy.exchange_steepness, which is uncertain as a whole; state policy.exchange_steepness first, which "
+        "ends the unknown below"
+    )
+    stated = scenario_of(f'extends = "base"\n[policy]\nexchange_steepness = 0.2\n[uncertainty]\n{STEEP}')
+    assert list(stated.uncertainty) == ["policy.exchange_steepness"]
+
+
+def test_a_part_that_is_no_year_is_named_otherwise(folder: Path) -> None:
+    write("base.toml", '[uncertainty]\n"population.cost_reliability" = {values = [{heart_failure = 0.5}]}')
+    (problem,) = problems_of(
+        'extends = "base"\n[uncertainty]\n"population.cost_reliability.heart_failure" = {values = [0.5]}'
+    )
+    assert problem.endswith("which ends the unknown below, or give the unknown for all of it")
 
 
 def test_hostile_declarations_end_in_clear_messages(folder: Path) -> None:
