@@ -345,7 +345,7 @@ def test_the_listing_names_everything_that_is_uncertain(folder: Path) -> None:
     hostile = ALL_KINDS.replace('"HHVBP"', '"HH | <b>\\u001b[2J\\nVBP"')
     listing = policy(scenario_of(hostile))
     text = listing.to_table()
-    assert "median 0.00133333, 90% between 0 and 0.00733333, exactly 0 with 0.4" in text
+    assert "median 0.00133, 90% between 0 and 0.00733, exactly 0 with probability 0.4" in text
     assert "secondary: HH | <b>\\x1b[2J VBP" in text
     assert "central value upper; probabilities: upper with 0.75; mid with 0.25" in text
     assert "Correlation of normal scores: behavior.cost_response and" in text
@@ -355,9 +355,58 @@ def test_the_listing_names_everything_that_is_uncertain(folder: Path) -> None:
     assert (response["name"], response["basis"]) == ("behavior.cost_response", "secondary")
     assert (response["low"], response["median"]) == (0.0, 0.00133333333)
     assert content["correlations"][0]["value"] == 0.5
-    rows = [line for line in listing.to_markdown().splitlines() if "moves with" in line]
-    assert len(rows) == 2
     assert "<b>" not in listing.to_markdown()
     (row,) = [line for line in listing.to_csv().splitlines() if line.startswith("behavior.cost_response,")]
     assert "HH | <b>" in row
     assert "linked_to" in listing.to_csv()
+
+
+def test_what_is_linked_stands_in_a_small_table(folder: Path) -> None:
+    listing = policy(scenario_of(ALL_KINDS))
+    text = listing.to_table()
+    numbers = f"""  {TREND}.heart_failure
+    median 0, 90% between -0.01 and 0.02
+    {{distribution = "central_90", median = 0.0, low = -0.01, high = 0.02}}
+    no basis stated
+    Linked, at the same probability:
+      {TREND}  median  90% range
+      low_back_pain                0  -0.0164 to 0.0164
+"""
+    words = """    no basis stated
+    Linked, from the same place:
+                            values
+      policy.minimum_cases  20; 10
+"""
+    assert numbers in text
+    assert words in text
+    assert text.count("Linked") == 2
+    markdown = listing.to_markdown()
+    numbers = f"""
+Linked to `{TREND}.heart_failure`, at the same probability:
+
+| parameter | median | 90% range |
+|---|---|---|
+| `{TREND}.low_back_pain` | 0 | -0.0164 to 0.0164 |
+"""
+    words = """
+Linked to `policy.tie_rule`, from the same place:
+
+| parameter | values |
+|---|---|
+| `policy.minimum_cases` | 20; 10 |
+"""
+    assert numbers in markdown
+    assert words in markdown
+    # One row for each unknown, and all digits in JSON.
+    rows = markdown.partition("## Uncertain\n\n")[2].partition("\n\n")[0].splitlines()
+    assert len(rows) == 2 + 6
+    linked = json.loads(listing.to_json())["uncertain"][6]
+    assert (linked["name"], linked["high"]) == (f"{TREND}.low_back_pain", 0.0164485363)
+
+
+def test_a_linked_value_with_a_mass_says_so(folder: Path) -> None:
+    mass = "masses = [{value = 0.0, probability = 0.25}]"
+    other = f'{{distribution = "uniform", low = 0.0, high = 0.012, {mass}}}'
+    text = f'[uncertainty]\n"behavior.medicare_share" = {{median = 0.85, low = 0.8, high = 0.9, with = {{"behavior.cost_response" = {other}}}}}'
+    row = "behavior.cost_response 0.004 0 to 0.0112, exactly 0 with probability 0.25 "
+    assert row in " ".join(policy(scenario_of(text)).to_table().split())
