@@ -496,6 +496,12 @@ def _write(report: Any, layout: str) -> None:
 @click.option("--out", type=_Place(), help="Where to write.  [default: results/STUDY.zarr]")
 @_computing_options
 @_format_option
+@click.option(
+    "--fixed",
+    is_flag=True,
+    help="Set every unknown that is no factor to its median: errors hold chance alone.  [default store: "
+    "results/STUDY_fixed.zarr]",
+)
 @click.option("--list", "listed", is_flag=True, help="List the design points as CSV and compute nothing.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def sensitivity(
@@ -504,6 +510,7 @@ def sensitivity(
     seed: int | None,
     samples: int | None,
     trajectories: int | None,
+    fixed: bool,
     layout: str,
     listed: bool,
     **options: Any,
@@ -517,11 +524,12 @@ def sensitivity(
     from asmrisk.studies.run import sensitivity
     from asmrisk.studies.study import load_study
 
-    checked = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)
+    settings = {"samples": samples, "trajectories": trajectories}
+    checked = load_study(study, draws=draws, seed=seed, fixed=fixed, **settings)
     if listed:
         click.echo(checked.table().to_csv(lineterminator="\n"), nl=False)
         return
-    _write(sensitivity(checked, **_secured(options)), layout)
+    _write(sensitivity(checked, fixed=fixed, **_secured(options)), layout)
 
 
 @commands.command(epilog=_example("asmrisk validate scenarios/*.toml"))

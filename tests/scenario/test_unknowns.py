@@ -222,7 +222,7 @@ def pairs(*given: tuple[str, str, Any]) -> str:
         (RISK + '{values = [0.1], with = {"policy.cost_weight" = [0.1]}}', 2, "uncertainty.policy.risk_level: policy.cost_weight: the weights of quality and cost must make 1"),
         ('"policy.cost_weight.2029" = {values = [0.1]}', 2, "uncertainty.policy.cost_weight.2029: the weights of quality and cost must make 1"),
         ('"behavior.cost_response" = {values = [0.1]}\n' + RISK + '{values = [0.1], with = {"behavior.cost_response" = [0.1]}}', 3, "uncertainty.policy.risk_level: behavior.cost_response is uncertain twice: linked to policy.risk_level"),
-        ('"behavior.part_b_growth.heart_failure" = {values = [0.1]}\n"behavior.part_b_growth.2029.heart_failure" = {values = [0.1]}', 3, "uncertainty.behavior.part_b_growth.2029.heart_failure: is part of behavior.part_b_growth.heart_failure, which is uncertain as a whole"),
+        ('"behavior.part_b_growth.heart_failure" = {values = [0.1]}\n"behavior.part_b_growth.2029.heart_failure" = {values = [0.1]}', 3, "uncertainty.behavior.part_b_growth.2029.heart_failure: is part of behavior.part_b_growth.heart_failure, which is uncertain as a whole; leave one of them out"),
         ('"behavior.part_b_growth.heart_failur" = {values = [0.1]}', 2, "uncertainty.behavior.part_b_growth.heart_failur: unknown key; did you mean heart_failure?"),
         ('"behavior.medicare_share.x" = {values = [0.1]}', 2, 'uncertainty.behavior.medicare_share.x: there is no "x" in it'),
         ('"population.cost_sd.2029" = {values = [0.1]}', 2, "uncertainty.population.cost_sd.2029: population.cost_sd does not vary by year"),
@@ -269,14 +269,37 @@ def test_a_part_of_what_is_unknown_below_is_said_to_be(folder: Path) -> None:
     )
     assert problem == (
         "x.toml:3: uncertainty.policy.exchange_steepness.2029: is part of policy.exchange_steepness, which is "
-        "uncertain as a whole; a value of policy.exchange_steepness, stated beside it, ends that"
+        "uncertain as a whole; state policy.exchange_steepness first, which ends the unknown below, or give the "
+        "unknown for all years"
     )
-    write(
-        "x.toml",
-        'extends = "base"\n[policy]\nexchange_steepness = 0.1\n'
-        '[uncertainty]\n"policy.exchange_steepness.2029" = {values = [0.1]}',
+    # As it is said, by a file and by --set.
+    part = '[uncertainty]\n"policy.exchange_steepness.2029" = {values = [0.1]}'
+    stated = scenario_of(f'extends = "base"\n[policy]\nexchange_steepness = 0.2\n{part}')
+    assert list(stated.uncertainty) == ["behavior.medicare_share", "policy.exchange_steepness.2029"]
+    overrides = "policy.exchange_steepness=0.2", "uncertainty.policy.exchange_steepness.2029={values=[0.1]}"
+    assert load_scenario("base.toml", overrides).uncertainty == stated.uncertainty
+    whole = scenario_of('extends = "base"\n[uncertainty]\n"policy.exchange_steepness" = {values = [0.1]}')
+    assert list(whole.uncertainty) == ["policy.exchange_steepness", "behavior.medicare_share"]
+
+
+def test_a_whole_above_an_unknown_part_is_refused_with_the_remedy(folder: Path) -> None:
+    write("base.toml", '[uncertainty]\n"policy.exchange_steepness.2029" = {values = [0.1]}')
+    (problem,) = problems_of(f'extends = "base"\n[uncertainty]\n{STEEP}')
+    assert problem == (
+        "x.toml:3: uncertainty.policy.exchange_steepness: policy.exchange_steepness.2029 is part of "
+        "policy.exchange_steepness, which is uncertain as a whole; state policy.exchange_steepness first, which "
+        "ends the unknown below"
     )
-    assert "policy.exchange_steepness" not in load_scenario("x.toml").uncertainty
+    stated = scenario_of(f'extends = "base"\n[policy]\nexchange_steepness = 0.2\n[uncertainty]\n{STEEP}')
+    assert list(stated.uncertainty) == ["policy.exchange_steepness"]
+
+
+def test_a_part_that_is_no_year_is_named_otherwise(folder: Path) -> None:
+    write("base.toml", '[uncertainty]\n"population.cost_reliability" = {values = [{heart_failure = 0.5}]}')
+    (problem,) = problems_of(
+        'extends = "base"\n[uncertainty]\n"population.cost_reliability.heart_failure" = {values = [0.5]}'
+    )
+    assert problem.endswith("which ends the unknown below, or give the unknown for all of it")
 
 
 def test_hostile_declarations_end_in_clear_messages(folder: Path) -> None:
@@ -323,7 +346,7 @@ def test_the_listing_names_everything_that_is_uncertain(folder: Path) -> None:
     hostile = ALL_KINDS.replace('"HHVBP"', '"HH | <b>\\u001b[2J\\nVBP"')
     listing = policy(scenario_of(hostile))
     text = listing.to_table()
-    assert "median 0.00133333, 90% between 0 and 0.00733333, exactly 0 with 0.4" in text
+    assert "median 0.00133, 90% between 0 and 0.00733, exactly 0 with probability 0.4" in text
     assert "secondary: HH | <b>\\x1b[2J VBP" in text
     assert "central value upper; probabilities: upper with 0.75; mid with 0.25" in text
     assert "Correlation of normal scores: behavior.cost_response and" in text
@@ -333,9 +356,58 @@ def test_the_listing_names_everything_that_is_uncertain(folder: Path) -> None:
     assert (response["name"], response["basis"]) == ("behavior.cost_response", "secondary")
     assert (response["low"], response["median"]) == (0.0, 0.00133333333)
     assert content["correlations"][0]["value"] == 0.5
-    rows = [line for line in listing.to_markdown().splitlines() if "moves with" in line]
-    assert len(rows) == 2
     assert "<b>" not in listing.to_markdown()
     (row,) = [line for line in listing.to_csv().splitlines() if line.startswith("behavior.cost_response,")]
     assert "HH | <b>" in row
     assert "linked_to" in listing.to_csv()
+
+
+def test_what_is_linked_stands_in_a_small_table(folder: Path) -> None:
+    listing = policy(scenario_of(ALL_KINDS))
+    text = listing.to_table()
+    numbers = f"""  {TREND}.heart_failure
+    median 0, 90% between -0.01 and 0.02
+    {{distribution = "central_90", median = 0.0, low = -0.01, high = 0.02}}
+    no basis stated
+    Linked, at the same probability:
+      {TREND}  median  90% range
+      low_back_pain                0  -0.0164 to 0.0164
+"""
+    words = """    no basis stated
+    Linked, from the same place:
+                            values
+      policy.minimum_cases  20; 10
+"""
+    assert numbers in text
+    assert words in text
+    assert text.count("Linked") == 2
+    markdown = listing.to_markdown()
+    numbers = f"""
+Linked to `{TREND}.heart_failure`, at the same probability:
+
+| parameter | median | 90% range |
+|---|---|---|
+| `{TREND}.low_back_pain` | 0 | -0.0164 to 0.0164 |
+"""
+    words = """
+Linked to `policy.tie_rule`, from the same place:
+
+| parameter | values |
+|---|---|
+| `policy.minimum_cases` | 20; 10 |
+"""
+    assert numbers in markdown
+    assert words in markdown
+    # One row for each unknown, and all digits in JSON.
+    rows = markdown.partition("## Uncertain\n\n")[2].partition("\n\n")[0].splitlines()
+    assert len(rows) == 2 + 6
+    linked = json.loads(listing.to_json())["uncertain"][6]
+    assert (linked["name"], linked["high"]) == (f"{TREND}.low_back_pain", 0.0164485363)
+
+
+def test_a_linked_value_with_a_mass_says_so(folder: Path) -> None:
+    mass = "masses = [{value = 0.0, probability = 0.25}]"
+    other = f'{{distribution = "uniform", low = 0.0, high = 0.012, {mass}}}'
+    text = f'[uncertainty]\n"behavior.medicare_share" = {{median = 0.85, low = 0.8, high = 0.9, with = {{"behavior.cost_response" = {other}}}}}'
+    row = "behavior.cost_response 0.004 0 to 0.0112, exactly 0 with probability 0.25 "
+    assert row in " ".join(policy(scenario_of(text)).to_table().split())

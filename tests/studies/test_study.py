@@ -271,6 +271,7 @@ def test_every_study_of_the_library(tmp_path: Path) -> None:
         ("[run]\ndraws = 1\n" + ONE + "'policy.tie_rule' = {values = ['lower', 'mid']}", 4, "run.draws: 1 is not allowed; allowed: 2 to 1000000"),
         ("[run]\ndraws = 4\n[design]\nmethod = 'grid'\n[parameters]\n'policy.tie_rule' = {values = ['lower', 'mid']}", 4, "run.draws: 4 is not allowed; allowed: 8 to 1000000"),
         ("[run]\nseed = -1\n" + ONE + "'policy.tie_rule' = {values = ['lower', 'mid']}", 4, "run.seed: -1 is not allowed"),
+        ("[run]\nfixed = 1\n" + ONE + "'policy.tie_rule' = {values = ['lower', 'mid']}", 4, "run.fixed: 1 is not allowed; allowed: true, false"),
         ("[run]\nblocks = 3\n" + ONE + "'policy.tie_rule' = {values = ['lower', 'mid']}", 4, "run.blocks: unknown key"),
         ("desing = 3\n" + ONE + "'policy.tie_rule' = {values = ['lower', 'mid']}", 3, "desing: unknown key; did you mean design?"),
         ("[policy]\nrisk_level = 0.1\n" + ONE + "'policy.tie_rule' = {values = ['lower', 'mid']}", 3, "policy: unknown section"),

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from click.testing import CliRunner
 
 import asmrisk
-from asmrisk.analysis.metrics import SPECIALTY_NOTE
+from asmrisk.analysis.metrics import SPECIALTY_NOTE, metric_draws
+from asmrisk.cli import commands
 from asmrisk.errors import InputError
 from asmrisk.results.place import place_of
 from asmrisk.scenario.scenario import load_scenario
@@ -92,6 +94,66 @@ def test_every_doubt_of_the_baseline_can_be_a_factor(tmp_path: Path) -> None:
         assert column[:1] == [unknown.central()[name]]
 
 
+def test_unknowns_that_are_no_factors_can_be_fixed(study: Make) -> None:
+    text = ONE + '"behavior.cost_response.2029" = "uncertainty"'
+    by_key = study(text.replace("draws = 4", "draws = 4\nfixed = true"), RESPONSE + EXITS)
+    for loaded in (
+        by_key,
+        study(text, RESPONSE + EXITS, fixed=True),
+        study(text, RESPONSE + EXITS).fixed_at_medians(),
+        by_key.fixed_at_medians(),
+    ):
+        assert loaded.scenario.uncertainty == {}
+        assert loaded.scenario.fixed == ("behavior.exit_probability",)
+        assert loaded.scenario.values.at("behavior.exit_probability", 2030) == 0.04
+        # Of a factor the scenario's own distribution: 5%, then 95%.
+        assert loaded.column(3)[7:] == [0.0005, 0.0095]
+        assert (loaded.holds, loaded.draws_per_set, loaded.mixture) == ("chance", 1, False)
+    assert "draws_per_parameter_set" not in by_key.definition()
+
+
+def test_fixed_is_part_of_the_identity_of_a_store(study: Make, tmp_path: Path) -> None:
+    free, fixed, known = study(ONE), study(ONE, fixed=True), study(ONE, doubts="")
+    definitions = [study_job(each, place_of("nowhere")).spec.definition for each in (free, fixed, known)]
+    assert [each.get("fixed") for each in definitions] == [None, ["behavior.cost_response.2029"], None]
+    run(free, tmp_path / "study.zarr")
+    with pytest.raises(InputError, match="unknowns fixed at their medians in one of them alone"):
+        run(fixed, tmp_path / "study.zarr")
+    assert asmrisk.status(tmp_path / "study.zarr").fixed == ()
+
+
+def test_points_of_a_fixed_study_are_fixed_runs(tmp_path: Path) -> None:
+    base = scenario(tmp_path, doubts=True)
+    path = written(tmp_path, ONE, '["medicare_savings"]')
+    report = run(path, tmp_path / "study.zarr", fixed=True)
+    values = asmrisk.open_results(tmp_path / "study.zarr")["outcome_value"].values[:, :, 0]
+    for point, override in ((0, "run.seed=20270101"), (4, "policy.tie_rule=mid")):
+        changed = asmrisk.load_scenario(base, [override])
+        store = tmp_path / f"{point}.zarr"
+        asmrisk.run(changed, draws=4, out=store, fixed=True, workers=1, quiet=True)
+        single = metric_draws(asmrisk.open_results(store), "medicare_savings").values
+        assert values[point].tobytes() == single.tobytes()
+    assert report.facts["fixed"] == list(load_scenario(base).uncertainty)
+    assert asmrisk.status(tmp_path / "study.zarr").fixed == tuple(report.facts["fixed"])
+
+
+def test_the_option_names_the_store_and_the_key_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario(tmp_path, doubts=True)
+    path = written(tmp_path, ONE, '["medicare_savings"]')
+    monkeypatch.chdir(tmp_path)
+    shown = CliRunner().invoke(commands, ["sensitivity", str(path), "--fixed", "--quiet"])
+    assert shown.exit_code == 0, shown.output
+    assert "7 unknowns are fixed at their medians.\n" in shown.output
+    assert shown.output.endswith("Results: results/study_fixed.zarr\n")
+    path.write_text(path.read_text().replace("draws = 4", "draws = 4\nfixed = true"))
+    again = asmrisk.sensitivity(path, quiet=True, workers=1)
+    assert again.facts["results"] == "results/study.zarr"
+    both = asmrisk.sensitivity(path, fixed=True, quiet=True, workers=1)
+    assert f"{both.to_text()}\n" == shown.output
+
+
 # --- How many draws, in which blocks and stores -------------------------------------------------------------
 
 
@@ -105,9 +167,10 @@ def test_a_method_needs_so_many_sets(study: Make, text: str, fewest: int, of_eac
         study(text, of_each=of_each, draws=fewest * of_each - 1)
     (problem,) = caught.value.problems
     assert f"{fewest * of_each - 1} is not allowed; allowed: {fewest * of_each} to 1000000" in str(problem)
+    assert study(text, of_each=of_each, draws=fewest, fixed=True).draws == fewest
     if of_each > 1:
         assert f"{fewest} sets or more, each of {of_each} draws that share" in str(problem)
-        assert "(behavior.cost_response.2029)" in str(problem)
+        assert "(behavior.cost_response.2029); under [run], fixed = true fixes them" in str(problem)
 
 
 @pytest.mark.parametrize("draws", [4, 7, 20, 5000])
@@ -178,6 +241,20 @@ def test_a_single_set_has_no_findings(study: Make) -> None:
     found = analyze(loaded, results(loaded, y))
     assert found.to_dataframe().empty
     assert np.isnan(found.dataset.mean_error.values).all()
+
+
+def test_a_fixed_study_says_so(study: Make) -> None:
+    loaded = study(ONE, fixed=True)
+    y = np.random.default_rng(5).normal(size=(loaded.points, 4))
+    found = analyze(loaded, results(loaded, y))
+    assert found.head[:3] == (
+        "Trial: one at a time, 7 design points of 4 draws, seed 20270101",
+        "1 unknown is fixed at its median.",
+        "Estimate ± standard error, which holds chance alone.",
+    )
+    assert found.facts["fixed"] == ["behavior.cost_response.2029"]
+    assert (found.facts["range_holds"], found.facts["draws_per_parameter_set"]) == ("chance", 1)
+    assert not any("Drawn alike" in each for each in found.facts["remarks"])
 
 
 def test_without_unknowns_errors_hold_chance(study: Make) -> None:

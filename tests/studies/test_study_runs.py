@@ -302,8 +302,10 @@ def test_every_study_of_the_library_runs(path: Path, folder: Path) -> None:
     text = found.to_text()
     assert all(outcome in text for outcome in outcomes)
     assert "nan" not in text
-    # What a study does not vary of the baseline's doubts is drawn.
-    assert found.facts["range_holds"] == "chance_and_doubt"
+    # What a study does not vary of the baseline's doubts is fixed if it says so, else drawn.
+    fixed = "\nfixed = true\n" in path.read_text()
+    assert found.facts["range_holds"] == ("chance" if fixed else "chance_and_doubt")
+    assert bool(found.facts["fixed"]) == fixed
 
 
 # --- Command -----------------------------------------------------------------------------------------------

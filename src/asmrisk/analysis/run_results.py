@@ -17,7 +17,7 @@ from asmrisk.analysis.estimates import Sets, first_draws
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import METRICS, ROSTER_OUTCOMES, SPECIALTY_NOTE, metric_draws
 from asmrisk.analysis.report import Report, Section, note_facts
-from asmrisk.analysis.statistics import HOLDS, Row
+from asmrisk.analysis.statistics import HOLDS, Row, fixed_words
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.reading import open_results
 
@@ -117,12 +117,7 @@ class RunResults:
     @property
     def doubt_words(self) -> list[str]:
         """Say of unknowns what a reader has to know beside `range_words`, for a report's head."""
-        words = []
-        if self.fixed:
-            one = "1 unknown is fixed at its median."
-            words.append(
-                one if len(self.fixed) == 1 else f"{len(self.fixed)} unknowns are fixed at their medians."
-            )
+        words = fixed_words(self.fixed)
         if self.unknowns and self.draws_per_set == 1:
             words.append("With one draw per parameter set chance and doubt cannot be told apart.")
         return words

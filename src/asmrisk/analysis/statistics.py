@@ -34,6 +34,7 @@ __all__ = [
     "error_cell",
     "estimated",
     "estimates",
+    "fixed_words",
     "interval_cell",
     "quantile_statistic",
     "range_cell",
@@ -56,6 +57,14 @@ HOLDS = {"chance": "chance alone", "chance_and_doubt": "chance and doubt"}
 #: Head of a column of ranges over draws, and what `shown` makes of it, by what the ranges hold.
 RANGE_HEAD = "5-95%"
 _RANGE_HEADS = {"chance": f"{RANGE_HEAD}, chance", "chance_and_doubt": f"{RANGE_HEAD},\nchance and doubt"}
+
+
+def fixed_words(names: Sequence[str]) -> list[str]:
+    """Say how many unknowns are fixed at their medians, for a report's head; nothing where none is."""
+    if not names:
+        return []
+    one = "1 unknown is fixed at its median."
+    return [one if len(names) == 1 else f"{len(names)} unknowns are fixed at their medians."]
 
 
 class Draws(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 import textwrap
@@ -191,17 +192,13 @@ class Listing:
             yield from _wrapped(f"{each.basis}: {each.citation}", "    ")
         if self.uncertain:
             yield from ("", "Uncertain")
-            for doubt in self.uncertain:
+            for doubt, *linked in self._unknowns():
                 yield ""
                 yield f"  {doubt.name}"
                 yield from _wrapped(_range(doubt), "    ")
-                if doubt.name == doubt.linked_to:
-                    yield from _wrapped(show(doubt.distribution, 1000), "    ")
-                    yield from _wrapped(_source(doubt), "    ")
-                else:
-                    yield from _wrapped(
-                        f"moves with {doubt.linked_to}: {show(doubt.distribution, 1000)}", "    "
-                    )
+                yield from _wrapped(show(doubt.distribution, 1000), "    ")
+                yield from _wrapped(_source(doubt), "    ")
+                yield from _linked_lines(doubt, linked)
             yield ""
             for correlation in self.correlations:
                 yield from _wrapped(f"Correlation of normal scores: {correlation}.", "  ")
@@ -214,6 +211,11 @@ class Listing:
             before = " in addition" if len(new) < len(names) else ""
             yield from ("", f"  {result} ({len(names)}){before}:")
             yield from _wrapped(", ".join(new) or "none", "    ")
+
+    def _unknowns(self) -> Iterator[list[UncertainEntry]]:
+        """Give each unknown, followed by what is linked to it."""
+        for _, entries in itertools.groupby(self.uncertain, key=lambda each: each.linked_to):
+            yield list(entries)
 
     def to_json(self) -> str:
         """Write as JSON: title, parameters, what is uncertain, and the assumptions behind each result."""
@@ -254,11 +256,21 @@ class Listing:
                 "| parameter | value | distribution | basis | source |",
                 "|---" * 5 + "|",
             ]
-        for doubt in self.uncertain:
-            moved = "" if doubt.name == doubt.linked_to else f", moves with `{doubt.linked_to}`"
+        for doubt, *_ in self._unknowns():
             declared = show(doubt.distribution, 1000)
             source = printable(" ".join(doubt.source.split())).replace("<", "&lt;")
-            lines.append(_row((f"`{doubt.name}`{moved}", _range(doubt), declared, doubt.basis, source)))
+            lines.append(_row((f"`{doubt.name}`", _range(doubt), declared, doubt.basis, source)))
+        for doubt, *linked in self._unknowns():
+            if linked:
+                heads = ("parameter", *_heads(doubt))
+                lines += [
+                    "",
+                    f"Linked to `{doubt.name}`{_where(doubt)}:",
+                    "",
+                    _row(heads),
+                    "|---" * len(heads) + "|",
+                ]
+                lines += [_row((f"`{each.name}`", *_cells(each))) for each in linked]
         lines += [""] if self.correlations else []
         lines += [f"* Correlation of normal scores: {each}." for each in self.correlations]
         return "\n".join(lines).lstrip("\n") + "\n"
@@ -363,9 +375,58 @@ def _range(doubt: UncertainEntry) -> str:
         shares = zip(map(_words, values), weights, strict=True)
         chances = "; ".join(f"{each} with {weight / sum(weights):.3g}" for each, weight in shares)
         return f"central value {_words(doubt.median)}; probabilities: {chances}"
-    said = f"median {doubt.median:g}, 90% between {doubt.low:g} and {doubt.high:g}"
+    low, median, high = map(_rounded, (doubt.low, doubt.median, doubt.high))
+    return f"median {median}, 90% between {low} and {high}{_masses(doubt)}"
+
+
+def _masses(doubt: UncertainEntry) -> str:
     masses = doubt.distribution.get("masses", [])
-    return said + "".join(f", exactly {each['value']:g} with {each['probability']:.3g}" for each in masses)
+    return "".join(
+        f", exactly {each['value']:g} with probability {each['probability']:.3g}" for each in masses
+    )
+
+
+def _rounded(value: float) -> str:
+    """Write a number with three significant digits.
+
+    >>> _rounded(120000.0), _rounded(-0.0344385), _rounded(0.0)
+    ('120000', '-0.0344', '0')
+    """
+    return f"{float(f'{value:.3g}'):.15g}"
+
+
+def _where(doubt: UncertainEntry) -> str:
+    """Say where what is linked to an unknown has its values."""
+    return ", from the same place" if "values" in doubt.distribution else ", at the same probability"
+
+
+def _heads(doubt: UncertainEntry) -> tuple[str, ...]:
+    """Give the heads of a table of what is linked to an unknown, after that of names."""
+    return ("values",) if "values" in doubt.distribution else ("median", "90% range")
+
+
+def _cells(linked: UncertainEntry) -> tuple[str, ...]:
+    """Give what stands under `_heads`."""
+    if "values" in linked.distribution:
+        return ("; ".join(map(_words, linked.distribution["values"])),)
+    range_ = f"{_rounded(linked.low)} to {_rounded(linked.high)}{_masses(linked)}"
+    return _rounded(linked.median), range_
+
+
+def _linked_lines(doubt: UncertainEntry, linked: list[UncertainEntry]) -> Iterator[str]:
+    """Give a table of what is linked to an unknown; of parts of its own parameter without that one's name."""
+    if not linked:
+        return
+    parameter = ".".join(doubt.name.split(".")[:2])
+    inside = all(each.name.startswith(f"{parameter}.") for each in linked)
+    names = [each.name.removeprefix(f"{parameter}.") if inside else each.name for each in linked]
+    rows = [(parameter if inside else "", *_heads(doubt))]
+    rows += [(name, *_cells(each)) for name, each in zip(names, linked, strict=True)]
+    name_width, median_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    yield f"    Linked{_where(doubt)}:"
+    for name, *middle, last in rows:
+        cells = (name.ljust(name_width), *(each.rjust(median_width) for each in middle), last)
+        yield from _wrapped("  ".join(cells), "      ")
 
 
 def _source(doubt: UncertainEntry) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from asmrisk.errors import Problem
@@ -167,8 +167,7 @@ class UncertaintySection:
                 others.append((name, own))
                 if found is not None and {own, found[1]} & stated.keys():
                     place = own if own in stated else found[1]
-                    below = {own, found[1]} - stated.keys()
-                    yield self._problem(place, _said_twice(name, own, *found) + _ended(below))
+                    yield self._problem(place, _said_twice(name, own, *found, stated))
 
     def _add_correlations(self, source: Source, given: Any, stated: Mapping[str, Keys]) -> Iterator[Problem]:
         linked = {name: own for own, each in self.unknowns.items() for name in each.names if name != own}
@@ -222,17 +221,20 @@ def _concerns(unknown: Unknown, problem: Problem) -> bool:
     return any(overlap(name, parameter) for name in unknown.names for parameter in problem.parameters)
 
 
-def _said_twice(name: str, own: str, other: str, owner: str) -> str:
+def _said_twice(name: str, own: str, other: str, owner: str, stated: Container[str]) -> str:
+    """Say that a name is uncertain twice, or a part of it, and what to do about it."""
     wider, part = sorted((name, other), key=len)
     if name == other:
         return f"{name} is uncertain twice: linked to {' and to '.join({own, owner} - {name})}"
-    said = f"is part of {wider}, which is uncertain as a whole"
+    said = f"is part of {wider}, which is uncertain as a whole; "
+    if own in stated and owner in stated:
+        said += "leave one of them out"
+    else:
+        said += f"state {wider} first, which ends the unknown below"
+        if (own if name == part else owner) in stated:
+            years = any(map(is_year, set(part.split(".")) - set(wider.split("."))))
+            said += f", or give the unknown for {'all years' if years else 'all of it'}"
     return said if own == part else f"{part} {said}"
-
-
-def _ended(below: Iterable[str]) -> str:
-    """Say how an unknown of another document is ended."""
-    return "".join(f"; a value of {name}, stated beside it, ends that" for name in below)
 
 
 def _states(given: Any, keys: Keys, within_value: bool) -> bool:

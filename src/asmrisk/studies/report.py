@@ -14,7 +14,7 @@ from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.estimates import CONFIDENCE, mean
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.analysis.report import Report, Section
-from asmrisk.analysis.statistics import Row, scale_of
+from asmrisk.analysis.statistics import Row, fixed_words, scale_of
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
@@ -124,11 +124,13 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
             "seed": seed,
             "confidence": CONFIDENCE,
             "range_holds": study.holds,
+            "fixed": list(study.scenario.fixed),
             "remarks": remarks,
         },
         head=(
             f"{_title(study)}: {METHODS[study.design.method].title}, {study.points:,} design points of "
             f"{_draws(study)}, seed {seed}",
+            *fixed_words(study.scenario.fixed),
             f"Estimate ± standard error, which holds {_HELD[study.holds]}.",
             "Verdicts are by 95% intervals, each for itself: of twenty that are truly zero, one may seem not "
             "to be.",

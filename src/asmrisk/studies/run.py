@@ -40,6 +40,7 @@ def sensitivity(
     processes: bool = False,
     scheduler: str | os.PathLike[str] | None = None,
     security: Any = None,
+    fixed: bool = False,
     quiet: bool = False,
     stream: TextIO | None = None,
 ) -> Report:
@@ -54,10 +55,14 @@ def sensitivity(
     samples, trajectories : int, optional
         Size of the design instead of the study's; for a file only.
     out : path, optional
-        The store; ``results/<study's file stem>.zarr`` if not given. What it holds of the same study is kept:
-        more draws, samples (of Sobol) or trajectories can be asked for later.
+        The store; ``results/<study's file stem>.zarr`` if not given, with `fixed`
+        ``results/<stem>_fixed.zarr``. What it holds of the same study is kept: more draws, samples (of Sobol)
+        or trajectories can be asked for later.
     workers, processes, scheduler, security
         On what to compute, as for `asmrisk.run`; the results do not depend on it.
+    fixed : bool
+        Set every unknown that the study does not vary to its median (of words to the likeliest): errors then
+        hold chance alone. A study says the same by ``fixed = true`` in its section ``[run]``.
     quiet : bool
         Write nothing but errors.
     stream : file, optional
@@ -78,14 +83,16 @@ def sensitivity(
         On Ctrl-C or SIGTERM, within seconds; finished blocks are kept.
     """
     if not isinstance(study, Study):
-        study = load_study(study, draws=draws, seed=seed, samples=samples, trajectories=trajectories)
+        settings = {"samples": samples, "trajectories": trajectories}
+        study = load_study(study, draws=draws, seed=seed, fixed=fixed, **settings)
     else:
         given = {"draws": draws, "seed": seed, "samples": samples, "trajectories": trajectories}
         text = "is stated by the study; load it with another."
         if wrong := [Problem(text, argument=name) for name, each in given.items() if each is not None]:
             raise InputError(wrong)
+        study = study.fixed_at_medians() if fixed else study
     stem = "study" if study.source is None else study.source.stem
-    place = place_of(f"results/{stem}.zarr" if out is None else out)
+    place = place_of(f"results/{stem}{'_fixed' if fixed else ''}.zarr" if out is None else out)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
     fill([study_job(study, place)], chosen, progress)
@@ -116,6 +123,7 @@ def study_job(study: Study, place: Place) -> Job:
         "seed": study.scenario.values["run.seed"],
         "code": code_identity("asmrisk.studies.simulation"),
         "block": {LEADING: 1, "draw": min(whole_sets, block_length(study.draws * 8, arrays, per_set))},
+        **({"fixed": list(study.scenario.fixed)} if study.scenario.fixed else {}),
     }
     # How much is asked for is no part of it: that changes, and what is stored tells it.
     stated = {name: each for name, each in definition["study"].items() if name != "changes"}

@@ -24,6 +24,7 @@ from asmrisk.studies.study_metrics import StudyMetric, read_metrics
 __all__ = ["Study", "load_study"]
 
 _KEYS = (*TEXT_KEYS, "scenario", "outcomes", "run", "design", "parameters")
+_RUN_KEYS = ("draws", "seed", "fixed")
 
 #: Draws of each design point, unless the study says otherwise.
 DEFAULT_DRAWS, MOST_DRAWS = 32, 1_000_000
@@ -39,7 +40,8 @@ class Study:
         What it is and where it comes from, for people.
     scenario : Scenario
         The base, with the study's seed; design point 0. What it leaves uncertain is no factor and drawn alike
-        at every design point; unknowns that are factors have their central values.
+        at every design point; unknowns that are factors have their central values. If the study is fixed, it
+        leaves nothing uncertain, and its `fixed` names the unknowns that are no factors.
     draws : int
         Draws of each design point: the first of the seed, the same in all of them.
     factors : tuple of Factor
@@ -105,6 +107,10 @@ class Study:
             **({"draws_per_parameter_set": self.draws_per_set} if self.scenario.uncertainty else {}),
         }
 
+    def fixed_at_medians(self) -> Study:
+        """Give the same with the unknowns that are no factors fixed at their medians."""
+        return replace(self, scenario=self.scenario.fixed_at_medians())
+
     def enlarged(self, points: int) -> Study:
         """Give the same with as many design points as a larger design of its method, if it has fewer.
 
@@ -146,7 +152,12 @@ def _inside(value: Any, keys: Sequence[str]) -> Any:
 
 
 def load_study(
-    path: str | os.PathLike[str], *, draws: int | None = None, seed: int | None = None, **settings: int | None
+    path: str | os.PathLike[str],
+    *,
+    draws: int | None = None,
+    seed: int | None = None,
+    fixed: bool = False,
+    **settings: int | None,
 ) -> Study:
     """Load and check a study, every design point included.
 
@@ -156,6 +167,8 @@ def load_study(
         The TOML file.
     draws, seed : int, optional
         Instead of the study's.
+    fixed : bool
+        Fix the unknowns that are no factors at their medians, as ``fixed = true`` of the study's ``[run]``.
     **settings : int, optional
         Instead of those of its design: ``samples``, ``trajectories``, ….
 
@@ -186,7 +199,7 @@ def load_study(
             problems.append(source.problem((key,), "allowed: text in quotes"))
     scenario = _base(source, problems)
     method, chosen = _design(source, settings, problems)
-    count, run_seed = _run(source, draws, seed, method, scenario, problems)
+    count, run_seed, fixes = _run(source, draws, seed, method, scenario, problems)
     outcomes = read_metrics(source, problems)
     factors: list[Factor] = []
     if scenario is not None:
@@ -195,6 +208,8 @@ def load_study(
     if problems or scenario is None:
         raise InputError(dict.fromkeys(problems))
     scenario = _with_factors_known(scenario, factors)
+    if fixed or fixes:
+        scenario = scenario.fixed_at_medians()
     _require_sets(source, count, method, scenario)
     try:
         design = make_design(method, chosen, factors)
@@ -256,7 +271,8 @@ def _require_sets(source: Source, draws: int, method: str, scenario: Scenario) -
     if scenario.uncertainty and draws < fewest * per_set:
         text = (
             f"{fewest * per_set} to {MOST_DRAWS}: {fewest} sets or more, each of {per_set} draws that share "
-            f"the unknowns that are no factors ({', '.join(scenario.uncertainty)})"
+            f"the unknowns that are no factors ({', '.join(scenario.uncertainty)}); under [run], fixed = "
+            "true fixes them"
         )
         raise InputError(source.problem(("run", "draws"), Problem(f"{draws} is not allowed", allowed=text)))
 
@@ -287,11 +303,11 @@ def _run(
     method: str,
     scenario: Scenario | None,
     problems: list[Problem],
-) -> tuple[int, int]:
-    """Give draws per design point, and seed."""
+) -> tuple[int, int, bool]:
+    """Give draws per design point, seed, and whether unknowns that are no factors are fixed."""
     section = _section(source, "run", problems)
-    for key in (each for each in section if each not in ("draws", "seed")):
-        problems.append(source.problem(("run", key), unknown("key", key, ("draws", "seed"))))
+    for key in (each for each in section if each not in _RUN_KEYS):
+        problems.append(source.problem(("run", key), unknown("key", key, _RUN_KEYS)))
     fewest = METHODS[method].fewest_sets if method else 1
     count = section.get("draws", DEFAULT_DRAWS) if draws is None else draws
     words = f"{fewest} to {MOST_DRAWS}, the draws of each design point"
@@ -299,7 +315,11 @@ def _run(
     base = 0 if scenario is None else scenario.values["run.seed"]
     chosen = section.get("seed", base) if seed is None else seed
     good = _number(source, ("run", "seed"), chosen, (0, 2**64 - 1, RUN["run.seed"].allowed), problems)
-    return count, chosen if good else base
+    fixes = section.get("fixed", False)
+    if not isinstance(fixes, bool):
+        problem = Problem(f"{show(fixes)} is not allowed", allowed="true, false")
+        problems.append(source.problem(("run", "fixed"), problem))
+    return count, chosen if good else base, fixes is True
 
 
 def _design(
