@@ -487,7 +487,9 @@ def compiled(root, tmp_path):
     if numba.config.DISABLE_JIT:
         pytest.skip("kernels are not compiled")
     place = tmp_path / "kernels"
-    environment = dict(os.environ) | {"ASMRISK_CACHE_DIR": str(place), "PYTHONPATH": str(root.parent)}
+    # Python takes bytecode for current whose source has its size and the second of its last change.
+    environment = dict(os.environ) | {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(root.parent)}
+    environment["ASMRISK_CACHE_DIR"] = str(place)
 
     def run(before=""):
         script = (

@@ -261,7 +261,8 @@ def test_results_carry_the_roster(ours, tmp_path):
     (out / "zarr.json").unlink()  # as in a run that is not finished
     xr.testing.assert_equal(open_results(out, partial=True, group="clinician").load(), with_all)
     assert "The roster's 6 clinicians as a whole" in text
-    assert max(map(len, text.splitlines()[:-1])) <= 80
+    # But for commands, which can be copied, and the place at the end.
+    assert max(len(line) for line in text.splitlines()[:-1] if "asmrisk.run(" not in line) <= 80
 
 
 def test_a_clinician_of_whom_nothing_is_known_fares_like_its_peers(tmp_path):

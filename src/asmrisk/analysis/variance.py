@@ -29,6 +29,8 @@ ESTIMATES = Component._fields
 COMPONENTS = ("chance", "doubt")
 #: What is said of a share or component that is negative, or whose interval holds 0.
 UNRESOLVED = "not distinguishable from 0"
+#: What the shares rest on.
+_INDEPENDENT = "Unknowns are independent of each other, unless linked or correlated."
 
 _Array = NDArray[np.float64]
 
@@ -169,7 +171,7 @@ def _section(
             f"A split by group needs {least_sets(columns)} parameter sets and an outcome that varies; "
             f"there are {run.set_count}."
         )
-    return Section(wrapped(words), tuple(tables))
+    return Section(wrapped(words), tuple(tables), (_INDEPENDENT,) if tables else ())
 
 
 def _size(row: Row) -> str:
