@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import asmrisk
-from asmrisk.analysis import run_results, siblings
+from asmrisk.analysis import related_runs, run_results
 from asmrisk.analysis.headline import headline, listed_clinicians
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.analysis.variance import read_unknowns, variance
 from asmrisk.cli import _command_of
 from asmrisk.errors import Call, joined
 from asmrisk.scenario.published_tables import read
-from tests.analysis.sibling_stores import (
+from tests.analysis.related_stores import (
     UNCERTAINTY,
     Stores,
     dataset,
@@ -30,7 +30,7 @@ SETS = 200
 @pytest.fixture
 def stores(tmp_path, monkeypatch):
     found = Stores(tmp_path)
-    for module in (run_results, siblings):
+    for module in (run_results, related_runs):
         monkeypatch.setattr(module, "open_results", found.open)
     return found
 
@@ -221,7 +221,7 @@ def test_damaged_stores_and_other_things_beside_it_are_passed_over(stores, uncer
 
 
 def test_so_many_stores_that_it_would_take_long_are_not_all_read(stores, uncertain_store):
-    for place in range(siblings._MOST_STORES + 5):
+    for place in range(related_runs._MOST_STORES + 5):
         stores.add(f"{place:03}.zarr", fixed(seed=7), some(1e6))
     stores.add("mine_fixed.zarr", fixed(), some(101e6))
     stores.add("zzz.zarr", with_clinicians(fixed(), 6510.0), some(70e6))
@@ -230,7 +230,7 @@ def test_so_many_stores_that_it_would_take_long_are_not_all_read(stores, uncerta
     assert "preliminary_list" not in rows
 
 
-def test_datasets_in_memory_have_no_siblings():
+def test_datasets_in_memory_have_no_related_runs():
     savings, _ = unknown_savings(SETS)
     lines, rows = told(dataset(uncertain(), savings))
     assert lines[0].startswith("At the central assumptions: not known. On average over what is unknown: $")
@@ -268,7 +268,7 @@ def test_few_sets_or_one_draw_a_set_end_in_words(stores):
     assert lines[1].endswith("chance and doubt).")
 
 
-def test_a_real_store_has_its_sibling_with_the_list(load, tmp_path):
+def test_a_real_store_has_a_related_run_with_the_list(load, tmp_path):
     """From files alone, as commands write them."""
     made = {}
     for name, clinicians in (("mine", 200), ("list", 6510), ("other", 300)):

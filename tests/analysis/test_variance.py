@@ -12,7 +12,7 @@ from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.analysis.shares import GROUPS, PARTS, regressors, shares
 from asmrisk.analysis.variance import UNRESOLVED, Unknowns, read_unknowns, variance
-from tests.analysis.sibling_stores import UNCERTAINTY, Stores, dataset, uncertain, unknown_savings
+from tests.analysis.related_stores import UNCERTAINTY, Stores, dataset, uncertain, unknown_savings
 
 METRIC = "medicare_savings"
 

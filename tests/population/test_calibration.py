@@ -71,3 +71,11 @@ def test_half_of_all_costs_lie_below_the_median(volume, reliability):
     below = nodes.weights @ stats.norm.cdf((median - shape[:, None]) / width) @ share
     # Sums of rounded numbers, each at most 1.
     assert below == pytest.approx(0.5, abs=1e-14)
+
+
+@pytest.mark.parametrize("width", [1e-6, 1e-3, 0.05])
+def test_a_median_on_stairs_is_found(width):
+    """Noise that is narrower than the nodes are apart: 0.3 lie below 0, 0.3 around it, the rest above."""
+    weights, shape = np.array([0.3, 0.3, 0.4]), np.array([-1.0, 0.0, 1.0])
+    median = calibration._median(weights, shape, np.ones(1), np.array([width]))
+    assert median == pytest.approx(width * stats.norm.ppf(2 / 3), abs=1e-9)

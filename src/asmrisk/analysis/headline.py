@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asmrisk.analysis.digits import with_error
+from asmrisk.analysis.related_runs import CLINICIANS, RelatedRuns, fixed_name
 from asmrisk.analysis.report import long_rows
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.shares import BEHAVIOR, expected_at, regressors
-from asmrisk.analysis.siblings import CLINICIANS, Family, fixed_name
 from asmrisk.analysis.statistics import SUMMARY, Row, estimated, range_cell
 from asmrisk.analysis.variance import UNRESOLVED, Unknowns, Variance, share_cell
 from asmrisk.errors import Call
@@ -64,16 +64,16 @@ def headline(run: RunResults, unknowns: Unknowns | None, found: Variance | None)
         and with the command that makes that run; their range and what it comes from; savings with the
         clinicians of CMS's preliminary list, from such a run, else the command that makes it.
     """
-    family = Family(run)
+    related = RelatedRuns(run)
     figures = [_figure(run, "all_draws", "this run")]
     if run.holds == "chance":
         lines = [_without_unknowns(run, figures[0])]
     else:
-        central, line = _central(run, family, unknowns, figures[0])
+        central, line = _central(run, related, unknowns, figures[0])
         figures += [central] if central else []
         lines = [line, (_doubt(run, figures[0], found),)]
     if not np.isnan(figures[0]["clinicians"]):
-        listed, line = _with_the_list(run, family)
+        listed, line = _with_the_list(run, related)
         figures += [listed] if listed else []
         lines.append(line)
     return Headline(tuple(lines), figures)
@@ -118,18 +118,18 @@ def _without_unknowns(run: RunResults, row: Row) -> tuple[str | Call, ...]:
 
 
 def _central(
-    run: RunResults, family: Family, unknowns: Unknowns | None, whole: Row
+    run: RunResults, related: RelatedRuns, unknowns: Unknowns | None, whole: Row
 ) -> tuple[Row | None, tuple[str | Call, ...]]:
     """Say what Medicare saves with every unknown at its median, and on average over all draws."""
     start = "At the central assumptions: "
     average = f"On average over what is unknown: {_mean(whole)}."
-    if other := family.at_central_values():
+    if other := related.at_central_values():
         row = _figure(other, "central", other.source)
         return row, (f"{start}{_mean(row)} {_counted(run)}. {average}",)
     exact = ("This gives the exact figure:", _command(run, {"fixed": True}, fixed_name(run.source)))
-    if unknowns is None or family.central_values is None:
+    if unknowns is None or related.central_values is None:
         return None, (f"{start}not known. {average} ", *exact)
-    at = [family.central_values[name] for name in unknowns.names]
+    at = [related.central_values[name] for name in unknowns.names]
     columns, _ = regressors(np.vstack([unknowns.values, at]), unknowns.words)
     values = np.asarray(run.draws(_METRIC).values, dtype=np.float64)
     value, error = expected_at(values, run.sets, columns[:-1], columns[-1])
@@ -159,14 +159,14 @@ def _doubt(run: RunResults, row: Row, found: Variance | None) -> str:
     return f"{text}; {UNRESOLVED}: {', '.join(unresolved)}." if unresolved else f"{text}."
 
 
-def _with_the_list(run: RunResults, family: Family) -> tuple[Row | None, tuple[str | Call, ...]]:
+def _with_the_list(run: RunResults, related: RelatedRuns) -> tuple[Row | None, tuple[str | Call, ...]]:
     """Say what Medicare saves with the clinicians of CMS's preliminary list."""
     count, own = listed_clinicians(), _clinicians(run)
     if own == count:
         return None, (f"The number of clinicians is that of CMS's preliminary list ({count:,}).",)
     projected = "the projected " if own == PARAMETERS[CLINICIANS].default else ""
     start = f"With CMS's preliminary list ({count:,}) instead of {projected}{own:,.0f}: "
-    if other := family.with_clinicians(count):
+    if other := related.with_clinicians(count):
         row = _figure(other, "preliminary_list", other.source)
         central = " at the central assumptions" if run.unknowns else ""
         return row, (f"{start}{_mean(row)}{central}.",)

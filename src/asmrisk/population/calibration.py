@@ -53,6 +53,9 @@ _COUNTS_AT_ONCE = 16
 #: Secants tried, and what the product of the last two steps must come below.
 _SECANTS, _CONVERGED = 20, 1e-15
 
+#: Steps to the median of cost, of which three or four are enough.
+_STEPS = 20
+
 
 class EpisodeVolume(NamedTuple):
     """How many episodes the clinicians of a cohort have.
@@ -279,11 +282,13 @@ def _median_step(
     share: NDArray[np.float64],
     width: NDArray[np.float64],
 ) -> float:
-    """Step from x to the median of shape plus noise, by Householder's method of third order."""
+    """Step from x to the median of shape plus noise, by Householder's third-order method; NaN on a flat."""
     score = (x - shape[:, None]) / width
     density = np.exp(-score * score / 2.0) / math.sqrt(2.0 * math.pi)
     below = float(weights @ (ndtr(score) @ share)) - 0.5
     slope = float(weights @ (density @ (share / width)))
+    if not slope > 0.0:
+        return math.nan
     second = -float(weights @ ((score * density) @ (share / width**2))) / (2.0 * slope)
     third = float(weights @ (((score * score - 1.0) * density) @ (share / width**3))) / (6.0 * slope)
     step = -below / slope
@@ -307,11 +312,17 @@ def _median(
 
     middle = 0.0
     for grid in ((*merged(weights, shape, 2), *merged(share, width, 4)), (weights, shape, share, width)):
-        step = math.inf
-        # What is left after a step is about its fourth power.
-        while abs(step) > 1e-4:
+        for _ in range(_STEPS):
             step = _median_step(middle, *grid)
             middle += step
+            # What is left after a step is about its fourth power.
+            if abs(step) <= 1e-4:
+                break
+        else:
+            # Noise narrower than the nodes are apart makes stairs, on which steps may go to and fro.
+            return root(
+                lambda x: float(weights @ (ndtr((x - shape[:, None]) / width) @ share)) - 0.5, -3.0, 3.0
+            )
     return middle
 
 

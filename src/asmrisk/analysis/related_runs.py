@@ -20,7 +20,7 @@ from asmrisk.results.spec import UNREADABLE
 from asmrisk.scenario.declarations import ROSTER
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 
-__all__ = ["CLINICIANS", "Family", "fixed_name"]
+__all__ = ["CLINICIANS", "RelatedRuns", "fixed_name"]
 
 CLINICIANS = "population.clinicians"
 
@@ -39,7 +39,7 @@ def fixed_name(place: str | os.PathLike[str]) -> str:
     return f"{os.fspath(place).removesuffix('.zarr')}_fixed.zarr"
 
 
-class Family:
+class RelatedRuns:
     """A run, and the stores in its folder that differ from it in one way.
 
     Parameters
