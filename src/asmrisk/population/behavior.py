@@ -18,7 +18,7 @@ _COHORT_OF = {specialty: cohort for cohort in COHORTS for specialty in SPECIALTI
 BEHAVIOR_DTYPE = np.dtype(
     [
         # Of leaving on 1 January; not used in the first year.
-        ("exit_probability", "f8"),
+        ("exit_probability", "f8", (len(SPECIALTIES),)),
         # Factor on Part B payments since the first year, by specialty.
         ("part_b_growth", "f8", (len(SPECIALTIES),)),
         # Summand of latent quality since the first year, by cohort.
@@ -29,6 +29,11 @@ BEHAVIOR_DTYPE = np.dtype(
         ("cost_response", "f8"),
         ("cost_response_penalized", "f8"),
         ("medicare_share", "f8"),
+        # Shares of a cut won back by more services, and of a raise given up by fewer.
+        ("volume_offset_cut", "f8"),
+        ("volume_offset_raise", "f8"),
+        # Share of practices lacking in conduct in the year before that lack nothing from this one on.
+        ("conduct_improvement", "f8"),
         ("exempt_share", "f8", (len(COHORTS),)),
         # Prices over those of 2025, and those of the stated year over them.
         ("price_level", "f8"),
@@ -67,8 +72,11 @@ def behavior_records(values: Values) -> np.recarray:
         record.part_b_growth = growth
         record.quality_learning = learning
         record.cost_trend = trend
-        for name in ("exit_probability", "medicare_share"):
-            record[name] = values.at(f"behavior.{name}", year)
+        exits = values.at("behavior.exit_probability", year)
+        record.exit_probability = [exits[name] for name in SPECIALTIES]
+        record.medicare_share = values.at("behavior.medicare_share", year)
+        for name in ("volume_offset_cut", "volume_offset_raise", "conduct_improvement"):
+            record[name] = values[f"behavior.{name}"]
         record.cost_response, record.cost_response_penalized = _responses(values, year)
         record.exempt_share = [values.at("behavior.exempt_share", year)[name] for name in COHORTS]
         record.price_level = price_level(deflator, year)

@@ -15,6 +15,12 @@ __all__ = [
     "NONREPORTING",
     "NOT_SIMULATED",
     "RISK_STANDARDIZED",
+    "SHARED",
+    "SHARED_COST",
+    "SHARED_HABITS",
+    "SHARED_PART_B",
+    "SHARED_PATIENTS",
+    "SHARED_QUALITY",
     "SPECIFIC",
     "SUBMISSION",
 ]
@@ -28,6 +34,11 @@ LATENT_STATES = SPECIFIC + MOST_MEASURES
 #: measure.
 NONREPORTING, IMPROVEMENT, INTEROPERABILITY, SUBMISSION = 0, 1, 2, 3
 HABITS = SUBMISSION + MOST_MEASURES
+
+#: What colleagues and neighbors have in common, rows of `practice_share` and `area_share` in the records: the
+#: parts of latent quality, log cost, Part B level, patients' mix, habits of reporting.
+SHARED_QUALITY, SHARED_COST, SHARED_PART_B, SHARED_PATIENTS, SHARED_HABITS = range(5)
+SHARED = 5
 
 #: Codes of `measure_kind` in `asmrisk.population.records.POPULATION_DTYPE`: in no year's set, a share of
 #: cases, a ratio of observed to expected.

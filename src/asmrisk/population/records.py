@@ -19,7 +19,8 @@ from asmrisk.numerics.normal_distribution import normal_quantile, stable
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.behavior import BEHAVIOR_DTYPE, behavior_records
 from asmrisk.population.calibration import cost_spread, episode_volume, part_b_mean_over_level
-from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED
+from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED, SHARED, SHARED_PART_B
+from asmrisk.population.practices import fill_practices
 from asmrisk.population.quantiles import (
     SCORE_COUNT,
     cost_log_shape,
@@ -63,17 +64,30 @@ POPULATION_DTYPE = np.dtype(
         ("episodes_floor_probability", "f8"),
         ("episodes_shock_log_sd", "f8"),
         ("minimum_episodes", "i8"),
-        ("specialty_cumulative", "f8", (_SPECIALTY,)),
+        # Specialties by class of practice size (solo, small, large).
+        ("specialty_cumulative", "f8", (_SIZES, _SPECIALTY)),
+        # Of practices: class of size, and size within it, uniform.
         ("practice_cumulative", "f8", (_CLASSES,)),
         ("practice_low", "i8", (_CLASSES,)),
         ("practice_high", "i8", (_CLASSES,)),
-        # Part B: level * exp(shape(z)), z = c * quantile(u) + sqrt(1 - c^2) * y, where y is AR(1) with this
-        # persistence; a specialty outside the cohort has level 0.
+        # Distribution of a practice's members, 1, 2, ..., by class, to be cut off at the practice's size.
+        ("members_cumulative", "f8", (_CLASSES, tables.MOST_MEMBERS)),
+        ("areas", "i8"),
+        ("area_cumulative", "f8", (tables.MOST_AREAS,)),
+        ("regions", "i8"),
+        # Shares of the variance of normal scores that colleagues, and clinicians of an area, have in common,
+        # as `asmrisk.population.latents` numbers them.
+        ("practice_share", "f8", (SHARED,)),
+        ("area_share", "f8", (SHARED,)),
+        # Part B: level * exp(shape(z)), z = c * v + sqrt(a) * A + sqrt(p) * P + sqrt(1 - c^2 - a - p) * y with
+        # the score v of expected episodes; y is AR(1) with a persistence by specialty, A and P of area and
+        # practice with one of all; a specialty outside the cohort has level 0.
         ("part_b_level", "f8", (_SPECIALTY,)),
         # Growth a year; the level is that of the first performance year.
         ("part_b_trend", "f8", (_SPECIALTY,)),
         ("part_b_log_shape", "f8", (_SPECIALTY, SCORE_COUNT)),
         ("part_b_persistence", "f8", (_SPECIALTY,)),
+        ("part_b_shared_persistence", "f8"),
         ("part_b_episode_correlation", "f8"),
         ("hcc_log_mean", "f8"),
         ("hcc_log_sd", "f8"),
@@ -86,12 +100,26 @@ POPULATION_DTYPE = np.dtype(
         # Cases: Poisson with mean factor * expected episodes of the year * exp(sd * z - sd^2 / 2).
         ("cases_factor", "f8", (MOST_MEASURES,)),
         ("cases_log_sd", "f8"),
-        ("quality_loading", "f8"),
+        # Latent quality of a measure: loading * g + sqrt(1 - loading^2) * s + what is permanent: by class of
+        # practice size, by specialty, and per standard deviation of the patients' complexity.
+        ("quality_loading", "f8", (MOST_MEASURES,)),
+        ("quality_size_shift", "f8", (_CLASSES,)),
+        ("quality_specialty_shift", "f8", (_SPECIALTY,)),
+        ("quality_complexity", "f8"),
         ("latent_persistence", "f8"),
-        ("cost_quality_correlation", "f8"),
+        # Score of cost: episodes * v + part_b * z (the score of Part B) - quality * g + rest * y + complexity
+        # * x + what the specialty adds; y is AR(1).
+        ("cost_episodes", "f8"),
+        ("cost_part_b", "f8"),
+        ("cost_quality", "f8"),
+        ("cost_rest", "f8"),
+        ("cost_complexity", "f8"),
+        ("cost_specialty_shift", "f8", (_SPECIALTY,)),
         # As `asmrisk.population.latents` numbers the kinds.
         ("measure_kind", "i8", (MOST_MEASURES,)),
-        ("rate_probability", "f8", (tables.KNOTS,)),
+        # Normal probabilities of the latent quality at which a rate has its published quantiles: shifted
+        # latents are no standard normal scores.
+        ("rate_probability", "f8", (MOST_MEASURES, _TYPES, tables.KNOTS)),
         ("rate_quantile", "f8", (MOST_MEASURES, _TYPES, tables.KNOTS)),
         ("rate_inverse", "i8", (MOST_MEASURES,)),
         ("shrinkage_reliability", "f8"),
@@ -124,13 +152,6 @@ POPULATION_DTYPE = np.dtype(
         ("habit_persistence", "f8"),
     ]
 )
-
-
-def _cumulative(weights: list[float]) -> list[float]:
-    """Cumulative shares of the weights: exactly 1 from the last positive weight on."""
-    total = math.fsum(weights)
-    running = [math.fsum(weights[:count]) / total for count in range(1, len(weights) + 1)]
-    return [min(share, 1.0) for share in running]
 
 
 def _problem(text: str, *names: str) -> Problem:
@@ -207,7 +228,6 @@ def population_records(values: Values) -> np.recarray:
     for cohort, name in enumerate(COHORTS):
         record = records[cohort]
         volume = _episodes(record, values, name, problems)
-        _practices(record, values)
         _patients(record, values)
         _measures(record, values, name)
         _habits(record, values, name)
@@ -250,26 +270,8 @@ def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: lis
     record.episodes_floor_probability = solved.floor_probability
     record.episodes_shock_log_sd = volume[3]
     record.minimum_episodes = volume[4]
-    weights = values["population.back_pain_specialties"] if cohort == "low_back_pain" else {"cardiology": 1.0}
-    record.specialty_cumulative = _cumulative([weights.get(each, 0.0) for each in SPECIALTIES])
+    fill_practices(record, values, cohort, solved.measured)
     return volume
-
-
-def _practices(record: Any, values: Mapping[str, Any]) -> None:
-    weights = values["population.practice_weights"]
-    small_share = values["population.small_practice_share"]
-    sides = [(high <= 15) for _, high in tables.PRACTICE_CLASSES.values()]
-    totals = {
-        side: math.fsum(weights[name] for name, at in zip(weights, sides, strict=True) if at == side)
-        for side in (True, False)
-    }
-    shares = [
-        weights[name] / totals[side] * (small_share if side else 1.0 - small_share)
-        for name, side in zip(tables.PRACTICE_CLASSES, sides, strict=True)
-    ]
-    record.practice_cumulative = _cumulative(shares)
-    record.practice_low = [low for low, _ in tables.PRACTICE_CLASSES.values()]
-    record.practice_high = [high for _, high in tables.PRACTICE_CLASSES.values()]
 
 
 def _patients(record: Any, values: Mapping[str, Any]) -> None:
@@ -286,11 +288,17 @@ def _part_b(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume
     correlation = values["population.part_b_episode_correlation"]
     common = correlation * correlation
     record.part_b_episode_correlation = correlation
+    both = record.practice_share[SHARED_PART_B] + record.area_share[SHARED_PART_B]
+    weights = record.specialty_cumulative[-1] - np.append(0.0, record.specialty_cumulative[-1][:-1])
+    mean = sum(
+        w * values["population.part_b_persistence"][s] for w, s in zip(weights, SPECIALTIES, strict=True)
+    )
+    kept = record.part_b_shared_persistence = (mean - common) / (1.0 - common)
     for code, specialty in enumerate(SPECIALTIES):
         tail = values["population.part_b_tail_slope"][specialty]
         record.part_b_log_shape[code] = part_b_log_shape(specialty, tail)
         persistence = values["population.part_b_persistence"][specialty]
-        record.part_b_persistence[code] = (persistence - common) / (1.0 - common)
+        record.part_b_persistence[code] = (persistence - common - both * kept) / (1.0 - common - both)
         trend = record.part_b_trend[code] = values["population.part_b_trend"][specialty]
         if specialty in SPECIALTIES_OF[cohort]:
             mean = values["population.part_b_mean"][specialty]
@@ -303,17 +311,18 @@ def _part_b(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume
 def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
     record.ecqm_share = [values["population.ecqm_share"][size] for size in PRACTICE_SIZES]
     record.cases_log_sd = values["population.cases_log_sd"]
-    record.quality_loading = math.sqrt(values["population.quality_common_share"])
     record.latent_persistence = values["population.latent_persistence"]
     record.shrinkage_reliability = values["population.shrinkage_reliability"]
     record.shrinkage_mean_cases = values["population.shrinkage_mean_cases"]
     record.rate_probability = tables.KNOT_PROBABILITIES
+    record.quality_complexity = values["population.complex_patients_quality_effect"]
     record.rate_quantile = np.nan
     for number, measure in enumerate(measures_of(cohort)):
         types = [COLLECTION_TYPES.index(each) for each in measure.collection_types]
         record.measure_collection_type[number] = types[0] if len(types) == 1 else NOT_REPORTED
         record.cases_factor[number] = values["population.cases_per_episode"][measure.name]
         record.rate_inverse[number] = measure.inverse
+        record.quality_loading[number] = math.sqrt(values["population.quality_common_share"][measure.name])
         # A rate without a worst possible value is a ratio of observed to expected, not a share of cases.
         record.measure_kind[number] = RISK_STANDARDIZED if measure.worst is None else BINOMIAL
         for code in types:
@@ -341,7 +350,17 @@ def _cost(
         values[f"population.cost_{each}"][cohort] for each in ("median", "sd", "reliability")
     )
     record.cost_log_shape = cost_log_shape()
-    record.cost_quality_correlation = values["population.cost_quality_correlation"]
+    record.cost_quality = values["population.cost_quality_correlation"]
+    record.cost_complexity = values["population.complex_patients_cost_effect"]
+    level = values["population.cost_episode_correlation"][cohort]
+    common = values["population.part_b_episode_correlation"]
+    # On the part of Part B that has nothing to do with episodes, so that both correlations hold.
+    moving = (values["population.part_b_cost_correlation"] - common * level) / math.sqrt(
+        1.0 - common * common
+    )
+    record.cost_part_b = moving / math.sqrt(1.0 - common * common)
+    record.cost_episodes = level - common * record.cost_part_b
+    record.cost_rest = math.sqrt(1.0 - level**2 - moving**2 - record.cost_quality**2)
     try:
         solved = cost_spread(median, deviation, reliability, *volume)
     except ValueError as error:

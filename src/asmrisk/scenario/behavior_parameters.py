@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from asmrisk.parameters.parameter import Parameter, Parameters, choice, either, integer, number, table
-from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS
+from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, SPECIALTIES
 
 __all__ = ["BEHAVIOR", "NOT_PUBLIC", "declarer"]
 
 NOT_PUBLIC = "not public; stated assumption"
 
+_SURGICAL = ("neurosurgery", "orthopedic_surgery")
 _RESPONSE_SOURCES = (
     "home health value-based purchasing -1.6% after five years; none found under the value modifier, "
     "hospital value-based purchasing and that of skilled nursing facilities, which has the same exchange "
@@ -61,13 +62,12 @@ _BEHAVIOR = (
     _behavior(
         "behavior.exit_probability",
         "Probability of leaving for good on 1 January of a year (no effect in the first year).",
-        number(0, 1),
-        0.026,
-        "0 to 1",
+        table(SPECIALTIES, number(0, 1)),
+        dict.fromkeys(SPECIALTIES, 0.025) | dict.fromkeys(_SURGICAL, 0.03),
+        "0 to 1 each",
         unit="probability",
         basis="secondary",
-        citation="JAMA Health Forum 2025: 2.5% a year in medical specialties, 3.0% in surgical ones, which a "
-        "fifth of the participants are in",
+        citation="JAMA Health Forum 2025: 2.5% a year in medical specialties, 3.0% in surgical ones",
     ),
     _behavior(
         "behavior.part_b_growth",
@@ -153,6 +153,33 @@ _PERMANENT = (
         2.0,
         "0 to 20",
         unit="times",
+    ),
+    _permanent(
+        "behavior.volume_offset_cut",
+        "Share of a cut by the adjustment that is won back by more services, in Part B dollars of the payment "
+        "year alone.",
+        number(0, 1),
+        0.3,
+        "0 to 1",
+        unit="fraction",
+        citation="actuaries of CMS use 0.3 for cuts of the fee schedule",
+    ),
+    _permanent(
+        "behavior.volume_offset_raise",
+        "Share of a raise by the adjustment that is given up by fewer services, likewise.",
+        number(0, 1),
+        0.0,
+        "0 to 1",
+        unit="fraction",
+    ),
+    _permanent(
+        "behavior.conduct_improvement",
+        "Share of the practices that lacked improvement activities, or promoting interoperability, in a year "
+        "and lack none from the next year on.",
+        number(0, 1),
+        0.3,
+        "0 to 1",
+        unit="fraction",
     ),
 )
 

@@ -11,8 +11,14 @@ from asmrisk.parameters.parameter import Parameters, integer, number, numbers, t
 from asmrisk.rule.definitions import COHORTS, MEASURES, PRACTICE_SIZES, SPECIALTIES, SPECIALTIES_OF
 from asmrisk.scenario import published_tables as tables
 from asmrisk.scenario.behavior_parameters import NOT_PUBLIC, declarer
+from asmrisk.scenario.practice_parameters import FINAL_RULE, PARTICIPANTS, PRACTICES
 
-__all__ = ["BACK_PAIN_SPECIALTIES", "NONREPORTING_CLASSES", "POPULATION", "VOLUNTARY_MEASURES"]
+__all__ = [
+    "BACK_PAIN_SPECIALTIES",
+    "NONREPORTING_CLASSES",
+    "POPULATION",
+    "VOLUNTARY_MEASURES",
+]
 
 BACK_PAIN_SPECIALTIES = SPECIALTIES_OF["low_back_pain"]
 
@@ -28,13 +34,15 @@ NONREPORTING_CLASSES = {
 }
 
 _MEASURE_NAMES = tuple(measure.name for measure in MEASURES)
-_FINAL_RULE = "CMS, CY 2026 Physician Fee Schedule final rule (90 FR 49266), projected scale of ASM"
-_PARTICIPANTS = "CMS, CY27_Prelim_ASMParticipants_Public.csv"
 _MIPS_2023 = "CMS, MIPS performance year 2023 final scores by practice size"
 _MIPS_2024 = "CMS, MIPS performance year 2024 participation data"
 _COST_2025 = "CMS, MIPS episode-based cost measures, performance year 2025 (qpp-measures-data)"
 _PART_B = "CMS, Medicare Physician & Other Practitioners by Provider"
 _HCC = "CMS, Medicare Physician & Other Practitioners by Provider, 2022"
+_COMPLEX = (
+    "clinicians in the highest fifth of dual share scored 4 to 10 MIPS points lower in 2017, groups, which are "
+    "not comparable closely"
+)
 
 
 def _by(keys: Any, *values: Any) -> dict[str, Any]:
@@ -51,7 +59,7 @@ _SIZE = (
         "2 to 1,000,000",
         unit="clinicians",
         basis="published",
-        citation=_FINAL_RULE,
+        citation=FINAL_RULE,
     ),
     _size(
         "population.latin_hypercube",
@@ -72,7 +80,7 @@ _SIZE = (
         "0.001 to 1 each",
         unit="fraction",
         basis="published",
-        citation=_PARTICIPANTS,
+        citation=PARTICIPANTS,
     ),
     _size(
         "population.back_pain_specialties",
@@ -83,16 +91,23 @@ _SIZE = (
         unit="weight",
     ),
     _size(
+        "population.specialty_small_practice_offset",
+        "Summand of the normal score below which a clinician of the back-pain cohort is in a small practice, by "
+        "specialty; 0 until a fact is found.",
+        table(BACK_PAIN_SPECIALTIES, number(-3, 3)),
+        dict.fromkeys(BACK_PAIN_SPECIALTIES, 0.0),
+        "-3 to 3 each",
+        unit="SD",
+    ),
+    _size(
         "population.small_practice_share",
-        "Share of clinicians in practices of 1 to 15 clinicians.",
-        number(0, 1),
-        tables.statistic(
-            "asm_py2027_preliminary_participants", "value", section="small_practice_cy27", key="yes_share"
-        ),
-        "0 to 1",
+        "Share of the measured clinicians who are in practices of 1 to 15 clinicians.",
+        table(COHORTS, number(0, 1)),
+        _by(COHORTS, 0.280, 0.404),
+        "0 to 1 each",
         unit="fraction",
-        basis="published",
-        citation=_PARTICIPANTS,
+        basis="data",
+        citation=PARTICIPANTS,
     ),
     _size(
         "population.practice_weights",
@@ -126,7 +141,7 @@ _EPISODES = (
         "1 to 5,000 each, and reachable with the other episode parameters",
         unit="episodes",
         basis="published",
-        citation=_FINAL_RULE + ": 600,000 episodes and $2.8 billion identify the two means",
+        citation=FINAL_RULE + ": 600,000 episodes and $2.8 billion identify the two means",
     ),
     _episodes(
         "population.episodes_log_sd",
@@ -315,17 +330,47 @@ _QUALITY = (
         "How widely single clinicians' true rates spread about the median, relative to the published rates, "
         "which are of clinicians and of groups.",
         number(0.1, 2),
-        1.0,
+        1.2,
         "0.1 to 2",
         unit="times the published spread",
     ),
     _quality(
         "population.quality_common_share",
         "Share of the variance of each measure's latent quality that is common to a clinician's measures.",
-        number(0, 1),
-        0.2,
-        "0 to 1",
+        table(_MEASURE_NAMES, number(0, 1)),
+        dict.fromkeys(_MEASURE_NAMES, 0.2) | {"q492": 0.05},
+        "0 to 1 each",
         unit="fraction",
+        citation=NOT_PUBLIC + "; scores of processes say almost nothing of outcomes such as q492",
+    ),
+    _quality(
+        "population.quality_size_gradient",
+        "How much of the gradient of MIPS scores by practice size is quality, of what silence, conduct and "
+        "record systems by size leave unexplained.",
+        number(0, 2),
+        0.5,
+        "0 to 2",
+        unit="fraction",
+        citation=_MIPS_2023 + ": totals, which also hold choice of measures and group reporting",
+    ),
+    _quality(
+        "population.complex_patients_quality_effect",
+        "Fall of latent quality for each standard deviation of complexity: the standardized sum of the "
+        "normal scores of HCC risk score and dual share.",
+        number(-1, 1),
+        0.1,
+        "-1 to 1",
+        unit="SD",
+        basis="secondary",
+        citation=_COMPLEX,
+    ),
+    _quality(
+        "population.specialty_quality_offset",
+        "Summand of latent quality by specialty of the back-pain cohort; 0 until a fact is found.",
+        table(BACK_PAIN_SPECIALTIES, number(-3, 3)),
+        dict.fromkeys(BACK_PAIN_SPECIALTIES, 0.0),
+        "-3 to 3 each",
+        unit="SD",
     ),
     _quality(
         "population.latent_persistence",
@@ -393,6 +438,43 @@ _COST = (
         "0.05 to 0.99 each",
         unit="fraction",
         citation=NOT_PUBLIC + " (plausible 0.4 to 0.9)",
+    ),
+    _cost(
+        "population.cost_episode_correlation",
+        "Correlation of the normal scores of a clinician's cost per episode and expected episodes.",
+        table(COHORTS, number(-0.9, 0.9)),
+        _by(COHORTS, 0.09, -0.21),
+        "-0.9 to 0.9 each",
+        unit="correlation",
+        basis="data",
+        citation=_COST_2025 + ": fitted so that the mean of clinicians and the national average both hold",
+    ),
+    _cost(
+        "population.part_b_cost_correlation",
+        "Correlation of the normal scores of a clinician's Part B payment and cost per episode.",
+        number(-0.9, 0.9),
+        0.15,
+        "-0.9 to 0.9",
+        unit="correlation",
+    ),
+    _cost(
+        "population.complex_patients_cost_effect",
+        "Rise of the normal score of cost for each standard deviation of complexity: the standardized sum of "
+        "the normal scores of HCC risk score and dual share.",
+        number(-1, 1),
+        0.1,
+        "-1 to 1",
+        unit="SD",
+        basis="secondary",
+        citation=_COMPLEX,
+    ),
+    _cost(
+        "population.specialty_cost_offset",
+        "Summand of the normal score of cost by specialty of the back-pain cohort; 0 until a fact is found.",
+        table(BACK_PAIN_SPECIALTIES, number(-3, 3)),
+        dict.fromkeys(BACK_PAIN_SPECIALTIES, 0.0),
+        "-3 to 3 each",
+        unit="SD",
     ),
     _cost(
         "population.cost_quality_correlation",
@@ -524,5 +606,15 @@ _DOLLARS = (
 
 #: Every parameter of the section ``population`` but the roster, in the order of the documentation.
 POPULATION = Parameters(
-    (*_SIZE, *_EPISODES, *_PART_B_PARAMETERS, *_PATIENTS, *_QUALITY, *_COST, *_REPORTING, *_DOLLARS)
+    (
+        *_SIZE,
+        *PRACTICES,
+        *_EPISODES,
+        *_PART_B_PARAMETERS,
+        *_PATIENTS,
+        *_QUALITY,
+        *_COST,
+        *_REPORTING,
+        *_DOLLARS,
+    )
 )

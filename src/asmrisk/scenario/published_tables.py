@@ -19,6 +19,8 @@ from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, EDGES, MOST_MEAS
 __all__ = [
     "KNOTS",
     "KNOT_PROBABILITIES",
+    "MOST_AREAS",
+    "MOST_MEMBERS",
     "PANEL",
     "PRACTICE_CLASSES",
     "average_rate",
@@ -56,6 +58,9 @@ PRACTICE_CLASSES = {
     "51-200": (51, 200),
     "201-1000": (201, 1000),
 }
+#: Room for areas, and for the clinicians of a synthetic practice who can be measured.
+MOST_AREAS = 1000
+MOST_MEMBERS = 128
 _PRACTICE_ROWS = dict(zip(PRACTICE_CLASSES, ("1", "2-5", "6-15", "16-50", "51-200", "201+"), strict=True))
 
 _COST_MEASURES = dict(zip(COHORTS, ("COST_HF_1", "COST_LBP_1"), strict=True))
