@@ -98,5 +98,5 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
             ids[number] if number < len(ids) else f"{peer}{cohort}-{slot:05d}-{generation}"
             for number, slot, generation in np.stack([numbers, slots, generations], axis=1).tolist()
         ]
-        frames.append(frame_of(scored_cohort, PERFORMANCE_YEARS[year], names))
+        frames.append(frame_of(scored_cohort, PERFORMANCE_YEARS[year], {"clinician_id": names}))
     return in_table_order(pd.concat(frames, ignore_index=True))
