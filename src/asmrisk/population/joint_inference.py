@@ -92,11 +92,11 @@ def covariance(first: Sites, second: Sites, variance: _Array, persistence: _Arra
     later = first.year[:, None] >= second.year
     kept = np.where(later[:, :, None], persistence[first.cohort][:, None], persistence[second.cohort]) ** lag
     one, other = persistence[first.cohort][:, None], persistence[second.cohort]
-    common = np.sqrt((1.0 - one * one) * (1.0 - other * other)) / np.where(one == other, 1.0, 1.0 - one * other)
-    common = np.where(one == other, 1.0, common)
-    return np.asarray(
-        np.einsum("ik,jk,ijk->ij", first.direction, second.direction, variance * kept * common)
+    common = np.sqrt((1.0 - one * one) * (1.0 - other * other)) / np.where(
+        one == other, 1.0, 1.0 - one * other
     )
+    common = np.where(one == other, 1.0, common)
+    return np.asarray(np.einsum("ik,jk,ijk->ij", first.direction, second.direction, variance * kept * common))
 
 
 def condense(own: _Array, value: _Array, noise: _Array) -> Information:

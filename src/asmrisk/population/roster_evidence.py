@@ -270,6 +270,7 @@ def _of_rates(population: np.record, clinicians: Clinicians, measure: int, types
     share = _type_shares(population, clinicians, year, seen, measure, types)
     rate, cases = rates[year, seen, None], numbers[year, seen, None]
     sign = -1.0 if population.rate_inverse[measure] else 1.0
+    center, scale = population.quality_center[measure], sign / population.quality_spread[measure]
     likelihood = _binomial if population.measure_kind[measure] == BINOMIAL else _risk_standardized
 
     def log_likelihood(quality: _Array, rows: NDArray[np.intp]) -> _Array:
@@ -282,7 +283,7 @@ def _of_rates(population: np.record, clinicians: Clinicians, measure: int, types
                     population,
                     population.rate_probability[measure, code],
                     population.rate_quantile[measure, code],
-                    sign * quality[of],
+                    scale * (quality[of] - center),
                     rate[rows[of]],
                     cases[rows[of]],
                 )
@@ -326,7 +327,14 @@ def _type_shares(
     return np.asarray(share)
 
 
-def _binomial(population: np.record, probabilities: _Array, quantiles: _Array, score: _Array, rate: _Array, cases: _Array) -> _Array:
+def _binomial(
+    population: np.record,
+    probabilities: _Array,
+    quantiles: _Array,
+    score: _Array,
+    rate: _Array,
+    cases: _Array,
+) -> _Array:
     true = np.clip(np.interp(ndtr(score), probabilities, quantiles), _NEVER, 1.0 - _NEVER)
     met = rate * cases
     # Reported rates are rounded: what is met need not be a whole number.
@@ -334,7 +342,12 @@ def _binomial(population: np.record, probabilities: _Array, quantiles: _Array, s
 
 
 def _risk_standardized(
-    population: np.record, probabilities: _Array, quantiles: _Array, score: _Array, rate: _Array, cases: _Array
+    population: np.record,
+    probabilities: _Array,
+    quantiles: _Array,
+    score: _Array,
+    rate: _Array,
+    cases: _Array,
 ) -> _Array:
     """Likelihood of a rate whose normal score is sqrt(w) score + sqrt(1 - w) noise, w the reliability."""
     prior = population.shrinkage_mean_cases * (1.0 / population.shrinkage_reliability - 1.0)

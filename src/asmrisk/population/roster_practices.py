@@ -1,4 +1,4 @@
-"""Who of a roster works together: practices as the table names them, or as sizes and conduct tell them apart."""
+"""Who of a roster works together: practices as the table names them, or told apart by sizes and conduct."""
 
 from __future__ import annotations
 
