@@ -39,6 +39,8 @@ from asmrisk.rule.definitions import (
 )
 
 __all__ = [
+    "LEVEL_SITE",
+    "PART_B_SITES",
     "Evidence",
     "chosen_type",
     "evidence",
@@ -59,6 +61,15 @@ _HIGHEST_SCORE = float(SCORES[-2])
 _NEVER = 1e-9
 #: Scores of patients are kept within this many standard deviations, where rounded shares say nothing more.
 _FARTHEST = 4.0
+
+
+#: Places of sites: of what is permanent, and the first of a year.
+_HCC, _DUAL, LEVEL_SITE, _YEARLY = 0, 1, 2, 3
+#: In a year: Part B, cost, then the measures.
+_PART_B, _COST, _RATE = 0, 1, 2
+_A_YEAR = _RATE + MOST_MEASURES
+#: Part B in each year.
+PART_B_SITES = slice(_YEARLY + _PART_B, None, _A_YEAR)
 
 
 class Evidence(NamedTuple):
@@ -182,13 +193,6 @@ def sites_of(population: np.record, clinicians: Clinicians) -> Sites:
     return Sites(direction, when, np.full(len(when), cohort))
 
 
-#: Places of sites: of the first three, and the first of a year.
-_HCC, _DUAL, _LEVEL, _YEARLY = 0, 1, 2, 3
-#: In a year: Part B, cost, then the measures.
-_PART_B, _COST, _RATE = 0, 1, 2
-_A_YEAR = _RATE + MOST_MEASURES
-
-
 def seen_exactly(population: np.record, clinicians: Clinicians) -> _Array:
     """Give the values of sites that are known as they are, shape (n, N); NaN elsewhere.
 
@@ -200,7 +204,7 @@ def seen_exactly(population: np.record, clinicians: Clinicians) -> _Array:
     scores, factors = part_b_scores(
         population, clinicians.specialty, clinicians.years, clinicians.past.part_b_payments
     )
-    value[:, _YEARLY + _PART_B :: _A_YEAR] = np.where(factors > 0.0, scores, np.nan).T
+    value[:, PART_B_SITES] = np.where(factors > 0.0, scores, np.nan).T
     return value
 
 
@@ -214,7 +218,7 @@ def evidence(population: np.record, clinicians: Clinicians, level: _Array) -> It
     clinicians : Clinicians
         Of the cohort.
     level : ndarray of float64, shape (n,)
-        Normal score of expected episodes: stands in for unknown episodes behind a known cost.
+        Mean normal score of expected episodes: stands in for unknown episodes behind a known cost.
 
     Yields
     ------
@@ -243,7 +247,7 @@ def _of_episodes(population: np.record, clinicians: Clinicians) -> Evidence:
                 )
         return total
 
-    return Evidence(seen, np.full(len(seen), _LEVEL), np.zeros(len(seen)), log_likelihood)
+    return Evidence(seen, np.full(len(seen), LEVEL_SITE), np.zeros(len(seen)), log_likelihood)
 
 
 def _of_costs(population: np.record, clinicians: Clinicians, level: _Array) -> Evidence:
