@@ -7,7 +7,7 @@ enters takes a place in the same practice.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,8 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
     stream,
 )
+from asmrisk.simulation.roster_prior import RosterPrior
+from asmrisk.simulation.roster_scores import RosterScores, make_roster_scores
 
 __all__ = ["Practices", "found_practices", "make_practices"]
 
@@ -52,14 +54,16 @@ class Practices(NamedTuple):
     nonreporting_limit: np.ndarray  # float64 (slots,): habits below it report nothing
     quality_shift: np.ndarray  # float64 (slots,): what the size adds to latent quality
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, _AT_ONCE): scratch
+    roster: RosterScores
 
 
-def make_practices(slots: int) -> Practices:
-    """Allocate the practices of a cohort of so many slots."""
-    arrays = {name: np.zeros(slots, np.int64) for name in Practices._fields}
+def make_practices(slots: int, prior: RosterPrior) -> Practices:
+    """Allocate the practices of a cohort of so many slots, with a roster of the prior's size."""
+    arrays: dict[str, Any] = {name: np.zeros(slots, np.int64) for name in Practices._fields}
     arrays["count"] = np.zeros(1, np.int64)
     arrays |= {name: np.zeros(slots) for name in ("nonreporting_limit", "quality_shift")}
     arrays["uniforms"] = np.zeros((UNIFORMS_PER_BLOCK, _AT_ONCE))
+    arrays["roster"] = make_roster_scores(prior)
     return Practices(**arrays)
 
 

@@ -15,13 +15,22 @@ import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
 from asmrisk.population.latents import (
+    COST,
+    GENERAL,
     IMPROVEMENT,
     INTEROPERABILITY,
+    NONREPORTING,
+    OWN_DUAL,
+    OWN_HCC,
+    OWN_LATENT,
+    OWN_PART_B,
     SHARED_COST,
     SHARED_HABITS,
     SHARED_PART_B,
     SHARED_PATIENTS,
     SHARED_QUALITY,
+    SPECIFIC,
+    SUBMISSION,
 )
 from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, YEARS
 from asmrisk.scenario.published_tables import MOST_AREAS
@@ -53,7 +62,7 @@ from asmrisk.simulation.keys import (
 )
 from asmrisk.simulation.participation import BATCH_SLOTS, FIRST_YEAR
 from asmrisk.simulation.practices import Practices
-from asmrisk.simulation.roster_prior import start_habit
+from asmrisk.simulation.roster_scores import habit_row, start_conduct
 
 __all__ = [
     "AreaScores",
@@ -151,7 +160,6 @@ class SharedParts(NamedTuple):
     all_points: np.ndarray  # int8 (BATCH_SLOTS,)
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS): scratch
     scores: np.ndarray  # float64 (BATCH_SLOTS,): scratch
-    start: np.ndarray  # float64 (3, BATCH_SLOTS): scratch
 
 
 def make_shared_parts() -> SharedParts:
@@ -160,7 +168,6 @@ def make_shared_parts() -> SharedParts:
         **dict.fromkeys(("first", "count", "roster"), (1,)),
         **dict.fromkeys(("specific", "submission"), (MOST_MEASURES, BATCH_SLOTS)),
         "uniforms": (UNIFORMS_PER_BLOCK, BATCH_SLOTS),
-        "start": (3, BATCH_SLOTS),
     }
     types: dict[str, type] = dict.fromkeys(("first", "count", "roster", "activities"), np.int64)
     types |= dict.fromkeys(("all_activities", "all_points"), np.int8)
@@ -209,6 +216,13 @@ def _advance_shared(state: np.ndarray, innovation: np.ndarray, persistence: floa
 
 
 @inline
+def _start_roster(rows: np.ndarray, row: int, shared: SharedParts, state: np.ndarray) -> None:
+    """Start the shared part of a roster's practices from what is known of them."""
+    for i in range(shared.roster[0]):
+        state[i] = rows[row, shared.first[0] + i]
+
+
+@inline
 def select_practices(
     draw: CohortDraw, practices: Practices, first: int, end: int, shared: SharedParts
 ) -> None:
@@ -226,6 +240,8 @@ def draw_patients_mix(draw: CohortDraw, practices: Practices, areas: AreaScores,
     fill_uniforms(u, BLOCK_PRACTICE_MIX, number, base, PERMANENT, draw.number, draw.key, 0, n)
     _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_HCC], areas.hcc, area, shared.hcc, n)
     _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_DUAL], areas.dual, area, shared.dual, n)
+    _start_roster(practices.roster.shared, OWN_HCC, shared, shared.hcc)
+    _start_roster(practices.roster.shared, OWN_DUAL, shared, shared.dual)
 
 
 @inner
@@ -246,6 +262,12 @@ def share_performance(
         _draw_shared(population, SHARED_COST, u[LANE_COST], areas.cost[year], area, scores, n)
         _advance_shared(shared.cost, scores, persistence, year, n)
         _share_habit(population, u[LANE_NONREPORTING], shared.nonreporting, year, scores, n)
+    if year == 0:
+        known = practices.roster.shared
+        _start_roster(known, OWN_PART_B, shared, shared.part_b)
+        _start_roster(known, OWN_LATENT + GENERAL, shared, shared.general)
+        _start_roster(known, OWN_LATENT + COST, shared, shared.cost)
+        _start_roster(practices.roster.shared_habits, habit_row(NONREPORTING), shared, shared.nonreporting)
 
 
 @inner
@@ -283,6 +305,10 @@ def share_measure(
     _draw_shared(population, SHARED_QUALITY, u[lane], areas.specific[year, measure], area, scores, n)
     _advance_shared(shared.specific[measure], scores, population.latent_persistence, year, n)
     _share_habit(population, u[lane + 1], shared.submission[measure], year, scores, n)
+    if year == 0:
+        roster, habit = practices.roster, SUBMISSION + measure
+        _start_roster(roster.shared, OWN_LATENT + SPECIFIC + measure, shared, shared.specific[measure])
+        _start_roster(roster.shared_habits, habit_row(habit), shared, shared.submission[measure])
 
 
 @inline
@@ -320,12 +346,10 @@ def share_conduct(draw: CohortDraw, practices: Practices, year: int, shared: Sha
     if n_roster > 0:
         slot = practices.first_slot[first:]
         fill_uniforms(u, BLOCK_PRACTICE_CONDUCT, number, base, PERMANENT, draw.number, key, 0, n_roster)
-        past, start = u[LANE_IMPROVEMENT], shared.start
-        start_habit(prior, cohort, IMPROVEMENT, persistence, slot, past, improvement, start, n_roster)
+        past = u[LANE_IMPROVEMENT]
+        start_conduct(prior, cohort, IMPROVEMENT, persistence, slot, past, improvement, n_roster)
         past = u[LANE_INTEROPERABILITY]
-        start_habit(
-            prior, cohort, INTEROPERABILITY, persistence, slot, past, interoperability, start, n_roster
-        )
+        start_conduct(prior, cohort, INTEROPERABILITY, persistence, slot, past, interoperability, n_roster)
     for i in range(n):
         above[i] = interoperability[i]
     normal_probabilities(above, n)
