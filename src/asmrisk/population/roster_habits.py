@@ -197,11 +197,11 @@ def _cohort(code: int, clinicians: Clinicians, intervals: list[_Interval], score
     )
     now = Sites(unit[numbers], np.full(len(numbers), PERFORMANCE_YEARS[0]), np.full(len(numbers), code))
     own, cross = own_covariances(now, sites, scores.own, scores.own_persistence)
-    shape = (clinicians.count, count)
-    bounds = [_as_scores(each.low, each.high) for each in used]
-    low, high = (np.array([each[end] for each in bounds]).reshape(count, -1).T for end in (0, 1))
-    seen = np.array([each.seen for each in used]).reshape(count, -1).T
-    seen, low, high = seen.reshape(shape), low.reshape(shape), high.reshape(shape)
+    seen = np.zeros((clinicians.count, count), dtype=bool)
+    low, high = np.zeros(seen.shape), np.zeros(seen.shape)
+    for site, each in enumerate(used):
+        seen[:, site] = each.seen
+        low[:, site], high[:, site] = _as_scores(each.low, each.high)
     point = seen & (high - low < _POINT)
     pending = seen & ~point
 

@@ -75,6 +75,7 @@ class Posterior(NamedTuple):
     are normal given what the practice shares at the N sites of past years.
     """
 
+    place: _Codes  #: shape (n,): index of each clinician's practice in `shared`
     shared: SharedScores
     mean: _Array  #: shape (n, OWN_STATES): of own parts, where nothing is shared
     gain: _Array  #: shape (n, OWN_STATES, N): for each unit of what is shared at the sites
@@ -198,6 +199,7 @@ def _posterior(cohort: Cohort, told: Information, shared: SharedScores) -> Poste
         "ni,nij,nj->n", toward, shared.covariance[place, sites, sites], toward
     )
     return Posterior(
+        place=place,
         shared=shared,
         mean=mean,
         gain=gain,
