@@ -79,9 +79,9 @@ POPULATION_DTYPE = np.dtype(
         # as `asmrisk.population.latents` numbers them.
         ("practice_share", "f8", (SHARED,)),
         ("area_share", "f8", (SHARED,)),
-        # Part B: level * exp(shape(z)), z = c * v + sqrt(a) * A + sqrt(p) * P + sqrt(1 - c^2 - a - p) * y with
-        # the score v of expected episodes; y is AR(1) with a persistence by specialty, A and P of area and
-        # practice with one of all; a specialty outside the cohort has level 0.
+        # Part B: level * exp(shape(z)), z = c * v + sqrt(a) * A + sqrt(p) * P + sqrt(1 - c^2 - a - p) * y
+        # with the score v of expected episodes; y is AR(1) with a persistence by specialty, A and P of area
+        # and practice with one of all; a specialty outside the cohort has level 0.
         ("part_b_level", "f8", (_SPECIALTY,)),
         # Growth a year; the level is that of the first performance year.
         ("part_b_trend", "f8", (_SPECIALTY,)),
