@@ -103,8 +103,8 @@ POPULATION_DTYPE = np.dtype(
         # Latent quality of a measure: loading * g + sqrt(1 - loading^2) * s + what is permanent: by class of
         # practice size, by specialty, and per standard deviation of the patients' complexity.
         ("quality_loading", "f8", (MOST_MEASURES,)),
-        # What makes the latent of a risk-standardized measure, whose reliability shrinks it, a standard normal
-        # score again; 0 and 1 for the others, whose quantiles are read at the latent's own.
+        # What makes the latent of a risk-standardized measure, whose reliability shrinks it, a standard
+        # normal score again; 0 and 1 for the others, whose quantiles are read at the latent's own.
         ("quality_center", "f8", (MOST_MEASURES,)),
         ("quality_spread", "f8", (MOST_MEASURES,)),
         ("quality_size_shift", "f8", (_CLASSES,)),
