@@ -18,7 +18,7 @@ from scipy.special import ndtr, ndtri
 from asmrisk.numerics.normal_distribution import stable
 from asmrisk.scenario import published_tables as tables
 
-__all__ = ["latent_quantiles", "rate_knots"]
+__all__ = ["latent_moments", "latent_quantiles", "rate_knots"]
 
 _REMEMBERED = 256
 #: Steps to a quantile, of which about four are enough.
@@ -63,6 +63,15 @@ def latent_quantiles(groups: tuple[tuple[float, float], ...], complexity: float)
             break
     found.flags.writeable = False
     return found
+
+
+def latent_moments(groups: tuple[tuple[float, float], ...], complexity: float) -> tuple[float, float]:
+    """Give mean and standard deviation of that latent quality, rounded by `stable`."""
+    weights, shifts = np.array(groups).T
+    weights = weights / weights.sum()
+    center = float(weights @ shifts)
+    variance = float(weights @ (shifts - center) ** 2) + 1.0 + complexity * complexity
+    return stable(center), stable(math.sqrt(variance))
 
 
 def rate_knots(quantiles: _Array, drift: float, inverse: bool) -> list[float]:

@@ -23,7 +23,7 @@ from asmrisk.population.cost_calibration import CostScore, solved_cost
 from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED, SHARED, SHARED_PART_B
 from asmrisk.population.practices import fill_practices
 from asmrisk.population.quantiles import SCORE_COUNT, part_b_log_shape, rates
-from asmrisk.population.rate_calibration import latent_quantiles, rate_knots
+from asmrisk.population.rate_calibration import latent_moments, latent_quantiles, rate_knots
 from asmrisk.population.size_gradient import quality_by_practice_size
 from asmrisk.rule.definitions import (
     COHORTS,
@@ -80,7 +80,7 @@ POPULATION_DTYPE = np.dtype(
         # as `asmrisk.population.latents` numbers them.
         ("practice_share", "f8", (SHARED,)),
         ("area_share", "f8", (SHARED,)),
-        # Part B: level * exp(shape(z)), z = c * v + sqrt(a) * A + sqrt(p) * P + sqrt(1 - c^2 - a - p) * y,
+        # Part B: level * exp(shape(z)), z = c * v + sqrt(a) * A + sqrt(p) * P + sqrt(1 - c^2 - a - p) * y
         # with the score v of expected episodes; y is AR(1) with a persistence by specialty, A and P of area
         # and practice with one of all; a specialty outside the cohort has level 0.
         ("part_b_level", "f8", (_SPECIALTY,)),
@@ -104,6 +104,10 @@ POPULATION_DTYPE = np.dtype(
         # Latent quality of a measure: loading * g + sqrt(1 - loading^2) * s + what is permanent: by class of
         # practice size, by specialty, and per standard deviation of the patients' complexity.
         ("quality_loading", "f8", (MOST_MEASURES,)),
+        # What makes the latent of a risk-standardized measure, whose reliability shrinks it, a standard
+        # normal score again; 0 and 1 for the others, whose quantiles are read at the latent's own.
+        ("quality_center", "f8", (MOST_MEASURES,)),
+        ("quality_spread", "f8", (MOST_MEASURES,)),
         ("quality_size_shift", "f8", (_CLASSES,)),
         ("quality_specialty_shift", "f8", (_SPECIALTY,)),
         ("quality_complexity", "f8"),
@@ -432,6 +436,7 @@ def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
     reporters = _reporters(record, values, cohort)
     record.rate_probability = tables.KNOT_PROBABILITIES
     record.rate_quantile = np.nan
+    record.quality_spread = 1.0
     for number, measure in enumerate(measures_of(cohort)):
         types = [COLLECTION_TYPES.index(each) for each in measure.collection_types]
         record.measure_collection_type[number] = types[0] if len(types) == 1 else NOT_REPORTED
@@ -450,7 +455,12 @@ def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
             record.rate_quantile[number, code] = _spread(published, values["population.rate_spread"], highest)
             # All who report a measure that is not of their choice report it in this way.
             chosen = code if len(types) > 1 or measure.claims else None
-            quantiles = latent_quantiles(reporters[chosen], complexity)
+            if record.measure_kind[number] == RISK_STANDARDIZED:
+                center, spread = latent_moments(reporters[chosen], complexity)
+                record.quality_center[number], record.quality_spread[number] = center, spread
+                quantiles = latent_quantiles(((1.0, 0.0),), 0.0)
+            else:
+                quantiles = latent_quantiles(reporters[chosen], complexity)
             record.rate_probability[number, code] = rate_knots(quantiles, drift, measure.inverse)
 
 
