@@ -216,7 +216,7 @@ def _median_step(x: float, weights: _Array, shape: _Array, width: _Array) -> flo
     density = weights * np.exp(np.maximum(-score * score / 2.0, -100.0)) / (math.sqrt(2.0 * math.pi) * width)
     below = float(np.vdot(weights, ndtr(score))) - 0.5
     slope = float(density.sum())
-    if not slope > 0.0:
+    if not slope > _NEGLIGIBLE:
         return math.nan
     density /= width
     second = -float(np.vdot(density, score)) / (2.0 * slope)

@@ -75,8 +75,9 @@ _LEVEL_YEAR = "2023"
 #: Where the body of Part B payments ends, and percentiles of the tail of 2023.
 _SPLICE, _TAIL = 0.95, (0.975, 0.99, 0.995, 0.999)
 _MIPS_TOTALS = "mips_py2023_final_score_by_practice_size"
-#: Percentiles of MIPS totals, and the total of somebody who did not report.
-_TOTALS, _SILENT = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99), "share_le_18_75"
+#: Percentiles of MIPS totals; the highest total of somebody who did not report, and the share up to it.
+_TOTALS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+_SILENT_TOTAL, _SILENT = 18.75, "share_le_18_75"
 _TYPE_TITLES = dict(zip(COLLECTION_TYPES, ("eCQM", "MIPS CQM/QCDR", "Administrative claims"), strict=True))
 _RISK_STANDARDIZED = "costScore"
 _POLICY_LADDER = "flat_policy_ladder"
@@ -337,13 +338,12 @@ def nonreporting_share(*practice_classes: str) -> float:
 def mips_mean_of_reporters(practice_class: str) -> float:
     """Give the mean MIPS total of 2023 of those who reported, in a class of `PRACTICE_CLASSES`, in points.
 
-    The mean of all without those of at most 18.75 points, whose mean is that of the published percentiles,
-    read linearly from 0 points on.
+    The mean of all without those of at most 18.75 points, whose mean is that of the published percentiles up
+    to their own, read linearly from 0 points on.
     """
     row = _row(_MIPS_TOTALS, clinicians_linked_to_org=_PRACTICE_ROWS[practice_class])
     silent = float(row[_SILENT])
-    knots = np.array([0.0, *_TOTALS])
-    heights = np.array([0.0, *(float(row[f"q{round(100 * p):02d}"]) for p in _TOTALS)])
-    below = np.array([*knots[knots < silent], silent])
-    points = float(np.trapezoid(np.interp(below, knots, heights), below))
+    below = [p for p in _TOTALS if p < silent]
+    heights = [0.0, *(float(row[f"q{round(100 * p):02d}"]) for p in below), _SILENT_TOTAL]
+    points = float(np.trapezoid(heights, [0.0, *below, silent]))
     return (float(row["mean"]) - points) / (1.0 - silent)
