@@ -23,7 +23,14 @@ from asmrisk.rule.definitions import PRACTICE_SIZES, SMALL_PRACTICE, SPECIALTIES
 from asmrisk.scenario import published_tables as tables
 from asmrisk.scenario.practice_parameters import SHARED_SCORES
 
-__all__ = ["PracticeFacts", "PracticeMix", "area_shares", "fill_practices", "practice_mix", "specialty_shares"]
+__all__ = [
+    "PracticeFacts",
+    "PracticeMix",
+    "area_shares",
+    "fill_practices",
+    "practice_mix",
+    "specialty_shares",
+]
 
 _Array = NDArray[np.float64]
 
@@ -314,7 +321,11 @@ def specialty_shares(
         return float(everybody @ ndtr(z + shift)) - small_share
 
     middle = float(ndtri(small_share))
-    z = root(excess, middle - shift.max(), middle - shift.min()) if shift.min() < shift.max() else middle - shift[0]
+    z = (
+        root(excess, middle - shift.max(), middle - shift.min())
+        if shift.min() < shift.max()
+        else middle - shift[0]
+    )
     small = everybody * ndtr(z + shift)
     return _cumulative(small), _cumulative(everybody - small)
 

@@ -62,8 +62,8 @@ PRACTICES = (
     ),
     _practices(
         "population.participants_among_ten_to_nineteen",
-        "Share of the measured clinicians in practices of more than 15 clinicians whose practice has 10 to 19 "
-        "measured.",
+        "Share of the measured clinicians in practices of more than 15 clinicians whose practice has 10 to "
+        "19 measured.",
         table(COHORTS, number(0, 1)),
         _published("share_with_10_to_19_larger"),
         "0 to 1 each, and reachable with the two parameters above",
