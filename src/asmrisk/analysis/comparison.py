@@ -523,8 +523,8 @@ def _replayed_draws(
     for kind, called in (("roster", "rosters"), ("participant_list", "lists of participants")):
         if len({str(each.provenance.get(kind, {}).get("sha256")) for each in opened}) > 1:
             raise InputError(
-                f"the runs have different {called}, so it cannot be told which clinicians are the same; set it "
-                "to 0 to leave out who gains and who loses.",
+                f"the runs have different {called}, so it cannot be told which clinicians are the same; set "
+                "it to 0 to leave out who gains and who loses.",
                 argument="replay_draws",
             )
     shared = common[0]

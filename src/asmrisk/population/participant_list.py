@@ -1,8 +1,8 @@
 """CMS's list of participants as the field: how many there are, in which cohorts and practices.
 
-The list is CMS's public file of a calendar year, such as ``CY27_Prelim_ASMParticipants_Public.csv``. One row is
-one clinician; organizations stand for practices. Of its columns those named here are kept, names of people are
-not.
+The list is CMS's public file of a calendar year, such as ``CY27_Prelim_ASMParticipants_Public.csv``. One row
+is one clinician; organizations stand for practices. Of its columns those named here are kept, names of people
+are not.
 """
 
 from __future__ import annotations
@@ -61,25 +61,25 @@ class ListedPractices(NamedTuple):
     participants: _Counts
     small: NDArray[np.bool_]
 
-    def members(self, measured: float) -> _Counts:
-        """Give each practice its clinicians, of whom a share is measured: about participants / measured.
+    def members(self, slots: int) -> _Counts:
+        """Give each practice its clinicians, who are more than those listed: not everybody is in each year.
 
         Parameters
         ----------
-        measured : float
-            Share of the cohort's clinicians who are measured in a year.
+        slots : int
+            Clinicians of the cohort, at least as many as are listed.
 
         Returns
         -------
         ndarray of int64, shape (P,)
-            Rounded such that the first k practices together are as near as can be, for every k; a small
-            practice has at most 15.
+            In proportion to the participants, rounded such that the first k practices together are as near as
+            can be, for every k; a small practice has at most 15.
         """
-        # Rounded to six decimals first: the share comes from a math library.
-        wanted = np.round(np.round(np.cumsum(self.participants) / measured, 6)).astype(np.int64)
+        total = int(self.participants.sum())
+        wanted = (2 * np.cumsum(self.participants) * slots + total) // (2 * total)
         found, given = np.empty_like(wanted), 0
-        for number, (total, small) in enumerate(zip(wanted.tolist(), self.small.tolist(), strict=True)):
-            found[number] = min(total - given, SMALL_PRACTICE) if small else total - given
+        for number, (upto, small) in enumerate(zip(wanted.tolist(), self.small.tolist(), strict=True)):
+            found[number] = min(upto - given, SMALL_PRACTICE) if small else upto - given
             given += int(found[number])
         return found
 
@@ -133,8 +133,8 @@ class ParticipantList:
         Returns
         -------
         dict
-            ``rows``, ``clinicians`` and, by cohort, ``clinicians``, ``small_share``, ``organizations``, and of
-            the participants per organization ``mean``, ``quantiles`` (50, 75, 90, 95, 99%), ``most``, and
+            ``rows``, ``clinicians`` and, by cohort, ``clinicians``, ``small_share``, ``organizations``, and
+            of the participants per organization ``mean``, ``quantiles`` (50, 75, 90, 95, 99%), ``most``, and
             ``around_participant``, the mean that a participant sees.
         """
         cohorts = {}
@@ -156,8 +156,8 @@ class ParticipantList:
         """Say in sentences what the list makes of the field."""
         whole = self.profile()
         first = (
-            f"the field is the {whole['clinicians']:,} clinicians of {self.path.name}; population.clinicians, "
-            "cohort_share and small_practice_share follow from it"
+            f"the field is the {whole['clinicians']:,} clinicians of {self.path.name}; population.clinicians"
+            ", cohort_share and small_practice_share follow from it"
         )
         if repeated := self.rows - whole["clinicians"]:
             first += (
@@ -165,8 +165,8 @@ class ParticipantList:
                 f"row has it ({self.moved:,} name another cohort or organization)"
             )
         return first, *(
-            f"{cohort}: {each['clinicians']:,} clinicians, {100 * each['small_share']:.1f}% in small practices; "
-            f"{each['organizations']:,} organizations with {each['mean']:.2f} participants on average, "
+            f"{cohort}: {each['clinicians']:,} clinicians, {100 * each['small_share']:.1f}% in small practices"
+            f"; {each['organizations']:,} organizations with {each['mean']:.2f} participants on average, "
             f"{'/'.join(map(str, each['quantiles']))} at the 50/75/90/95/99th percentile, at most "
             f"{each['most']}; {each['around_participant']:.2f} around a participant"
             for cohort, each in whole["cohorts"].items()
@@ -224,7 +224,9 @@ def read_participant_list(path: str | os.PathLike[str]) -> ParticipantList:
     found = tuple(_practices(counted[counted["cohort"] == each], problems) for each in COHORTS)
     for each, practices in zip(COHORTS, found, strict=True):
         if practices.participants.sum() < _LEAST_SHARE * len(counted):
-            text = f"names hardly anybody of the cohort {each}; at least {_LEAST_SHARE:.1%} must be of each cohort"
+            text = (
+                f"names hardly anybody of the cohort {each}; give at least {_LEAST_SHARE:.1%} of each cohort"
+            )
             problems.table(Problem(text))
     problems.raise_any()
     text = rows.to_csv(index=False, lineterminator="\n")

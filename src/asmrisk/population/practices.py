@@ -207,8 +207,8 @@ def _large_weights(shares: _Array, facts: PracticeFacts, measured: _Measured) ->
         at = at - step / max(np.abs(step / limit).max(), 1.0)
         found = seen(at)
     text = (
-        f"no practices have these together; a mean of {found[0]:.3g}, {found[1]:.3g} around a participant and "
-        f"a share of {found[2]:.3g} would go"
+        f"no practices have these together; a mean of {found[0]:.3g}, {found[1]:.3g} around a participant "
+        f"and a share of {found[2]:.3g} would go"
     )
     raise UnreachableError(text, *PracticeFacts._fields[1:])
 
@@ -253,7 +253,7 @@ def practice_mix(
         found = find(within)
         _, mean = _organizations(found, within, measured)
         practices[side] = (sides * within / mean)[side]
-        members[side] = np.where(_MEMBERS <= _largest()[side][:, None], found, 0.0)
+        members[side] = np.where(_largest()[side][:, None] >= _MEMBERS, found, 0.0)
     return PracticeMix(_cumulative(practices), np.array([_cumulative(each) for each in members]))
 
 

@@ -155,8 +155,8 @@ def _contradictions(scenario: Scenario, participants: ParticipantList) -> list[P
         doubted = any(f"{each}.".startswith(f"{name}.") for each in unknown)
         if doubted or scenario.values[name] not in (listed, PARAMETERS.defaults()[name]):
             text = (
-                f"{name} follows from population.participant_list, {participants.path.name}; state one of them "
-                "alone"
+                f"{name} follows from population.participant_list, {participants.path.name}; state one of "
+                "them alone"
             )
             found.append(Problem(text, parameters=(name, PARTICIPANT_LIST.name)))
     return found

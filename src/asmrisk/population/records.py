@@ -201,8 +201,8 @@ def _problems(values: Mapping[str, Any]) -> list[Problem]:
     areas, regions = values["population.areas"], values["population.regions"]
     if regions > areas:
         text = (
-            f"population.regions = {regions} are more than population.areas = {areas}; give at most one region "
-            "an area."
+            f"population.regions = {regions} are more than population.areas = {areas}; give at most one "
+            "region an area."
         )
         problems.append(_problem(text, "regions", "areas"))
     percentiles = values["population.mri_percentiles"]

@@ -69,8 +69,8 @@ ROSTER = Parameter(
 
 PARTICIPANT_LIST = Parameter(
     name="population.participant_list",
-    meaning="CMS's list of participants, whose number, cohorts and practices are then the field's: clinicians, "
-    "cohort_share and small_practice_share follow from it",
+    meaning="CMS's list of participants, whose number, cohorts and practices are then the field's: "
+    "clinicians, cohort_share and small_practice_share follow from it",
     type=str,
     default=NO_FILE,
     allowed="a path to a CSV file, relative to the scenario file, or none",
