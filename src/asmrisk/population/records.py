@@ -103,6 +103,10 @@ POPULATION_DTYPE = np.dtype(
         # Latent quality of a measure: loading * g + sqrt(1 - loading^2) * s + what is permanent: by class of
         # practice size, by specialty, and per standard deviation of the patients' complexity.
         ("quality_loading", "f8", (MOST_MEASURES,)),
+        # What makes the latent of a risk-standardized measure, whose reliability shrinks it, a standard normal
+        # score again; 0 and 1 for the others, whose quantiles are read at the latent's own.
+        ("quality_center", "f8", (MOST_MEASURES,)),
+        ("quality_spread", "f8", (MOST_MEASURES,)),
         ("quality_size_shift", "f8", (_CLASSES,)),
         ("quality_specialty_shift", "f8", (_SPECIALTY,)),
         ("quality_complexity", "f8"),
@@ -317,6 +321,7 @@ def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
     record.rate_probability = tables.KNOT_PROBABILITIES
     record.quality_complexity = values["population.complex_patients_quality_effect"]
     record.rate_quantile = np.nan
+    record.quality_spread = 1.0
     for number, measure in enumerate(measures_of(cohort)):
         types = [COLLECTION_TYPES.index(each) for each in measure.collection_types]
         record.measure_collection_type[number] = types[0] if len(types) == 1 else NOT_REPORTED

@@ -80,7 +80,15 @@ def _arguments() -> dict[str, tuple[Any, ...]]:
     model = Model(scenario_from_dict({}))
     inputs, work = model.inputs, model.workspace(model.inputs)
     out, scored, environment = work.observations, work.scored, work.environment
-    draw = CohortDraw(inputs.population[0], inputs.behavior, 0, 0, inputs.key, inputs.roster_prior)
+    draw = CohortDraw(
+        inputs.population[0],
+        inputs.behavior,
+        0,
+        0,
+        inputs.key,
+        inputs.roster_prior,
+        inputs.practice_list,
+    )
     year = CohortYear(
         inputs.policy[0],
         inputs.behavior[0],
@@ -94,8 +102,8 @@ def _arguments() -> dict[str, tuple[Any, ...]]:
         work.response,
     )
     return {
-        "enroll": (draw, work.field),
-        "observe": (draw, work.field, work.batch, out),
+        "enroll": (draw, work.field, work.world.practices),
+        "observe": (draw, work.world, work.field, work.batch, out),
         "score_cohort": (inputs.policy[0], 0, observed_in(out, 0), 0, scored, environment, work.scratch),
         "record_year": (year, 0, make_record(1), work.scratch),
     }

@@ -22,9 +22,11 @@ from asmrisk.rule.arrays import (
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
-from asmrisk.simulation.observation import observe
+from asmrisk.simulation.observation import World, observe
 from asmrisk.simulation.participation import Field, enroll, make_field
+from asmrisk.simulation.practices import make_practices
 from asmrisk.simulation.record import CohortYear, Record, record_clinicians, record_year
+from asmrisk.simulation.shared_parts import make_areas, make_shared_parts
 from asmrisk.simulation.state import Batch, Observations, make_batch, make_observations, observed_in
 
 __all__ = ["DrawRange", "Workspace", "make_workspace", "simulate_draws"]
@@ -43,6 +45,7 @@ class Workspace(NamedTuple):
     """Arrays that a draw works in; one cohort after the other uses them."""
 
     field: Field
+    world: World
     batch: Batch
     observations: Observations
     scored: Scored
@@ -59,6 +62,7 @@ def make_workspace(slots: int) -> Workspace:
     field = make_field(slots)
     return Workspace(
         field=field,
+        world=World(make_practices(slots), make_areas(), make_shared_parts()),
         batch=make_batch(),
         observations=make_observations(slots),
         scored=make_scored(slots),
@@ -134,9 +138,10 @@ def simulate_draws(
                 draws.first + k,
                 inputs.key,
                 inputs.roster_prior,
+                inputs.practice_list,
             )
-            enroll(draw, field)
-            observe(draw, field, work.batch, out)
+            enroll(draw, field, work.world.practices)
+            observe(draw, work.world, field, work.batch, out)
             for year in range(YEARS):
                 n = field.participants[year]
                 policy = inputs.policy[year]

@@ -6,9 +6,26 @@ from typing import NamedTuple
 
 import numpy as np
 
+from asmrisk.rule.definitions import COHORTS
 from asmrisk.simulation.roster_prior import RosterPrior
 
-__all__ = ["CohortDraw", "KernelInputs"]
+__all__ = ["CohortDraw", "KernelInputs", "PracticeList", "no_practice_list"]
+
+
+class PracticeList(NamedTuple):
+    """The practices of a participant list; `most` is the larger cohort's number of them."""
+
+    count: np.ndarray  # int64 (cohorts,): how many; 0 where practices are drawn
+    members: np.ndarray  # int64 (cohorts, most)
+    small: np.ndarray  # int8 (cohorts, most): 1 of up to 15 clinicians
+
+
+def no_practice_list() -> PracticeList:
+    """Give the list of a field whose practices are drawn."""
+    cohorts = len(COHORTS)
+    return PracticeList(
+        np.zeros(cohorts, np.int64), np.zeros((cohorts, 0), np.int64), np.zeros((cohorts, 0), np.int8)
+    )
 
 
 class KernelInputs(NamedTuple):
@@ -19,6 +36,7 @@ class KernelInputs(NamedTuple):
     behavior: np.recarray  # BEHAVIOR_DTYPE (CALENDAR,)
     key: np.ndarray  # uint64 (2,): halves of the seed
     roster_prior: RosterPrior
+    practice_list: PracticeList
 
 
 class CohortDraw(NamedTuple):
@@ -30,3 +48,4 @@ class CohortDraw(NamedTuple):
     number: int  # of the draw
     key: np.ndarray  # uint64 (2,)
     prior: RosterPrior
+    practice_list: PracticeList

@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
-from asmrisk.numerics.jit import inline
-from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED
+from asmrisk.numerics.jit import fma, inline
+from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED, SHARED_HABITS, SHARED_QUALITY
 from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED
 from asmrisk.simulation.batches import normal_probabilities, normal_scores, read_quantiles, take
 from asmrisk.simulation.counts import binomial_quantiles, poisson_quantiles
 from asmrisk.simulation.keys import LANE_CASES, LANE_RATE
+from asmrisk.simulation.shared_parts import SharedParts, own_weight
 from asmrisk.simulation.state import Batch, Measured, Observations
 
 __all__ = ["observe_measure"]
@@ -25,8 +26,8 @@ CLAIMS = COLLECTION_TYPES.index("claims")
 @inline
 def _rates(
     population: np.record,
-    learning: float,
     batch: Batch,
+    shared: SharedParts,
     rows: np.ndarray,
     measure: int,
     rates: np.ndarray,
@@ -44,11 +45,14 @@ def _rates(
     poisson_quantiles(uniform, other, counts, m)
     take(batch.uniforms[LANE_RATE], rows, uniform, m)
     take(batch.specific[measure], rows, score, m)
-    loading = population.quality_loading
+    take(shared.specific[measure], batch.practices, other, m)
+    loading, own = population.quality_loading[measure], own_weight(population, SHARED_QUALITY)
     rest = math.sqrt(1.0 - loading * loading)
     sign = -1.0 if population.rate_inverse[measure] else 1.0
+    center, scale = population.quality_center[measure], sign / population.quality_spread[measure]
     for k in range(m):
-        score[k] = sign * (loading * batch.quality[k] + rest * score[k] + learning)
+        specific = fma(own, score[k], other[k])
+        score[k] = scale * (fma(loading, batch.quality[k], rest * specific) + batch.shift[k] - center)
     kind = population.measure_kind[measure]
     if kind == RISK_STANDARDIZED:
         reliability = population.shrinkage_reliability
@@ -60,10 +64,11 @@ def _rates(
             score[k] = math.sqrt(weight) * score[k] + sign * math.sqrt(1.0 - weight) * other[k]
     normal_probabilities(score, m)
     fixed = population.measure_collection_type[measure]
-    knots, heights = population.rate_probability, population.rate_quantile[measure]
-    read_quantiles(knots, heights[fixed if fixed >= 0 else 0], score, rates, m)
+    knots, heights = population.rate_probability[measure], population.rate_quantile[measure]
+    first = fixed if fixed >= 0 else 0
+    read_quantiles(knots[first], heights[first], score, rates, m)
     if fixed < 0:
-        read_quantiles(knots, heights[1], score, other, m)
+        read_quantiles(knots[1], heights[1], score, other, m)
         for k in range(m):
             one, two = rates[k], other[k]
             rates[k] = one if batch.choice[k] == 0 else two
@@ -77,16 +82,21 @@ def _rates(
 
 @inline
 def observe_measure(
-    population: np.record, learning: float, batch: Batch, measured: Measured, measure: int, out: Observations
+    population: np.record,
+    batch: Batch,
+    shared: SharedParts,
+    measured: Measured,
+    measure: int,
+    out: Observations,
 ) -> None:
     """Write what is observed of one measure: rate, cases, completeness, collection type.
 
-    The batch holds the year's state of the measure, and the uniforms of its block. `learning` is what is
-    added to everybody's quality in the year.
+    The batch and what its practices share hold the year's state of the measure; the batch's uniforms are
+    those of its block.
     """
     year, start, m = measured.year, measured.start, measured.n
     rows = batch.rows[year]
-    _rates(population, learning, batch, rows, measure, out.rate[year, measure, start:], m)
+    _rates(population, batch, shared, rows, measure, out.rate[year, measure, start:], m)
     cases = out.cases[year, measure, start:]
     code, completeness = out.collection_type[year, measure, start:], out.completeness[year, measure, start:]
     for k in range(m):
@@ -99,7 +109,10 @@ def observe_measure(
         return
     habit, probability = batch.scratch[1], batch.scratch[2]
     take(batch.submission[measure], rows, habit, m)
+    take(shared.submission[measure], batch.practices, probability, m)
+    own = own_weight(population, SHARED_HABITS)
     for k in range(m):
+        habit[k] = fma(own, habit[k], probability[k])
         probability[k] = habit[k]
     normal_probabilities(probability, m)
     missed, incomplete = population.missed_z[measure], population.incomplete_z[measure]

@@ -18,7 +18,7 @@ from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import DrawRange, Workspace, make_workspace, simulate_draws
-from asmrisk.simulation.kernel_inputs import KernelInputs
+from asmrisk.simulation.kernel_inputs import KernelInputs, no_practice_list
 from asmrisk.simulation.parameter_draws import (
     coded_values,
     draw_values,
@@ -87,6 +87,7 @@ class Model:
             behavior=behavior_records(values),
             key=self._key,
             roster_prior=prior,
+            practice_list=no_practice_list(),
         )
 
     def _roster_prior(self, population: np.recarray) -> RosterPrior:

@@ -9,6 +9,7 @@ order of their positions among the measured, so that observations are written co
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,17 +17,19 @@ from asmrisk.numerics.jit import fma, inline, inner
 from asmrisk.population.latents import (
     COST,
     GENERAL,
-    IMPROVEMENT,
-    INTEROPERABILITY,
     NONREPORTING,
     NOT_SIMULATED,
+    SHARED_COST,
+    SHARED_HABITS,
+    SHARED_PART_B,
+    SHARED_QUALITY,
     SPECIFIC,
     SUBMISSION,
 )
 from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
 from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, PAYMENT_LAG, YEARS
 from asmrisk.simulation.attributes import draw_attributes
-from asmrisk.simulation.batches import advance, exponentials, normal_probabilities, normal_scores, take
+from asmrisk.simulation.batches import advance, exponentials, normal_scores, take
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     BLOCK_CONDUCT,
@@ -36,8 +39,6 @@ from asmrisk.simulation.keys import (
     LANE_COST_NOISE,
     LANE_EXEMPT,
     LANE_GENERAL,
-    LANE_IMPROVEMENT,
-    LANE_INTEROPERABILITY,
     LANE_NONREPORTING,
     LANE_PART_B,
     LANE_SPECIFIC,
@@ -47,13 +48,36 @@ from asmrisk.simulation.keys import (
 )
 from asmrisk.simulation.measures import observe_measure
 from asmrisk.simulation.participation import FIRST_YEAR, Field, slots_per_batch
+from asmrisk.simulation.practices import Practices
 from asmrisk.simulation.roster_prior import part_b_score, start_habit, start_state
+from asmrisk.simulation.shared_parts import (
+    AreaScores,
+    SharedParts,
+    draw_areas,
+    draw_patients_mix,
+    own_weight,
+    select_practices,
+    share_conduct,
+    share_measure,
+    share_performance,
+)
 from asmrisk.simulation.state import Batch, Measured, Observations, Present
 
-__all__ = ["observe"]
+__all__ = ["World", "observe"]
+
+#: Keeps a division by an own part that has no weight from being one by 0.
+LEAST_WEIGHT = 1e-9
 
 #: Tables over the normal score: intervals for each unit of it, where they begin, and the last interval.
 INTERVALS_PER_UNIT, LEAST_SCORE, LAST_INTERVAL = 1.0 / SCORE_STEP, -SCORE_LIMIT, float(SCORE_COUNT - 2)
+
+
+class World(NamedTuple):
+    """What surrounds the clinicians of one cohort in one draw (workspace)."""
+
+    practices: Practices
+    areas: AreaScores
+    shared: SharedParts
 
 
 @inner
@@ -79,12 +103,15 @@ def _interpolate(
 
 
 @inline
-def _draw_part_b(draw: CohortDraw, batch: Batch, year: int, present: Present) -> None:
+def _draw_part_b(draw: CohortDraw, batch: Batch, shared: SharedParts, year: int, present: Present) -> None:
     """Draw the Part B dollars of a year: AR(1) in the normal score, so that the published shape stays."""
     start, settled, n, n_roster = present.start, present.settled, present.n, present.n_roster
     growth, specialty = draw.behavior[year].part_b_growth, batch.specialty[start:]
-    share = draw.population.part_b_episode_correlation
-    rest = math.sqrt(1.0 - share * share)
+    population = draw.population
+    share = population.part_b_episode_correlation
+    both = population.area_share[SHARED_PART_B] + population.practice_share[SHARED_PART_B]
+    rest = math.sqrt(max(1.0 - share * share - both, 0.0))
+    practice, common, score = batch.practice[start:], shared.part_b, batch.part_b_score[start:]
     dollars, scores, moving = batch.part_b[year, start:], batch.scores, batch.part_b_moving[start:]
     fixed, persistence = batch.part_b_fixed[start:], batch.part_b_persistence[start:]
     innovation = batch.part_b_innovation[start:]
@@ -95,11 +122,13 @@ def _draw_part_b(draw: CohortDraw, batch: Batch, year: int, present: Present) ->
     for i in range(settled, n):
         moving[i] = scores[i]
     for i in range(n_roster):
-        moving[i] = part_b_score(
+        known = part_b_score(
             draw.prior, draw.cohort, batch.slot[i], share, fixed[i], persistence[i], moving[i]
         )
+        moving[i] = (math.sqrt(1.0 - share * share) * known - common[practice[i]]) / max(rest, LEAST_WEIGHT)
     for i in range(n):
-        dollars[i] = fma(rest, moving[i], fixed[i])
+        dollars[i] = fma(rest, moving[i], fixed[i]) + common[practice[i]]
+        score[i] = dollars[i]
     _interpolate(batch.tables, table, dollars, batch.interval, n)
     exponentials(dollars, n)
     for i in range(n):
@@ -114,6 +143,8 @@ def _find_measured(batch: Batch, batch_number: int, field: Field, year: int) -> 
     member, rows = field.member[year, start:], batch.rows[year]
     for k in range(m):
         rows[k] = field.row[member[k]]
+    for k in range(m):
+        batch.practices[k] = batch.practice[rows[k]]
     return Measured(year, start, m)
 
 
@@ -131,69 +162,44 @@ def _write_part_b(batch: Batch, batch_number: int, field: Field, year: int, out:
 
 
 @inline
-def _write_attributes(exempt_share: float, batch: Batch, measured: Measured, out: Observations) -> None:
-    """Write the attributes of the measured clinicians, and who of them is exempt."""
+def _write_attributes(
+    exempt_share: float, practices: Practices, first: int, batch: Batch, measured: Measured, out: Observations
+) -> None:
+    """Write the attributes of the measured clinicians, where they work, and who of them is exempt."""
     year, start, m = measured.year, measured.start, measured.n
     specialty, practice_size = out.specialty[year, start:], out.practice_size[year, start:]
     exempt = out.exempt[year, start:]
-    rows = batch.rows[year]
+    rows, practice, area = batch.rows[year], out.practice[year, start:], out.area[year, start:]
     take(batch.hcc_risk_score, rows, out.hcc_risk_score[year, start:], m)
     take(batch.dual_share, rows, out.dual_share[year, start:], m)
     for k in range(m):
         specialty[k] = batch.specialty[rows[k]]
         practice_size[k] = batch.practice_size[rows[k]]
+        at = np.uint64(first) + batch.practices[k]
+        practice[k] = at
+        area[k] = practices.area[at]
         exempt[k] = 1 if batch.uniforms[LANE_EXEMPT, rows[k]] < exempt_share else 0
 
 
 @inline
-def _by_size(values: np.ndarray) -> tuple[float, float, float]:
-    """Give the values of solo, small and large practices."""
-    return values[0], values[1], values[2]
-
-
-@inline
-def _write_conduct(population: np.record, batch: Batch, measured: Measured, out: Observations) -> None:
-    """Write improvement activities and promoting interoperability from the habits (§§ 512.735, 512.740)."""
+def _write_conduct(shared: SharedParts, batch: Batch, measured: Measured, out: Observations) -> None:
+    """Write improvement activities and promoting interoperability, which are the practice's."""
     year, start, m = measured.year, measured.start, measured.n
-    rows, sizes = batch.rows[year], batch.measured_size_class
-    improvement, interoperability, above = batch.scratch[0], batch.scratch[1], batch.scratch[2]
     activities = out.improvement_activities[year, start:]
-    points = out.promoting_interoperability[year, start:]
-    take(batch.improvement, rows, improvement, m)
-    take(batch.interoperability, rows, interoperability, m)
+    take(shared.points, batch.practices, out.promoting_interoperability[year, start:], m)
     for k in range(m):
-        sizes[k] = batch.size_class[rows[k]]
-        above[k] = interoperability[k]
-    normal_probabilities(above, m)
-    # Scalars and blends instead of array elements: so the loops become vector instructions.
-    none0, none1, none2 = _by_size(population.improvement_none_z)
-    one0, one1, one2 = _by_size(population.improvement_one_z)
-    for k in range(m):
-        size = sizes[k]
-        none, one = (none0, one0) if size == 0 else (none2, one2)
-        none, one = (none1, one1) if size == 1 else (none, one)
-        some = improvement[k] >= none
-        activities[k] = int(some) + int(some & (improvement[k] >= one))
-    low = population.interoperability_low
-    zero0, zero1, zero2 = _by_size(population.interoperability_zero_z)
-    full0, full1, full2 = _by_size(population.interoperability_full_z)
-    start0, start1, start2 = _by_size(population.interoperability_zero_probability)
-    slope0, slope1, slope2 = _by_size(population.interoperability_slope)
-    for k in range(m):
-        size = sizes[k]
-        zero, full, least, slope = (
-            (zero0, full0, start0, slope0) if size == 0 else (zero2, full2, start2, slope2)
-        )
-        zero, full, least, slope = (zero1, full1, start1, slope1) if size == 1 else (zero, full, least, slope)
-        habit = interoperability[k]
-        score = low + slope * (above[k] - least)
-        score = score if habit < full else 100.0
-        points[k] = score if habit >= zero else 0.0
+        activities[k] = shared.activities[batch.practices[k]]
 
 
 @inline
 def _write_cost(
-    population: np.record, trend: float, batch: Batch, field: Field, measured: Measured, out: Observations
+    population: np.record,
+    trend: float,
+    batch: Batch,
+    shared: SharedParts,
+    field: Field,
+    measured: Measured,
+    out: Observations,
 ) -> None:
     """Write episodes and cost per episode: exp of a skewed true part plus noise of variance v/n."""
     year, start, m = measured.year, measured.start, measured.n
@@ -202,16 +208,21 @@ def _write_cost(
     member, drawn = field.member[year, start:], field.episodes[year + PAYMENT_LAG]
     episodes, cost = out.episodes[year, start:], out.cost_per_episode[year, start:]
     level = out.true_cost[year, start:]
-    correlation = population.cost_quality_correlation
-    rest = math.sqrt(1.0 - correlation * correlation)
+    own, rest = own_weight(population, SHARED_COST), population.cost_rest
+    to_quality, to_part_b = population.cost_quality, population.cost_part_b
     for k in range(m):
         episodes[k] = drawn[member[k]]
         count[k] = episodes[k]
     take(batch.cost, rows, true, m)
-    take(batch.uniforms[LANE_COST_NOISE], rows, uniform, m)
+    take(shared.cost, batch.practices, noise, m)
     for k in range(m):
         # Better quality goes with lower cost.
-        true[k] = rest * true[k] - correlation * batch.quality[k]
+        true[k] = fma(rest, fma(own, true[k], noise[k]), -to_quality * batch.quality[k])
+    take(batch.part_b_score, rows, noise, m)
+    take(batch.cost_shift, rows, uniform, m)
+    for k in range(m):
+        true[k] += fma(to_part_b, noise[k], uniform[k])
+    take(batch.uniforms[LANE_COST_NOISE], rows, uniform, m)
     _interpolate(batch.tables, batch.cost_table, true, batch.interval, m)
     spread = population.cost_spread
     for k in range(m):
@@ -227,8 +238,16 @@ def _write_cost(
 
 
 @inline
+def _start_own(own: float, common: np.ndarray, batch: Batch, state: np.ndarray, n_roster: int) -> None:
+    """Take a roster's scores, drawn from what is known of them, less what their practices share."""
+    for i in range(n_roster):
+        state[i] = (state[i] - common[batch.practice[i]]) / max(own, LEAST_WEIGHT)
+
+
+@inline
 def simulate_year(
     draw: CohortDraw,
+    world: World,
     batch: Batch,
     batch_number: int,
     field: Field,
@@ -239,55 +258,31 @@ def simulate_year(
     """Simulate the rows of a batch that are present in a performance year, and write what is observed.
 
     On entry the batch's uniforms are those of `BLOCK_CONDUCT`; each later block overwrites the one before, so
-    everything that is drawn from a block is drawn before the next one. Latents of all rows present advance,
-    and a roster's start from the prior in the first year, before any measured clinician's are read.
+    everything that is drawn from a block is drawn before the next one. Shared parts and latents of all rows
+    present advance, and a roster's start from the prior in the first year, before any measured clinician's
+    are read.
     """
     population, prior, cohort, key = draw.population, draw.prior, draw.cohort, draw.key
-    now = draw.behavior[year]
-    u, past, slot, base = batch.uniforms, batch.roster_uniforms, batch.slot, batch.base
+    now, shared, practices, areas = draw.behavior[year], world.shared, world.practices, world.areas
+    u, past, slot = batch.uniforms, batch.roster_uniforms, batch.slot
+    number, base = batch.number, batch.base
     scores, scratch = batch.scores, batch.scratch
     start, settled, n, n_roster = present.start, present.settled, present.n, present.n_roster
     latent, persistence = population.latent_persistence, population.habit_persistence
+    own_quality, own_habit = own_weight(population, SHARED_QUALITY), own_weight(population, SHARED_HABITS)
     end, when = start + n, FIRST_YEAR + year
     measured = _find_measured(batch, batch_number, field, year)
-    _write_attributes(now.exempt_share[cohort], batch, measured, out)
-
-    improvement, interoperability = batch.improvement[start:], batch.interoperability[start:]
-    advance(improvement, u[LANE_IMPROVEMENT, start:], persistence, settled, scores, n)
-    advance(interoperability, u[LANE_INTEROPERABILITY, start:], persistence, settled, scores, n)
-    if n_roster > 0:
-        fill_uniforms(past, BLOCK_CONDUCT, slot, base, PERMANENT, draw.number, key, 0, n_roster)
-        start_habit(
-            prior,
-            cohort,
-            IMPROVEMENT,
-            persistence,
-            slot,
-            past[LANE_IMPROVEMENT],
-            improvement,
-            scratch,
-            n_roster,
-        )
-        start_habit(
-            prior,
-            cohort,
-            INTEROPERABILITY,
-            persistence,
-            slot,
-            past[LANE_INTEROPERABILITY],
-            interoperability,
-            scratch,
-            n_roster,
-        )
-    _write_conduct(population, batch, measured, out)
+    _write_attributes(now.exempt_share[cohort], practices, shared.first[0], batch, measured, out)
+    share_conduct(draw, practices, year, shared)
+    _write_conduct(shared, batch, measured, out)
 
     general, cost, nonreporting = batch.general[start:], batch.cost[start:], batch.nonreporting[start:]
-    fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw.number, key, start, end)
+    fill_uniforms(u, BLOCK_PERFORMANCE, number, base, when, draw.number, key, start, end)
     advance(general, u[LANE_GENERAL, start:], latent, settled, scores, n)
     advance(cost, u[LANE_COST, start:], latent, settled, scores, n)
     advance(nonreporting, u[LANE_NONREPORTING, start:], persistence, settled, scores, n)
     if n_roster > 0:
-        fill_uniforms(past, BLOCK_PERFORMANCE, slot, base, PERMANENT, draw.number, key, 0, n_roster)
+        fill_uniforms(past, BLOCK_PERFORMANCE, number, base, PERMANENT, draw.number, key, 0, n_roster)
         start_state(prior, cohort, GENERAL, slot, batch.innovations, general, n_roster)
         start_state(prior, cohort, COST, slot, batch.innovations, cost, n_roster)
         start_habit(
@@ -301,38 +296,48 @@ def simulate_year(
             scratch,
             n_roster,
         )
-    rows = batch.rows[year]
+        _start_own(own_quality, shared.general, batch, general, n_roster)
+        _start_own(own_weight(population, SHARED_COST), shared.cost, batch, cost, n_roster)
+        _start_own(own_habit, shared.nonreporting, batch, nonreporting, n_roster)
+    rows, learning = batch.rows[year], now.quality_learning[cohort]
     for k in range(measured.n):
-        i = rows[k]
-        batch.quality[k] = batch.general[i]
+        i, at = rows[k], batch.practices[k]
+        batch.quality[k] = fma(own_quality, batch.general[i], shared.general[at])
+        batch.shift[k] = batch.quality_shift[i] + learning
         batch.choice[k] = batch.collection_type[i]
-        batch.nonreporter[k] = batch.nonreporting[i] < batch.nonreporting_limit[i]
-    _write_cost(population, now.cost_trend, batch, field, measured, out)
+        silence = fma(own_habit, batch.nonreporting[i], shared.nonreporting[at])
+        batch.nonreporter[k] = silence < batch.nonreporting_limit[i]
+    _write_cost(population, now.cost_trend, batch, shared, field, measured, out)
 
+    drawn = -1
     for measure in range(MOST_MEASURES):
         block, state = BLOCK_MEASURE + measure, SPECIFIC + measure
         if population.measure_kind[measure] == NOT_SIMULATED:
             # A roster's other states may be correlated with this one: its innovation is needed all the same.
-            fill_uniforms(u, block, slot, base, when, draw.number, key, 0, n_roster)
+            fill_uniforms(u, block, number, base, when, draw.number, key, 0, n_roster)
             normal_scores(u[LANE_SPECIFIC], batch.innovations[state], n_roster)
             continue
+        share_measure(draw, practices, areas, year, measure, drawn == measure // 2, shared)
+        drawn = measure // 2
         specific, submission = batch.specific[measure, start:], batch.submission[measure, start:]
-        fill_uniforms(u, block, slot, base, when, draw.number, key, start, end)
+        fill_uniforms(u, block, number, base, when, draw.number, key, start, end)
         advance(specific, u[LANE_SPECIFIC, start:], latent, settled, scores, n)
         advance(submission, u[LANE_SUBMISSION, start:], persistence, settled, scores, n)
         if n_roster > 0:
             habit = SUBMISSION + measure
-            fill_uniforms(past, block, slot, base, PERMANENT, draw.number, key, 0, n_roster)
+            fill_uniforms(past, block, number, base, PERMANENT, draw.number, key, 0, n_roster)
             start_state(prior, cohort, state, slot, batch.innovations, specific, n_roster)
             start_habit(
                 prior, cohort, habit, persistence, slot, past[LANE_SUBMISSION], submission, scratch, n_roster
             )
-        observe_measure(population, now.quality_learning[cohort], batch, measured, measure, out)
+            _start_own(own_quality, shared.specific[measure], batch, specific, n_roster)
+            _start_own(own_habit, shared.submission[measure], batch, submission, n_roster)
+        observe_measure(population, batch, shared, measured, measure, out)
 
 
 @inline
 def simulate_batch(
-    draw: CohortDraw, batch: Batch, batch_number: int, field: Field, out: Observations
+    draw: CohortDraw, world: World, batch: Batch, batch_number: int, field: Field, out: Observations
 ) -> None:
     """Simulate the clinicians of a batch, filled by `_fill_batch`, through the calendar.
 
@@ -345,12 +350,14 @@ def simulate_batch(
     What a measured clinician is paid is written when its payment year has been drawn, `PAYMENT_LAG` years
     later, from ``batch.part_b`` and the rows that the measured year has left in ``batch.rows``.
     """
-    u, slot, base = batch.uniforms, batch.slot, batch.base
+    u, number, base = batch.uniforms, batch.number, batch.base
     clinician, entered = batch.clinician, batch.entered
+    practices, areas, shared = world.practices, world.areas, world.shared
     n_roster = 0
     while n_roster < entered[0] and field.slot[clinician[n_roster]] < draw.prior.clinicians[draw.cohort]:
         n_roster += 1
-    draw_attributes(draw, field, batch, entered[YEARS - 1], n_roster)
+    draw_patients_mix(draw, practices, areas, shared)
+    draw_attributes(draw, practices, shared, field, batch, entered[YEARS - 1], n_roster)
     unpaid, unfinished = 0, 0
     for year in range(CALENDAR):
         while unpaid < entered[0] and field.last[clinician[unpaid]] + PAYMENT_LAG < year:
@@ -361,18 +368,20 @@ def simulate_batch(
         entered_before = entered[min(year, YEARS) - 1] if year > 0 else 0
         end = entered[min(year, YEARS - 1)]
         n_roster = n_roster if year == 0 else 0
+        share_performance(draw, practices, areas, year, shared)
         # One lane is Part B's; the others wait for `simulate_year`.
-        fill_uniforms(u, BLOCK_CONDUCT, slot, base, FIRST_YEAR + year, draw.number, draw.key, unpaid, end)
-        _draw_part_b(draw, batch, year, Present(unpaid, entered_before - unpaid, end - unpaid, n_roster))
+        fill_uniforms(u, BLOCK_CONDUCT, number, base, FIRST_YEAR + year, draw.number, draw.key, unpaid, end)
+        present = Present(unpaid, entered_before - unpaid, end - unpaid, n_roster)
+        _draw_part_b(draw, batch, shared, year, present)
         if year >= PAYMENT_LAG:
             _write_part_b(batch, batch_number, field, year - PAYMENT_LAG, out)
         if year < YEARS:
             present = Present(unfinished, entered_before - unfinished, end - unfinished, n_roster)
-            simulate_year(draw, batch, batch_number, field, year, present, out)
+            simulate_year(draw, world, batch, batch_number, field, year, present, out)
 
 
 @inline
-def _fill_batch(draw: CohortDraw, batch: Batch, batch_number: int, field: Field) -> None:
+def _fill_batch(draw: CohortDraw, world: World, batch: Batch, batch_number: int, field: Field) -> None:
     """Fill a batch with the clinicians of its slots who are ever measured, in the order that `Batch` states.
 
     Batches must be filled one after the other: ``field.next_entrant`` keeps, for each year of entry, who is
@@ -382,8 +391,9 @@ def _fill_batch(draw: CohortDraw, batch: Batch, batch_number: int, field: Field)
     width = slots_per_batch(slots)
     start = batch_number * width
     stop = min(start + width, slots)
+    # Those of the first year are numbered by their slots, and practices follow the slots.
+    select_practices(draw, world.practices, field.practice[start], field.practice[stop - 1] + 1, world.shared)
     clinician, last = batch.clinician, field.last
-    # Those of the first year are numbered by their slots.
     roster_stop = min(max(draw.prior.clinicians[draw.cohort], start), stop)
     count = 0
     for year in range(YEARS):
@@ -409,10 +419,11 @@ def _fill_batch(draw: CohortDraw, batch: Batch, batch_number: int, field: Field)
 
 
 @inner
-def observe(draw: CohortDraw, field: Field, batch: Batch, out: Observations) -> None:
+def observe(draw: CohortDraw, world: World, field: Field, batch: Batch, out: Observations) -> None:
     """Write what is observed of every measured clinician of a cohort in every performance year of a draw.
 
-    The field is that of `enroll`; `out` is written up to ``field.participants[year]`` in each year.
+    The field and its practices are those of `enroll`; `out` is written up to ``field.participants[year]`` in
+    each year.
     """
     population = draw.population
     # Copied, since a field of a record is slow to read at scattered places.
@@ -421,10 +432,11 @@ def observe(draw: CohortDraw, field: Field, batch: Batch, out: Observations) -> 
         batch.tables[k] = population.cost_log_shape[k]
         for specialty in range(len(population.part_b_log_shape)):
             batch.tables[(specialty + 1) * length + k] = population.part_b_log_shape[specialty, k]
+    draw_areas(draw, world.areas)
     for entry in range(1, YEARS):
         field.next_entrant[entry] = field.entry_start[entry]
     slots = population.slots
     width = slots_per_batch(slots)
     for batch_number in range((slots + width - 1) // width):
-        _fill_batch(draw, batch, batch_number, field)
-        simulate_batch(draw, batch, batch_number, field, out)
+        _fill_batch(draw, world, batch, batch_number, field)
+        simulate_batch(draw, world, batch, batch_number, field, out)

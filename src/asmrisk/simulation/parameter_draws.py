@@ -32,7 +32,7 @@ def _uniform(name: str, parameter_set: int, key: np.ndarray) -> float:
     """Draw the uniform of an unknown, keyed by its name, so that adding one changes no other's value."""
     slot = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
     u = np.zeros((UNIFORMS_PER_BLOCK, 1))
-    base = np.array([stream(KNOWLEDGE, 0, PERMANENT)], np.int64)
+    base = np.array([stream(KNOWLEDGE, 0, 0, PERMANENT)], np.int64)
     fill_uniforms(u, BLOCK_FIELD, np.array([slot], np.int64), base, PERMANENT, parameter_set, key, 0, 1)
     return float(u[LANE_VALUE, 0])
 

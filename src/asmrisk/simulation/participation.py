@@ -1,9 +1,9 @@
 """Who takes part: clinicians, exits, episodes, and who is measured when (42 CFR §§ 512.705, 512.710).
 
-A cohort is a fixed number of slots. Each slot always holds one active clinician; one who leaves on 1 January
-is followed by a new one, with attributes, history and random numbers of its own: the slot's next
-*generation*. A clinician is measured in a performance year in which it is active if it had enough episodes
-two years before.
+A cohort is a fixed number of slots, places in practices. Each slot always holds one active clinician; one who
+leaves on 1 January is followed in the same practice by a new one, with attributes, history and random numbers
+of its own: the slot's next *generation*. A clinician is measured in a performance year in which it is active
+if it had enough episodes two years before.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from asmrisk.simulation.keys import (
     LANE_EXIT,
     LANE_LEVEL,
     LANE_SHOCK,
+    LANE_SPECIALTY,
     LEAST_UNIFORM,
-    PERMANENT,
     UNIFORMS_PER_BLOCK,
+    Clinicians,
     fill_permanent,
     fill_uniforms,
-    stream,
 )
+from asmrisk.simulation.practices import Practices, found_practices
 from asmrisk.simulation.roster_prior import level_score
 
 __all__ = ["BATCH_SLOTS", "FIRST_YEAR", "Field", "enroll", "make_field", "slots_per_batch"]
@@ -57,6 +58,9 @@ class Field(NamedTuple):
     """
 
     slot: np.ndarray  # int64 (capacity,)
+    number: np.ndarray  # int64 (capacity,): of the practice, in counter words
+    practice: np.ndarray  # int64 (capacity,): index in `Practices`
+    specialty: np.ndarray  # int64 (capacity,)
     base: np.ndarray  # int64 (capacity,): counter word, see keys.stream
     leaves: np.ndarray  # int64 (capacity,): first year in which it is not active; CALENDAR if it stays
     level: np.ndarray  # float64 (capacity,): expected episodes a year
@@ -75,6 +79,7 @@ class Field(NamedTuple):
     # Scratch of `enroll`.
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS)
     exit_uniforms: np.ndarray  # float64 (CALENDAR, BATCH_SLOTS)
+    size_class: np.ndarray  # int64 (BATCH_SLOTS,)
     mean: np.ndarray  # float64 (BATCH_SLOTS,)
     drawn: np.ndarray  # float64 (BATCH_SLOTS,)
 
@@ -84,6 +89,9 @@ def make_field(slots: int) -> Field:
     capacity = slots * YEARS
     return Field(
         slot=np.zeros(capacity, np.int64),
+        number=np.zeros(capacity, np.int64),
+        practice=np.zeros(capacity, np.int64),
+        specialty=np.zeros(capacity, np.int64),
         base=np.zeros(capacity, np.int64),
         leaves=np.zeros(capacity, np.int64),
         level=np.zeros(capacity),
@@ -100,24 +108,49 @@ def make_field(slots: int) -> Field:
         owner=np.zeros(slots, np.int32),
         uniforms=np.zeros((UNIFORMS_PER_BLOCK, BATCH_SLOTS)),
         exit_uniforms=np.zeros((CALENDAR, BATCH_SLOTS)),
+        size_class=np.zeros(BATCH_SLOTS, np.int64),
         mean=np.zeros(BATCH_SLOTS),
         drawn=np.zeros(BATCH_SLOTS),
     )
 
 
 @inner
-def _draw_episodes(draw: CohortDraw, entry: int, first: int, n: int, field: Field) -> None:
-    """Draw levels, episodes and exits of n clinicians from number `first` on, who enter in year `entry`."""
+def _draw_specialties(
+    population: np.record, uniform: np.ndarray, first: int, n: int, field: Field, practices: Practices
+) -> None:
+    """Draw the specialties of n clinicians from number `first` on, by the size class of their practices."""
+    specialty, practice = field.specialty[first : first + n], field.practice[first : first + n]
+    kind = field.size_class
+    for i in range(n):
+        specialty[i] = 0
+        kind[i] = practices.size_class[practice[i]]
+    for code in range(1, population.specialty_cumulative.shape[1]):
+        edges = population.specialty_cumulative
+        solo, small, large = edges[0, code - 1], edges[1, code - 1], edges[2, code - 1]
+        if min(solo, small, large) < 1.0:
+            for i in range(n):
+                edge = solo if kind[i] == 0 else large
+                edge = small if kind[i] == 1 else edge
+                specialty[i] = code if uniform[i] >= edge else specialty[i]
+
+
+@inner
+def _draw_episodes(
+    draw: CohortDraw, entry: int, first: int, n: int, field: Field, practices: Practices
+) -> None:
+    """Draw specialty, level, episodes and exit of n clinicians from number `first` on, who enter then."""
     population, prior = draw.population, draw.prior
     u = field.uniforms
-    slot = field.slot[first : first + n]
+    slot, number = field.slot[first : first + n], field.number[first : first + n]
     base = field.base[first : first + n]
+    who = Clinicians(slot, number, base)
     level = field.level[first : first + n]
     mean = field.mean
     episodes = field.drawn
     floor = population.episodes_floor_probability
     shock_sd = population.episodes_shock_log_sd
-    fill_permanent(u, BLOCK_WHO, slot, base, draw.number, draw.key, n, population.strata)
+    fill_permanent(u, BLOCK_WHO, who, draw.number, draw.key, n, draw.cohort, population.strata)
+    _draw_specialties(population, u[LANE_SPECIALTY], first, n, field, practices)
     level_uniform, exit_uniform = u[LANE_LEVEL], u[LANE_EXIT]
     # A roster's clinicians hold the first slots from the first year on.
     n_roster = 0
@@ -125,6 +158,7 @@ def _draw_episodes(draw: CohortDraw, entry: int, first: int, n: int, field: Fiel
         n_roster += 1
     normal_scores(level_uniform, mean, n_roster)
     for i in range(n_roster):
+        field.specialty[first + i] = prior.specialty[draw.cohort, slot[i]]
         mean[i] = level_score(prior, draw.cohort, slot[i], mean[i])
     normal_probabilities(mean, n_roster)
     for i in range(n_roster):
@@ -137,7 +171,7 @@ def _draw_episodes(draw: CohortDraw, entry: int, first: int, n: int, field: Fiel
     exponentials(level, n)
     for history in range(entry, CALENDAR + PAYMENT_LAG):
         year = history - PAYMENT_LAG
-        fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, FIRST_YEAR + year, draw.number, draw.key, 0, n)
+        fill_uniforms(u, BLOCK_PARTICIPATION, number, base, FIRST_YEAR + year, draw.number, draw.key, 0, n)
         if year > entry:
             for i in range(n):
                 field.exit_uniforms[year, i] = exit_uniform[i]
@@ -155,47 +189,47 @@ def _draw_episodes(draw: CohortDraw, entry: int, first: int, n: int, field: Fiel
             for i in range(n_roster):
                 given = prior.episodes[draw.cohort, history, slot[i]]
                 drawn[i] = given if given >= 0 else drawn[i]
-    leaves = field.leaves[first : first + n]
+    leaves, specialty = field.leaves[first : first + n], field.specialty[first : first + n]
     for i in range(n):
         leaves[i] = CALENDAR
     # From the last year back, so that the first exit counts.
     for year in range(CALENDAR - 1, entry, -1):
         probability = draw.behavior[year].exit_probability
         for i in range(n):
-            leaves[i] = year if field.exit_uniforms[year, i] < probability else leaves[i]
+            leaves[i] = year if field.exit_uniforms[year, i] < probability[specialty[i]] else leaves[i]
     for i in range(n):
         field.until[slot[i]] = leaves[i]
         field.holder[slot[i]] = base[i]
 
 
 @inner
-def assign_entrants(entry: int, slots: int, cohort: int, field: Field) -> int:
-    """Assign numbers to those who enter in a year, by slot; give how many they are."""
+def assign_entrants(entry: int, slots: int, field: Field) -> int:
+    """Assign numbers to those who enter after the first year, by slot; give how many they are."""
     first = field.entry_start[entry]
-    if entry == 0:
-        for s in range(slots):
-            field.slot[s] = s
-            field.base[s] = stream(cohort, 0, PERMANENT)
-        return slots
     count = 0
     for s in range(slots):
         # Branchless compaction: written always, kept if the count moves on.
-        field.slot[first + count] = s
-        field.base[first + count] = field.holder[s] + 1  # the next generation
+        c = first + count
+        field.slot[c] = s
+        field.number[c] = field.number[s]
+        field.practice[c] = field.practice[s]
+        field.base[c] = field.holder[s] + 1  # the next generation
         count += field.until[s] == entry
     return count
 
 
 @inner
-def enroll(draw: CohortDraw, field: Field) -> None:
-    """Fill the field of a cohort for a draw: clinicians, exits, episodes, and who is measured when."""
+def enroll(draw: CohortDraw, field: Field, practices: Practices) -> None:
+    """Fill the field of a cohort for a draw: practices, clinicians, episodes, and who is measured when."""
     slots = draw.population.slots
+    found_practices(draw, slots, Clinicians(field.slot, field.number, field.base), field.practice, practices)
     total = 0
     for entry in range(YEARS):
         field.entry_start[entry] = total
-        count = assign_entrants(entry, slots, draw.cohort, field)
+        count = assign_entrants(entry, slots, field) if entry > 0 else slots
         for first in range(total, total + count, BATCH_SLOTS):
-            _draw_episodes(draw, entry, first, min(BATCH_SLOTS, total + count - first), field)
+            n = min(BATCH_SLOTS, total + count - first)
+            _draw_episodes(draw, entry, first, n, field, practices)
         total += count
     field.entry_start[YEARS] = total
     _select_measured(draw.population.minimum_episodes, slots, field)

@@ -14,7 +14,7 @@ from asmrisk.rule.arrays import Observed
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import DrawRange, simulate_draws
-from asmrisk.simulation.keys import generation_of
+from asmrisk.simulation.keys import generation_of, member_of
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.record import make_record
 
@@ -26,7 +26,10 @@ class ReplayedYear(NamedTuple):
 
     year: int  #: performance year, counted from the first
     number: np.ndarray  #: int64: each one's number among the cohort's clinicians
-    slot: np.ndarray  #: int64
+    practice: np.ndarray  #: int64: index of the practice among the cohort's
+    place: np.ndarray  #: int64: number in the practice's counter words
+    member: np.ndarray  #: int64: place in the practice
+    area: np.ndarray  #: int64
     generation: np.ndarray  #: int64: how many held the slot before
     cohort: ScoredCohort
 
@@ -64,7 +67,17 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
             n = int(field.participants[year])
             number = field.member[year, :n].astype(np.int64)
             scored = score_arrays(cohort, inputs.policy[year], observed, n)
-            yield ReplayedYear(year, number, field.slot[number], generation_of(field.base[number]), scored)
+            base = field.base[number]
+            yield ReplayedYear(
+                year,
+                number,
+                field.practice[number],
+                field.number[number],
+                member_of(base),
+                out.area[year, :n].astype(np.int64),
+                generation_of(base),
+                scored,
+            )
 
 
 def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
@@ -91,12 +104,15 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     while any(each.startswith(tuple(f"{peer}{cohort}-" for cohort in COHORTS)) for each in taken):
         peer += "peer-"
     frames = []
-    for year, numbers, slots, generations, scored_cohort in replayed_years(model, draw):
+    for replayed in replayed_years(model, draw):
+        year, scored_cohort = replayed.year, replayed.cohort
         cohort, ids = COHORTS[scored_cohort.cohort], own[scored_cohort.cohort]
         names = [
             # Clinicians are numbered by year of entry, and those of the first year by slot.
-            ids[number] if number < len(ids) else f"{peer}{cohort}-{slot:05d}-{generation}"
-            for number, slot, generation in np.stack([numbers, slots, generations], axis=1).tolist()
+            ids[number] if number < len(ids) else f"{peer}{cohort}-{place:05d}-{member:02d}-{generation}"
+            for number, place, member, generation in np.stack(
+                [replayed.number, replayed.place, replayed.member, replayed.generation], axis=1
+            ).tolist()
         ]
         frames.append(frame_of(scored_cohort, PERFORMANCE_YEARS[year], {"clinician_id": names}))
     return in_table_order(pd.concat(frames, ignore_index=True))

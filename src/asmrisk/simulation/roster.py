@@ -56,6 +56,14 @@ def _fill(prior: RosterPrior, cohort: int, clinicians: Clinicians, population: n
     prior.clinicians[cohort] = n
     prior.specialty[cohort, :n] = clinicians.specialty
     prior.practice_size[cohort, :n] = clinicians.practice_size
+    before, practice, member = -1, -1, 0
+    for slot, size in enumerate(clinicians.practice_size.tolist()):
+        same = size == before and size > 1
+        practice, member = practice + (not same), member + 1 if same else 0
+        before = size
+        prior.practice[cohort, slot], prior.member[cohort, slot] = practice, member
+        prior.practice_number[cohort, practice] = practice
+    prior.practices[cohort] = practice + 1
     prior.collection_type[cohort, :n] = chosen_type(clinicians, population)
     prior.hcc_risk_score[cohort, :n] = latest(clinicians.past.hcc_risk_score)[0]
     prior.dual_share[cohort, :n] = latest(clinicians.past.dual_share)[0]

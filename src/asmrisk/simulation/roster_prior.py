@@ -38,6 +38,11 @@ class RosterPrior(NamedTuple):
     clinicians: np.ndarray  # int64 (cohorts,): how many
     specialty: np.ndarray  # int64 (cohorts, most): code
     practice_size: np.ndarray  # int64 (cohorts, most): clinicians in the practice
+    practice: np.ndarray  # int64 (cohorts, most): index of the practice, ascending
+    member: np.ndarray  # int64 (cohorts, most): place in the practice
+    practices: np.ndarray  # int64 (cohorts,): how many practices
+    practice_number: np.ndarray  # int64 (cohorts, most): of each practice, in its counter words
+    area: np.ndarray  # int64 (cohorts, most): of each practice; -1 not known
     collection_type: np.ndarray  # int64 (cohorts, most): code of the clinician's choice; -1 not known
     hcc_risk_score: np.ndarray  # float64 (cohorts, most); NaN not known
     dual_share: np.ndarray  # float64 (cohorts, most); NaN not known
@@ -70,6 +75,11 @@ def empty_prior(most: int = 0) -> RosterPrior:
         clinicians=np.zeros(cohorts, np.int64),
         specialty=np.zeros((cohorts, most), np.int64),
         practice_size=np.ones((cohorts, most), np.int64),
+        practice=np.zeros((cohorts, most), np.int64),
+        member=np.zeros((cohorts, most), np.int64),
+        practices=np.zeros(cohorts, np.int64),
+        practice_number=np.zeros((cohorts, most), np.int64),
+        area=np.full((cohorts, most), -1, np.int64),
         collection_type=np.full((cohorts, most), -1, np.int64),
         hcc_risk_score=np.full((cohorts, most), np.nan),
         dual_share=np.full((cohorts, most), np.nan),

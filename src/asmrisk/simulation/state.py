@@ -37,14 +37,16 @@ if TYPE_CHECKING:
     class Observations(Observed):
         """One cohort in one draw by performance year and position among the measured (workspace).
 
-        The fields of `Observed`, and the cost of an episode without noise or response, USD. A measure that is
-        in no year's set is not written.
+        The fields of `Observed`, the cost of an episode without noise or response, USD, and where the
+        clinician works. A measure that is in no year's set is not written.
         """
 
         true_cost: np.ndarray  # float64 (YEARS, slots)
+        practice: np.ndarray  # int32 (YEARS, slots): index of the practice, ascending
+        area: np.ndarray  # int32 (YEARS, slots)
 
 else:
-    Observations = namedtuple("Observations", (*Observed._fields, "true_cost"))
+    Observations = namedtuple("Observations", (*Observed._fields, "true_cost", "practice", "area"))
 
 
 #: One year's observations as the rule takes them: views, given `Observations` and the number of the year.
@@ -95,14 +97,15 @@ class Batch(NamedTuple):
     clinician: np.ndarray  # int64 (BATCH_CLINICIANS + 1,)
     entered: np.ndarray  # int64 (YEARS,)
     slot: np.ndarray  # int64 (BATCH_CLINICIANS,)
+    number: np.ndarray  # int64 (BATCH_CLINICIANS,): of the practice, in counter words
     base: np.ndarray  # int64 (BATCH_CLINICIANS,)
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_CLINICIANS): of the block drawn last
     # Attributes.
     specialty: np.ndarray  # int64 (BATCH_CLINICIANS,)
+    practice: np.ndarray  # uint64 (BATCH_CLINICIANS,): among the batch's, see `SharedParts`
     practice_size: np.ndarray  # int64 (BATCH_CLINICIANS,)
-    size_class: np.ndarray  # int64 (BATCH_CLINICIANS,): solo, small, large
     nonreporting_limit: np.ndarray  # float64 (BATCH_CLINICIANS,): habits below it report nothing
-    collection_type: np.ndarray  # int64 (BATCH_CLINICIANS,): the clinician's choice
+    collection_type: np.ndarray  # int64 (BATCH_CLINICIANS,): the practice's choice
     hcc_risk_score: np.ndarray  # float64 (BATCH_CLINICIANS,)
     dual_share: np.ndarray  # float64 (BATCH_CLINICIANS,)
     part_b_level: np.ndarray  # float64 (BATCH_CLINICIANS,): USD at the distribution's mean
@@ -111,29 +114,31 @@ class Batch(NamedTuple):
     part_b_innovation: np.ndarray  # float64 (BATCH_CLINICIANS,): standard deviation of what a year adds to it
     part_b_table: np.ndarray  # uint64 (BATCH_CLINICIANS,): where the specialty's shape begins in `tables`
     case_level: np.ndarray  # float64 (MOST_MEASURES, BATCH_CLINICIANS): expected eligible cases a year
-    # Normal scores that follow an AR(1).
+    #: What is permanent in latent quality, and in the score of cost.
+    quality_shift: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    cost_shift: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    # One's own parts of normal scores; each follows an AR(1).
     part_b_moving: np.ndarray  # float64 (BATCH_CLINICIANS,)
     general: np.ndarray  # float64 (BATCH_CLINICIANS,): general factor of quality
     specific: np.ndarray  # float64 (MOST_MEASURES, BATCH_CLINICIANS): specific factors of quality
     cost: np.ndarray  # float64 (BATCH_CLINICIANS,)
     nonreporting: np.ndarray  # float64 (BATCH_CLINICIANS,): habit of reporting nothing
     submission: np.ndarray  # float64 (MOST_MEASURES, BATCH_CLINICIANS): habit of submitting each measure
-    improvement: np.ndarray  # float64 (BATCH_CLINICIANS,)
-    interoperability: np.ndarray  # float64 (BATCH_CLINICIANS,)
     # What they lead to.
+    part_b_score: np.ndarray  # float64 (BATCH_CLINICIANS,): normal score of the year's Part B
     part_b: np.ndarray  # float64 (CALENDAR, BATCH_CLINICIANS), USD
     # Of the measured clinicians of a year.
     rows: np.ndarray  # uint64 (YEARS, BATCH_SLOTS): their rows
+    practices: np.ndarray  # uint64 (BATCH_SLOTS,): their practices
     quality: np.ndarray  # float64 (BATCH_SLOTS,): general factor of quality
+    shift: np.ndarray  # float64 (BATCH_SLOTS,): what is added to the latent quality of every measure
     nonreporter: np.ndarray  # int64 (BATCH_SLOTS,): 1 if nothing is reported in the year
     choice: np.ndarray  # int64 (BATCH_SLOTS,): collection type
-    measured_size_class: np.ndarray  # int64 (BATCH_SLOTS,)
     counts: np.ndarray  # float64 (BATCH_SLOTS,): cases or episodes
     # Shapes of cost, then of each specialty's Part B, over the normal score; cost's begins at 0 for all.
     tables: np.ndarray  # float64 ((specialties + 1) SCORE_COUNT,)
     cost_table: np.ndarray  # uint64 (BATCH_SLOTS,)
     # Scratch; contents mean nothing between calls.
-    class_values: np.ndarray  # float64 (4, BATCH_CLINICIANS): of each one's class of practice size
     interval: np.ndarray  # uint64 (BATCH_CLINICIANS,): of the tables
     scores: np.ndarray  # float64 (BATCH_CLINICIANS,)
     scratch: np.ndarray  # float64 (3, BATCH_SLOTS)
@@ -145,12 +150,13 @@ class Batch(NamedTuple):
 
 def make_observations(slots: int) -> Observations:
     """Allocate the observations of a cohort of so many clinician slots."""
-    return Observations._make((*make_observed(slots, YEARS), np.zeros((YEARS, slots))))
+    where = np.zeros((2, YEARS, slots), np.int32)
+    return Observations._make((*make_observed(slots, YEARS), np.zeros((YEARS, slots)), *where))
 
 
 def make_batch() -> Batch:
     """Allocate the state of a batch; arrays of zeros."""
-    by_measured = ("quality", "nonreporter", "choice", "measured_size_class", "counts", "cost_table")
+    by_measured = ("practices", "quality", "shift", "nonreporter", "choice", "counts", "cost_table")
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(by_measured, (BATCH_SLOTS,)) | {
         "clinician": (BATCH_CLINICIANS + 1,),
         "entered": (YEARS,),
@@ -161,16 +167,17 @@ def make_batch() -> Batch:
         "part_b": (CALENDAR, BATCH_CLINICIANS),
         "rows": (YEARS, BATCH_SLOTS),
         "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),
-        "class_values": (4, BATCH_CLINICIANS),
         "scratch": (3, BATCH_SLOTS),
         "roster_uniforms": (UNIFORMS_PER_BLOCK, BATCH_CLINICIANS),
         "innovations": (LATENT_STATES, BATCH_CLINICIANS),
     }
-    whole = ("clinician", "entered", "slot", "base", "specialty", "practice_size", "size_class")
-    more = ("collection_type", "nonreporter", "choice", "measured_size_class")
+    whole = ("clinician", "entered", "slot", "number", "base", "specialty", "practice_size")
+    more = ("collection_type", "nonreporter", "choice")
     types: dict[str, type] = dict.fromkeys((*whole, *more), np.int64)
     # An unsigned index needs no check for counting from the end.
-    types |= dict.fromkeys(("part_b_table", "rows", "cost_table", "interval"), np.uint64)
+    types |= dict.fromkeys(
+        ("practice", "practices", "part_b_table", "rows", "cost_table", "interval"), np.uint64
+    )
     arrays: dict[str, np.ndarray] = {
         name: np.zeros(shapes.get(name, (BATCH_CLINICIANS,)), types.get(name, np.float64))
         for name in Batch._fields

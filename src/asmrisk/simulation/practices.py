@@ -1,0 +1,213 @@
+"""Who works where: practices, their sizes, areas and record systems, and the clinicians in them.
+
+A cohort's slots are filled by practices, one after the other: a roster's first, then synthetic ones, or those
+of a participant list, until the slots are full; the last one is cut off. A practice stands for all years: who
+enters takes a place in the same practice.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from asmrisk.numerics.jit import inline, inner
+from asmrisk.rule.definitions import size_class
+from asmrisk.simulation.kernel_inputs import CohortDraw
+from asmrisk.simulation.keys import (
+    BLOCK_PRACTICE,
+    LANE_AREA,
+    LANE_MEMBERS,
+    LANE_RECORD_SYSTEM,
+    LANE_SIZE,
+    PERMANENT,
+    ROSTER,
+    ROSTER_PRACTICE,
+    UNIFORMS_PER_BLOCK,
+    Clinicians,
+    fill_uniforms,
+    stream,
+)
+
+__all__ = ["Practices", "found_practices", "make_practices"]
+
+#: Practices whose uniforms are drawn together.
+_AT_ONCE = 256
+
+_size_class = inline(size_class)
+
+
+class Practices(NamedTuple):
+    """The practices of one cohort in one draw (workspace, room for as many as there are slots)."""
+
+    count: np.ndarray  # int64 (1,): how many
+    number: np.ndarray  # int64 (slots,): in its counter words
+    base: np.ndarray  # int64 (slots,): counter word, see keys.stream
+    first_slot: np.ndarray  # int64 (slots,)
+    size: np.ndarray  # int64 (slots,): clinicians in the practice
+    group: np.ndarray  # int64 (slots,): class of size, code in published_tables.PRACTICE_CLASSES
+    size_class: np.ndarray  # int64 (slots,): solo, small, large
+    area: np.ndarray  # int64 (slots,)
+    collection_type: np.ndarray  # int64 (slots,): record system, where there is a choice
+    nonreporting_limit: np.ndarray  # float64 (slots,): habits below it report nothing
+    quality_shift: np.ndarray  # float64 (slots,): what the size adds to latent quality
+    uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, _AT_ONCE): scratch
+
+
+def make_practices(slots: int) -> Practices:
+    """Allocate the practices of a cohort of so many slots."""
+    arrays = {name: np.zeros(slots, np.int64) for name in Practices._fields}
+    arrays["count"] = np.zeros(1, np.int64)
+    arrays |= {name: np.zeros(slots) for name in ("nonreporting_limit", "quality_shift")}
+    arrays["uniforms"] = np.zeros((UNIFORMS_PER_BLOCK, _AT_ONCE))
+    return Practices(**arrays)
+
+
+@inline
+def _reached(cumulative: np.ndarray, probability: float, n: int) -> int:
+    """Find the first of n cumulative shares that is not below a probability, by bisection."""
+    low, high = 0, n - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cumulative[middle] < probability:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@inline
+def _settle(population: np.record, practices: Practices, practice: int, size: int, i: int) -> None:
+    """Write a practice's size and what follows from it; its uniforms stand in column i of the scratch."""
+    u = practices.uniforms
+    group = 0
+    while group < population.practice_high.shape[0] - 1 and size > population.practice_high[group]:
+        group += 1
+    kind = _size_class(size)
+    practices.size[practice] = size
+    practices.group[practice] = group
+    practices.size_class[practice] = kind
+    practices.area[practice] = _reached(population.area_cumulative, u[LANE_AREA, i], population.areas)
+    practices.collection_type[practice] = 0 if u[LANE_RECORD_SYSTEM, i] < population.ecqm_share[kind] else 1
+    # Reporting nothing differs by class of practice size; its last class holds all larger ones too.
+    practices.quality_shift[practice] = population.quality_size_shift[group]
+    limits = population.nothing_reported_z
+    practices.nonreporting_limit[practice] = limits[min(group, limits.shape[0] - 1)]
+
+
+@inner
+def _draw_uniforms(draw: CohortDraw, practices: Practices, first: int, n: int) -> None:
+    """Draw the permanent uniforms of n practices from number `first` on into the first columns."""
+    number, base = practices.number[first:], practices.base[first:]
+    fill_uniforms(practices.uniforms, BLOCK_PRACTICE, number, base, PERMANENT, draw.number, draw.key, 0, n)
+
+
+@inner
+def _draw_size(population: np.record, uniform: float, least: int, below: float, above: float) -> int:
+    """Draw a practice's size of at least `least` from the part of its distribution between two shares."""
+    cumulative = population.practice_cumulative
+    at = below + uniform * (above - below)
+    group = _reached(cumulative, at, cumulative.shape[0])
+    under = cumulative[group - 1] if group > 0 else 0.0
+    # Where the uniform lies within its class picks the size, so that one uniform makes one variate.
+    within = (at - under) / max(cumulative[group] - under, 1e-300)
+    low, high = max(population.practice_low[group], least), max(population.practice_high[group], least)
+    return int(low + min(int(within * (high - low + 1)), high - low))
+
+
+@inner
+def _found_of_roster(draw: CohortDraw, who: Clinicians, practice_of: np.ndarray, practices: Practices) -> int:
+    """Found the practices of a roster; give how many clinicians they hold, the first slots."""
+    prior, cohort = draw.prior, draw.cohort
+    founded, n = prior.practices[cohort], prior.clinicians[cohort]
+    for practice in range(founded):
+        practices.number[practice] = prior.practice_number[cohort, practice]
+        practices.base[practice] = stream(ROSTER_PRACTICE, 0, 0, PERMANENT)
+        practices.first_slot[practice] = -1
+    for slot in range(n):
+        practice = prior.practice[cohort, slot]
+        if practices.first_slot[practice] < 0:
+            practices.first_slot[practice] = slot
+        who.slot[slot] = slot
+        who.number[slot] = practices.number[practice]
+        who.base[slot] = stream(ROSTER + cohort, prior.member[cohort, slot], 0, PERMANENT)
+        practice_of[slot] = practice
+    for start in range(0, founded, _AT_ONCE):
+        count = min(_AT_ONCE, founded - start)
+        _draw_uniforms(draw, practices, start, count)
+        for i in range(count):
+            practice = start + i
+            slot = practices.first_slot[practice]
+            _settle(draw.population, practices, practice, prior.practice_size[cohort, slot], i)
+            if prior.collection_type[cohort, slot] >= 0:
+                practices.collection_type[practice] = prior.collection_type[cohort, slot]
+            if prior.area[cohort, practice] >= 0:
+                practices.area[practice] = prior.area[cohort, practice]
+    practices.count[0] = founded
+    return n
+
+
+@inner
+def found_practices(
+    draw: CohortDraw, slots: int, who: Clinicians, practice_of: np.ndarray, practices: Practices
+) -> None:
+    """Found a cohort's practices, and seat the clinicians of the first year in its slots.
+
+    Parameters
+    ----------
+    draw : CohortDraw
+        What the cohort reads.
+    slots : int
+        Slots to fill.
+    who : Clinicians
+        Written: who holds each slot.
+    practice_of : ndarray of int64, shape (at least slots,)
+        Written: index of the practice of each slot.
+    practices : Practices
+        Written, a roster's first.
+    """
+    population, cohort, given = draw.population, draw.cohort, draw.practice_list
+    filled = _found_of_roster(draw, who, practice_of, practices)
+    founded = practices.count[0]
+    # Shares of practices of up to 15 clinicians and of all.
+    small = 0.0
+    for group in range(population.practice_high.shape[0]):
+        if _size_class(population.practice_high[group]) < 2:
+            small = population.practice_cumulative[group]
+    listed, u = given.count[cohort], practices.uniforms
+    number = 0
+    while filled < slots:
+        count = min(_AT_ONCE, slots - filled)
+        for i in range(count):
+            practices.number[founded + i] = number + i
+            practices.base[founded + i] = stream(cohort, 0, 0, PERMANENT)
+        _draw_uniforms(draw, practices, founded, count)
+        for i in range(count):
+            if filled >= slots:
+                break
+            if listed > 0:
+                members = given.members[cohort, number] if number < listed else 1
+                below, above = (0.0, small) if given.small[cohort, min(number, listed - 1)] else (small, 1.0)
+                size = _draw_size(population, u[LANE_SIZE, i], members, below, above)
+            else:
+                size = _draw_size(population, u[LANE_SIZE, i], 1, 0.0, 1.0)
+                group = 0
+                while size > population.practice_high[group]:
+                    group += 1
+                shares = population.members_cumulative[group]
+                most = min(size, shares.shape[0])
+                members = _reached(shares, u[LANE_MEMBERS, i] * shares[most - 1], most) + 1
+            practice = founded
+            _settle(population, practices, practice, size, i)
+            practices.first_slot[practice] = filled
+            members = min(members, slots - filled)
+            for member in range(members):
+                slot = filled + member
+                who.slot[slot] = slot
+                who.number[slot] = number
+                who.base[slot] = stream(cohort, member, 0, PERMANENT)
+                practice_of[slot] = practice
+            filled += members
+            founded += 1
+            number += 1
+    practices.count[0] = founded

@@ -1,0 +1,357 @@
+"""What colleagues and neighbors have in common: scores of areas, shared parts of practices, their conduct.
+
+A normal score with a shared part is ``sqrt(a) A + sqrt(p) P + sqrt(1 - a - p) E``, with scores A of the area,
+P of the practice and E of one's own, each an AR(1) with the score's own persistence: so the score itself is
+one, and its marginal stays. ``sqrt(a) A + sqrt(p) P``, the practice's *shared part*, is an AR(1) too, whose
+innovations are drawn here and added up; one's own part is simulated by clinician.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from asmrisk.numerics.jit import fma, inline, inner
+from asmrisk.population.latents import (
+    IMPROVEMENT,
+    INTEROPERABILITY,
+    SHARED_COST,
+    SHARED_HABITS,
+    SHARED_PART_B,
+    SHARED_PATIENTS,
+    SHARED_QUALITY,
+)
+from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, YEARS
+from asmrisk.scenario.published_tables import MOST_AREAS
+from asmrisk.simulation.batches import advance, normal_probabilities, normal_scores
+from asmrisk.simulation.kernel_inputs import CohortDraw
+from asmrisk.simulation.keys import (
+    AREA,
+    BLOCK_AREA_MEASURE,
+    BLOCK_AREA_MIX,
+    BLOCK_AREA_PERFORMANCE,
+    BLOCK_PRACTICE_CONDUCT,
+    BLOCK_PRACTICE_MEASURE,
+    BLOCK_PRACTICE_MIX,
+    BLOCK_PRACTICE_PERFORMANCE,
+    LANE_COST,
+    LANE_DUAL,
+    LANE_GENERAL,
+    LANE_HCC,
+    LANE_IMPROVEMENT,
+    LANE_INTEROPERABILITY,
+    LANE_MORE_IMPROVEMENT,
+    LANE_MORE_INTEROPERABILITY,
+    LANE_NONREPORTING,
+    LANE_PRACTICE_PART_B,
+    PERMANENT,
+    UNIFORMS_PER_BLOCK,
+    fill_uniforms,
+    stream,
+)
+from asmrisk.simulation.participation import BATCH_SLOTS, FIRST_YEAR
+from asmrisk.simulation.practices import Practices
+from asmrisk.simulation.roster_prior import start_habit
+
+__all__ = [
+    "AreaScores",
+    "SharedParts",
+    "draw_areas",
+    "draw_patients_mix",
+    "make_areas",
+    "make_shared_parts",
+    "own_weight",
+    "select_practices",
+    "share_conduct",
+    "share_measure",
+    "share_performance",
+]
+
+#: Measures whose two uniforms stand in one block.
+_MEASURES_PER_BLOCK = UNIFORMS_PER_BLOCK // 2
+#: Blocks of measures of one cohort, of practices and of areas.
+_PRACTICE_BLOCKS, _AREA_BLOCKS = 4, 2
+
+
+class AreaScores(NamedTuple):
+    """Normal scores of the areas of one cohort in one draw (workspace): what each year adds to its AR(1)."""
+
+    hcc: np.ndarray  # float64 (MOST_AREAS,): permanent
+    dual: np.ndarray  # float64 (MOST_AREAS,): permanent
+    general: np.ndarray  # float64 (YEARS, MOST_AREAS)
+    cost: np.ndarray  # float64 (YEARS, MOST_AREAS)
+    part_b: np.ndarray  # float64 (CALENDAR, MOST_AREAS)
+    specific: np.ndarray  # float64 (YEARS, MOST_MEASURES, MOST_AREAS)
+    number: np.ndarray  # int64 (MOST_AREAS,)
+    base: np.ndarray  # int64 (MOST_AREAS,): counter word
+    uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, MOST_AREAS): scratch
+
+
+def make_areas() -> AreaScores:
+    """Allocate the scores of areas: half a MB."""
+    return AreaScores(
+        hcc=np.zeros(MOST_AREAS),
+        dual=np.zeros(MOST_AREAS),
+        general=np.zeros((YEARS, MOST_AREAS)),
+        cost=np.zeros((YEARS, MOST_AREAS)),
+        part_b=np.zeros((CALENDAR, MOST_AREAS)),
+        specific=np.zeros((YEARS, MOST_MEASURES, MOST_AREAS)),
+        number=np.arange(MOST_AREAS),
+        base=np.full(MOST_AREAS, stream(AREA, 0, 0, PERMANENT), np.int64),
+        uniforms=np.zeros((UNIFORMS_PER_BLOCK, MOST_AREAS)),
+    )
+
+
+@inner
+def draw_areas(draw: CohortDraw, areas: AreaScores) -> None:
+    """Draw the scores of all areas; only those of single measures differ between the cohorts."""
+    n, u = draw.population.areas, areas.uniforms
+    number, base = areas.number, areas.base
+    fill_uniforms(u, BLOCK_AREA_MIX, number, base, PERMANENT, draw.number, draw.key, 0, n)
+    normal_scores(u[LANE_HCC], areas.hcc, n)
+    normal_scores(u[LANE_DUAL], areas.dual, n)
+    for year in range(CALENDAR):
+        when = FIRST_YEAR + year
+        fill_uniforms(u, BLOCK_AREA_PERFORMANCE, number, base, when, draw.number, draw.key, 0, n)
+        normal_scores(u[LANE_PRACTICE_PART_B], areas.part_b[year], n)
+        if year < YEARS:
+            normal_scores(u[LANE_GENERAL], areas.general[year], n)
+            normal_scores(u[LANE_COST], areas.cost[year], n)
+            for measure in range(MOST_MEASURES):
+                lane = measure % UNIFORMS_PER_BLOCK
+                if lane == 0:
+                    block = BLOCK_AREA_MEASURE + _AREA_BLOCKS * draw.cohort + measure // UNIFORMS_PER_BLOCK
+                    fill_uniforms(u, block, number, base, when, draw.number, draw.key, 0, n)
+                normal_scores(u[lane], areas.specific[year, measure], n)
+
+
+class SharedParts(NamedTuple):
+    """What the practices of a batch share (workspace, by practice of the batch, `BATCH_SLOTS` of them)."""
+
+    first: np.ndarray  # int64 (1,): index of the batch's first practice among the cohort's
+    count: np.ndarray  # int64 (1,): practices of the batch
+    roster: np.ndarray  # int64 (1,): the first so many are a roster's
+    hcc: np.ndarray  # float64 (BATCH_SLOTS,): shared part of the normal score of the HCC risk score
+    dual: np.ndarray  # float64 (BATCH_SLOTS,): of what dual share has beside HCC
+    # Shared parts, AR(1).
+    general: np.ndarray  # float64 (BATCH_SLOTS,)
+    cost: np.ndarray  # float64 (BATCH_SLOTS,)
+    part_b: np.ndarray  # float64 (BATCH_SLOTS,)
+    nonreporting: np.ndarray  # float64 (BATCH_SLOTS,)
+    specific: np.ndarray  # float64 (MOST_MEASURES, BATCH_SLOTS)
+    submission: np.ndarray  # float64 (MOST_MEASURES, BATCH_SLOTS)
+    # Habits that a practice has as a whole, AR(1), and what they lead to in the year.
+    improvement: np.ndarray  # float64 (BATCH_SLOTS,)
+    interoperability: np.ndarray  # float64 (BATCH_SLOTS,)
+    activities: np.ndarray  # int64 (BATCH_SLOTS,): attested
+    points: np.ndarray  # float64 (BATCH_SLOTS,): promoting interoperability
+    all_activities: np.ndarray  # int8 (BATCH_SLOTS,): 1 from when nothing is lacking any more
+    all_points: np.ndarray  # int8 (BATCH_SLOTS,)
+    uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS): scratch
+    scores: np.ndarray  # float64 (BATCH_SLOTS,): scratch
+    start: np.ndarray  # float64 (3, BATCH_SLOTS): scratch
+
+
+def make_shared_parts() -> SharedParts:
+    """Allocate what the practices of a batch share."""
+    shapes: dict[str, tuple[int, ...]] = {
+        **dict.fromkeys(("first", "count", "roster"), (1,)),
+        **dict.fromkeys(("specific", "submission"), (MOST_MEASURES, BATCH_SLOTS)),
+        "uniforms": (UNIFORMS_PER_BLOCK, BATCH_SLOTS),
+        "start": (3, BATCH_SLOTS),
+    }
+    types: dict[str, type] = dict.fromkeys(("first", "count", "roster", "activities"), np.int64)
+    types |= dict.fromkeys(("all_activities", "all_points"), np.int8)
+    return SharedParts(
+        **{
+            name: np.zeros(shapes.get(name, (BATCH_SLOTS,)), types.get(name, np.float64))
+            for name in SharedParts._fields
+        }
+    )
+
+
+@inline
+def own_weight(population: np.record, shared: int) -> float:
+    """Weight of one's own part of a normal score: ``sqrt(1 - a - p)``."""
+    return math.sqrt(max(1.0 - population.area_share[shared] - population.practice_share[shared], 0.0))
+
+
+@inner
+def _draw_shared(
+    population: np.record,
+    shared: int,
+    uniform: np.ndarray,
+    area_score: np.ndarray,
+    area: np.ndarray,
+    score: np.ndarray,
+    n: int,
+) -> None:
+    """Write the innovations of the shared part of n practices: ``sqrt(a) A + sqrt(p) P``."""
+    normal_scores(uniform, score, n)
+    practice_weight = math.sqrt(population.practice_share[shared])
+    area_weight = math.sqrt(population.area_share[shared])
+    for i in range(n):
+        score[i] = fma(practice_weight, score[i], area_weight * area_score[area[i]])
+
+
+@inline
+def _advance_shared(state: np.ndarray, innovation: np.ndarray, persistence: float, year: int, n: int) -> None:
+    """Advance the shared part of n practices by a year; it is stationary from the first year on."""
+    new = math.sqrt(1.0 - persistence * persistence)
+    if year == 0:
+        for i in range(n):
+            state[i] = innovation[i]
+    else:
+        for i in range(n):
+            state[i] = fma(persistence, state[i], new * innovation[i])
+
+
+@inline
+def select_practices(
+    draw: CohortDraw, practices: Practices, first: int, end: int, shared: SharedParts
+) -> None:
+    """Begin with the practices from one index to before another."""
+    shared.first[0] = first
+    shared.count[0] = end - first
+    shared.roster[0] = min(max(draw.prior.practices[draw.cohort] - first, 0), end - first)
+
+
+@inner
+def draw_patients_mix(draw: CohortDraw, practices: Practices, areas: AreaScores, shared: SharedParts) -> None:
+    """Draw what practices share of their patients' mix."""
+    first, n, u = shared.first[0], shared.count[0], shared.uniforms
+    number, base, area = practices.number[first:], practices.base[first:], practices.area[first:]
+    fill_uniforms(u, BLOCK_PRACTICE_MIX, number, base, PERMANENT, draw.number, draw.key, 0, n)
+    _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_HCC], areas.hcc, area, shared.hcc, n)
+    _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_DUAL], areas.dual, area, shared.dual, n)
+
+
+@inner
+def share_performance(
+    draw: CohortDraw, practices: Practices, areas: AreaScores, year: int, shared: SharedParts
+) -> None:
+    """Advance the shared parts of Part B, and in performance years of quality, cost and silence."""
+    population, first, n, u = draw.population, shared.first[0], shared.count[0], shared.uniforms
+    number, base, area = practices.number[first:], practices.base[first:], practices.area[first:]
+    scores, when = shared.scores, FIRST_YEAR + year
+    fill_uniforms(u, BLOCK_PRACTICE_PERFORMANCE, number, base, when, draw.number, draw.key, 0, n)
+    _draw_shared(population, SHARED_PART_B, u[LANE_PRACTICE_PART_B], areas.part_b[year], area, scores, n)
+    _advance_shared(shared.part_b, scores, population.part_b_shared_persistence, year, n)
+    if year < YEARS:
+        persistence = population.latent_persistence
+        _draw_shared(population, SHARED_QUALITY, u[LANE_GENERAL], areas.general[year], area, scores, n)
+        _advance_shared(shared.general, scores, persistence, year, n)
+        _draw_shared(population, SHARED_COST, u[LANE_COST], areas.cost[year], area, scores, n)
+        _advance_shared(shared.cost, scores, persistence, year, n)
+        _share_habit(population, u[LANE_NONREPORTING], shared.nonreporting, year, scores, n)
+
+
+@inner
+def _share_habit(
+    population: np.record, uniform: np.ndarray, state: np.ndarray, year: int, scores: np.ndarray, n: int
+) -> None:
+    """Advance the shared part of a habit of reporting; areas have none of it."""
+    normal_scores(uniform, scores, n)
+    weight = math.sqrt(population.practice_share[SHARED_HABITS])
+    for i in range(n):
+        scores[i] *= weight
+    _advance_shared(state, scores, population.habit_persistence, year, n)
+
+
+@inner
+def share_measure(
+    draw: CohortDraw,
+    practices: Practices,
+    areas: AreaScores,
+    year: int,
+    measure: int,
+    drawn: bool,
+    shared: SharedParts,
+) -> None:
+    """Advance the shared parts of one measure: specific quality and submission.
+
+    Two measures have one block of uniforms; `drawn` says that it is there.
+    """
+    population, first, n, u = draw.population, shared.first[0], shared.count[0], shared.uniforms
+    number, base, area = practices.number[first:], practices.base[first:], practices.area[first:]
+    if not drawn:
+        block = BLOCK_PRACTICE_MEASURE + _PRACTICE_BLOCKS * draw.cohort + measure // _MEASURES_PER_BLOCK
+        fill_uniforms(u, block, number, base, FIRST_YEAR + year, draw.number, draw.key, 0, n)
+    lane, scores = 2 * (measure % _MEASURES_PER_BLOCK), shared.scores
+    _draw_shared(population, SHARED_QUALITY, u[lane], areas.specific[year, measure], area, scores, n)
+    _advance_shared(shared.specific[measure], scores, population.latent_persistence, year, n)
+    _share_habit(population, u[lane + 1], shared.submission[measure], year, scores, n)
+
+
+@inline
+def _by_size(values: np.ndarray) -> tuple[float, float, float]:
+    """Give the values of solo, small and large practices."""
+    return values[0], values[1], values[2]
+
+
+@inner
+def share_conduct(draw: CohortDraw, practices: Practices, year: int, shared: SharedParts) -> None:
+    """Draw a year's improvement activities and promoting interoperability (§§ 512.735, 512.740).
+
+    Both are attested by the practice as a whole. A practice that lacked activities, or interoperability, in
+    the year before lacks none from this year on with the probability of `conduct_improvement`. What counts is
+    what was attested, never the policy's points: so the field is the same under every policy.
+    """
+    population, prior, cohort, key = draw.population, draw.prior, draw.cohort, draw.key
+    first, n, u = shared.first[0], shared.count[0], shared.uniforms
+    number, base, sizes = practices.number[first:], practices.base[first:], practices.size_class[first:]
+    improvement, interoperability = shared.improvement, shared.interoperability
+    persistence, settled = population.habit_persistence, n if year > 0 else 0
+    fill_uniforms(u, BLOCK_PRACTICE_CONDUCT, number, base, FIRST_YEAR + year, draw.number, key, 0, n)
+    advance(improvement, u[LANE_IMPROVEMENT], persistence, settled, shared.scores, n)
+    advance(interoperability, u[LANE_INTEROPERABILITY], persistence, settled, shared.scores, n)
+    improve = draw.behavior[year].conduct_improvement
+    all_activities, all_points = shared.all_activities, shared.all_points
+    activities, points, above = shared.activities, shared.points, shared.scores
+    for i in range(n):
+        lacking, without = activities[i] < 2, points[i] == 0.0
+        more, better = u[LANE_MORE_IMPROVEMENT, i] < improve, u[LANE_MORE_INTEROPERABILITY, i] < improve
+        later = settled > 0
+        all_activities[i] = later & ((all_activities[i] > 0) | (lacking & more))
+        all_points[i] = later & ((all_points[i] > 0) | (without & better))
+    n_roster = shared.roster[0] if year == 0 else 0
+    if n_roster > 0:
+        slot = practices.first_slot[first:]
+        fill_uniforms(u, BLOCK_PRACTICE_CONDUCT, number, base, PERMANENT, draw.number, key, 0, n_roster)
+        past, start = u[LANE_IMPROVEMENT], shared.start
+        start_habit(prior, cohort, IMPROVEMENT, persistence, slot, past, improvement, start, n_roster)
+        past = u[LANE_INTEROPERABILITY]
+        start_habit(
+            prior, cohort, INTEROPERABILITY, persistence, slot, past, interoperability, start, n_roster
+        )
+    for i in range(n):
+        above[i] = interoperability[i]
+    normal_probabilities(above, n)
+    # Scalars and blends instead of array elements: so the loops become vector instructions.
+    none0, none1, none2 = _by_size(population.improvement_none_z)
+    one0, one1, one2 = _by_size(population.improvement_one_z)
+    for i in range(n):
+        size = sizes[i]
+        none, one = (none0, one0) if size == 0 else (none2, one2)
+        none, one = (none1, one1) if size == 1 else (none, one)
+        some = improvement[i] >= none
+        attested = int(some) + int(some & (improvement[i] >= one))
+        activities[i] = 2 if all_activities[i] > 0 else attested
+    low = population.interoperability_low
+    zero0, zero1, zero2 = _by_size(population.interoperability_zero_z)
+    full0, full1, full2 = _by_size(population.interoperability_full_z)
+    start0, start1, start2 = _by_size(population.interoperability_zero_probability)
+    slope0, slope1, slope2 = _by_size(population.interoperability_slope)
+    for i in range(n):
+        size = sizes[i]
+        zero, full, least, slope = (
+            (zero0, full0, start0, slope0) if size == 0 else (zero2, full2, start2, slope2)
+        )
+        zero, full, least, slope = (zero1, full1, start1, slope1) if size == 1 else (zero, full, least, slope)
+        habit = interoperability[i]
+        score = low + slope * (above[i] - least)
+        score = score if habit < full else 100.0
+        score = score if habit >= zero else 0.0
+        points[i] = 100.0 if all_points[i] > 0 else score
