@@ -21,6 +21,7 @@ from asv_runner._aux import update_sys_path
 from asv_runner.discovery import disc_benchmarks
 from scipy import stats
 
+from asmrisk.rule.definitions import SPECIALTIES
 from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 
@@ -122,7 +123,7 @@ def both() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], tuple[str, ...
     scenario = scenario_from_dict(
         {
             "behavior": {
-                "exit_probability": 0.08,
+                "exit_probability": dict.fromkeys(SPECIALTIES, 0.08),
                 "cost_growth": 0.03,
                 "part_b_growth": {"heart_failure": 0.02, "low_back_pain": -0.01},
                 "cost_response": {"2027": 0.0, "2028": 0.01},

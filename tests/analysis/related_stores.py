@@ -18,7 +18,7 @@ UNCERTAINTY = {
     "behavior.medicare_share": {"distribution": "uniform", "low": 0.7, "high": 1.0},
     "policy.exchange_steepness": {"distribution": "uniform", "low": 0.05, "high": 0.15},
     "population.part_b_episode_correlation": {"distribution": "uniform", "low": 0.4, "high": 0.6},
-    "population.quality_common_share": {"distribution": "uniform", "low": 0.1, "high": 0.3},
+    "population.cases_log_sd": {"distribution": "uniform", "low": 0.1, "high": 0.3},
 }
 CENTRAL = (0.85, 0.1, 0.5, 0.2)
 

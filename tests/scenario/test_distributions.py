@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import expit, logit
 
+from asmrisk.errors import InputError
 from asmrisk.scenario.distributions import Distribution, code_of
 from asmrisk.scenario.scenario import scenario_from_dict
 
@@ -71,6 +72,32 @@ def test_values_beyond_a_bound_are_set_to_the_bound() -> None:
     below = stats.norm.cdf(-1.0 * stats.norm.ppf(0.95))
     assert distribution.quantile(below - 1e-6) == 0.0
     assert distribution.quantile(below + 1e-3) > 0.0
+
+
+def test_a_distribution_may_end_before_the_parameter_does() -> None:
+    given = {"median": 0.3, "low": 0.1, "high": 0.6}
+    bounded = declared("policy.risk_level", **given, minimum=0.05, maximum=0.75)
+    unbounded = declared("policy.risk_level", **given)
+    for each in PROBABILITIES:
+        assert bounded.quantile(each) == min(max(unbounded.quantile(each), 0.05), 0.75)
+    assert bounded.quantile(1 - 1e-6) == 0.75
+    assert dict(bounded)["maximum"] == 0.75
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"maximum": 0.5}, "maximum (0.5) must be at least high (0.6)"),
+        ({"minimum": 0.2}, "minimum (0.2) must be at most low (0.1)"),
+        ({"maximum": 1.5}, "1.5 is not allowed; allowed: 0 to 1"),
+        ({"minimum": math.nan}, "nan is not allowed; allowed: a finite number"),
+        ({"minimum": "a"}, '"a" is not allowed; allowed: a finite number'),
+    ],
+)
+def test_bounds_lie_outside_of_the_central_range(bounds: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as raised:
+        declared("policy.risk_level", median=0.3, low=0.1, high=0.6, **bounds)
+    assert message in str(raised.value)
 
 
 def test_ranges_of_extreme_size_stay_finite() -> None:

@@ -186,7 +186,7 @@ def test_identity_is_of_what_decides_the_results(folder: Path) -> None:
     assert load_scenario(write("b.toml", same)).identity() == plain
     for text in (
         "policy.risk_level.2027 = 0.09",
-        "behavior.exit_probability = 0.05",
+        "behavior.exit_probability.cardiology = 0.05",
         'uncertainty."policy.risk_level" = {distribution = "choice", values = [0.09]}',
     ):
         assert load_scenario(write("c.toml", text)).identity() != plain

@@ -173,7 +173,7 @@ def test_correlations_are_restated_by_pair(folder: Path) -> None:
 
 STEEP = '"policy.exchange_steepness" = {median = 0.1, low = 0.05, high = 0.2}\n'
 SHARE = '"behavior.medicare_share" = {median = 0.85, low = 0.8, high = 0.9}\n'
-EXIT = '"behavior.exit_probability" = {median = 0.04, low = 0.01, high = 0.09}\n'
+EXIT = '"behavior.exit_probability.cardiology" = {median = 0.04, low = 0.01, high = 0.09}\n'
 RISK = '"policy.risk_level" = '
 
 
@@ -241,7 +241,7 @@ def pairs(*given: tuple[str, str, Any]) -> str:
         (STEEP + '"policy.tie_rule" = {values = ["mid", "upper"]}\n' + pairs(("policy.exchange_steepness", "policy.tie_rule", 0.5)), 4, "uncertainty.correlations: policy.tie_rule cannot be correlated; allowed: numbers, listed in ascending order"),
         (STEEP + RISK + "{values = [0.2, 0.1]}\n" + pairs(("policy.exchange_steepness", "policy.risk_level", 0.5)), 4, "uncertainty.correlations: policy.risk_level cannot be correlated"),
         (STEEP + RISK + '{median = 0.1, low = 0, high = 0.2, with = {"behavior.medicare_share" = {median = 0.85, low = 0.8, high = 0.9}}}\n' + pairs(("policy.exchange_steepness", "behavior.medicare_share", 0.5)), 4, 'uncertainty.correlations: "behavior.medicare_share" is not uncertain by itself; it is linked to policy.risk_level'),
-        (STEEP + SHARE + EXIT + pairs(("policy.exchange_steepness", "behavior.medicare_share", 0.9), ("behavior.medicare_share", "behavior.exit_probability", 0.9), ("policy.exchange_steepness", "behavior.exit_probability", -0.9)), 5, "uncertainty.correlations: cannot hold together, since their matrix is not positive definite: policy.exchange_steepness and behavior.medicare_share (0.9), behavior.medicare_share and behavior.exit_probability (0.9), policy.exchange_steepness and behavior.exit_probability (-0.9)"),
+        (STEEP + SHARE + EXIT + pairs(("policy.exchange_steepness", "behavior.medicare_share", 0.9), ("behavior.medicare_share", "behavior.exit_probability.cardiology", 0.9), ("policy.exchange_steepness", "behavior.exit_probability.cardiology", -0.9)), 5, "uncertainty.correlations: cannot hold together, since their matrix is not positive definite: policy.exchange_steepness and behavior.medicare_share (0.9), behavior.medicare_share and behavior.exit_probability.cardiology (0.9), policy.exchange_steepness and behavior.exit_probability.cardiology (-0.9)"),
     ],
 )  # fmt: skip
 def test_one_clear_message(folder: Path, text: str, line: int, message: str) -> None:

@@ -16,6 +16,7 @@ from asmrisk.analysis.summary import summarize
 from asmrisk.errors import InputError
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import read_roster
+from asmrisk.rule.definitions import SPECIALTIES
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
@@ -156,7 +157,7 @@ def test_known_payments_go_on_by_the_trend(tmp_path):
         tmp_path / "known.csv",
         population__part_b_persistence=dict.fromkeys(trend, 1.0),
         population__part_b_trend=trend,
-        behavior__exit_probability=0.0,
+        behavior__exit_probability=dict.fromkeys(SPECIALTIES, 0.0),
     )
     table = replay_draw(scenario, 0)
     for specialty, cohort, growth in told:

@@ -84,7 +84,11 @@ def test_the_base_scenario_is_the_first_point(study: Any) -> None:
         ),
         ("behavior.part_b_growth.2028.heart_failure", "{low = -0.01, high = 0.01}", [-0.01, 0.01]),
         # The 5% and 95% quantiles of a uniform.
-        ("behavior.exit_probability", '{distribution = "uniform", low = 0.0, high = 0.1}', [0.005, 0.095]),
+        (
+            "behavior.exit_probability.cardiology",
+            '{distribution = "uniform", low = 0.0, high = 0.1}',
+            [0.005, 0.095],
+        ),
         ("policy.minimum_cases", '{distribution = "choice", values = [10, 30]}', [10, 30]),
     ],
 )
@@ -105,17 +109,17 @@ def test_the_scenarios_own_distribution(study: Any, tmp_path: Path) -> None:
     (tmp_path / "base.toml").write_text(
         "[uncertainty]\n"
         '"behavior.cost_response.2029" = {distribution = "uniform", low = 0.0, high = 0.01}\n'
-        '"behavior.exit_probability" = {distribution = "uniform", low = 0.02, high = 0.06}\n'
+        '"behavior.exit_probability.cardiology" = {distribution = "uniform", low = 0.02, high = 0.06}\n'
     )
     head = 'scenario = "base.toml"\noutcomes = ["medicare_savings"]\n'
     loaded = study(ONE + '"behavior.cost_response.2029" = "uncertainty"', head)
     assert loaded.column(0)[1:] == [0.0005, 0.0095]
     point = point_scenario(loaded.scenario.to_dict(), loaded.design.changes[1])
-    assert list(point.uncertainty) == ["behavior.exit_probability"]
+    assert list(point.uncertainty) == ["behavior.exit_probability.cardiology"]
     said = problems(study, ONE + '"behavior.medicare_share" = "uncertainty"', head)
     assert said == [
         f"{tmp_path / 'study.toml'}:6: behavior.medicare_share: the scenario gives it no distribution under "
-        "[uncertainty]; it has: behavior.cost_response.2029, behavior.exit_probability"
+        "[uncertainty]; it has: behavior.cost_response.2029, behavior.exit_probability.cardiology"
     ]
 
 
@@ -451,9 +455,9 @@ def coded(study: Any, method: str, factors: int, **design: int) -> np.ndarray:
     names = [
         "policy.exchange_steepness", "policy.redistribution_share", "policy.minimum_completeness",
         "policy.small_practice_points", "policy.solo_practice_points", "policy.complex_patient_intercept",
-        "policy.complex_patient_slope", "policy.complex_patient_cap", "behavior.exit_probability",
+        "policy.complex_patient_slope", "policy.complex_patient_cap", "behavior.exit_probability.cardiology",
         "behavior.medicare_share", "population.incomplete_share", "population.habit_persistence",
-        "population.quality_common_share", "population.cases_log_sd", "population.dual_hcc_correlation",
+        "population.quality_common_share.q008", "population.cases_log_sd", "population.dual_hcc_correlation",
         "population.cost_quality_correlation",
     ]  # fmt: skip
     stated = "".join(f"{key} = {value}\n" for key, value in design.items())
@@ -544,7 +548,7 @@ def test_samples_follow_distributions_and_weights(study: Any) -> None:
     loaded = study(
         '[design]\nmethod = "latin_hypercube"\nsamples = 100\n[parameters]\n'
         '"policy.tie_rule" = {values = ["upper", "lower", "mid"], weights = [5, 3, 2]}\n'
-        '"behavior.exit_probability" = {distribution = "triangular", low = 0.0, mode = 0.0, high = 0.1}\n'
+        '"behavior.exit_probability.cardiology" = {distribution = "triangular", low = 0.0, mode = 0.0, high = 0.1}\n'
         '"policy.minimum_cases" = {distribution = "choice", values = [10, 20], weights = [1, 3]}'
     )
     ties, exits, cases = (loaded.column(index)[1:] for index in range(3))

@@ -23,7 +23,7 @@ from asmrisk.studies.study import Study, load_study
 from tests.studies.tiny import ONE, SOBOL, run, scenario, written
 
 RESPONSE = '"behavior.cost_response.2029" = {distribution = "uniform", low = 0.0, high = 0.01}\n'
-EXITS = '"behavior.exit_probability" = {distribution = "uniform", low = 0.02, high = 0.06}\n'
+EXITS = '"behavior.exit_probability.cardiology" = {distribution = "uniform", low = 0.02, high = 0.06}\n'
 
 Make = Callable[..., Study]
 
@@ -52,7 +52,7 @@ def results(study: Study, y: np.ndarray) -> xr.Dataset:
 
 def test_an_unknown_that_is_a_factor_is_drawn_nowhere(study: Make) -> None:
     loaded = study(ONE + '"behavior.cost_response.2029" = "uncertainty"', RESPONSE + EXITS)
-    assert list(loaded.scenario.uncertainty) == ["behavior.exit_probability"]
+    assert list(loaded.scenario.uncertainty) == ["behavior.exit_probability.cardiology"]
     # At the central value where the design leaves it.
     assert loaded.column(3)[:2] == [0.005, 0.005]
     assert loaded.scenario.values.at("behavior.cost_response", 2029) == 0.005
@@ -104,8 +104,8 @@ def test_unknowns_that_are_no_factors_can_be_fixed(study: Make) -> None:
         by_key.fixed_at_medians(),
     ):
         assert loaded.scenario.uncertainty == {}
-        assert loaded.scenario.fixed == ("behavior.exit_probability",)
-        assert loaded.scenario.values.at("behavior.exit_probability", 2030) == 0.04
+        assert loaded.scenario.fixed == ("behavior.exit_probability.cardiology",)
+        assert loaded.scenario.values.at("behavior.exit_probability", 2030)["cardiology"] == 0.04
         # Of a factor the scenario's own distribution: 5%, then 95%.
         assert loaded.column(3)[7:] == [0.0005, 0.0095]
         assert (loaded.holds, loaded.draws_per_set, loaded.mixture) == ("chance", 1, False)

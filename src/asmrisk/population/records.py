@@ -79,9 +79,9 @@ POPULATION_DTYPE = np.dtype(
         # as `asmrisk.population.latents` numbers them.
         ("practice_share", "f8", (SHARED,)),
         ("area_share", "f8", (SHARED,)),
-        # Part B: level * exp(shape(z)), z = c * v + sqrt(a) * A + sqrt(p) * P + sqrt(1 - c^2 - a - p) * y with
-        # the score v of expected episodes; y is AR(1) with a persistence by specialty, A and P of area and
-        # practice with one of all; a specialty outside the cohort has level 0.
+        # Part B: level * exp(shape(z)), z = c * v + sqrt(a) * A + sqrt(p) * P + sqrt(1 - c^2 - a - p) * y
+        # with the score v of expected episodes; y is AR(1) with a persistence by specialty, A and P of area
+        # and practice with one of all; a specialty outside the cohort has level 0.
         ("part_b_level", "f8", (_SPECIALTY,)),
         # Growth a year; the level is that of the first performance year.
         ("part_b_trend", "f8", (_SPECIALTY,)),
@@ -103,8 +103,8 @@ POPULATION_DTYPE = np.dtype(
         # Latent quality of a measure: loading * g + sqrt(1 - loading^2) * s + what is permanent: by class of
         # practice size, by specialty, and per standard deviation of the patients' complexity.
         ("quality_loading", "f8", (MOST_MEASURES,)),
-        # What makes the latent of a risk-standardized measure, whose reliability shrinks it, a standard normal
-        # score again; 0 and 1 for the others, whose quantiles are read at the latent's own.
+        # What makes the latent of a risk-standardized measure, whose reliability shrinks it, a standard
+        # normal score again; 0 and 1 for the others, whose quantiles are read at the latent's own.
         ("quality_center", "f8", (MOST_MEASURES,)),
         ("quality_spread", "f8", (MOST_MEASURES,)),
         ("quality_size_shift", "f8", (_CLASSES,)),

@@ -156,8 +156,8 @@ _PERMANENT = (
     ),
     _permanent(
         "behavior.volume_offset_cut",
-        "Share of a cut by the adjustment that is won back by more services, in Part B dollars of the payment "
-        "year alone.",
+        "Share of a cut by the adjustment that is won back by more services, in Part B dollars of the "
+        "payment year alone.",
         number(0, 1),
         0.3,
         "0 to 1",

@@ -12,6 +12,7 @@ from asmrisk.numerics.normal_distribution import normal_probability, normal_quan
 from asmrisk.scenario.toml_source import Keys, show
 
 __all__ = [
+    "BOUNDS",
     "CHOICE",
     "DISTRIBUTIONS",
     "MOST_VALUES",
@@ -39,8 +40,10 @@ DISTRIBUTIONS: dict[str, tuple[str, ...]] = {
 }
 
 _MASSES = "masses"
+#: The ends of a distribution by median and central range, if it does not reach the range of the parameter.
+BOUNDS = ("minimum", "maximum")
 _OPTIONAL = dict.fromkeys(DISTRIBUTIONS, (_MASSES,)) | {
-    "central_90": ("scale", _MASSES),
+    "central_90": ("scale", *BOUNDS, _MASSES),
     CHOICE: ("weights",),
 }
 
@@ -84,7 +87,8 @@ class Distribution(dict[str, Any]):
     """The distribution of one value; as a dict, what a scenario file says about it.
 
     A normal and a lognormal are truncated to the range of the parameter; of a distribution given by median
-    and central 90% range, a normal of two halves on its scale, values beyond the range are set to its ends.
+    and central 90% range, a normal of two halves on its scale, values beyond the range, or beyond the
+    distribution's own ``minimum`` and ``maximum``, are set to its ends.
 
     Parameters
     ----------
@@ -198,7 +202,8 @@ class Distribution(dict[str, Any]):
         low, median, high = onto(self["low"]), onto(self["median"]), onto(self["high"])
         score = normal_quantile(probability) / _SCORE_95
         place = median + score * (high - median if score > 0.0 else median - low)
-        return back(min(max(place, onto(self.low)), onto(self.high)))
+        ends = self.get("minimum", self.low), self.get("maximum", self.high)
+        return back(min(max(place, onto(ends[0])), onto(ends[1])))
 
 
 def _truncated(low: float, high: float, probability: float) -> float:
@@ -286,6 +291,9 @@ def _shape_problems(kind: str, given: Mapping[str, Any], called: str) -> Iterato
             yield (), Problem(f"{key} is missing; {called} takes {', '.join(needed)}")
         elif not finite(given[key]):
             yield (key,), _not_allowed(given[key], "a finite number")
+    for key in BOUNDS if kind == "central_90" else ():
+        if not finite(given.get(key, 0.0)):
+            yield (key,), _not_allowed(given[key], "a finite number")
     scale = given.get("scale", "linear")
     if "scale" in optional and (not isinstance(scale, str) or scale not in SCALES):
         best = nearest(scale, SCALES) if isinstance(scale, str) else None
@@ -295,7 +303,7 @@ def _shape_problems(kind: str, given: Mapping[str, Any], called: str) -> Iterato
 def _support_problems(
     kind: str, given: Mapping[str, Any], span: tuple[float, float], allowed: str
 ) -> Iterator[tuple[Keys, Problem]]:
-    for key in ("low", "mode", "high", "mean", "median"):
+    for key in ("low", "mode", "high", "mean", "median", *BOUNDS):
         if key in given and not span[0] <= given[key] <= span[1]:
             yield (key,), _not_allowed(given[key], allowed)
     for key, most in (("sd", span[1] - span[0]), ("log_sd", _LARGEST_LOG_SD)):
@@ -306,6 +314,10 @@ def _support_problems(
         yield (), Problem(f"low ({show(given['low'])}) must be less than high ({show(given['high'])})")
     elif "high" in given and between and not given["low"] <= given[between] <= given["high"]:
         yield (between,), Problem(f"{show(given[between])} does not lie between low and high")
+    for key, end, side in (("minimum", "low", 1.0), ("maximum", "high", -1.0)):
+        if key in given and side * (given[key] - given[end]) > 0.0:
+            text = f"{key} ({show(given[key])}) must be at {'most' if key == 'minimum' else 'least'} {end}"
+            yield (key,), Problem(f"{text} ({show(given[end])})")
     if kind == "lognormal" and given["median"] <= 0.0:
         yield ("median",), _not_allowed(given["median"], "greater than 0")
     scale = given.get("scale", "linear")

@@ -40,8 +40,8 @@ _COST_2025 = "CMS, MIPS episode-based cost measures, performance year 2025 (qpp-
 _PART_B = "CMS, Medicare Physician & Other Practitioners by Provider"
 _HCC = "CMS, Medicare Physician & Other Practitioners by Provider, 2022"
 _COMPLEX = (
-    "clinicians in the highest fifth of dual share scored 4 to 10 MIPS points lower in 2017, groups, which are "
-    "not comparable closely"
+    "clinicians in the highest fifth of dual share scored 4 to 10 MIPS points lower in 2017, groups, which "
+    "are not comparable closely"
 )
 
 
@@ -92,8 +92,8 @@ _SIZE = (
     ),
     _size(
         "population.specialty_small_practice_offset",
-        "Summand of the normal score below which a clinician of the back-pain cohort is in a small practice, by "
-        "specialty; 0 until a fact is found.",
+        "Summand of the normal score below which a clinician of the back-pain cohort is in a small practice, "
+        "by specialty; 0 until a fact is found.",
         table(BACK_PAIN_SPECIALTIES, number(-3, 3)),
         dict.fromkeys(BACK_PAIN_SPECIALTIES, 0.0),
         "-3 to 3 each",

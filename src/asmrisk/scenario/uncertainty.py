@@ -9,6 +9,7 @@ from typing import Any
 from asmrisk.errors import Call, Problem, nearest, unknown
 from asmrisk.parameters.parameter import BASES, Parameter, Parameters
 from asmrisk.scenario.distributions import (
+    BOUNDS,
     CHOICE,
     DISTRIBUTIONS,
     MOST_VALUES,
@@ -337,7 +338,7 @@ class _Reader:
         if found:
             return None
         full: dict[str, Any] = {"distribution": kind}
-        full |= {key: float(given[key]) for key in DISTRIBUTIONS[kind]}
+        full |= {key: float(given[key]) for key in (*DISTRIBUTIONS[kind], *BOUNDS) if key in given}
         if "scale" in given:
             full["scale"] = given["scale"]
         if "masses" in given:
