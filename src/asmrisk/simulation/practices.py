@@ -7,7 +7,7 @@ enters takes a place in the same practice.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
     stream,
 )
+from asmrisk.simulation.roster_prior import RosterPrior
+from asmrisk.simulation.roster_scores import RosterScores, make_roster_scores
 
 __all__ = ["Practices", "found_practices", "make_practices"]
 
@@ -52,18 +54,20 @@ class Practices(NamedTuple):
     collection_type: np.ndarray  # int64 (slots,): record system, where there is a choice
     nonreporting_limit: np.ndarray  # float64 (slots,): habits below it report nothing
     quality_shift: np.ndarray  # float64 (slots,): what the size adds to latent quality
+    roster: RosterScores
     # Scratch.
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, _AT_ONCE)
     guide: np.ndarray  # int64 (MOST_AREAS,): the least area at each of as many equal steps of probability
 
 
-def make_practices(slots: int) -> Practices:
-    """Allocate the practices of a cohort of so many slots."""
-    arrays: dict[str, np.ndarray] = {name: np.zeros(slots, np.int64) for name in Practices._fields}
+def make_practices(slots: int, prior: RosterPrior) -> Practices:
+    """Allocate the practices of a cohort of so many slots, with a roster of the prior's size."""
+    arrays: dict[str, Any] = {name: np.zeros(slots, np.int64) for name in Practices._fields}
     arrays["founded"] = np.zeros(1, np.int64)
     arrays |= {name: np.zeros(slots) for name in ("nonreporting_limit", "quality_shift")}
     arrays["guide"] = np.zeros(MOST_AREAS, np.int64)
     arrays["uniforms"] = np.zeros((UNIFORMS_PER_BLOCK, _AT_ONCE))
+    arrays["roster"] = make_roster_scores(prior)
     return Practices(**arrays)
 
 

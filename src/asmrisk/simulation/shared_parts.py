@@ -15,14 +15,23 @@ import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
 from asmrisk.population.latents import (
+    COST,
+    GENERAL,
     IMPROVEMENT,
     INTEROPERABILITY,
+    NONREPORTING,
     NOT_SIMULATED,
+    OWN_DUAL,
+    OWN_HCC,
+    OWN_LATENT,
+    OWN_PART_B,
     SHARED_COST,
     SHARED_HABITS,
     SHARED_PART_B,
     SHARED_PATIENTS,
     SHARED_QUALITY,
+    SPECIFIC,
+    SUBMISSION,
 )
 from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, PAYMENT_LAG, YEARS
 from asmrisk.scenario.published_tables import MOST_AREAS
@@ -54,7 +63,7 @@ from asmrisk.simulation.keys import (
 )
 from asmrisk.simulation.participation import BATCH_SLOTS, FIRST_YEAR, Field
 from asmrisk.simulation.practices import Practices
-from asmrisk.simulation.roster_prior import start_habit
+from asmrisk.simulation.roster_scores import RosterScores, habit_row, start_conduct
 
 __all__ = [
     "MEASURES_PER_BLOCK",
@@ -172,7 +181,6 @@ class SharedParts(NamedTuple):
     # Scratch.
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS)
     scores: np.ndarray  # float64 (BATCH_SLOTS,)
-    start: np.ndarray  # float64 (3, BATCH_SLOTS)
     last: np.ndarray  # int64 (BATCH_SLOTS,): last measured year, by order in the cohort
     place: np.ndarray  # int64 (BATCH_SLOTS,): here, by order in the cohort
 
@@ -197,7 +205,6 @@ def make_shared_parts() -> SharedParts:
         **dict.fromkeys(("specific", "submission"), (MOST_MEASURES, BATCH_SLOTS)),
         "finished": (YEARS,),
         "uniforms": (UNIFORMS_PER_BLOCK, BATCH_SLOTS),
-        "start": (3, BATCH_SLOTS),
     }
     types: dict[str, type] = dict.fromkeys((*whole, *more), np.int64)
     arrays: dict[str, np.ndarray] = {
@@ -241,6 +248,13 @@ def _advance_shared(state: np.ndarray, innovation: np.ndarray, persistence: floa
     else:
         for i in range(n):
             state[i] = fma(persistence, state[i], new * innovation[i])
+
+
+@inline
+def _start_roster(rows: np.ndarray, row: int, shared: SharedParts, state: np.ndarray) -> None:
+    """Start the shared part of a roster's practices from what is known of them."""
+    for i in range(shared.roster[0]):
+        state[i] = rows[row, shared.practice[i]]
 
 
 @inner
@@ -303,16 +317,20 @@ def select_practices(
 
 
 @inner
-def draw_patients_mix(draw: CohortDraw, areas: AreaScores, shared: SharedParts) -> None:
+def draw_patients_mix(draw: CohortDraw, roster: RosterScores, areas: AreaScores, shared: SharedParts) -> None:
     """Draw what practices share of their patients' mix."""
     n, u, area = shared.n[0], shared.uniforms, shared.area
     fill_uniforms(u, BLOCK_PRACTICE_MIX, shared.number, shared.base, PERMANENT, draw.number, draw.key, 0, n)
     _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_HCC], areas.hcc, area, shared.hcc, n)
     _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_DUAL], areas.dual, area, shared.dual, n)
+    _start_roster(roster.shared, OWN_HCC, shared, shared.hcc)
+    _start_roster(roster.shared, OWN_DUAL, shared, shared.dual)
 
 
 @inner
-def share_performance(draw: CohortDraw, areas: AreaScores, year: int, shared: SharedParts) -> None:
+def share_performance(
+    draw: CohortDraw, roster: RosterScores, areas: AreaScores, year: int, shared: SharedParts
+) -> None:
     """Advance the shared parts of Part B, and in performance years of quality, cost and silence."""
     population, u, scores, when = draw.population, shared.uniforms, shared.scores, FIRST_YEAR + year
     block, number, base = BLOCK_PRACTICE_PERFORMANCE, shared.number, shared.base
@@ -333,6 +351,11 @@ def share_performance(draw: CohortDraw, areas: AreaScores, year: int, shared: Sh
         _advance_shared(shared.cost[start:], scores, persistence, year, n)
         uniform = u[LANE_NONREPORTING, start:]
         _share_habit(population, uniform, shared.nonreporting[start:], year, scores, n)
+    if year == 0:
+        _start_roster(roster.shared, OWN_PART_B, shared, shared.part_b)
+        _start_roster(roster.shared, OWN_LATENT + GENERAL, shared, shared.general)
+        _start_roster(roster.shared, OWN_LATENT + COST, shared, shared.cost)
+        _start_roster(roster.shared_habits, habit_row(NONREPORTING), shared, shared.nonreporting)
 
 
 @inner
@@ -349,7 +372,13 @@ def _share_habit(
 
 @inner
 def share_measure(
-    draw: CohortDraw, areas: AreaScores, year: int, measure: int, drawn: bool, shared: SharedParts
+    draw: CohortDraw,
+    roster: RosterScores,
+    areas: AreaScores,
+    year: int,
+    measure: int,
+    drawn: bool,
+    shared: SharedParts,
 ) -> None:
     """Advance the shared parts of one measure: specific quality and submission.
 
@@ -366,6 +395,10 @@ def share_measure(
     _draw_shared(population, SHARED_QUALITY, uniform, areas.specific[year, measure], area, scores, n)
     _advance_shared(shared.specific[measure, start:], scores, population.latent_persistence, year, n)
     _share_habit(population, u[lane + 1, start:], shared.submission[measure, start:], year, scores, n)
+    if year == 0:
+        habit = SUBMISSION + measure
+        _start_roster(roster.shared, OWN_LATENT + SPECIFIC + measure, shared, shared.specific[measure])
+        _start_roster(roster.shared_habits, habit_row(habit), shared, shared.submission[measure])
 
 
 @inline
@@ -419,14 +452,12 @@ def share_conduct(draw: CohortDraw, year: int, shared: SharedParts) -> None:
     _note_improvement(points, LEAST_POINTS, better, improve, all_points, settled, n)
     n_roster = shared.roster[0] if year == 0 else 0
     if n_roster > 0:
-        slot, scratch = shared.first_slot, shared.start
+        slot = shared.first_slot
         fill_uniforms(u, block, number, base, PERMANENT, draw.number, key, 0, n_roster)
         past = u[LANE_IMPROVEMENT]
-        start_habit(prior, cohort, IMPROVEMENT, persistence, slot, past, improvement, scratch, n_roster)
+        start_conduct(prior, cohort, IMPROVEMENT, persistence, slot, past, improvement, n_roster)
         past = u[LANE_INTEROPERABILITY]
-        start_habit(
-            prior, cohort, INTEROPERABILITY, persistence, slot, past, interoperability, scratch, n_roster
-        )
+        start_conduct(prior, cohort, INTEROPERABILITY, persistence, slot, past, interoperability, n_roster)
     for i in range(n):
         above[i] = interoperability[i]
     normal_probabilities(above, n)
