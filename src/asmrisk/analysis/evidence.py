@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -17,9 +17,16 @@ from asmrisk.analysis.back_test import payment_step_values
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.estimates import Sets, mean, set_counts
 from asmrisk.analysis.fact_values import fact_values
-from asmrisk.analysis.fact_verdicts import ERROR_RATE, critical_value, size_words, verdict
+from asmrisk.analysis.fact_verdicts import (
+    ERROR_RATE,
+    SMALL,
+    SMALL_POINTS,
+    critical_value,
+    size_words,
+    verdict,
+)
 from asmrisk.analysis.facts import Fact, facts
-from asmrisk.analysis.report import Report, Section, grouped
+from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.rerun import stored_run
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.statistics import Row, scale_of
@@ -38,7 +45,23 @@ __all__ = ["evidence"]
 DRAWS = 20
 
 _FORMATS = {".csv": "csv", ".json": "json", ".txt": "text"}
+#: First words of verdicts, and how facts that have one are counted.
+_KINDS = {
+    "fits": "fit",
+    "differs": "differ",
+    "same": "have the published direction",
+    "reversed": "have the other direction",
+    "undecided": "are undecided",
+    "not": "are not comparable or not simulated",
+}
 _Floats = NDArray[np.float64]
+
+
+class _Judged(NamedTuple):
+    """A fact and its row of the table."""
+
+    fact: Fact
+    row: Row
 
 
 class _Draws(NamedTuple):
@@ -86,7 +109,10 @@ def evidence(
     if out is not None and Path(out).suffix.lower() not in _FORMATS:
         raise InputError("is a report: give a name that ends in .csv, .json or .txt.", argument="out")
     run = None if results is None else open_run_results(results)
-    scenario = scenario_from_dict({}) if results is None else stored_run(results, roster=roster).scenario
+    if results is None:
+        scenario = scenario_from_dict({"title": "Final rule, every parameter at its default"})
+    else:
+        scenario = stored_run(results, roster=roster).scenario
     per_set = 1 if run is None else run.draws_per_set
     if draws < 2 * per_set or (run is not None and draws > run.count):
         most = "" if run is None else f" and at most the {run.count:,} of the results"
@@ -146,9 +172,11 @@ def _report(
     head = (
         f"{scenario.title}: evidence, {draws:,} draws simulated, seed {seed}",
         *(_counted(rows, in_sample) for in_sample in (True, False)),
-        "Differs: by more than rounding and chance; said of any fact that fits with a probability of at most "
+        "Differs: by more than rounding and chance, said wrongly of any fact with a probability of at most "
         f"{100 * ERROR_RATE:g}% for the whole table. Within: the difference is at most so large, by the same "
-        f"error rate. Figures of one year are those of {PERFORMANCE_YEARS[0]}.{unknown}",
+        f"error rate; a fact fits if that is at most {100 * SMALL:g}% of the figure, or "
+        f"{100 * SMALL_POINTS:g} point of a share, beyond its rounding. Figures of one year are those of "
+        f"{PERFORMANCE_YEARS[0]}.{unknown}",
     )
     facts_of = {"title": scenario.title, "draws": draws, "seed": seed, "results": run.source if run else None}
     return Report(
@@ -182,78 +210,80 @@ def _row(fact: Fact, found: _Draws, judged: int) -> Row:
         "bound": said.bound,
         "told_apart": said.told_apart,
         "verdict": said.words,
-        "reason": fact.reason if _kind(said.words) == "differs" else "",
+        "reason": fact.reason if _kind(said.words) in ("differs", "reversed") else "",
     }
 
 
 def _kind(words: str) -> str:
     """Give the first word of a verdict."""
-    return words.partition(" ")[0]
+    return words.partition(" ")[0].rstrip(",:")
 
 
 def _counted(rows: Sequence[Row], in_sample: bool) -> str:
     kinds = [_kind(row["verdict"]) for row in rows if row["in_sample"] == in_sample]
-    parts = [
-        f"{kinds.count(kind)} {words}"
-        for kind, words in (
-            ("fits", "fit"),
-            ("differs", "differ"),
-            ("same", "have the published direction"),
-            ("reversed,", "have the other direction"),
-            ("no", "have no direction that can be told"),
-            ("not", "are not comparable or not simulated"),
-        )
-        if kind in kinds
-    ]
+    parts = [f"{kinds.count(kind)} {words}" for kind, words in _KINDS.items() if kind in kinds]
     what = "In sample, which parameters are set to" if in_sample else "Out of sample"
     return f"{what}: {len(kinds)} facts, of which {', '.join(parts)}."
 
 
 def _sections(declared: Sequence[Fact], rows: Sequence[Row]) -> list[Section]:
-    """Show facts of one topic and source in a table, then what does not fit and why."""
-    pairs: list[dict[str, Any]] = [
-        {"fact": fact, "row": row} for fact, row in zip(declared, rows, strict=True)
-    ]
+    """Show the facts of a topic in a table, then what does not fit and why."""
+    pairs = [_Judged(*each) for each in zip(declared, rows, strict=True)]
     sections = []
     for in_sample, title in ((True, "IN SAMPLE"), (False, "OUT OF SAMPLE")):
-        some = [each for each in pairs if each["fact"].in_sample == in_sample]
         sections.append(Section((title,)))
-        for group in grouped(some, lambda each: (each["fact"].topic, each["fact"].source)):
-            sections.append(_section(group))
-    for kind, title in (("differs", "What differs, and the likely reason"), ("not", "Not comparable")):
-        told = [each for each in pairs if _kind(each["row"]["verdict"]) == kind]
-        if told:
-            sections.append(Section((title,), notes=tuple(_told(**each) for each in told)))
+        some = [each for each in pairs if each.fact.in_sample == in_sample]
+        sections += [_section(topic) for topic in _together(some, lambda each: each.fact.topic)]
+    for kinds, title in (
+        (("differs", "reversed"), "WHAT DOES NOT FIT, AND THE LIKELY REASON"),
+        (("not",), "NOT COMPARABLE"),
+    ):
+        told = [each for each in pairs if _kind(each.row["verdict"]) in kinds]
+        groups = _together(told, lambda each: (each.fact.topic, _reason(each.fact)))
+        if groups:
+            sections.append(Section((title,), notes=tuple(_told(group) for group in groups)))
     return sections
 
 
-def _told(fact: Fact, row: Row) -> str:
-    reason = fact.not_comparable or fact.reason or "not known"
-    words = "" if fact.not_comparable else f" ({row['verdict']})"
-    return f"{fact.topic}, {fact.title}{words}: {reason}."
+def _together(some: Sequence[_Judged], key: Callable[[_Judged], Hashable]) -> list[list[_Judged]]:
+    """Put facts of one key together, in the order of their first."""
+    groups: dict[Hashable, list[_Judged]] = {}
+    for each in some:
+        groups.setdefault(key(each), []).append(each)
+    return list(groups.values())
 
 
-def _section(group: Sequence[Mapping[str, Any]]) -> Section:
-    declared, rows = [each["fact"] for each in group], [each["row"] for each in group]
-    scales = [scale_of(fact.units, fact.published) for fact in declared]
+def _reason(fact: Fact) -> str:
+    return fact.not_comparable or fact.reason or "not known"
+
+
+def _told(group: Sequence[_Judged]) -> str:
+    fact = group[0].fact
+    words = [fact.title if fact.not_comparable else f"{fact.title} ({row['verdict']})" for fact, row in group]
+    return f"{fact.topic}: {', '.join(words)}: {_reason(fact)}."
+
+
+def _section(topic: Sequence[_Judged]) -> Section:
+    scales = [scale_of(fact.units, abs(fact.published)) for fact, _ in topic]
     columns = [
-        [_published(fact, scale) for fact, (scale, _) in zip(declared, scales, strict=True)],
-        [_shown(row, scale) for row, (scale, _) in zip(rows, scales, strict=True)],
-        [_difference(fact, row) for fact, row in zip(declared, rows, strict=True)],
+        [_published(fact, scale) for (fact, _), (scale, _) in zip(topic, scales, strict=True)],
+        [_shown(row, scale) for (_, row), (scale, _) in zip(topic, scales, strict=True)],
+        [_difference(fact, row) for fact, row in topic],
     ]
-    labels = [fact.title + units for fact, (_, units) in zip(declared, scales, strict=True)]
-    notes = [row["verdict"].partition(":")[0] for row in rows]
-    table = Table(
-        labels, [Group(declared[0].topic, ["published", "simulated", "difference"], columns)], notes
-    )
-    return Section(tables=(table,), notes=(f"Source: {declared[0].source}.",))
+    labels = [fact.title + units for (fact, _), (_, units) in zip(topic, scales, strict=True)]
+    notes = [row["verdict"].partition(":")[0] for _, row in topic]
+    heads = ["published", "simulated", "difference"]
+    sources = dict.fromkeys(fact.source for fact, _ in topic)
+    table = Table(labels, [Group(topic[0].fact.topic, heads, columns)], notes)
+    return Section(tables=(table,), notes=tuple(f"Source: {source}." for source in sources))
 
 
 def _published(fact: Fact, scale: float) -> str:
-    if not fact.tolerance:
-        return number(fact.published * scale, math.nan)
-    places = max(0, -math.floor(math.log10(2.0 * fact.tolerance * scale) + 1e-9))
-    return f"{fact.published * scale:,.{min(places, 6)}f}"
+    """Write a published figure to at most five digits."""
+    value = fact.published * scale
+    places = 0 if value == 0.0 else min(6, max(0, 4 - math.floor(math.log10(abs(value)))))
+    text = f"{value:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _shown(row: Row, scale: float) -> str:
@@ -263,8 +293,8 @@ def _shown(row: Row, scale: float) -> str:
 
 def _difference(fact: Fact, row: Row) -> str:
     difference = row["difference"]
-    if math.isnan(difference):
-        return "n/a"
+    if fact.direction or math.isnan(difference):
+        return ""
     return ("-" if difference < 0.0 else "+") + size_words(fact, abs(difference))
 
 

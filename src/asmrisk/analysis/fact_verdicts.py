@@ -4,7 +4,8 @@ A figure is published with a rounding, and sometimes a sampling error; the simul
 error. That the two differ is said only if they do beyond the rounding, by a two-sided t test; all tests of a
 table together say it wrongly with a probability of at most `ERROR_RATE` (Bonferroni). With enough draws any
 model is told apart from any figure, so the size is said too: the bound that the difference does not exceed,
-by the same error rate. A difference below `SMALL` is of no account.
+by the same error rate. A fact fits where that bound, beyond the rounding, is below `SMALL`, which is of no
+account; where neither can be said it is undecided, and more draws decide.
 """
 
 from __future__ import annotations
@@ -64,26 +65,28 @@ def verdict(fact: Fact, simulated: float, error: float, deviation: float, critic
         return _direction(fact, simulated, difference, half)
     bound = abs(difference) + half
     told = abs(difference) - fact.tolerance > half
-    size = size_words(fact, bound)
-    if told and bound > _small(fact):
-        return Verdict(f"differs by {size_words(fact, abs(difference))}", difference, bound, told)
-    return Verdict(f"fits within {size}", difference, bound, told)
+    if bound - fact.tolerance <= _small(fact):
+        words = f"fits within {size_words(fact, bound)}"
+    elif told:
+        words = f"differs by {size_words(fact, abs(difference))}"
+    else:
+        words = f"undecided within {size_words(fact, bound)}"
+    return Verdict(words, difference, bound, told)
 
 
 def _direction(fact: Fact, simulated: float, difference: float, half: float) -> Verdict:
     """Judge the sign alone."""
     if abs(simulated) <= half:
-        return Verdict("no direction can be told", difference, half, False)
+        return Verdict("undecided, no direction", difference, half, False)
     size = f"{100.0 * abs(simulated / fact.published):.0f}% of its size"
     same = math.copysign(1.0, simulated) == math.copysign(1.0, fact.published)
     return Verdict(f"{'same direction' if same else 'reversed'}, {size}", difference, half, not same)
 
 
 def _small(fact: Fact) -> float:
-    """Give the difference that is of no account; at least the figure's own rounding."""
+    """Give the difference, beyond the figure's own rounding, that is of no account."""
     size = abs(fact.published)
-    small = min(SMALL_POINTS, _SMALL_OF_SHARE * size) if fact.units == "fraction" else SMALL * size
-    return max(small, fact.tolerance)
+    return min(SMALL_POINTS, _SMALL_OF_SHARE * size) if fact.units == "fraction" else SMALL * size
 
 
 def size_words(fact: Fact, difference: float) -> str:
