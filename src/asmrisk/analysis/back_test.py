@@ -55,8 +55,8 @@ def payment_step_values() -> dict[str, float]:
     return {
         "snf_steepness": policy.at("policy.exchange_steepness", PERFORMANCE_YEARS[0]),
         "snf_penalized": float(np.mean(factor < 0.0)),
-        "snf_highest": 1.0 + float(factor.max()),
-        "snf_lowest": 1.0 + float(factor.min()),
+        "snf_highest": float(factor.max()),
+        "snf_lowest": float(factor.min()),
         "snf_scaling_factor": scaling,
         "snf_difference": float(difference[score > 0.0].max()),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
@@ -19,10 +19,12 @@ from asmrisk.rule.definitions import (
     measures_of,
     size_class,
 )
-from asmrisk.scenario.published_tables import PRACTICE_CLASSES, part_b_trend
+from asmrisk.scenario.published_tables import PRACTICE_CLASSES, part_b_log_clinicians, part_b_trend
 
-__all__ = ["LARGE", "TAIL_USD", "fact_values", "reported_types"]
+__all__ = ["ASSUMED_LEVEL", "LARGE", "TAIL_USD", "fact_values", "growth_of_change", "reported_types"]
 
+#: The specialty whose payments are assumed.
+ASSUMED_LEVEL = "anesthesiology"
 #: Practice classes of more than 15 clinicians.
 LARGE = ("16-50", "51-200", "201-1000")
 #: Part B payments a year, in dollars of 2023, above which a cardiologist is in the tail.
@@ -66,9 +68,15 @@ def fact_values(table: pd.DataFrame) -> dict[str, float]:
         for measure, kind in reported_types(cohort):
             found = _rates(rows, measure, kind)
             values |= {f"{measure.name}.{kind}.{name}": value for name, value in found.items()}
+    changes = []
     for specialty in SPECIALTIES:
-        found = _part_b(table[table["specialty"] == specialty], specialty)
-        values |= {f"{specialty}.{name}": value for name, value in found.items()}
+        rows = table[table["specialty"] == specialty]
+        values |= {f"{specialty}.{name}": value for name, value in _part_b(rows, specialty).items()}
+        one, two = (_log_change(rows, years) for years in (1, 2))
+        values[f"{specialty}.log_change"] = one
+        if specialty != ASSUMED_LEVEL:
+            changes.append((part_b_log_clinicians(specialty), one, two))
+    values["growth_of_change"] = growth_of_change(*zip(*changes, strict=True))
     return values
 
 
@@ -155,30 +163,35 @@ def _rates(rows: pd.DataFrame, measure: Measure, kind: str) -> dict[str, float]:
 
 
 def _part_b(rows: pd.DataFrame, specialty: str) -> dict[str, float]:
-    """Give Part B payments of one specialty: level and tail of the first year, change over the years."""
-    by_year = rows.pivot(index="clinician_id", columns="performance_year", values="part_b_payments")
-    by_year = by_year.reindex(columns=list(PERFORMANCE_YEARS))
-    logs = np.log(by_year.where(by_year > 0.0).to_numpy())
-    paid = by_year[PERFORMANCE_YEARS[0]].dropna().to_numpy()
-    if len(paid) < 2:
-        return dict.fromkeys(
-            ("part_b_mean", "part_b_p99", "tail_share", "log_change", "growth_of_change"), np.nan
-        )
+    """Give level and tail of one specialty's Part B payments in the first year."""
+    paid = rows.loc[rows["performance_year"] == PERFORMANCE_YEARS[0], "part_b_payments"].to_numpy()
+    if not len(paid):
+        return dict.fromkeys(("part_b_mean", "part_b_p99", "tail_share"), np.nan)
     grown = TAIL_USD * (1.0 + part_b_trend(specialty)) ** (PERFORMANCE_YEARS[0] - _TABLE_YEAR)
-    one, two = (_change(logs, lag) for lag in (1, 2))
     return {
         "part_b_mean": float(paid.mean()),
         "part_b_p99": float(np.quantile(paid, 0.99) / paid.mean()),
         "tail_share": _mean(paid > grown),
-        "log_change": one,
-        "growth_of_change": two / one if one > 0.0 else np.nan,
     }
 
 
-def _change(logs: _Floats, lag: int) -> float:
-    """Give the root mean square of the SD of a change over `lag` years."""
-    changes = logs[:, lag:] - logs[:, :-lag]
-    return float(np.sqrt(np.nanmean(np.nanvar(changes, axis=0, ddof=1))))
+def _log_change(rows: pd.DataFrame, years: int) -> float:
+    """Give the SD of the log change of a clinician's payment after so many years, over all such pairs."""
+    paid = rows.pivot(index="clinician_id", columns="performance_year", values="part_b_payments")
+    paid = paid.where(paid > 0.0).reindex(columns=list(PERFORMANCE_YEARS))
+    logs = np.log(paid.to_numpy(dtype=np.float64))
+    changes = logs[:, years:] - logs[:, :-years]
+    squares = [each.var(ddof=1) for each in (pair[~np.isnan(pair)] for pair in changes.T) if len(each) > 1]
+    return float(np.sqrt(np.mean(squares))) if squares else np.nan
+
+
+def growth_of_change(clinicians: Sequence[int], one: Sequence[float], two: Sequence[float]) -> float:
+    """Give the SD of the log change after two years over that after one, of specialties weighted so."""
+    return float(
+        np.sqrt(
+            np.average(np.square(two), weights=clinicians) / np.average(np.square(one), weights=clinicians)
+        )
+    )
 
 
 def _patients(first: pd.DataFrame) -> dict[str, float]:

@@ -13,7 +13,13 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.fact_values import LARGE, TAIL_USD, reported_types
+from asmrisk.analysis.fact_values import (
+    ASSUMED_LEVEL,
+    LARGE,
+    TAIL_USD,
+    growth_of_change,
+    reported_types,
+)
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, SPECIALTIES, Measure
 from asmrisk.scenario import published_tables as tables
 
@@ -205,9 +211,31 @@ def _moments(rates: NDArray[np.float64]) -> tuple[float, float]:
 def _part_b() -> Iterator[Fact]:
     for specialty in SPECIALTIES:
         assumed = ""
-        if specialty == "anesthesiology":
+        if specialty == ASSUMED_LEVEL:
             assumed = "anesthesiologists with 20 back-pain episodes are assumed to be pain physicians"
         yield from _payments(specialty, specialty.replace("_", " "), assumed)
+    found = [
+        (
+            tables.part_b_log_clinicians(each),
+            *(tables.part_b_log_change(each, years, since=2021) for years in (1, 2)),
+        )
+        for each in SPECIALTIES
+        if each != ASSUMED_LEVEL
+    ]
+    growth = growth_of_change(*zip(*found, strict=True))
+    clinicians = sum(number for number, *_ in found)
+    yield Fact(
+        "growth_of_change",
+        "Part B payments, SD of the log change",
+        "after two years over that after one",
+        growth,
+        "ratio",
+        _PART_B + ", 2021 to 2023: those paid most in some states",
+        False,
+        # SD of the logarithm of a ratio of two standard deviations, each of so many clinicians.
+        error=growth * math.sqrt((_KURTOSIS - 1.0) / 2.0 / clinicians),
+        reason="part of a year's change is undone in the next",
+    )
     yield Fact(
         "cardiology.tail_share",
         "Part B payments, 99th percentile",
@@ -246,34 +274,16 @@ def _payments(specialty: str, title: str, assumed: str) -> Iterator[Fact]:
         not_comparable=assumed,
         reason="measured clinicians have larger panels than all, whose percentile is published",
     )
-    one, error = tables.part_b_log_change(specialty, 1)
     yield Fact(
         f"{specialty}.log_change",
-        "Part B payments, SD of the log change after a year",
-        title,
-        one,
+        "Part B payments, SD of the log change",
+        f"{title}, after one year",
+        tables.part_b_log_change(specialty, 1),
         "log",
         _PART_B + ", 2016 to 2023: those paid most in some states",
         True,
-        error=error,
         not_comparable=assumed,
-        reason="the published change is of those paid most, and its spread differs from year to year",
-    )
-    two, error = tables.part_b_log_change(specialty, 2)
-    clinicians = tables.part_b_log_change_clinicians(specialty)
-    # SD of the logarithm of a ratio of two standard deviations, each of so many clinicians.
-    chance = math.sqrt((_KURTOSIS - 1.0) / 2.0 / clinicians)
-    yield Fact(
-        f"{specialty}.growth_of_change",
-        "Part B payments, SD of the log change after two years over that after one",
-        title,
-        two / tables.part_b_log_change(specialty, 1, since=2021)[0],
-        "ratio",
-        _PART_B + ", 2021 to 2023: those paid most in some states",
-        False,
-        error=chance * two / tables.part_b_log_change(specialty, 1, since=2021)[0],
-        not_comparable=assumed,
-        reason="single years' changes are partly undone in the next year",
+        reason="the persistence is set for a normal logarithm, which the payments' is not quite",
     )
 
 
@@ -365,16 +375,16 @@ def _skilled_nursing() -> Iterator[Fact]:
     weights = "CMS weighs facilities by their payments, which are not published; here all weigh the same"
     zero = "ASM gives a score of 0 nothing from the pool, this program the little that its function gives"
     yield _stated("snf_steepness", topic, "steepness of the exchange function", True)
-    yield _stated("snf_penalized", topic, "facilities with a cut", False, reason=weights)
-    yield _stated("snf_highest", topic, "highest multiplier", False, reason=weights)
-    yield _stated("snf_lowest", topic, "lowest multiplier", False, reason=zero)
+    yield _stated("snf_penalized", topic, "facilities that lose", False, reason=weights)
+    yield _stated("snf_highest", topic, "largest gain", False, reason=weights)
+    yield _stated("snf_lowest", topic, "largest loss", False, reason=zero)
     yield _stated("snf_scaling_factor", topic, "scaling factor", False, reason=weights)
     yield Fact(
         "snf_difference",
         topic,
         "largest difference at CMS's scaling factor, scores above 0",
         0.0,
-        "multiplier",
+        "fraction",
         "CMS, FY_2025_SNF_VBP_Facility_Performance.csv: 10,533 facilities",
         False,
         1e-6,

@@ -31,7 +31,7 @@ __all__ = [
     "mips_score",
     "nonreporting_share",
     "part_b_log_change",
-    "part_b_log_change_clinicians",
+    "part_b_log_clinicians",
     "part_b_mean",
     "part_b_panel_ratio",
     "part_b_persistence",
@@ -298,26 +298,20 @@ def part_b_persistence(specialty: str) -> float:
     One minus half the mean square of the log change (without its mean, over the five one-year pairs of the
     table) over the variance of the log payment: the correlation of a process whose marginal stays.
     """
-    squares = [float(row["sd_log_change"]) ** 2 for row in _log_changes(specialty, 1, 0)]
     spread = float(_panel(specialty, PANEL)["sd_of_ln"])
-    return round(1.0 - math.fsum(squares) / len(squares) / (2.0 * spread**2), 3)
+    return round(1.0 - part_b_log_change(specialty, 1) ** 2 / (2.0 * spread**2), 3)
 
 
-def part_b_log_change(specialty: str, years: int, *, since: int = 0) -> tuple[float, float]:
+def part_b_log_change(specialty: str, years: int, *, since: int = 0) -> float:
     """Give the SD of the log change of a clinician's Part B payment after so many years.
 
-    Root mean square over the table's pairs of years from `since` on, and its standard error by how they
-    differ (NaN of a single pair).
+    Root mean square over the table's pairs of years from `since` on.
     """
     found = [float(row["sd_log_change"]) for row in _log_changes(specialty, years, since)]
-    square = math.fsum(each**2 for each in found) / len(found)
-    if len(found) < 2:
-        return math.sqrt(square), math.nan
-    spread = math.fsum((each**2 - square) ** 2 for each in found) / (len(found) - 1)
-    return math.sqrt(square), math.sqrt(spread / len(found)) / (2.0 * math.sqrt(square))
+    return math.sqrt(math.fsum(each**2 for each in found) / len(found))
 
 
-def part_b_log_change_clinicians(specialty: str) -> int:
+def part_b_log_clinicians(specialty: str) -> int:
     """Count the clinicians whose change over two years the table has."""
     return min(int(row["n"]) for row in _log_changes(specialty, 2, 0))
 
