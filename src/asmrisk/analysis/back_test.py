@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 
 from asmrisk.rule.arrays import make_environment, make_observed, make_scored, make_scratch
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
-from asmrisk.rule.payment import payment_factors
+from asmrisk.rule.payment import exchange_payments
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.published_tables import read, statistic
 from asmrisk.scenario.scenario import scenario_from_dict
@@ -68,5 +68,5 @@ def _paid(policy: np.record, score: _Floats, payments: _Floats) -> tuple[float, 
     observed, scored, environment = make_observed(n), make_scored(n), make_environment()
     observed.part_b_payments[:], observed.specialty[:] = payments, 0
     scored.final_score[:] = score
-    payment_factors(policy, observed, n, scored, environment, make_scratch(n))
+    exchange_payments(policy, observed, n, scored, environment, make_scratch(n))
     return float(environment.scaling_factor[0]), scored.adjustment_factor.copy()
