@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asmrisk.analysis.fact_tables import part_b_log_clinicians
 from asmrisk.rule.definitions import (
     COHORTS,
     PERFORMANCE_YEARS,
@@ -19,7 +20,7 @@ from asmrisk.rule.definitions import (
     measures_of,
     size_class,
 )
-from asmrisk.scenario.published_tables import PRACTICE_CLASSES, part_b_log_clinicians, part_b_trend
+from asmrisk.scenario.published_tables import PRACTICE_CLASSES, part_b_trend
 
 __all__ = ["ASSUMED_LEVEL", "LARGE", "TAIL_USD", "fact_values", "growth_of_change", "reported_types"]
 

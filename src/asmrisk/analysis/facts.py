@@ -13,6 +13,12 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from asmrisk.analysis.fact_tables import (
+    mips_score,
+    part_b_log_change,
+    part_b_log_clinicians,
+    part_b_tail,
+)
 from asmrisk.analysis.fact_values import (
     ASSUMED_LEVEL,
     LARGE,
@@ -216,8 +222,8 @@ def _part_b() -> Iterator[Fact]:
         yield from _payments(specialty, specialty.replace("_", " "), assumed)
     found = [
         (
-            tables.part_b_log_clinicians(each),
-            *(tables.part_b_log_change(each, years, since=2021) for years in (1, 2)),
+            part_b_log_clinicians(each),
+            *(part_b_log_change(each, years, since=2021) for years in (1, 2)),
         )
         for each in SPECIALTIES
         if each != ASSUMED_LEVEL
@@ -267,7 +273,7 @@ def _payments(specialty: str, title: str, assumed: str) -> Iterator[Fact]:
         f"{specialty}.part_b_p99",
         "Part B payments, 99th percentile",
         f"{title}, over the mean",
-        tables.part_b_tail(specialty),
+        part_b_tail(specialty),
         "ratio",
         _PART_B + ", 2023, largest payments one by one: all clinicians",
         True,
@@ -278,7 +284,7 @@ def _payments(specialty: str, title: str, assumed: str) -> Iterator[Fact]:
         f"{specialty}.log_change",
         "Part B payments, SD of the log change",
         f"{title}, after one year",
-        tables.part_b_log_change(specialty, 1),
+        part_b_log_change(specialty, 1),
         "log",
         _PART_B + ", 2016 to 2023: those paid most in some states",
         True,
@@ -352,7 +358,7 @@ def _reporting() -> Iterator[Fact]:
 
 def _scores() -> Iterator[Fact]:
     topic = "Final score without points for size, above that of solo practitioners"
-    totals = {name: tables.mips_score(name) for name in tables.PRACTICE_CLASSES}
+    totals = {name: mips_score(name) for name in tables.PRACTICE_CLASSES}
     for name in list(totals)[1:]:
         yield Fact(
             f"score.{name}",

@@ -28,15 +28,11 @@ __all__ = [
     "cost_benchmark",
     "cost_shape",
     "fixed_edges",
-    "mips_score",
     "nonreporting_share",
-    "part_b_log_change",
-    "part_b_log_clinicians",
     "part_b_mean",
     "part_b_panel_ratio",
     "part_b_persistence",
     "part_b_shape",
-    "part_b_tail",
     "part_b_tail_slope",
     "part_b_trend",
     "practice_links",
@@ -260,12 +256,6 @@ def part_b_tail_slope(specialty: str) -> float:
     return round(rise / (scores.inv_cdf(0.999) - scores.inv_cdf(0.99)), 3)
 
 
-def part_b_tail(specialty: str) -> float:
-    """Give the 99th percentile of a specialty's Part B payments over their mean, all clinicians of 2023."""
-    (row,) = _specialty_rows("partb_2023_payment_quantiles_estimated", specialty)
-    return float(row["q99_usd"]) / float(row["mean_2023_usd"])
-
-
 def part_b_trend(specialty: str) -> float:
     """Give the growth a year of a specialty's mean Part B payment, 2014 to 2023: a fraction, nominal.
 
@@ -298,36 +288,12 @@ def part_b_persistence(specialty: str) -> float:
     One minus half the mean square of the log change (without its mean, over the five one-year pairs of the
     table) over the variance of the log payment: the correlation of a process whose marginal stays.
     """
-    spread = float(_panel(specialty, PANEL)["sd_of_ln"])
-    return round(1.0 - part_b_log_change(specialty, 1) ** 2 / (2.0 * spread**2), 3)
-
-
-def part_b_log_change(specialty: str, years: int, *, since: int = 0) -> float:
-    """Give the SD of the log change of a clinician's Part B payment after so many years.
-
-    Root mean square over the table's pairs of years from `since` on.
-    """
-    found = [float(row["sd_log_change"]) for row in _log_changes(specialty, years, since)]
-    return math.sqrt(math.fsum(each**2 for each in found) / len(found))
-
-
-def part_b_log_clinicians(specialty: str) -> int:
-    """Count the clinicians whose change over two years the table has."""
-    return min(int(row["n"]) for row in _log_changes(specialty, 2, 0))
-
-
-def _log_changes(specialty: str, years: int, since: int) -> list[dict[str, str]]:
-    return [
-        row
-        for row in _specialty_rows("partb_year_to_year_log_change", specialty)
-        if int(row["year_to"]) - int(row["year_from"]) == years and int(row["year_from"]) >= since
+    rows = _specialty_rows("partb_year_to_year_log_change", specialty)
+    squares = [
+        float(row["sd_log_change"]) ** 2 for row in rows if int(row["year_to"]) == int(row["year_from"]) + 1
     ]
-
-
-def mips_score(practice_class: str) -> float:
-    """Give the mean MIPS final score of 2023 in practices of a class of `PRACTICE_CLASSES`."""
-    name = "mips_py2023_final_score_by_practice_size"
-    return statistic(name, "mean", clinicians_linked_to_org=_PRACTICE_ROWS[practice_class])
+    spread = float(_panel(specialty, PANEL)["sd_of_ln"])
+    return round(1.0 - math.fsum(squares) / len(squares) / (2.0 * spread**2), 3)
 
 
 def practice_links(practice_class: str) -> float:
