@@ -49,10 +49,10 @@ _FORMATS = {".csv": "csv", ".json": "json", ".txt": "text"}
 _KINDS = {
     "fits": "fit",
     "differs": "differ",
-    "same": "have the published direction",
-    "reversed": "have the other direction",
-    "undecided": "are undecided",
-    "not": "are not comparable or not simulated",
+    "same": "in the published direction",
+    "reversed": "in the other direction",
+    "undecided": "undecided",
+    "not": "not comparable",
 }
 _Floats = NDArray[np.float64]
 

@@ -251,7 +251,7 @@ def _part_b() -> Iterator[Fact]:
         _PART_B + ", 2023, largest payments one by one: all clinicians",
         True,
         0.0005,
-        reason="all cardiologists are published, measured ones simulated",
+        reason="the published share is of all cardiologists; measured ones have larger panels",
     )
 
 
@@ -278,7 +278,7 @@ def _payments(specialty: str, title: str, assumed: str) -> Iterator[Fact]:
         _PART_B + ", 2023, largest payments one by one: all clinicians",
         True,
         not_comparable=assumed,
-        reason="measured clinicians have larger panels than all, whose percentile is published",
+        reason="the published percentile is of all clinicians; measured ones have larger panels, which vary less",
     )
     yield Fact(
         f"{specialty}.log_change",
@@ -390,7 +390,7 @@ def _skilled_nursing() -> Iterator[Fact]:
         topic,
         "largest difference at CMS's scaling factor, scores above 0",
         0.0,
-        "fraction",
+        "multiplier",
         "CMS, FY_2025_SNF_VBP_Facility_Performance.csv: 10,533 facilities",
         False,
         1e-6,
