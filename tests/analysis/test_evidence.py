@@ -359,8 +359,13 @@ def store(tmp_path_factory):
     return out
 
 
-def test_the_report_of_a_run_takes_what_the_store_has(store, tmp_path):
-    report = evidence(store, draws=4, out=tmp_path / "evidence.json", quiet=True)
+@pytest.fixture(scope="module")
+def report(store):
+    """Its evidence, written to a file beside the store too."""
+    return evidence(store, draws=4, out=store.with_name("evidence.json"), quiet=True)
+
+
+def test_the_report_of_a_run_takes_what_the_store_has(store, report):
     told = report.dataset
     first = open_results(store)["participants"].sel(performance_year=2027).sum("cohort").values
     assert told["draws"].sel(fact="participants") == 8
@@ -371,15 +376,14 @@ def test_the_report_of_a_run_takes_what_the_store_has(store, tmp_path):
     assert told["draws"].sel(fact="hcc_mean") == 4
     assert told["verdict"].sel(fact="participants").item() == "differs by 97%"
     assert set(told["in_sample"].values.tolist()) == {True, False}
-    document = json.loads((tmp_path / "evidence.json").read_text())
+    document = json.loads(store.with_name("evidence.json").read_text())
     assert [row["fact"] for row in document["evidence"]] == told["fact"].values.tolist()
     assert "Unknowns have the values drawn" in " ".join(report.to_text().split())
 
 
-def test_values_of_the_store_are_those_of_replays(store):
+def test_values_of_the_store_are_those_of_replays(store, report):
     scenario = load_scenario(BASELINE, ["population.clinicians=300"])
     replayed = fact_values(replay_draw(scenario, 3))
-    report = evidence(store, draws=4, quiet=True)
     values = open_results(store).sel(performance_year=2027, draw=3)
     assert replayed["participants"] == values["participants"].sum()
     assert replayed["episodes"] == values["episodes"].sum()

@@ -251,7 +251,7 @@ def _part_b() -> Iterator[Fact]:
         _PART_B + ", 2023, largest payments one by one: all clinicians",
         True,
         0.0005,
-        reason="the published share is of all cardiologists; measured ones have larger panels",
+        reason="all cardiologists are published; measured ones have larger panels",
     )
 
 
@@ -278,7 +278,7 @@ def _payments(specialty: str, title: str, assumed: str) -> Iterator[Fact]:
         _PART_B + ", 2023, largest payments one by one: all clinicians",
         True,
         not_comparable=assumed,
-        reason="the published percentile is of all clinicians; measured ones have larger panels, which vary less",
+        reason="all clinicians are published; measured ones have larger panels, which vary less",
     )
     yield Fact(
         f"{specialty}.log_change",
