@@ -27,8 +27,8 @@ from asmrisk.results.reading import open_results
 from asmrisk.scenario.published_tables import read
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.replay import replay_draw
-from tests.conftest import BASELINE
 
+BASELINE = Path(__file__).resolve().parents[2] / "scenarios" / "baseline.toml"
 PAGE = Path(asmrisk.__file__).parent / "handbook" / "evidence.md"
 #: What the page's table comes from.
 PAGE_DRAWS = 100
