@@ -264,7 +264,7 @@ def _enroll(rng: np.random.Generator, population: Any, behavior: Any, practices:
 def _in_common(
     population: Any, which: int, own: _Array, practice: _Array, area: _Array | float, free: float = 1.0
 ) -> _Array:
-    """Put clinicians' normal scores together from own, practices' and areas' parts; the variance is `free`."""
+    """Put normal scores of variance `free` together from own parts and those of practice and area."""
     near, far = population.practice_share[which], population.area_share[which]
     return np.sqrt(free - near - far) * own + np.sqrt(near) * practice + np.sqrt(far) * area
 
