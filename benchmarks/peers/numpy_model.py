@@ -94,8 +94,9 @@ def simulate(draws: int, seed: int, values: Values | None = None, timer: Any = N
         results[name] = np.full((*shape, len(QUANTILES)), np.nan)
     for draw in range(draws):
         rng = np.random.Generator(np.random.SFC64([seed, draw]))
-        areas = _areas(rng, population[0])
         for cohort in range(_COHORTS):
+            # Areas are those of both cohorts, with the same innovations.
+            areas = _areas(np.random.Generator(np.random.SFC64([seed, draw, 1])), population[cohort])
             for year, row in enumerate(_simulate(rng, policy, population[cohort], behavior, cohort, areas)):
                 for name, number in row.items():
                     results[name][draw, year, cohort] = number
@@ -162,7 +163,7 @@ def _groups(rng: np.random.Generator, population: Any, count: int, habits: int) 
 
 
 def _areas(rng: np.random.Generator, population: Any) -> _Groups:
-    """Draw what clinicians of an area have in common, those of both cohorts; habits are no such thing."""
+    """Draw what clinicians of an area have in common; habits are no such thing."""
     return _groups(rng, population, int(population.areas), 0)
 
 
