@@ -12,8 +12,11 @@ from numpy.polynomial.hermite_e import hermevander
 from scipy.special import ndtr, ndtri
 from scipy.stats import multivariate_normal, norm
 
+from asmrisk.simulation.draw import DrawRange, simulate_draws
+from asmrisk.simulation.model import Model
+from asmrisk.simulation.record import make_record
 from asmrisk.simulation.replay import replay_draw
-from tests.simulation.published import COHORTS
+from tests.simulation.published import COHORTS, YEARS
 
 #: CMS's preliminary participants of 2027 by cohort; organizations approximate practices.
 SMALL_SHARE = (0.280, 0.404)
@@ -190,9 +193,30 @@ def lacking_by_year(share, improvement, years=5):
     return shares
 
 
-def measured_counts(rows):
-    """Give the measured clinicians of each practice and year, and whether it is small."""
-    groups = rows.groupby(["cohort", "draw", "year", "practice"])
-    return groups.practice_size.agg(["size", "first"]).rename(
-        columns={"size": "count", "first": "clinicians"}
-    )
+def practice_counts(scenario, draws):
+    """Give the measured clinicians and the size of every practice with any in a year, by cohort.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``cohort``, ``draw``, ``year``, ``practice`` (in the draw), ``count``, ``clinicians``.
+    """
+    frames = []
+    model = Model(scenario)
+    for draw in draws:
+        inputs = model.inputs_of(draw)
+        work, record = model.workspace(inputs), make_record(1)
+        for cohort in range(len(COHORTS)):
+            simulate_draws(
+                inputs, DrawRange(draw, cohorts=(cohort, cohort + 1)), record, work, np.zeros(2, np.int64)
+            )
+            for year in range(YEARS):
+                n = work.field.participants[year]
+                practice, first, count = np.unique(
+                    work.observations.practice[year, :n], return_index=True, return_counts=True
+                )
+                clinicians = work.observations.practice_size[year, first]
+                where = {"cohort": cohort, "draw": draw, "year": year}
+                columns = {"practice": practice, "count": count, "clinicians": clinicians}
+                frames.append(pd.DataFrame(where | columns))
+    return pd.concat(frames, ignore_index=True)
