@@ -188,6 +188,8 @@ VOLUME = ("measured", "episodes", *of("cases"), *of("rate"), *MONEY, "cost_per_e
 RATES, CALIBRATED = of("rate"), (*of("rate"), "cost_per_episode")
 #: What follows from the size of the practice.
 OF_THE_SIZE = ("practice_size", *HABITS)
+#: What follows from which practices there are.
+IN_PRACTICES = (*OF_THE_SIZE, "specialty", *MONEY, *CALIBRATED)
 #: What colleagues and neighbors share of each score shows in.
 OF_SHARED: dict[str, tuple[str, ...]] = {
     "quality": RATES,
@@ -356,7 +358,7 @@ CHANGES: dict[str, list[Change]] = {
         Change(
             {cohort: 0.6},
             ("measured", *OF_THE_SIZE),
-            may=(*OF_THE_SPECIALTY, *CALIBRATED),
+            may=IN_PRACTICES,
             cohorts=(cohort,),
             where=other("practice_size"),
         )
@@ -366,15 +368,14 @@ CHANGES: dict[str, list[Change]] = {
         Change(
             {name: 5e5},
             ("practice_size",),
-            may=("measured", *OF_THE_SIZE, *CALIBRATED),
+            may=("measured", *IN_PRACTICES),
             where=other("practice_size"),
         )
         for name in ("51-200", "201-1000")
     ],
     **{
         f"population.participants_{name}": [
-            Change({cohort: value}, ("measured",), may=(*OF_THE_SIZE, *CALIBRATED), cohorts=(cohort,))
-            for cohort in BOTH
+            Change({cohort: value}, ("measured",), may=IN_PRACTICES, cohorts=(cohort,)) for cohort in BOTH
         ]
         for name, value in (
             ("per_small_practice", 1.6),
@@ -390,14 +391,15 @@ CHANGES: dict[str, list[Change]] = {
     "population.areas": [Change(20, IN_AREAS, may=("area",))],
     "population.area_log_sd": [Change(0.0, IN_AREAS, may=("area",))],
     "population.regions": [Change(4, (), may=("area", *IN_AREAS))],
-    "population.minimum_episodes": [Change(25, VOLUME)],
+    # Who is measured decides how many members practices must have.
+    "population.minimum_episodes": [Change(25, VOLUME, may=IN_PRACTICES)],
     "population.mean_episodes": [
-        Change({HEART: 45.0}, VOLUME, cohorts=(HEART,)),
-        Change({BACK: 80.0}, VOLUME, cohorts=(BACK,)),
+        Change({HEART: 45.0}, VOLUME, may=IN_PRACTICES, cohorts=(HEART,)),
+        Change({BACK: 80.0}, VOLUME, may=IN_PRACTICES, cohorts=(BACK,)),
     ],
-    "population.episodes_log_sd": [Change(0.6, VOLUME)],
-    "population.lowest_expected_episodes": [Change(14.0, VOLUME)],
-    "population.episodes_shock_log_sd": [Change(0.4, VOLUME)],
+    "population.episodes_log_sd": [Change(0.6, VOLUME, may=IN_PRACTICES)],
+    "population.lowest_expected_episodes": [Change(14.0, VOLUME, may=IN_PRACTICES)],
+    "population.episodes_shock_log_sd": [Change(0.4, VOLUME, may=IN_PRACTICES)],
     # Part B
     "population.part_b_mean": [],
     "population.part_b_panel_ratio": [],
@@ -418,7 +420,8 @@ CHANGES: dict[str, list[Change]] = {
     "population.ecqm_share": [
         Change(
             {size: 0.1},
-            (*of("collection_type", EITHER_WAY), *of("rate", EITHER_WAY)),
+            of("collection_type", EITHER_WAY),
+            may=RATES,
             where=practice(*SIZES[size]),
         )
         for size in SIZES
@@ -482,6 +485,7 @@ CHANGES: dict[str, list[Change]] = {
         Change(
             {name: 0.6},
             (*of("collection_type", VOLUNTARY), *of("completeness", VOLUNTARY)),
+            may=RATES,
             where=practice(low, high),
         )
         for name, low, high in (("solo", 1, 1), ("2-5", 2, 5), ("6-15", 6, 15), ("16-1000", 16, 1000))
