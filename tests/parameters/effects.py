@@ -199,8 +199,15 @@ OF_SHARED: dict[str, tuple[str, ...]] = {
     "habits": (*of("collection_type", VOLUNTARY), *of("completeness", VOLUNTARY)),
 }
 IN_AREAS = (*MONEY, "hcc_risk_score", "dual_share", *CALIBRATED)
-#: What follows from the specialty.
-OF_THE_SPECIALTY = ("specialty", *MONEY)
+#: What follows from other specialties: surgeons leave more often, and who follows somebody who left earlier
+#: began earlier.
+OTHER_SPECIALTIES: dict[str, Any] = {
+    "columns": ("specialty", *MONEY),
+    "may": ("measured", *CALIBRATED),
+    "cohorts": (BACK,),
+    "where": other("specialty"),
+    "comparable": lambda names: names.str.endswith("-0"),
+}
 WITH_ZEROS = {"population.nothing_reported": {"16-1000": 0.1}}
 CAPPED = {"policy.adjustment_cap": 0.02}
 WITH_MRI = {"policy.measures": {BACK: ["q238", "q134", "q128", "q220", "mri"]}}
@@ -345,19 +352,16 @@ CHANGES: dict[str, list[Change]] = {
         )
     ],
     "population.back_pain_specialties": [
-        Change({name: 60.0}, OF_THE_SPECIALTY, may=CALIBRATED, cohorts=(BACK,), where=other("specialty"))
-        for name, cohort in SPECIALTIES.items()
-        if cohort == BACK
+        Change({name: 60.0}, **OTHER_SPECIALTIES) for name, cohort in SPECIALTIES.items() if cohort == BACK
     ],
     "population.specialty_small_practice_offset": [
-        Change({name: 1.0}, OF_THE_SPECIALTY, may=CALIBRATED, cohorts=(BACK,), where=other("specialty"))
-        for name in ("pain_management", "neurosurgery")
+        Change({name: 1.0}, **OTHER_SPECIALTIES) for name in ("pain_management", "neurosurgery")
     ],
     # Practices of another size have other members.
     "population.small_practice_share": [
         Change(
             {cohort: 0.6},
-            ("measured", *OF_THE_SIZE),
+            ("measured", "practice_size", *HABITS[:2], *of("collection_type", EITHER_WAY)),
             may=IN_PRACTICES,
             cohorts=(cohort,),
             where=other("practice_size"),
