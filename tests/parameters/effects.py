@@ -192,7 +192,8 @@ OF_THE_SIZE = ("practice_size", *HABITS)
 IN_PRACTICES = (*OF_THE_SIZE, "specialty", *MONEY, *CALIBRATED)
 #: What colleagues and neighbors share of each score shows in.
 OF_SHARED: dict[str, tuple[str, ...]] = {
-    "quality": RATES,
+    # Better quality goes with lower cost.
+    "quality": CALIBRATED,
     "cost": ("cost_per_episode",),
     "part_b": (*MONEY, "cost_per_episode"),
     "patients": ("hcc_risk_score", "dual_share", *CALIBRATED),
@@ -383,8 +384,9 @@ CHANGES: dict[str, list[Change]] = {
         ]
         for name, value in (
             ("per_small_practice", 1.6),
-            ("per_large_practice", 4.0),
-            ("around_participant", 7.0),
+            ("per_large_practice", 5.0),
+            ("around_participant", 9.0),
+            ("among_ten_to_nineteen", 0.3),
         )
     },
     # Practices and areas
@@ -445,6 +447,12 @@ CHANGES: dict[str, list[Change]] = {
         if name != "mri"
     ],
     "population.quality_size_gradient": [Change(2.0, RATES)],
+    "population.benchmark_drift": [
+        Change({name: 0.5}, (f"{name}_rate",), cohorts=(cohort,))
+        for cohort, names in SETS.items()
+        for name in names
+        if name != "mri"
+    ],
     "population.complex_patients_quality_effect": [Change(0.5, RATES)],
     "population.specialty_quality_offset": [
         Change({name: 1.0}, RATES, cohorts=(BACK,)) for name in ("pain_management", "neurosurgery")
