@@ -1,16 +1,32 @@
 """The simulated field that several tests look at, simulated once."""
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
+from asmrisk.scenario.scenario import load_scenario
 from tests.simulation.panels import DRAWS, one_year_each, pairs_of, simulate_panel
 from tests.simulation.published import BACK, HEART, Episodes
 
 
 @pytest.fixture(scope="package")
-def panels(baseline):
-    """Five draws of the baseline."""
-    return [simulate_panel(baseline, draw) for draw in DRAWS]
+def load_strangers():
+    """Load the field of strangers with overrides."""
+    return lambda *overrides: load_scenario(
+        Path(__file__).parent / "strangers.toml", overrides
+    ).fixed_at_medians()
+
+
+@pytest.fixture(scope="package")
+def strangers(load_strangers):
+    return load_strangers()
+
+
+@pytest.fixture(scope="package")
+def panels(strangers):
+    """Five draws of strangers."""
+    return [simulate_panel(strangers, draw) for draw in DRAWS]
 
 
 @pytest.fixture(scope="package")
@@ -26,15 +42,15 @@ def pairs(panels):
 
 
 @pytest.fixture(scope="package")
-def unselected(load):
+def unselected(load_strangers):
     """Clinicians whom no episode count selects: everybody is measured."""
-    return [simulate_panel(load("population.minimum_episodes=0"), draw) for draw in DRAWS]
+    return [simulate_panel(load_strangers("population.minimum_episodes=0"), draw) for draw in DRAWS]
 
 
 @pytest.fixture(scope="package")
-def first_year(load):
+def first_year(load_strangers):
     """Five draws of 2027 where nobody responds."""
-    panels = [simulate_panel(load("behavior.cost_response=0.0"), draw) for draw in DRAWS]
+    panels = [simulate_panel(load_strangers("behavior.cost_response=0.0"), draw) for draw in DRAWS]
     return pd.concat([panel[panel.year == 0] for panel in panels], ignore_index=True)
 
 

@@ -78,11 +78,11 @@ def test_attributes_stay(panels):
         assert (every.nunique() <= 1).all()
 
 
-def test_mean_part_b_by_specialty(baseline):
+def test_mean_part_b_by_specialty(strangers):
     """2023 mean x panel ratio over measured clinicians, and its trend since: draws are the observations."""
     means = []
     for draw in range(100, 125):
-        rows = simulate_panel(baseline, draw)
+        rows = simulate_panel(strangers, draw)
         means.append(rows.groupby(["specialty", "year"]).part_b_payments.mean())
     for code in range(7):
         for year, expected in enumerate(part_b_mean(code)[:5]):
@@ -123,10 +123,10 @@ def test_part_b_over_time(unselected):
         assert_variance(np.linalg.solve(root, np.hstack([seen, later[:, 3:]]).T).ravel(), 1.0)
 
 
-def test_part_b_goes_with_episodes(load, unselected):
+def test_part_b_goes_with_episodes(load_strangers, unselected):
     """Correlation .5 of normal scores."""
     field = one_year_each(unselected)
-    population = Model(load("population.minimum_episodes=0")).inputs.population
+    population = Model(load_strangers("population.minimum_episodes=0")).inputs.population
     products = []
     for code in range(7):
         rows = field[field.specialty == code]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.special import ndtr
 
-from asmrisk.simulation.model import Model
+from asmrisk.simulation.model import Model, simulate_block
 from tests.simulation.panels import DRAWS, simulate_panel
 from tests.simulation.published import (
     BACK,
@@ -42,10 +42,10 @@ def test_observed_costs_have_cms_median_and_deviation(first_year, cohort):
 
 
 @pytest.mark.parametrize("cohort", [HEART, BACK])
-def test_true_cost_has_the_published_shape_and_noise_the_stated_reliability(baseline, first_year, cohort):
+def test_true_cost_has_the_published_shape_and_noise_the_stated_reliability(strangers, first_year, cohort):
     _, _, reliability, mean_episodes = COST[cohort]
     rows = first_year[first_year.cohort == cohort]
-    record = Model(baseline).inputs.population[cohort]
+    record = Model(strangers).inputs.population[cohort]
     shape = cost_shape()
     score = np.interp(np.log(rows.true_cost / record.cost_scale_usd) / record.cost_spread, shape, SCORES)
     assert_normal(score)
@@ -56,26 +56,26 @@ def test_true_cost_has_the_published_shape_and_noise_the_stated_reliability(base
 
 
 @pytest.mark.parametrize("lag", [1, 4])
-def test_cost_persists(baseline, pairs, lag):
+def test_cost_persists(strangers, pairs, lag):
     for cohort in (HEART, BACK):
         both = pairs[lag][pairs[lag].cohort == cohort]
-        median = cost_median(baseline, cohort)
+        median = cost_median(strangers, cohort)
         agree = int(((both.true_cost1 > median) == (both.true_cost2 > median)).sum())
         assert_share(agree, len(both), concordance(0.9**lag))
 
 
-def cost_median(baseline, cohort):
-    record = Model(baseline).inputs.population[cohort]
+def cost_median(strangers, cohort):
+    record = Model(strangers).inputs.population[cohort]
     return record.cost_scale_usd * math.exp(record.cost_spread * np.interp(0, SCORES, cost_shape()))
 
 
-def test_better_quality_goes_with_lower_cost(baseline, field):
+def test_better_quality_goes_with_lower_cost(strangers, field):
     """Correlation -.1 of latent cost with the general factor, so -.1 sqrt(.2) with a measure's quality."""
     shape = cost_shape()
     products = []
     for cohort in (HEART, BACK):
         rows = field[field.cohort == cohort]
-        record = Model(baseline).inputs.population[cohort]
+        record = Model(strangers).inputs.population[cohort]
         score = np.interp(np.log(rows.true_cost / record.cost_scale_usd) / record.cost_spread, shape, SCORES)
         quality = np.full((len(rows), 5), np.nan)
         for measure, how in BINOMIAL:
@@ -93,9 +93,9 @@ def test_better_quality_goes_with_lower_cost(baseline, field):
 
 
 @pytest.fixture(scope="module")
-def unmoved(load):
+def unmoved(load_strangers):
     """Draw 0 with the same coins and no response."""
-    return simulate_panel(load("behavior.cost_response=0.0"), 0)
+    return simulate_panel(load_strangers("behavior.cost_response=0.0"), 0)
 
 
 #: Share of cost that everybody's response removes a year.
@@ -132,20 +132,21 @@ def test_costs_respond_exactly(panels, unmoved):
     pd.testing.assert_frame_equal(panel[others], unmoved[others], check_exact=True)
 
 
-def test_episode_savings_are_medicares_share_of_what_episodes_cost_less(baseline_block, panels):
+def test_episode_savings_are_medicares_share_of_what_episodes_cost_less(strangers, panels):
     """Over measured clinicians: episodes x (no-model - true cost) x .85."""
+    block = simulate_block(Model(strangers), 0, len(DRAWS))
     for draw, panel in zip(DRAWS, panels, strict=True):
         saved = 0.85 * panel.episodes * panel.true_cost * (1 - expected_response(panel))
         for (cohort, year), rows in saved.groupby([panel.cohort, panel.year]):
-            recorded = baseline_block["episode_savings"][draw, year, cohort]
+            recorded = block["episode_savings"][draw, year, cohort]
             # 1 - multiplier loses up to 2e-13 of itself: it is .0013 and above.
             assert recorded == pytest.approx(math.fsum(rows), rel=1e-12)
 
 
-def test_trends_compound_from_the_first_year(load, unmoved):
+def test_trends_compound_from_the_first_year(load_strangers, unmoved):
     """Growth of Part B and of cost and the rise of quality: the same coins, by the stated factors."""
     moved = simulate_panel(
-        load(
+        load_strangers(
             "behavior.cost_response=0.0",
             "behavior.cost_growth=0.03",
             "behavior.part_b_growth={heart_failure=0.02, low_back_pain=-0.015}",

@@ -19,6 +19,7 @@ from asmrisk.simulation.keys import (
     BLOCK_MIX,
     BLOCK_WHO,
     PERMANENT,
+    Clinicians,
     fill_permanent,
     fill_uniforms,
     permute,
@@ -31,15 +32,16 @@ KEY = np.array([11, 22], np.uint64)
 
 
 @kernel
-def _fill(u, block, slot, base, draw, key, n, slots):
-    fill_permanent(u, block, slot, base, draw, key, n, slots)
+def _fill(u, block, slot, number, base, draw, key, n, cohort, slots):
+    fill_permanent(u, block, Clinicians(slot, number, base), draw, key, n, cohort, slots)
 
 
 def uniforms(slots: int, draw: int = 0, block: int = BLOCK_WHO, cohort: int = 0, *, strata: bool = True):
     """Give the four uniforms of the first generation of every slot."""
     u = np.zeros((4, slots))
-    base = np.full(slots, stream(cohort, 0, PERMANENT))
-    _fill(u, block, np.arange(slots), base, draw, KEY, slots, slots if strata else 0)
+    slot = np.arange(slots)
+    base = stream(cohort, slot % 7, 0, PERMANENT)
+    _fill(u, block, slot, slot // 7, base, draw, KEY, slots, cohort, slots if strata else 0)
     return u
 
 
@@ -60,9 +62,9 @@ def test_every_part_of_the_unit_interval_has_one_clinician(slots, block):
 
 def test_those_who_enter_later_are_drawn_as_ever():
     slot = np.arange(100)
-    base = np.where(slot % 2 == 0, stream(1, 0, PERMANENT), stream(1, 3, PERMANENT))
+    base = np.where(slot % 2 == 0, stream(1, 0, 0, PERMANENT), stream(1, 0, 3, PERMANENT))
     u, plain = np.zeros((4, 100)), np.zeros((4, 100))
-    _fill(u, BLOCK_WHO, slot, base, 5, KEY, 100, 100)
+    _fill(u, BLOCK_WHO, slot, slot, base, 5, KEY, 100, 1, 100)
     fill_uniforms(plain, BLOCK_WHO, slot, base, PERMANENT, 5, KEY, 0, 100)
     assert (u[:, 1::2] == plain[:, 1::2]).all()
     assert (u[:, ::2] != plain[:, ::2]).all()

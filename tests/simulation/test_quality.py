@@ -79,10 +79,10 @@ def test_rates_have_the_published_percentiles(field, measure, how):
 
 
 @pytest.fixture(scope="module")
-def many_cases(load):
+def many_cases(load_strangers):
     """A field with hundreds of cases an episode."""
     factors = ", ".join(f"{name} = 20.0" for names in MEASURES for name in names)
-    return one_year_each([simulate_panel(load(f"population.cases_per_episode={{{factors}}}"), 0)])
+    return one_year_each([simulate_panel(load_strangers(f"population.cases_per_episode={{{factors}}}"), 0)])
 
 
 @pytest.mark.parametrize(("measure", "how"), BINOMIAL)
@@ -212,9 +212,11 @@ def test_cases(field, pairs):
             assert_mean(common[0] * common[1], math.expm1(0.15**2))
 
 
-def test_mri_is_an_inverse_claims_measure(load):
+def test_mri_is_an_inverse_claims_measure(load_strangers):
     """Where it is in the set: everybody is computed, and good quality elsewhere means low rates."""
-    rows = simulate_panel(load('policy.measures={low_back_pain=["q238","q134","q128","q220","mri"]}'), 0)
+    rows = simulate_panel(
+        load_strangers('policy.measures={low_back_pain=["q238","q134","q128","q220","mri"]}'), 0
+    )
     rows = rows[(rows.cohort == BACK) & (rows.year == 0)]
     assert (rows.mri_collection_type == CLAIMS).all()
     assert_mean(rows.mri_cases / (0.3 * rows.level), 1.0)

@@ -129,8 +129,8 @@ def test_habits_persist(pairs, lag):
             assert_share(int(full.sum()), len(large), twice(complete))
 
 
-def test_exempt_clinicians(load):
-    rows = simulate_panel(load("behavior.exempt_share={heart_failure=0.08, low_back_pain=0.0}"), 0)
+def test_exempt_clinicians(load_strangers):
+    rows = simulate_panel(load_strangers("behavior.exempt_share={heart_failure=0.08, low_back_pain=0.0}"), 0)
     rows = rows[rows.year == 1]
     heart = rows.exempt[rows.cohort == HEART]
     assert_share(int(heart.sum()), len(heart), 0.08)

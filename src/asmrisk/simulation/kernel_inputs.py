@@ -15,7 +15,7 @@ __all__ = ["CohortDraw", "KernelInputs", "PracticeList", "no_practice_list"]
 class PracticeList(NamedTuple):
     """The practices of a participant list; `most` is the larger cohort's number of them."""
 
-    count: np.ndarray  # int64 (cohorts,): how many; 0 where practices are drawn
+    practices: np.ndarray  # int64 (cohorts,): how many; 0 where practices are drawn
     members: np.ndarray  # int64 (cohorts, most)
     small: np.ndarray  # int8 (cohorts, most): 1 of up to 15 clinicians
 

@@ -40,7 +40,7 @@ _size_class = inline(size_class)
 class Practices(NamedTuple):
     """The practices of one cohort in one draw (workspace, room for as many as there are slots)."""
 
-    count: np.ndarray  # int64 (1,): how many
+    founded: np.ndarray  # int64 (1,): how many
     number: np.ndarray  # int64 (slots,): in its counter words
     base: np.ndarray  # int64 (slots,): counter word, see keys.stream
     first_slot: np.ndarray  # int64 (slots,)
@@ -56,8 +56,8 @@ class Practices(NamedTuple):
 
 def make_practices(slots: int) -> Practices:
     """Allocate the practices of a cohort of so many slots."""
-    arrays = {name: np.zeros(slots, np.int64) for name in Practices._fields}
-    arrays["count"] = np.zeros(1, np.int64)
+    arrays: dict[str, np.ndarray] = {name: np.zeros(slots, np.int64) for name in Practices._fields}
+    arrays["founded"] = np.zeros(1, np.int64)
     arrays |= {name: np.zeros(slots) for name in ("nonreporting_limit", "quality_shift")}
     arrays["uniforms"] = np.zeros((UNIFORMS_PER_BLOCK, _AT_ONCE))
     return Practices(**arrays)
@@ -112,14 +112,16 @@ def _draw_size(population: np.record, uniform: float, least: int, below: float, 
     # Where the uniform lies within its class picks the size, so that one uniform makes one variate.
     within = (at - under) / max(cumulative[group] - under, 1e-300)
     low, high = max(population.practice_low[group], least), max(population.practice_high[group], least)
-    return int(low + min(int(within * (high - low + 1)), high - low))
+    size: int = low + min(int(within * (high - low + 1)), high - low)
+    return size
 
 
 @inner
 def _found_of_roster(draw: CohortDraw, who: Clinicians, practice_of: np.ndarray, practices: Practices) -> int:
     """Found the practices of a roster; give how many clinicians they hold, the first slots."""
     prior, cohort = draw.prior, draw.cohort
-    founded, n = prior.practices[cohort], prior.clinicians[cohort]
+    founded: int = prior.practices[cohort]
+    n: int = prior.clinicians[cohort]
     for practice in range(founded):
         practices.number[practice] = prior.practice_number[cohort, practice]
         practices.base[practice] = stream(ROSTER_PRACTICE, 0, 0, PERMANENT)
@@ -143,7 +145,7 @@ def _found_of_roster(draw: CohortDraw, who: Clinicians, practice_of: np.ndarray,
                 practices.collection_type[practice] = prior.collection_type[cohort, slot]
             if prior.area[cohort, practice] >= 0:
                 practices.area[practice] = prior.area[cohort, practice]
-    practices.count[0] = founded
+    practices.founded[0] = founded
     return n
 
 
@@ -168,13 +170,13 @@ def found_practices(
     """
     population, cohort, given = draw.population, draw.cohort, draw.practice_list
     filled = _found_of_roster(draw, who, practice_of, practices)
-    founded = practices.count[0]
+    founded = practices.founded[0]
     # Shares of practices of up to 15 clinicians and of all.
     small = 0.0
     for group in range(population.practice_high.shape[0]):
         if _size_class(population.practice_high[group]) < 2:
             small = population.practice_cumulative[group]
-    listed, u = given.count[cohort], practices.uniforms
+    listed, u = given.practices[cohort], practices.uniforms
     number = 0
     while filled < slots:
         count = min(_AT_ONCE, slots - filled)
@@ -210,4 +212,4 @@ def found_practices(
             filled += members
             founded += 1
             number += 1
-    practices.count[0] = founded
+    practices.founded[0] = founded

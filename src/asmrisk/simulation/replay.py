@@ -26,6 +26,7 @@ class ReplayedYear(NamedTuple):
 
     year: int  #: performance year, counted from the first
     number: np.ndarray  #: int64: each one's number among the cohort's clinicians
+    slot: np.ndarray  #: int64
     practice: np.ndarray  #: int64: index of the practice among the cohort's
     place: np.ndarray  #: int64: number in the practice's counter words
     member: np.ndarray  #: int64: place in the practice
@@ -71,6 +72,7 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
             yield ReplayedYear(
                 year,
                 number,
+                field.slot[number],
                 field.practice[number],
                 field.number[number],
                 member_of(base),

@@ -131,7 +131,7 @@ class SharedParts(NamedTuple):
     """What the practices of a batch share (workspace, by practice of the batch, `BATCH_SLOTS` of them)."""
 
     first: np.ndarray  # int64 (1,): index of the batch's first practice among the cohort's
-    count: np.ndarray  # int64 (1,): practices of the batch
+    n: np.ndarray  # int64 (1,): practices of the batch
     roster: np.ndarray  # int64 (1,): the first so many are a roster's
     hcc: np.ndarray  # float64 (BATCH_SLOTS,): shared part of the normal score of the HCC risk score
     dual: np.ndarray  # float64 (BATCH_SLOTS,): of what dual share has beside HCC
@@ -157,12 +157,12 @@ class SharedParts(NamedTuple):
 def make_shared_parts() -> SharedParts:
     """Allocate what the practices of a batch share."""
     shapes: dict[str, tuple[int, ...]] = {
-        **dict.fromkeys(("first", "count", "roster"), (1,)),
+        **dict.fromkeys(("first", "n", "roster"), (1,)),
         **dict.fromkeys(("specific", "submission"), (MOST_MEASURES, BATCH_SLOTS)),
         "uniforms": (UNIFORMS_PER_BLOCK, BATCH_SLOTS),
         "start": (3, BATCH_SLOTS),
     }
-    types: dict[str, type] = dict.fromkeys(("first", "count", "roster", "activities"), np.int64)
+    types: dict[str, type] = dict.fromkeys(("first", "n", "roster", "activities"), np.int64)
     types |= dict.fromkeys(("all_activities", "all_points"), np.int8)
     return SharedParts(
         **{
@@ -214,14 +214,14 @@ def select_practices(
 ) -> None:
     """Begin with the practices from one index to before another."""
     shared.first[0] = first
-    shared.count[0] = end - first
+    shared.n[0] = end - first
     shared.roster[0] = min(max(draw.prior.practices[draw.cohort] - first, 0), end - first)
 
 
 @inner
 def draw_patients_mix(draw: CohortDraw, practices: Practices, areas: AreaScores, shared: SharedParts) -> None:
     """Draw what practices share of their patients' mix."""
-    first, n, u = shared.first[0], shared.count[0], shared.uniforms
+    first, n, u = shared.first[0], shared.n[0], shared.uniforms
     number, base, area = practices.number[first:], practices.base[first:], practices.area[first:]
     fill_uniforms(u, BLOCK_PRACTICE_MIX, number, base, PERMANENT, draw.number, draw.key, 0, n)
     _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_HCC], areas.hcc, area, shared.hcc, n)
@@ -233,7 +233,7 @@ def share_performance(
     draw: CohortDraw, practices: Practices, areas: AreaScores, year: int, shared: SharedParts
 ) -> None:
     """Advance the shared parts of Part B, and in performance years of quality, cost and silence."""
-    population, first, n, u = draw.population, shared.first[0], shared.count[0], shared.uniforms
+    population, first, n, u = draw.population, shared.first[0], shared.n[0], shared.uniforms
     number, base, area = practices.number[first:], practices.base[first:], practices.area[first:]
     scores, when = shared.scores, FIRST_YEAR + year
     fill_uniforms(u, BLOCK_PRACTICE_PERFORMANCE, number, base, when, draw.number, draw.key, 0, n)
@@ -274,7 +274,7 @@ def share_measure(
 
     Two measures have one block of uniforms; `drawn` says that it is there.
     """
-    population, first, n, u = draw.population, shared.first[0], shared.count[0], shared.uniforms
+    population, first, n, u = draw.population, shared.first[0], shared.n[0], shared.uniforms
     number, base, area = practices.number[first:], practices.base[first:], practices.area[first:]
     if not drawn:
         block = BLOCK_PRACTICE_MEASURE + _PRACTICE_BLOCKS * draw.cohort + measure // _MEASURES_PER_BLOCK
@@ -300,7 +300,7 @@ def share_conduct(draw: CohortDraw, practices: Practices, year: int, shared: Sha
     what was attested, never the policy's points: so the field is the same under every policy.
     """
     population, prior, cohort, key = draw.population, draw.prior, draw.cohort, draw.key
-    first, n, u = shared.first[0], shared.count[0], shared.uniforms
+    first, n, u = shared.first[0], shared.n[0], shared.uniforms
     number, base, sizes = practices.number[first:], practices.base[first:], practices.size_class[first:]
     improvement, interoperability = shared.improvement, shared.interoperability
     persistence, settled = population.habit_persistence, n if year > 0 else 0
