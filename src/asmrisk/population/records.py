@@ -198,6 +198,13 @@ def _problems(values: Mapping[str, Any]) -> list[Problem]:
                     "together they may be at most 1."
                 )
                 problems.append(_problem(text, first, second))
+    areas, regions = values["population.areas"], values["population.regions"]
+    if regions > areas:
+        text = (
+            f"population.regions = {regions} are more than population.areas = {areas}; give at most one "
+            "region an area."
+        )
+        problems.append(_problem(text, "regions", "areas"))
     percentiles = values["population.mri_percentiles"]
     if any(later < earlier for earlier, later in itertools.pairwise(percentiles)):
         text = "population.mri_percentiles: the rates must ascend; sort them."
@@ -274,7 +281,7 @@ def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: lis
     record.episodes_floor_probability = solved.floor_probability
     record.episodes_shock_log_sd = volume[3]
     record.minimum_episodes = volume[4]
-    fill_practices(record, values, cohort, solved.measured)
+    fill_practices(record, values, cohort, solved.measured, problems)
     return volume
 
 

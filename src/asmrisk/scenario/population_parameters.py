@@ -103,7 +103,7 @@ _SIZE = (
         "population.small_practice_share",
         "Share of the measured clinicians who are in practices of 1 to 15 clinicians.",
         table(COHORTS, number(0, 1)),
-        _by(COHORTS, 0.280, 0.404),
+        {cohort: tables.organization_fact(cohort, "small_share") for cohort in COHORTS},
         "0 to 1 each",
         unit="fraction",
         basis="data",

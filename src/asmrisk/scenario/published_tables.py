@@ -29,6 +29,7 @@ __all__ = [
     "cost_shape",
     "fixed_edges",
     "nonreporting_share",
+    "organization_fact",
     "part_b_mean",
     "part_b_panel_ratio",
     "part_b_persistence",
@@ -303,6 +304,11 @@ def practice_links(practice_class: str) -> float:
         "n_clinician_org_links",
         clinicians_linked_to_org=_PRACTICE_ROWS[practice_class],
     )
+
+
+def organization_fact(cohort: str, key: str) -> float:
+    """Give a fact of the organizations on CMS's preliminary list of 2027: a count, mean or share."""
+    return statistic("asm_py2027_practices", "value", cohort=cohort, key=key)
 
 
 def nonreporting_share(*practice_classes: str) -> float:
