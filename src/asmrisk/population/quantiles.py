@@ -32,6 +32,7 @@ __all__ = [
     "rates",
     "read_rate",
     "read_shape",
+    "rounded_table",
     "shifted_to_mean",
 ]
 
@@ -118,7 +119,8 @@ def log_shape(
     return np.asarray(table, dtype=np.float64)
 
 
-def _rounded(table: NDArray[np.float64]) -> NDArray[np.float64]:
+def rounded_table(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round a table to seven decimals, read-only: the last bits differ between processors."""
     table = np.round(table, _TABLE_DECIMALS)
     table.flags.writeable = False
     return table
@@ -143,7 +145,7 @@ def part_b_log_shape(specialty: str, tail_slope: float) -> NDArray[np.float64]:
     probabilities, ratios = tables.part_b_shape(specialty)
     table = log_shape(probabilities, np.log(ratios), tail_slope)
     nodes = expectation_nodes()
-    return _rounded(table - np.log(nodes.weights @ np.exp(read_shape(table, nodes.scores))))
+    return rounded_table(table - np.log(nodes.weights @ np.exp(read_shape(table, nodes.scores))))
 
 
 @cache
@@ -160,7 +162,7 @@ def cost_log_shape() -> NDArray[np.float64]:
     values = read_shape(table, nodes.scores)
     mean = nodes.weights @ values
     deviation = np.sqrt(nodes.weights @ (values - mean) ** 2)
-    return _rounded((table - mean) / deviation)
+    return rounded_table((table - mean) / deviation)
 
 
 def read_rate(quantiles: NDArray[np.float64], probabilities: ArrayLike) -> NDArray[np.float64]:
