@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict
-from tests.parameters.effects import SPECIALTIES
+from tests.parameters.effects import MEASURES, SPECIALTIES
 from tests.parameters.reforms import BACK
 
 BASELINE = Path(__file__).parents[2] / "scenarios" / "baseline.toml"
@@ -64,6 +64,7 @@ RANGES |= {
     )
     for name, hundredths in TRENDS.items()
 }
+RANGES |= {f"population.benchmark_drift.{name}": (-0.3, 0.0, 0.4) for name in MEASURES if name != "mri"}
 RANGES |= {
     f"population.specialty_{what}_offset.{name}": (-0.2, 0.0, 0.2)
     for what in ("quality", "cost", "small_practice")

@@ -320,12 +320,9 @@ def specialty_shares(
     def excess(z: float) -> float:
         return float(everybody @ ndtr(z + shift)) - small_share
 
-    middle = float(ndtri(small_share))
-    z = (
-        root(excess, middle - shift.max(), middle - shift.min())
-        if shift.min() < shift.max()
-        else middle - shift[0]
-    )
+    # Wider than where the root can be: with equal offsets both ends are the root, within rounding.
+    middle, margin = float(ndtri(small_share)), 1e-6
+    z = root(excess, middle - shift.max() - margin, middle - shift.min() + margin)
     small = everybody * ndtr(z + shift)
     return _cumulative(small), _cumulative(everybody - small)
 
