@@ -45,7 +45,7 @@ def assert_solved(records: np.recarray) -> None:
             assert (np.diff(cumulative) >= 0).all()
             assert cumulative[-1] == 1
         knots = record.rate_probability
-        assert ((knots > 0) & (knots < 1)).all()
+        assert ((knots >= 0) & (knots <= 1) & (np.diff(knots, prepend=-1) > 0)).all()
     for name in ("cost_scale_usd", "cost_spread", "cost_noise_variance"):
         assert (records[name] > 0).all()
     assert np.isfinite(records.cost_log_shape).all()
