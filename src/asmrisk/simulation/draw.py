@@ -26,7 +26,7 @@ from asmrisk.simulation.observation import World, observe
 from asmrisk.simulation.participation import Field, enroll, make_field
 from asmrisk.simulation.practices import make_practices
 from asmrisk.simulation.record import CohortYear, Record, record_clinicians, record_year
-from asmrisk.simulation.shared_parts import make_areas, make_shared_parts
+from asmrisk.simulation.shared_parts import draw_areas, make_areas, make_shared_parts
 from asmrisk.simulation.state import Batch, Observations, make_batch, make_observations, observed_in
 
 __all__ = ["DrawRange", "Workspace", "make_workspace", "simulate_draws"]
@@ -141,6 +141,7 @@ def simulate_draws(
                 inputs.practice_list,
             )
             enroll(draw, field, work.world.practices)
+            draw_areas(draw, work.world.areas, cohort > draws.cohorts[0])
             observe(draw, work.world, field, work.batch, out)
             for year in range(YEARS):
                 n = field.participants[year]
