@@ -106,7 +106,7 @@ _READ: dict[str, Callable[[str], Roster | ParticipantList]] = {
 
 
 def _file_of(
-    place: str, about: Mapping[str, Any], name: str, given: str | os.PathLike[str] | None
+    place: object, about: Mapping[str, Any], name: str, given: str | os.PathLike[str] | None
 ) -> Path | None:
     """Find a file that a run has; None if it has none of the kind."""
     called = _CALLED[name]

@@ -165,9 +165,9 @@ class ParticipantList:
                 f"row has it ({self.moved:,} name another cohort or organization)"
             )
         return first, *(
-            f"{cohort}: {each['clinicians']:,} clinicians, {100 * each['small_share']:.1f}% in small practices"
-            f"; {each['organizations']:,} organizations with {each['mean']:.2f} participants on average, "
-            f"{'/'.join(map(str, each['quantiles']))} at the 50/75/90/95/99th percentile, at most "
+            f"{cohort}: {each['clinicians']:,} clinicians, {100 * each['small_share']:.1f}% in small "
+            f"practices; {each['organizations']:,} organizations with {each['mean']:.2f} participants on "
+            f"average, {'/'.join(map(str, each['quantiles']))} at the 50/75/90/95/99th percentile, at most "
             f"{each['most']}; {each['around_participant']:.2f} around a participant"
             for cohort, each in whole["cohorts"].items()
         )
@@ -213,9 +213,9 @@ def read_participant_list(path: str | os.PathLike[str]) -> ParticipantList:
     cohort = frame[_COHORT].str.casefold().map(_COHORT_NAMES)
     small = frame[_SMALL].str.casefold().map(_ANSWERS).astype(bool)
     # A name is one of the row's own where there is none.
-    name = frame[_ORGANIZATION].map(lambda each: re.sub(r"\s+", " ", each).casefold())
-    name = name.where(name != "", "\n" + frame.index.astype(str))
-    rows = pd.DataFrame({"npi": frame[_NPI], "cohort": cohort, "name": name, "small": small})
+    names = frame[_ORGANIZATION].map(lambda each: re.sub(r"\s+", " ", each).casefold())
+    names = names.where(names != "", "\n" + frame.index.astype(str))
+    rows = pd.DataFrame({"npi": frame[_NPI], "cohort": cohort, "name": names, "small": small})
     once = ~rows["npi"].duplicated()
     first = rows[once].set_index("npi").loc[rows["npi"]].reset_index()
     moved = int(((first["cohort"] != rows["cohort"]) | (first["name"] != rows["name"])).sum())
@@ -275,5 +275,5 @@ def _practices(rows: pd.DataFrame, problems: Problems) -> ListedPractices:
     part = (rank // SMALL_PRACTICE).where(rows["small"], 0)
     counts = rows.assign(part=part).groupby(["name", "small", "part"], sort=False).size()
     return ListedPractices(
-        counts.to_numpy(dtype=np.int64), counts.index.get_level_values("small").to_numpy(dtype=bool)
+        np.asarray(counts, dtype=np.int64), counts.index.get_level_values("small").to_numpy(dtype=bool)
     )

@@ -35,6 +35,7 @@ __all__ = [
 _Array = NDArray[np.float64]
 
 _MEMBERS = np.arange(1, tables.MOST_MEMBERS + 1)
+_COUNT = _MEMBERS.astype(np.float64)
 _SMALL = np.array([high <= SMALL_PRACTICE for _, high in tables.PRACTICE_CLASSES.values()])
 
 #: Power of the number of members with which small practices get rarer. With it the share of clinicians who
@@ -122,9 +123,9 @@ def _between(low: int, high: int, trials: NDArray[np.int64], probability: float)
 
 
 def _measured(probability: float) -> _Measured:
-    count = probability * _MEMBERS
+    count = probability * _COUNT
     return _Measured(
-        somebody=1.0 - (1.0 - probability) ** _MEMBERS,
+        somebody=1.0 - (1.0 - probability) ** _COUNT,
         count=count,
         square=count * (1.0 - probability) + count * count,
         ten_to_nineteen=_between(10, 19, _MEMBERS, probability),
@@ -144,10 +145,11 @@ def _caps() -> _Array:
     return np.array(counts)
 
 
-def _weights(power: float, slope: float, tilt: ArrayLike = 0.0) -> _Array:
+def _weights(power: float, slope: float, tilt: _Array | float = 0.0) -> _Array:
     """Weights of 1, 2, ... members: members ** power * exp(slope * members + tilt)."""
-    logs = power * np.log(_MEMBERS) + slope * _MEMBERS + tilt
-    return np.maximum(np.exp(logs - logs.max()), 1e-290)
+    logs = power * np.log(_COUNT) + slope * _COUNT + tilt
+    weights: _Array = np.maximum(np.exp(logs - logs.max()), 1e-290)
+    return weights
 
 
 def _organizations(weights: _Array, shares: _Array, measured: _Measured) -> tuple[_Array, _Array]:
@@ -245,12 +247,12 @@ def practice_mix(
     measured = _measured(probability)
     sides = np.where(_SMALL, small_share, 1.0 - small_share)
     practices, members = np.zeros(len(shares)), np.ones((len(shares), len(_MEMBERS)))
-    for side, find in (
-        (_SMALL, lambda within: _small_weights(within, facts.per_small, measured)),
-        (~_SMALL, lambda within: _large_weights(within, facts, measured)),
-    ):
+    for side in (_SMALL, ~_SMALL):
         within = np.where(side, shares, 0.0) / shares[side].sum()
-        found = find(within)
+        if side is _SMALL:
+            found = _small_weights(within, facts.per_small, measured)
+        else:
+            found = _large_weights(within, facts, measured)
         _, mean = _organizations(found, within, measured)
         practices[side] = (sides * within / mean)[side]
         members[side] = np.where(_largest()[side][:, None] >= _MEMBERS, found, 0.0)
@@ -373,12 +375,13 @@ def fill_practices(
         record.practice_share[number] = values["population.practice_correlation"][name]
         record.area_share[number] = values["population.area_correlation"].get(name, 0.0)
 
-    given, offsets = {"cardiology": 1.0}, {}
+    specialties: Mapping[str, float] = {"cardiology": 1.0}
+    offsets: Mapping[str, float] = {}
     if cohort == "low_back_pain":
-        given = values["population.back_pain_specialties"]
+        specialties = values["population.back_pain_specialties"]
         offsets = values["population.specialty_small_practice_offset"]
     small, large = specialty_shares(
-        tuple(given.get(each, 0.0) for each in SPECIALTIES),
+        tuple(specialties.get(each, 0.0) for each in SPECIALTIES),
         small_share,
         tuple(offsets.get(each, 0.0) for each in SPECIALTIES),
     )

@@ -339,7 +339,7 @@ def _with_files(source: Source, problems: list[Problem]) -> Source:
 
 
 def _found(source: Source, keys: tuple[str, str], problems: list[Problem]) -> Path:
-    path = source.folder / source.data[keys[0]][keys[1]]
+    path: Path = source.folder / source.data[keys[0]][keys[1]]
     try:
         found, path = path.is_file(), path.resolve()
     except (OSError, ValueError, RuntimeError):  # A name too long, a NUL character, a loop of links.
