@@ -186,6 +186,9 @@ def _large_weights(shares: _Array, facts: PracticeFacts, measured: _Measured) ->
     the one of largest entropy.
     """
     target = np.array(facts[1:])
+    if (target == [1.0, 1.0, 0.0]).all():
+        # Nobody has a colleague.
+        return _weights(0.0, _STEEPEST)
 
     def weights(at: _Array) -> _Array:
         return _weights(at[0], at[1], at[2] * measured.ten_to_nineteen)

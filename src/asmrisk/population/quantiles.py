@@ -126,6 +126,30 @@ def rounded_table(table: NDArray[np.float64]) -> NDArray[np.float64]:
     return table
 
 
+def _mean(table: NDArray[np.float64]) -> float:
+    """Give the mean of what a log shape is the logarithm of."""
+    nodes = expectation_nodes()
+    return float(nodes.weights @ np.exp(read_shape(table, nodes.scores)))
+
+
+@cache
+def _part_b_points(specialty: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give probabilities and logarithms of payments over their mean, with the tail of the table.
+
+    Body and tail are of different years and do not have the mean that both are relative to. The tail is what
+    was observed of the year whose mean counts, so the body is moved until the mean is 1.
+    """
+    probabilities, ratios = tables.part_b_shape(specialty)
+    logarithms, body = np.log(ratios), probabilities <= tables.PART_B_SPLICE
+    slope = tables.part_b_tail_slope(specialty)
+
+    def moved(by: float) -> NDArray[np.float64]:
+        return logarithms + by * body
+
+    by = root(lambda by: _mean(log_shape(probabilities, moved(by), slope)) - 1.0, -0.2, 0.1)
+    return probabilities, moved(stable(by))
+
+
 @lru_cache(_REMEMBERED)
 def part_b_log_shape(specialty: str, tail_slope: float) -> NDArray[np.float64]:
     """Tabulate the shape of Part B payments of a specialty.
@@ -135,17 +159,15 @@ def part_b_log_shape(specialty: str, tail_slope: float) -> NDArray[np.float64]:
     specialty : str
         One of `SPECIALTIES`.
     tail_slope : float
-        Slope of the logarithm above the 99th percentile.
+        Slope of the logarithm above the highest quantile of the table.
 
     Returns
     -------
     ndarray of float64, shape (209,), read-only
         Logarithm of payment over mean payment at `SCORES`; the mean under the normal distribution is 1.
     """
-    probabilities, ratios = tables.part_b_shape(specialty)
-    table = log_shape(probabilities, np.log(ratios), tail_slope)
-    nodes = expectation_nodes()
-    return rounded_table(table - np.log(nodes.weights @ np.exp(read_shape(table, nodes.scores))))
+    table = log_shape(*_part_b_points(specialty), tail_slope)
+    return rounded_table(table - np.log(_mean(table)))
 
 
 @cache

@@ -18,25 +18,27 @@ from scipy.special import ndtr, ndtri
 from asmrisk.numerics.normal_distribution import stable
 from asmrisk.scenario import published_tables as tables
 
-__all__ = ["latent_moments", "latent_quantiles", "rate_knots"]
+__all__ = ["Groups", "latent_moments", "latent_quantiles", "rate_knots", "shrunken"]
 
 _REMEMBERED = 256
 #: Steps to a quantile, of which about four are enough.
 _STEPS = 100
 
 _Array = NDArray[np.float64]
+#: Of groups of reporters: weight, and shift of their latent quality.
+Groups = tuple[tuple[float, float], ...]
 
 
 @lru_cache(_REMEMBERED)
-def latent_quantiles(groups: tuple[tuple[float, float], ...], complexity: float) -> _Array:
+def latent_quantiles(groups: Groups, deviation: float) -> _Array:
     """Give the quantiles of the latent quality of a measure among its reporters.
 
     Parameters
     ----------
     groups : tuple of (float, float)
         Of groups of reporters: weight and shift; within one, latent quality is normal around the shift.
-    complexity : float
-        Fall for each standard deviation of the patients' complexity; the variance is 1 + complexity^2.
+    deviation : float
+        Its standard deviation.
 
     Returns
     -------
@@ -45,7 +47,6 @@ def latent_quantiles(groups: tuple[tuple[float, float], ...], complexity: float)
     """
     weights, shifts = np.array(groups).T
     weights = weights / weights.sum()
-    deviation = math.sqrt(1.0 + complexity * complexity)
     scores = ndtri(tables.KNOT_PROBABILITIES)
     low, high = deviation * scores + shifts.min(), deviation * scores + shifts.max()
     found: _Array = deviation * scores + weights @ shifts
@@ -65,13 +66,24 @@ def latent_quantiles(groups: tuple[tuple[float, float], ...], complexity: float)
     return found
 
 
-def latent_moments(groups: tuple[tuple[float, float], ...], complexity: float) -> tuple[float, float]:
+def latent_moments(groups: Groups, deviation: float) -> tuple[float, float]:
     """Give mean and standard deviation of that latent quality, rounded by `stable`."""
     weights, shifts = np.array(groups).T
     weights = weights / weights.sum()
     center = float(weights @ shifts)
-    variance = float(weights @ (shifts - center) ** 2) + 1.0 + complexity * complexity
+    variance = float(weights @ (shifts - center) ** 2) + deviation * deviation
     return stable(center), stable(math.sqrt(variance))
+
+
+def shrunken(groups: Groups, deviation: float, reliability: float) -> tuple[Groups, float]:
+    """Give the groups, and the deviation within each, of sqrt(R) q + sqrt(1 - R) eps.
+
+    q is that latent quality standardized, R a reliability and eps standard normal.
+    """
+    center, spread = latent_moments(groups, deviation)
+    times = math.sqrt(reliability) / spread
+    moved = tuple((weight, (shift - center) * times) for weight, shift in groups)
+    return moved, math.sqrt((deviation * times) ** 2 + 1.0 - reliability)
 
 
 def rate_knots(quantiles: _Array, drift: float, inverse: bool) -> list[float]:

@@ -23,7 +23,13 @@ from asmrisk.population.cost_calibration import CostScore, solved_cost
 from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED, SHARED, SHARED_PART_B
 from asmrisk.population.practices import fill_practices
 from asmrisk.population.quantiles import SCORE_COUNT, part_b_log_shape, rates
-from asmrisk.population.rate_calibration import latent_moments, latent_quantiles, rate_knots
+from asmrisk.population.rate_calibration import (
+    Groups,
+    latent_moments,
+    latent_quantiles,
+    rate_knots,
+    shrunken,
+)
 from asmrisk.population.size_gradient import quality_by_practice_size
 from asmrisk.rule.definitions import (
     COHORTS,
@@ -309,7 +315,6 @@ def population_records(values: Values) -> np.recarray:
 
 
 _Volume = tuple[float, float, float, float, int]
-_Groups = tuple[tuple[float, float], ...]
 
 
 def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: list[Problem]) -> _Volume | None:
@@ -396,7 +401,7 @@ def _clinicians(values: Mapping[str, Any], cohort: str) -> NDArray[np.float64]:
     )
 
 
-def _reporters(record: Any, values: Mapping[str, Any], cohort: str) -> dict[int | None, _Groups]:
+def _reporters(record: Any, values: Mapping[str, Any], cohort: str) -> dict[int | None, Groups]:
     """Give the groups of those who report a measure, by code of the collection type; None: of all.
 
     A group has a weight and a shift of latent quality, which is by class of practice size, such that it is 0
@@ -421,7 +426,7 @@ def _reporters(record: Any, values: Mapping[str, Any], cohort: str) -> dict[int 
     shifts = record.quality_size_shift[:, None] + record.quality_specialty_shift
     electronic = record.ecqm_share[size]
 
-    def groups(weights: NDArray[np.float64]) -> _Groups:
+    def groups(weights: NDArray[np.float64]) -> Groups:
         each = (weights if weights.any() else clinicians)[:, None] * specialties
         return tuple(zip(each[each > 0.0].tolist(), shifts[each > 0.0].tolist(), strict=True))
 
@@ -462,12 +467,12 @@ def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
             record.rate_quantile[number, code] = _spread(published, values["population.rate_spread"], highest)
             # All who report a measure that is not of their choice report it in this way.
             chosen = code if len(types) > 1 or measure.claims else None
+            among = reporters[chosen], math.sqrt(1.0 + complexity**2)
             if record.measure_kind[number] == RISK_STANDARDIZED:
-                center, spread = latent_moments(reporters[chosen], complexity)
-                record.quality_center[number], record.quality_spread[number] = center, spread
-                quantiles = latent_quantiles(((1.0, 0.0),), 0.0)
-            else:
-                quantiles = latent_quantiles(reporters[chosen], complexity)
+                # Its percentiles were published after shrinkage.
+                record.quality_center[number], record.quality_spread[number] = latent_moments(*among)
+                among = shrunken(*among, record.shrinkage_reliability)
+            quantiles = latent_quantiles(*among)
             record.rate_probability[number, code] = rate_knots(quantiles, drift, measure.inverse)
 
 

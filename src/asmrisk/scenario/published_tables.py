@@ -22,6 +22,7 @@ __all__ = [
     "MOST_AREAS",
     "MOST_MEMBERS",
     "PANEL",
+    "PART_B_SPLICE",
     "PRACTICE_CLASSES",
     "average_rate",
     "benchmark_percentiles",
@@ -73,8 +74,8 @@ _CARDIOLOGY = (
     "advanced_heart_failure_and_transplant_cardiology",
 )
 _LEVEL_YEAR = "2023"
-#: Where the body of Part B payments ends, and percentiles of the tail of 2023.
-_SPLICE, _TAIL = 0.95, (0.975, 0.99, 0.995, 0.999)
+#: Percentile up to which the shape of Part B payments is that of 2012, and percentiles of the tail of 2023.
+PART_B_SPLICE, _TAIL = 0.95, (0.975, 0.99, 0.995, 0.999)
 _MIPS_TOTALS = "mips_py2023_final_score_by_practice_size"
 #: Percentiles of MIPS totals; the highest total of somebody who did not report, and the share up to it.
 _TOTALS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
@@ -257,8 +258,8 @@ def part_b_shape(specialty: str) -> tuple[NDArray[np.float64], NDArray[np.float6
     (tail,) = _specialty_rows("partb_2023_payment_quantiles_estimated", specialty)
     mean = float(tail["mean_2023_usd"]) * part_b_panel_ratio(specialty)
     above = {1.0 - (1.0 - p) / share: float(tail[f"q{100.0 * p:g}_usd"]) / mean for p in _TAIL}
-    points = {p: ratio for p, ratio in body.items() if p <= _SPLICE}
-    points |= {p: ratio for p, ratio in above.items() if p > _SPLICE}
+    points = {p: ratio for p, ratio in body.items() if p <= PART_B_SPLICE}
+    points |= {p: ratio for p, ratio in above.items() if p > PART_B_SPLICE}
     return np.array(list(points)), np.array(list(points.values()))
 
 
