@@ -34,7 +34,7 @@ def _take_practices(practices: Practices, shared: SharedParts, field: Field, bat
     first = shared.first[0]
     for i in range(n):
         at = field.practice[batch.clinician[i]]
-        batch.practice[i] = at - first
+        batch.practice[i] = shared.place[at - first]
         batch.practice_size[i] = practices.size[at]
         batch.collection_type[i] = practices.collection_type[at]
         batch.nonreporting_limit[i] = practices.nonreporting_limit[at]

@@ -52,9 +52,9 @@ from asmrisk.simulation.participation import FIRST_YEAR, Field, slots_per_batch
 from asmrisk.simulation.practices import Practices
 from asmrisk.simulation.roster_scores import RosterScores
 from asmrisk.simulation.shared_parts import (
+    MEASURES_PER_BLOCK,
     AreaScores,
     SharedParts,
-    draw_areas,
     draw_patients_mix,
     own_weight,
     select_practices,
@@ -166,7 +166,7 @@ def _write_part_b(batch: Batch, batch_number: int, field: Field, year: int, out:
 
 @inline
 def _write_attributes(
-    exempt_share: float, practices: Practices, first: int, batch: Batch, measured: Measured, out: Observations
+    exempt_share: float, shared: SharedParts, batch: Batch, measured: Measured, out: Observations
 ) -> None:
     """Write the attributes of the measured clinicians, where they work, and who of them is exempt."""
     year, start, m = measured.year, measured.start, measured.n
@@ -178,9 +178,8 @@ def _write_attributes(
     for k in range(m):
         specialty[k] = batch.specialty[rows[k]]
         practice_size[k] = batch.practice_size[rows[k]]
-        at = np.uint64(first) + batch.practices[k]
-        practice[k] = at
-        area[k] = practices.area[at]
+        practice[k] = shared.practice[batch.practices[k]]
+        area[k] = shared.area[batch.practices[k]]
         exempt[k] = 1 if batch.uniforms[LANE_EXEMPT, rows[k]] < exempt_share else 0
 
 
@@ -191,7 +190,7 @@ def _write_conduct(shared: SharedParts, batch: Batch, measured: Measured, out: O
     activities = out.improvement_activities[year, start:]
     take(shared.points, batch.practices, out.promoting_interoperability[year, start:], m)
     for k in range(m):
-        activities[k] = shared.activities[batch.practices[k]]
+        activities[k] = int(shared.activities[batch.practices[k]])
 
 
 @inline
@@ -259,8 +258,8 @@ def simulate_year(
     are read.
     """
     population, cohort, key = draw.population, draw.cohort, draw.key
-    now, shared, practices, areas = draw.behavior[year], world.shared, world.practices, world.areas
-    u, roster = batch.uniforms, practices.roster
+    now, shared, areas, roster = draw.behavior[year], world.shared, world.areas, world.practices.roster
+    u = batch.uniforms
     number, base = batch.number, batch.base
     scores = batch.scores
     start, settled, n, n_roster = present.start, present.settled, present.n, present.n_roster
@@ -268,8 +267,8 @@ def simulate_year(
     own_quality, own_habit = own_weight(population, SHARED_QUALITY), own_weight(population, SHARED_HABITS)
     end, when = start + n, FIRST_YEAR + year
     measured = _find_measured(batch, batch_number, field, year)
-    _write_attributes(now.exempt_share[cohort], practices, shared.first[0], batch, measured, out)
-    share_conduct(draw, practices, year, shared)
+    _write_attributes(now.exempt_share[cohort], shared, batch, measured, out)
+    share_conduct(draw, year, shared)
     _write_conduct(shared, batch, measured, out)
 
     general, cost, nonreporting = batch.general[start:], batch.cost[start:], batch.nonreporting[start:]
@@ -295,8 +294,8 @@ def simulate_year(
         block = BLOCK_MEASURE + measure
         if population.measure_kind[measure] == NOT_SIMULATED:
             continue
-        share_measure(draw, practices, areas, year, measure, drawn == measure // 2, shared)
-        drawn = measure // 2
+        share_measure(draw, roster, areas, year, measure, drawn == measure // MEASURES_PER_BLOCK, shared)
+        drawn = measure // MEASURES_PER_BLOCK
         specific, submission = batch.specific[measure, start:], batch.submission[measure, start:]
         fill_uniforms(u, block, number, base, when, draw.number, key, start, end)
         advance(specific, u[LANE_SPECIFIC, start:], latent, settled, scores, n)
@@ -327,7 +326,7 @@ def simulate_batch(
     n_roster = 0
     while n_roster < entered[0] and field.slot[clinician[n_roster]] < draw.prior.clinicians[draw.cohort]:
         n_roster += 1
-    draw_patients_mix(draw, practices, areas, shared)
+    draw_patients_mix(draw, practices.roster, areas, shared)
     draw_attributes(draw, practices, shared, field, batch, entered[YEARS - 1], n_roster)
     unpaid, unfinished = 0, 0
     for year in range(CALENDAR):
@@ -339,7 +338,7 @@ def simulate_batch(
         entered_before = entered[min(year, YEARS) - 1] if year > 0 else 0
         end = entered[min(year, YEARS - 1)]
         n_roster = n_roster if year == 0 else 0
-        share_performance(draw, practices, areas, year, shared)
+        share_performance(draw, practices.roster, areas, year, shared)
         # One lane is Part B's; the others wait for `simulate_year`.
         fill_uniforms(u, BLOCK_CONDUCT, number, base, FIRST_YEAR + year, draw.number, draw.key, unpaid, end)
         present = Present(unpaid, entered_before - unpaid, end - unpaid, n_roster)
@@ -362,9 +361,8 @@ def _fill_batch(draw: CohortDraw, world: World, batch: Batch, batch_number: int,
     width = slots_per_batch(slots)
     start = batch_number * width
     stop = min(start + width, slots)
-    # Those of the first year are numbered by their slots, and practices follow the slots.
-    select_practices(draw, world.practices, field.practice[start], field.practice[stop - 1] + 1, world.shared)
     clinician, last = batch.clinician, field.last
+    # Those of the first year are numbered by their slots.
     roster_stop = min(max(draw.prior.clinicians[draw.cohort], start), stop)
     count = 0
     for year in range(YEARS):
@@ -387,6 +385,9 @@ def _fill_batch(draw: CohortDraw, world: World, batch: Batch, batch_number: int,
         batch.entered[entry] = count
     for i in range(count):
         field.row[clinician[i]] = i
+    # Those of the first year are numbered by their slots, and practices follow the slots.
+    first, end = field.practice[start], field.practice[stop - 1] + 1
+    select_practices(draw, world.practices, field, clinician, count, first, end, world.shared)
 
 
 @inner
@@ -403,7 +404,6 @@ def observe(draw: CohortDraw, world: World, field: Field, batch: Batch, out: Obs
         batch.tables[k] = population.cost_log_shape[k]
         for specialty in range(len(population.part_b_log_shape)):
             batch.tables[(specialty + 1) * length + k] = population.part_b_log_shape[specialty, k]
-    draw_areas(draw, world.areas)
     for entry in range(1, YEARS):
         field.next_entrant[entry] = field.entry_start[entry]
     slots = population.slots
