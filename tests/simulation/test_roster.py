@@ -145,6 +145,35 @@ def test_what_is_known_is_what_is_simulated(replayed):
     assert len(dollars) > 1  # known in 2025, drawn from there on
 
 
+def test_what_was_reported_in_the_first_year_is_what_is_simulated(tmp_path):
+    """Also by a colleague of whom nothing else is known where it is the practice's."""
+    reported = {f"{name}_cases": 30 for name in ("q005", "q236", "q377")}
+    reported |= {f"{name}_collection_type": "ecqm" for name in ("q005", "q236", "q377")}
+    frame = rows(
+        {"clinician_id": "a", "q008_cases": 30, "q008_collection_type": None, "q005_completeness": 0.8}
+        | reported
+        | {"q236_completeness": 1.0, "improvement_activities": 1, "promoting_interoperability": 80},
+        {"clinician_id": "b"},
+        practice_id="ours",
+        performance_year=2027,
+        episodes=40,
+    )
+    frame = pd.concat([frame, frame.assign(performance_year=2025)])
+    frame.to_csv(tmp_path / "ours.csv", index=False)
+    for draw in range(6):
+        table = replay_draw(small(tmp_path / "ours.csv"), draw)
+        table = table[table["performance_year"] == 2027].set_index("clinician_id")
+        both, a = table.loc[["a", "b"]], table.loc["a"]
+        assert set(both["practice_id"]) == {"ours"}
+        assert both["area"].nunique() == 1
+        assert (both["improvement_activities"] == 1).all()
+        np.testing.assert_allclose(both["promoting_interoperability"], 80.0, rtol=1e-6)
+        assert pd.isna(a["q008_collection_type"])
+        assert a["q236_completeness"] == 1.0
+        assert a["q005_completeness"] == pytest.approx(0.8, rel=1e-6)
+        assert a["q005_collection_type"] == "ecqm"
+
+
 def test_known_payments_go_on_by_the_trend(tmp_path):
     """Where a place among the others stays, dollars of 2024 grow by the specialty's trend alone."""
     told = ("cardiology", "heart_failure", -0.05), ("neurosurgery", "low_back_pain", 0.125)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from asmrisk.clinician_tables.arrays import ScoredCohort, frame_of, score_arrays
 from asmrisk.clinician_tables.columns import in_table_order
@@ -101,32 +102,39 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
         The clinician table (see `asmrisk.clinician_tables.table`), one row for each measured clinician and
         performance year, with what was observed and what the rule made of it, by year, cohort and slot. A
         synthetic practice is called by cohort and number, its clinicians by their member and generation
-        besides. A roster's clinicians have their own identities.
+        besides. A roster's clinicians and practices have their own identities.
     """
     model = Model(scenario)
-    own = [() for _ in COHORTS] if model.roster is None else [each.ids for each in model.roster.cohorts]
-    taken = [str(each) for ids in own for each in ids]
+    nobody = np.zeros(0, dtype=object)
+    own, own_practices = [nobody] * len(COHORTS), [nobody] * len(COHORTS)
+    if (roster := model.roster) is not None:
+        own = [each.ids for each in roster.cohorts]
+        own_practices = [roster.practices.ids[np.unique(each.practice)] for each in roster.cohorts]
+    taken = [str(each) for ids in (*own, *own_practices) for each in ids]
     peer = ""
     while any(each.startswith(tuple(f"{peer}{word}-" for word in (*COHORTS, _ROSTER))) for each in taken):
         peer += "peer-"
-    of_roster = model.inputs_of(draw).roster_prior.practices
     frames = []
     for year in replayed_years(model, draw):
-        identities = _identities(year, own[year.cohort.cohort], of_roster[year.cohort.cohort], peer)
+        cohort = year.cohort.cohort
+        identities = _identities(year, own[cohort], own_practices[cohort], peer)
         frames.append(frame_of(year.cohort, PERFORMANCE_YEARS[year.year], identities))
     return in_table_order(pd.concat(frames, ignore_index=True))
 
 
-def _identities(year: ReplayedYear, own: Sequence[str], of_roster: int, peer: str) -> dict[str, list[str]]:
+def _identities(
+    year: ReplayedYear, own: NDArray[np.object_], own_practices: NDArray[np.object_], peer: str
+) -> dict[str, list[str]]:
     """Name clinicians, practices and areas; a roster's clinicians and practices come first in the cohort."""
     cohort = COHORTS[year.cohort.cohort]
     clinicians, practices = [], []
     columns = (year.number, year.practice, year.place, year.member, year.generation)
     for number, practice, place, member, generation in np.stack(columns, axis=1).tolist():
-        known = practice < of_roster
-        practices.append(f"{peer}{_ROSTER if known else cohort}-{place:05d}")
+        known = practice < len(own_practices)
+        called = f"{peer}{_ROSTER if known else cohort}-{place:05d}"
+        practices.append(own_practices[practice] if known else called)
         # Who follows a roster's clinician is told by the cohort too, since its practices may have both.
-        who = f"{practices[-1]}{f'-{cohort}' if known else ''}-{member:02d}-{generation}"
+        who = f"{called}{f'-{cohort}' if known else ''}-{member:02d}-{generation}"
         # Clinicians are numbered by year of entry, and those of the first year by slot.
         clinicians.append(own[number] if number < len(own) else who)
     areas = [f"area-{area:03d}" for area in year.area.tolist()]
