@@ -183,6 +183,8 @@ HABITS = (
 )
 #: What the solution for the number of episodes enters: levels, cases, Part B and cost calibrated to it.
 VOLUME = ("measured", "episodes", *of("cases"), *of("rate"), *MONEY, "cost_per_episode")
+#: Quality that is the same in practices of all sizes, so that nobody is compared with other reporters.
+ALIKE = {"population.quality_size_gradient": 0.0}
 WITH_ZEROS = {"population.nothing_reported": {"16-1000": 0.1}}
 CAPPED = {"policy.adjustment_cap": 0.02}
 WITH_MRI = {"policy.measures": {BACK: ["q238", "q134", "q128", "q220", "mri"]}}
@@ -332,10 +334,15 @@ CHANGES: dict[str, list[Change]] = {
         if cohort == BACK
     ],
     "population.small_practice_share": [
-        Change(0.5, ("practice_size", *HABITS, *of("rate", EITHER_WAY)), where=other("practice_size"))
+        Change(
+            0.5,
+            ("practice_size", *HABITS, *of("rate", EITHER_WAY)),
+            where=other("practice_size"),
+            among=ALIKE,
+        )
     ],
     "population.practice_weights": [
-        Change({name: 5e5}, ("practice_size",), where=other("practice_size"))
+        Change({name: 5e5}, ("practice_size",), where=other("practice_size"), among=ALIKE)
         for name in ("51-200", "201-1000")
     ],
     "population.minimum_episodes": [Change(25, VOLUME)],
@@ -365,6 +372,7 @@ CHANGES: dict[str, list[Change]] = {
             {size: 0.1},
             (*of("collection_type", EITHER_WAY), *of("rate", EITHER_WAY)),
             where=practice(*SIZES[size]),
+            among=ALIKE,
         )
         for size in SIZES
     ],
@@ -432,6 +440,7 @@ CHANGES: dict[str, list[Change]] = {
             {name: 0.6},
             (*of("collection_type", VOLUNTARY), *of("completeness", VOLUNTARY)),
             where=practice(low, high),
+            among=ALIKE,
         )
         for name, low, high in (("solo", 1, 1), ("2-5", 2, 5), ("6-15", 6, 15), ("16-1000", 16, 1000))
     ],
