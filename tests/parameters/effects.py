@@ -329,7 +329,14 @@ CHANGES: dict[str, list[Change]] = {
         )
     ],
     "population.back_pain_specialties": [
-        Change({name: 60.0}, ("specialty", *MONEY), cohorts=(BACK,), where=other("specialty"))
+        Change(
+            {name: 60.0},
+            ("specialty", *MONEY),
+            cohorts=(BACK,),
+            where=other("specialty"),
+            # Cost goes with Part B, whose own part persists by specialty.
+            may=("cost_per_episode",),
+        )
         for name, cohort in SPECIALTIES.items()
         if cohort == BACK
     ],
@@ -359,7 +366,7 @@ CHANGES: dict[str, list[Change]] = {
     "population.part_b_tail_slope": [],
     "population.part_b_persistence": [],
     "population.part_b_trend": [],
-    "population.part_b_episode_correlation": [Change(0.4, MONEY)],
+    "population.part_b_episode_correlation": [Change(0.4, (*MONEY, "cost_per_episode"))],
     # Patients
     "population.hcc_mean": [Change(1.7, ("hcc_risk_score",))],
     "population.hcc_sd": [Change(0.6, ("hcc_risk_score",))],
