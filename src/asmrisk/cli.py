@@ -440,6 +440,26 @@ def summarize(
     _write(table(results, **options), layout)
 
 
+@commands.command(epilog=_example("asmrisk evidence --draws 50 --out evidence.csv"))
+@click.argument("results", type=_Place(), required=False)
+@click.option(
+    "--draws", type=click.IntRange(2), default=20, show_default=True, help="How many draws are simulated."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="File for it too, .csv, .json or .txt.")
+@click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+@_format_option
+def evidence(results: Place | None, layout: str, **options: Any) -> None:
+    """Hold what is simulated against published facts.
+
+    Facts that parameters are set to stand apart from others. With RESULTS draws of that run are simulated
+    again, without it draws with every parameter at its default.
+    """
+    from asmrisk.analysis.evidence import evidence
+
+    _write(evidence(results, **options), layout)
+
+
 @commands.command(epilog=_example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
 @click.argument("baseline", type=_Place())
 @click.argument("reforms", metavar="REFORM...", nargs=-1, required=True, type=_Place())

@@ -76,7 +76,9 @@ def read_clinicians(
         Naming every problem at once (the first fifty) with its line (CSV) or row (Parquet): no such file, a
         folder, not UTF-8, not a table, no rows, ragged rows, a missing, doubled or misspelled column,
         anything that a column's declaration does not allow, a specialty of the other cohort, episodes
-        without a cost, a reported measure without cases, a clinician twice in a year.
+        without a cost, a reported measure without cases, a clinician twice in a year, rows of one practice
+        and year that differ in practice size, improvement activities, promoting interoperability or, where
+        there is a choice, collection type.
     """
     path = Path(path)
     _require_file(path, "give a clinician table, a .csv or .parquet file")

@@ -139,7 +139,7 @@ class Model:
 
     def workspace(self, inputs: KernelInputs) -> Workspace:
         """Allocate what draws with these inputs work in."""
-        return make_workspace(int(inputs.population.slots.max()))
+        return make_workspace(int(inputs.population.slots.max()), inputs.roster_prior)
 
 
 def scenario_of_draw(scenario: Scenario, draw: int) -> Scenario:
