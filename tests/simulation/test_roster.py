@@ -14,14 +14,18 @@ from asmrisk import open_results, run
 from asmrisk.analysis.rerun import replay, stored_run
 from asmrisk.analysis.summary import summarize
 from asmrisk.errors import InputError
+from asmrisk.population.latents import COST, OWN_LATENT, OWN_STATES
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import read_roster
+from asmrisk.population.roster_posterior import roster_posterior
 from asmrisk.rule.definitions import SPECIALTIES
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+from asmrisk.simulation.draw import DrawRange, simulate_draws
 from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.record import make_record
 from asmrisk.simulation.replay import replay_draw
 from asmrisk.simulation.roster import roster_prior, slots_with_roster
-from tests.population.rosters import dollars_at, expected_episodes, roster, rows
+from tests.population.rosters import dollars_at, expected_episodes, learned, roster, rows, shares
 
 HF, LBP = 0, 1
 
@@ -155,7 +159,7 @@ def test_known_payments_go_on_by_the_trend(tmp_path):
     trend = {specialty: growth for specialty, _, growth in told}
     scenario = small(
         tmp_path / "known.csv",
-        population__part_b_persistence=dict.fromkeys(trend, 1.0),
+        population__part_b_persistence=dict.fromkeys(SPECIALTIES, 1.0),
         population__part_b_trend=trend,
         behavior__exit_probability=dict.fromkeys(SPECIALTIES, 0.0),
     )
@@ -166,6 +170,78 @@ def test_known_payments_go_on_by_the_trend(tmp_path):
         for name, later in (("part_b_payments", 0), ("payment_year_part_b", 2)):
             expected = 150_000 * (1 + growth) ** (own.performance_year - 2024 + later)
             np.testing.assert_allclose(own[name], expected, rtol=1e-7, err_msg=specialty)
+
+
+def test_scores_are_drawn_as_they_were_learned(tmp_path):
+    """Of a practice with clinicians of both cohorts, and of a neighbor: means and covariances over draws.
+
+    The family-wise error rate is 1 in 1,000.
+    """
+    told = {"q008_rate": 0.5, "q008_cases": 40, "q008_collection_type": "ecqm", "cost_per_episode": 18000.0}
+    back = {"cohort": "low_back_pain", "specialty": "neurosurgery", "cost_per_episode": 900.0, "episodes": 90}
+    frame = rows(
+        told | {"episodes": 30, "performance_year": 2024},
+        told | {"episodes": 60, "hcc_risk_score": 3.0},
+        {"clinician_id": "x"},
+        back | {"clinician_id": "y"},
+        {"clinician_id": "z"} | told | {"episodes": 30},
+        {"clinician_id": "b"} | back,
+    ).assign(practice_id=["ours"] * 4 + ["near"] * 2, area="Here")
+    frame.to_csv(tmp_path / "few.csv", index=False)
+    scenario = small(tmp_path / "few.csv", population__clinicians=10.0)
+    model, draws = Model(scenario), 1500
+    inputs = model.inputs
+    work, record = model.workspace(inputs), make_record(1, 6)
+    posterior = roster_posterior(inputs.population, model.roster)
+    comparisons = 2 * (3 * 11 + 2 * 11) + 2
+    limit = stats.norm.isf(5e-4 / comparisons)
+    general = {}
+    for cohort in (HF, LBP):
+        weight = np.sqrt(shares(inputs.population[cohort])[1])[:, None]
+        drawn = []
+        for draw in range(draws):
+            once = DrawRange(draw, cohorts=(cohort, cohort + 1))
+            simulate_draws(inputs, once, record, work, np.zeros(2, np.int64))
+            scores, practice = work.world.practices.roster, inputs.roster_prior.practice[cohort]
+            n = inputs.roster_prior.clinicians[cohort]
+            drawn.append((scores.shared[:OWN_STATES, practice] + weight * scores.own)[:, :n].T)
+        drawn = np.array(drawn)
+        general[cohort] = drawn[:, :, 4]
+        for place in range(2):
+            mean, spread = learned(inputs.population[cohort], posterior[cohort], place)
+            mine = drawn[:, posterior[cohort].place == place]
+            sd = np.sqrt(np.einsum("iaia->ia", spread))
+            error = np.maximum(sd, 1e-6) / math.sqrt(draws)
+            assert (np.abs(mine.mean(axis=0) - mean) < limit * error + 1e-9).all(), (cohort, place)
+            # A variance's standard error is the variance times the root of two over the draws.
+            off = np.abs(mine.var(axis=0) - sd**2)
+            assert (off < limit * sd**2 * math.sqrt(2 / draws) + 1e-9).all()
+            center = mine.mean(axis=1)
+            expected = np.einsum("iaja->a", spread) / mine.shape[1] ** 2
+            off = np.abs(center.var(axis=0) - expected)
+            assert (off < limit * expected * math.sqrt(2 / draws) + 1e-9).all()
+    # Colleagues of the other cohort have quality in common: .35 of the variance, if nothing were known.
+    both = np.corrcoef(general[HF][:, 2], general[LBP][:, 0])[0, 1]
+    near = np.corrcoef(general[HF][:, 0], general[HF][:, 3])[0, 1]
+    assert 0.1 < both < 0.4
+    assert -0.1 < near < 0.15
+
+
+def test_somebody_more_changes_no_other_number_of_the_roster(ours, tmp_path):
+    """A clinician of another practice, appended, changes nobody; a colleague leaves the other coins alone."""
+    other = rows({"clinician_id": "more", "practice_size": 9, "episodes": 50, "cost_per_episode": 9000.0})
+    table = pd.concat([pd.read_csv(ours), other])
+    table.to_csv(tmp_path / "more.csv", index=False)
+    key = ["clinician_id", "performance_year"]
+    names = ["known", "few", "bare", "rich", "none", "back"]
+    columns = ["part_b_payments", "episodes", "cost_per_episode", "hcc_risk_score", "improvement_activities"]
+    columns += ["q008_rate", "q236_rate", "q005_completeness"]
+    for draw in range(3):
+        one, more = (
+            table[table["clinician_id"].isin(names)].set_index(key)[columns]
+            for table in (replay_draw(small(path), draw) for path in (ours, tmp_path / "more.csv"))
+        )
+        pd.testing.assert_frame_equal(one, more)
 
 
 def test_the_coins_of_the_peers_are_unchanged(ours, replayed):
@@ -201,7 +277,7 @@ def test_what_is_learned_depends_on_what_is_uncertain(ours):
     document = {"uncertainty": {name: low, "policy.risk_level": high | {"low": 0.05, "high": 0.12}}}
     document["population"] = SMALL["population"] | {"roster": str(ours)}
     model = Model(scenario_from_dict(document))
-    means = [model.inputs_of(draw).roster_prior.state_mean[HF, 1, 0] for draw in (0, 2, 1)]
+    means = [model.inputs_of(draw).roster_prior.own_mean[HF, OWN_LATENT + COST, 0] for draw in (0, 2, 1)]
     # Draws 0 and 1 share their parameter set.
     assert means[0] == means[2] != means[1]
     together, third = simulate_block(model, 0, 3), simulate_block(model, 2, 1)
@@ -269,14 +345,16 @@ def test_results_carry_the_roster(ours, tmp_path):
 def test_a_clinician_of_whom_nothing_is_known_fares_like_its_peers(tmp_path):
     """Cardiologists of large practices whose Part B payments are spread as the model spreads them.
 
-    Against synthetic cardiologists of large practices in the same draws, in the first performance year: the
-    observed quantities by two-sample tests with a family-wise error rate of 1 in 1,000.
+    Against synthetic cardiologists of large practices in the same draws, in the first performance year, one
+    of a practice each, as colleagues resemble each other: the observed quantities by two-sample tests with a
+    family-wise error rate of 1 in 1,000.
     """
     record = population_records(scenario_from_dict({}).values)[HF]
     n = 240
     payments = dollars_at(record, 0, stats.norm.ppf((np.arange(n) + 0.5) / n))
     path = tmp_path / "like.csv"
-    rows(*({"part_b_payments": each} for each in payments), practice_size=400).to_csv(path, index=False)
+    told = ({"part_b_payments": each, "practice_id": f"{each:.2f}"} for each in payments)
+    rows(*told, practice_size=400).to_csv(path, index=False)
     scenario = scenario_from_dict({"population": {"clinicians": 1500.0, "roster": str(path)}})
     mine, peers = [], []
     for draw in range(8):
@@ -284,7 +362,8 @@ def test_a_clinician_of_whom_nothing_is_known_fares_like_its_peers(tmp_path):
         table = table[(table["performance_year"] == 2027) & (table["cohort"] == "heart_failure")]
         own = table["clinician_id"].str.fullmatch(r"c\d+")
         mine.append(table[own])
-        peers.append(table[~own & (table["practice_size"] > 15)])
+        first = table["clinician_id"].str.fullmatch(r".*-00-\d+")
+        peers.append(table[first & (table["practice_size"] > 15)])
     mine, peers = pd.concat(mine), pd.concat(peers)
     columns = ["part_b_payments", "payment_year_part_b", "episodes", "cost_per_episode", "hcc_risk_score"]
     columns += ["dual_share", "promoting_interoperability", "improvement_activities", "final_score"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.penalties import ESTIMATES, Penalties, is_risk_level, penalty_tables, risk_levels
+from asmrisk.analysis.practice_risk import practice_subtotals, practice_table
 from asmrisk.analysis.report import Section, tail_notes
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import (
@@ -130,6 +131,9 @@ def clinicians(
         followed by ``_count``, the mean number of those who have. They are left out for a dataset without
         `provenance`, or with an unknown risk level, whose values a store alone has.
 
+        By ``practice``, where results name practices, what
+        `asmrisk.analysis.practice_risk.practice_subtotals` declares.
+
         The attribute ``range_holds`` of each variable says whether ranges hold ``chance`` or
         ``chance_and_doubt``.
 
@@ -186,6 +190,7 @@ def clinicians(
         paid = np.where(np.isnan(dollars), 0.0, dollars)
         parts.append((told(factor), told(dollars), told(paid.sum(axis=1))))
         whole += paid.sum(axis=2)
+    practices, practice_names = practice_subtotals(results, told, width)
     by_year = ("statistic", "performance_year", "clinician")
     fraction, usd = {"units": "fraction"}, {"units": "USD"}
     factors, usd_by_year, usd_total = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
@@ -197,19 +202,22 @@ def clinicians(
             "roster_usd": (("statistic", "performance_year"), told(whole), usd),
             "roster_usd_total": (("statistic",), told(whole.sum(axis=1)), usd),
         }
+        | practices
         | ({} if penalties is None else penalties.variables()),
         coords={"statistic": np.array(columns_of(statistics), dtype=object)}
         | ({} if penalties is None else {"estimate": np.array(ESTIMATES, dtype=object)})
+        | practice_names
         | {name: each for name, each in results.coords.items() if "draw" not in each.dims},
         attrs={"draws": draws, "draws_per_parameter_set": run.draws_per_set, "risk_level": 1.0 - tail},
     )
     for variable in found.data_vars.values():
-        variable.attrs["range_holds"] = run.holds
+        if "statistic" in variable.dims or "estimate" in variable.dims:
+            variable.attrs["range_holds"] = run.holds
     return found
 
 
 def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Section]:
-    """Show the roster as a whole by performance year and over all, and who is expected to lose most.
+    """Show the roster as a whole by performance year and over all, who is expected to lose most, practices.
 
     Parameters
     ----------
@@ -241,6 +249,8 @@ def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Sec
         labels = [_short(str(found.clinician.values[place])) for place in worst]
         columns = shown((MEAN, _PENALTY, losses), [totals[place] for place in worst], scale)
         tables.append(Table(labels, [Group(f"Largest expected losses over all years, {units}", *columns)]))
+    if by_practice := practice_table(found, _rows, scale, units, holds):
+        tables.append(by_practice)
     per_set = found.attrs["draws_per_parameter_set"]
     notes = tuple(tail_notes(level, (row["tail_value_at_risk"] for row in rows), per_set, holds))
     sections = [Section(tables=(table,), notes=notes) for table in tables]

@@ -150,13 +150,13 @@ def shared_posterior(
     size = precision.shape[1]
     areas = int(area.max(initial=-1)) + 1
     # Symmetric inverses of singular matrices: (prior^-1 + precision)^-1 = prior (1 + precision prior)^-1.
-    rest = np.linalg.inv(np.eye(size) + precision @ practice_prior)
+    rest: _Array = np.asarray(np.linalg.inv(np.eye(size) + precision @ practice_prior), dtype=np.float64)
     given = practice_prior @ rest
     of_area = np.zeros((areas, size, size))
     value_of_area = np.zeros((areas, size))
     np.add.at(of_area, area, rest @ precision)
     np.add.at(value_of_area, area, _times(rest, weighted))
-    area_covariance = area_prior @ np.linalg.inv(np.eye(size) + of_area @ area_prior)
+    area_covariance = np.asarray(area_prior @ np.linalg.inv(np.eye(size) + of_area @ area_prior), np.float64)
     area_mean = _times(area_covariance, value_of_area)
     from_area = rest.swapaxes(1, 2)
     return Shared(

@@ -206,10 +206,10 @@ def _cohort(code: int, clinicians: Clinicians, intervals: list[_Interval], score
     pending = seen & ~point
 
     def moments(mean: _Array, variance: _Array) -> list[tuple[_Codes, _Codes, _Array, _Array]]:
-        at = np.nonzero(pending)
+        clinician, site = at = np.nonzero(pending)
         sd = np.sqrt(variance[at])
         center, spread = truncated_moments((low[at] - mean[at]) / sd, (high[at] - mean[at]) / sd)
-        return [(*at, mean[at] + sd * center, sd * spread)]
+        return [(clinician, site, mean[at] + sd * center, sd * spread)]
 
     return Cohort(
         practice=clinicians.practice,

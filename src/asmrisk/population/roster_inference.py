@@ -135,8 +135,8 @@ def infer(
     list of (Information, SharedScores)
         Of each cohort given.
     """
-    for each in cohorts:
-        each.value[each.pending], each.noise[each.pending] = 0.0, _MOST_NOISE
+    for cohort in cohorts:
+        cohort.value[cohort.pending], cohort.noise[cohort.pending] = 0.0, _MOST_NOISE
     sharing = _Sharing(cohorts, [each.sites for each in cohorts], scores, practices)
     for _ in range(_SWEEPS):
         told = [_told(each) for each in cohorts]

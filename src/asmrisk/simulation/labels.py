@@ -70,4 +70,10 @@ def descriptions(roster: Roster | None) -> dict[str, tuple[str, str, NDArray[Any
     return {
         "clinician/cohort": ("clinician", "Cohort", roster.cohort_names),
         "clinician/specialty": ("clinician", "Specialty", roster.specialty_names),
+        "clinician/practice_id": ("clinician", "Practice (TIN)", roster.practice_ids),
+        "clinician/billing_practice_id": (
+            "clinician",
+            "Practice that bills in the payment years",
+            roster.billing_practice_ids,
+        ),
     }
