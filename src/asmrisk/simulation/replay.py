@@ -104,7 +104,9 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
         besides. A roster's clinicians have their own identities.
     """
     model = Model(scenario)
-    own = [() for _ in COHORTS] if model.roster is None else [each.ids for each in model.roster.cohorts]
+    own: list[list[str]] = [[] for _ in COHORTS]
+    if model.roster is not None:
+        own = [each.ids.tolist() for each in model.roster.cohorts]
     taken = [str(each) for ids in own for each in ids]
     peer = ""
     while any(each.startswith(tuple(f"{peer}{word}-" for word in (*COHORTS, _ROSTER))) for each in taken):
