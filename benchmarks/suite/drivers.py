@@ -38,14 +38,14 @@ STEPS = ("enrollment", "observation", "scoring", "payment", "recording")
 
 
 @kernel
-def uniforms(slot: np.ndarray, base: np.ndarray, key: np.ndarray, out: np.ndarray, repeats: int) -> None:
+def uniforms(number: np.ndarray, base: np.ndarray, key: np.ndarray, out: np.ndarray, repeats: int) -> None:
     """Fill four uniforms for every clinician, batch by batch."""
     for k in range(repeats):
-        for first in range(0, len(slot) - BATCH_SLOTS + 1, BATCH_SLOTS):
+        for first in range(0, len(number) - BATCH_SLOTS + 1, BATCH_SLOTS):
             fill_uniforms(
                 out,
                 32,
-                slot[first : first + BATCH_SLOTS],
+                number[first : first + BATCH_SLOTS],
                 base[first : first + BATCH_SLOTS],
                 2027,
                 k,

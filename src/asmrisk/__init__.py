@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
     from asmrisk.analysis.convergence import convergence
+    from asmrisk.analysis.evidence import evidence
     from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.precision import run_to_precision
     from asmrisk.analysis.rerun import replay
@@ -41,6 +42,7 @@ __all__ = [
     "compare",
     "convergence",
     "docs",
+    "evidence",
     "exceedance",
     "load_scenario",
     "open_results",
@@ -65,6 +67,7 @@ _HOMES = {
     "compare": "analysis.comparison",
     "convergence": "analysis.convergence",
     "docs": "handbook",
+    "evidence": "analysis.evidence",
     "exceedance": "analysis.exceedance",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",

@@ -305,6 +305,7 @@ def run(
 @click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
+@click.option("--participant-list", type=click.Path(path_type=Path), help="The same of its list.")
 def replay(results: Place, **options: Any) -> None:
     """Write the clinician table of one draw.
 
@@ -439,6 +440,26 @@ def summarize(
     _write(table(results, **options), layout)
 
 
+@commands.command(epilog=_example("asmrisk evidence --draws 50 --out evidence.csv"))
+@click.argument("results", type=_Place(), required=False)
+@click.option(
+    "--draws", type=click.IntRange(2), default=20, show_default=True, help="How many draws are simulated."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="File for it too, .csv, .json or .txt.")
+@click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+@_format_option
+def evidence(results: Place | None, layout: str, **options: Any) -> None:
+    """Hold what is simulated against published facts.
+
+    Facts that parameters are set to stand apart from others. With RESULTS draws of that run are simulated
+    again, without it draws with every parameter at its default.
+    """
+    from asmrisk.analysis.evidence import evidence
+
+    _write(evidence(results, **options), layout)
+
+
 @commands.command(epilog=_example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
 @click.argument("baseline", type=_Place())
 @click.argument("reforms", metavar="REFORM...", nargs=-1, required=True, type=_Place())
@@ -451,6 +472,7 @@ def summarize(
     "[default: 8; 0 with --by, --metric or CSV]",
 )
 @click.option("--roster", type=click.Path(path_type=Path), help="The runs' roster, if it is not here.")
+@click.option("--participant-list", type=click.Path(path_type=Path), help="The same of their list.")
 @_partial_option
 @_format_option
 def compare(
@@ -539,10 +561,12 @@ def validate(scenarios: tuple[Path, ...]) -> None:
 
     Everything that is wrong is listed at once, with file and line.
     """
-    from asmrisk.population.preparation import validate
+    from asmrisk.population.preparation import prepared_scenarios
 
-    for path, scenario in zip(scenarios, validate(*scenarios), strict=True):
-        click.echo(f"{path}: valid ({scenario.title})")
+    for path, prepared in zip(scenarios, prepared_scenarios(*scenarios), strict=True):
+        click.echo(f"{path}: valid ({prepared.scenario.title})")
+        for note in prepared.notes:
+            click.echo(f"  {note}")
 
 
 @commands.command(epilog=_example("asmrisk policy scenarios/budget_neutral.toml"))

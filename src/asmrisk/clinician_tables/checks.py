@@ -296,7 +296,13 @@ def _check_practices(values: Mapping[str, Any], problems: Problems) -> None:
     number = keys.groupby(["practice", "year"], dropna=False).ngroup()
     group: NDArray[np.int64] = np.asarray(number, dtype=np.int64)
     types = [f"{measure.name}_collection_type" for measure in MEASURES if len(measure.collection_types) > 1]
-    for names in (["practice_size"], ["improvement_activities"], ["promoting_interoperability"], types):
+    for names in (
+        ["area"],
+        ["practice_size"],
+        ["improvement_activities"],
+        ["promoting_interoperability"],
+        types,
+    ):
         columns = {name: values[name] for name in names if name in values}
         if columns:
             _check_one_value(columns, practice, year, group, problems)

@@ -22,6 +22,7 @@ TOPICS = (
     "clusters",
     "rule",
     "assumptions",
+    "evidence",
     "limits",
     "correctness",
     "reference",

@@ -17,7 +17,13 @@ from asmrisk.rule.sums import lane_sum
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
 
-__all__ = ["OUTSIDE_POOL", "POOLS_BY_SPECIALTY", "largest_factor", "payment_factors"]
+__all__ = [
+    "OUTSIDE_POOL",
+    "POOLS_BY_SPECIALTY",
+    "exchange_payments",
+    "largest_factor",
+    "payment_factors",
+]
 
 _LINEAR = CHOICES["exchange_function"].index("linear")
 _NONE = CHOICES["exchange_function"].index("none")
@@ -61,6 +67,19 @@ def payment_factors(
         environment.scaling_factor[code] = _exchange(
             policy, observed.part_b_payments, n, code, scored, scratch
         )
+
+
+@kernel
+def exchange_payments(
+    policy: np.record,
+    observed: Observed,
+    n: int,
+    scored: Scored,
+    environment: Environment,
+    scratch: Scratch,
+) -> None:
+    """Apply `payment_factors` by itself, to final scores that come from elsewhere."""
+    payment_factors(policy, observed, n, scored, environment, scratch)
 
 
 @kernel

@@ -28,7 +28,8 @@ from asmrisk.simulation.participation import Field, enroll, make_field
 from asmrisk.simulation.practices import make_practices
 from asmrisk.simulation.record import CohortYear, Record
 from asmrisk.simulation.recording import record_clinicians, record_year
-from asmrisk.simulation.shared_parts import make_areas, make_shared_parts
+from asmrisk.simulation.roster_prior import RosterPrior
+from asmrisk.simulation.shared_parts import draw_areas, make_areas, make_shared_parts
 from asmrisk.simulation.state import Batch, Observations, make_batch, make_observations, observed_in
 from asmrisk.simulation.volume import offset_volume
 
@@ -61,12 +62,15 @@ class Workspace(NamedTuple):
     panel: Panel
 
 
-def make_workspace(slots: int) -> Workspace:
-    """Allocate the workspace of a cohort of up to `slots` clinician slots: under 2 kB a slot, and 3 MB."""
+def make_workspace(slots: int, prior: RosterPrior) -> Workspace:
+    """Allocate the workspace of a cohort of up to `slots` clinician slots: under 2 kB a slot, and 3 MB.
+
+    The prior says how much of a roster there is at most.
+    """
     field = make_field(slots)
     return Workspace(
         field=field,
-        world=World(make_practices(slots), make_areas(), make_shared_parts()),
+        world=World(make_practices(slots, prior), make_areas(), make_shared_parts()),
         batch=make_batch(),
         observations=make_observations(slots),
         scored=make_scored(slots),
@@ -146,6 +150,7 @@ def simulate_draws(
                 inputs.practice_list,
             )
             enroll(draw, field, work.world.practices)
+            draw_areas(draw, work.world.areas, cohort > draws.cohorts[0])
             observe(draw, work.world, field, work.batch, out)
             for year in range(YEARS):
                 n = field.participants[year]
