@@ -20,9 +20,6 @@ from asmrisk.simulation.record import make_record
 
 __all__ = ["ReplayedYear", "replay_draw", "replayed_years"]
 
-#: Stands in identities of a roster's practices where those of synthetic ones have their cohort.
-_ROSTER = "roster"
-
 
 class ReplayedYear(NamedTuple):
     """One cohort in one performance year of a draw, as simulated; arrays of the measured clinicians."""
@@ -101,32 +98,40 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
         The clinician table (see `asmrisk.clinician_tables.table`), one row for each measured clinician and
         performance year, with what was observed and what the rule made of it, by year, cohort and slot. A
         synthetic practice is called by cohort and number, its clinicians by their member and generation
-        besides. A roster's clinicians have their own identities.
+        besides. A roster's clinicians and practices have their own identities.
     """
     model = Model(scenario)
-    own = [() for _ in COHORTS] if model.roster is None else [each.ids for each in model.roster.cohorts]
-    taken = [str(each) for ids in own for each in ids]
+    own: list[tuple[list[str], list[str]]] = [([], []) for _ in COHORTS]
+    if model.roster is not None:
+        ids = model.roster.practices.ids
+        own = [(each.ids.tolist(), ids[np.unique(each.practice)].tolist()) for each in model.roster.cohorts]
+    taken = [str(each) for identities in own for names in identities for each in names]
     peer = ""
-    while any(each.startswith(tuple(f"{peer}{word}-" for word in (*COHORTS, _ROSTER))) for each in taken):
+    while any(each.startswith(tuple(f"{peer}{cohort}-" for cohort in COHORTS)) for each in taken):
         peer += "peer-"
-    of_roster = model.inputs_of(draw).roster_prior.practices
-    frames = []
-    for year in replayed_years(model, draw):
-        identities = _identities(year, own[year.cohort.cohort], of_roster[year.cohort.cohort], peer)
-        frames.append(frame_of(year.cohort, PERFORMANCE_YEARS[year.year], identities))
+    frames = [
+        frame_of(year.cohort, PERFORMANCE_YEARS[year.year], _identities(year, *own[year.cohort.cohort], peer))
+        for year in replayed_years(model, draw)
+    ]
     return in_table_order(pd.concat(frames, ignore_index=True))
 
 
-def _identities(year: ReplayedYear, own: Sequence[str], of_roster: int, peer: str) -> dict[str, list[str]]:
-    """Name clinicians, practices and areas; a roster's clinicians and practices come first in the cohort."""
-    cohort = COHORTS[year.cohort.cohort]
+def _identities(
+    year: ReplayedYear, own: Sequence[str], own_practices: Sequence[str], peer: str
+) -> dict[str, list[str]]:
+    """Name clinicians, practices and areas; a roster's own clinicians and practices are a cohort's first."""
     clinicians, practices = [], []
+    start = f"{peer}{COHORTS[year.cohort.cohort]}"
     columns = (year.number, year.practice, year.place, year.member, year.generation)
     for number, practice, place, member, generation in np.stack(columns, axis=1).tolist():
-        known = practice < of_roster
-        practices.append(f"{peer}{_ROSTER if known else cohort}-{place:05d}")
-        # Who follows a roster's clinician is told by the cohort too, since its practices may have both.
-        who = f"{practices[-1]}{f'-{cohort}' if known else ''}-{member:02d}-{generation}"
+        if practice < len(own_practices):
+            name = own_practices[practice]
+            # Who follows one of the roster's clinicians; its practice may have the other cohort's too.
+            who = f"{start}-of-{name}-{member:02d}-{generation}"
+        else:
+            name = f"{start}-{place:05d}"
+            who = f"{name}-{member:02d}-{generation}"
+        practices.append(name)
         # Clinicians are numbered by year of entry, and those of the first year by slot.
         clinicians.append(own[number] if number < len(own) else who)
     areas = [f"area-{area:03d}" for area in year.area.tolist()]
