@@ -1,8 +1,9 @@
 """The floor: what a draw would cost if it only made its variates and touched its arrays.
 
-For as many clinicians and years as a real draw has, the same blocks of uniforms are drawn with the same keys
-and transformed to as many normal scores, lognormals, probabilities, exact Poissons and exact binomials, with
-parameters drawn from the same calibration. The observations are written, read once, and the scores written.
+For as many clinicians, practices, areas and years as a real draw has, the same blocks of uniforms are drawn
+with the same keys and transformed to as many normal scores, lognormals, probabilities, exact Poissons and
+exact binomials, with parameters drawn from the same calibration. The observations are written, read once, and
+the scores written.
 There are no attributes, no lookups, no selection, no memory of the year before, no benchmarks, no ranks and
 no sums: what the simulation takes beyond the floor is what the model and the rule cost.
 """
@@ -21,12 +22,20 @@ from asmrisk.simulation.batches import exponentials, normal_probabilities, norma
 from asmrisk.simulation.counts import binomial_quantiles, poisson_quantiles
 from asmrisk.simulation.draw import DrawRange, Workspace, simulate_draws
 from asmrisk.simulation.keys import (
+    BLOCK_AREA_MEASURE,
+    BLOCK_AREA_MIX,
+    BLOCK_AREA_PERFORMANCE,
     BLOCK_CASES,
     BLOCK_CONDUCT,
     BLOCK_MEASURE,
     BLOCK_MIX,
     BLOCK_PARTICIPATION,
     BLOCK_PERFORMANCE,
+    BLOCK_PRACTICE,
+    BLOCK_PRACTICE_CONDUCT,
+    BLOCK_PRACTICE_MEASURE,
+    BLOCK_PRACTICE_MIX,
+    BLOCK_PRACTICE_PERFORMANCE,
     BLOCK_WHO,
     LANE_CASES,
     LANE_COST,
@@ -40,6 +49,7 @@ from asmrisk.simulation.keys import (
     LANE_LEVEL,
     LANE_NONREPORTING,
     LANE_PART_B,
+    LANE_PRACTICE_PART_B,
     LANE_RATE,
     LANE_SHOCK,
     LANE_SPECIFIC,
@@ -58,6 +68,8 @@ __all__ = ["Plan", "draw_floor", "make_floor", "make_plan"]
 class Plan(NamedTuple):
     """How much there is to draw in one cohort, taken from a real draw."""
 
+    practices: int
+    areas: int
     entering: np.ndarray  # int64 (YEARS,): clinicians who enter in each year
     observed: np.ndarray  # int64 (YEARS,): those of them who are ever measured
     paid: np.ndarray  # int64 (YEARS, CALENDAR): those whose Part B is drawn, by year of entry and year
@@ -109,13 +121,15 @@ def make_plan(model: Model, cohort: int) -> tuple[Plan, Workspace]:
     rate = np.zeros((MOST_MEASURES, BATCH_SLOTS))
     for measure in range(MOST_MEASURES):
         fixed = population.measure_collection_type[measure]
-        ladders = population.rate_quantile[measure]
+        knots, ladders = population.rate_probability[measure], population.rate_quantile[measure]
         for i in range(BATCH_SLOTS):
             chosen = rng.integers(2) if fixed < 0 else fixed
-            rate[measure, i] = np.interp(rng.random(), population.rate_probability, ladders[chosen])
+            rate[measure, i] = np.interp(rng.random(), knots[chosen], ladders[chosen])
     members = field.member[0, : field.participants[0]]
     level = field.level[rng.choice(members, BATCH_SLOTS)]
     plan = Plan(
+        practices=int(work.world.practices.founded[0]),
+        areas=int(population.areas),
         entering=np.diff(field.entry_start),
         observed=np.bincount(entry[field.last[:total] >= 0], minlength=YEARS),
         paid=paid,
@@ -137,15 +151,15 @@ def _enroll(plan: Plan, entry: int, first: int, draw: int, key: np.ndarray, work
     end = first + plan.entering[entry]
     for start in range(first, end, BATCH_SLOTS):
         n = min(BATCH_SLOTS, end - start)
-        slot, base = field.slot[start : start + n], field.base[start : start + n]
-        fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, 0, n)
+        number, base = field.number[start : start + n], field.base[start : start + n]
+        fill_uniforms(u, BLOCK_WHO, number, base, PERMANENT, draw, key, 0, n)
         normal_scores(u[LANE_LEVEL], mean, n)
         exponentials(mean, n)
         for i in range(n):
             field.level[start + i] = mean[i]
         for history in range(entry, CALENDAR + PAYMENT_LAG):
             year = FIRST_YEAR + history - PAYMENT_LAG
-            fill_uniforms(u, BLOCK_PARTICIPATION, slot, base, year, draw, key, 0, n)
+            fill_uniforms(u, BLOCK_PARTICIPATION, number, base, year, draw, key, 0, n)
             if history < CALENDAR:
                 normal_scores(u[LANE_SHOCK], mean, n)
                 exponentials(mean, n)
@@ -155,11 +169,73 @@ def _enroll(plan: Plan, entry: int, first: int, draw: int, key: np.ndarray, work
 
 
 @inner
+def _draw_areas(plan: Plan, draw: int, key: np.ndarray, work: Workspace) -> None:
+    """Draw the scores of all areas."""
+    areas, n = work.world.areas, plan.areas
+    u, number, base = areas.uniforms, areas.number, areas.base
+    fill_uniforms(u, BLOCK_AREA_MIX, number, base, PERMANENT, draw, key, 0, n)
+    normal_scores(u[LANE_HCC], areas.hcc, n)
+    normal_scores(u[LANE_DUAL], areas.dual, n)
+    for year in range(CALENDAR):
+        when = FIRST_YEAR + year
+        fill_uniforms(u, BLOCK_AREA_PERFORMANCE, number, base, when, draw, key, 0, n)
+        normal_scores(u[LANE_PRACTICE_PART_B], areas.part_b[year], n)
+        if year < YEARS:
+            normal_scores(u[LANE_GENERAL], areas.general[year], n)
+            normal_scores(u[LANE_COST], areas.cost[year], n)
+            for measure in range(MOST_MEASURES):
+                lane = measure % UNIFORMS_PER_BLOCK
+                if lane == 0:
+                    block = BLOCK_AREA_MEASURE + measure // UNIFORMS_PER_BLOCK
+                    fill_uniforms(u, block, number, base, when, draw, key, 0, n)
+                normal_scores(u[lane], areas.specific[year, measure], n)
+
+
+@inner
+def _draw_practices(plan: Plan, draw: int, key: np.ndarray, work: Workspace) -> None:
+    """Draw what is of practices as a whole, in all years."""
+    practices, shared = work.world.practices, work.world.shared
+    u = shared.uniforms
+    for start in range(0, plan.practices, BATCH_SLOTS):
+        n = min(BATCH_SLOTS, plan.practices - start)
+        number, base = practices.number[start : start + n], practices.base[start : start + n]
+        fill_uniforms(u, BLOCK_PRACTICE, number, base, PERMANENT, draw, key, 0, n)
+        fill_uniforms(u, BLOCK_PRACTICE_MIX, number, base, PERMANENT, draw, key, 0, n)
+        normal_scores(u[LANE_HCC], shared.hcc, n)
+        normal_scores(u[LANE_DUAL], shared.dual, n)
+        for year in range(CALENDAR):
+            when = FIRST_YEAR + year
+            fill_uniforms(u, BLOCK_PRACTICE_PERFORMANCE, number, base, when, draw, key, 0, n)
+            normal_scores(u[LANE_PRACTICE_PART_B], shared.part_b, n)
+            if year >= YEARS:
+                continue
+            normal_scores(u[LANE_GENERAL], shared.general, n)
+            normal_scores(u[LANE_COST], shared.cost, n)
+            normal_scores(u[LANE_NONREPORTING], shared.nonreporting, n)
+            fill_uniforms(u, BLOCK_PRACTICE_CONDUCT, number, base, when, draw, key, 0, n)
+            normal_scores(u[LANE_IMPROVEMENT], shared.improvement, n)
+            normal_scores(u[LANE_INTEROPERABILITY], shared.interoperability, n)
+            for i in range(n):
+                shared.points[i] = shared.interoperability[i]
+            normal_probabilities(shared.points, n)
+            for measure in range(MOST_MEASURES):
+                if plan.kind[measure] == NOT_SIMULATED:
+                    continue
+                # Two measures have one block.
+                lane = 2 * (measure % 2)
+                if lane == 0 or plan.kind[measure - 1] == NOT_SIMULATED:
+                    block = BLOCK_PRACTICE_MEASURE + measure // 2
+                    fill_uniforms(u, block, number, base, when, draw, key, 0, n)
+                normal_scores(u[lane], shared.specific[measure], n)
+                normal_scores(u[lane + 1], shared.submission[measure], n)
+
+
+@inner
 def _observe_year(
     plan: Plan,
     entry: int,
     year: int,
-    slot: np.ndarray,
+    number: np.ndarray,
     base: np.ndarray,
     draw: int,
     key: np.ndarray,
@@ -176,19 +252,15 @@ def _observe_year(
     batch, out = work.batch, work.observations
     u, a, b, c = batch.uniforms, batch.scratch[0], batch.scratch[1], batch.counts
     when = FIRST_YEAR + year
-    fill_uniforms(u, BLOCK_CONDUCT, slot, base, when, draw, key, 0, paid)
+    fill_uniforms(u, BLOCK_CONDUCT, number, base, when, draw, key, 0, paid)
     normal_scores(u[LANE_PART_B], batch.part_b[year], paid)
     exponentials(batch.part_b[year], paid)
     if year >= YEARS:
         return
-    normal_scores(u[LANE_IMPROVEMENT], batch.improvement, n)
-    normal_scores(u[LANE_INTEROPERABILITY], batch.interoperability, n)
-    for k in range(m):
-        a[k] = batch.interoperability[k]
-    normal_probabilities(a, m)
+    shared = work.world.shared
     for k in range(m):
         r = position + k
-        out.promoting_interoperability[year, r] = a[k]
+        out.promoting_interoperability[year, r] = shared.points[k]
         out.improvement_activities[year, r] = 1
         out.specialty[year, r] = 1
         out.practice_size[year, r] = 1
@@ -197,7 +269,7 @@ def _observe_year(
         out.dual_share[year, r] = batch.dual_share[k]
         out.part_b_payments[year, r] = batch.part_b[year, k]
         out.payment_year_part_b[year, r] = batch.part_b[year, k]
-    fill_uniforms(u, BLOCK_PERFORMANCE, slot, base, when, draw, key, 0, n)
+    fill_uniforms(u, BLOCK_PERFORMANCE, number, base, when, draw, key, 0, n)
     normal_scores(u[LANE_GENERAL], batch.general, n)
     normal_scores(u[LANE_COST], batch.cost, n)
     normal_scores(u[LANE_NONREPORTING], batch.nonreporting, n)
@@ -214,7 +286,7 @@ def _observe_year(
     for measure in range(MOST_MEASURES):
         if plan.kind[measure] == NOT_SIMULATED:
             continue
-        fill_uniforms(u, BLOCK_MEASURE + measure, slot, base, when, draw, key, 0, n)
+        fill_uniforms(u, BLOCK_MEASURE + measure, number, base, when, draw, key, 0, n)
         normal_scores(u[LANE_SPECIFIC], batch.specific[measure], n)
         normal_scores(u[LANE_SUBMISSION], batch.submission[measure], n)
         poisson_quantiles(u[LANE_CASES], plan.cases[measure], c, m)
@@ -250,13 +322,13 @@ def _observe(
     count = plan.observed[entry]
     for start in range(0, count, BATCH_SLOTS):
         n = min(BATCH_SLOTS, count - start)
-        slot, base = (
-            field.slot[first + start : first + start + n],
+        number, base = (
+            field.number[first + start : first + start + n],
             field.base[first + start : first + start + n],
         )
-        fill_uniforms(u, BLOCK_WHO, slot, base, PERMANENT, draw, key, 0, n)
+        fill_uniforms(u, BLOCK_WHO, number, base, PERMANENT, draw, key, 0, n)
         normal_scores(u[LANE_LEVEL], batch.part_b_fixed, n)
-        fill_uniforms(u, BLOCK_MIX, slot, base, PERMANENT, draw, key, 0, n)
+        fill_uniforms(u, BLOCK_MIX, number, base, PERMANENT, draw, key, 0, n)
         normal_scores(u[LANE_HCC], batch.hcc_risk_score, n)
         normal_scores(u[LANE_DUAL], batch.dual_share, n)
         exponentials(batch.hcc_risk_score, n)
@@ -264,7 +336,7 @@ def _observe(
         for measure in range(MOST_MEASURES):
             if measure % UNIFORMS_PER_BLOCK == 0:
                 fill_uniforms(
-                    u, BLOCK_CASES + measure // UNIFORMS_PER_BLOCK, slot, base, PERMANENT, draw, key, 0, n
+                    u, BLOCK_CASES + measure // UNIFORMS_PER_BLOCK, number, base, PERMANENT, draw, key, 0, n
                 )
             normal_scores(u[measure % UNIFORMS_PER_BLOCK], batch.case_level[measure], n)
             exponentials(batch.case_level[measure], n)
@@ -278,7 +350,7 @@ def _observe(
                 before = plan.measured[entry, year] * start // count
                 m = plan.measured[entry, year] * end // count - before
                 position = filled[year] + before
-            _observe_year(plan, entry, year, slot, base, draw, key, position, paid, lived, m, work)
+            _observe_year(plan, entry, year, number, base, draw, key, position, paid, lived, m, work)
     for year in range(entry, YEARS):
         filled[year] += plan.measured[entry, year]
 
@@ -337,6 +409,8 @@ def draw_floor(
         at = 0
         for entry in range(YEARS):
             filled[entry] = 0
+        _draw_areas(plan, first + k, key, work)
+        _draw_practices(plan, first + k, key, work)
         for entry in range(YEARS):
             _enroll(plan, entry, at, first + k, key, work)
             at += plan.entering[entry]

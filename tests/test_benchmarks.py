@@ -119,7 +119,7 @@ FALSE_ALARM = 1e-3
 def both() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], tuple[str, ...]]:
     """Give the package's results, the peer's, and the names of those to compare."""
     peer = _import("peers.numpy_model")
-    # All that moves from year to year is at work: exits, growth, response.
+    # All that moves from year to year is at work: exits, growth, response, the offset of payments by volume.
     scenario = scenario_from_dict(
         {
             "behavior": {
@@ -128,6 +128,8 @@ def both() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], tuple[str, ...
                 "part_b_growth": {"heart_failure": 0.02, "low_back_pain": -0.01},
                 "cost_response": {"2027": 0.0, "2028": 0.01},
                 "cost_response_penalized": {"2027": 0.0, "2028": 0.03},
+                "volume_offset_cut": 0.9,
+                "volume_offset_raise": 0.6,
             }
         }
     )

@@ -444,7 +444,7 @@ def test_summarize_passes_on_what_is_asked_for(calls: list[Any]) -> None:
         (["--by", "year,"], [f"'' is no label; allowed: {LABELS}"]),
         (["--metric", "net_adjustmnt"], ["--metric: 'net_adjustmnt' is no metric; allowed: "]),
         (["--metric", "a b c", "--metric", "epsiodes"], ["'a b c' is no metric;", "did you mean episodes?"]),
-        (["--by", "specialty", "--metric", "episodes"], ["episodes is not kept by specialty and practice"]),
+        (["--by", "specialty", "--metric", "episodes"], ["episodes is not kept by specialty; these are"]),
     ],
 )
 def test_unknown_labels_and_metrics_are_answered_with_the_nearest(

@@ -1,9 +1,10 @@
 """The same model as a careful analyst would write it with NumPy: whole arrays, no loop over clinicians.
 
 It starts from the package's calibration and policy records and makes the same variates: one for every
-decision of every clinician and year. What differs is how: a generator with state (SFC64, NumPy's quickest)
-instead of keyed streams, NumPy's own Poissons and binomials, and sorts for quantiles. It knows the final
-rule, with the policy's numbers as given, but not its alternatives (other peer groups, caps, tie rules).
+decision of every clinician, practice, area and year. What differs is how: a generator with state (SFC64,
+NumPy's quickest) instead of keyed streams, NumPy's own Poissons and binomials, and sorts for quantiles. It
+knows the final rule, with the policy's numbers as given, but not its alternatives (other peer groups, caps,
+tie rules), no roster and no list of participants.
 
 It serves two purposes: the package is to be an order of magnitude quicker, with the same distributions.
 """
@@ -18,7 +19,14 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from asmrisk.parameters.parameter import Values
-from asmrisk.population.latents import RISK_STANDARDIZED
+from asmrisk.population.latents import (
+    RISK_STANDARDIZED,
+    SHARED_COST,
+    SHARED_HABITS,
+    SHARED_PART_B,
+    SHARED_PATIENTS,
+    SHARED_QUALITY,
+)
 from asmrisk.population.records import behavior_records, population_records
 from asmrisk.rule.definitions import COLLECTION_TYPES
 from asmrisk.rule.policy import policy_records
@@ -48,6 +56,9 @@ VARIABLES = (
     "medicare_savings",
 )
 _COHORTS, _YEARS, _CALENDAR, _LAG, _MEASURES = 2, 5, 7, 2, 5
+#: Rows of the arrays of scores that move from year to year; a row for each measure follows.
+_GENERAL, _COST, _SPECIFIC = 0, 1, 2
+_NONREPORTING, _SUBMISSION = 0, 1
 _CLAIMS = COLLECTION_TYPES.index("claims")
 _DECILES = np.arange(1, 10) / 10.0
 _Array = np.ndarray
@@ -84,7 +95,9 @@ def simulate(draws: int, seed: int, values: Values | None = None, timer: Any = N
     for draw in range(draws):
         rng = np.random.Generator(np.random.SFC64([seed, draw]))
         for cohort in range(_COHORTS):
-            for year, row in enumerate(_live(rng, policy, population[cohort], behavior, cohort)):
+            # Areas are those of both cohorts, with the same innovations.
+            areas = _areas(np.random.Generator(np.random.SFC64([seed, draw, 1])), population[cohort])
+            for year, row in enumerate(_simulate(rng, policy, population[cohort], behavior, cohort, areas)):
                 for name, number in row.items():
                     results[name][draw, year, cohort] = number
         if timer is not None:
@@ -93,9 +106,36 @@ def simulate(draws: int, seed: int, values: Values | None = None, timer: Any = N
 
 
 @dataclass
+class _Groups:
+    """Normal scores that the clinicians of each practice, or of each area, have in common."""
+
+    part_b: _Array  # (CALENDAR, groups)
+    patients: _Array  # (2, groups): HCC risk score, own part of the dual share
+    talents: _Array  # (YEARS, 2 + MEASURES, groups): general quality, cost, one a measure
+    habits: _Array  # (YEARS, 1 + MEASURES, groups): of reporting nothing, of submitting each measure
+
+
+@dataclass
+class _Practices:
+    """Practices that fill the slots of a cohort: arrays over the practices."""
+
+    members: _Array
+    size: _Array  # clinicians
+    size_class: _Array  # as CMS's table of practices has them
+    size_group: _Array  # solo, small, large
+    area: _Array
+    ecqm: _Array  # bool
+    improvement_activities: _Array  # (YEARS, practices)
+    promoting_interoperability: _Array  # (YEARS, practices)
+    scores: _Groups
+
+
+@dataclass
 class _People:
     """Clinicians who are measured at least once: arrays over the clinicians, years first."""
 
+    practice: _Array
+    specialty: _Array
     volume: _Array  # normal score of the number of episodes
     level: _Array  # expected episodes a year
     entry: _Array  # first performance year, counted from 0
@@ -104,12 +144,90 @@ class _People:
     measured: _Array  # (YEARS, clinicians) bool
 
 
-def _enroll(rng: np.random.Generator, population: Any, behavior: Any) -> _People:
-    """Draw clinicians, episodes and exits; whoever leaves is followed by a new clinician."""
+def _moving(rng: np.random.Generator, years: int, shape: tuple[int, ...], kept: float | _Array) -> _Array:
+    """Draw stationary normal scores year by year, AR(1)."""
+    scores = rng.standard_normal((years, *shape))
+    scores[1:] *= np.sqrt(1.0 - kept * kept)
+    for year in range(1, years):
+        scores[year] += kept * scores[year - 1]
+    return scores
+
+
+def _groups(rng: np.random.Generator, population: Any, count: int, habits: int) -> _Groups:
+    return _Groups(
+        part_b=_moving(rng, _CALENDAR, (count,), population.part_b_shared_persistence),
+        patients=rng.standard_normal((2, count)),
+        talents=_moving(rng, _YEARS, (_SPECIFIC + _MEASURES, count), population.latent_persistence),
+        habits=_moving(rng, _YEARS, (habits, count), population.habit_persistence),
+    )
+
+
+def _areas(rng: np.random.Generator, population: Any) -> _Groups:
+    """Draw what clinicians of an area have in common; habits are no such thing."""
+    return _groups(rng, population, int(population.areas), 0)
+
+
+def _practices(rng: np.random.Generator, population: Any, behavior: Any) -> _Practices:
+    """Draw practices until their members fill the slots."""
+    columns: list[_Array] = []
+    slots, filled = int(population.slots), 0
+    while filled < slots:
+        n = (slots - filled) // 2 + 16
+        size_class = np.searchsorted(population.practice_cumulative, rng.random(n), side="right")
+        low = population.practice_low[size_class]
+        width = population.practice_high[size_class] - low + 1
+        size = low + np.minimum((rng.random(n) * width).astype(np.int64), width - 1)
+        cumulative = population.members_cumulative[size_class]
+        most = np.minimum(size, cumulative.shape[1])
+        u = rng.random(n) * cumulative[np.arange(n), most - 1]
+        members = 1 + np.count_nonzero(cumulative < u[:, None], axis=1)
+        area = np.searchsorted(population.area_cumulative, rng.random(n), side="right")
+        columns.append(np.stack([members, size, size_class, area]))
+        filled += int(members.sum())
+    members, size, size_class, area = np.concatenate(columns, axis=1)
+    end = np.cumsum(members)
+    count = int(np.searchsorted(end, slots)) + 1
+    members, size, size_class, area = (each[:count] for each in (members, size, size_class, area))
+    members[-1] -= end[count - 1] - slots
+    size_group = np.where(size_class == 0, 0, np.where(size_class < 3, 1, 2))
+    activities, interoperability = _conduct(rng, population, behavior, size_group)
+    return _Practices(
+        members=members,
+        size=size,
+        size_class=size_class,
+        size_group=size_group,
+        area=area,
+        ecqm=rng.random(count) < population.ecqm_share[size_group],
+        improvement_activities=activities,
+        promoting_interoperability=interoperability,
+        scores=_groups(rng, population, count, _SUBMISSION + _MEASURES),
+    )
+
+
+def _conduct(rng: np.random.Generator, population: Any, behavior: Any, size: _Array) -> tuple[_Array, _Array]:
+    """Draw what practices attest; of those that lacked something some lack it no more from the next year."""
+    habits = _moving(rng, _YEARS, (2, len(size)), population.habit_persistence)
+    activities = np.empty((_YEARS, len(size)), np.int64)
+    interoperability = np.empty((_YEARS, len(size)))
+    improved = np.zeros((2, len(size)), bool)
+    for year in range(_YEARS):
+        if year > 0:
+            lacking = activities[year - 1] < 2, interoperability[year - 1] == 0.0
+            improved |= lacking & (rng.random(improved.shape) < behavior[year].conduct_improvement)
+        activities[year] = np.where(improved[0], 2, _improvement(population, habits[year, 0], size))
+        score = _interoperability(population, habits[year, 1], size)
+        interoperability[year] = np.where(improved[1], 100.0, score)
+    return activities, interoperability
+
+
+def _enroll(rng: np.random.Generator, population: Any, behavior: Any, practices: _Practices) -> _People:
+    """Draw clinicians, episodes and exits; whoever leaves is followed by a new clinician of the practice."""
     groups = []
-    entering = [int(population.slots)] + [0] * (_YEARS - 1)
+    entering = [np.repeat(np.arange(len(practices.members)), practices.members)]
+    entering += [np.empty(0, np.int64)] * (_YEARS - 1)
     for entry in range(_YEARS):
-        n = entering[entry]
+        practice = entering[entry]
+        n = len(practice)
         u = rng.random(n)
         floor, sd = population.episodes_floor_probability, population.episodes_shock_log_sd
         score = ndtri(floor + u * (1.0 - floor))
@@ -117,19 +235,39 @@ def _enroll(rng: np.random.Generator, population: Any, behavior: Any) -> _People
         shock = rng.standard_normal((_CALENDAR - entry, n))
         episodes = np.zeros((_CALENDAR, n))
         episodes[entry:] = rng.poisson(level * np.exp(sd * shock - 0.5 * sd * sd))
-        gone = rng.random((_CALENDAR - entry - 1, n)) < behavior.exit_probability[entry + 1 :, None]
+        shares = population.specialty_cumulative[practices.size_group[practice]]
+        specialty = np.count_nonzero(shares <= rng.random(n)[:, None], axis=1)
+        leaving = behavior.exit_probability[entry + 1 :, specialty]
+        gone = rng.random((_CALENDAR - entry - 1, n)) < leaving
         leaves = np.where(gone.any(axis=0), entry + 1 + gone.argmax(axis=0), _CALENDAR)
         for year in range(entry + 1, _YEARS):
-            entering[year] += int(np.count_nonzero(leaves == year))
-        groups.append((u, level, np.full(n, entry), leaves, episodes))
-    u, level, entry, leaves, episodes = (np.concatenate(each, axis=-1) for each in zip(*groups, strict=True))
+            entering[year] = np.concatenate([entering[year], practice[leaves == year]])
+        groups.append((practice, specialty, u, level, np.full(n, entry), leaves, episodes))
+    practice, specialty, u, level, entry, leaves, episodes = (
+        np.concatenate(each, axis=-1) for each in zip(*groups, strict=True)
+    )
     years = np.arange(_YEARS)[:, None]
     active = (entry <= years) & (years < leaves)
     measured = active & (episodes[:_YEARS] >= population.minimum_episodes)
     ever = measured.any(axis=0)
     return _People(
-        ndtri(u[ever]), level[ever], entry[ever], leaves[ever], episodes[:, ever], measured[:, ever]
+        practice=practice[ever],
+        specialty=specialty[ever],
+        volume=ndtri(u[ever]),
+        level=level[ever],
+        entry=entry[ever],
+        leaves=leaves[ever],
+        episodes=episodes[:, ever],
+        measured=measured[:, ever],
     )
+
+
+def _in_common(
+    population: Any, which: int, own: _Array, practice: _Array, area: _Array | float, free: float = 1.0
+) -> _Array:
+    """Put normal scores of variance `free` together from own parts and those of practice and area."""
+    near, far = population.practice_share[which], population.area_share[which]
+    return np.sqrt(free - near - far) * own + np.sqrt(near) * practice + np.sqrt(far) * area
 
 
 def _at_scores(tables: _Array, which: _Array | int, score: _Array) -> _Array:
@@ -140,96 +278,103 @@ def _at_scores(tables: _Array, which: _Array | int, score: _Array) -> _Array:
     return low + (at - below) * (tables[which, below + 1] - low)
 
 
-def _part_b(
-    rng: np.random.Generator, population: Any, growth: _Array, specialty: _Array, volume: _Array
-) -> _Array:
-    """Draw Part B payments of all calendar years: AR(1) in the normal score."""
-    common = population.part_b_episode_correlation
-    kept = population.part_b_persistence[specialty]
-    new = np.sqrt(1.0 - kept * kept)
-    level = population.part_b_level[specialty]
-    moving = rng.standard_normal(len(volume))
-    payments = np.empty((_CALENDAR, len(volume)))
-    for year in range(_CALENDAR):
-        if year > 0:
-            moving = kept * moving + new * rng.standard_normal(len(volume))
-        score = common * volume + np.sqrt(1.0 - common * common) * moving
-        shape = _at_scores(population.part_b_log_shape, specialty, score)
-        payments[year] = growth[year, specialty] * level * np.exp(shape)
-    return payments
-
-
-def _live(
-    rng: np.random.Generator, policy: Any, population: Any, behavior: Any, cohort: int
+def _simulate(
+    rng: np.random.Generator, policy: Any, population: Any, behavior: Any, cohort: int, areas: _Groups
 ) -> list[dict[str, Any]]:
-    """Let one cohort live through the performance years; give one row of results a year."""
-    people = _enroll(rng, population, behavior)
-    n = len(people.level)
-
-    specialty = np.searchsorted(population.specialty_cumulative, rng.random(n), side="right")
-    u = rng.random(n)
-    size_class = np.searchsorted(population.practice_cumulative, u, side="right")
-    below = np.concatenate([[0.0], population.practice_cumulative])[size_class]
-    within = (u - below) / (population.practice_cumulative[size_class] - below)
-    low = population.practice_low[size_class]
-    width = population.practice_high[size_class] - low + 1
-    practice_size = low + np.minimum((within * width).astype(np.int64), width - 1)
+    """Simulate one cohort through the performance years; give one row of results a year."""
+    practices = _practices(rng, population, behavior)
+    people = _enroll(rng, population, behavior, practices)
+    practice, specialty = people.practice, people.specialty
+    area, common, n = practices.area[practice], practices.scores, len(practice)
+    size_class = practices.size_class[practice]
     nonreporting_class = np.minimum(size_class, 3)
-    size = np.where(size_class == 0, 0, np.where(size_class < 3, 1, 2))
-    choice = np.where(rng.random(n) < population.ecqm_share[size], 0, 1)
-    score = rng.standard_normal(n)
-    hcc = np.exp(population.hcc_log_mean + population.hcc_log_sd * score)
+    choice = np.where(practices.ecqm[practice], 0, 1)
+
+    hcc_score, dual_score = _in_common(
+        population,
+        SHARED_PATIENTS,
+        rng.standard_normal((2, n)),
+        common.patients[:, practice],
+        areas.patients[:, area],
+    )
     tie = population.dual_hcc_correlation
-    score = tie * score + np.sqrt(1.0 - tie * tie) * rng.standard_normal(n)
-    dual = np.minimum(np.exp(population.dual_log_mean + population.dual_log_sd * score), 1.0)
+    dual_score = tie * hcc_score + np.sqrt(1.0 - tie * tie) * dual_score
+    hcc = np.exp(population.hcc_log_mean + population.hcc_log_sd * hcc_score)
+    dual = np.minimum(np.exp(population.dual_log_mean + population.dual_log_sd * dual_score), 1.0)
+    complexity = (hcc_score + dual_score) / np.sqrt(2.0 * (1.0 + tie))
+    quality_shift = (
+        population.quality_size_shift[size_class]
+        + population.quality_specialty_shift[specialty]
+        - population.quality_complexity * complexity
+    )
+    cost_shift = population.cost_episodes * people.volume + population.cost_complexity * complexity
+    cost_shift += population.cost_specialty_shift[specialty]
     spread = population.cases_log_sd
     case_level = people.level * np.exp(spread * rng.standard_normal((_MEASURES, n)) - 0.5 * spread * spread)
     case_level *= population.cases_factor[:, None]
-    part_b = _part_b(rng, population, behavior.part_b_growth, specialty, people.volume)
+    tie = population.part_b_episode_correlation
+    part_b_score = tie * people.volume + _in_common(
+        population,
+        SHARED_PART_B,
+        _moving(rng, _CALENDAR, (n,), population.part_b_persistence[specialty]),
+        common.part_b[:, practice],
+        areas.part_b[:, area],
+        1.0 - tie * tie,
+    )
+    shape = _at_scores(population.part_b_log_shape, specialty, part_b_score)
+    part_b = behavior.part_b_growth[:, specialty] * population.part_b_level[specialty] * np.exp(shape)
     later = np.zeros((_YEARS, n))
     for year in range(_YEARS):
         later[year] = np.where(year + _LAG < people.leaves, part_b[year + _LAG], 0.0)
 
     # Measures in no year's set are not simulated.
     asked = [measure for measure in range(_MEASURES) if policy.measure_in_set[:, cohort, measure].any()]
-    # Normal scores that move from year to year. Before a clinician enters they are as stationary as after.
-    talents = rng.standard_normal((2 + len(asked), n))  # general quality, cost, one a measure
-    # Improvement, interoperability, nonreporting, submissions.
-    habits = rng.standard_normal((3 + len(asked), n))
+    talent_rows = [_GENERAL, _COST, *(_SPECIFIC + measure for measure in asked)]
+    habit_rows = [_NONREPORTING, *(_SUBMISSION + measure for measure in asked)]
+    # Own parts move from year to year. Before a clinician enters they are as stationary as after.
+    own_talents = _moving(rng, _YEARS, (len(talent_rows), n), population.latent_persistence)
+    own_habits = _moving(rng, _YEARS, (len(habit_rows), n), population.habit_persistence)
     multiplier = np.ones(n)
     lost: list[_Array] = []
     rows = []
     for year in range(_YEARS):
-        if year > 0:
-            for state, kept in (
-                (talents, population.latent_persistence),
-                (habits, population.habit_persistence),
-            ):
-                state *= kept
-                state += np.sqrt(1.0 - kept * kept) * rng.standard_normal(state.shape)
         now = behavior[year]
         penalized = lost[year - _LAG] if year >= _LAG else np.zeros(n, bool)
         multiplier *= np.where(penalized, 1.0 - now.cost_response_penalized, 1.0 - now.cost_response)
         multiplier = np.where(people.entry > year, 1.0, multiplier)
         who = np.flatnonzero(people.measured[year])
-        habit = habits[:, who]
+        own, near, far = (
+            own_talents[year][:, who],
+            common.talents[year, talent_rows][:, practice[who]],
+            areas.talents[year, talent_rows][:, area[who]],
+        )
+        cost_talent = _in_common(population, SHARED_COST, own[_COST], near[_COST], far[_COST])
+        talents = _in_common(population, SHARED_QUALITY, own, near, far)
+        near = common.habits[year, habit_rows][:, practice[who]]
+        habits = _in_common(population, SHARED_HABITS, own_habits[year][:, who], near, 0.0)
         episodes = people.episodes[year + _LAG, who]
-        true_cost, cost = _costs(rng, population, now.cost_trend, talents[:, who], episodes)
+        cost_score = (
+            cost_shift[who]
+            + population.cost_part_b * part_b_score[year, who]
+            - population.cost_quality * talents[_GENERAL]
+            + population.cost_rest * cost_talent
+        )
+        true_cost, cost = _costs(rng, population, now.cost_trend, cost_score, episodes)
         observed = {
             "measures": _measures(
                 rng,
                 population,
-                now.quality_learning[cohort],
+                quality_shift[who] + now.quality_learning[cohort],
                 {measure: k for k, measure in enumerate(asked)},
-                talents[:, who],
-                habit,
+                talents,
+                habits,
                 case_level[:, who],
                 choice[who],
-                habit[2] < population.nothing_reported_z[nonreporting_class[who]],
+                habits[_NONREPORTING] < population.nothing_reported_z[nonreporting_class[who]],
             ),
-            "improvement_activities": _improvement(population, habit[0], size[who]),
-            "promoting_interoperability": _interoperability(population, habit[1], size[who]),
-            "practice_size": practice_size[who],
+            "improvement_activities": practices.improvement_activities[year, practice[who]],
+            "promoting_interoperability": practices.promoting_interoperability[year, practice[who]],
+            "practice_size": practices.size[practice[who]],
             "part_b": part_b[year, who],
             "episodes": episodes,
             "cost_per_episode": cost * multiplier[who],
@@ -247,11 +392,9 @@ def _live(
 
 
 def _costs(
-    rng: np.random.Generator, population: Any, trend: float, talents: _Array, episodes: _Array
+    rng: np.random.Generator, population: Any, trend: float, score: _Array, episodes: _Array
 ) -> tuple[_Array, _Array]:
     """Draw true and observed cost per episode, before any response."""
-    tie = population.cost_quality_correlation
-    score = np.sqrt(1.0 - tie * tie) * talents[1] - tie * talents[0]
     shape = _at_scores(population.cost_log_shape[None], 0, score)
     true = population.cost_scale_usd * trend * np.exp(population.cost_spread * shape)
     deviation = np.sqrt(population.cost_noise_variance / np.maximum(episodes, 1.0))
@@ -262,7 +405,7 @@ def _costs(
 def _measures(
     rng: np.random.Generator,
     population: Any,
-    learning: float,
+    shift: _Array,
     asked: Mapping[int, int],
     talents: _Array,
     habit: _Array,
@@ -271,11 +414,12 @@ def _measures(
     nonreporting: _Array,
 ) -> dict[int, tuple[_Array, _Array, _Array, _Array]]:
     """Draw rate, cases, completeness and collection type (-1: not reported) of each measure."""
-    loading = population.quality_loading
     reports = {}
     for measure, k in asked.items():
+        loading = population.quality_loading[measure]
         sign = -1.0 if population.rate_inverse[measure] else 1.0
-        score = loading * talents[0] + np.sqrt(1.0 - loading * loading) * talents[2 + k] + learning
+        specific = np.sqrt(1.0 - loading * loading) * talents[_SPECIFIC + k]
+        score = loading * talents[_GENERAL] + specific + shift
         score *= sign
         cases = rng.poisson(case_level[measure])
         if population.measure_kind[measure] == RISK_STANDARDIZED:
@@ -291,10 +435,10 @@ def _measures(
         for code in (0, 1) if fixed < 0 else (fixed,):
             of = kind == code
             quantiles = population.rate_quantile[measure, code]
-            rate[of] = np.interp(share[of], population.rate_probability, quantiles)
+            rate[of] = np.interp(share[of], population.rate_probability[measure, code], quantiles)
         if population.measure_kind[measure] != RISK_STANDARDIZED:
             rate = rng.binomial(cases, rate) / np.maximum(cases, 1)
-        submission = habit[3 + k]
+        submission = habit[_SUBMISSION + k]
         reported = ~nonreporting & (submission >= population.missed_z[measure]) | (fixed == _CLAIMS)
         above = ndtr(submission) - population.missed_probability[measure]
         completeness = np.where(
@@ -414,6 +558,10 @@ def _record(
     scored = ~np.isnan(final)
     episodes, part_b = observed["episodes"], observed["part_b"]
     paid = part_b[scored].sum()
+    # Services follow the change of payments.
+    cut, gain = np.minimum(factor, 0.0), np.maximum(factor, 0.0)
+    offset = paying.volume_offset_cut * cut + paying.volume_offset_raise * gain
+    later = later * (1.0 - offset / (1.0 + factor))
     net = (factor * later).sum()
     savings = now.medicare_share * (episodes * saved).sum()
     return {

@@ -18,7 +18,8 @@ from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.keys import fill_uniforms
 from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import BATCH_SLOTS, enroll
-from asmrisk.simulation.record import CohortYear, Record, record_year
+from asmrisk.simulation.record import CohortYear, Record
+from asmrisk.simulation.recording import record_year
 from asmrisk.simulation.state import observed_in
 
 __all__ = [
@@ -37,14 +38,14 @@ STEPS = ("enrollment", "observation", "scoring", "payment", "recording")
 
 
 @kernel
-def uniforms(slot: np.ndarray, base: np.ndarray, key: np.ndarray, out: np.ndarray, repeats: int) -> None:
+def uniforms(number: np.ndarray, base: np.ndarray, key: np.ndarray, out: np.ndarray, repeats: int) -> None:
     """Fill four uniforms for every clinician, batch by batch."""
     for k in range(repeats):
-        for first in range(0, len(slot) - BATCH_SLOTS + 1, BATCH_SLOTS):
+        for first in range(0, len(number) - BATCH_SLOTS + 1, BATCH_SLOTS):
             fill_uniforms(
                 out,
                 32,
-                slot[first : first + BATCH_SLOTS],
+                number[first : first + BATCH_SLOTS],
                 base[first : first + BATCH_SLOTS],
                 2027,
                 k,
@@ -125,12 +126,18 @@ def repeat_step(
     field, out = work.field, work.observations
     for _ in range(repeats):
         draw = CohortDraw(
-            inputs.population[cohort], inputs.behavior, cohort, 0, inputs.key, inputs.roster_prior
+            inputs.population[cohort],
+            inputs.behavior,
+            cohort,
+            0,
+            inputs.key,
+            inputs.roster_prior,
+            inputs.practice_list,
         )
         if step == 0:
-            enroll(draw, field)
+            enroll(draw, field, work.world.practices)
         elif step == 1:
-            observe(draw, field, work.batch, out)
+            observe(draw, work.world, field, work.batch, out)
         else:
             for year in range(YEARS):
                 policy = inputs.policy[year]
@@ -153,5 +160,6 @@ def repeat_step(
                         work.scored,
                         work.environment,
                         work.response,
+                        0.0,
                     )
                     record_year(scored, 0, record, work.scratch)

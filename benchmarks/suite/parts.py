@@ -25,15 +25,15 @@ class Streams(Benchmark):
     def setup(self) -> None:
         super().setup()
         n = _BATCHES * BATCH_SLOTS
-        self.slot = np.arange(n)
+        self.practice = np.arange(n)
         self.base = np.arange(n) % 3
         self.key = np.array([1, 2], np.uint64)
         self.out = np.zeros((4, BATCH_SLOTS))
         self.repeats = SIZES.times(6000)
-        drivers.uniforms(self.slot, self.base, self.key, self.out, 1)
+        drivers.uniforms(self.practice, self.base, self.key, self.out, 1)
 
     def time_uniforms(self) -> None:
-        drivers.uniforms(self.slot, self.base, self.key, self.out, self.repeats)
+        drivers.uniforms(self.practice, self.base, self.key, self.out, self.repeats)
 
     def track_nanoseconds_per_uniform(self) -> float:
         taken = min(seconds(self.time_uniforms) for _ in range(SIZES.rounds))

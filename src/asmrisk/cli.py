@@ -305,6 +305,7 @@ def run(
 @click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
+@click.option("--participant-list", type=click.Path(path_type=Path), help="The same of its list.")
 def replay(results: Place, **options: Any) -> None:
     """Write the clinician table of one draw.
 
@@ -471,6 +472,7 @@ def evidence(results: Place | None, layout: str, **options: Any) -> None:
     "[default: 8; 0 with --by, --metric or CSV]",
 )
 @click.option("--roster", type=click.Path(path_type=Path), help="The runs' roster, if it is not here.")
+@click.option("--participant-list", type=click.Path(path_type=Path), help="The same of their list.")
 @_partial_option
 @_format_option
 def compare(
@@ -559,10 +561,12 @@ def validate(scenarios: tuple[Path, ...]) -> None:
 
     Everything that is wrong is listed at once, with file and line.
     """
-    from asmrisk.population.preparation import validate
+    from asmrisk.population.preparation import prepared_scenarios
 
-    for path, scenario in zip(scenarios, validate(*scenarios), strict=True):
-        click.echo(f"{path}: valid ({scenario.title})")
+    for path, prepared in zip(scenarios, prepared_scenarios(*scenarios), strict=True):
+        click.echo(f"{path}: valid ({prepared.scenario.title})")
+        for note in prepared.notes:
+            click.echo(f"  {note}")
 
 
 @commands.command(epilog=_example("asmrisk policy scenarios/budget_neutral.toml"))

@@ -19,7 +19,7 @@ SPECIALTIES = [
 SIZES = ["solo", "small", "large"]
 LEVELS = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99]
 DOLLARS = "episode_spending part_b_paid incentive_pool payment_year_part_b net_adjustment retained_savings "
-DOLLARS = [*DOLLARS.split(), "episode_savings", "medicare_savings"]
+DOLLARS = [*DOLLARS.split(), "volume_offset", "episode_savings", "medicare_savings"]
 
 
 def results(draws=200, seed=7):
@@ -48,12 +48,32 @@ def results(draws=200, seed=7):
         "final_score_quantile": np.sort(rng.uniform(0, 100, (*cohort, 9)), axis=-1),
     }
     dims = ("draw", "performance_year", "cohort")
+    by_size, panel = (*cohort, 3), (draws, 7, 3)
+    practices = {
+        "practices": rng.integers(1, 800, by_size).astype(np.int32),
+        "practice_factor_mean": rng.normal(0.0, 0.01, by_size),
+        "practice_factor_sd": rng.normal(0.04, 0.001, by_size),
+    }
+    quantiles_of_practices = np.sort(rng.normal(0, 0.03, (*by_size, 9)), axis=-1)
+    panels = {
+        "panel_clinicians": rng.integers(1, 300, panel).astype(np.int32),
+        "panel_clinician_years": rng.integers(300, 1500, panel).astype(np.int32),
+        "panel_mean_adjustment": rng.normal(-2e3, 1e2, panel),
+    }
+    for name in ("penalized", "maximum", "three_in_a_row", "net_loser"):
+        panels[f"panel_{name}_share"] = rng.uniform(0.3, 0.5, panel)
+    quantiles_of_panels = np.sort(rng.normal(0, 0.03, (*panel, 9)), axis=-1)
     variables = {name: (dims, values) for name, values in by_cohort.items()}
     variables |= {
         name: (("draw", "performance_year", "specialty", "practice_size"), values)
         for name, values in by_specialty.items()
     }
     variables |= {name: ((*dims, "quantile"), values) for name, values in quantiles.items()}
+    sizes, specialties = (*dims, "practice_size"), ("draw", "specialty", "practice_size")
+    variables |= {name: (sizes, values) for name, values in practices.items()}
+    variables |= {name: (specialties, values) for name, values in panels.items()}
+    variables["practice_factor_quantile"] = ((*sizes, "quantile"), quantiles_of_practices)
+    variables["panel_factor_quantile"] = ((*specialties, "quantile"), quantiles_of_panels)
     return xr.Dataset(
         variables,
         coords={

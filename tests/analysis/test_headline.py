@@ -280,3 +280,14 @@ def test_a_real_store_has_a_related_run_with_the_list(load, tmp_path):
     savings = asmrisk.open_results(made["list"]).medicare_savings.values
     assert rows["preliminary_list"]["mean"] == pytest.approx(savings.sum(axis=(1, 2)).mean())
     assert json.dumps(list(rows.values()), allow_nan=True)
+
+
+def test_the_volume_offset_stands_beside_what_adjustments_keep(stores):
+    path = stores.add("mine.zarr", provenance(), some(135e6))
+    data = stores.data[str(path)]
+    for name, total in (("retained_savings", 61e6), ("volume_offset", 23e6)):
+        stores.data[str(path)][name] = data.medicare_savings / data.medicare_savings.mean() * total / 10.0
+    lines, _ = told(path)
+    assert lines[-1].startswith("Volume offset: of $61.")
+    assert " million that adjustments keep, $23." in lines[-1]
+    assert "it is taken off already. Both are in dollars of the payment years." in lines[-1]

@@ -133,8 +133,9 @@ def test_by_chooses_labels_and_specialties_belong_to_cohorts(store):
 def test_every_metric_kept_by_the_labels_is_summarized(store, by):
     summary = summarize(store, by=by)
     table = summary.to_dataframe()
-    fine = bool({"specialty", "practice_size"} & set(by))
-    kept = [name for name, metric in METRICS.items() if metric.by_specialty or not fine]
+    labels = {"year": "performance_year"}
+    asked = {labels.get(each, each) for each in by}
+    kept = [name for name, metric in METRICS.items() if asked <= set(metric.labels)]
     assert list(dict.fromkeys(table["metric"])) == kept
     assert table["mean"].notna().all()
     for name in kept:

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from asmrisk.clinician_tables.checks import KnownYears
 from asmrisk.clinician_tables.columns import input_columns
 from asmrisk.clinician_tables.table import check_clinicians, read_clinicians, replaced, write_clinicians
 from asmrisk.errors import InputError, RunError
@@ -267,6 +268,89 @@ def test_a_clinician_has_one_row_in_a_year(tmp_path):
     assert ":7: clinician_id: '001001' in 2027 is on line 3 already" in found[1]
     frame.loc[[3, 5], "performance_year"] = [2028, 2029]
     read_clinicians(write(tmp_path / "t.csv", frame), **QUIET)
+
+
+def practice_table():
+    """Six rows: practice A in two years, with clinicians of both cohorts, practice B, and one of none."""
+    frame = table(6).astype(object)
+    frame["practice_id"] = ["A", "A", "A", "B", "", "A"]
+    frame["area"] = "Boston"
+    frame["performance_year"] = [2027, 2027, 2028, 2027, 2027, 2027]
+    frame["practice_size"] = [5, 5, 6, 7, 8, 5]
+    frame["improvement_activities"] = [2, 2, 1, 0, 1, 2]
+    frame["promoting_interoperability"] = [80.0, 80.0, 70.0, 60.0, 50.0, 80.0]
+    types = frame.filter(like="_collection_type").columns
+    for name in types.drop(["q492_collection_type", "q377_collection_type", "q220_collection_type"]):
+        frame[name] = frame[name].where(frame[name].isna(), "mips_cqm")
+    return frame
+
+
+def test_practices_and_areas_are_text_in_their_places_and_may_be_empty(tmp_path):
+    read = read_clinicians(write(tmp_path / "t.csv", practice_table()), **QUIET)
+    assert list(read)[:5] == ["clinician_id", "practice_id", "area", "performance_year", "cohort"]
+    assert read["practice_id"].isna().tolist() == [False] * 4 + [True, False]
+    assert read["practice_id"].dropna().tolist() == ["A", "A", "A", "B", "A"]
+    again = check_clinicians(read, **QUIET)
+    pd.testing.assert_frame_equal(again, read)
+    moved = read_clinicians(write(tmp_path / "t.csv", read.assign(billing_practice_id="C")), **QUIET)
+    assert list(moved)[1:4] == ["practice_id", "billing_practice_id", "area"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "first"),
+    [
+        ("practice_size", 4, "5"),
+        ("improvement_activities", 0, "2"),
+        ("promoting_interoperability", 79.5, "80"),
+    ],
+)
+def test_what_is_one_value_a_practice_and_year_names_the_rows_that_differ(tmp_path, column, cell, first):
+    frame = practice_table()
+    frame.loc[5, column] = cell
+    (found,) = problems(write(tmp_path / "t.csv", frame))
+    assert f":7: {column}: is {cell}, but practice 'A' has {first} on line 2 in 2027" in found
+    assert "or another practice_id" in found
+    # Without the practice nothing is wrong, nor with another.
+    for other in ("", "C"):
+        frame.loc[5, "practice_id"] = other
+        read_clinicians(write(tmp_path / "t.csv", frame), **QUIET)
+
+
+def test_a_practice_has_one_record_system_a_year(tmp_path):
+    frame = practice_table()
+    reported = frame["q008_collection_type"].notna() & (frame["practice_id"] == "A")
+    assert reported.any()
+    frame["q238_collection_type"] = [None, "ecqm", None, None, None, None]
+    frame["q238_cases"] = 30
+    found = problems(write(tmp_path / "t.csv", frame))
+    assert found
+    assert all("collection_type: is" in text and "practice 'A' has" in text for text in found)
+    # One type alone leaves no choice, and claims are no record system.
+    assert not any("q492" in text or "q377" in text or "q220" in text for text in found)
+
+
+def test_what_is_unknown_in_a_roster_is_no_difference(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "clinician_id": ["1", "2", "2"],
+            "practice_id": "A",
+            "performance_year": [2025, 2025, 2024],
+            "cohort": "heart_failure",
+            "specialty": "cardiology",
+            "practice_size": 3,
+            "part_b_payments": 1e5,
+            "improvement_activities": [2, None, 1],
+        }
+    )
+    options = {"required": ["clinician_id"], "known_years": KnownYears(2020, 2027, 2025)}
+    assert len(read_clinicians(write(tmp_path / "t.csv", frame), **QUIET, **options)) == 3
+    frame.loc[1, "improvement_activities"] = 1
+    (found,) = problems(write(tmp_path / "t.csv", frame), **options)
+    assert ":3: improvement_activities: is 1, but practice 'A' has 2 on line 2 in 2025" in found
+    # A clinician of a roster is of one practice in one area.
+    frame.loc[1:, ["improvement_activities", "practice_id"]] = [[2, "A"], [1, "B"]]
+    (found,) = problems(write(tmp_path / "t.csv", frame), **options)
+    assert ":4: practice_id: is B, but on line 3 clinician '2' has A" in found
 
 
 def test_all_problems_are_listed_at_once_in_the_order_of_the_rows(tmp_path):

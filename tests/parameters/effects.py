@@ -376,7 +376,20 @@ CHANGES: dict[str, list[Change]] = {
     ],
     "population.cases_log_sd": [Change(0.3, (*of("cases"), *of("rate")))],
     "population.rate_spread": [Change(0.5, of("rate"))],
+    "population.benchmark_drift": [
+        Change({name: 0.5}, (f"{name}_rate",), cohorts=(cohort,))
+        for cohort, names in SETS.items()
+        for name in names
+        if name != "mri"
+    ],
     "population.quality_common_share": [Change(0.5, of("rate"))],
+    "population.quality_size_gradient": [Change(1.0, of("rate"))],
+    "population.complex_patients_quality_effect": [Change(0.5, of("rate"))],
+    "population.specialty_quality_offset": [
+        Change({name: 0.5}, of("rate"), cohorts=(BACK,))
+        for name, cohort in SPECIALTIES.items()
+        if cohort == BACK
+    ],
     "population.latent_persistence": [
         Change(0.5, (*of("rate"), "cost_per_episode"), where=after_the_first_year)
     ],
@@ -403,6 +416,16 @@ CHANGES: dict[str, list[Change]] = {
         Change({cohort: 0.5}, ("cost_per_episode",), cohorts=(cohort,)) for cohort in BOTH
     ],
     "population.cost_quality_correlation": [Change(0.3, ("cost_per_episode",))],
+    "population.cost_episode_correlation": [
+        Change({cohort: 0.4}, ("cost_per_episode",), cohorts=(cohort,)) for cohort in BOTH
+    ],
+    "population.part_b_cost_correlation": [Change(0.3, ("cost_per_episode",))],
+    "population.complex_patients_cost_effect": [Change(0.5, ("cost_per_episode",))],
+    "population.specialty_cost_offset": [
+        Change({name: 0.5}, ("cost_per_episode",), cohorts=(BACK,))
+        for name, cohort in SPECIALTIES.items()
+        if cohort == BACK
+    ],
     # Reporting
     "population.nothing_reported": [
         Change(

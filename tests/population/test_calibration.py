@@ -1,15 +1,15 @@
-"""The solvers against their defining equations, written out with SciPy's distributions."""
+"""The solver of episodes against its defining equations, and values that no population has."""
 
 import math
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from asmrisk.errors import InputError
 from asmrisk.parameters.parameter import Parameters
-from asmrisk.population import calibration, quantiles
+from asmrisk.population import calibration
 from asmrisk.population.records import population_records
+from asmrisk.rule.definitions import SPECIALTIES
 from asmrisk.scenario.population_parameters import POPULATION
 
 DEFAULTS = Parameters(POPULATION.values()).defaults()
@@ -49,33 +49,73 @@ def test_a_volume_beyond_reach_names_the_least_mean():
         assert len(error.value.problems) == 2
 
 
-def test_shares_of_counts_are_those_of_the_mixture():
-    """Also of rates whose powers and factorials no float holds."""
-    mass = np.array([0.5, 0.2, 0.1, 0.1, 0.1])
-    rates = np.array([1e-300, 20.0, 390.0, 5e3, 3e10])
-    counts, probability = calibration._count_probabilities(mass, rates)
-    assert counts.tolist() == list(range(20, 401))
-    expected = mass @ stats.poisson.pmf(counts, rates[:, None])
-    # A logarithm of 2,400, rounded, leaves an error of 5e-13.
-    np.testing.assert_allclose(probability, expected, rtol=2e-12, atol=1e-30)
+CORRELATIONS = "population.practice_correlation", "population.area_correlation"
 
 
-@pytest.mark.parametrize("reliability", [0.05, 0.65, 0.99])
-@pytest.mark.parametrize("volume", VOLUMES[:4])
-def test_half_of_all_costs_lie_below_the_median(volume, reliability):
-    share, inverse = calibration._episode_groups(*volume)
-    width = np.sqrt(volume[0] * (1.0 - reliability) / reliability * inverse)
-    nodes = quantiles.expectation_nodes()
-    shape = quantiles.read_shape(quantiles.cost_log_shape(), nodes.scores)
-    median = calibration._median(nodes.weights, shape, share, width)
-    below = nodes.weights @ stats.norm.cdf((median - shape[:, None]) / width) @ share
-    # Sums of rounded numbers, each at most 1.
-    assert below == pytest.approx(0.5, abs=1e-14)
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({CORRELATIONS[0]: {"quality": 0.9}, CORRELATIONS[1]: {"quality": 0.2}}, ["quality = 0.9", "0.2"]),
+        ({CORRELATIONS[0]: {"part_b": 0.6}, CORRELATIONS[1]: {"part_b": 0.2}}, ["0.8", "at most 0.75"]),
+        # e^2 + (.5 - .5 e)^2 / .75 + .01 for e = .8, -.8 and -.21.
+        ({"population.cost_episode_correlation": {"heart_failure": 0.8}}, None),
+        ({"population.cost_episode_correlation": {"low_back_pain": -0.8}}, ["low_back_pain", "-0.8"]),
+        ({"population.part_b_cost_correlation": 0.8}, ["low_back_pain", "part_b_cost_correlation = 0.8"]),
+        ({"population.cost_quality_correlation": 1.0}, ["heart_failure", "low_back_pain", "quality"]),
+    ],
+)
+def test_correlations_that_no_distribution_has_are_named(changes, words):
+    """Whatever the numbers, the matrix of correlations is checked by its leading minors, here in full."""
+    full = {
+        name: DEFAULTS[name] | value if isinstance(value, dict) else value for name, value in changes.items()
+    }
+    values = DEFAULTS.replace(**full)
+    if words is None:
+        assert population_records(values).cost_rest.min() > 0.0
+        return
+    with pytest.raises(InputError) as error:
+        population_records(values)
+    for word in words:
+        assert word in str(error.value)
 
 
-@pytest.mark.parametrize("width", [1e-6, 1e-3, 0.05])
-def test_a_median_on_stairs_is_found(width):
-    """Noise that is narrower than the nodes are apart: 0.3 lie below 0, 0.3 around it, the rest above."""
-    weights, shape = np.array([0.3, 0.3, 0.4]), np.array([-1.0, 0.0, 1.0])
-    median = calibration._median(weights, shape, np.ones(1), np.array([width]))
-    assert median == pytest.approx(width * stats.norm.ppf(2 / 3), abs=1e-9)
+@pytest.mark.parametrize("part_b", [-0.6, -0.2, 0.15, 0.5, 0.7])
+@pytest.mark.parametrize("episodes", [-0.8, -0.33, 0.0, 0.19, 0.8])
+def test_cost_is_refused_where_its_matrix_is_not_positive_definite(episodes, part_b):
+    """Scores of episodes, Part B, quality and cost: the determinant decides, all else being positive."""
+    matrix = np.array(
+        [[1.0, 0.5, 0.0, episodes], [0.5, 1.0, 0.0, part_b], [0, 0, 1.0, -0.1], [episodes, part_b, -0.1, 1.0]]
+    )
+    values = DEFAULTS.replace(
+        **{
+            "population.cost_episode_correlation": dict.fromkeys(
+                ("heart_failure", "low_back_pain"), episodes
+            ),
+            "population.part_b_cost_correlation": part_b,
+        }
+    )
+    if np.linalg.eigvalsh(matrix).min() > 0.0:
+        for record in population_records(values):
+            weights = record.cost_episodes, record.cost_part_b, -record.cost_quality
+            assert [sum(a * b for a, b in zip(row[:3], weights, strict=True)) for row in matrix[:3]] == (
+                pytest.approx(matrix[:3, 3])
+            )
+            rest = np.dot(weights, matrix[:3, :3] @ weights)
+            assert record.cost_rest**2 == pytest.approx(1.0 - rest)
+    else:
+        with pytest.raises(InputError, match="not positive definite"):
+            population_records(values)
+
+
+@pytest.mark.parametrize("practice", [0.0, 0.15, 0.5])
+def test_part_b_keeps_its_persistence_whatever_is_shared(practice):
+    """Episodes' part is permanent, the shared part and the own one have each their own persistence."""
+    changed = DEFAULTS["population.practice_correlation"] | {"part_b": practice}
+    values = DEFAULTS.replace(**{"population.practice_correlation": changed})
+    both, published = practice + 0.05, values["population.part_b_persistence"]
+    for record in population_records(values):
+        own, shared = record.part_b_persistence, record.part_b_shared_persistence
+        whole = 0.25 + both * shared + (0.75 - both) * own
+        assert whole == pytest.approx([published[name] for name in SPECIALTIES])
+        assert np.all(np.abs(own) <= 1.0)
+        assert abs(shared) <= 1.0

@@ -11,23 +11,35 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from asmrisk.population.latents import HABITS, IMPROVEMENT, INTEROPERABILITY, NONREPORTING, SUBMISSION
 from asmrisk.population.records import population_records
-from asmrisk.population.roster_posterior import (
-    case_levels,
-    episode_level,
-    latent_states,
-    log_expected_episodes,
-    part_b_scores,
-)
+from asmrisk.population.roster_evidence import log_expected_episodes, part_b_scores
+from asmrisk.population.roster_posterior import case_levels, roster_posterior
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.roster import roster_prior
-from tests.population.rosters import SCORES, dollars_at, expected_episodes, roster, rows
+from tests.population.rosters import (
+    COST,
+    GENERAL,
+    HCC,
+    LEVEL,
+    PART_B,
+    SCORES,
+    SCORES_OF_ONE,
+    SPECIFIC,
+    ar1,
+    cost_score_of,
+    dollars_at,
+    expected_episodes,
+    learned,
+    persistences,
+    quality_of,
+    roster,
+    rows,
+    shares,
+    shares_of,
+    true_rate,
+)
 
 HF, LBP = 0, 1
-
-
-KNOTS = np.array([0.01, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.99])
+SIZE = 30
 
 
 @pytest.fixture(scope="module")
@@ -60,32 +72,91 @@ def test_part_b_gives_the_score_at_which_the_specialty_has_it(tmp_path, populati
     np.testing.assert_allclose(factor[0], [1, 1, 1, 1, 1, 1, 0, 1 / 7, over], rtol=1e-9)
 
 
+def world(record, paid, members, n, rng):
+    """Simulate the scores of some colleagues given their Part B in some years.
+
+    `paid` has the normal scores of Part B by year, then by colleague. Gives scores, arrays (11, members, n),
+    in each of the years and 2027, and the paths' weights.
+    """
+    years = [*sorted(paid), 2027]
+    shared, own = shares(record)
+    common_kept, own_kept = persistences(record, 0)
+    common = ar1(common_kept, years, rng, (1, n))
+    alone = ar1(own_kept, years, rng, (members, n))
+    scores = [
+        np.sqrt(shared)[:, None, None] * one + np.sqrt(own)[:, None, None] * other
+        for one, other in zip(common, alone, strict=True)
+    ]
+    # Own parts of Part B follow from what was paid.
+    weight, moving, before = np.ones(n), None, None
+    for number, year in enumerate(years):
+        common_part = math.sqrt(shared[PART_B]) * common[number][PART_B]
+        fixed = common_part + record.part_b_episode_correlation * scores[0][LEVEL]
+        kept = 0.0 if before is None else own_kept[PART_B] ** (year - before)
+        center = 0.0 if before is None else kept * moving
+        spread = math.sqrt(1 - kept**2)
+        if year in paid:
+            moving = (np.array(paid[year])[:, None] - fixed) / math.sqrt(own[PART_B])
+            weight = weight * stats.norm.pdf(moving, center, spread).prod(axis=0)
+        else:
+            moving = center + spread * rng.normal(size=(members, n))
+        scores[number][PART_B] = common_part + math.sqrt(own[PART_B]) * moving
+        before = year
+    return dict(zip(years, scores, strict=True)), weight
+
+
+def count_weight(record, level, counts):
+    shock = record.episodes_shock_log_sd
+    nodes, weights = np.polynomial.hermite_e.hermegauss(21)
+    total = np.ones_like(level)
+    for count in counts:
+        yearly = expected_episodes(record, level)[..., None] * np.exp(shock * nodes - shock**2 / 2)
+        total = total * (stats.poisson.pmf(count, yearly) @ (weights / weights.sum()))
+    return total
+
+
+def cost_weight(record, scores, cost, episodes):
+    true = record.cost_spread * np.interp(cost_score_of(record, scores), SCORES, record.cost_log_shape)
+    noise = math.sqrt(record.cost_noise_variance / episodes)
+    return stats.norm.pdf(math.log(cost / record.cost_scale_usd), true, noise)
+
+
+def rate_weight(record, scores, measure, kind, met, cases):
+    rate = true_rate(record, quality_of(record, scores, measure, SIZE), measure, kind)
+    return stats.binom.pmf(met, cases, rate)
+
+
+def shrunk_weight(record, scores, rate, cases):
+    """Density of a risk-standardized rate's score; the rate lies between the published percentiles."""
+    reliability, mean = record.shrinkage_reliability, record.shrinkage_mean_cases
+    weight = cases / (cases + mean * (1 - reliability) / reliability)
+    observed = stats.norm.ppf(np.interp(rate, record.rate_quantile[0, 2], record.rate_probability[0, 2]))
+    quality = (quality_of(record, scores, 0, SIZE) - record.quality_center[0]) / record.quality_spread[0]
+    return stats.norm.pdf(observed, -math.sqrt(weight) * quality, math.sqrt(1 - weight))
+
+
+def one(population, read):
+    """Mean and covariance of the scores of the only clinician."""
+    mean, spread = learned(population[HF], roster_posterior(population, read)[HF])
+    return mean[0], spread[0, :, 0]
+
+
 def test_the_level_is_that_of_paths_weighted_by_what_is_known(tmp_path, population):
     record = population[HF]
-    score = {2023: 0.4, 2025: 1.1}
+    paid = {2023: [0.4], 2025: [1.1]}
     frame = rows(
         *(
             {"clinician_id": "a", "performance_year": year, "episodes": episodes}
-            | {"part_b_payments": dollars_at(record, 0, score[year], year)}
+            | {"part_b_payments": dollars_at(record, 0, paid[year][0], year)}
             for year, episodes in ((2023, 55), (2025, 70))
         )
     )
-    known = roster(tmp_path, frame).cohorts[HF]
-    found = episode_level(
-        record, known, part_b_scores(record, known.specialty, known.years, known.past.part_b_payments)[0]
-    )
-
-    rng = np.random.default_rng(1)
-    n = 400_000
-    level = rng.normal(size=n)
-    share, kept = record.part_b_episode_correlation, record.part_b_persistence[0] ** 2
-    moving = (np.array([score[2023], score[2025]])[:, None] - share * level) / math.sqrt(1 - share**2)
-    weight = stats.norm.pdf(moving[0]) * stats.norm.pdf(moving[1], kept * moving[0], math.sqrt(1 - kept**2))
-    shock = record.episodes_shock_log_sd
-    for episodes in (55, 70):
-        yearly = expected_episodes(record, level) * rng.lognormal(-(shock**2) / 2, shock, n)
-        weight = weight * stats.poisson.pmf(episodes, yearly)
-    assert_moments(weight, level, found.mean[0], found.sd[0])
+    found = roster_posterior(population, roster(tmp_path, frame))[HF]
+    scores, weight = world(record, paid, 1, 150_000, np.random.default_rng(1))
+    weight = weight * count_weight(record, scores[2027][LEVEL, 0], (55, 70))
+    assert_moments(weight, scores[2027][LEVEL, 0], found.level.mean[0], found.level.sd[0], slack=1e-3)
+    mean, spread = one(population, roster(tmp_path, frame))
+    assert_moments(weight, scores[2027][PART_B, 0], mean[PART_B], math.sqrt(spread[PART_B, PART_B]), 1e-3)
     np.testing.assert_allclose(
         np.exp(log_expected_episodes(record, np.array([-3.0, 0.5, 4.0]))),
         expected_episodes(record, np.array([-3.0, 0.5, 4.0])),
@@ -97,11 +168,9 @@ def test_cases_are_those_of_levels_weighted_by_what_is_known(tmp_path, populatio
     record = population[HF]
     frame = rows({"clinician_id": "a", "performance_year": 2024, "q236_cases": 150, "q008_cases": 22})
     frame = pd.concat([frame, rows({"clinician_id": "a", "performance_year": 2025, "q236_cases": 190})])
-    known = roster(tmp_path, frame).cohorts[HF]
-    level = episode_level(
-        record, known, part_b_scores(record, known.specialty, known.years, known.past.part_b_payments)[0]
-    )
-    found = case_levels(record, known, level)
+    read = roster(tmp_path, frame)
+    level = roster_posterior(population, read)[HF].level
+    found = case_levels(record, read.cohorts[HF], level)
     rng = np.random.default_rng(2)
     n = 400_000
     for place, counts in ((3, (150, 190)), (1, (22,))):
@@ -112,52 +181,6 @@ def test_cases_are_those_of_levels_weighted_by_what_is_known(tmp_path, populatio
         # The level's part of the prior is taken as lognormal: right to a few hundredths of its spread.
         assert_moments(weight, np.log(cases), found.mean[place, 0], found.sd[place, 0], slack=0.03)
     assert np.isnan(found.mean[[0, 2, 4], 0]).all()
-
-
-def paths(record, years, n, rng):
-    """Latents (general, cost, specific) of n clinicians in each of the years, and in 2027 at the end."""
-    state = rng.normal(size=(7, n))
-    found = []
-    for before, year in zip((years[0], *years), (*years, 2027), strict=True):
-        kept = record.latent_persistence ** (year - before)
-        state = kept * state + math.sqrt(1 - kept**2) * rng.normal(size=(7, n))
-        found.append(state)
-    return found
-
-
-def quality(record, state, place):
-    loading = record.quality_loading
-    return loading * state[0] + math.sqrt(1 - loading**2) * state[2 + place]
-
-
-def true_rate(record, state, place, kind):
-    sign = -1 if record.rate_inverse[place] else 1
-    return np.interp(
-        stats.norm.cdf(sign * quality(record, state, place)), KNOTS, record.rate_quantile[place, kind]
-    )
-
-
-def cost_weight(record, state, cost, episodes):
-    correlation = record.cost_quality_correlation
-    score = math.sqrt(1 - correlation**2) * state[1] - correlation * state[0]
-    true = record.cost_spread * np.interp(score, SCORES, record.cost_log_shape)
-    noise = math.sqrt(record.cost_noise_variance / episodes)
-    return stats.norm.pdf(math.log(cost / record.cost_scale_usd), true, noise)
-
-
-def shrunk_weight(record, state, rate, cases):
-    """Density of a risk-standardized rate's score; the rate lies between the published percentiles."""
-    reliability, mean = record.shrinkage_reliability, record.shrinkage_mean_cases
-    weight = cases / (cases + mean * (1 - reliability) / reliability)
-    observed = stats.norm.ppf(np.interp(rate, record.rate_quantile[0, 2], KNOTS))
-    return stats.norm.pdf(observed, -math.sqrt(weight) * quality(record, state, 0), math.sqrt(1 - weight))
-
-
-def learned(record, known):
-    level = episode_level(
-        record, known, part_b_scores(record, known.specialty, known.years, known.past.part_b_payments)[0]
-    )
-    return latent_states(record, known, level)
 
 
 ONE_THING = [
@@ -172,175 +195,228 @@ ONE_THING = [
 @pytest.mark.parametrize("told", ONE_THING, ids=lambda each: next(iter(each)))
 def test_one_known_number_is_shrunk_as_the_model_implies(tmp_path, population, told):
     record = population[HF]
-    found = learned(record, roster(tmp_path, rows(told)).cohorts[HF])
-    rng = np.random.default_rng(11)
-    then, now = paths(record, (2025,), 600_000, rng)
+    common = {"part_b_payments": dollars_at(record, 0, 0.7)}
+    mean, spread = one(population, roster(tmp_path, rows(told | common)))
+    scores, weight = world(record, {2025: [0.7]}, 1, 300_000, np.random.default_rng(11))
+    then, now = scores[2025][:, 0], scores[2027][:, 0]
     if "cost_per_episode" in told:
-        weight = cost_weight(record, then, told["cost_per_episode"], told["episodes"])
+        weight = weight * cost_weight(record, then, told["cost_per_episode"], told["episodes"])
+        weight = weight * count_weight(record, then[LEVEL], (told["episodes"],))
     elif "q492_rate" in told:
-        weight = shrunk_weight(record, then, told["q492_rate"], told["q492_cases"])
+        weight = weight * shrunk_weight(record, then, told["q492_rate"], told["q492_cases"])
     else:
         name = next(iter(told))[:4]
         place = ("q492", "q008", "q005", "q236", "q377").index(name)
         kind = ("ecqm", "mips_cqm").index(told[f"{name}_collection_type"])
         cases = told[f"{name}_cases"]
-        met = round(told[f"{name}_rate"] * cases)
-        weight = stats.binom.pmf(met, cases, true_rate(record, then, place, kind))
-    sd = np.sqrt(np.diagonal(found.covariance[0]))
-    for state in range(7):
-        assert_moments(weight, now[state], found.mean[0, state], sd[state])
+        weight = weight * rate_weight(record, then, place, kind, round(told[f"{name}_rate"] * cases), cases)
+    for row in range(SCORES_OF_ONE):
+        assert_moments(weight, now[row], mean[row], math.sqrt(spread[row, row]), slack=2e-3)
     weight = weight / weight.sum()
     apart = now - (now @ weight)[:, None]
     # Covariances within five standard errors, of which none exceeds 1/sqrt(effective paths) by much.
     error = 5 * 1.5 / math.sqrt(1 / (weight**2).sum())
-    np.testing.assert_allclose(found.covariance[0], (apart * weight) @ apart.T, atol=error)
+    np.testing.assert_allclose(spread, (apart * weight) @ apart.T, atol=error)
 
 
 def test_many_known_numbers_over_years_are_combined(tmp_path, population):
     record = population[HF]
+    early = {"q008_rate": 0.70, "q008_cases": 20, "q008_collection_type": "mips_cqm"}
+    late = {"q008_rate": 0.75, "q008_cases": 16, "q236_rate": 0.6, "q236_cases": 30}
+    late |= {"q008_collection_type": "mips_cqm", "q236_collection_type": "mips_cqm"}
+    late |= {"q492_rate": 66.0, "q492_cases": 25, "hcc_risk_score": 2.4}
     table = rows(
-        {
-            "performance_year": 2024,
-            "q008_rate": 0.70,
-            "q008_cases": 20,
-            "q005_rate": 0.80,
-            "q005_cases": 20,
-            "q008_collection_type": "mips_cqm",
-            "q005_collection_type": "mips_cqm",
-            "cost_per_episode": 13000.0,
-            "episodes": 30,
-        },
-        {
-            "performance_year": 2026,
-            "q008_rate": 0.75,
-            "q008_cases": 16,
-            "q236_rate": 0.6,
-            "q236_cases": 30,
-            "q008_collection_type": "mips_cqm",
-            "q236_collection_type": "mips_cqm",
-            "q492_rate": 66.0,
-            "q492_cases": 25,
-            "cost_per_episode": 12000.0,
-            "episodes": 25,
-        },
+        early | {"performance_year": 2024, "cost_per_episode": 13000.0, "episodes": 30},
+        late | {"performance_year": 2026, "cost_per_episode": 12000.0, "episodes": 25},
         clinician_id="a",
     )
-    found = learned(record, roster(tmp_path, table).cohorts[HF])
+    table["part_b_payments"] = [dollars_at(record, 0, 0.2, 2024), dollars_at(record, 0, 0.5, 2026)]
+    mean, spread = one(population, roster(tmp_path, table))
     rng = np.random.default_rng(12)
-    then, later, now = paths(record, (2024, 2026), 4_000_000, rng)
+    scores, weight = world(record, {2024: [0.2], 2026: [0.5]}, 1, 900_000, rng)
+    hcc = (math.log(2.4) - record.hcc_log_mean) / record.hcc_log_sd
+    for each in scores.values():
+        each[HCC] = hcc
+    then, later, now = (scores[year][:, 0] for year in (2024, 2026, 2027))
     weight = (
-        stats.binom.pmf(14, 20, true_rate(record, then, 1, 1))
-        * stats.binom.pmf(16, 20, true_rate(record, then, 2, 1))
+        weight
+        * count_weight(record, now[LEVEL], (30, 25))
+        * rate_weight(record, then, 1, 1, 14, 20)
         * cost_weight(record, then, 13000.0, 30)
-        * stats.binom.pmf(12, 16, true_rate(record, later, 1, 1))
-        * stats.binom.pmf(18, 30, true_rate(record, later, 3, 1))
+        * rate_weight(record, later, 1, 1, 12, 16)
+        * rate_weight(record, later, 3, 1, 18, 30)
         * shrunk_weight(record, later, 66.0, 25)
         * cost_weight(record, later, 12000.0, 25)
     )
-    sd = np.sqrt(np.diagonal(found.covariance[0]))
-    for state in range(7):
-        # Each number in turn is matched by a normal distribution: right to a few hundredths.
-        assert_moments(weight, now[state], found.mean[0, state], sd[state], slack=0.03)
+    for row in (LEVEL, PART_B, GENERAL, COST, *range(SPECIFIC, SCORES_OF_ONE)):
+        # Each number in turn is matched by a normal distribution: right to a hundredth or two.
+        assert_moments(weight, now[row], mean[row], math.sqrt(spread[row, row]), slack=0.02)
+    np.testing.assert_allclose([mean[HCC], spread[HCC, HCC]], [hcc, 0.0], atol=1e-5)
+
+
+@pytest.mark.parametrize("paths", [600_000, pytest.param(2_000_000, marks=pytest.mark.long)])
+def test_a_practice_of_three_is_that_of_paths_weighted_by_what_is_known(tmp_path, population, paths):
+    """One colleague's figures tell of another of whom nothing is known but what is required."""
+    record = population[HF]
+    paid = {2025: [1.0, 0.6, -0.2]}
+    told = [
+        {"q008_rate": 0.5, "q008_cases": 12, "q008_collection_type": "ecqm"},
+        {"q008_rate": 0.625, "q008_cases": 8, "q008_collection_type": "ecqm"}
+        | {"cost_per_episode": 19000.0, "episodes": 40},
+        {},
+    ]
+    frame = rows(*told, practice_id="ours")
+    frame["part_b_payments"] = dollars_at(record, 0, np.array(paid[2025]))
+    read = roster(tmp_path, frame)
+    mean, spread = learned(record, roster_posterior(population, read)[HF])
+    scores, weight = world(record, paid, 3, paths, np.random.default_rng(21))
+    then, now = scores[2025], scores[2027]
+    weight = weight * rate_weight(record, then[:, 0], 1, 0, 6, 12)
+    weight = weight * rate_weight(record, then[:, 1], 1, 0, 5, 8)
+    weight = weight * count_weight(record, then[LEVEL, 1], (40,))
+    weight = weight * cost_weight(record, then[:, 1], 19000.0, 40)
+    for member in range(3):
+        for row in (LEVEL, PART_B, GENERAL, COST, SPECIFIC + 1):
+            sd = math.sqrt(spread[member, row, member, row])
+            assert_moments(weight, now[row, member], mean[member, row], sd, slack=5e-3)
+    # The unknown colleague is expected to be worse than the average, and the practice's mean is as uncertain.
+    assert mean[2, SPECIFIC + 1] < -0.2
+    assert mean[2, COST] > 0.05
+    for row in (GENERAL, COST, SPECIFIC + 1):
+        sd = math.sqrt(spread[:, row, :, row].mean())
+        assert_moments(weight, now[row].mean(axis=0), mean[:, row].mean(), sd, slack=5e-3)
 
 
 def test_a_rate_of_unknown_collection_type_is_of_either(tmp_path, population):
     record = population[HF]
-    found = learned(record, roster(tmp_path, rows({"q008_rate": 0.8, "q008_cases": 25})).cohorts[HF])
-    then, now = paths(record, (2025,), 600_000, np.random.default_rng(13))
-    share = record.ecqm_share[2]
-    weight = share * stats.binom.pmf(20, 25, true_rate(record, then, 1, 0))
-    weight = weight + (1 - share) * stats.binom.pmf(20, 25, true_rate(record, then, 1, 1))
-    assert_moments(weight, now[3], found.mean[0, 3], math.sqrt(found.covariance[0, 3, 3]))
+    frame = rows({"q008_rate": 0.8, "q008_cases": 25, "part_b_payments": dollars_at(record, 0, 0.0)})
+    mean, spread = one(population, roster(tmp_path, frame))
+    scores, weight = world(record, {2025: [0.0]}, 1, 300_000, np.random.default_rng(13))
+    then, share = scores[2025][:, 0], record.ecqm_share[2]
+    either = share * rate_weight(record, then, 1, 0, 20, 25)
+    either = either + (1 - share) * rate_weight(record, then, 1, 1, 20, 25)
+    row = SPECIFIC + 1
+    assert_moments(weight * either, scores[2027][row, 0], mean[row], math.sqrt(spread[row, row]), slack=2e-3)
 
 
 def test_more_cases_leave_less_uncertain(tmp_path, population):
     record = population[HF]
     sizes = (5, 20, 80, 320, 1280, 10**6)
     common = {"q008_collection_type": "ecqm", "cost_per_episode": 15000.0}
-    table = rows(*({"q008_rate": 0.8, "q008_cases": n, "episodes": n} | common for n in sizes))
-    known = roster(tmp_path, table).cohorts[HF]
-    found = learned(record, known)
-    for state in (1, 3):
-        sd = np.sqrt(found.covariance[:, state, state])
+    table = rows(
+        *(
+            {"q008_rate": 0.8, "q008_cases": n, "episodes": n, "practice_id": f"practice {n}"} | common
+            for n in sizes
+        )
+    )
+    found = roster_posterior(population, roster(tmp_path, table))[HF]
+    for row in (COST, SPECIFIC + 1):
+        sd = np.array([learned(record, found, each)[1][0, row, 0, row] for each in range(len(sizes))]) ** 0.5
         assert (np.diff(sd) < 0).all()
         # What is known of 2025 alone leaves what changes until 2027.
         assert sd[-1] > math.sqrt(1 - record.latent_persistence**4) * 0.99
-    level = episode_level(
-        record, known, part_b_scores(record, known.specialty, known.years, known.past.part_b_payments)[0]
-    )
-    assert (np.diff(level.sd[:5]) < 0).all()
+    assert (np.diff(found.level.sd[:5]) < 0).all()
     assert np.isfinite(found.mean).all()
 
 
 def test_a_clinician_of_whom_nothing_is_known_keeps_the_prior(tmp_path, population):
-    found = learned(population[HF], roster(tmp_path, rows({})).cohorts[HF])
-    np.testing.assert_array_equal(found.mean, 0.0)
-    np.testing.assert_allclose(found.covariance[0], np.eye(7), atol=1e-15)
+    mean, spread = one(population, roster(tmp_path, rows({})))
+    rest = [row for row in range(SCORES_OF_ONE) if row not in (LEVEL, PART_B)]
+    np.testing.assert_allclose(mean[rest], 0.0, atol=1e-12)
+    np.testing.assert_allclose(spread[np.ix_(rest, rest)], np.eye(len(rest)), atol=1e-12)
 
 
-def habits(tmp_path, population, *told, **common):
-    known = roster_prior(roster(tmp_path, rows(*told, **common)), population)
-    assert known.habit_low.shape[1] == HABITS
-    return known.habit_low[HF], known.habit_high[HF], known.habit_years_since[HF]
+def table_of(record, truth, practices, members, rng):
+    """What is observed in 2024 and 2025 of clinicians whose scores are known, with areas of two practices."""
+    lines = []
+    for year in (2024, 2025):
+        for practice in range(practices):
+            for member in range(members):
+                scores = truth[year][:, practice, member]
+                shock = record.episodes_shock_log_sd
+                yearly = expected_episodes(record, scores[LEVEL]) * rng.lognormal(-(shock**2) / 2, shock)
+                episodes = max(rng.poisson(yearly), 1)
+                true = record.cost_spread * np.interp(
+                    cost_score_of(record, scores), SCORES, record.cost_log_shape
+                )
+                noise = rng.normal() * math.sqrt(record.cost_noise_variance / episodes)
+                place, kind = (1, 0) if year == 2024 else (3, 1)
+                name, way = ("q008", "ecqm") if year == 2024 else ("q236", "mips_cqm")
+                cases = rng.integers(15, 60)
+                rate = true_rate(record, quality_of(record, scores, place, SIZE), place, kind)
+                share = record.part_b_episode_correlation * scores[LEVEL] + scores[PART_B]
+                lines.append(
+                    {
+                        "clinician_id": f"{practice}-{member}",
+                        "practice_id": f"practice {practice}",
+                        "area": f"area of {practice // 2}",
+                        "performance_year": year,
+                        "part_b_payments": dollars_at(record, 0, share, year),
+                        "episodes": episodes,
+                        "cost_per_episode": record.cost_scale_usd * math.exp(true + noise),
+                        f"{name}_rate": rng.binomial(cases, rate) / cases,
+                        f"{name}_cases": cases,
+                        f"{name}_collection_type": way,
+                    }
+                )
+    return rows(*lines)
 
 
-def test_unknown_habits_are_left_open(tmp_path, population):
-    low, high, _ = habits(tmp_path, population, {})
-    np.testing.assert_array_equal(low, 0.0)
-    np.testing.assert_array_equal(high, 1.0)
+def test_intervals_of_practices_means_cover_the_truth(tmp_path, population):
+    """200 practices of four, two in an area: of latent quality and of cost nine in ten intervals cover."""
+    record, rng = population[HF], np.random.default_rng(31)
+    practices, members, years = 200, 4, (2024, 2025, 2027)
+    shared_kept, own_kept = persistences(record, 0)
+    area_share, practice_share = (shares_of(each) for each in (record.area_share, record.practice_share))
+    area = ar1(shared_kept, years, rng, (practices // 2, 1))
+    practice = ar1(shared_kept, years, rng, (practices, 1))
+    own = ar1(own_kept, years, rng, (practices, members))
+    truth = {}
+    for number, year in enumerate(years):
+        truth[year] = sum(
+            np.sqrt(share)[:, None, None] * part
+            for share, part in (
+                (area_share, area[number].repeat(2, axis=1)),
+                (practice_share, practice[number]),
+                (shares(record)[1], own[number]),
+            )
+        )
+    read = roster(tmp_path, table_of(record, truth, practices, members, rng))
+    found = roster_posterior(population, read)[HF]
+    combinations = {"cost": np.zeros(SCORES_OF_ONE), "q008": np.zeros(SCORES_OF_ONE)}
+    for unit in range(SCORES_OF_ONE):
+        scores = np.eye(SCORES_OF_ONE)[unit]
+        combinations["cost"][unit] = cost_score_of(record, scores) - record.cost_specialty_shift[0]
+        combinations["q008"][unit] = quality_of(record, scores, 1, SIZE) - quality_of(
+            record, 0 * scores, 1, SIZE
+        )
+    for name, direction in combinations.items():
+        covered, apart = 0, []
+        for place in range(practices):
+            mean, spread = learned(record, found, place)
+            sd = math.sqrt(np.einsum("a,iajb,b->", direction, spread, direction)) / members
+            miss = (direction @ truth[2027][:, place]).mean() - (mean @ direction).mean()
+            apart.append(miss / sd)
+            covered += abs(miss) < 1.6449 * sd
+        # Binomial at one in a thousand; practices of an area are hardly correlated.
+        assert stats.binom.ppf(5e-4, practices, 0.9) <= covered <= stats.binom.ppf(1 - 5e-4, practices, 0.9)
+        assert abs(np.mean(apart)) < 3.5 / math.sqrt(practices), name
 
 
-def test_improvement_activities_and_interoperability_are_placed(tmp_path, population):
-    told = [
-        {"improvement_activities": 0, "promoting_interoperability": 0},
-        {"improvement_activities": 1, "promoting_interoperability": 80},
-        {"improvement_activities": 2, "promoting_interoperability": 100},
-        {"promoting_interoperability": 10},
-    ]
-    low, high, since = habits(tmp_path, population, *told, performance_year=2026)
-    none, one, zero, full = 0.065, 0.15, 0.02, 0.80  # of large practices
-    np.testing.assert_allclose(low[IMPROVEMENT], [0, none, none + one, 0], atol=1e-8)
-    np.testing.assert_allclose(high[IMPROVEMENT], [none, none + one, 1, 1], atol=1e-8)
-    # Uniform from 60 to 100 between the shares at the ends: 80 is half-way; less than 60 is at the lower end.
-    half = zero + (1 - zero - full) / 2
-    np.testing.assert_allclose(low[INTEROPERABILITY], [0, half, 1 - full, zero], atol=1e-8)
-    np.testing.assert_allclose(high[INTEROPERABILITY], [zero, half, 1, zero], atol=1e-8)
-    np.testing.assert_array_equal(since[IMPROVEMENT], [1, 1, 1, 0])
-
-
-def test_submissions_are_placed(tmp_path, population):
-    names = ("q008", "q005", "q236", "q377")
-    everything = {f"{each}_cases": 30 for each in names} | {f"{each}_rate": 0.5 for each in names}
-    nothing = everything | {f"{each}_collection_type": None for each in names}
-    how = {f"{each}_collection_type": "ecqm" for each in names}
-    told = [
-        nothing,
-        everything | how | {"q005_collection_type": None, "q008_completeness": 1, "q236_completeness": 0.8},
-        {"q008_cases": 30, "q008_rate": 0.4, "q008_collection_type": None},
-        {"q008_collection_type": "mips_cqm"},
-    ]
-    low, high, _ = habits(tmp_path, population, *told)
-    silent = population[HF].nothing_reported_z[3]
-    silent, missed = stats.norm.cdf(silent), 0.03
-    enough = missed + 0.97 * 0.15
-    np.testing.assert_allclose(high[NONREPORTING], [silent, 1, 1, 1], atol=1e-8)
-    np.testing.assert_allclose(low[NONREPORTING], [0, silent, 0, silent], atol=1e-8)
-    place = SUBMISSION + 1
-    np.testing.assert_allclose(low[place], [0, enough, 0, missed], atol=1e-8)
-    np.testing.assert_allclose(high[place], [1, 1, missed, 1], atol=1e-8)
-    # Incomplete data are uniform from 0.6 to 1: 0.8 is half-way.
-    half = missed + (enough - missed) / 2
-    np.testing.assert_allclose([low[SUBMISSION + 3, 1], high[SUBMISSION + 3, 1]], half, atol=1e-8)
-    np.testing.assert_allclose([low[SUBMISSION + 2, 1], high[SUBMISSION + 2, 1]], [0, missed], atol=1e-8)
-
-
-def test_how_a_clinician_reports_is_known_from_the_latest_year(tmp_path, population):
-    table = rows(
-        {"clinician_id": "a", "performance_year": 2023, "q008_collection_type": "ecqm"},
-        {"clinician_id": "a", "performance_year": 2024, "q236_collection_type": "mips_cqm"},
-        {"clinician_id": "a", "performance_year": 2026},
-        {"clinician_id": "b", "performance_year": 2026, "q377_collection_type": "ecqm"},
+def test_another_practice_in_another_area_changes_nothing(tmp_path, population):
+    told = {"q008_rate": 0.6, "q008_cases": 30, "q008_collection_type": "ecqm", "cost_per_episode": 17000.0}
+    ours = rows(told | {"episodes": 30}, {}, practice_id="ours", area="Here")
+    other = rows({"clinician_id": "x"} | told | {"episodes": 44}, practice_id="theirs", area="There")
+    neighbor = other.assign(area="Here")
+    record = population[HF]
+    alone, among, near = (
+        learned(record, roster_posterior(population, roster(tmp_path, frame, name))[HF])
+        for name, frame in (
+            ("a.csv", ours),
+            ("b.csv", pd.concat([ours, other])),
+            ("c.csv", pd.concat([ours, neighbor])),
+        )
     )
-    known = roster_prior(roster(tmp_path, table), population)
-    # Everybody reports Q377 as eCQM: it tells nothing of the choice.
-    np.testing.assert_array_equal(known.collection_type[HF], [1, -1])
+    for one_of, same in zip(alone, among, strict=True):
+        np.testing.assert_allclose(one_of, same, atol=1e-12)
+    assert np.abs(near[0] - alone[0]).max() > 1e-3

@@ -126,7 +126,7 @@ def test_any_table_is_a_roster_or_refused_with_a_message(tmp_path_factory, popul
     assert all("roster.csv" in each for each in said)
     if said:
         return
-    for name in ("level_mean", "level_sd", "part_b_score", "part_b_factor", "state_mean", "state_root"):
+    for name in ("level_mean", "level_sd", "part_b_factor", "own_mean", "own_root", "shared_root"):
         assert np.isfinite(getattr(known, name)).all()
 
 

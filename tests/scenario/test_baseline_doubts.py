@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict
-from tests.parameters.effects import SPECIALTIES
+from tests.parameters.effects import MEASURES, SPECIALTIES
 from tests.parameters.reforms import BACK
 
 BASELINE = Path(__file__).parents[2] / "scenarios" / "baseline.toml"
@@ -69,6 +69,7 @@ RANGES |= {
     for what in ("quality", "cost", "small_practice")
     for name in OF_BACK_PAIN
 }
+RANGES |= {f"population.benchmark_drift.{name}": (-0.3, 0.0, 0.3) for name in MEASURES if name != "mri"}
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
 """A draw, clinician by clinician.
 
-Strangers (`strangers.toml`) share the tournament alone: what they are and do is independent, so a clinician of
-a draw counts as one observation, taken in one year (or one pair of years) only; sums over a field are compared
-over draws.
+Strangers (`strangers.toml`) share the tournament alone: what they are and do is independent, so a clinician
+of a draw counts as one observation, taken in one year (or one pair of years) only; sums over a field are
+compared over draws.
 """
 
 import numpy as np

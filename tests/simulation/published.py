@@ -154,22 +154,45 @@ def part_b_mean(code):
 
 
 def part_b_quantiles(code):
-    """Probabilities and quantiles over the mean, of clinicians with 50 or more beneficiaries on a line."""
+    """Probabilities and quantiles over the mean, of clinicians with 50 or more beneficiaries on a line.
+
+    Above the 95th percentile those of all clinicians in 2023, all of whom have such a panel.
+    """
     rows = table("partb_2012_payment_quantiles_by_specialty")
-    name = SPECIALTIES[code][0].lower()
-    row = rows[(rows.specialty.str.lower() == name) & (rows.subset == "max_single_line_benes>=50")].iloc[0]
-    columns = [column for column in rows if column.endswith("_over_mean")]
-    return np.array([int(column[1:3]) / 100 for column in columns]), row[columns].to_numpy(dtype=float)
+    of = rows[rows.specialty.str.lower() == SPECIALTIES[code][0].lower()].set_index("subset")
+    panel, everybody = of.loc["max_single_line_benes>=50"], of.loc["all"]
+    columns = [column for column in rows if column.endswith("_over_mean")][:-1]
+    tail = part_b_tail(code)
+    above = 1 - (1 - np.array([0.975, 0.99, 0.995, 0.999])) * everybody.n / panel.n
+    dollars = tail[["q97.5_usd", "q99_usd", "q99.5_usd", "q99.9_usd"]].to_numpy(dtype=float)
+    ratios = dollars / (tail.mean_2023_usd * panel.mean_usd / everybody.mean_usd)
+    probabilities = [int(column[1:3]) / 100 for column in columns]
+    kept = above > 0.95
+    return (
+        np.concatenate([probabilities, above[kept]]),
+        np.concatenate([panel[columns].to_numpy(dtype=float), ratios[kept]]),
+    )
+
+
+def part_b_tail(code):
+    tails = table("partb_2023_payment_quantiles_estimated")
+    return tails[tails.specialty.str.lower() == SPECIALTIES[code][0].lower()].iloc[0]
 
 
 def part_b_shape(code):
-    """Logarithm over the mean; the tail beyond the 99th percentile is that of 2023."""
-    tails = table("partb_2023_payment_quantiles_estimated")
-    tail = tails[tails.specialty.str.lower() == SPECIALTIES[code][0].lower()].iloc[0]
+    """Logarithm over the mean; beyond the highest quantile with the slope from the 99th to the 99.9th."""
+    tail = part_b_tail(code)
     slope = math.log(tail["q99.9_usd"] / tail["q99_usd"]) / (ndtri(0.999) - ndtri(0.99))
     probabilities, ratios = part_b_quantiles(code)
-    shape = shape_of(probabilities, np.log(ratios), slope)
-    return shape - math.log(FINE_WEIGHTS @ np.exp(np.interp(FINE, SCORES, shape)))
+
+    def shape(by):
+        """With the body of 2012 moved, while the tail of 2023 stays."""
+        return shape_of(probabilities, np.log(ratios) + by * (probabilities <= 0.95), slope)
+
+    def excess(by):
+        return FINE_WEIGHTS @ np.exp(np.interp(FINE, SCORES, shape(by))) - 1
+
+    return shape(brentq(excess, -0.5, 0.5, xtol=1e-12))
 
 
 class Episodes:

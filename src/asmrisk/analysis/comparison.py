@@ -166,6 +166,7 @@ def compare(
     metrics: Sequence[str] | None = None,
     replay_draws: int | None = None,
     roster: str | os.PathLike[str] | None = None,
+    participant_list: str | os.PathLike[str] | None = None,
     partial: bool = False,
 ) -> Report:
     """Compare the results of reforms with those of a baseline, paired by draw.
@@ -191,6 +192,8 @@ def compare(
         `metrics` or for datasets.
     roster : path, optional
         The runs' roster, if they had one and it is not where it was.
+    participant_list : path, optional
+        The same of the runs' list of participants.
     partial : bool
         Take the finished draws of runs that are not finished.
 
@@ -252,7 +255,8 @@ def compare(
     changes = None
     if replayed:
         replayed_sets = [_sets(opened[0], each, replayed) for each in opened[1:]]
-        changes = _changes(opened, roster, replayed, reform_labels, replayed_sets)
+        files = {"roster": roster, "participant_list": participant_list}
+        changes = _changes(opened, files, replayed, reform_labels, replayed_sets)
 
     tables: dict[str, list[Row]] = {"differences": []}
     sections: list[Section] = []
@@ -356,7 +360,7 @@ def _leading(names: Set[str], unknowns: Mapping[str, Mapping[str, Any]]) -> list
 
 def _changes(
     runs: Sequence[RunResults],
-    roster: str | os.PathLike[str] | None,
+    files: Mapping[str, str | os.PathLike[str] | None],
     draws: Sequence[int],
     labels: Sequence[str],
     sets: Sequence[Sets],
@@ -366,7 +370,7 @@ def _changes(
     from asmrisk.analysis.rerun import stored_run
 
     try:
-        scenarios = [stored_run(each.source, roster=roster).scenario for each in runs]
+        scenarios = [stored_run(each.source, **files).scenario for each in runs]
     except InputError as error:
         hint = Problem("or set it to 0 to leave out who gains and who loses", argument="replay_draws")
         raise InputError([*error.problems, hint]) from None
@@ -516,12 +520,13 @@ def _replayed_draws(
         return []
     if not stored:
         raise InputError("datasets cannot be simulated again; give stores, or 0", argument="replay_draws")
-    rosters = {str(each.provenance.get("roster", {}).get("sha256")) for each in opened}
-    if len(rosters) > 1:
-        text = (
-            "the runs have different rosters, so it cannot be told which clinicians are the same; set it to 0"
-        )
-        raise InputError(f"{text} to leave out who gains and who loses.", argument="replay_draws")
+    for kind, called in (("roster", "rosters"), ("participant_list", "lists of participants")):
+        if len({str(each.provenance.get(kind, {}).get("sha256")) for each in opened}) > 1:
+            raise InputError(
+                f"the runs have different {called}, so it cannot be told which clinicians are the same; set "
+                "it to 0 to leave out who gains and who loses.",
+                argument="replay_draws",
+            )
     shared = common[0]
     for draws in common[1:]:
         shared = np.intersect1d(shared, draws)

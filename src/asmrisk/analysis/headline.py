@@ -62,7 +62,8 @@ def headline(run: RunResults, unknowns: Unknowns | None, found: Variance | None)
     Headline
         Savings at the central assumptions, from a run beside this one that has them, else from a regression
         and with the command that makes that run; their range and what it comes from; savings with the
-        clinicians of CMS's preliminary list, from such a run, else the command that makes it.
+        clinicians of CMS's preliminary list, from such a run, else the command that makes it; the volume
+        offset, which is taken off all of them already.
     """
     related = RelatedRuns(run)
     figures = [_figure(run, "all_draws", "this run")]
@@ -76,6 +77,9 @@ def headline(run: RunResults, unknowns: Unknowns | None, found: Variance | None)
         listed, line = _with_the_list(run, related)
         figures += [listed] if listed else []
         lines.append(line)
+    # Results of an earlier version have none.
+    if "volume_offset" in run.dataset:
+        lines.append(_volume_offset(run))
     return Headline(tuple(lines), figures)
 
 
@@ -114,6 +118,18 @@ def _without_unknowns(run: RunResults, row: Row) -> tuple[str | Call, ...]:
     return (
         f"{start}: {_mean(row)} {_counted(run)}. Chance alone: {_range(row)} (5-95%); doubt about the "
         "assumptions is not in it.",
+    )
+
+
+def _volume_offset(run: RunResults) -> tuple[str]:
+    """Say how much of what the adjustments keep is paid for more services."""
+    kept, offset = (
+        long_rows([(name, estimated(SUMMARY, run.draws(name), sets=run.sets))])[0]
+        for name in ("retained_savings", "volume_offset")
+    )
+    return (
+        f"Volume offset: of {_mean(kept)} that adjustments keep, {_mean(offset)} pays for services that make "
+        "up for them; it is taken off already. Both are in dollars of the payment years.",
     )
 
 

@@ -33,6 +33,8 @@ BY = ("performance_year", "cohort", "specialty", "practice_size")
 _SHORT = {"year": "performance_year"}
 #: Those by which only some metrics can be told apart.
 _FINE = frozenset(("specialty", "practice_size"))
+#: Those of what is kept of practices, and of clinicians over all years.
+_OF_PRACTICES, _OF_PANELS = ("performance_year", "cohort", "practice_size"), BY[1:]
 
 #: Stands with everything that is told by specialty.
 SPECIALTY_NOTE = (
@@ -56,17 +58,31 @@ class Metric(NamedTuple):
     by_cohort: bool = True  #: results have it by cohort
     #: Results have it by specialty and practice size too, with ``specialty_`` before name and weight.
     by_specialty: bool = False
+    #: Labels by which results have it, where they have it only so.
+    only_by: tuple[str, ...] = ()
     #: The tail to look at is that of large values: of spending, and of shares penalized. Of everything else
     #: it is that of small values: Medicare saves less, clinicians are paid less.
     high_is_worse: bool = False
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels by which it can be told apart."""
+        return self.only_by or (BY if self.by_specialty else BY[:2])
+
     def variables(self, by: Sequence[str]) -> tuple[str, ...]:
         """Name what results must have: the variable, and of a ``mean`` its weight."""
-        prefix = "specialty_" if _FINE & set(by) or not self.by_cohort else ""
+        fine = self.by_specialty and (bool(_FINE & set(by)) or not self.by_cohort)
+        prefix = "specialty_" if fine else ""
         return tuple(prefix + name for name in (self.name, self.weight) if name)
 
 
 _weighted = partial(Metric, units="fraction", how="mean")
+_of_practices = partial(Metric, only_by=_OF_PRACTICES)
+_of_panels = partial(Metric, only_by=_OF_PANELS)
+_of_years = partial(_of_panels, how="mean", weight="panel_clinician_years")
+_of_clinicians = partial(
+    _of_panels, units="fraction", how="mean", weight="panel_clinicians", high_is_worse=True
+)
 _DECLARED = (
     Metric("participants", "Clinicians measured", "count", by_specialty=True),
     Metric("scored", "Clinicians with a final score", "count", by_specialty=True),
@@ -78,6 +94,7 @@ _DECLARED = (
     Metric("payment_year_part_b", "Part B in the payment year", "USD"),
     Metric("net_adjustment", "Net adjustment", "USD", by_specialty=True),
     Metric("retained_savings", "Retained savings", "USD"),
+    Metric("volume_offset", "Volume offset", "USD", high_is_worse=True),
     Metric("episode_savings", "Episode savings", "USD"),
     Metric("medicare_savings", "Medicare savings", "USD"),
     _weighted("penalized_share", "Share penalized", weight="scored", by_specialty=True, high_is_worse=True),
@@ -93,6 +110,20 @@ _DECLARED = (
     Metric("median_final_score", "Median final score", "points", "level"),
     Metric("adjustment_factor_quantile", "Adjustment factor, quantiles", "fraction", "level"),
     Metric("final_score_quantile", "Final score, quantiles", "points", "level"),
+    _of_practices("practices", "Practices with a clinician scored", "count"),
+    _of_practices("practice_factor_mean", "Mean factor of practices", "fraction", "mean", weight="practices"),
+    _of_practices(
+        "practice_factor_sd", "Mean factor of practices, SD", "fraction", "level", high_is_worse=True
+    ),
+    _of_practices("practice_factor_quantile", "Mean factor of practices, quantiles", "fraction", "level"),
+    _of_panels("panel_clinicians", "Clinicians scored in any year", "count"),
+    _of_panels("panel_clinician_years", "Years of clinicians scored", "count"),
+    _of_panels("panel_factor_quantile", "Adjustment factor of all years, quantiles", "fraction", "level"),
+    _of_years("panel_penalized_share", "Share of years penalized", "fraction", high_is_worse=True),
+    _of_years("panel_maximum_share", "Share of years with the largest raise", "fraction"),
+    _of_clinicians("panel_three_in_a_row_share", "Share penalized three years in a row"),
+    _of_clinicians("panel_net_loser_share", "Share who lose over all years"),
+    _of_years("panel_mean_adjustment", "Mean adjustment a clinician and year", "USD"),
 )
 
 #: By name.
@@ -132,9 +163,9 @@ def check_metric(name: str, by: Sequence[str] = ()) -> Metric:
         text = f"{name!r} is no metric"
         raise InputError(text, argument="metrics", allowed=", ".join(METRICS), nearest=best)
     metric = METRICS[name]
-    if not metric.by_specialty and _FINE & set(by):
-        others = ", ".join(each.name for each in _DECLARED if each.by_specialty)
-        text = f"{name} is not kept by specialty and practice size; these are: {others}."
+    if missing := [label for label in by if label not in metric.labels]:
+        others = ", ".join(each.name for each in _DECLARED if set(by) <= set(each.labels))
+        text = f"{name} is not kept by {' and '.join(missing)}; these are by all labels asked for: {others}."
         raise InputError(text, argument="metrics")
     return metric
 
@@ -167,7 +198,7 @@ def check_metrics(
     """
     labels = check_by(by)
     if metrics is None:
-        metrics = [name for name in shown if METRICS[name].by_specialty or not _FINE & set(labels)]
+        metrics = [name for name in shown if set(labels) <= set(METRICS[name].labels)]
     names = list(dict.fromkeys(metrics))
     gather(lambda name: check_metric(name, labels), names)
     return names, labels

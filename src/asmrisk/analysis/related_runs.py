@@ -17,7 +17,7 @@ from asmrisk.results.metadata import ROOT
 from asmrisk.results.place import place_of
 from asmrisk.results.reading import open_results
 from asmrisk.results.spec import UNREADABLE
-from asmrisk.scenario.declarations import ROSTER
+from asmrisk.scenario.declarations import FILES
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 
 __all__ = ["CLINICIANS", "RelatedRuns", "fixed_name"]
@@ -62,7 +62,7 @@ class RelatedRuns:
         if self._scenario is None:
             return None
         known: dict[str, Any] = self._scenario.fixed_at_medians().definition()
-        known["population"][_ROSTER_KEY] = self.settings["population"][_ROSTER_KEY]
+        known["population"] |= {key: self.settings["population"][key] for key in _FILE_KEYS}
         return known
 
     @cached_property
@@ -76,8 +76,8 @@ class RelatedRuns:
     @cached_property
     def _scenario(self) -> Scenario | None:
         try:
-            # The roster may be elsewhere by now; it decides nothing here.
-            population = self.settings["population"] | {_ROSTER_KEY: ROSTER.default}
+            # Files may be elsewhere by now; they decide nothing here.
+            population = self.settings["population"] | _FILE_KEYS
             return scenario_from_dict(self.settings | {"population": population})
         except (InputError, KeyError):  # Another version's, or none.
             return None
@@ -107,7 +107,7 @@ class RelatedRuns:
         found: RunResults | None = None
         for path, one in self._others:
             try:
-                if one["code"] == own["code"] and one.get("roster") == own.get("roster") and fits(one):
+                if one["code"] == own["code"] and _files(one) == _files(own) and fits(one):
                     run = RunResults(open_results(path, chunked=False), str(path), "", one)
                     whole = np.isfinite(run.draws("medicare_savings").values).all()
                     if whole and (found is None or run.count > found.count):
@@ -123,8 +123,13 @@ class RelatedRuns:
         return list(_stores_beside(place)) if isinstance(place, Path) else []
 
 
-_ROSTER_KEY = ROSTER.name.partition(".")[2]
+#: Of the section ``population``, with the values of none.
+_FILE_KEYS = {each.name.partition(".")[2]: each.default for each in FILES}
 _CLINICIANS_KEY = CLINICIANS.partition(".")[2]
+
+
+def _files(provenance: Mapping[str, Any]) -> list[Any]:
+    return [provenance.get(key) for key in _FILE_KEYS]
 
 
 def _settings(provenance: Mapping[str, Any]) -> dict[str, Any]:

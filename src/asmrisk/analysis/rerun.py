@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from asmrisk.clinician_tables.table import check_output, replaced, write_clinicians
 from asmrisk.errors import InputError
-from asmrisk.population.roster import read_roster
+from asmrisk.population.participant_list import ParticipantList, read_participant_list
+from asmrisk.population.roster import Roster, read_roster
 from asmrisk.results.metadata import read_root
 from asmrisk.results.provenance import run_section
 from asmrisk.results.reading import readable, require_store
@@ -30,7 +32,12 @@ class StoredRun(NamedTuple):
     asked: int  #: draws that were asked for, at the most; some may not be finished
 
 
-def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] | None = None) -> StoredRun:
+def stored_run(
+    path: str | os.PathLike[str],
+    *,
+    roster: str | os.PathLike[str] | None = None,
+    participant_list: str | os.PathLike[str] | None = None,
+) -> StoredRun:
     """Read what a store is a run of, for simulating its draws again with the same numbers.
 
     Parameters
@@ -40,12 +47,14 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
     roster : str or path-like, optional
         The run's roster, if it had one; looked for in the current folder if not given. A store does not hold
         it.
+    participant_list : str or path-like, optional
+        The same of the run's list of participants.
 
     Raises
     ------
     InputError
         If there is no store, it was computed by other code, whose numbers this one cannot give again, or the
-        run's roster is not there or not the same.
+        run's roster or list is not there or not the same.
     """
     storage, spec = require_store(path)
     place = storage.place
@@ -70,34 +79,62 @@ def stored_run(path: str | os.PathLike[str], *, roster: str | os.PathLike[str] |
     document = dict(spec.about["scenario"]) | spec.definition["scenario"]
     document["run"] = run_section(spec.definition)
     fixed = tuple(spec.definition.get("fixed", ()))
-    if "roster" not in spec.about:
-        if roster is not None:
-            raise InputError(f"{place} is a run without a roster; leave it out.", argument="roster")
-        return StoredRun(replace(scenario_from_dict(document), fixed=fixed), draws, asked)
-    name = spec.about["roster"]["file"]
-    if roster is None and name != Path(name).name:
-        text = f"{place} names the roster {name!r}, which is no plain file name; say where it is."
-        raise InputError(text, argument="roster")
-    file = Path(name if roster is None else roster)
-    if not file.is_file():
-        raise InputError(
-            f"{place} is a run with the roster {name}, which a store does not hold, and there is no file "
-            f"{file}; say where the roster is.",
-            argument="roster",
-        )
-    population = document["population"] | {"roster": str(file.resolve())}
-    scenario = replace(scenario_from_dict(document | {"population": population}), fixed=fixed)
-    if scenario.definition(read_roster(file).digest) != spec.definition["scenario"]:
-        raise InputError(
-            f"{file} is not the roster of {place}: its content differs from the one that was simulated; give "
-            "the table as it was then.",
-            argument="roster",
-        )
+    given = {"roster": roster, "participant_list": participant_list}
+    files = {name: _file_of(place, spec.about, name, path) for name, path in given.items()}
+    found = {name: str(file.resolve()) for name, file in files.items() if file is not None}
+    document["population"] = document["population"] | found
+    scenario = replace(scenario_from_dict(document), fixed=fixed)
+    if found:
+        digests = {f"population.{name}": _READ[name](path).digest for name, path in found.items()}
+        own = spec.definition["scenario"]["population"]
+        for name in found:
+            if digests[f"population.{name}"] != own[name]:
+                raise InputError(
+                    f"{files[name]} is not the {_CALLED[name]} of {place}: its content differs from the one "
+                    "that was simulated; give the table as it was then.",
+                    argument=name,
+                )
     return StoredRun(scenario, draws, asked)
 
 
+#: By the argument that says where a run's file is: what it is called, and how it is read.
+_CALLED = {"roster": "roster", "participant_list": "list of participants"}
+_READ: dict[str, Callable[[str], Roster | ParticipantList]] = {
+    "roster": read_roster,
+    "participant_list": read_participant_list,
+}
+
+
+def _file_of(
+    place: object, about: Mapping[str, Any], name: str, given: str | os.PathLike[str] | None
+) -> Path | None:
+    """Find a file that a run has; None if it has none of the kind."""
+    called = _CALLED[name]
+    if name not in about:
+        if given is not None:
+            raise InputError(f"{place} is a run without a {called}; leave it out.", argument=name)
+        return None
+    own = about[name]["file"]
+    if given is None and own != Path(own).name:
+        text = f"{place} names the {called} {own!r}, which is no plain file name; say where it is."
+        raise InputError(text, argument=name)
+    file = Path(own if given is None else given)
+    if not file.is_file():
+        raise InputError(
+            f"{place} is a run with the {called} {own}, which a store does not hold, and there is no file "
+            f"{file}; say where the {called} is.",
+            argument=name,
+        )
+    return file
+
+
 def replay(
-    results: str | os.PathLike[str], *, draw: int, out: str | Path, roster: str | Path | None = None
+    results: str | os.PathLike[str],
+    *,
+    draw: int,
+    out: str | Path,
+    roster: str | Path | None = None,
+    participant_list: str | Path | None = None,
 ) -> Path:
     """Write the clinician table of one draw of a run, exactly as it was simulated, and its scenario.
 
@@ -115,6 +152,8 @@ def replay(
         the ending ``.scenario.toml`` instead.
     roster : str or path, optional
         The run's roster, if it had one; looked for in the current folder if not given.
+    participant_list : str or path, optional
+        The same of the run's list of participants.
 
     Returns
     -------
@@ -124,12 +163,12 @@ def replay(
     Raises
     ------
     InputError
-        If `results` is no store, was written by other kernels, or has no such draw; if the run's roster is
-        not there or not the same; or if `out` has another ending or cannot be written.
+        If `results` is no store, was written by other kernels, or has no such draw; if the run's roster or
+        list is not there or not the same; or if `out` has another ending or cannot be written.
     RunError
         If the disk is full.
     """
-    run = stored_run(results, roster=roster)
+    run = stored_run(results, roster=roster, participant_list=participant_list)
     # Any draw of the run: one that failed is replayed to find out why.
     if not 0 <= draw < run.asked:
         text = f"{results} has draws 0 to {run.asked - 1}; there is no draw {draw}"

@@ -26,7 +26,10 @@ __all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_resul
 #: In which dollars metrics are.
 _DOLLARS = {
     "Cash of the performance year": ("part_b_paid", "incentive_pool"),
-    "Cash of the payment year": ("payment_year_part_b", "net_adjustment", "retained_savings"),
+    "Cash of the payment year": (
+        *("payment_year_part_b", "net_adjustment", "retained_savings", "volume_offset"),
+        "panel_mean_adjustment",
+    ),
     "Dollars of 2025": ("episode_spending", "episode_savings"),
     "Dollars of {}": ("medicare_savings",),
 }

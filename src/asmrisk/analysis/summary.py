@@ -48,10 +48,18 @@ __all__ = ["summarize"]
 _MONEY = (
     ("part_b_paid", "incentive_pool"),
     ("net_adjustment", "retained_savings"),
-    ("episode_savings", "medicare_savings"),
+    ("volume_offset", "episode_savings"),
+    ("medicare_savings",),
 )
 #: Dollars that may flow either way.
-_SIGNED = (*_MONEY[1], *_MONEY[2])
+_SIGNED = ("net_adjustment", "retained_savings", "episode_savings", "medicare_savings")
+#: What happens to clinicians over all years, by practice size: metric, scale, head of the column.
+_PANEL = (
+    ("panel_penalized_share", 100.0, "years penalized, %"),
+    ("panel_three_in_a_row_share", 100.0, "3 in a row, %"),
+    ("panel_net_loser_share", 100.0, "net losers, %"),
+    ("panel_mean_adjustment", 1.0, "$ a year"),
+)
 _FACTOR_LEVELS = (0.01, 0.05, 0.5, 0.95, 0.99)
 
 #: What ends a run: name in the dataset, metric, labels told apart.
@@ -65,6 +73,8 @@ _STANDARD = (
     ("adjustment_factor_quantile", "adjustment_factor_quantile", BY[:2]),
     ("penalized_share", "penalized_share", (BY[0], BY[3])),
     ("penalized_share_total", "penalized_share", BY[3:]),
+    ("practice_factor_sd", "practice_factor_sd", (BY[1], BY[3])),
+    *((name, name, BY[3:]) for name, *_ in _PANEL),
 )
 
 
@@ -87,7 +97,8 @@ def summarize(
     metrics : sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS`. With neither `by` nor `metrics` the summary is the
         one that ends a run: dollars by performance year and over all five, percentiles of the adjustment
-        factor by cohort, shares penalized by practice size. With `by` alone it has every metric kept by these
+        factor by cohort, and by practice size shares penalized, what happens to clinicians over all years,
+        and how far practices differ in their mean factor. With `by` alone it has every metric kept by these
         labels.
     tail : sequence of float
         Probabilities of tails: 0.05 asks for the worst twentieth of draws.
@@ -225,6 +236,16 @@ def _standard(rows: Sequence[Row]) -> list[Section]:
         for size in PRACTICE_SIZES
     ]
     tables.append(Table(labels, [Group("Share penalized, %, by practice size", PRACTICE_SIZES, columns)]))
+    heads = [head for *_, head in _PANEL]
+    columns = [[write(row, scale) for row in rows_of(name)] for name, scale, _ in _PANEL]
+    title = "Clinicians over all years, by practice size"
+    tables.append(Table(PRACTICE_SIZES, [Group(title, heads, columns)]))
+    columns = [
+        [write(row, 100.0) for row in rows_of("practice_factor_sd", practice_size=size)]
+        for size in PRACTICE_SIZES
+    ]
+    title = "Mean factor of a practice: standard deviation over practices, %, by practice size"
+    tables.append(Table(COHORTS, [Group(title, PRACTICE_SIZES, columns)]))
     return [Section(tables=(table,)) for table in tables]
 
 

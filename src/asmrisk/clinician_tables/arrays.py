@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,7 +75,7 @@ def score_arrays(cohort: int, policy: np.record, observed: Observed, n: int) -> 
     return ScoredCohort(cohort, policy, n, observed, scored, environment)
 
 
-def frame_of(scored_cohort: ScoredCohort, year: int, clinician_ids: Sequence[str]) -> pd.DataFrame:
+def frame_of(scored_cohort: ScoredCohort, year: int, identities: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Give the clinician table of one cohort and performance year.
 
     Parameters
@@ -84,8 +84,8 @@ def frame_of(scored_cohort: ScoredCohort, year: int, clinician_ids: Sequence[str
         What goes into the table.
     year : int
         Performance year.
-    clinician_ids : sequence of str, length n
-        Identities.
+    identities : mapping of str to sequences of str, each of length n
+        Columns of text, by name: ``clinician_id``, and ``practice_id`` and ``area`` where they are known.
 
     Returns
     -------
@@ -95,7 +95,7 @@ def frame_of(scored_cohort: ScoredCohort, year: int, clinician_ids: Sequence[str
     """
     cohort, policy, n, observed, *_ = scored_cohort
     columns: dict[str, Any] = {
-        "clinician_id": pd.Series(list(clinician_ids), dtype="str"),
+        **{name: pd.Series(list(texts), dtype="str") for name, texts in identities.items()},
         "performance_year": np.full(n, year, dtype=np.int64),
         "cohort": pd.Series([COHORTS[cohort]] * n, dtype="str"),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -137,6 +138,7 @@ def check_table(
         year = values.get("performance_year", np.full(len(frame), np.nan))
         values["performance_year"] = np.where(np.isnan(year), known_years.meant, year)
         _check_same(values, problems)
+    _check_practices(values, problems)
     _check_once(values, problems)
     problems.raise_any()
 
@@ -260,7 +262,7 @@ def _check_same(values: Mapping[str, Any], problems: Problems) -> None:
     if "clinician_id" not in values:
         return
     _, first, group = np.unique(values["clinician_id"].astype(str), return_index=True, return_inverse=True)
-    for name in ("cohort", "specialty", "practice_size"):
+    for name in ("practice_id", "area", "cohort", "specialty", "practice_size"):
         if name not in values:
             continue
         cells = values[name]
@@ -271,14 +273,65 @@ def _check_same(values: Mapping[str, Any], problems: Problems) -> None:
 
         def problem(row: int, name: str = name, cells: Any = cells, other: Any = other) -> Problem:
             where = problems.label(first[group[row]])
-            shown = [str(each) if isinstance(each, str) else f"{each:g}" for each in (cells[row], other[row])]
+            who = _shown(values["clinician_id"][row])
             text = (
-                f"is {shown[0]}, but on {where} clinician {_shown(values['clinician_id'][row])} has "
-                f"{shown[1]}; give the same in every year"
+                f"is {_plain(cells[row])}, but on {where} clinician {who} has {_plain(other[row])}; "
+                "give the same in every year"
             )
             return Problem(text, what=name)
 
         problems.rows(wrong, problem)
+
+
+def _check_practices(values: Mapping[str, Any], problems: Problems) -> None:
+    """Check that the rows of a practice and year agree on what is one value, wherever it is known.
+
+    Improvement activities and promoting interoperability are attested and reported by the practice, and it
+    has one record system, by which it reports every measure that leaves a choice.
+    """
+    practice, year = values.get("practice_id"), values.get("performance_year")
+    if practice is None or year is None:
+        return
+    keys = pd.DataFrame({"practice": practice, "year": year})
+    group = keys.groupby(["practice", "year"], dropna=False).ngroup().to_numpy(np.int64)
+    types = [f"{measure.name}_collection_type" for measure in MEASURES if len(measure.collection_types) > 1]
+    for names in (
+        ["area"],
+        ["practice_size"],
+        ["improvement_activities"],
+        ["promoting_interoperability"],
+        types,
+    ):
+        columns = {name: values[name] for name in names if name in values}
+        if columns:
+            _check_one_value(columns, practice, year, group, problems)
+
+
+def _check_one_value(
+    columns: Mapping[str, Any], practice: _Texts, year: _Numbers, group: NDArray[np.int64], problems: Problems
+) -> None:
+    """Check that the known cells of some columns are all the same in the rows of a group."""
+    names = list(columns)
+    cells = np.stack(list(columns.values()), axis=1)
+    known = (cells != "" if cells.dtype == object else ~np.isnan(cells)) & (practice != "")[:, None]
+    # Written backwards, so that the first known cell of a group remains.
+    backwards = np.flatnonzero(known)[::-1]
+    first = np.zeros(len(group), dtype=np.int64)
+    first[group[backwards // len(names)]] = backwards
+    first = first[group]
+
+    def problem(row: int, column: int) -> Problem:
+        where, other = problems.label(first[row] // len(names)), cells.flat[first[row]]
+        text = (
+            f"is {_plain(cells[row, column])}, but practice {_shown(practice[row])} has {_plain(other)} on "
+            f"{where} in {year[row]:.0f}; a practice has one value a year: give the same in all its rows, or "
+            "another practice_id"
+        )
+        return Problem(text, what=names[column])
+
+    for column in range(len(names)):
+        wrong = known[:, column] & (cells[:, column] != cells.flat[first])
+        problems.rows(wrong, partial(problem, column=column))
 
 
 def _check_once(values: Mapping[str, Any], problems: Problems) -> None:
@@ -328,6 +381,10 @@ def _number(cell: object) -> float:
     except ValueError:
         return math.inf
     return math.inf if math.isnan(value) or "_" in text or not text.isascii() else value
+
+
+def _plain(cell: str | float) -> str:
+    return cell if isinstance(cell, str) else f"{cell:g}"
 
 
 def _shown(cell: object) -> str:

@@ -30,6 +30,23 @@ __all__ = [
 _KEYS = (
     Column("text", "", "Identity; once in each performance year", name="clinician_id"),
     Column(
+        "text",
+        "",
+        "Practice (TIN) of the performance year; with one size, conduct and record system a year",
+        empty=True,
+        optional=True,
+        name="practice_id",
+    ),
+    Column(
+        "text",
+        "",
+        "Practice that bills in the payment year, where it is another",
+        empty=True,
+        optional=True,
+        name="billing_practice_id",
+    ),
+    Column("text", "", "Area (CBSA) of the practice", empty=True, optional=True, name="area"),
+    Column(
         "integer",
         "",
         "Year in which performance is measured",

@@ -27,7 +27,7 @@ from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.errors import InputError, Problem, RunError
 
 __all__ = [
-    *("check_clinicians", "check_output", "read_clinicians", "replaced", "to_stderr"),
+    *("check_clinicians", "check_output", "read_cells", "read_clinicians", "replaced", "to_stderr"),
     "write_clinicians",
 ]
 
@@ -76,16 +76,61 @@ def read_clinicians(
         Naming every problem at once (the first fifty) with its line (CSV) or row (Parquet): no such file, a
         folder, not UTF-8, not a table, no rows, ragged rows, a missing, doubled or misspelled column,
         anything that a column's declaration does not allow, a specialty of the other cohort, episodes
-        without a cost, a reported measure without cases, a clinician twice in a year.
+        without a cost, a reported measure without cases, a clinician twice in a year, rows of one practice
+        and year that differ in practice size, improvement activities, promoting interoperability or, where
+        there is a choice, collection type.
     """
     path = Path(path)
-    _require_file(path)
+    _require_file(path, "give a clinician table, a .csv or .parquet file")
     if path.suffix.lower() in _PARQUET:
         return check_clinicians(
             _read_parquet(path), source=str(path), required=required, notes=notes, known_years=known_years
         )
     frame, problems = _read_csv(path)
     return check_table(frame, problems, required, notes, known_years)
+
+
+def read_cells(
+    path: str | os.PathLike[str], columns: Collection[str], *, remedy: str, most_bytes: int
+) -> tuple[pd.DataFrame, Problems]:
+    """Read some columns of a CSV file as text, without the space around it; the others are not kept.
+
+    Parameters
+    ----------
+    path : path
+        CSV (UTF-8, comma separated).
+    columns : collection of str
+        Names of the columns.
+    remedy : str
+        What to give instead, if there is no file.
+    most_bytes : int
+        A larger file is not read.
+
+    Returns
+    -------
+    frame : pandas.DataFrame
+        Cells as text: those of the columns that are there.
+    problems : Problems
+        With the lines of the rows, and what is wrong so far: ragged rows, which are left out, a doubled
+        column.
+
+    Raises
+    ------
+    InputError
+        If nothing can be read: no such file, a folder, too large, not UTF-8, not a table.
+    """
+    path = Path(path)
+    size = _require_file(path, remedy)
+    if size > most_bytes:
+        text = f"has {size:,} bytes, more than {most_bytes:,}; {remedy}"
+        raise _unreadable(path, text)
+    frame, problems = _read_csv(path)
+    names = pd.Index([str(name).strip() for name in frame.columns])
+    for name in columns:
+        if (names == name).sum() > 1:
+            problems.table(Problem("the column appears more than once; keep one", what=name))
+    frame = frame.loc[:, names.isin(list(columns)) & ~names.duplicated()]
+    return frame.set_axis([name.strip() for name in frame.columns], axis=1).map(str.strip), problems
 
 
 def check_clinicians(
@@ -231,20 +276,20 @@ def _unreadable(path: Path, reason: str, line: int | None = None) -> InputError:
     return InputError(reason, where=str(path), line=line)
 
 
-def _require_file(path: Path) -> None:
-    """Check that there is a file at a path, and say what is there instead."""
-    remedy = "give a clinician table, a .csv or .parquet file"
+def _require_file(path: Path, remedy: str) -> int:
+    """Check that there is a file at a path, or say what is there instead; give its size in bytes."""
     try:
-        mode = path.stat().st_mode
+        found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise _unreadable(path, f"there is no such file; {remedy}") from None
     except (OSError, ValueError) as error:  # A name too long or with a NUL character, a loop of links.
         reason = error.strerror if isinstance(error, OSError) else error
         raise _unreadable(path, f"cannot be read: {reason}") from None
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(found.st_mode):
         raise _unreadable(path, f"is a folder; {remedy}")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(found.st_mode):
         raise _unreadable(path, f"is a device or a pipe; {remedy}")
+    return found.st_size
 
 
 def _has_pyarrow() -> bool:

@@ -13,29 +13,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln, ndtr, ndtri, pdtrc
+from scipy.special import ndtr, ndtri, pdtrc
 
 from asmrisk.numerics.curves import root
 from asmrisk.numerics.normal_distribution import stable
 from asmrisk.population.quadrature import hermite_rule
-from asmrisk.population.quantiles import (
-    cost_log_shape,
-    expectation_nodes,
-    part_b_log_shape,
-    read_shape,
-)
+from asmrisk.population.quantiles import expectation_nodes, part_b_log_shape, read_shape
 
 __all__ = [
-    "COST_CASE_MINIMUM",
-    "CostSpread",
     "EpisodeVolume",
-    "cost_spread",
     "episode_volume",
     "part_b_mean_over_level",
+    "yearly_rates",
 ]
-
-#: CMS publishes the statistics of its episode-based cost measures for clinicians with this many episodes.
-COST_CASE_MINIMUM = 20
 
 #: Results remembered: enough for the draws in flight, each with values of its own.
 _REMEMBERED = 256
@@ -43,18 +33,8 @@ _REMEMBERED = 256
 #: Slots are at most a hundred times the measured clinicians.
 _LEAST_MEASURED = 0.01
 
-#: Standard deviations of true log cost that are looked at.
-_NARROWEST, _WIDEST = 1e-5, 1.0
-
-_LARGEST_COUNTED = 400
-_GROUPS = 48
-_COUNTS_AT_ONCE = 16
-
 #: Secants tried, and what the product of the last two steps must come below.
 _SECANTS, _CONVERGED = 20, 1e-15
-
-#: Steps to the median of cost, of which three or four are enough.
-_STEPS = 20
 
 
 class EpisodeVolume(NamedTuple):
@@ -97,7 +77,7 @@ def _normal_grid() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return scores, weights / weights.sum()
 
 
-def _yearly_rates(
+def yearly_rates(
     expected: NDArray[np.float64], shock: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give expected episodes times a year's shock, shape (Q, 11), and the shocks' weights."""
@@ -109,7 +89,7 @@ def _enough(expected: NDArray[np.float64], shock: float, minimum: int) -> NDArra
     """Give the probability of at least `minimum` episodes in a year."""
     if minimum <= 0:
         return np.ones_like(expected)
-    yearly, weights = _yearly_rates(expected, shock)
+    yearly, weights = yearly_rates(expected, shock)
     return np.asarray(pdtrc(minimum - 1, yearly) @ weights, dtype=np.float64)
 
 
@@ -273,186 +253,3 @@ def part_b_mean_over_level(
     weights, total = _part_b_weights(correlation, mean, log_sd, lowest, shock, minimum)
     shape = read_shape(part_b_log_shape(specialty, tail_slope), expectation_nodes().scores)
     return float(weights @ np.exp(shape) / total)
-
-
-def _median_step(
-    x: float,
-    weights: NDArray[np.float64],
-    shape: NDArray[np.float64],
-    share: NDArray[np.float64],
-    width: NDArray[np.float64],
-) -> float:
-    """Step from x to the median of shape plus noise, by Householder's third-order method; NaN on a flat."""
-    score = (x - shape[:, None]) / width
-    density = np.exp(-score * score / 2.0) / math.sqrt(2.0 * math.pi)
-    below = float(weights @ (ndtr(score) @ share)) - 0.5
-    slope = float(weights @ (density @ (share / width)))
-    if not slope > 0.0:
-        return math.nan
-    second = -float(weights @ ((score * density) @ (share / width**2))) / (2.0 * slope)
-    third = float(weights @ (((score * score - 1.0) * density) @ (share / width**3))) / (6.0 * slope)
-    step = -below / slope
-    return step - second * step**2 + (2.0 * second * second - third) * step**3
-
-
-def _median(
-    weights: NDArray[np.float64],
-    shape: NDArray[np.float64],
-    share: NDArray[np.float64],
-    width: NDArray[np.float64],
-) -> float:
-    """Give the median of shape, at nodes with weights, plus normal noise of several widths with shares."""
-
-    def merged(
-        weights: NDArray[np.float64], values: NDArray[np.float64], count: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        first = np.arange(0, len(weights), count)
-        total = np.add.reduceat(weights, first)
-        return total, np.add.reduceat(weights * values, first) / total
-
-    middle = 0.0
-    for grid in ((*merged(weights, shape, 2), *merged(share, width, 4)), (weights, shape, share, width)):
-        for _ in range(_STEPS):
-            step = _median_step(middle, *grid)
-            middle += step
-            # What is left after a step is about its fourth power.
-            if abs(step) <= 1e-4:
-                break
-        else:
-            # Noise narrower than the nodes are apart makes stairs, on which steps may go to and fro.
-            return root(
-                lambda x: float(weights @ (ndtr((x - shape[:, None]) / width) @ share)) - 0.5, -3.0, 3.0
-            )
-    return middle
-
-
-class CostSpread(NamedTuple):
-    """Cost per episode: ``scale * exp(spread * s(z) + sqrt(noise_variance / n) * eps)``.
-
-    Attributes
-    ----------
-    scale : float
-        US dollars.
-    spread : float
-        Standard deviation of the true part of log cost.
-    noise_variance : float
-        Variance of the noise of log cost in one episode.
-    """
-
-    scale: float
-    spread: float
-    noise_variance: float
-
-
-def _count_probabilities(
-    mass: NDArray[np.float64], rates: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give the probabilities of the counts from 20 to 400 in a mixture of Poisson distributions."""
-    # With n = m + k, a probability is that of m, times rate^k, times m! / n!: a product of two matrices.
-    rows = np.arange(COST_CASE_MINIMUM, _LARGEST_COUNTED + 1, _COUNTS_AT_ONCE, dtype=np.float64)
-    counts = rows[:, None] + np.arange(_COUNTS_AT_ONCE)
-    factorials = gammaln(rows + 1.0)
-    logarithm = rows[:, None] * np.log(rates) - rates - factorials[:, None]
-    # Below 1e-260 it is as good as nothing, and subnormal numbers would be slow.
-    first = mass * np.exp(np.maximum(logarithm, -600.0))
-    powers = np.ones((_COUNTS_AT_ONCE, len(rates)))
-    for k in range(1, _COUNTS_AT_ONCE):
-        np.multiply(powers[k - 1], rates, out=powers[k])
-    probability = (first @ powers.T) * np.exp(factorials[:, None] - gammaln(counts + 1.0))
-    kept = counts <= _LARGEST_COUNTED
-    return counts[kept], probability[kept]
-
-
-@lru_cache(_REMEMBERED)
-def _episode_groups(
-    mean: float, log_sd: float, lowest: float, shock: float, minimum: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Group measured clinicians with enough episodes in the year by their number, n: shares and means of 1/n.
-
-    Counts up to 400 are taken one by one; above, where the noise of cost is next to nothing, the count is
-    put at its expectation. Halving the groups moves no solution by more than 3 in a million.
-    """
-    volume = episode_volume(mean, log_sd, lowest, shock, minimum)
-    yearly, shares = _yearly_rates(volume.expected, shock)
-    mass = ((volume.weights * volume.chance)[:, None] * shares).ravel()
-    rates = np.maximum(yearly.ravel(), 1e-300)
-    kept = mass > 1e-13
-    mass, rates = mass[kept], rates[kept]
-    counts, exact = _count_probabilities(mass, rates)
-    above = mass * pdtrc(_LARGEST_COUNTED, rates)
-    inverse = np.concatenate([1.0 / counts, 1.0 / np.maximum(rates, _LARGEST_COUNTED + 1.0)])
-    probability = np.concatenate([exact, above])
-    order = np.argsort(-inverse, kind="stable")
-    inverse, probability = inverse[order], probability[order] / probability.sum()
-    middle = np.cumsum(probability) - probability / 2
-    group = np.minimum((middle * _GROUPS).astype(np.intp), _GROUPS - 1)
-    share, total = np.zeros(_GROUPS), np.zeros(_GROUPS)
-    np.add.at(share, group, probability)
-    np.add.at(total, group, probability * inverse)
-    filled = share > 0.0
-    return share[filled], total[filled] / share[filled]
-
-
-@lru_cache(_REMEMBERED)
-def cost_spread(
-    median: float,
-    deviation: float,
-    reliability: float,
-    mean: float,
-    log_sd: float,
-    lowest: float,
-    shock: float,
-    minimum: int,
-) -> CostSpread:
-    """Solve the cost model so that observed costs have CMS's median and standard deviation.
-
-    Let x = log(cost / scale) / spread = s(z) + sqrt(k / n) eps. The reliability fixes k = noise_variance /
-    spread^2, so that the median of x does not depend on the spread, and one equation in the spread is left:
-    standard deviation over median.
-
-    Parameters
-    ----------
-    median, deviation : float
-        Of the observed cost per episode of clinicians with at least 20 episodes, in US dollars.
-    reliability : float
-        spread^2 / (spread^2 + noise_variance / mean), at the mean number of episodes.
-    mean, log_sd, lowest, shock, minimum
-        As in `episode_volume`.
-
-    Returns
-    -------
-    CostSpread
-        Each number rounded by `stable`.
-
-    Raises
-    ------
-    ValueError
-        If no spread gives that ratio of deviation to median.
-    """
-    noise = mean * (1.0 - reliability) / reliability
-    share, inverse = _episode_groups(mean, log_sd, lowest, shock, minimum)
-    nodes = expectation_nodes()
-    shape = read_shape(cost_log_shape(), nodes.scores)
-    width = np.sqrt(noise * inverse)
-
-    middle = _median(nodes.weights, shape, share, width)
-
-    def moment(power: float) -> float:
-        # Far beyond any spread that is a solution, an exponential must not overflow.
-        noisy = share @ np.exp(np.minimum(power * power * noise * inverse / 2.0, 300.0))
-        return float(nodes.weights @ np.exp(power * shape)) * float(noisy)
-
-    def relative_deviation(spread: float) -> float:
-        variance = moment(2.0 * spread) - moment(spread) ** 2
-        return math.sqrt(max(variance, 0.0)) / math.exp(spread * middle)
-
-    target = deviation / median
-    most, least = relative_deviation(_WIDEST), relative_deviation(_NARROWEST)
-    if not least < target < most:
-        raise ValueError(f"it must lie between {least * median:.4g} and {most * median:.4g} US dollars")
-    spread = stable(root(lambda each: relative_deviation(each) - target, _NARROWEST, _WIDEST))
-    return CostSpread(
-        scale=stable(median / math.exp(spread * middle)),
-        spread=spread,
-        noise_variance=stable(spread * spread * noise),
-    )

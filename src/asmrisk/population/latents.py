@@ -14,6 +14,12 @@ __all__ = [
     "LATENT_STATES",
     "NONREPORTING",
     "NOT_SIMULATED",
+    "OWN_DUAL",
+    "OWN_HCC",
+    "OWN_LATENT",
+    "OWN_LEVEL",
+    "OWN_PART_B",
+    "OWN_STATES",
     "RISK_STANDARDIZED",
     "SHARED",
     "SHARED_COST",
@@ -29,6 +35,11 @@ __all__ = [
 #: measure.
 GENERAL, COST, SPECIFIC = 0, 1, 2
 LATENT_STATES = SPECIFIC + MOST_MEASURES
+
+#: Scores whose own parts a roster's clinicians start from: expected episodes, HCC, what dual share has beside
+#: it, Part B beside episodes, then the latent states. Only the first has no part in common with colleagues.
+OWN_LEVEL, OWN_HCC, OWN_DUAL, OWN_PART_B, OWN_LATENT = 0, 1, 2, 3, 4
+OWN_STATES = OWN_LATENT + LATENT_STATES
 
 #: Habits: reporting nothing, improvement activities, promoting interoperability, then the submission of each
 #: measure.

@@ -1,25 +1,26 @@
-"""From a scenario to its population: solved once, its roster read once, and all that is wrong with them."""
+"""From a scenario to its population: solved once, its files read once, and all that is wrong with them."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from asmrisk.errors import InputError, Problem, gather
+from asmrisk.population.participant_list import ParticipantList, read_participant_list
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import Roster, read_roster
 from asmrisk.rule.definitions import COHORTS
-from asmrisk.scenario.declarations import ROSTER
+from asmrisk.scenario.declarations import FILES, PARAMETERS, PARTICIPANT_LIST, ROSTER
 from asmrisk.scenario.scenario import Scenario, load_scenario
 from asmrisk.scenario.toml_source import parse_override, show
 
-__all__ = ["PreparedScenario", "prepare", "validate"]
+__all__ = ["PreparedScenario", "prepare", "prepared_scenarios", "validate"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,20 +30,33 @@ class PreparedScenario:
     Attributes
     ----------
     scenario : Scenario
-        As given.
+        As given, but that its number of clinicians, their cohorts and the share in small practices are those
+        of the list of participants, if it has one.
     population : numpy.recarray of POPULATION_DTYPE, shape (2,)
         Solved for the scenario's values, one record per cohort.
     roster : Roster or None
         The scenario's own clinicians.
+    participants : ParticipantList or None
+        Who the others are.
     """
 
     scenario: Scenario
     population: np.recarray
     roster: Roster | None
+    participants: ParticipantList | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the list of participants makes of the field, in sentences."""
+        return () if self.participants is None else self.participants.notes()
 
     def definition(self) -> dict[str, Any]:
-        """Give everything that decides the results but the seed, a roster by its content."""
-        return self.scenario.definition(None if self.roster is None else self.roster.digest)
+        """Give everything that decides the results but the seed, files by their content."""
+        return self.scenario.definition({name: each.digest for name, each in self._files().items()})
+
+    def _files(self) -> dict[str, Roster | ParticipantList]:
+        files = {ROSTER.name: self.roster, PARTICIPANT_LIST.name: self.participants}
+        return {name: each for name, each in files.items() if each is not None}
 
     def about(self) -> dict[str, Any]:
         """Say in plain JSON what readers of the results are told beyond what decides them.
@@ -50,17 +64,21 @@ class PreparedScenario:
         It has ``scenario`` (title, description, reference), its ``file`` (as it was named from the current
         folder, or the bare name), the ``overrides`` that it was loaded with, if any, ``parameters`` (value,
         unit, basis and citation by name), ``uncertainty`` (what is unknown by name, with basis and source)
-        and ``roster``, where there is one (file name, digest, clinicians by cohort).
+        and, where there are such, ``roster`` (file name, digest, clinicians by cohort) and
+        ``participant_list`` (file name, digest, profile).
         """
-        scenario, roster = self.scenario, self.roster
+        scenario, roster, participants = self.scenario, self.roster, self.participants
         declared = scenario.values.parameters
         # How much is asked for is no part of what the numbers are.
         values = {name: value for name, value in scenario.values.items() if name != "run.draws"}
+        values |= {name: each.path.name for name, each in self._files().items()}
         record: dict[str, Any] = {}
         if roster is not None:
-            values["population.roster"] = roster.path.name
             counts = dict(zip(COHORTS, (each.count for each in roster.cohorts), strict=True))
             record["roster"] = {"file": roster.path.name, "sha256": roster.digest, "clinicians": counts}
+        if participants is not None:
+            about = {"file": participants.path.name, "sha256": participants.digest}
+            record["participant_list"] = about | participants.profile()
         record["scenario"] = {name: getattr(scenario, name) for name in ("title", "description", "reference")}
         if scenario.source is not None:
             source = scenario.source
@@ -79,14 +97,18 @@ class PreparedScenario:
 
 
 def _without_folder(override: str) -> str:
-    """Give an override; of one that states a roster the file's name alone."""
-    section, _, key = ROSTER.name.partition(".")
-    stated = parse_override(override).data.get(section, {}).get(key)
-    return override if stated is None else f"{ROSTER.name}={show(Path(stated).name)}"
+    """Give an override; of one that states a file its name alone."""
+    data = parse_override(override).data
+    for name in (each.name for each in FILES):
+        section, _, key = name.partition(".")
+        stated = data.get(section, {}).get(key)
+        if stated is not None:
+            return f"{name}={show(Path(stated).name)}"
+    return override
 
 
 def prepare(scenario: Scenario) -> PreparedScenario:
-    """Solve the population of a scenario and read its roster.
+    """Solve the population of a scenario and read its files.
 
     Parameters
     ----------
@@ -96,27 +118,48 @@ def prepare(scenario: Scenario) -> PreparedScenario:
     Returns
     -------
     PreparedScenario
-        The solved population and the roster.
+        The solved population, the roster and the list of participants.
 
     Raises
     ------
     InputError
-        If no population goes with the scenario's values, or its roster cannot be read or used: all problems
-        of both, at the line of the value stated last.
+        If no population goes with the scenario's values, its roster or list cannot be read or used, or the
+        scenario states what follows from the list: all problems, at the line of the value stated last.
     """
     problems: list[Problem] = []
-    population = roster = None
-    try:
-        population = population_records(scenario.values)
-    except InputError as error:
-        problems += [scenario.placed(each) for each in error.problems]
-    try:
-        roster = None if scenario.roster is None else read_roster(scenario.roster)
-    except InputError as error:
-        problems += error.problems
-    if population is None or problems:
+
+    def tried(make: Callable[[Any], Any], given: Any) -> Any:
+        """Make something, or note what is wrong; nothing of nothing."""
+        try:
+            return None if given is None else make(given)
+        except InputError as error:
+            problems.extend(scenario.placed(each) for each in error.problems)
+            return None
+
+    participants = tried(read_participant_list, scenario.participant_list)
+    if participants is not None:
+        problems += [scenario.placed(each) for each in _contradictions(scenario, participants)]
+        scenario = replace(scenario, values=scenario.values.replace(**participants.values()))
+    population = tried(population_records, scenario.values)
+    roster = tried(read_roster, scenario.roster)
+    if problems:
         raise InputError(problems)
-    return PreparedScenario(scenario, population, roster)
+    return PreparedScenario(scenario, population, roster, participants)
+
+
+def _contradictions(scenario: Scenario, participants: ParticipantList) -> list[Problem]:
+    """Find what a scenario states, or has doubts of, though it follows from its list of participants."""
+    found = []
+    for name, listed in participants.values().items():
+        unknown = [each for one in scenario.uncertainty.values() for each in one.names]
+        doubted = any(f"{each}.".startswith(f"{name}.") for each in unknown)
+        if doubted or scenario.values[name] not in (listed, PARAMETERS.defaults()[name]):
+            text = (
+                f"{name} follows from population.participant_list, {participants.path.name}; state one of "
+                "them alone"
+            )
+            found.append(Problem(text, parameters=(name, PARTICIPANT_LIST.name)))
+    return found
 
 
 def validate(*scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()) -> list[Scenario]:
@@ -137,7 +180,15 @@ def validate(*scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()) 
     Raises
     ------
     InputError
-        If any file or its roster cannot be used, or no population goes with its values: the problems of all.
+        If any file, its roster or its list of participants cannot be used, or no population goes with its
+        values: the problems of all.
     """
+    return [each.scenario for each in prepared_scenarios(*scenarios, overrides=overrides)]
+
+
+def prepared_scenarios(
+    *scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()
+) -> list[PreparedScenario]:
+    """Load and prepare scenario files; arguments and errors as for `validate`."""
     chosen = tuple(overrides)
-    return gather(lambda path: prepare(load_scenario(path, chosen)).scenario, scenarios)
+    return gather(lambda path: prepare(load_scenario(path, chosen)), scenarios)

@@ -32,6 +32,7 @@ __all__ = [
     "rates",
     "read_rate",
     "read_shape",
+    "rounded_table",
     "shifted_to_mean",
 ]
 
@@ -118,10 +119,35 @@ def log_shape(
     return np.asarray(table, dtype=np.float64)
 
 
-def _rounded(table: NDArray[np.float64]) -> NDArray[np.float64]:
+def rounded_table(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round a table to seven decimals, read-only: the last bits differ between processors."""
     table = np.round(table, _TABLE_DECIMALS)
     table.flags.writeable = False
     return table
+
+
+def _mean(table: NDArray[np.float64]) -> float:
+    """Give the mean of what a log shape is the logarithm of."""
+    nodes = expectation_nodes()
+    return float(nodes.weights @ np.exp(read_shape(table, nodes.scores)))
+
+
+@cache
+def _part_b_points(specialty: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give probabilities and logarithms of payments over their mean, with the tail of the table.
+
+    Body and tail are of different years and do not have the mean that both are relative to. The tail is what
+    was observed of the year whose mean counts, so the body is moved until the mean is 1.
+    """
+    probabilities, ratios = tables.part_b_shape(specialty)
+    logarithms, body = np.log(ratios), probabilities <= tables.PART_B_SPLICE
+    slope = tables.part_b_tail_slope(specialty)
+
+    def moved(by: float) -> NDArray[np.float64]:
+        return logarithms + by * body
+
+    by = root(lambda by: _mean(log_shape(probabilities, moved(by), slope)) - 1.0, -0.2, 0.1)
+    return probabilities, moved(stable(by))
 
 
 @lru_cache(_REMEMBERED)
@@ -133,17 +159,15 @@ def part_b_log_shape(specialty: str, tail_slope: float) -> NDArray[np.float64]:
     specialty : str
         One of `SPECIALTIES`.
     tail_slope : float
-        Slope of the logarithm above the 99th percentile.
+        Slope of the logarithm above the highest quantile of the table.
 
     Returns
     -------
     ndarray of float64, shape (209,), read-only
         Logarithm of payment over mean payment at `SCORES`; the mean under the normal distribution is 1.
     """
-    probabilities, ratios = tables.part_b_shape(specialty)
-    table = log_shape(probabilities, np.log(ratios), tail_slope)
-    nodes = expectation_nodes()
-    return _rounded(table - np.log(nodes.weights @ np.exp(read_shape(table, nodes.scores))))
+    table = log_shape(*_part_b_points(specialty), tail_slope)
+    return rounded_table(table - np.log(_mean(table)))
 
 
 @cache
@@ -160,7 +184,7 @@ def cost_log_shape() -> NDArray[np.float64]:
     values = read_shape(table, nodes.scores)
     mean = nodes.weights @ values
     deviation = np.sqrt(nodes.weights @ (values - mean) ** 2)
-    return _rounded((table - mean) / deviation)
+    return rounded_table((table - mean) / deviation)
 
 
 def read_rate(quantiles: NDArray[np.float64], probabilities: ArrayLike) -> NDArray[np.float64]:

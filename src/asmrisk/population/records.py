@@ -18,15 +18,19 @@ from asmrisk.errors import InputError, Problem
 from asmrisk.numerics.normal_distribution import normal_quantile, stable
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.behavior import BEHAVIOR_DTYPE, behavior_records
-from asmrisk.population.calibration import cost_spread, episode_volume, part_b_mean_over_level
+from asmrisk.population.calibration import episode_volume, part_b_mean_over_level
+from asmrisk.population.cost_calibration import CostScore, solved_cost
 from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED, SHARED, SHARED_PART_B
 from asmrisk.population.practices import fill_practices
-from asmrisk.population.quantiles import (
-    SCORE_COUNT,
-    cost_log_shape,
-    part_b_log_shape,
-    rates,
+from asmrisk.population.quantiles import SCORE_COUNT, part_b_log_shape, rates
+from asmrisk.population.rate_calibration import (
+    Groups,
+    latent_moments,
+    latent_quantiles,
+    rate_knots,
+    shrunken,
 )
+from asmrisk.population.size_gradient import quality_by_practice_size
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
@@ -34,12 +38,15 @@ from asmrisk.rule.definitions import (
     NOT_REPORTED,
     PERFORMANCE_YEARS,
     PRACTICE_SIZES,
+    SMALL_PRACTICE,
     SPECIALTIES,
     SPECIALTIES_OF,
     measures_of,
+    size_class,
 )
 from asmrisk.scenario import published_tables as tables
 from asmrisk.scenario.population_parameters import NONREPORTING_CLASSES
+from asmrisk.scenario.practice_parameters import SHARED_SCORES
 
 __all__ = ["BEHAVIOR_DTYPE", "POPULATION_DTYPE", "behavior_records", "population_records"]
 
@@ -130,6 +137,7 @@ POPULATION_DTYPE = np.dtype(
         ("shrinkage_mean_cases", "f8"),
         # Cost of n episodes: scale * exp(spread * shape(z) + sqrt(variance / n) * eps); high z is expensive.
         ("cost_scale_usd", "f8"),
+        # Over the score of cost, whatever its distribution among measured clinicians.
         ("cost_log_shape", "f8", (SCORE_COUNT,)),
         ("cost_spread", "f8"),
         ("cost_noise_variance", "f8"),
@@ -177,15 +185,7 @@ def _problems(values: Mapping[str, Any]) -> list[Problem]:
     if not any(values["population.back_pain_specialties"].values()):
         text = "population.back_pain_specialties: all weights are 0; give one specialty a positive weight."
         problems.append(_problem(text, "back_pain_specialties"))
-    correlation = values["population.part_b_episode_correlation"]
-    least = 2.0 * correlation * correlation - 1.0
-    for specialty, persistence in values["population.part_b_persistence"].items():
-        if persistence < least:
-            text = (
-                f"population.part_b_persistence.{specialty} = {persistence:g} is too low for "
-                f"population.part_b_episode_correlation = {correlation:g}; give at least {least:.4g}."
-            )
-            problems.append(_problem(text, "part_b_persistence", "part_b_episode_correlation"))
+    problems += _shared_problems(values) + _cost_problems(values)
     for first, second in (
         ("improvement_activities_none", "improvement_activities_one"),
         ("interoperability_zero", "interoperability_full"),
@@ -198,10 +198,81 @@ def _problems(values: Mapping[str, Any]) -> list[Problem]:
                     "together they may be at most 1."
                 )
                 problems.append(_problem(text, first, second))
+    areas, regions = values["population.areas"], values["population.regions"]
+    if regions > areas:
+        text = (
+            f"population.regions = {regions} are more than population.areas = {areas}; give at most one "
+            "region an area."
+        )
+        problems.append(_problem(text, "regions", "areas"))
     percentiles = values["population.mri_percentiles"]
     if any(later < earlier for earlier, later in itertools.pairwise(percentiles)):
         text = "population.mri_percentiles: the rates must ascend; sort them."
         problems.append(_problem(text, "mri_percentiles"))
+    return problems
+
+
+def _shared_problems(values: Mapping[str, Any]) -> list[Problem]:
+    """Find shares of colleagues and neighbors that leave a clinician's own part no variance."""
+    problems = []
+    for name in SHARED_SCORES:
+        practice = values["population.practice_correlation"][name]
+        area = values["population.area_correlation"].get(name, 0.0)
+        if practice + area > 1.0:
+            text = (
+                f"population.practice_correlation.{name} = {practice:g} and "
+                f"population.area_correlation.{name} = {area:g} add up to more than 1; lower one of them."
+            )
+            problems.append(_problem(text, "practice_correlation", "area_correlation"))
+    both = sum(
+        values[f"population.{each}_correlation"][SHARED_SCORES[SHARED_PART_B]]
+        for each in ("practice", "area")
+    )
+    episodes = values["population.part_b_episode_correlation"]
+    if both <= 1.0 < episodes * episodes + both:
+        text = (
+            "population.practice_correlation.part_b and population.area_correlation.part_b add up to "
+            f"{both:g}; with population.part_b_episode_correlation = {episodes:g} they may be at most "
+            f"{1.0 - episodes * episodes:.4g} together."
+        )
+        problems.append(
+            _problem(text, "practice_correlation", "area_correlation", "part_b_episode_correlation")
+        )
+    if problems:
+        return problems
+    shared, own = _part_b_persistence(values, both)
+    for specialty, persistence in own.items():
+        if persistence < -1.0 or shared < -1.0:
+            own_share = 1.0 - episodes * episodes - both
+            least = max(episodes**2 + both * shared - own_share, 2.0 * episodes**2 - 1.0)
+            text = (
+                f"population.part_b_persistence.{specialty} = "
+                f"{values['population.part_b_persistence'][specialty]:g} is too low for what Part B payments "
+                "have in common with episodes, colleagues and the persistence of other specialties; "
+                f"give at least {least:.4g}."
+            )
+            problems.append(_problem(text, "part_b_persistence", "part_b_episode_correlation"))
+    return problems
+
+
+def _cost_problems(values: Mapping[str, Any]) -> list[Problem]:
+    """Find correlations of cost that no distribution has: they leave its score no variance."""
+    problems = []
+    quality = values["population.cost_quality_correlation"]
+    for cohort in COHORTS:
+        episodes, part_b = _cost_correlations(values, cohort)
+        left = 1.0 - episodes**2 - part_b**2 - quality**2
+        if not left > 0.0:
+            names = ("cost_episode_correlation", "part_b_cost_correlation", "cost_quality_correlation")
+            text = (
+                f"population.{names[0]}.{cohort} = {episodes:g}, "
+                f"population.{names[1]} = {values['population.part_b_cost_correlation']:g} and "
+                f"population.{names[2]} = {quality:g} do not go together with "
+                f"population.part_b_episode_correlation = "
+                f"{values['population.part_b_episode_correlation']:g}: the correlation matrix is not "
+                "positive definite; bring them nearer to 0."
+            )
+            problems.append(_problem(text, *names, "part_b_episode_correlation"))
     return problems
 
 
@@ -222,8 +293,8 @@ def population_records(values: Values) -> np.recarray:
     ------
     InputError
         If values, each allowed on its own, do not go together: no positive weight, shares above 1,
-        percentiles that descend, a persistence below what the correlation with episodes leaves, a mean
-        number of episodes or a spread of cost that no distribution of the model has.
+        percentiles that descend, correlations that no distribution has, a persistence below what they leave,
+        a mean number of episodes or a spread of cost that no distribution of the model has.
     """
     problems = _problems(values)
     if problems:
@@ -233,9 +304,9 @@ def population_records(values: Values) -> np.recarray:
         record = records[cohort]
         volume = _episodes(record, values, name, problems)
         _patients(record, values)
-        _measures(record, values, name)
         _habits(record, values, name)
         if volume is not None:
+            _measures(record, values, name)
             _part_b(record, values, name, volume)
             _cost(record, values, name, volume, problems)
     if problems:
@@ -274,7 +345,7 @@ def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: lis
     record.episodes_floor_probability = solved.floor_probability
     record.episodes_shock_log_sd = volume[3]
     record.minimum_episodes = volume[4]
-    fill_practices(record, values, cohort, solved.measured)
+    fill_practices(record, values, cohort, solved.measured, problems)
     return volume
 
 
@@ -289,20 +360,13 @@ def _patients(record: Any, values: Mapping[str, Any]) -> None:
 
 
 def _part_b(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume) -> None:
-    correlation = values["population.part_b_episode_correlation"]
-    common = correlation * correlation
-    record.part_b_episode_correlation = correlation
-    both = record.practice_share[SHARED_PART_B] + record.area_share[SHARED_PART_B]
-    weights = record.specialty_cumulative[-1] - np.append(0.0, record.specialty_cumulative[-1][:-1])
-    mean = sum(
-        w * values["population.part_b_persistence"][s] for w, s in zip(weights, SPECIALTIES, strict=True)
-    )
-    kept = record.part_b_shared_persistence = (mean - common) / (1.0 - common)
+    correlation = record.part_b_episode_correlation = values["population.part_b_episode_correlation"]
+    both = float(record.practice_share[SHARED_PART_B] + record.area_share[SHARED_PART_B])
+    record.part_b_shared_persistence, own = _part_b_persistence(values, both)
+    record.part_b_persistence = [own[specialty] for specialty in SPECIALTIES]
     for code, specialty in enumerate(SPECIALTIES):
         tail = values["population.part_b_tail_slope"][specialty]
         record.part_b_log_shape[code] = part_b_log_shape(specialty, tail)
-        persistence = values["population.part_b_persistence"][specialty]
-        record.part_b_persistence[code] = (persistence - common - both * kept) / (1.0 - common - both)
         trend = record.part_b_trend[code] = values["population.part_b_trend"][specialty]
         if specialty in SPECIALTIES_OF[cohort]:
             mean = values["population.part_b_mean"][specialty]
@@ -312,14 +376,77 @@ def _part_b(record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume
             record.part_b_level[code] = stable(mean * ratio / selected * grown)
 
 
+def _part_b_persistence(values: Mapping[str, Any], both: float) -> tuple[float, dict[str, float]]:
+    """Give the persistence of what colleagues and neighbors share of Part B, and by specialty of the rest.
+
+    `both` is the shared part's variance. It persists as in the specialty that persists most, so that no rest
+    would have to persist more than entirely.
+    """
+    given = values["population.part_b_persistence"]
+    common = values["population.part_b_episode_correlation"] ** 2
+    shared = (max(given.values()) - common) / (1.0 - common)
+    left = 1.0 - common - both
+    return shared, {
+        each: (given[each] - common - both * shared) / left if left > 0.0 else 0.0 for each in given
+    }
+
+
+def _clinicians(values: Mapping[str, Any], cohort: str) -> NDArray[np.float64]:
+    """Give the share of the cohort's clinicians in each class of practice size, shape (classes,)."""
+    weights = np.array([values["population.practice_weights"][name] for name in tables.PRACTICE_CLASSES])
+    small = np.array([high <= SMALL_PRACTICE for _, high in tables.PRACTICE_CLASSES.values()])
+    share = values["population.small_practice_share"][cohort]
+    return np.asarray(
+        np.where(small, share / weights[small].sum(), (1.0 - share) / weights[~small].sum()) * weights
+    )
+
+
+def _reporters(record: Any, values: Mapping[str, Any], cohort: str) -> dict[int | None, Groups]:
+    """Give the groups of those who report a measure, by code of the collection type; None: of all.
+
+    A group has a weight and a shift of latent quality, which is by class of practice size, such that it is 0
+    on average over those who report anything, and by specialty.
+    """
+    clinicians = _clinicians(values, cohort)
+    silence = {
+        name: values["population.nothing_reported"][each]
+        for each, held in NONREPORTING_CLASSES.items()
+        for name in held
+    }
+    speaking = clinicians * [1.0 - silence[name] for name in tables.PRACTICE_CLASSES]
+    better = np.array([quality_by_practice_size()[name] for name in tables.PRACTICE_CLASSES])
+    better *= values["population.quality_size_gradient"]
+    center = float(speaking @ better / speaking.sum()) if speaking.any() else 0.0
+    record.quality_size_shift = [stable(each - center) for each in better.tolist()]
+    if cohort == "low_back_pain":
+        offsets = values["population.specialty_quality_offset"]
+        record.quality_specialty_shift = [offsets.get(each, 0.0) for each in SPECIALTIES]
+    size = np.array([size_class(low) for low, _ in tables.PRACTICE_CLASSES.values()])
+    specialties = np.diff(record.specialty_cumulative, axis=1, prepend=0.0)[size]
+    shifts = record.quality_size_shift[:, None] + record.quality_specialty_shift
+    electronic = record.ecqm_share[size]
+
+    def groups(weights: NDArray[np.float64]) -> Groups:
+        each = (weights if weights.any() else clinicians)[:, None] * specialties
+        return tuple(zip(each[each > 0.0].tolist(), shifts[each > 0.0].tolist(), strict=True))
+
+    return {
+        None: groups(speaking),
+        0: groups(speaking * electronic),
+        1: groups(speaking * (1.0 - electronic)),
+        2: groups(clinicians),
+    }
+
+
 def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
     record.ecqm_share = [values["population.ecqm_share"][size] for size in PRACTICE_SIZES]
     record.cases_log_sd = values["population.cases_log_sd"]
     record.latent_persistence = values["population.latent_persistence"]
     record.shrinkage_reliability = values["population.shrinkage_reliability"]
     record.shrinkage_mean_cases = values["population.shrinkage_mean_cases"]
+    complexity = record.quality_complexity = values["population.complex_patients_quality_effect"]
+    reporters = _reporters(record, values, cohort)
     record.rate_probability = tables.KNOT_PROBABILITIES
-    record.quality_complexity = values["population.complex_patients_quality_effect"]
     record.rate_quantile = np.nan
     record.quality_spread = 1.0
     for number, measure in enumerate(measures_of(cohort)):
@@ -330,6 +457,7 @@ def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
         record.quality_loading[number] = math.sqrt(values["population.quality_common_share"][measure.name])
         # A rate without a worst possible value is a ratio of observed to expected, not a share of cases.
         record.measure_kind[number] = RISK_STANDARDIZED if measure.worst is None else BINOMIAL
+        drift = values["population.benchmark_drift"][measure.name]
         for code in types:
             if measure.name == "mri":
                 published = np.array(values["population.mri_percentiles"])
@@ -337,6 +465,15 @@ def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
                 published = np.array(rates(measure.name, COLLECTION_TYPES[code]))
             highest = np.inf if measure.worst is None else 1.0
             record.rate_quantile[number, code] = _spread(published, values["population.rate_spread"], highest)
+            # All who report a measure that is not of their choice report it in this way.
+            chosen = code if len(types) > 1 or measure.claims else None
+            among = reporters[chosen], math.sqrt(1.0 + complexity**2)
+            if record.measure_kind[number] == RISK_STANDARDIZED:
+                # Its percentiles were published after shrinkage.
+                record.quality_center[number], record.quality_spread[number] = latent_moments(*among)
+                among = shrunken(*among, record.shrinkage_reliability)
+            quantiles = latent_quantiles(*among)
+            record.rate_probability[number, code] = rate_knots(quantiles, drift, measure.inverse)
 
 
 def _spread(published: NDArray[np.float64], times: float, highest: float) -> NDArray[np.float64]:
@@ -348,26 +485,41 @@ def _spread(published: NDArray[np.float64], times: float, highest: float) -> NDA
     return moved
 
 
+def _cost_correlations(values: Mapping[str, Any], cohort: str) -> tuple[float, float]:
+    """Give the correlations of the score of cost with that of episodes, and with the rest of Part B's."""
+    episodes = values["population.cost_episode_correlation"][cohort]
+    common = values["population.part_b_episode_correlation"]
+    part_b = values["population.part_b_cost_correlation"]
+    return episodes, (part_b - common * episodes) / math.sqrt(1.0 - common * common)
+
+
 def _cost(
     record: Any, values: Mapping[str, Any], cohort: str, volume: _Volume, problems: list[Problem]
 ) -> None:
     median, deviation, reliability = (
         values[f"population.cost_{each}"][cohort] for each in ("median", "sd", "reliability")
     )
-    record.cost_log_shape = cost_log_shape()
-    record.cost_quality = values["population.cost_quality_correlation"]
-    record.cost_complexity = values["population.complex_patients_cost_effect"]
-    level = values["population.cost_episode_correlation"][cohort]
+    quality = record.cost_quality = values["population.cost_quality_correlation"]
+    complexity = record.cost_complexity = values["population.complex_patients_cost_effect"]
+    level, moving = _cost_correlations(values, cohort)
     common = values["population.part_b_episode_correlation"]
-    # On the part of Part B that has nothing to do with episodes, so that both correlations hold.
-    moving = (values["population.part_b_cost_correlation"] - common * level) / math.sqrt(
-        1.0 - common * common
-    )
     record.cost_part_b = moving / math.sqrt(1.0 - common * common)
     record.cost_episodes = level - common * record.cost_part_b
-    record.cost_rest = math.sqrt(1.0 - level**2 - moving**2 - record.cost_quality**2)
+    record.cost_rest = math.sqrt(1.0 - level**2 - moving**2 - quality**2)
+    if cohort == "low_back_pain":
+        offsets = values["population.specialty_cost_offset"]
+        record.cost_specialty_shift = [offsets.get(each, 0.0) for each in SPECIALTIES]
+    specialties = np.diff(record.specialty_cumulative, axis=1, prepend=0.0)
+    sizes = [size_class(low) for low, _ in tables.PRACTICE_CLASSES.values()]
+    shares: dict[float, float] = {}
+    for shift, share in zip(
+        record.cost_specialty_shift.tolist(), _clinicians(values, cohort) @ specialties[sizes], strict=True
+    ):
+        shares[shift] = shares.get(shift, 0.0) + float(share)
+    shifts = tuple((share, shift) for shift, share in shares.items() if share > 0.0)
+    score = CostScore(level, 1.0 - level**2 + complexity**2, shifts)
     try:
-        solved = cost_spread(median, deviation, reliability, *volume)
+        solved = solved_cost(median, deviation, reliability, score, *volume)
     except ValueError as error:
         text = (
             f"population.cost_sd.{cohort} = {deviation:g} does not go with the median "
@@ -378,6 +530,7 @@ def _cost(
     record.cost_scale_usd = solved.scale
     record.cost_spread = solved.spread
     record.cost_noise_variance = solved.noise_variance
+    record.cost_log_shape = solved.log_shape
 
 
 def _habits(record: Any, values: Mapping[str, Any], cohort: str) -> None:

@@ -3,7 +3,8 @@
 The table has the columns of the clinician table. Only identity, cohort, specialty, practice size and Part B
 payments are required; every other cell may be empty, which means not known. A clinician may have several
 rows, one a year. Payments of the payment year and exemptions say nothing about what is simulated and are not
-looked at.
+looked at. Who works together is named by ``practice_id``, or told by sizes (`find_practices`); results follow
+``billing_practice_id``, since an adjustment factor follows the clinician.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from asmrisk.clinician_tables.arrays import fields_of, word_codes
 from asmrisk.clinician_tables.checks import KnownYears
 from asmrisk.clinician_tables.table import read_clinicians, to_stderr
 from asmrisk.errors import InputError
+from asmrisk.population.roster_practices import Practices, find_practices
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.columns import columns_of
 from asmrisk.rule.definitions import (
@@ -60,7 +62,11 @@ class Clinicians:
     years : ndarray of int64, shape (Y,)
         Years in which anything is known, ascending.
     ids : ndarray of str objects, shape (n,)
-        In the order of the table.
+        Practice by practice, in each in the order of the table.
+    practice, member : ndarray of int64, shape (n,)
+        Index in the roster's `Practices`, ascending; place among the practice's clinicians of the cohort.
+    billing_practice : ndarray of str objects, shape (n,)
+        Who bills for the clinician in the years that are simulated: as last given, else the practice.
     specialty, practice_size : ndarray of int64, shape (n,)
         Code of the specialty; clinicians in the practice.
     past : Observed
@@ -71,6 +77,9 @@ class Clinicians:
     cohort: str
     years: _Codes
     ids: NDArray[np.object_]
+    practice: _Codes
+    member: _Codes
+    billing_practice: NDArray[np.object_]
     specialty: _Codes
     practice_size: _Codes
     past: Observed
@@ -91,12 +100,15 @@ class Roster:
         Where it was read.
     digest : str
         SHA-256 of the checked table in hexadecimal: CSV and Parquet files of one table have the same.
+    practices : Practices
+        Where they work.
     cohorts : tuple of Clinicians
         By code of the cohort.
     """
 
     path: Path
     digest: str
+    practices: Practices = field(repr=False)
     cohorts: tuple[Clinicians, ...] = field(repr=False)
 
     @property
@@ -106,7 +118,7 @@ class Roster:
 
     @property
     def ids(self) -> NDArray[np.object_]:
-        """Identities in the order of results: cohort by cohort, each in the order of the table."""
+        """Identities in the order of results: cohort by cohort, each practice by practice."""
         return np.concatenate([each.ids for each in self.cohorts])
 
     @property
@@ -119,6 +131,16 @@ class Roster:
         """Specialty of each clinician, in the order of `ids`."""
         names = np.array(SPECIALTIES, dtype=object)
         return np.concatenate([names[each.specialty] for each in self.cohorts])
+
+    @property
+    def practice_ids(self) -> NDArray[np.object_]:
+        """Practice of each clinician, in the order of `ids`."""
+        return np.concatenate([self.practices.ids[each.practice] for each in self.cohorts])
+
+    @property
+    def billing_practice_ids(self) -> NDArray[np.object_]:
+        """Practice that bills for each clinician, in the order of `ids`."""
+        return np.concatenate([each.billing_practice for each in self.cohorts])
 
 
 def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_stderr) -> Roster:
@@ -155,16 +177,27 @@ def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_
 def _read(path: Path, _: str, notes: Callable[[str], None]) -> Roster:
     frame = read_clinicians(path, required=REQUIRED, notes=notes, known_years=KNOWN_YEARS)
     text = frame.to_csv(index=False, lineterminator="\n")
+    practice, practices = find_practices(frame, str(path), notes)
+    frame = frame.assign(practice=practice)
     return Roster(
         path=path,
         digest=hashlib.sha256(text.encode()).hexdigest(),
-        cohorts=tuple(_clinicians(frame[frame["cohort"] == cohort], cohort) for cohort in COHORTS),
+        practices=practices,
+        cohorts=tuple(_clinicians(frame[frame["cohort"] == cohort], cohort, practices) for cohort in COHORTS),
     )
 
 
-def _clinicians(frame: pd.DataFrame, cohort: str) -> Clinicians:
-    """Spread the rows of one cohort over years and clinicians."""
+def _clinicians(frame: pd.DataFrame, cohort: str, practices: Practices) -> Clinicians:
+    """Spread the rows of one cohort over years and clinicians, practice by practice."""
+    frame = frame.sort_values("practice", kind="stable")
     number, ids = pd.factorize(frame["clinician_id"])
+    practice = np.zeros(len(ids), np.int64)
+    practice[number] = frame["practice"]
+    billing = practices.ids[practice]
+    if "billing_practice_id" in frame:
+        dated = frame.assign(number=number).sort_values("performance_year", kind="stable")
+        dated = dated[dated["billing_practice_id"].notna()]
+        billing[dated["number"]] = dated["billing_practice_id"]
     years, year = np.unique(frame["performance_year"].to_numpy(dtype=np.int64), return_inverse=True)
     arrays = {}
     for name, column in columns_of(Observed).items():
@@ -188,6 +221,9 @@ def _clinicians(frame: pd.DataFrame, cohort: str) -> Clinicians:
         cohort=cohort,
         years=years,
         ids=np.array(ids, dtype=object),
+        practice=practice,
+        member=np.arange(len(ids)) - np.searchsorted(practice, practice),
+        billing_practice=billing,
         # The same in every row, and missing where a clinician has none.
         specialty=past.specialty.max(axis=0, initial=UNKNOWN),
         practice_size=np.nan_to_num(past.practice_size).max(axis=0, initial=0.0).astype(np.int64),

@@ -36,8 +36,8 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
     scenario = spec.definition["scenario"]
     first, *further = runs or [circumstances()]
     definition = spec.about["scenario"] | scenario | {"run": run_section(spec.definition)}
-    if "roster" in spec.about:
-        definition["population"] = definition["population"] | {"roster": spec.about["roster"]["file"]}
+    files = {name: spec.about[name]["file"] for name in ("roster", "participant_list") if name in spec.about}
+    definition["population"] = definition["population"] | files
     return {
         **spec.about,
         "identity": spec.identity,

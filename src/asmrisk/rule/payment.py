@@ -17,7 +17,13 @@ from asmrisk.rule.sums import lane_sum
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
 
-__all__ = ["OUTSIDE_POOL", "POOLS_BY_SPECIALTY", "exchange_payments", "payment_factors"]
+__all__ = [
+    "OUTSIDE_POOL",
+    "POOLS_BY_SPECIALTY",
+    "exchange_payments",
+    "largest_factor",
+    "payment_factors",
+]
 
 _LINEAR = CHOICES["exchange_function"].index("linear")
 _NONE = CHOICES["exchange_function"].index("none")
@@ -184,3 +190,16 @@ def _raise_scaling(
         if not raised > scaling:
             return scaling
         scaling = raised
+
+
+@inline
+def largest_factor(policy: np.record, midpoint: float, scaling: float) -> float:
+    """Give the factor of a final score of 100, the largest that a pool's midpoint and scaling factor allow.
+
+    It has the bits that `payment_factors` gives to that score; NaN where nothing can be distributed.
+    """
+    share = 1.0
+    if policy.exchange_function != _LINEAR and policy.exchange_function != _NONE:
+        share = logistic(policy.exchange_steepness * (100.0 - midpoint))
+    factor = policy.risk_level * share * scaling - policy.risk_level
+    return float(policy.adjustment_cap if factor > policy.adjustment_cap else factor)

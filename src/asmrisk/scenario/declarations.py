@@ -7,7 +7,7 @@ from asmrisk.rule.declarations import POLICY
 from asmrisk.scenario.behavior_parameters import BEHAVIOR
 from asmrisk.scenario.population_parameters import POPULATION
 
-__all__ = ["NO_ROSTER", "PARAMETERS", "ROSTER", "RUN"]
+__all__ = ["FILES", "NO_FILE", "PARAMETERS", "PARTICIPANT_LIST", "ROSTER", "RUN"]
 
 #: A block of results holds at least one parameter set.
 _MOST_DRAWS_PER_SET = 512
@@ -52,14 +52,14 @@ RUN = Parameters(
     ]
 )
 
-#: No roster: all clinicians are synthetic.
-NO_ROSTER = "none"
+#: No file: all clinicians are synthetic, and practices are drawn.
+NO_FILE = "none"
 
 ROSTER = Parameter(
     name="population.roster",
     meaning="Clinician table of real clinicians to place among the synthetic ones",
     type=str,
-    default=NO_ROSTER,
+    default=NO_FILE,
     allowed="a path to a CSV or Parquet file, relative to the scenario file, or none",
     unit="",
     basis="assumed",
@@ -67,5 +67,21 @@ ROSTER = Parameter(
     section="roster",
 )
 
+PARTICIPANT_LIST = Parameter(
+    name="population.participant_list",
+    meaning="CMS's list of participants, whose number, cohorts and practices are then the field's: "
+    "clinicians, cohort_share and small_practice_share follow from it",
+    type=str,
+    default=NO_FILE,
+    allowed="a path to a CSV file, relative to the scenario file, or none",
+    unit="",
+    basis="assumed",
+    citation="choice of the user",
+    section="practices",
+)
+
+#: The parameters that name files, which count by their content.
+FILES = (ROSTER, PARTICIPANT_LIST)
+
 #: Every parameter, in the order of documentation.
-PARAMETERS = Parameters([*RUN.values(), *POLICY.values(), *POPULATION.values(), *BEHAVIOR.values(), ROSTER])
+PARAMETERS = Parameters([*RUN.values(), *POLICY.values(), *POPULATION.values(), *BEHAVIOR.values(), *FILES])

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from asmrisk.scenario.declarations import FILES
+
 __all__ = ["differing_settings"]
 
 
@@ -35,8 +37,9 @@ def _settings(definition: Mapping[str, Any]) -> dict[str, Any]:
     for section, content in definition["scenario"].items():
         settings |= {f"{section}.{name}": value for name, value in content.items()}
     # Of which a path would be expected.
-    if roster := settings.pop("population.roster", None):
-        settings["content of population.roster"] = roster[:12]
+    for name in (each.name for each in FILES):
+        if digest := settings.pop(name, None):
+            settings[f"content of {name}"] = digest[:12]
     return settings
 
 

@@ -103,7 +103,7 @@ _SIZE = (
         "population.small_practice_share",
         "Share of the measured clinicians who are in practices of 1 to 15 clinicians.",
         table(COHORTS, number(0, 1)),
-        _by(COHORTS, 0.280, 0.404),
+        {cohort: tables.organization_fact(cohort, "small_share") for cohort in COHORTS},
         "0 to 1 each",
         unit="fraction",
         basis="data",
@@ -212,14 +212,15 @@ _PART_B_PARAMETERS = (
     ),
     _payments(
         "population.part_b_tail_slope",
-        "Slope of log Part B payment in the normal score above the 99th percentile (heaviness of the tail).",
+        "Slope of log Part B payment in the normal score above the highest quantile of the table, the 99.9th "
+        "percentile of all clinicians of the specialty.",
         table(SPECIALTIES, number(0, 2)),
         {name: tables.part_b_tail_slope(name) for name in SPECIALTIES},
         "0 to 2 each",
         unit="log",
         basis="data",
         citation=_PART_B
-        + ", 2023: 99th to 99.9th percentile; the 2012 table behind the shape ends at the 99th",
+        + ", 2023: 99th to 99.9th percentile; the shape below is of 2012 up to its 95th, then of 2023",
     ),
     _payments(
         "population.part_b_persistence",
@@ -335,6 +336,18 @@ _QUALITY = (
         unit="times the published spread",
     ),
     _quality(
+        "population.benchmark_drift",
+        "Latent quality that all have gained in a measure since the year of its published percentiles.",
+        table(_MEASURE_NAMES, number(-3, 3)),
+        dict.fromkeys(_MEASURE_NAMES, 0.0),
+        "-3 to 3 each",
+        unit="SD",
+        basis="data",
+        citation="CMS, MIPS quality benchmarks (qpp-measures-data), data years 2021 to 2024: nine in ten of "
+        "these measures' distributions moved by -0.3 to 0.4 SD from one year to the next. The percentiles "
+        "are of 2024, of q128 of 2023: in 2024, when it was mostly removed, it moved by 0.7 (eCQM) and -1.0",
+    ),
+    _quality(
         "population.quality_common_share",
         "Share of the variance of each measure's latent quality that is common to a clinician's measures.",
         table(_MEASURE_NAMES, number(0, 1)),
@@ -443,11 +456,13 @@ _COST = (
         "population.cost_episode_correlation",
         "Correlation of the normal scores of a clinician's cost per episode and expected episodes.",
         table(COHORTS, number(-0.9, 0.9)),
-        _by(COHORTS, 0.09, -0.21),
+        _by(COHORTS, 0.19, -0.33),
         "-0.9 to 0.9 each",
         unit="correlation",
         basis="data",
-        citation=_COST_2025 + ": fitted so that the mean of clinicians and the national average both hold",
+        citation=_COST_2025
+        + ": fitted so that the mean over episodes is the national average, among clinicians "
+        "with at least 20; the mean over clinicians is then CMS's too, within 0.3% and 0.1%",
     ),
     _cost(
         "population.part_b_cost_correlation",

@@ -19,6 +19,10 @@ def _by(keys: Any, *values: Any) -> dict[str, Any]:
     return dict(zip(keys, values, strict=True))
 
 
+def _published(key: str) -> dict[str, float]:
+    return {cohort: tables.organization_fact(cohort, key) for cohort in COHORTS}
+
+
 #: What colleagues of a practice, and practices of an area, have in common.
 SHARED_SCORES = ("quality", "cost", "part_b", "patients", "habits")
 
@@ -29,8 +33,8 @@ PRACTICES = (
         "population.participants_per_small_practice",
         "Mean measured clinicians of a practice of up to 15 clinicians that has any.",
         table(COHORTS, number(1, 15)),
-        _by(COHORTS, 1.42, 1.38),
-        "1 to 15 each",
+        _published("participants_per_small_organization"),
+        "1 to 15 each, and reachable with practice_weights",
         unit="clinicians",
         basis="data",
         citation=PARTICIPANTS,
@@ -39,8 +43,8 @@ PRACTICES = (
         "population.participants_per_large_practice",
         "The same of a practice of more than 15 clinicians.",
         table(COHORTS, number(1, 100)),
-        _by(COHORTS, 4.41, 3.45),
-        "1 to 100 each",
+        _published("participants_per_larger_organization"),
+        "1 to 100 each, and reachable with the two parameters below",
         unit="clinicians",
         basis="data",
         citation=PARTICIPANTS,
@@ -48,13 +52,24 @@ PRACTICES = (
     _practices(
         "population.participants_around_participant",
         "Mean measured clinicians of a measured clinician's practice, itself among them (the size-weighted "
-        "mean of a practice's).",
+        "mean of a practice's), in practices of more than 15 clinicians.",
         table(COHORTS, number(1, 200)),
-        _by(COHORTS, 7.59, 4.96),
-        "1 to 200 each, and reachable with the two means by size",
+        _published("participants_around_participant_larger"),
+        "1 to 200 each, and reachable with the other two",
         unit="clinicians",
         basis="data",
-        citation=PARTICIPANTS,
+        citation=PARTICIPANTS + ": 7.59 and 4.96 over all practices, of which small ones are taken off",
+    ),
+    _practices(
+        "population.participants_among_ten_to_nineteen",
+        "Share of the measured clinicians in practices of more than 15 clinicians whose practice has 10 to "
+        "19 measured.",
+        table(COHORTS, number(0, 1)),
+        _published("share_with_10_to_19_larger"),
+        "0 to 1 each, and reachable with the two parameters above",
+        unit="fraction",
+        basis="data",
+        citation=PARTICIPANTS + ": 22.9% and 11.2% over all practices",
     ),
     _practices(
         "population.practice_correlation",

@@ -22,13 +22,16 @@ __all__ = [
     "MOST_AREAS",
     "MOST_MEMBERS",
     "PANEL",
+    "PART_B_SPLICE",
     "PRACTICE_CLASSES",
     "average_rate",
     "benchmark_percentiles",
     "cost_benchmark",
     "cost_shape",
     "fixed_edges",
+    "mips_mean_of_reporters",
     "nonreporting_share",
+    "organization_fact",
     "part_b_mean",
     "part_b_panel_ratio",
     "part_b_persistence",
@@ -71,6 +74,12 @@ _CARDIOLOGY = (
     "advanced_heart_failure_and_transplant_cardiology",
 )
 _LEVEL_YEAR = "2023"
+#: Percentile up to which the shape of Part B payments is that of 2012, and percentiles of the tail of 2023.
+PART_B_SPLICE, _TAIL = 0.95, (0.975, 0.99, 0.995, 0.999)
+_MIPS_TOTALS = "mips_py2023_final_score_by_practice_size"
+#: Percentiles of MIPS totals; the highest total of somebody who did not report, and the share up to it.
+_TOTALS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+_SILENT_TOTAL, _SILENT = 18.75, "share_le_18_75"
 _TYPE_TITLES = dict(zip(COLLECTION_TYPES, ("eCQM", "MIPS CQM/QCDR", "Administrative claims"), strict=True))
 _RISK_STANDARDIZED = "costScore"
 _POLICY_LADDER = "flat_policy_ladder"
@@ -153,8 +162,9 @@ def average_rate(measure: str, collection_type: str) -> float:
 def fixed_edges() -> NDArray[np.float64]:
     """Give CMS's published benchmarks as the edges of the deciles.
 
-    The 10th to 90th percentiles of the 2024 performance rates, with the first percentile in the place of the
-    minimum (Q236 as MIPS CQM: CMS's policy ladder, which is the benchmark MIPS uses).
+    The 10th to 90th percentiles of the 2024 performance rates (of Q128 of 2023, as in the table), with the
+    first percentile in the place of the minimum (Q236 as MIPS CQM: CMS's policy ladder, which is the
+    benchmark MIPS uses).
 
     Returns
     -------
@@ -224,6 +234,11 @@ def part_b_panel_ratio(specialty: str) -> float:
 def part_b_shape(specialty: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Give the shape of Part B payments in a specialty, among clinicians with a panel like a participant's.
 
+    The table of 2012 (few clinicians of small states) has a body, but tails that are too light. Above its
+    95th percentile stand the largest payments of 2023, over the panel's mean. Those are of all clinicians of
+    the specialty; so high up all of them have such a panel, which is a share f of the specialty, so a
+    quantile at 1 - q of all is one at 1 - q / f of the panel.
+
     Parameters
     ----------
     specialty : str
@@ -231,24 +246,28 @@ def part_b_shape(specialty: str) -> tuple[NDArray[np.float64], NDArray[np.float6
 
     Returns
     -------
-    probabilities : ndarray of float64, shape (15,)
-        Ascending, .01 to .99.
-    ratios : ndarray of float64, shape (15,)
-        Quantile over mean.
+    probabilities : ndarray of float64, shape (17 to 18,)
+        Ascending, from .01.
+    ratios : ndarray of float64, shape (17 to 18,)
+        Quantile over mean, ascending.
     """
     row = _panel(specialty, PANEL)
     columns = [column for column in row if column.endswith("_over_mean")]
-    probabilities = [int(column[1:3]) / 100 for column in columns]
-    return np.array(probabilities), np.array([float(row[column]) for column in columns])
+    body = {int(column[1:3]) / 100: float(row[column]) for column in columns}
+    share = float(row["n"]) / float(_panel(specialty, "all")["n"])
+    (tail,) = _specialty_rows("partb_2023_payment_quantiles_estimated", specialty)
+    mean = float(tail["mean_2023_usd"]) * part_b_panel_ratio(specialty)
+    above = {1.0 - (1.0 - p) / share: float(tail[f"q{100.0 * p:g}_usd"]) / mean for p in _TAIL}
+    points = {p: ratio for p, ratio in body.items() if p <= PART_B_SPLICE}
+    points |= {p: ratio for p, ratio in above.items() if p > PART_B_SPLICE}
+    return np.array(list(points)), np.array(list(points.values()))
 
 
 def part_b_tail_slope(specialty: str) -> float:
     """Give the heaviness of the upper tail of a specialty's Part B payments, from those of 2023.
 
-    It is the slope of the logarithm in the normal score between the 99th and the 99.9th percentile.
-    The largest payments of 2023 are observed one by one; the table behind the shape (few clinicians, 2012)
-    ends at its 99th percentile. With these tails the means of the raw shapes miss 1 by 0.9% on average, with
-    the slope between that table's last quantiles by 1.4%.
+    It is the slope of the logarithm in the normal score between the 99th and the 99.9th percentile, beyond
+    which it goes on.
     """
     (row,) = _specialty_rows("partb_2023_payment_quantiles_estimated", specialty)
     scores = NormalDist()
@@ -299,10 +318,15 @@ def part_b_persistence(specialty: str) -> float:
 def practice_links(practice_class: str) -> float:
     """Count the clinicians (links to a practice) in practices of a class of `PRACTICE_CLASSES`."""
     return statistic(
-        "mips_py2023_final_score_by_practice_size",
+        _MIPS_TOTALS,
         "n_clinician_org_links",
         clinicians_linked_to_org=_PRACTICE_ROWS[practice_class],
     )
+
+
+def organization_fact(cohort: str, key: str) -> float:
+    """Give a fact of the organizations on CMS's preliminary list of 2027: a count, mean or share."""
+    return statistic("asm_py2027_practices", "value", cohort=cohort, key=key)
 
 
 def nonreporting_share(*practice_classes: str) -> float:
@@ -310,10 +334,23 @@ def nonreporting_share(*practice_classes: str) -> float:
 
     They have a final score of at most 18.75, the score of somebody who did not report.
     """
-    name = "mips_py2023_final_score_by_practice_size"
     shares = [
-        statistic(name, "share_le_18_75", clinicians_linked_to_org=_PRACTICE_ROWS[each])
+        statistic(_MIPS_TOTALS, _SILENT, clinicians_linked_to_org=_PRACTICE_ROWS[each])
         for each in practice_classes
     ]
     links = [practice_links(each) for each in practice_classes]
     return math.fsum(a * b for a, b in zip(shares, links, strict=True)) / math.fsum(links)
+
+
+def mips_mean_of_reporters(practice_class: str) -> float:
+    """Give the mean MIPS total of 2023 of those who reported, in a class of `PRACTICE_CLASSES`, in points.
+
+    The mean of all without those of at most 18.75 points, whose mean is that of the published percentiles up
+    to their own, read linearly from 0 points on.
+    """
+    row = _row(_MIPS_TOTALS, clinicians_linked_to_org=_PRACTICE_ROWS[practice_class])
+    silent = float(row[_SILENT])
+    below = [p for p in _TOTALS if p < silent]
+    heights = [0.0, *(float(row[f"q{round(100 * p):02d}"]) for p in below), _SILENT_TOTAL]
+    points = float(np.trapezoid(heights, [0.0, *below, silent]))
+    return (float(row["mean"]) - points) / (1.0 - silent)

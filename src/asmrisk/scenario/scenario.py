@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import tomli_w
@@ -23,7 +24,7 @@ from asmrisk.parameters.parameter import Values
 from asmrisk.rule.policy import inconsistencies
 from asmrisk.scenario.builder import ScenarioBuilder, placed
 from asmrisk.scenario.correlation import Correlation
-from asmrisk.scenario.declarations import NO_ROSTER, PARAMETERS, ROSTER
+from asmrisk.scenario.declarations import FILES, NO_FILE, PARAMETERS, PARTICIPANT_LIST, ROSTER
 from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.toml_source import Source, no_file, parse_override, read_toml
 from asmrisk.scenario.uncertainty import Unknown
@@ -70,15 +71,23 @@ class Scenario:
     @property
     def roster(self) -> Path | None:
         """The clinician table of real clinicians, if there is one."""
-        path = self.values[ROSTER.name]
-        return None if path == NO_ROSTER else Path(path)
+        return self._file(ROSTER.name)
+
+    @property
+    def participant_list(self) -> Path | None:
+        """CMS's list of participants, if there is one."""
+        return self._file(PARTICIPANT_LIST.name)
+
+    def _file(self, name: str) -> Path | None:
+        path = self.values[name]
+        return None if path == NO_FILE else Path(path)
 
     @property
     def draws_per_set(self) -> int:
         """How many consecutive draws share their values of the unknowns; 1 where nothing is unknown."""
         return int(self.values["run.draws_per_parameter_set"]) if self.uncertainty else 1
 
-    def definition(self, roster: str | None = None) -> dict[str, Any]:
+    def definition(self, digests: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
         """Give everything that decides the results but the seed, as plain data.
 
         Title, description, reference, number of draws and seed are left out, and basis and source of what is
@@ -86,8 +95,8 @@ class Scenario:
 
         Parameters
         ----------
-        roster : str, optional
-            Digest of the content of the roster, which stands in the place of its path.
+        digests : mapping of str to str
+            By parameter that names a file the digest of the content, which stands in the place of the path.
 
         Returns
         -------
@@ -99,14 +108,16 @@ class Scenario:
             del document[name]
         for name, unknown in self.uncertainty.items():
             document["uncertainty"][name] = unknown.definition()
-        if self.roster is not None:
-            document["population"]["roster"] = roster
+        for each in FILES:
+            if self._file(each.name) is not None:
+                section, _, key = each.name.partition(".")
+                document[section][key] = digests.get(each.name)
         plain: dict[str, Any] = json.loads(json.dumps(document, allow_nan=False))
         return plain
 
-    def identity(self, roster: str | None = None) -> str:
+    def identity(self, digests: Mapping[str, str] = MappingProxyType({})) -> str:
         """Digest of `definition`: SHA-256 in hexadecimal."""
-        plain = json.dumps(self.definition(roster), sort_keys=True, separators=(",", ":"))
+        plain = json.dumps(self.definition(digests), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(plain.encode()).hexdigest()
 
     def placed(self, problem: Problem) -> Problem:
@@ -293,7 +304,7 @@ def _with_text_keys(value: Any) -> Any:
 def _build(sources: list[Source], problems: list[Problem], title: str, source: Path | None) -> Scenario:
     builder = ScenarioBuilder(PARAMETERS)
     for each in sources:
-        builder.add(_with_roster(each, problems))
+        builder.add(_with_files(each, problems))
     values, before = builder.values(), len(builder.problems)
     for problem in inconsistencies(values):
         builder.reject(problem)
@@ -316,22 +327,26 @@ def _build(sources: list[Source], problems: list[Problem], title: str, source: P
     )
 
 
-def _with_roster(source: Source, problems: list[Problem]) -> Source:
-    """Make the roster's path independent of the folder of the file that states it."""
-    section, _, key = ROSTER.name.partition(".")
-    population = source.data.get(section)
-    if not isinstance(population, Mapping) or not isinstance(population.get(key), str):
-        return source
-    if population[key] == NO_ROSTER:
-        return source
-    path = source.folder / population[key]
+def _with_files(source: Source, problems: list[Problem]) -> Source:
+    """Make paths independent of the folder of the file that states them."""
+    for each in FILES:
+        section, _, key = each.name.partition(".")
+        stated = source.data.get(section)
+        if isinstance(stated, Mapping) and isinstance(stated.get(key), str) and stated[key] != NO_FILE:
+            path = _found(source, (section, key), problems)
+            source = replace(source, data={**source.data, section: {**stated, key: str(path)}})
+    return source
+
+
+def _found(source: Source, keys: tuple[str, str], problems: list[Problem]) -> Path:
+    path: Path = source.folder / source.data[keys[0]][keys[1]]
     try:
         found, path = path.is_file(), path.resolve()
     except (OSError, ValueError, RuntimeError):  # A name too long, a NUL character, a loop of links.
         found = False
     if not found:
-        problems.append(source.problem((section, key), no_file(path, f"there is no file {path}")))
-    return replace(source, data={**source.data, section: {**population, key: str(path)}})
+        problems.append(source.problem(keys, no_file(path, f"there is no file {path}")))
+    return path
 
 
 def _chain(path: Path, problems: list[Problem], above: tuple[Path, ...] = ()) -> list[Source]:

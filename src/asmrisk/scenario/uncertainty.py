@@ -38,7 +38,10 @@ __all__ = [
 Problems = list[tuple[Keys, Problem]]
 
 #: Say how much is computed and how, for whom and in which dollars, not what is true of the world.
-_OF_THE_RUN = ("run.", "population.roster.", "population.dollar_year.", "population.latin_hypercube.")
+_OF_THE_RUN = (
+    *("run.", "population.roster.", "population.participant_list.", "population.dollar_year."),
+    "population.latin_hypercube.",
+)
 
 #: Of an unknown as a whole.
 _TEXTS = ("basis", "source")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from asmrisk.numerics.jit import fma, inner
-from asmrisk.numerics.portable_math import log
-from asmrisk.population.latents import SHARED_PATIENTS
+from asmrisk.population.latents import OWN_DUAL, OWN_HCC, OWN_LEVEL, SHARED_PATIENTS
 from asmrisk.rule.definitions import MOST_MEASURES
 from asmrisk.simulation.batches import exponentials, normal_scores
 from asmrisk.simulation.kernel_inputs import CohortDraw
@@ -23,7 +22,6 @@ from asmrisk.simulation.keys import (
 )
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.practices import Practices
-from asmrisk.simulation.roster_prior import level_score
 from asmrisk.simulation.shared_parts import SharedParts, own_weight
 from asmrisk.simulation.state import Batch
 
@@ -36,7 +34,7 @@ def _take_practices(practices: Practices, shared: SharedParts, field: Field, bat
     first = shared.first[0]
     for i in range(n):
         at = field.practice[batch.clinician[i]]
-        batch.practice[i] = at - first
+        batch.practice[i] = shared.place[at - first]
         batch.practice_size[i] = practices.size[at]
         batch.collection_type[i] = practices.collection_type[at]
         batch.nonreporting_limit[i] = practices.nonreporting_limit[at]
@@ -72,7 +70,7 @@ def draw_attributes(
     fill_permanent(u, BLOCK_WHO, who, number, key, n, cohort, strata)
     normal_scores(u[LANE_LEVEL], scores, n)
     for i in range(n_roster):
-        scores[i] = level_score(prior, cohort, batch.slot[i], scores[i])
+        scores[i] = practices.roster.own[OWN_LEVEL, batch.slot[i]]
     for i in range(n):
         specialty = batch.specialty[i]
         batch.part_b_fixed[i] = population.part_b_episode_correlation * scores[i]
@@ -92,16 +90,15 @@ def draw_attributes(
     fill_permanent(u, BLOCK_MIX, who, number, key, n, cohort, strata)
     normal_scores(u[LANE_HCC], batch.hcc_risk_score, n)
     normal_scores(u[LANE_DUAL], batch.dual_share, n)
+    for i in range(n_roster):
+        batch.hcc_risk_score[i] = practices.roster.own[OWN_HCC, batch.slot[i]]
+        batch.dual_share[i] = practices.roster.own[OWN_DUAL, batch.slot[i]]
     correlation, own = population.dual_hcc_correlation, own_weight(population, SHARED_PATIENTS)
     rest = math.sqrt(1.0 - correlation * correlation)
     for i in range(n):
         at = batch.practice[i]
         batch.hcc_risk_score[i] = fma(own, batch.hcc_risk_score[i], shared.hcc[at])
         batch.dual_share[i] = fma(own, batch.dual_share[i], shared.dual[at])
-    for i in range(n_roster):
-        hcc = prior.hcc_risk_score[cohort, batch.slot[i]]
-        if hcc > 0.0:
-            batch.hcc_risk_score[i] = (log(hcc) - population.hcc_log_mean) / population.hcc_log_sd
     # The patients' complexity, a standard normal score; there is none where the two cancel out.
     sum_spread = math.sqrt(2.0 * (1.0 + correlation))
     to_complexity = 1.0 / sum_spread if sum_spread > 0.0 else 0.0

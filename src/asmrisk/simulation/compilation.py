@@ -23,7 +23,8 @@ from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import enroll
-from asmrisk.simulation.record import CohortYear, make_record, record_year
+from asmrisk.simulation.record import CohortYear, make_record
+from asmrisk.simulation.recording import record_year
 from asmrisk.simulation.state import observed_in
 
 __all__ = ["warmup"]
@@ -100,6 +101,7 @@ def _arguments() -> dict[str, tuple[Any, ...]]:
         scored,
         environment,
         work.response,
+        0.0,
     )
     return {
         "enroll": (draw, work.field, work.world.practices),

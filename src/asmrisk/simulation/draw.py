@@ -23,11 +23,15 @@ from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.observation import World, observe
+from asmrisk.simulation.panel import Panel, make_panel, record_panel
 from asmrisk.simulation.participation import Field, enroll, make_field
 from asmrisk.simulation.practices import make_practices
-from asmrisk.simulation.record import CohortYear, Record, record_clinicians, record_year
-from asmrisk.simulation.shared_parts import make_areas, make_shared_parts
+from asmrisk.simulation.record import CohortYear, Record
+from asmrisk.simulation.recording import record_clinicians, record_year
+from asmrisk.simulation.roster_prior import RosterPrior
+from asmrisk.simulation.shared_parts import draw_areas, make_areas, make_shared_parts
 from asmrisk.simulation.state import Batch, Observations, make_batch, make_observations, observed_in
+from asmrisk.simulation.volume import offset_volume
 
 __all__ = ["DrawRange", "Workspace", "make_workspace", "simulate_draws"]
 
@@ -55,14 +59,18 @@ class Workspace(NamedTuple):
     was_penalized: np.ndarray  # int8 (capacity,): 1 for a clinician who was penalized two years before
     response: np.ndarray  # float64 (slots,): the same by position among the measured
     factor: np.ndarray  # float64 (YEARS, slots): adjustment factors by position
+    panel: Panel
 
 
-def make_workspace(slots: int) -> Workspace:
-    """Allocate the workspace of a cohort of up to `slots` clinician slots: under 2 kB a slot, and 3 MB."""
+def make_workspace(slots: int, prior: RosterPrior) -> Workspace:
+    """Allocate the workspace of a cohort of up to `slots` clinician slots: under 2 kB a slot, and 3 MB.
+
+    The prior says how much of a roster there is at most.
+    """
     field = make_field(slots)
     return Workspace(
         field=field,
-        world=World(make_practices(slots), make_areas(), make_shared_parts()),
+        world=World(make_practices(slots, prior), make_areas(), make_shared_parts()),
         batch=make_batch(),
         observations=make_observations(slots),
         scored=make_scored(slots),
@@ -72,6 +80,7 @@ def make_workspace(slots: int) -> Workspace:
         was_penalized=np.zeros(field.slot.shape[0], np.int8),
         response=np.zeros(slots),
         factor=np.zeros((YEARS, slots)),
+        panel=make_panel(slots),
     )
 
 
@@ -141,6 +150,7 @@ def simulate_draws(
                 inputs.practice_list,
             )
             enroll(draw, field, work.world.practices)
+            draw_areas(draw, work.world.areas, cohort > draws.cohorts[0])
             observe(draw, work.world, field, work.batch, out)
             for year in range(YEARS):
                 n = field.participants[year]
@@ -151,10 +161,12 @@ def simulate_draws(
                 score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch)
                 for r in range(n):
                     work.factor[year, r] = work.scored.adjustment_factor[r]
+                paid = inputs.behavior[year + PAYMENT_LAG]
+                offset = offset_volume(paid, out, year, n, work.scored.adjustment_factor, work.scratch)
                 scored = CohortYear(
                     policy,
                     behavior,
-                    inputs.behavior[year + PAYMENT_LAG],
+                    paid,
                     cohort,
                     year,
                     n,
@@ -162,7 +174,9 @@ def simulate_draws(
                     work.scored,
                     work.environment,
                     work.response,
+                    offset,
                 )
                 record_year(scored, draws.start + k, record, work.scratch)
+                record_panel(scored, field, work.factor, work.panel, draws.start + k, record)
                 record_clinicians(scored, inputs.roster_prior, field, draws.start + k, record)
         progress[0] += 1

@@ -33,6 +33,9 @@ __all__ = [
     "BLOCK_PRACTICE_MEASURE",
     "BLOCK_PRACTICE_MIX",
     "BLOCK_PRACTICE_PERFORMANCE",
+    "BLOCK_ROSTER_AREA",
+    "BLOCK_ROSTER_HABITS",
+    "BLOCK_ROSTER_SHARED",
     "BLOCK_WHO",
     "GREATEST_UNIFORM",
     "KNOWLEDGE",
@@ -67,6 +70,7 @@ __all__ = [
     "MOST_PLACES",
     "PERMANENT",
     "ROSTER",
+    "ROSTER_BLOCKS",
     "ROSTER_PRACTICE",
     "UNIFORMS_PER_BLOCK",
     "Clinicians",
@@ -110,6 +114,13 @@ BLOCK_PRACTICE_MEASURE = 208  # four blocks a cohort, two measures each, specifi
 BLOCK_AREA_MIX = 224  # lanes as of `BLOCK_MIX`
 BLOCK_AREA_PERFORMANCE = 225  # lanes as of `BLOCK_PRACTICE_PERFORMANCE`
 BLOCK_AREA_MEASURE = 226  # blocks 226-229, two a cohort, a lane a measure
+
+# Of a roster's practices and areas in the first performance year: what they share given what is known. The
+# first blocks are of what both cohorts have in common, as many later ones of each cohort's own.
+ROSTER_BLOCKS = 64
+BLOCK_ROSTER_SHARED = 256
+BLOCK_ROSTER_HABITS = 512
+BLOCK_ROSTER_AREA = 768
 
 # Instead of a cohort in a counter word: areas; what nobody knows, drawn once for each draw; a roster's
 # clinicians, by cohort, and its practices.

@@ -18,7 +18,12 @@ from asmrisk.rule.definitions import (
 )
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.parameter_draws import parameter_names
-from asmrisk.simulation.variables import QUANTILES, scored_measures
+from asmrisk.simulation.variables import (
+    PEER_GROUP_DIMENSIONS,
+    PRACTICE_MEMBERS,
+    QUANTILES,
+    scored_measures,
+)
 
 __all__ = ["coordinates", "descriptions"]
 
@@ -42,8 +47,10 @@ def coordinates(scenario: Scenario, roster: Roster | None = None) -> dict[str, N
         "cohort": COHORTS,
         "specialty": SPECIALTIES,
         "practice_size": PRACTICE_SIZES,
+        "practice_members": PRACTICE_MEMBERS,
         "measure": scored_measures(scenario),
         "collection_type": COLLECTION_TYPES,
+        **dict.fromkeys(PEER_GROUP_DIMENSIONS, SPECIALTIES),
         "parameter": parameter_names(scenario),
     }
     return {

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from asmrisk.errors import InputError
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.latents import NOT_SIMULATED
 from asmrisk.population.preparation import PreparedScenario, prepare
@@ -18,7 +19,8 @@ from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import DrawRange, Workspace, make_workspace, simulate_draws
-from asmrisk.simulation.kernel_inputs import KernelInputs, no_practice_list
+from asmrisk.simulation.kernel_inputs import KernelInputs, PracticeList, no_practice_list
+from asmrisk.simulation.keys import MOST_PLACES
 from asmrisk.simulation.parameter_draws import (
     coded_values,
     draw_values,
@@ -50,7 +52,8 @@ class Model:
     inputs : KernelInputs
         What the kernels read at the scenario's own values.
     notes : tuple of str
-        How many clinicians of each cohort are the roster's; empty without one.
+        What a list of participants makes of the field, and how many clinicians of each cohort are the
+        roster's; empty without either.
 
     Raises
     ------
@@ -64,16 +67,19 @@ class Model:
         self._key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
         self._edges = fixed_edges()
         self.roster = prepared.roster
+        self._participants = prepared.participants
         self._prior_of = (b"", empty_prior())
         self.inputs = self._inputs_from(scenario.values, prepared.population.copy())
-        self.notes: tuple[str, ...] = ()
+        self.notes = prepared.notes
         if self.roster is not None:
             shares = slots_with_roster(scenario.values, self.inputs.roster_prior)
-            self.notes = tuple(share.note(cohort) for cohort, share in zip(COHORTS, shares, strict=True))
+            self.notes += tuple(share.note(cohort) for cohort, share in zip(COHORTS, shares, strict=True))
 
     def _inputs_from(self, values: Values, population: np.recarray) -> KernelInputs:
         policy = policy_records(values, self._edges)
         prior = self._roster_prior(population)
+        # A roster takes the place of others of the list's number.
+        practices = self._practice_list(population)
         if self.roster is not None:
             for cohort, share in enumerate(slots_with_roster(values, prior)):
                 if share.roster:
@@ -87,8 +93,27 @@ class Model:
             behavior=behavior_records(values),
             key=self._key,
             roster_prior=prior,
-            practice_list=no_practice_list(),
+            practice_list=practices,
         )
+
+    def _practice_list(self, population: np.recarray) -> PracticeList:
+        """Give the practices of the list of participants, filled up to a population's clinicians."""
+        if self._participants is None:
+            return no_practice_list()
+        cohorts = self._participants.cohorts
+        counts = [len(each.participants) for each in cohorts]
+        shape = (len(cohorts), max(counts))
+        listed = PracticeList(np.array(counts), np.zeros(shape, np.int64), np.zeros(shape, np.int8))
+        for cohort, (practices, count) in enumerate(zip(cohorts, counts, strict=True)):
+            listed.members[cohort, :count] = practices.members(int(population[cohort].slots))
+            listed.small[cohort, :count] = practices.small
+        if (most := int(listed.members.max())) > MOST_PLACES:
+            raise InputError(
+                f"a practice of {self._participants.path} would have {most:,} clinicians, more than "
+                f"{MOST_PLACES:,}, as so few of them are measured in a year; lower "
+                "population.minimum_episodes."
+            )
+        return listed
 
     def _roster_prior(self, population: np.recarray) -> RosterPrior:
         """Give the roster's prior in a population."""
@@ -114,7 +139,7 @@ class Model:
 
     def workspace(self, inputs: KernelInputs) -> Workspace:
         """Allocate what draws with these inputs work in."""
-        return make_workspace(int(inputs.population.slots.max()))
+        return make_workspace(int(inputs.population.slots.max()), inputs.roster_prior)
 
 
 def scenario_of_draw(scenario: Scenario, draw: int) -> Scenario:

@@ -19,6 +19,8 @@ from asmrisk.population.latents import (
     GENERAL,
     NONREPORTING,
     NOT_SIMULATED,
+    OWN_LATENT,
+    OWN_PART_B,
     SHARED_COST,
     SHARED_HABITS,
     SHARED_PART_B,
@@ -43,17 +45,16 @@ from asmrisk.simulation.keys import (
     LANE_PART_B,
     LANE_SPECIFIC,
     LANE_SUBMISSION,
-    PERMANENT,
     fill_uniforms,
 )
 from asmrisk.simulation.measures import observe_measure
 from asmrisk.simulation.participation import FIRST_YEAR, Field, slots_per_batch
 from asmrisk.simulation.practices import Practices
-from asmrisk.simulation.roster_prior import part_b_score, start_habit, start_state
+from asmrisk.simulation.roster_scores import RosterScores
 from asmrisk.simulation.shared_parts import (
+    MEASURES_PER_BLOCK,
     AreaScores,
     SharedParts,
-    draw_areas,
     draw_patients_mix,
     own_weight,
     select_practices,
@@ -64,9 +65,6 @@ from asmrisk.simulation.shared_parts import (
 from asmrisk.simulation.state import Batch, Measured, Observations, Present
 
 __all__ = ["World", "observe"]
-
-#: Keeps a division by an own part that has no weight from being one by 0.
-LEAST_WEIGHT = 1e-9
 
 #: Tables over the normal score: intervals for each unit of it, where they begin, and the last interval.
 INTERVALS_PER_UNIT, LEAST_SCORE, LAST_INTERVAL = 1.0 / SCORE_STEP, -SCORE_LIMIT, float(SCORE_COUNT - 2)
@@ -103,7 +101,16 @@ def _interpolate(
 
 
 @inline
-def _draw_part_b(draw: CohortDraw, batch: Batch, shared: SharedParts, year: int, present: Present) -> None:
+def _start_roster(rows: np.ndarray, row: int, batch: Batch, state: np.ndarray, n_roster: int) -> None:
+    """Start own parts of a roster's clinicians from what is known of them."""
+    for i in range(n_roster):
+        state[i] = rows[row, batch.slot[i]]
+
+
+@inline
+def _draw_part_b(
+    draw: CohortDraw, roster: RosterScores, batch: Batch, shared: SharedParts, year: int, present: Present
+) -> None:
     """Draw the Part B dollars of a year: AR(1) in the normal score, so that the published shape stays."""
     start, settled, n, n_roster = present.start, present.settled, present.n, present.n_roster
     growth, specialty = draw.behavior[year].part_b_growth, batch.specialty[start:]
@@ -121,11 +128,7 @@ def _draw_part_b(draw: CohortDraw, batch: Batch, shared: SharedParts, year: int,
         moving[i] = fma(persistence[i], moving[i], innovation[i] * scores[i])
     for i in range(settled, n):
         moving[i] = scores[i]
-    for i in range(n_roster):
-        known = part_b_score(
-            draw.prior, draw.cohort, batch.slot[i], share, fixed[i], persistence[i], moving[i]
-        )
-        moving[i] = (math.sqrt(1.0 - share * share) * known - common[practice[i]]) / max(rest, LEAST_WEIGHT)
+    _start_roster(roster.own, OWN_PART_B, batch, moving, n_roster)
     for i in range(n):
         dollars[i] = fma(rest, moving[i], fixed[i]) + common[practice[i]]
         score[i] = dollars[i]
@@ -163,7 +166,7 @@ def _write_part_b(batch: Batch, batch_number: int, field: Field, year: int, out:
 
 @inline
 def _write_attributes(
-    exempt_share: float, practices: Practices, first: int, batch: Batch, measured: Measured, out: Observations
+    exempt_share: float, shared: SharedParts, batch: Batch, measured: Measured, out: Observations
 ) -> None:
     """Write the attributes of the measured clinicians, where they work, and who of them is exempt."""
     year, start, m = measured.year, measured.start, measured.n
@@ -175,9 +178,8 @@ def _write_attributes(
     for k in range(m):
         specialty[k] = batch.specialty[rows[k]]
         practice_size[k] = batch.practice_size[rows[k]]
-        at = np.uint64(first) + batch.practices[k]
-        practice[k] = at
-        area[k] = practices.area[at]
+        practice[k] = shared.practice[batch.practices[k]]
+        area[k] = shared.area[batch.practices[k]]
         exempt[k] = 1 if batch.uniforms[LANE_EXEMPT, rows[k]] < exempt_share else 0
 
 
@@ -188,7 +190,7 @@ def _write_conduct(shared: SharedParts, batch: Batch, measured: Measured, out: O
     activities = out.improvement_activities[year, start:]
     take(shared.points, batch.practices, out.promoting_interoperability[year, start:], m)
     for k in range(m):
-        activities[k] = shared.activities[batch.practices[k]]
+        activities[k] = int(shared.activities[batch.practices[k]])
 
 
 @inline
@@ -238,13 +240,6 @@ def _write_cost(
 
 
 @inline
-def _start_own(own: float, common: np.ndarray, batch: Batch, state: np.ndarray, n_roster: int) -> None:
-    """Take a roster's scores, drawn from what is known of them, less what their practices share."""
-    for i in range(n_roster):
-        state[i] = (state[i] - common[batch.practice[i]]) / max(own, LEAST_WEIGHT)
-
-
-@inline
 def simulate_year(
     draw: CohortDraw,
     world: World,
@@ -262,18 +257,18 @@ def simulate_year(
     present advance, and a roster's start from the prior in the first year, before any measured clinician's
     are read.
     """
-    population, prior, cohort, key = draw.population, draw.prior, draw.cohort, draw.key
-    now, shared, practices, areas = draw.behavior[year], world.shared, world.practices, world.areas
-    u, past, slot = batch.uniforms, batch.roster_uniforms, batch.slot
+    population, cohort, key = draw.population, draw.cohort, draw.key
+    now, shared, areas, roster = draw.behavior[year], world.shared, world.areas, world.practices.roster
+    u = batch.uniforms
     number, base = batch.number, batch.base
-    scores, scratch = batch.scores, batch.scratch
+    scores = batch.scores
     start, settled, n, n_roster = present.start, present.settled, present.n, present.n_roster
     latent, persistence = population.latent_persistence, population.habit_persistence
     own_quality, own_habit = own_weight(population, SHARED_QUALITY), own_weight(population, SHARED_HABITS)
     end, when = start + n, FIRST_YEAR + year
     measured = _find_measured(batch, batch_number, field, year)
-    _write_attributes(now.exempt_share[cohort], practices, shared.first[0], batch, measured, out)
-    share_conduct(draw, practices, year, shared)
+    _write_attributes(now.exempt_share[cohort], shared, batch, measured, out)
+    share_conduct(draw, year, shared)
     _write_conduct(shared, batch, measured, out)
 
     general, cost, nonreporting = batch.general[start:], batch.cost[start:], batch.nonreporting[start:]
@@ -281,24 +276,9 @@ def simulate_year(
     advance(general, u[LANE_GENERAL, start:], latent, settled, scores, n)
     advance(cost, u[LANE_COST, start:], latent, settled, scores, n)
     advance(nonreporting, u[LANE_NONREPORTING, start:], persistence, settled, scores, n)
-    if n_roster > 0:
-        fill_uniforms(past, BLOCK_PERFORMANCE, number, base, PERMANENT, draw.number, key, 0, n_roster)
-        start_state(prior, cohort, GENERAL, slot, batch.innovations, general, n_roster)
-        start_state(prior, cohort, COST, slot, batch.innovations, cost, n_roster)
-        start_habit(
-            prior,
-            cohort,
-            NONREPORTING,
-            persistence,
-            slot,
-            past[LANE_NONREPORTING],
-            nonreporting,
-            scratch,
-            n_roster,
-        )
-        _start_own(own_quality, shared.general, batch, general, n_roster)
-        _start_own(own_weight(population, SHARED_COST), shared.cost, batch, cost, n_roster)
-        _start_own(own_habit, shared.nonreporting, batch, nonreporting, n_roster)
+    _start_roster(roster.own, OWN_LATENT + GENERAL, batch, general, n_roster)
+    _start_roster(roster.own, OWN_LATENT + COST, batch, cost, n_roster)
+    _start_roster(roster.habits, NONREPORTING, batch, nonreporting, n_roster)
     rows, learning = batch.rows[year], now.quality_learning[cohort]
     for k in range(measured.n):
         i, at = rows[k], batch.practices[k]
@@ -311,27 +291,17 @@ def simulate_year(
 
     drawn = -1
     for measure in range(MOST_MEASURES):
-        block, state = BLOCK_MEASURE + measure, SPECIFIC + measure
+        block = BLOCK_MEASURE + measure
         if population.measure_kind[measure] == NOT_SIMULATED:
-            # A roster's other states may be correlated with this one: its innovation is needed all the same.
-            fill_uniforms(u, block, number, base, when, draw.number, key, 0, n_roster)
-            normal_scores(u[LANE_SPECIFIC], batch.innovations[state], n_roster)
             continue
-        share_measure(draw, practices, areas, year, measure, drawn == measure // 2, shared)
-        drawn = measure // 2
+        share_measure(draw, roster, areas, year, measure, drawn == measure // MEASURES_PER_BLOCK, shared)
+        drawn = measure // MEASURES_PER_BLOCK
         specific, submission = batch.specific[measure, start:], batch.submission[measure, start:]
         fill_uniforms(u, block, number, base, when, draw.number, key, start, end)
         advance(specific, u[LANE_SPECIFIC, start:], latent, settled, scores, n)
         advance(submission, u[LANE_SUBMISSION, start:], persistence, settled, scores, n)
-        if n_roster > 0:
-            habit = SUBMISSION + measure
-            fill_uniforms(past, block, number, base, PERMANENT, draw.number, key, 0, n_roster)
-            start_state(prior, cohort, state, slot, batch.innovations, specific, n_roster)
-            start_habit(
-                prior, cohort, habit, persistence, slot, past[LANE_SUBMISSION], submission, scratch, n_roster
-            )
-            _start_own(own_quality, shared.specific[measure], batch, specific, n_roster)
-            _start_own(own_habit, shared.submission[measure], batch, submission, n_roster)
+        _start_roster(roster.own, OWN_LATENT + SPECIFIC + measure, batch, specific, n_roster)
+        _start_roster(roster.habits, SUBMISSION + measure, batch, submission, n_roster)
         observe_measure(population, batch, shared, measured, measure, out)
 
 
@@ -356,7 +326,7 @@ def simulate_batch(
     n_roster = 0
     while n_roster < entered[0] and field.slot[clinician[n_roster]] < draw.prior.clinicians[draw.cohort]:
         n_roster += 1
-    draw_patients_mix(draw, practices, areas, shared)
+    draw_patients_mix(draw, practices.roster, areas, shared)
     draw_attributes(draw, practices, shared, field, batch, entered[YEARS - 1], n_roster)
     unpaid, unfinished = 0, 0
     for year in range(CALENDAR):
@@ -368,11 +338,11 @@ def simulate_batch(
         entered_before = entered[min(year, YEARS) - 1] if year > 0 else 0
         end = entered[min(year, YEARS - 1)]
         n_roster = n_roster if year == 0 else 0
-        share_performance(draw, practices, areas, year, shared)
+        share_performance(draw, practices.roster, areas, year, shared)
         # One lane is Part B's; the others wait for `simulate_year`.
         fill_uniforms(u, BLOCK_CONDUCT, number, base, FIRST_YEAR + year, draw.number, draw.key, unpaid, end)
         present = Present(unpaid, entered_before - unpaid, end - unpaid, n_roster)
-        _draw_part_b(draw, batch, shared, year, present)
+        _draw_part_b(draw, practices.roster, batch, shared, year, present)
         if year >= PAYMENT_LAG:
             _write_part_b(batch, batch_number, field, year - PAYMENT_LAG, out)
         if year < YEARS:
@@ -391,9 +361,8 @@ def _fill_batch(draw: CohortDraw, world: World, batch: Batch, batch_number: int,
     width = slots_per_batch(slots)
     start = batch_number * width
     stop = min(start + width, slots)
-    # Those of the first year are numbered by their slots, and practices follow the slots.
-    select_practices(draw, world.practices, field.practice[start], field.practice[stop - 1] + 1, world.shared)
     clinician, last = batch.clinician, field.last
+    # Those of the first year are numbered by their slots.
     roster_stop = min(max(draw.prior.clinicians[draw.cohort], start), stop)
     count = 0
     for year in range(YEARS):
@@ -416,6 +385,9 @@ def _fill_batch(draw: CohortDraw, world: World, batch: Batch, batch_number: int,
         batch.entered[entry] = count
     for i in range(count):
         field.row[clinician[i]] = i
+    # Those of the first year are numbered by their slots, and practices follow the slots.
+    first, end = field.practice[start], field.practice[stop - 1] + 1
+    select_practices(draw, world.practices, field, clinician, count, first, end, world.shared)
 
 
 @inner
@@ -432,7 +404,6 @@ def observe(draw: CohortDraw, world: World, field: Field, batch: Batch, out: Obs
         batch.tables[k] = population.cost_log_shape[k]
         for specialty in range(len(population.part_b_log_shape)):
             batch.tables[(specialty + 1) * length + k] = population.part_b_log_shape[specialty, k]
-    draw_areas(draw, world.areas)
     for entry in range(1, YEARS):
         field.next_entrant[entry] = field.entry_start[entry]
     slots = population.slots

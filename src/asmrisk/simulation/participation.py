@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inline, inner
+from asmrisk.population.latents import OWN_LEVEL
 from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
 from asmrisk.simulation.counts import poisson_quantiles
@@ -33,7 +34,7 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
 )
 from asmrisk.simulation.practices import Practices, found_practices
-from asmrisk.simulation.roster_prior import level_score
+from asmrisk.simulation.roster_scores import draw_roster
 
 __all__ = ["BATCH_SLOTS", "FIRST_YEAR", "Field", "enroll", "make_field", "slots_per_batch"]
 
@@ -156,10 +157,9 @@ def _draw_episodes(
     n_roster = 0
     while entry == 0 and n_roster < n and slot[n_roster] < prior.clinicians[draw.cohort]:
         n_roster += 1
-    normal_scores(level_uniform, mean, n_roster)
     for i in range(n_roster):
         field.specialty[first + i] = prior.specialty[draw.cohort, slot[i]]
-        mean[i] = level_score(prior, draw.cohort, slot[i], mean[i])
+        mean[i] = practices.roster.own[OWN_LEVEL, slot[i]]
     normal_probabilities(mean, n_roster)
     for i in range(n_roster):
         level_uniform[i] = min(max(mean[i], LEAST_UNIFORM), GREATEST_UNIFORM)
@@ -222,7 +222,9 @@ def assign_entrants(entry: int, slots: int, field: Field) -> int:
 def enroll(draw: CohortDraw, field: Field, practices: Practices) -> None:
     """Fill the field of a cohort for a draw: practices, clinicians, episodes, and who is measured when."""
     slots = draw.population.slots
-    found_practices(draw, slots, Clinicians(field.slot, field.number, field.base), field.practice, practices)
+    who = Clinicians(field.slot, field.number, field.base)
+    found_practices(draw, slots, who, field.practice, practices)
+    draw_roster(draw, who, practices.roster)
     total = 0
     for entry in range(YEARS):
         field.entry_start[entry] = total

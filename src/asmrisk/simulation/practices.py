@@ -7,12 +7,13 @@ enters takes a place in the same practice.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from asmrisk.numerics.jit import inline, inner
 from asmrisk.rule.definitions import size_class
+from asmrisk.scenario.published_tables import MOST_AREAS
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     BLOCK_PRACTICE,
@@ -28,6 +29,8 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
     stream,
 )
+from asmrisk.simulation.roster_prior import RosterPrior
+from asmrisk.simulation.roster_scores import RosterScores, make_roster_scores
 
 __all__ = ["Practices", "found_practices", "make_practices"]
 
@@ -51,29 +54,21 @@ class Practices(NamedTuple):
     collection_type: np.ndarray  # int64 (slots,): record system, where there is a choice
     nonreporting_limit: np.ndarray  # float64 (slots,): habits below it report nothing
     quality_shift: np.ndarray  # float64 (slots,): what the size adds to latent quality
-    uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, _AT_ONCE): scratch
+    roster: RosterScores
+    # Scratch.
+    uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, _AT_ONCE)
+    guide: np.ndarray  # int64 (MOST_AREAS,): the least area at each of as many equal steps of probability
 
 
-def make_practices(slots: int) -> Practices:
-    """Allocate the practices of a cohort of so many slots."""
-    arrays: dict[str, np.ndarray] = {name: np.zeros(slots, np.int64) for name in Practices._fields}
+def make_practices(slots: int, prior: RosterPrior) -> Practices:
+    """Allocate the practices of a cohort of so many slots, with a roster of the prior's size."""
+    arrays: dict[str, Any] = {name: np.zeros(slots, np.int64) for name in Practices._fields}
     arrays["founded"] = np.zeros(1, np.int64)
     arrays |= {name: np.zeros(slots) for name in ("nonreporting_limit", "quality_shift")}
+    arrays["guide"] = np.zeros(MOST_AREAS, np.int64)
     arrays["uniforms"] = np.zeros((UNIFORMS_PER_BLOCK, _AT_ONCE))
+    arrays["roster"] = make_roster_scores(prior)
     return Practices(**arrays)
-
-
-@inline
-def _reached(cumulative: np.ndarray, probability: float, n: int) -> int:
-    """Find the first of n cumulative shares that is not below a probability, by bisection."""
-    low, high = 0, n - 1
-    while low < high:
-        middle = (low + high) // 2
-        if cumulative[middle] < probability:
-            low = middle + 1
-        else:
-            high = middle
-    return low
 
 
 @inline
@@ -87,7 +82,11 @@ def _settle(population: np.record, practices: Practices, practice: int, size: in
     practices.size[practice] = size
     practices.group[practice] = group
     practices.size_class[practice] = kind
-    practices.area[practice] = _reached(population.area_cumulative, u[LANE_AREA, i], population.areas)
+    # From where the guide says on, it is an area or two.
+    area = practices.guide[int(u[LANE_AREA, i] * MOST_AREAS)]
+    while population.area_cumulative[area] < u[LANE_AREA, i]:
+        area += 1
+    practices.area[practice] = area
     practices.collection_type[practice] = 0 if u[LANE_RECORD_SYSTEM, i] < population.ecqm_share[kind] else 1
     # Reporting nothing differs by class of practice size; its last class holds all larger ones too.
     practices.quality_shift[practice] = population.quality_size_shift[group]
@@ -107,7 +106,9 @@ def _draw_size(population: np.record, uniform: float, least: int, below: float, 
     """Draw a practice's size of at least `least` from the part of its distribution between two shares."""
     cumulative = population.practice_cumulative
     at = below + uniform * (above - below)
-    group = _reached(cumulative, at, cumulative.shape[0])
+    group = 0
+    while cumulative[group] < at:
+        group += 1
     under = cumulative[group - 1] if group > 0 else 0.0
     # Where the uniform lies within its class picks the size, so that one uniform makes one variate.
     within = (at - under) / max(cumulative[group] - under, 1e-300)
@@ -169,6 +170,11 @@ def found_practices(
         Written, a roster's first.
     """
     population, cohort, given = draw.population, draw.cohort, draw.practice_list
+    area = 0
+    for step in range(MOST_AREAS):
+        while population.area_cumulative[area] * MOST_AREAS < step:
+            area += 1
+        practices.guide[step] = area
     filled = _found_of_roster(draw, who, practice_of, practices)
     founded = practices.founded[0]
     # Shares of practices of up to 15 clinicians and of all.
@@ -198,7 +204,10 @@ def found_practices(
                     group += 1
                 shares = population.members_cumulative[group]
                 most = min(size, shares.shape[0])
-                members = _reached(shares, u[LANE_MEMBERS, i] * shares[most - 1], most) + 1
+                reached = u[LANE_MEMBERS, i] * shares[most - 1]
+                members = 1
+                while members < most and shares[members - 1] < reached:
+                    members += 1
             practice = founded
             _settle(population, practices, practice, size, i)
             practices.first_slot[practice] = filled

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,9 @@ from asmrisk.simulation.model import Model
 from asmrisk.simulation.record import make_record
 
 __all__ = ["ReplayedYear", "replay_draw", "replayed_years"]
+
+#: Stands in identities of a roster's practices where those of synthetic ones have their cohort.
+_ROSTER = "roster"
 
 
 class ReplayedYear(NamedTuple):
@@ -97,24 +100,34 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
     pandas.DataFrame
         The clinician table (see `asmrisk.clinician_tables.table`), one row for each measured clinician and
         performance year, with what was observed and what the rule made of it, by year, cohort and slot. A
-        roster's clinicians have their own identities.
+        synthetic practice is called by cohort and number, its clinicians by their member and generation
+        besides. A roster's clinicians have their own identities.
     """
     model = Model(scenario)
     own = [() for _ in COHORTS] if model.roster is None else [each.ids for each in model.roster.cohorts]
     taken = [str(each) for ids in own for each in ids]
     peer = ""
-    while any(each.startswith(tuple(f"{peer}{cohort}-" for cohort in COHORTS)) for each in taken):
+    while any(each.startswith(tuple(f"{peer}{word}-" for word in (*COHORTS, _ROSTER))) for each in taken):
         peer += "peer-"
+    of_roster = model.inputs_of(draw).roster_prior.practices
     frames = []
-    for replayed in replayed_years(model, draw):
-        year, scored_cohort = replayed.year, replayed.cohort
-        cohort, ids = COHORTS[scored_cohort.cohort], own[scored_cohort.cohort]
-        names = [
-            # Clinicians are numbered by year of entry, and those of the first year by slot.
-            ids[number] if number < len(ids) else f"{peer}{cohort}-{place:05d}-{member:02d}-{generation}"
-            for number, place, member, generation in np.stack(
-                [replayed.number, replayed.place, replayed.member, replayed.generation], axis=1
-            ).tolist()
-        ]
-        frames.append(frame_of(scored_cohort, PERFORMANCE_YEARS[year], names))
+    for year in replayed_years(model, draw):
+        identities = _identities(year, own[year.cohort.cohort], of_roster[year.cohort.cohort], peer)
+        frames.append(frame_of(year.cohort, PERFORMANCE_YEARS[year.year], identities))
     return in_table_order(pd.concat(frames, ignore_index=True))
+
+
+def _identities(year: ReplayedYear, own: Sequence[str], of_roster: int, peer: str) -> dict[str, list[str]]:
+    """Name clinicians, practices and areas; a roster's clinicians and practices come first in the cohort."""
+    cohort = COHORTS[year.cohort.cohort]
+    clinicians, practices = [], []
+    columns = (year.number, year.practice, year.place, year.member, year.generation)
+    for number, practice, place, member, generation in np.stack(columns, axis=1).tolist():
+        known = practice < of_roster
+        practices.append(f"{peer}{_ROSTER if known else cohort}-{place:05d}")
+        # Who follows a roster's clinician is told by the cohort too, since its practices may have both.
+        who = f"{practices[-1]}{f'-{cohort}' if known else ''}-{member:02d}-{generation}"
+        # Clinicians are numbered by year of entry, and those of the first year by slot.
+        clinicians.append(own[number] if number < len(own) else who)
+    areas = [f"area-{area:03d}" for area in year.area.tolist()]
+    return {"clinician_id": clinicians, "practice_id": practices, "area": areas}

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.calibration import episode_volume
 from asmrisk.population.quadrature import hermite_rule
 from asmrisk.population.roster import Clinicians, Roster
-from asmrisk.population.roster_posterior import (
-    case_levels,
-    chosen_type,
-    episode_level,
-    habit_intervals,
-    latent_states,
-    latest,
-    part_b_scores,
-)
+from asmrisk.population.roster_evidence import latest, part_b_scores
+from asmrisk.population.roster_habits import Habits, habit_posterior, latest_of_practice
+from asmrisk.population.roster_posterior import Normal, Posterior, case_levels, roster_posterior
+from asmrisk.population.roster_practices import record_systems
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.participation import FIRST_YEAR
-from asmrisk.simulation.roster_prior import RosterPrior, empty_prior
+from asmrisk.simulation.roster_prior import PriorSize, RosterPrior, empty_prior
 
 __all__ = ["Share", "roster_prior", "slots_with_roster"]
 
 #: Everything from the math libraries is rounded: their last bits differ from one processor to the next.
-_DECIMALS, _HABIT_DECIMALS = 9, 12
+_DECIMALS = 9
+#: Numbers of practices and areas have 32 bits of a counter word.
+_NUMBERS = 2**32
 
 
 def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
@@ -44,40 +44,96 @@ def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
     RosterPrior
         Every distribution given what is known; the clinicians of each cohort in the roster's order.
     """
-    prior = empty_prior(max(each.count for each in roster.cohorts))
+    scores, habits = roster_posterior(population, roster), habit_posterior(population, roster)
+    there = [(one, other) for one, other in zip(scores, habits, strict=True) if one and other]
+    prior = empty_prior(
+        PriorSize(
+            clinicians=max(each.count for each in roster.cohorts),
+            practices=max(len(one.shared.practice) for one, _ in there),
+            areas=len(roster.practices.areas),
+            sites=max(one.gain.shape[2] for one, _ in there),
+            habit_sites=max(other.gain.shape[2] for _, other in there),
+        )
+    )
+    choices = [record.measure_collection_type < 0 for record in population]
+    systems = latest_of_practice(
+        roster,
+        [
+            record_systems(each.past.collection_type, choice)
+            for each, choice in zip(roster.cohorts, choices, strict=True)
+        ],
+    )[0]
+    collection_type = np.where(np.isnan(systems), -1, systems).astype(np.int64)
+    numbers = _numbers(roster.practices.ids, _NUMBERS)
+    prior.area_number[:] = _numbers(roster.practices.areas, _NUMBERS)
     for cohort, clinicians in enumerate(roster.cohorts):
-        if clinicians.count:
-            _fill(prior, cohort, clinicians, population[cohort])
+        posterior, habit = scores[cohort], habits[cohort]
+        if posterior is not None and habit is not None:
+            _fill(prior, cohort, clinicians, population[cohort], posterior.level)
+            prior.collection_type[cohort, : clinicians.count] = collection_type[clinicians.practice]
+            _fill_practices(prior, cohort, roster, posterior, numbers, int(population[cohort].areas))
+            _fill_scores(prior, cohort, posterior)
+            _fill_habits(prior, cohort, habit)
     return prior
 
 
-def _fill(prior: RosterPrior, cohort: int, clinicians: Clinicians, population: np.record) -> None:
+def _numbers(names: NDArray[np.object_], most: int) -> NDArray[np.int64]:
+    """Give names numbers below `most` by their digests, each another one as long as there are any."""
+    numbers: list[int] = []
+    taken: set[int] = set()
+    for name in names:
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") % most
+        while number in taken and len(taken) < most:
+            number = (number + 1) % most
+        taken.add(number)
+        numbers.append(number)
+    return np.array(numbers, dtype=np.int64)
+
+
+def _fill_practices(
+    prior: RosterPrior,
+    cohort: int,
+    roster: Roster,
+    posterior: Posterior,
+    numbers: NDArray[np.int64],
+    areas: int,
+) -> None:
+    practice, clinicians = posterior.shared.practice, roster.cohorts[cohort]
+    count, n = len(practice), clinicians.count
+    prior.practices[cohort] = count
+    prior.practice[cohort, :n] = np.searchsorted(practice, clinicians.practice)
+    prior.member[cohort, :n] = clinicians.member
+    prior.practice_number[cohort, :count] = numbers[practice]
+    prior.roster_area[cohort, :count] = roster.practices.area[practice]
+    # The model's areas have no names: the table's are given places among them.
+    places = _area_places(roster.practices.areas, areas)
+    prior.area[cohort, :count] = np.append(places, -1)[roster.practices.area[practice]]
+
+
+def _area_places(names: NDArray[np.object_], areas: int) -> NDArray[np.int64]:
+    """Give the numbers of areas: that which a replayed name has, else one by its digest."""
+    replayed = [re.fullmatch(r"area-(\d{3,})", name) for name in names]
+    places = _numbers(names, areas)
+    for place, match in enumerate(replayed):
+        if match and int(match[1]) < areas:
+            places[place] = int(match[1])
+    return places
+
+
+def _fill(
+    prior: RosterPrior, cohort: int, clinicians: Clinicians, population: np.record, level: Normal
+) -> None:
     n = clinicians.count
     prior.clinicians[cohort] = n
     prior.specialty[cohort, :n] = clinicians.specialty
     prior.practice_size[cohort, :n] = clinicians.practice_size
-    before, practice, member = -1, -1, 0
-    for slot, size in enumerate(clinicians.practice_size.tolist()):
-        same = size == before and size > 1
-        practice, member = practice + (not same), member + 1 if same else 0
-        before = size
-        prior.practice[cohort, slot], prior.member[cohort, slot] = practice, member
-        prior.practice_number[cohort, practice] = practice
-    prior.practices[cohort] = practice + 1
-    prior.collection_type[cohort, :n] = chosen_type(clinicians, population)
     prior.hcc_risk_score[cohort, :n] = latest(clinicians.past.hcc_risk_score)[0]
     prior.dual_share[cohort, :n] = latest(clinicians.past.dual_share)[0]
-
-    scores, factors = part_b_scores(
+    factors = part_b_scores(
         population, clinicians.specialty, clinicians.years, clinicians.past.part_b_payments
-    )
-    score, when = latest(scores)
-    prior.part_b_score[cohort, :n] = np.round(score, _DECIMALS)
+    )[1]
     # Nine significant digits, as a factor may be small.
     prior.part_b_factor[cohort, :n] = [float(f"{each:.9g}") for each in latest(factors)[0].tolist()]
-    prior.years_since[cohort, :n] = FIRST_YEAR - clinicians.years[when]
-
-    level = episode_level(population, clinicians, scores)
     prior.level_mean[cohort, :n] = np.round(level.mean, _DECIMALS)
     prior.level_sd[cohort, :n] = np.round(level.sd, _DECIMALS)
     for year, episodes in zip(clinicians.years.tolist(), clinicians.past.episodes, strict=True):
@@ -88,15 +144,38 @@ def _fill(prior: RosterPrior, cohort: int, clinicians: Clinicians, population: n
     prior.case_log_mean[cohort, :, :n] = np.round(cases.mean, _DECIMALS)
     prior.case_log_sd[cohort, :, :n] = np.round(cases.sd, _DECIMALS)
 
-    states = latent_states(population, clinicians, level)
-    root = np.linalg.cholesky(states.covariance + 1e-12 * np.eye(states.covariance.shape[-1]))
-    prior.state_mean[cohort, :, :n] = np.round(states.mean.T, _DECIMALS)
-    prior.state_root[cohort, :, :, :n] = np.round(np.moveaxis(root, 0, -1), _DECIMALS)
 
-    habits = habit_intervals(population, clinicians)
-    prior.habit_low[cohort, :, :n] = np.round(habits.low, _HABIT_DECIMALS)
-    prior.habit_high[cohort, :, :n] = np.round(habits.high, _HABIT_DECIMALS)
+def _write(array: NDArray[np.float64], values: NDArray[np.float64]) -> None:
+    """Write rounded values, whose first axis is the array's last, into its corner."""
+    moved = np.round(np.moveaxis(values, 0, -1), _DECIMALS)
+    array[tuple(slice(length) for length in moved.shape)] = moved
+
+
+def _fill_scores(prior: RosterPrior, cohort: int, posterior: Posterior) -> None:
+    shared = posterior.shared
+    _write(prior.shared_mean[cohort], shared.mean)
+    _write(prior.shared_root[cohort], shared.root)
+    _write(prior.shared_gain[cohort], shared.gain)
+    _write(prior.area_root[cohort], shared.area_root)
+    _write(prior.own_mean[cohort], posterior.mean)
+    _write(prior.own_gain[cohort], posterior.gain)
+    _write(prior.own_root[cohort], posterior.root)
+
+
+def _fill_habits(prior: RosterPrior, cohort: int, habits: Habits) -> None:
+    n, sites = habits.low.shape[1], habits.gain.shape[2]
+    for array, values in (
+        (prior.habit_low, habits.low),
+        (prior.habit_high, habits.high),
+        (prior.habit_mean, habits.mean),
+        (prior.habit_sd, habits.sd),
+    ):
+        array[cohort, :, :n] = np.round(values, _DECIMALS)
+    prior.habit_gain[cohort, :, :sites, :n] = np.round(habits.gain.swapaxes(1, 2), _DECIMALS)
     prior.habit_years_since[cohort, :, :n] = habits.years_since
+    prior.habit_site[cohort, :, :n] = habits.site
+    _write(prior.shared_habit_mean[cohort], habits.shared.mean)
+    _write(prior.shared_habit_root[cohort], habits.shared.root)
 
 
 class Share(NamedTuple):

@@ -52,7 +52,7 @@ class ScenarioSimulation:
         return Model(self._prepared)
 
     def prepare(self, say: Callable[[str], object] | None = None) -> None:
-        """Make the model, say how much of it is the roster, compile or load the kernels."""
+        """Make the model, say what its files make of the field, compile or load the kernels."""
         if say is not None:
             for note in self.model.notes:
                 say(note)
@@ -71,8 +71,9 @@ class ScenarioSimulation:
 def _arrived(document: str, definition: Any) -> ScenarioSimulation:
     prepared = prepare(scenario_from_dict(json.loads(document)))
     if prepared.definition() != definition:
-        # Everything else travels with the scenario; a roster is read again where it is needed.
-        raise InputError(
-            f"the roster {prepared.scenario.roster} is not the same file as where the run was started."
-        )
+        # Everything else travels with the scenario; files are read again where they are needed.
+        scenario = prepared.scenario
+        named = {"roster": scenario.roster, "list of participants": scenario.participant_list}
+        files = " or ".join(f"the {name} {path}" for name, path in named.items() if path is not None)
+        raise InputError(f"{files} is not the same file as where the run was started.")
     return ScenarioSimulation(prepared)

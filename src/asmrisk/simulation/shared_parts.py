@@ -15,15 +15,25 @@ import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
 from asmrisk.population.latents import (
+    COST,
+    GENERAL,
     IMPROVEMENT,
     INTEROPERABILITY,
+    NONREPORTING,
+    NOT_SIMULATED,
+    OWN_DUAL,
+    OWN_HCC,
+    OWN_LATENT,
+    OWN_PART_B,
     SHARED_COST,
     SHARED_HABITS,
     SHARED_PART_B,
     SHARED_PATIENTS,
     SHARED_QUALITY,
+    SPECIFIC,
+    SUBMISSION,
 )
-from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, YEARS
+from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, PAYMENT_LAG, YEARS
 from asmrisk.scenario.published_tables import MOST_AREAS
 from asmrisk.simulation.batches import advance, normal_probabilities, normal_scores
 from asmrisk.simulation.kernel_inputs import CohortDraw
@@ -51,11 +61,12 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
     stream,
 )
-from asmrisk.simulation.participation import BATCH_SLOTS, FIRST_YEAR
+from asmrisk.simulation.participation import BATCH_SLOTS, FIRST_YEAR, Field
 from asmrisk.simulation.practices import Practices
-from asmrisk.simulation.roster_prior import start_habit
+from asmrisk.simulation.roster_scores import RosterScores, habit_row, start_conduct
 
 __all__ = [
+    "MEASURES_PER_BLOCK",
     "AreaScores",
     "SharedParts",
     "draw_areas",
@@ -69,8 +80,10 @@ __all__ = [
     "share_performance",
 ]
 
+#: A score of promoting interoperability above none.
+LEAST_POINTS = 1e-300
 #: Measures whose two uniforms stand in one block.
-_MEASURES_PER_BLOCK = UNIFORMS_PER_BLOCK // 2
+MEASURES_PER_BLOCK = UNIFORMS_PER_BLOCK // 2
 #: Blocks of measures of one cohort, of practices and of areas.
 _PRACTICE_BLOCKS, _AREA_BLOCKS = 4, 2
 
@@ -105,34 +118,50 @@ def make_areas() -> AreaScores:
 
 
 @inner
-def draw_areas(draw: CohortDraw, areas: AreaScores) -> None:
-    """Draw the scores of all areas; only those of single measures differ between the cohorts."""
+def draw_areas(draw: CohortDraw, areas: AreaScores, only_measures: bool) -> None:
+    """Draw the scores of all areas; those that are not of measures are the same in both cohorts."""
     n, u = draw.population.areas, areas.uniforms
     number, base = areas.number, areas.base
-    fill_uniforms(u, BLOCK_AREA_MIX, number, base, PERMANENT, draw.number, draw.key, 0, n)
-    normal_scores(u[LANE_HCC], areas.hcc, n)
-    normal_scores(u[LANE_DUAL], areas.dual, n)
-    for year in range(CALENDAR):
-        when = FIRST_YEAR + year
-        fill_uniforms(u, BLOCK_AREA_PERFORMANCE, number, base, when, draw.number, draw.key, 0, n)
-        normal_scores(u[LANE_PRACTICE_PART_B], areas.part_b[year], n)
-        if year < YEARS:
-            normal_scores(u[LANE_GENERAL], areas.general[year], n)
-            normal_scores(u[LANE_COST], areas.cost[year], n)
-            for measure in range(MOST_MEASURES):
-                lane = measure % UNIFORMS_PER_BLOCK
-                if lane == 0:
-                    block = BLOCK_AREA_MEASURE + _AREA_BLOCKS * draw.cohort + measure // UNIFORMS_PER_BLOCK
-                    fill_uniforms(u, block, number, base, when, draw.number, draw.key, 0, n)
+    if not only_measures:
+        fill_uniforms(u, BLOCK_AREA_MIX, number, base, PERMANENT, draw.number, draw.key, 0, n)
+        normal_scores(u[LANE_HCC], areas.hcc, n)
+        normal_scores(u[LANE_DUAL], areas.dual, n)
+        for year in range(CALENDAR):
+            when = FIRST_YEAR + year
+            fill_uniforms(u, BLOCK_AREA_PERFORMANCE, number, base, when, draw.number, draw.key, 0, n)
+            normal_scores(u[LANE_PRACTICE_PART_B], areas.part_b[year], n)
+            if year < YEARS:
+                normal_scores(u[LANE_GENERAL], areas.general[year], n)
+                normal_scores(u[LANE_COST], areas.cost[year], n)
+    for measure in range(MOST_MEASURES):
+        if draw.population.measure_kind[measure] != NOT_SIMULATED:
+            block = BLOCK_AREA_MEASURE + _AREA_BLOCKS * draw.cohort + measure // UNIFORMS_PER_BLOCK
+            lane = measure % UNIFORMS_PER_BLOCK
+            for year in range(YEARS):
+                fill_uniforms(u, block, number, base, FIRST_YEAR + year, draw.number, draw.key, 0, n)
                 normal_scores(u[lane], areas.specific[year, measure], n)
 
 
 class SharedParts(NamedTuple):
-    """What the practices of a batch share (workspace, by practice of the batch, `BATCH_SLOTS` of them)."""
+    """What the practices of a batch share (workspace, `BATCH_SLOTS` practices).
 
-    first: np.ndarray  # int64 (1,): index of the batch's first practice among the cohort's
-    n: np.ndarray  # int64 (1,): practices of the batch
+    Only practices of clinicians who are ever measured are here: a roster's first, then the others by the last
+    year in which any of theirs is measured. So those that are done with collect at the front, and each year
+    works on the practices from a mark on (`Batch` says the same of clinicians).
+    """
+
+    first: (
+        np.ndarray
+    )  # int64 (1,): index in `Practices` of the batch's first one, with clinicians here or not
+    n: np.ndarray  # int64 (1,): practices
     roster: np.ndarray  # int64 (1,): the first so many are a roster's
+    finished: np.ndarray  # int64 (YEARS,): the first so many are done with before a year; 0 with a roster
+    practice: np.ndarray  # int64 (BATCH_SLOTS,): index in `Practices`
+    number: np.ndarray  # int64 (BATCH_SLOTS,): in counter words
+    base: np.ndarray  # int64 (BATCH_SLOTS,): counter word
+    area: np.ndarray  # int64 (BATCH_SLOTS,)
+    size_class: np.ndarray  # int64 (BATCH_SLOTS,): solo, small, large
+    first_slot: np.ndarray  # int64 (BATCH_SLOTS,)
     hcc: np.ndarray  # float64 (BATCH_SLOTS,): shared part of the normal score of the HCC risk score
     dual: np.ndarray  # float64 (BATCH_SLOTS,): of what dual share has beside HCC
     # Shared parts, AR(1).
@@ -145,31 +174,44 @@ class SharedParts(NamedTuple):
     # Habits that a practice has as a whole, AR(1), and what they lead to in the year.
     improvement: np.ndarray  # float64 (BATCH_SLOTS,)
     interoperability: np.ndarray  # float64 (BATCH_SLOTS,)
-    activities: np.ndarray  # int64 (BATCH_SLOTS,): attested
+    activities: np.ndarray  # float64 (BATCH_SLOTS,): attested
     points: np.ndarray  # float64 (BATCH_SLOTS,): promoting interoperability
-    all_activities: np.ndarray  # int8 (BATCH_SLOTS,): 1 from when nothing is lacking any more
-    all_points: np.ndarray  # int8 (BATCH_SLOTS,)
-    uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS): scratch
-    scores: np.ndarray  # float64 (BATCH_SLOTS,): scratch
-    start: np.ndarray  # float64 (3, BATCH_SLOTS): scratch
+    all_activities: np.ndarray  # float64 (BATCH_SLOTS,): 1 from when nothing is lacking any more, else 0
+    all_points: np.ndarray  # float64 (BATCH_SLOTS,)
+    # Scratch.
+    uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS)
+    scores: np.ndarray  # float64 (BATCH_SLOTS,)
+    last: np.ndarray  # int64 (BATCH_SLOTS,): last measured year, by order in the cohort
+    place: np.ndarray  # int64 (BATCH_SLOTS,): here, by order in the cohort
 
 
 def make_shared_parts() -> SharedParts:
     """Allocate what the practices of a batch share."""
+    whole = (
+        "first",
+        "n",
+        "roster",
+        "finished",
+        "practice",
+        "number",
+        "base",
+        "area",
+        "size_class",
+        "first_slot",
+    )
+    more = ("last", "place")
     shapes: dict[str, tuple[int, ...]] = {
         **dict.fromkeys(("first", "n", "roster"), (1,)),
         **dict.fromkeys(("specific", "submission"), (MOST_MEASURES, BATCH_SLOTS)),
+        "finished": (YEARS,),
         "uniforms": (UNIFORMS_PER_BLOCK, BATCH_SLOTS),
-        "start": (3, BATCH_SLOTS),
     }
-    types: dict[str, type] = dict.fromkeys(("first", "n", "roster", "activities"), np.int64)
-    types |= dict.fromkeys(("all_activities", "all_points"), np.int8)
-    return SharedParts(
-        **{
-            name: np.zeros(shapes.get(name, (BATCH_SLOTS,)), types.get(name, np.float64))
-            for name in SharedParts._fields
-        }
-    )
+    types: dict[str, type] = dict.fromkeys((*whole, *more), np.int64)
+    arrays: dict[str, np.ndarray] = {
+        name: np.zeros(shapes.get(name, (BATCH_SLOTS,)), types.get(name, np.float64))
+        for name in SharedParts._fields
+    }
+    return SharedParts(**arrays)
 
 
 @inline
@@ -209,43 +251,111 @@ def _advance_shared(state: np.ndarray, innovation: np.ndarray, persistence: floa
 
 
 @inline
-def select_practices(
-    draw: CohortDraw, practices: Practices, first: int, end: int, shared: SharedParts
-) -> None:
-    """Begin with the practices from one index to before another."""
-    shared.first[0] = first
-    shared.n[0] = end - first
-    shared.roster[0] = min(max(draw.prior.practices[draw.cohort] - first, 0), end - first)
+def _start_roster(rows: np.ndarray, row: int, shared: SharedParts, state: np.ndarray) -> None:
+    """Start the shared part of a roster's practices from what is known of them."""
+    for i in range(shared.roster[0]):
+        state[i] = rows[row, shared.practice[i]]
 
 
 @inner
-def draw_patients_mix(draw: CohortDraw, practices: Practices, areas: AreaScores, shared: SharedParts) -> None:
+def select_practices(
+    draw: CohortDraw,
+    practices: Practices,
+    field: Field,
+    clinician: np.ndarray,
+    rows: int,
+    first: int,
+    end: int,
+    shared: SharedParts,
+) -> None:
+    """Select the practices of a batch, in the order that `SharedParts` states.
+
+    Parameters
+    ----------
+    draw : CohortDraw
+        What the cohort reads.
+    practices : Practices
+        The cohort's.
+    field : Field
+        Whose practices they are.
+    clinician : ndarray of int64, shape (at least rows,)
+        The batch's clinicians, by row.
+    rows : int
+        How many.
+    first, end : int
+        The practices of the batch's slots: index of the first one, and one more than the last one's.
+    shared : SharedParts
+        Written.
+    """
+    width, last, n = end - first, shared.last, 0
+    shared.first[0] = first
+    last[:width] = -1
+    for i in range(rows):
+        c = clinician[i]
+        at = field.practice[c] - first
+        last[at] = max(last[at], field.last[c])
+    roster = min(max(draw.prior.practices[draw.cohort] - first, 0), width)
+    for at in range(roster):
+        # Branchless compaction: written always, kept if the count moves on.
+        shared.practice[n] = first + at
+        n += last[at] >= 0
+    shared.roster[0] = n
+    for year in range(YEARS):
+        shared.finished[year] = n if roster == 0 else 0
+        for at in range(roster, width):
+            shared.practice[n] = first + at
+            n += last[at] == year
+    shared.n[0] = n
+    for k in range(n):
+        at = shared.practice[k]
+        shared.place[at - first] = k
+        shared.number[k] = practices.number[at]
+        shared.base[k] = practices.base[at]
+        shared.area[k] = practices.area[at]
+        shared.size_class[k] = practices.size_class[at]
+        shared.first_slot[k] = practices.first_slot[at]
+
+
+@inner
+def draw_patients_mix(draw: CohortDraw, roster: RosterScores, areas: AreaScores, shared: SharedParts) -> None:
     """Draw what practices share of their patients' mix."""
-    first, n, u = shared.first[0], shared.n[0], shared.uniforms
-    number, base, area = practices.number[first:], practices.base[first:], practices.area[first:]
-    fill_uniforms(u, BLOCK_PRACTICE_MIX, number, base, PERMANENT, draw.number, draw.key, 0, n)
+    n, u, area = shared.n[0], shared.uniforms, shared.area
+    fill_uniforms(u, BLOCK_PRACTICE_MIX, shared.number, shared.base, PERMANENT, draw.number, draw.key, 0, n)
     _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_HCC], areas.hcc, area, shared.hcc, n)
     _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_DUAL], areas.dual, area, shared.dual, n)
+    _start_roster(roster.shared, OWN_HCC, shared, shared.hcc)
+    _start_roster(roster.shared, OWN_DUAL, shared, shared.dual)
 
 
 @inner
 def share_performance(
-    draw: CohortDraw, practices: Practices, areas: AreaScores, year: int, shared: SharedParts
+    draw: CohortDraw, roster: RosterScores, areas: AreaScores, year: int, shared: SharedParts
 ) -> None:
     """Advance the shared parts of Part B, and in performance years of quality, cost and silence."""
-    population, first, n, u = draw.population, shared.first[0], shared.n[0], shared.uniforms
-    number, base, area = practices.number[first:], practices.base[first:], practices.area[first:]
-    scores, when = shared.scores, FIRST_YEAR + year
-    fill_uniforms(u, BLOCK_PRACTICE_PERFORMANCE, number, base, when, draw.number, draw.key, 0, n)
-    _draw_shared(population, SHARED_PART_B, u[LANE_PRACTICE_PART_B], areas.part_b[year], area, scores, n)
-    _advance_shared(shared.part_b, scores, population.part_b_shared_persistence, year, n)
+    population, u, scores, when = draw.population, shared.uniforms, shared.scores, FIRST_YEAR + year
+    block, number, base = BLOCK_PRACTICE_PERFORMANCE, shared.number, shared.base
+    start, end = shared.finished[max(year - PAYMENT_LAG, 0)], shared.n[0]
+    fill_uniforms(u, block, number, base, when, draw.number, draw.key, start, end)
+    area, n = shared.area[start:], end - start
+    uniform, persistence = u[LANE_PRACTICE_PART_B, start:], population.part_b_shared_persistence
+    _draw_shared(population, SHARED_PART_B, uniform, areas.part_b[year], area, scores, n)
+    _advance_shared(shared.part_b[start:], scores, persistence, year, n)
     if year < YEARS:
-        persistence = population.latent_persistence
-        _draw_shared(population, SHARED_QUALITY, u[LANE_GENERAL], areas.general[year], area, scores, n)
-        _advance_shared(shared.general, scores, persistence, year, n)
-        _draw_shared(population, SHARED_COST, u[LANE_COST], areas.cost[year], area, scores, n)
-        _advance_shared(shared.cost, scores, persistence, year, n)
-        _share_habit(population, u[LANE_NONREPORTING], shared.nonreporting, year, scores, n)
+        start, persistence = shared.finished[year], population.latent_persistence
+        area, n = shared.area[start:], end - start
+        uniform = u[LANE_GENERAL, start:]
+        _draw_shared(population, SHARED_QUALITY, uniform, areas.general[year], area, scores, n)
+        _advance_shared(shared.general[start:], scores, persistence, year, n)
+        uniform = u[LANE_COST, start:]
+        _draw_shared(population, SHARED_COST, uniform, areas.cost[year], area, scores, n)
+        _advance_shared(shared.cost[start:], scores, persistence, year, n)
+        uniform = u[LANE_NONREPORTING, start:]
+        _share_habit(population, uniform, shared.nonreporting[start:], year, scores, n)
+    if year == 0:
+        _start_roster(roster.shared, OWN_PART_B, shared, shared.part_b)
+        _start_roster(roster.shared, OWN_LATENT + GENERAL, shared, shared.general)
+        _start_roster(roster.shared, OWN_LATENT + COST, shared, shared.cost)
+        _start_roster(roster.shared_habits, habit_row(NONREPORTING), shared, shared.nonreporting)
 
 
 @inner
@@ -263,7 +373,7 @@ def _share_habit(
 @inner
 def share_measure(
     draw: CohortDraw,
-    practices: Practices,
+    roster: RosterScores,
     areas: AreaScores,
     year: int,
     measure: int,
@@ -274,15 +384,21 @@ def share_measure(
 
     Two measures have one block of uniforms; `drawn` says that it is there.
     """
-    population, first, n, u = draw.population, shared.first[0], shared.n[0], shared.uniforms
-    number, base, area = practices.number[first:], practices.base[first:], practices.area[first:]
+    population, u, scores = draw.population, shared.uniforms, shared.scores
+    start, end = shared.finished[year], shared.n[0]
     if not drawn:
-        block = BLOCK_PRACTICE_MEASURE + _PRACTICE_BLOCKS * draw.cohort + measure // _MEASURES_PER_BLOCK
-        fill_uniforms(u, block, number, base, FIRST_YEAR + year, draw.number, draw.key, 0, n)
-    lane, scores = 2 * (measure % _MEASURES_PER_BLOCK), shared.scores
-    _draw_shared(population, SHARED_QUALITY, u[lane], areas.specific[year, measure], area, scores, n)
-    _advance_shared(shared.specific[measure], scores, population.latent_persistence, year, n)
-    _share_habit(population, u[lane + 1], shared.submission[measure], year, scores, n)
+        block = BLOCK_PRACTICE_MEASURE + _PRACTICE_BLOCKS * draw.cohort + measure // MEASURES_PER_BLOCK
+        when, number, base = FIRST_YEAR + year, shared.number, shared.base
+        fill_uniforms(u, block, number, base, when, draw.number, draw.key, start, end)
+    lane, n = 2 * (measure % MEASURES_PER_BLOCK), end - start
+    area, uniform = shared.area[start:], u[lane, start:]
+    _draw_shared(population, SHARED_QUALITY, uniform, areas.specific[year, measure], area, scores, n)
+    _advance_shared(shared.specific[measure, start:], scores, population.latent_persistence, year, n)
+    _share_habit(population, u[lane + 1, start:], shared.submission[measure, start:], year, scores, n)
+    if year == 0:
+        habit = SUBMISSION + measure
+        _start_roster(roster.shared, OWN_LATENT + SPECIFIC + measure, shared, shared.specific[measure])
+        _start_roster(roster.shared_habits, habit_row(habit), shared, shared.submission[measure])
 
 
 @inline
@@ -292,7 +408,26 @@ def _by_size(values: np.ndarray) -> tuple[float, float, float]:
 
 
 @inner
-def share_conduct(draw: CohortDraw, practices: Practices, year: int, shared: SharedParts) -> None:
+def _note_improvement(
+    attested: np.ndarray,
+    enough: float,
+    uniform: np.ndarray,
+    probability: float,
+    lasting: np.ndarray,
+    settled: int,
+    n: int,
+) -> None:
+    """Note who of n practices lacked something in the year before and lacks nothing from this one on."""
+    for i in range(settled, n):
+        lasting[i] = 0.0
+    for i in range(settled):
+        better = 1.0 if uniform[i] < probability else 0.0
+        better = better if attested[i] < enough else 0.0
+        lasting[i] = max(lasting[i], better)
+
+
+@inner
+def share_conduct(draw: CohortDraw, year: int, shared: SharedParts) -> None:
     """Draw a year's improvement activities and promoting interoperability (§§ 512.735, 512.740).
 
     Both are attested by the practice as a whole. A practice that lacked activities, or interoperability, in
@@ -300,32 +435,29 @@ def share_conduct(draw: CohortDraw, practices: Practices, year: int, shared: Sha
     what was attested, never the policy's points: so the field is the same under every policy.
     """
     population, prior, cohort, key = draw.population, draw.prior, draw.cohort, draw.key
-    first, n, u = shared.first[0], shared.n[0], shared.uniforms
-    number, base, sizes = practices.number[first:], practices.base[first:], practices.size_class[first:]
-    improvement, interoperability = shared.improvement, shared.interoperability
+    u, number, base = shared.uniforms, shared.number, shared.base
+    start, end, block = shared.finished[year], shared.n[0], BLOCK_PRACTICE_CONDUCT
+    n, sizes = end - start, shared.size_class[start:]
+    improvement, interoperability = shared.improvement[start:], shared.interoperability[start:]
     persistence, settled = population.habit_persistence, n if year > 0 else 0
-    fill_uniforms(u, BLOCK_PRACTICE_CONDUCT, number, base, FIRST_YEAR + year, draw.number, key, 0, n)
-    advance(improvement, u[LANE_IMPROVEMENT], persistence, settled, shared.scores, n)
-    advance(interoperability, u[LANE_INTEROPERABILITY], persistence, settled, shared.scores, n)
+    fill_uniforms(u, block, number, base, FIRST_YEAR + year, draw.number, key, start, end)
+    advance(improvement, u[LANE_IMPROVEMENT, start:], persistence, settled, shared.scores, n)
+    advance(interoperability, u[LANE_INTEROPERABILITY, start:], persistence, settled, shared.scores, n)
     improve = draw.behavior[year].conduct_improvement
-    all_activities, all_points = shared.all_activities, shared.all_points
-    activities, points, above = shared.activities, shared.points, shared.scores
-    for i in range(n):
-        lacking, without = activities[i] < 2, points[i] == 0.0
-        more, better = u[LANE_MORE_IMPROVEMENT, i] < improve, u[LANE_MORE_INTEROPERABILITY, i] < improve
-        later = settled > 0
-        all_activities[i] = later & ((all_activities[i] > 0) | (lacking & more))
-        all_points[i] = later & ((all_points[i] > 0) | (without & better))
+    all_activities, all_points = shared.all_activities[start:], shared.all_points[start:]
+    activities, points, above = shared.activities[start:], shared.points[start:], shared.scores
+    improve = improve if year > 0 else 0.0
+    more, better = u[LANE_MORE_IMPROVEMENT, start:], u[LANE_MORE_INTEROPERABILITY, start:]
+    _note_improvement(activities, 2.0, more, improve, all_activities, settled, n)
+    _note_improvement(points, LEAST_POINTS, better, improve, all_points, settled, n)
     n_roster = shared.roster[0] if year == 0 else 0
     if n_roster > 0:
-        slot = practices.first_slot[first:]
-        fill_uniforms(u, BLOCK_PRACTICE_CONDUCT, number, base, PERMANENT, draw.number, key, 0, n_roster)
-        past, start = u[LANE_IMPROVEMENT], shared.start
-        start_habit(prior, cohort, IMPROVEMENT, persistence, slot, past, improvement, start, n_roster)
+        slot = shared.first_slot
+        fill_uniforms(u, block, number, base, PERMANENT, draw.number, key, 0, n_roster)
+        past = u[LANE_IMPROVEMENT]
+        start_conduct(prior, cohort, IMPROVEMENT, persistence, slot, past, improvement, n_roster)
         past = u[LANE_INTEROPERABILITY]
-        start_habit(
-            prior, cohort, INTEROPERABILITY, persistence, slot, past, interoperability, start, n_roster
-        )
+        start_conduct(prior, cohort, INTEROPERABILITY, persistence, slot, past, interoperability, n_roster)
     for i in range(n):
         above[i] = interoperability[i]
     normal_probabilities(above, n)
@@ -336,9 +468,9 @@ def share_conduct(draw: CohortDraw, practices: Practices, year: int, shared: Sha
         size = sizes[i]
         none, one = (none0, one0) if size == 0 else (none2, one2)
         none, one = (none1, one1) if size == 1 else (none, one)
-        some = improvement[i] >= none
-        attested = int(some) + int(some & (improvement[i] >= one))
-        activities[i] = 2 if all_activities[i] > 0 else attested
+        attested = 1.0 if improvement[i] >= none else 0.0
+        attested = 2.0 if improvement[i] >= one else attested
+        activities[i] = 2.0 if all_activities[i] > 0.0 else attested
     low = population.interoperability_low
     zero0, zero1, zero2 = _by_size(population.interoperability_zero_z)
     full0, full1, full2 = _by_size(population.interoperability_full_z)
@@ -354,4 +486,4 @@ def share_conduct(draw: CohortDraw, practices: Practices, year: int, shared: Sha
         score = low + slope * (above[i] - least)
         score = score if habit < full else 100.0
         score = score if habit >= zero else 0.0
-        points[i] = 100.0 if all_points[i] > 0 else score
+        points[i] = 100.0 if all_points[i] > 0.0 else score

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inline
-from asmrisk.population.latents import LATENT_STATES
 from asmrisk.population.quantiles import SCORE_COUNT
 from asmrisk.rule.arrays import Observed, make_observed
 from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, SPECIALTIES, YEARS
@@ -143,9 +142,6 @@ class Batch(NamedTuple):
     scores: np.ndarray  # float64 (BATCH_CLINICIANS,)
     scratch: np.ndarray  # float64 (3, BATCH_SLOTS)
     binomials: BinomialScratch
-    # Of a roster's clinicians in their first year.
-    roster_uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_CLINICIANS): where habits lay
-    innovations: np.ndarray  # float64 (LATENT_STATES, BATCH_CLINICIANS): see roster_prior.start_state
 
 
 def make_observations(slots: int) -> Observations:
@@ -168,8 +164,6 @@ def make_batch() -> Batch:
         "rows": (YEARS, BATCH_SLOTS),
         "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),
         "scratch": (3, BATCH_SLOTS),
-        "roster_uniforms": (UNIFORMS_PER_BLOCK, BATCH_CLINICIANS),
-        "innovations": (LATENT_STATES, BATCH_CLINICIANS),
     }
     whole = ("clinician", "entered", "slot", "number", "base", "specialty", "practice_size")
     more = ("collection_type", "nonreporter", "choice")

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 __all__ = [
     "BY_CLINICIAN",
     "BY_COHORT",
+    "BY_PANEL",
+    "BY_PRACTICE_MEMBERS",
+    "BY_PRACTICE_SIZE",
     "BY_SPECIALTY",
+    "PEER_GROUP_DIMENSIONS",
+    "PRACTICE_MEMBERS",
     "QUANTILES",
     "Variable",
     "record_dtype",
@@ -30,10 +35,17 @@ __all__ = [
 #: Levels of the quantile variables.
 QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 
+#: Classes of practices by clinicians with a final score: ``1`` is a practice's only one.
+PRACTICE_MEMBERS = ("1", "2-4", "5-9", "10-19", "20+")
+
 #: Dimensions of the simulation's records.
 BY_COHORT = ("draw", "performance_year", "cohort")
 BY_SPECIALTY = ("draw", "performance_year", "specialty", "practice_size")
 BY_CLINICIAN = ("draw", "performance_year", "clinician")
+BY_PRACTICE_SIZE = ("draw", "performance_year", "cohort", "practice_size")
+BY_PRACTICE_MEMBERS = ("draw", "performance_year", "cohort", "practice_members")
+#: Of all performance years together.
+BY_PANEL = ("draw", "specialty", "practice_size")
 _BY_CALENDAR_YEAR = ("draw", "calendar_year")
 #: dtype of each kind of quantity.
 _COUNT, _NUMBER = "int32", "float64"
@@ -83,15 +95,20 @@ _ROOT = (
         episode_spending="Spending on those episodes, after any response, in 2025 dollars",
         part_b_paid="Part B payments at stake (with a final score), in dollars of the performance year",
         incentive_pool="Incentive pool, in dollars of the performance year",
-        payment_year_part_b="Part B payments two years later, unadjusted, in dollars of that year",
+        payment_year_part_b="Part B payments two years later, with the offset of volume, unadjusted, in "
+        "dollars of that year",
         net_adjustment="Adjustments paid (negative: taken from clinicians), in dollars of the payment year",
         retained_savings="Adjustments kept by Medicare (minus the net), in dollars of the payment year",
+        volume_offset="Part B paid for more services, less that for fewer, because of the adjustment, in "
+        "dollars of the payment year",
         episode_savings="Medicare's share of what episodes cost less, in 2025 dollars",
-        medicare_savings="Retained savings plus episode savings, in dollars of {dollar_year}",
+        medicare_savings="Retained savings less volume offset, plus episode savings, in dollars of "
+        "{dollar_year}",
     ),
     *_declare(
         *(_BY_CALENDAR_YEAR, "USD"),
-        budget_savings="Adjustments kept and episode savings of the calendar year, in its dollars",
+        budget_savings="Adjustments kept less volume offset, plus episode savings, of the calendar year, in "
+        "its dollars",
     ),
     *_declare(
         *(BY_COHORT, "1"),
@@ -117,12 +134,60 @@ _ROOT = (
         specialty_mean_adjustment_factor="Mean adjustment factor of those scored",
         specialty_penalized_share="Share of those scored with a negative factor",
     ),
+    *_declare(*(BY_PRACTICE_SIZE, "1", _COUNT), practices="Practices in which a clinician has a final score"),
+    *_declare(
+        *(BY_PRACTICE_SIZE, "1"),
+        practice_factor_mean="Mean over practices of the mean adjustment factor of their clinicians scored",
+        practice_factor_sd="Standard deviation over practices of that mean factor",
+    ),
+    *_declare(
+        *((*BY_PRACTICE_SIZE, "quantile"), "1"),
+        practice_factor_quantile="Mean adjustment factor of a practice's clinicians scored, quantiles over "
+        "practices",
+    ),
+    *_declare(
+        *(BY_PRACTICE_MEMBERS, "1", _COUNT),
+        members_practices="Practices with so many clinicians with a final score",
+    ),
+    *_declare(
+        *(BY_PRACTICE_MEMBERS, "1"),
+        members_factor_mean="Mean over these practices of the mean factor of their clinicians scored",
+        members_factor_sd="Standard deviation over these practices of that mean factor",
+    ),
+    *_declare(
+        *(BY_PANEL, "1", _COUNT),
+        panel_clinicians="Clinicians with a final score in any performance year",
+        panel_clinician_years="Their years with a final score",
+    ),
+    *_declare(
+        *((*BY_PANEL, "quantile"), "1"),
+        panel_factor_quantile="Adjustment factor of these clinicians and years, quantiles",
+    ),
+    *_declare(
+        *(BY_PANEL, "1"),
+        panel_penalized_share="Share of these years with a negative factor",
+        panel_maximum_share="Share of these years with the largest raise, that of a final score of 100",
+        panel_three_in_a_row_share="Share of these clinicians penalized three years in a row",
+        panel_net_loser_share="Share of these clinicians whose adjustments add up to less than 0 dollars",
+    ),
+    *_declare(
+        *(BY_PANEL, "USD"),
+        panel_mean_adjustment="Mean adjustment paid to these clinicians a year with a final score (negative: "
+        "taken), in dollars of the payment years",
+    ),
 )
 
-#: Dimensions that stand for a peer group, by the parameter's word. Specialties lie within one cohort, so
-#: ``specialty`` takes the place of ``cohort``.
-_PAYMENT_PEERS = {"cohort": ("cohort",), "specialty": ("specialty",)}
-_QUALITY_PEERS = {"collection_type": ("collection_type",), "cohort": (), "specialty": ("specialty",)}
+#: Dimensions that stand for several peer groups of a cohort.
+PEER_GROUP_DIMENSIONS = ("quality_peer_group", "cost_peer_group", "pool_group")
+#: Those of each group's arrays, by the parameter's word. A specialty lies within one cohort, and a measure is
+#: one cohort's.
+_QUALITY_PEERS = {
+    "collection_type": ("collection_type",),
+    "cohort": (),
+    "specialty": PEER_GROUP_DIMENSIONS[:1],
+}
+_COST_PEERS = {"cohort": ("cohort",), "specialty": PEER_GROUP_DIMENSIONS[1:2]}
+_POOLS = {"cohort": ("cohort",), "specialty": PEER_GROUP_DIMENSIONS[2:]}
 
 
 def _environment(
@@ -210,8 +275,8 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
     """
     declared = _ROOT + _environment(
         _QUALITY_PEERS[scenario.values["policy.quality_peer_group"]],
-        _PAYMENT_PEERS[scenario.values["policy.cost_peer_group"]],
-        _PAYMENT_PEERS[scenario.values["policy.payment_peer_group"]],
+        _COST_PEERS[scenario.values["policy.cost_peer_group"]],
+        _POOLS[scenario.values["policy.payment_peer_group"]],
     )
     if scenario.uncertainty:
         declared += _PARAMETERS

@@ -1,0 +1,192 @@
+"""What happens to clinicians over all performance years: the panel of those with a final score in any year.
+
+A panel is followed by clinician, so that a year without a final score ends a row of penalties, and who leaves
+is another than who follows. Outcomes are by specialty and practice size, which a clinician keeps.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from asmrisk.numerics.jit import inline, inner
+from asmrisk.rule.definitions import (
+    COHORTS,
+    PEER_GROUPS,
+    PRACTICE_SIZES,
+    SPECIALTIES,
+    SPECIALTIES_OF,
+    YEARS,
+    size_class,
+)
+from asmrisk.rule.order import OrderScratch, make_order_scratch, quantiles
+from asmrisk.rule.payment import POOLS_BY_SPECIALTY, largest_factor
+from asmrisk.simulation.participation import Field
+from asmrisk.simulation.record import CohortYear, Record
+
+__all__ = ["Panel", "make_panel", "record_panel"]
+
+_SIZES = len(PRACTICE_SIZES)
+#: Specialties by practice sizes; the code of a clinician-year without a final score.
+_CELLS = len(SPECIALTIES) * _SIZES
+#: First and last cell but one of each cohort.
+_CELLS_OF = np.array(
+    [
+        [SPECIALTIES.index(names[0]) * _SIZES, (SPECIALTIES.index(names[-1]) + 1) * _SIZES]
+        for names in (SPECIALTIES_OF[cohort] for cohort in COHORTS)
+    ]
+)
+# Bits of a clinician's history: the first of five for years penalized, of five for years at the maximum, and
+# that there was a final score.
+_PENALIZED, _MAXIMUM, _SCORED = 0, YEARS, 2 * YEARS
+_ALL_YEARS = (1 << YEARS) - 1
+_BIT_COUNT = np.array([bits.bit_count() for bits in range(_ALL_YEARS + 1)], np.int64)
+
+_size_class = inline(size_class)
+
+
+class Panel(NamedTuple):
+    """The clinicians of one cohort in one draw, by number in the field, and by year (workspace)."""
+
+    history: np.ndarray  # int16 (capacity,): bits, a year each
+    adjustment: np.ndarray  # float64 (capacity,): USD over the years
+    cell_of: np.ndarray  # int8 (capacity,): specialty and practice size
+    cell: np.ndarray  # int8 (YEARS, slots): of the measured clinicians by position
+    largest: np.ndarray  # float64 (PEER_GROUPS,): largest factor by specialty
+    # Scratch.
+    factor: np.ndarray  # float64 (YEARS slots,): of all years, cell by cell
+    next: np.ndarray  # int64 (cells + 1,): where the next factor of each goes
+    order: OrderScratch
+
+
+def make_panel(slots: int) -> Panel:
+    """Allocate the panel of a cohort of up to `slots` slots; at most, every slot is taken anew each year."""
+    capacity = slots * YEARS
+    return Panel(
+        history=np.zeros(capacity, np.int16),
+        adjustment=np.zeros(capacity),
+        cell_of=np.zeros(capacity, np.int8),
+        cell=np.zeros((YEARS, slots), np.int8),
+        largest=np.zeros(PEER_GROUPS),
+        factor=np.zeros(capacity),
+        next=np.zeros(_CELLS + 1, np.int64),
+        order=make_order_scratch(capacity),
+    )
+
+
+@inner
+def _add_year(scored: CohortYear, field: Field, panel: Panel) -> None:
+    """Add what a year does to each of its measured clinicians."""
+    policy, year, out = scored.policy, scored.year, scored.observations
+    environment = scored.environment
+    by_specialty = policy.payment_peer_group == POOLS_BY_SPECIALTY
+    for code in range(PEER_GROUPS):
+        pool = code if by_specialty else 0
+        panel.largest[code] = largest_factor(
+            policy, environment.exchange_midpoint[pool], environment.scaling_factor[pool]
+        )
+    member, cells = field.member[year], panel.cell[year]
+    score, factor = scored.scored.final_score, scored.scored.adjustment_factor
+    specialty, size, paid = out.specialty[year], out.practice_size[year], out.payment_year_part_b[year]
+    for r in range(scored.n):
+        cell = specialty[r] * _SIZES + _size_class(size[r])
+        with_score = score[r] == score[r]
+        # Equal to the bit where the final score is 100 or the cap binds; no raise is no maximum.
+        at_maximum = (factor[r] > 0.0) & (factor[r] >= panel.largest[specialty[r]])
+        cells[r] = cell if with_score else _CELLS
+        bits = (factor[r] < 0.0) << (year + _PENALIZED) | at_maximum << (year + _MAXIMUM)
+        c = member[r]
+        panel.history[c] |= bits | with_score << _SCORED
+        panel.adjustment[c] += factor[r] * paid[r]
+        panel.cell_of[c] = cell
+
+
+@inner
+def _count_clinicians(field: Field, panel: Panel, cells: np.recarray) -> None:
+    """Count clinicians, and years, by what happened."""
+    for c in range(field.entry_start[YEARS]):
+        history = int(panel.history[c])
+        penalized = history >> _PENALIZED & _ALL_YEARS
+        maximum = history >> _MAXIMUM & _ALL_YEARS
+        counts = cells[panel.cell_of[c]]
+        counts.panel_clinicians += history >> _SCORED
+        counts.panel_penalized_share += _BIT_COUNT[penalized]
+        counts.panel_maximum_share += _BIT_COUNT[maximum]
+        counts.panel_three_in_a_row_share += 1.0 if penalized & penalized >> 1 & penalized >> 2 else 0.0
+        counts.panel_net_loser_share += 1.0 if panel.adjustment[c] < 0.0 else 0.0
+
+
+@inner
+def _sort_by_cell(
+    field: Field, factor: np.ndarray, panel: Panel, cells: np.recarray, first: int, end: int
+) -> None:
+    """Copy the factors of all years, contiguous by the cohort's cells, those without a final score last."""
+    start = 0
+    for k in range(first, end):
+        panel.next[k] = start
+        start += cells[k].panel_clinician_years
+    panel.next[_CELLS] = start
+    for year in range(YEARS):
+        of_year, factors = panel.cell[year], factor[year]
+        for r in range(field.participants[year]):
+            panel.factor[panel.next[of_year[r]]] = factors[r]
+            panel.next[of_year[r]] += 1
+
+
+@inner
+def _finish(cell: np.record) -> None:
+    """Turn counts and sums into shares and a mean; NaN where nobody has a final score."""
+    clinicians, years = float(cell.panel_clinicians), float(cell.panel_clinician_years)
+    cell.panel_penalized_share /= years
+    cell.panel_maximum_share /= years
+    cell.panel_mean_adjustment /= years
+    cell.panel_three_in_a_row_share /= clinicians
+    cell.panel_net_loser_share /= clinicians
+
+
+@inner
+def record_panel(
+    scored: CohortYear, field: Field, factor: np.ndarray, panel: Panel, index: int, record: Record
+) -> None:
+    """Follow the clinicians of a cohort through one more year; after the last keep what happened to them.
+
+    Parameters
+    ----------
+    scored : CohortYear
+        The year, recorded by `asmrisk.simulation.recording.record_year` before.
+    field : Field
+        Who has which number.
+    factor : ndarray of float64, shape (YEARS, slots)
+        Adjustment factors of the years so far, by position.
+    panel : Panel
+        Changed; begun anew in the first year.
+    index : int
+        Of the draw in the record.
+    record : Record
+        Written.
+    """
+    if scored.year == 0:
+        count = field.entry_start[YEARS]
+        panel.history[:count] = 0
+        panel.adjustment[:count] = 0.0
+        panel.cell_of[:count] = _CELLS_OF[scored.cohort, 0]
+    _add_year(scored, field, panel)
+    if scored.year < YEARS - 1:
+        return
+    cells = record.panel[index]
+    _count_clinicians(field, panel, cells)
+    first, end = _CELLS_OF[scored.cohort, 0], _CELLS_OF[scored.cohort, 1]
+    for k in range(first, end):
+        for year in range(YEARS):
+            sums = record.by_specialty[index, year, k]
+            cells[k].panel_clinician_years += sums.specialty_scored
+            cells[k].panel_mean_adjustment += sums.specialty_net_adjustment
+    _sort_by_cell(field, factor, panel, cells, first, end)
+    start = 0
+    for k in range(first, end):
+        _finish(cells[k])
+        some = cells[k].panel_clinician_years
+        into = record.panel_factor_quantile[index, k]
+        quantiles(panel.factor[start : start + some], some, record.percents, 100, into, panel.order)
+        start += some

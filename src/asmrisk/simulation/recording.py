@@ -1,0 +1,240 @@
+"""Recording: how one cohort and performance year of a draw is summed up into its record."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asmrisk.numerics.jit import inline, inner
+from asmrisk.rule.arrays import Environment, Scratch
+from asmrisk.rule.definitions import (
+    EDGES,
+    MOST_MEASURES,
+    PAYMENT_LAG,
+    PEER_GROUPS,
+    PRACTICE_SIZES,
+    size_class,
+)
+from asmrisk.rule.order import quantiles
+from asmrisk.rule.payment import OUTSIDE_POOL, POOLS_BY_SPECIALTY
+from asmrisk.rule.sums import add_to_lanes, sum_of_lanes
+from asmrisk.simulation.participation import Field
+from asmrisk.simulation.practice_outcomes import record_practices
+from asmrisk.simulation.record import COHORT_OF, PIECE, CohortYear, Record, Terms
+from asmrisk.simulation.roster_prior import RosterPrior
+from asmrisk.simulation.variables import QUANTILES
+
+__all__ = ["record_clinicians", "record_year"]
+
+_SIZES = len(PRACTICE_SIZES)
+_MEDIAN = QUANTILES.index(0.5)
+
+_size_class = inline(size_class)
+
+
+@inner
+def fill_terms(scored: CohortYear, start: int, n: int, terms: Terms, cell: np.ndarray) -> None:
+    """Write what n clinicians from position `start` on add, and their specialty and practice size."""
+    policy, out, year = scored.policy, scored.observations, scored.year
+    episodes, cost = out.episodes[year, start:], out.cost_per_episode[year, start:]
+    true_cost, response = out.true_cost[year, start:], scored.response[start:]
+    part_b, later = out.part_b_payments[year, start:], out.payment_year_part_b[year, start:]
+    size, specialty = out.practice_size[year, start:], out.specialty[year, start:]
+    score, factor = scored.scored.final_score[start:], scored.scored.adjustment_factor[start:]
+    outside = policy.zero_scorers == OUTSIDE_POOL
+    for i in range(n):
+        count = float(episodes[i])
+        terms.spending[i] = count * cost[i] if count > 0.0 else 0.0
+        terms.saved[i] = count * (true_cost[i] * (1.0 - response[i]))
+    for i in range(n):
+        with_score = score[i] == score[i]
+        paid = part_b[i] if with_score else 0.0
+        terms.scored[i] = 1.0 if with_score else 0.0
+        terms.part_b[i] = paid
+        terms.pooled[i] = 0.0 if score[i] == 0.0 and outside else paid
+        terms.payment_year_part_b[i] = later[i] if with_score else 0.0
+        # Without a final score the factor is 0.
+        terms.penalized[i] = 1.0 if factor[i] < 0.0 else 0.0
+    for i in range(n):
+        terms.weighted_factor[i] = terms.part_b[i] * factor[i]
+        terms.net_adjustment[i] = terms.payment_year_part_b[i] * factor[i]
+    for i in range(n):
+        cell[i] = specialty[i] * _SIZES + _size_class(size[i])
+    if policy.payment_peer_group == POOLS_BY_SPECIALTY:
+        for i in range(n):
+            dollars = terms.pooled[i]
+            scale = scored.environment.scaling_factor[specialty[i]]
+            terms.weighted_scaling[i] = dollars * scale if dollars > 0.0 else 0.0
+
+
+@inner
+def accumulate(terms: Terms, n: int, sums: Terms) -> None:
+    """Add the terms of a piece of n clinicians to the sums."""
+    for k in range(len(terms)):
+        add_to_lanes(terms[k], n, sums[k])
+
+
+@inner
+def write_totals(scored: CohortYear, sums: Terms, totals: np.record, budget: np.ndarray) -> int:
+    """Write the totals of one cohort and year; give how many have a final score.
+
+    What Medicare saves is added to `budget`, by calendar year, in its cash.
+    """
+    policy, n = scored.policy, scored.n
+    final_score, episodes = scored.scored.final_score, scored.observations.episodes[scored.year]
+    zero_scores = 0
+    all_episodes = 0
+    for i in range(n):
+        zero_scores += 1 if final_score[i] == 0.0 else 0
+        all_episodes += episodes[i]
+    with_score = sum_of_lanes(sums.scored)
+    part_b = sum_of_lanes(sums.part_b)
+    pooled = sum_of_lanes(sums.pooled)
+    net = sum_of_lanes(sums.net_adjustment)
+    saved = sum_of_lanes(sums.saved)
+    totals.participants = n
+    totals.scored = int(with_score)
+    totals.zero_scores = zero_scores
+    totals.episodes = all_episodes
+    totals.episode_spending = sum_of_lanes(sums.spending)
+    totals.part_b_paid = part_b
+    totals.incentive_pool = policy.risk_level * policy.redistribution_share * pooled
+    # Of one pool its own factor to the bit; of several the mean weighted by their payments.
+    totals.scaling_factor = scored.environment.scaling_factor[0]
+    if policy.payment_peer_group == POOLS_BY_SPECIALTY:
+        weighted = sum_of_lanes(sums.weighted_scaling)
+        totals.scaling_factor = weighted / pooled if pooled > 0.0 else np.nan
+    totals.penalized_share = sum_of_lanes(sums.penalized) / with_score if with_score > 0.0 else np.nan
+    weighted_factor = sum_of_lanes(sums.weighted_factor)
+    totals.weighted_adjustment_factor = weighted_factor / part_b if part_b > 0.0 else np.nan
+    totals.payment_year_part_b = sum_of_lanes(sums.payment_year_part_b)
+    totals.net_adjustment = net
+    totals.retained_savings = 0.0 - net
+    totals.volume_offset = scored.volume_offset
+    behavior, later = scored.behavior, scored.payment_behavior
+    episode_savings = behavior.medicare_share * saved
+    totals.episode_savings = episode_savings
+    # Cash of the payment year, and dollars of 2025, in dollars of the stated year.
+    stated_prices = behavior.price_level * behavior.stated_price_ratio
+    kept = 0.0 - net - scored.volume_offset
+    totals.medicare_savings = kept * later.stated_price_ratio + episode_savings * stated_prices
+    budget[scored.year] += episode_savings * behavior.price_level
+    budget[scored.year + PAYMENT_LAG] += kept
+    return int(with_score)
+
+
+@inner
+def _add_by_specialty(
+    terms: Terms, cell: np.ndarray, factor: np.ndarray, n: int, by_specialty: np.recarray
+) -> None:
+    """Add a piece's terms to the sums by specialty and practice size."""
+    for i in range(n):
+        sums = by_specialty[cell[i]]
+        sums.specialty_participants += 1
+        sums.specialty_scored += int(terms.scored[i])
+        sums.specialty_part_b_paid += terms.part_b[i]
+        sums.specialty_mean_adjustment_factor += factor[i]
+        sums.specialty_net_adjustment += terms.net_adjustment[i]
+        sums.specialty_penalized_share += terms.penalized[i]
+
+
+@inner
+def _finish_by_specialty(cohort: int, by_specialty: np.recarray) -> None:
+    """Turn two of the sums by specialty and practice size into a mean and a share."""
+    for cell in range(len(by_specialty)):
+        # Each specialty is finished once, with its cohort.
+        if COHORT_OF[cell // _SIZES] == cohort:
+            sums = by_specialty[cell]
+            scored = sums.specialty_scored
+            total, penalized = sums.specialty_mean_adjustment_factor, sums.specialty_penalized_share
+            sums.specialty_mean_adjustment_factor = total / scored if scored > 0 else np.nan
+            sums.specialty_penalized_share = penalized / scored if scored > 0 else np.nan
+
+
+@inner
+def _record_quantiles(
+    column: np.ndarray,
+    scored: CohortYear,
+    count: int,
+    percents: np.ndarray,
+    out: np.ndarray,
+    scratch: Scratch,
+) -> None:
+    """Write the quantiles over the `count` clinicians with a final score."""
+    values = column
+    if count < scored.n:
+        values = scratch.members
+        kept = 0
+        for i in range(scored.n):
+            # Branchless compaction.
+            values[kept] = column[i]
+            kept += scored.scored.final_score[i] == scored.scored.final_score[i]
+    quantiles(values, count, percents, 100, out, scratch.order)
+
+
+@inner
+def _record_environment(
+    environment: Environment, index: int, year: int, cohort: int, kept: Environment
+) -> None:
+    for group in range(PEER_GROUPS):
+        for measure in range(MOST_MEASURES):
+            size = environment.benchmark_size[measure, group]
+            kept.benchmark_size[index, year, cohort, measure, group] = size
+            for edge in range(EDGES):
+                rate = environment.edges[measure, group, edge]
+                kept.edges[index, year, cohort, measure, group, edge] = rate
+        kept.cost_median[index, year, cohort, group] = environment.cost_median[group]
+        kept.cost_sd[index, year, cohort, group] = environment.cost_sd[group]
+        kept.cost_peers[index, year, cohort, group] = environment.cost_peers[group]
+        kept.exchange_midpoint[index, year, cohort, group] = environment.exchange_midpoint[group]
+        kept.scaling_factor[index, year, cohort, group] = environment.scaling_factor[group]
+    for moment in range(len(environment.hcc)):
+        kept.hcc[index, year, cohort, moment] = environment.hcc[moment]
+        kept.dual[index, year, cohort, moment] = environment.dual[moment]
+
+
+@inner
+def record_year(scored: CohortYear, index: int, record: Record, scratch: Scratch) -> None:
+    """Keep what results show of one cohort and performance year of the draw at `index` in the record."""
+    year, cohort, n = scored.year, scored.cohort, scored.n
+    factor = scored.scored.adjustment_factor
+    totals = record.totals[index, year, cohort]
+    by_specialty = record.by_specialty[index, year]
+    terms, sums = record.terms, record.sums
+    for k in range(len(sums)):
+        sums[k][:] = 0.0
+    for start in range(0, n, PIECE):
+        piece = min(PIECE, n - start)
+        fill_terms(scored, start, piece, terms, record.cell)
+        _add_by_specialty(terms, record.cell, factor[start:], piece, by_specialty)
+        accumulate(terms, piece, sums)
+    _finish_by_specialty(cohort, by_specialty)
+    count = write_totals(scored, sums, totals, record.budget_savings[index])
+    factors = record.adjustment_factor_quantile[index, year, cohort]
+    scores = record.final_score_quantile[index, year, cohort]
+    _record_quantiles(factor, scored, count, record.percents, factors, scratch)
+    _record_quantiles(scored.scored.final_score, scored, count, record.percents, scores, scratch)
+    totals.median_final_score = scores[_MEDIAN]
+    record_practices(scored, index, record, scratch)
+    _record_environment(scored.environment, index, year, cohort, record.environment)
+
+
+@inner
+def record_clinicians(
+    scored: CohortYear, prior: RosterPrior, field: Field, index: int, record: Record
+) -> None:
+    """Keep the adjustment factor and dollars of a roster's clinicians; NaN if one is not measured."""
+    cohort, year = scored.cohort, scored.year
+    if prior.clinicians[cohort] == 0:
+        return
+    # The roster's clinicians of the cohorts before come first.
+    start = 0
+    for earlier in range(cohort):
+        start += prior.clinicians[earlier]
+    for r in range(scored.n):
+        c = field.member[year, r]
+        # Clinicians are numbered by year of entry, and those of the first year by slot.
+        if c < prior.clinicians[cohort]:
+            factor = scored.scored.adjustment_factor[r]
+            kept = record.clinicians[index, year, start + c]
+            kept.adjustment_factor = factor
+            kept.adjustment_usd = factor * scored.observations.payment_year_part_b[year, r]

@@ -1,0 +1,117 @@
+"""Who of a roster works together, and who bills for whom."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asmrisk.errors import InputError
+from asmrisk.population.roster import read_roster
+from tests.population.rosters import roster, rows
+
+HF, LBP = 0, 1
+
+
+def read(folder, frame):
+    frame.to_csv(folder / "roster.csv", index=False)
+    said = []
+    return read_roster(folder / "roster.csv", notes=said.append), said
+
+
+def test_practices_are_the_tables_and_clinicians_stand_by_practice(tmp_path):
+    frame = rows(
+        {"clinician_id": "a", "practice_id": "east", "area": "Reno"},
+        {"clinician_id": "b", "practice_id": "west", "practice_size": 4},
+        {"clinician_id": "c", "practice_id": "east", "area": None},
+        {"clinician_id": "d", "practice_id": "east", "cohort": "low_back_pain", "specialty": "neurosurgery"},
+        {"clinician_id": "e", "practice_id": "west", "practice_size": 4},
+    )
+    found, said = read(tmp_path, frame)
+    assert said == []
+    assert list(found.ids) == ["a", "c", "b", "e", "d"]
+    assert list(found.practice_ids) == ["east", "east", "west", "west", "east"]
+    assert list(found.practices.ids) == ["east", "west"]
+    np.testing.assert_array_equal(found.practices.size, [30, 4])
+    assert list(found.practices.areas) == ["Reno"]
+    np.testing.assert_array_equal(found.practices.area, [0, -1])
+    np.testing.assert_array_equal(found.cohorts[HF].member, [0, 1, 0, 1])
+    np.testing.assert_array_equal(found.cohorts[LBP].member, [0])
+
+
+def test_who_bills_is_carried_forward(tmp_path):
+    frame = rows(
+        {"clinician_id": "a", "practice_id": "east", "performance_year": 2024, "billing_practice_id": "old"},
+        {"clinician_id": "a", "practice_id": "east", "performance_year": 2026},
+        {"clinician_id": "a", "practice_id": "east", "performance_year": 2025, "billing_practice_id": "new"},
+        {"clinician_id": "b", "practice_id": "east"},
+    )
+    found, _ = read(tmp_path, frame)
+    assert list(found.billing_practice_ids) == ["new", "east"]
+    assert list(found.practice_ids) == ["east", "east"]
+
+
+def test_without_practices_sizes_tell_them_apart_and_this_is_said(tmp_path):
+    frame = rows(
+        {"clinician_id": "a", "practice_size": 1},
+        {"clinician_id": "b", "practice_size": 1},
+        {"clinician_id": "c", "practice_size": 3, "improvement_activities": 2},
+        {"clinician_id": "d", "practice_size": 3, "improvement_activities": 1},
+        {"clinician_id": "e", "practice_size": 3, "improvement_activities": 2},
+        {"clinician_id": "f", "practice_size": 3},
+        {"clinician_id": "g", "practice_size": 3},
+        {"clinician_id": "h", "practice_size": 30, "q008_cases": 9, "q008_collection_type": "ecqm"},
+        {"clinician_id": "i", "practice_size": 30, "q236_cases": 9, "q236_collection_type": "mips_cqm"},
+        {"clinician_id": "j", "practice_size": 30, "promoting_interoperability": 70},
+        {
+            "clinician_id": "k",
+            "practice_size": 30,
+            "promoting_interoperability": 80,
+            "performance_year": 2024,
+        },
+        {"clinician_id": "l", "practice_size": 30, "promoting_interoperability": 80},
+    )
+    found, (said,) = read(tmp_path, frame)
+    together = {}
+    for one, practice in zip(found.ids, found.practice_ids, strict=True):
+        together.setdefault(practice, "")
+        together[practice] += one
+    # Two solo practices; of three clinicians at most, who nowhere contradict each other; record systems and
+    # interoperability of one year tell practices apart.
+    assert sorted(together.values()) == ["a", "b", "cef", "dg", "hjk", "il"]
+    assert "no practice_id for 12 clinicians" in said
+    assert "6 practices" in said
+    # Somebody appended changes no other's practice.
+    more, _ = read(tmp_path, pd.concat([frame, rows({"clinician_id": "m", "practice_size": 3})]))
+    before = dict(zip(found.ids, found.practice_ids, strict=True))
+    after = dict(zip(more.ids, more.practice_ids, strict=True))
+    assert {name: after[name] for name in before} == before
+
+
+def test_a_practice_with_more_clinicians_than_its_size_is_named(tmp_path):
+    frame = rows({}, {}, {}, practice_id="ours", practice_size=2)
+    found, (said,) = read(tmp_path, frame)
+    assert found.practices.count == 1
+    assert "'ours'" in said
+    assert "practice_size" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("area", "Reno", "Elko"),
+        ("practice_size", 30, 29),
+        ("improvement_activities", 1, 2),
+        ("promoting_interoperability", 60, 100),
+        ("q008_collection_type", "ecqm", "mips_cqm"),
+    ],
+)
+def test_a_practice_has_one_value_a_year(tmp_path, name, one, other):
+    told = {"q008_cases": 20, "q008_rate": 0.5}
+    frame = rows(told | {name: one}, told | {name: other}, practice_id="ours")
+    with pytest.raises(InputError) as caught:
+        roster(tmp_path, frame)
+    (problem,) = map(str, caught.value.problems)
+    assert "roster.csv:3: " in problem
+    assert name in problem
+    assert "line 2" in problem
+    if name not in ("area", "practice_size"):
+        roster(tmp_path, frame.assign(performance_year=[2024, 2025]))
