@@ -56,7 +56,8 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "transformed_score": ("scaling_factor", "adjustment_factor"),
     "part_b_payments": ("scaling_factor",),
     "scaling_factor": ("adjustment_factor",),
-    "adjustment_factor": ("payment_multiplier", "adjustment_usd"),
+    # Part of a cut is won back by more services.
+    "adjustment_factor": ("payment_multiplier", "adjustment_usd", "payment_year_part_b"),
     "payment_year_part_b": ("adjustment_usd",),
 }
 for name in MEASURES:
@@ -183,6 +184,31 @@ HABITS = (
 )
 #: What the solution for the number of episodes enters: levels, cases, Part B and cost calibrated to it.
 VOLUME = ("measured", "episodes", *of("cases"), *of("rate"), *MONEY, "cost_per_episode")
+#: What is calibrated to who reports and who is measured: rates, and costs.
+RATES, CALIBRATED = of("rate"), (*of("rate"), "cost_per_episode")
+#: What follows from the size of the practice.
+OF_THE_SIZE = ("practice_size", *HABITS)
+#: What follows from which practices there are.
+IN_PRACTICES = (*OF_THE_SIZE, "specialty", *MONEY, *CALIBRATED)
+#: What colleagues and neighbors share of each score shows in.
+OF_SHARED: dict[str, tuple[str, ...]] = {
+    # Better quality goes with lower cost.
+    "quality": CALIBRATED,
+    "cost": ("cost_per_episode",),
+    "part_b": (*MONEY, "cost_per_episode"),
+    "patients": ("hcc_risk_score", "dual_share", *CALIBRATED),
+    "habits": (*of("collection_type", VOLUNTARY), *of("completeness", VOLUNTARY)),
+}
+IN_AREAS = (*MONEY, "hcc_risk_score", "dual_share", *CALIBRATED)
+#: What follows from other specialties: surgeons leave more often, and who follows somebody who left earlier
+#: began earlier.
+OTHER_SPECIALTIES: dict[str, Any] = {
+    "columns": ("specialty", *MONEY),
+    "may": ("measured", *CALIBRATED),
+    "cohorts": (BACK,),
+    "where": other("specialty"),
+    "comparable": lambda names: names.str.endswith("-0"),
+}
 WITH_ZEROS = {"population.nothing_reported": {"16-1000": 0.1}}
 CAPPED = {"policy.adjustment_cap": 0.02}
 WITH_MRI = {"policy.measures": {BACK: ["q238", "q134", "q128", "q220", "mri"]}}
@@ -327,43 +353,81 @@ CHANGES: dict[str, list[Change]] = {
         )
     ],
     "population.back_pain_specialties": [
-        Change({name: 60.0}, ("specialty", *MONEY), cohorts=(BACK,), where=other("specialty"))
-        for name, cohort in SPECIALTIES.items()
-        if cohort == BACK
+        Change({name: 60.0}, **OTHER_SPECIALTIES) for name, cohort in SPECIALTIES.items() if cohort == BACK
     ],
+    "population.specialty_small_practice_offset": [
+        Change({name: 1.0}, **OTHER_SPECIALTIES) for name in ("pain_management", "neurosurgery")
+    ],
+    # Practices of another size have other members.
     "population.small_practice_share": [
-        Change(0.5, ("practice_size", *HABITS, *of("rate", EITHER_WAY)), where=other("practice_size"))
+        Change(
+            {cohort: 0.6},
+            ("measured", "practice_size", *HABITS[:2], *of("collection_type", EITHER_WAY)),
+            may=IN_PRACTICES,
+            cohorts=(cohort,),
+            where=other("practice_size"),
+        )
+        for cohort in BOTH
     ],
     "population.practice_weights": [
-        Change({name: 5e5}, ("practice_size",), where=other("practice_size"))
+        Change(
+            {name: 5e5},
+            ("practice_size",),
+            may=("measured", *IN_PRACTICES),
+            where=other("practice_size"),
+        )
         for name in ("51-200", "201-1000")
     ],
-    "population.minimum_episodes": [Change(25, VOLUME)],
-    "population.mean_episodes": [
-        Change({HEART: 45.0}, VOLUME, cohorts=(HEART,)),
-        Change({BACK: 80.0}, VOLUME, cohorts=(BACK,)),
+    **{
+        f"population.participants_{name}": [
+            Change({cohort: value}, ("measured",), may=IN_PRACTICES, cohorts=(cohort,)) for cohort in BOTH
+        ]
+        for name, value in (
+            ("per_small_practice", 1.6),
+            ("per_large_practice", 5.0),
+            ("around_participant", 9.0),
+            ("among_ten_to_nineteen", 0.3),
+        )
+    },
+    # Practices and areas
+    "population.practice_correlation": [Change({name: 0.0}, columns) for name, columns in OF_SHARED.items()],
+    "population.area_correlation": [
+        Change({name: 0.0}, columns) for name, columns in OF_SHARED.items() if name != "habits"
     ],
-    "population.episodes_log_sd": [Change(0.6, VOLUME)],
-    "population.lowest_expected_episodes": [Change(14.0, VOLUME)],
-    "population.episodes_shock_log_sd": [Change(0.4, VOLUME)],
+    "population.areas": [Change(20, IN_AREAS, may=("area",))],
+    "population.area_log_sd": [Change(0.0, IN_AREAS, may=("area",))],
+    "population.regions": [Change(4, (), may=("area", *IN_AREAS))],
+    # Who is measured decides how many members practices must have.
+    "population.minimum_episodes": [Change(25, VOLUME, may=IN_PRACTICES)],
+    "population.mean_episodes": [
+        Change({HEART: 45.0}, VOLUME, may=IN_PRACTICES, cohorts=(HEART,)),
+        Change({BACK: 80.0}, VOLUME, may=IN_PRACTICES, cohorts=(BACK,)),
+    ],
+    "population.episodes_log_sd": [Change(0.6, VOLUME, may=IN_PRACTICES)],
+    "population.lowest_expected_episodes": [Change(14.0, VOLUME, may=IN_PRACTICES)],
+    "population.episodes_shock_log_sd": [Change(0.4, VOLUME, may=IN_PRACTICES)],
     # Part B
     "population.part_b_mean": [],
     "population.part_b_panel_ratio": [],
     "population.part_b_tail_slope": [],
-    "population.part_b_persistence": [],
+    "population.part_b_persistence": [
+        # What colleagues share persists as in the specialty that persists most.
+        Change({"orthopedic_surgery": 0.7}, (*MONEY, "cost_per_episode"))
+    ],
     "population.part_b_trend": [],
-    "population.part_b_episode_correlation": [Change(0.4, MONEY)],
+    "population.part_b_episode_correlation": [Change(0.4, (*MONEY, "cost_per_episode"))],
     # Patients
     "population.hcc_mean": [Change(1.7, ("hcc_risk_score",))],
     "population.hcc_sd": [Change(0.6, ("hcc_risk_score",))],
     "population.dual_median": [Change(0.2, ("dual_share",))],
     "population.dual_log_sd": [Change(0.5, ("dual_share",))],
-    "population.dual_hcc_correlation": [Change(0.6, ("dual_share",))],
+    "population.dual_hcc_correlation": [Change(0.6, ("dual_share", *CALIBRATED))],
     # Quality
     "population.ecqm_share": [
         Change(
             {size: 0.1},
-            (*of("collection_type", EITHER_WAY), *of("rate", EITHER_WAY)),
+            of("collection_type", EITHER_WAY),
+            may=RATES,
             where=practice(*SIZES[size]),
         )
         for size in SIZES
@@ -376,19 +440,22 @@ CHANGES: dict[str, list[Change]] = {
     ],
     "population.cases_log_sd": [Change(0.3, (*of("cases"), *of("rate")))],
     "population.rate_spread": [Change(0.5, of("rate"))],
+    "population.quality_common_share": [
+        Change({name: 0.5}, (f"{name}_rate",), cohorts=(cohort,))
+        for cohort, names in SETS.items()
+        for name in names
+        if name != "mri"
+    ],
+    "population.quality_size_gradient": [Change(2.0, RATES)],
     "population.benchmark_drift": [
         Change({name: 0.5}, (f"{name}_rate",), cohorts=(cohort,))
         for cohort, names in SETS.items()
         for name in names
         if name != "mri"
     ],
-    "population.quality_common_share": [Change(0.5, of("rate"))],
-    "population.quality_size_gradient": [Change(1.0, of("rate"))],
-    "population.complex_patients_quality_effect": [Change(0.5, of("rate"))],
+    "population.complex_patients_quality_effect": [Change(0.5, RATES)],
     "population.specialty_quality_offset": [
-        Change({name: 0.5}, of("rate"), cohorts=(BACK,))
-        for name, cohort in SPECIALTIES.items()
-        if cohort == BACK
+        Change({name: 1.0}, RATES, cohorts=(BACK,)) for name in ("pain_management", "neurosurgery")
     ],
     "population.latent_persistence": [
         Change(0.5, (*of("rate"), "cost_per_episode"), where=after_the_first_year)
@@ -417,20 +484,20 @@ CHANGES: dict[str, list[Change]] = {
     ],
     "population.cost_quality_correlation": [Change(0.3, ("cost_per_episode",))],
     "population.cost_episode_correlation": [
-        Change({cohort: 0.4}, ("cost_per_episode",), cohorts=(cohort,)) for cohort in BOTH
+        Change({cohort: 0.0}, ("cost_per_episode",), cohorts=(cohort,)) for cohort in BOTH
     ],
-    "population.part_b_cost_correlation": [Change(0.3, ("cost_per_episode",))],
+    "population.part_b_cost_correlation": [Change(0.0, ("cost_per_episode",))],
     "population.complex_patients_cost_effect": [Change(0.5, ("cost_per_episode",))],
     "population.specialty_cost_offset": [
-        Change({name: 0.5}, ("cost_per_episode",), cohorts=(BACK,))
-        for name, cohort in SPECIALTIES.items()
-        if cohort == BACK
+        Change({name: 1.0}, ("cost_per_episode",), cohorts=(BACK,))
+        for name in ("pain_management", "neurosurgery")
     ],
     # Reporting
     "population.nothing_reported": [
         Change(
             {name: 0.6},
             (*of("collection_type", VOLUNTARY), *of("completeness", VOLUNTARY)),
+            may=RATES,
             where=practice(low, high),
         )
         for name, low, high in (("solo", 1, 1), ("2-5", 2, 5), ("6-15", 6, 15), ("16-1000", 16, 1000))
@@ -470,11 +537,23 @@ CHANGES: dict[str, list[Change]] = {
     "behavior.exit_probability": [
         # Who follows somebody who left earlier began earlier, and is not the same any more.
         Change(
-            0.3,
+            {name: 0.5},
             ("measured", "payment_year_part_b"),
+            cohorts=(SPECIALTIES[name],),
+            where=specialty(name),
             lasts=True,
             comparable=lambda names: names.str.endswith("-0"),
         )
+        for name in ("cardiology", "anesthesiology", "orthopedic_surgery")
+    ],
+    "behavior.volume_offset_cut": [
+        Change(1.0, ("payment_year_part_b",), where=lambda before, after: before.adjustment_factor < 0.0)
+    ],
+    "behavior.volume_offset_raise": [
+        Change(0.5, ("payment_year_part_b",), where=lambda before, after: before.adjustment_factor > 0.0)
+    ],
+    "behavior.conduct_improvement": [
+        Change(0.0, ("improvement_activities", "promoting_interoperability"), where=after_the_first_year)
     ],
     "behavior.part_b_growth": [
         Change({cohort: 0.1}, MONEY, cohorts=(cohort,), lasts=True) for cohort in BOTH
@@ -499,12 +578,13 @@ CHANGES: dict[str, list[Change]] = {
     "behavior.exempt_share": [Change({cohort: 0.2}, ("exempt",), cohorts=(cohort,)) for cohort in BOTH],
 }
 for name, cohort in SPECIALTIES.items():
-    for parameter, value in (
-        *(("mean", 3e5), ("panel_ratio", 1.5), ("trend", 0.05)),
-        *(("tail_slope", 0.1), ("persistence", 0.7)),
-    ):
+    for parameter, value in (("mean", 3e5), ("panel_ratio", 1.5), ("trend", 0.05), ("tail_slope", 0.1)):
         CHANGES[f"population.part_b_{parameter}"].append(
             Change({name: value}, MONEY, cohorts=(cohort,), where=specialty(name))
+        )
+    if name != "orthopedic_surgery":
+        CHANGES["population.part_b_persistence"].append(
+            Change({name: 0.7}, (*MONEY, "cost_per_episode"), cohorts=(cohort,), where=specialty(name))
         )
 
 #: What changes the dimensions of the results' environment.

@@ -186,6 +186,9 @@ def _large_weights(shares: _Array, facts: PracticeFacts, measured: _Measured) ->
     the one of largest entropy.
     """
     target = np.array(facts[1:])
+    if (target == [1.0, 1.0, 0.0]).all():
+        # Nobody has a colleague.
+        return _weights(0.0, _STEEPEST)
 
     def weights(at: _Array) -> _Array:
         return _weights(at[0], at[1], at[2] * measured.ten_to_nineteen)
@@ -322,12 +325,9 @@ def specialty_shares(
     def excess(z: float) -> float:
         return float(everybody @ ndtr(z + shift)) - small_share
 
-    middle = float(ndtri(small_share))
-    z = (
-        root(excess, middle - shift.max(), middle - shift.min())
-        if shift.min() < shift.max()
-        else middle - shift[0]
-    )
+    # Wider than where the root can be: with equal offsets both ends are the root, within rounding.
+    middle, margin = float(ndtri(small_share)), 1e-6
+    z = root(excess, middle - shift.max() - margin, middle - shift.min() + margin)
     small = everybody * ndtr(z + shift)
     return _cumulative(small), _cumulative(everybody - small)
 
