@@ -197,9 +197,9 @@ def in_dollars_of(year, deflator, amounts, of):
 
 
 def test_medicares_savings_are_stated_in_dollars_of_one_year(savings):
-    """Cash of the payment year, and episodes in 2025 dollars."""
+    """Cash of the payment year less the volume offset, and episodes in 2025 dollars."""
     block, deflator, year = savings
-    retained, episodes = block["retained_savings"], block["episode_savings"]
+    retained, episodes = block["retained_savings"] - block["volume_offset"], block["episode_savings"]
     if deflator == 0:
         assert (block["medicare_savings"] == retained + episodes).all()
     payment_years = np.array(YEARS)[:, None] + 2
@@ -217,10 +217,10 @@ def test_medicares_savings_are_stated_in_dollars_of_one_year(savings):
 def test_a_budget_counts_each_calendar_year_in_its_own_dollars(savings):
     """Nothing is retained before 2029, and no episodes are counted after 2031; cash is not converted."""
     block, deflator, _ = savings
-    retained = block["retained_savings"].sum(axis=2)
+    retained = (block["retained_savings"] - block["volume_offset"]).sum(axis=2)
     episodes = in_dollars_of(np.array(YEARS), deflator, block["episode_savings"].sum(axis=2), 2025)
     expected = np.pad(episodes, ((0, 0), (0, 2))) + np.pad(retained, ((0, 0), (2, 0)))
-    cash = np.abs(block["retained_savings"]).sum(axis=2)
+    cash = (np.abs(block["retained_savings"]) + np.abs(block["volume_offset"])).sum(axis=2)
     size = np.pad(np.abs(episodes), ((0, 0), (0, 2))) + np.pad(cash, ((0, 0), (2, 0)))
     budget = block["budget_savings"]
     assert budget.shape == (len(retained), 7)

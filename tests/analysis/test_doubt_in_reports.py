@@ -234,7 +234,7 @@ def test_the_head_says_in_which_dollars_each_metric_is():
     text = flat(summarize(with_origin(results(20), parameters=parameters)))
     assert "nominal" not in text.lower()
     assert "Cash of the performance year: Part B at stake, Incentive pool." in text
-    assert "Cash of the payment year: Net adjustment, Retained savings." in text
+    assert "Cash of the payment year: Net adjustment, Retained savings, Volume offset, Mean" in text
     assert "Dollars of 2025: Episode savings." in text
     assert "Dollars of 2027: Medicare savings." in text
     text = flat(summarize(results(20), metrics=["medicare_savings"]))

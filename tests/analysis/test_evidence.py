@@ -131,6 +131,8 @@ def test_rates_are_of_one_collection_type_and_freed_of_chance():
     chance = (0.8 * 0.2 / 49 + 0.9 * 0.1 / 19 + 0.0) / 3
     assert values["q236.ecqm.sd"] == pytest.approx(math.sqrt(0.01 - chance))
     assert math.isnan(values["q236.mips_cqm.mean"])
+    # Of the only measure that has one.
+    assert values["rate_reliability"] == pytest.approx(1.0 - chance / 0.01)
 
 
 def test_the_variance_freed_of_chance_is_that_of_true_rates():
@@ -434,7 +436,7 @@ def test_unusable_input_is_named(store, options, said):
 # ------------------------------------------------------------------------------- the whole table
 
 #: Topics in which every fact in sample must fit or be undecided.
-MUST_FIT = ("Scale", "Patients", "Nothing reported", "Record systems and conduct")
+MUST_FIT = ("Scale", "Cost per episode", "Patients", "Nothing reported", "Record systems and conduct")
 
 
 @pytest.mark.long

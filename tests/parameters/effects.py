@@ -209,6 +209,8 @@ OTHER_SPECIALTIES: dict[str, Any] = {
     "where": other("specialty"),
     "comparable": lambda names: names.str.endswith("-0"),
 }
+#: Quality that is the same in practices of all sizes, so that nobody is compared with other reporters.
+ALIKE = {"population.quality_size_gradient": 0.0}
 WITH_ZEROS = {"population.nothing_reported": {"16-1000": 0.1}}
 CAPPED = {"policy.adjustment_cap": 0.02}
 WITH_MRI = {"policy.measures": {BACK: ["q238", "q134", "q128", "q220", "mri"]}}
@@ -429,6 +431,7 @@ CHANGES: dict[str, list[Change]] = {
             of("collection_type", EITHER_WAY),
             may=RATES,
             where=practice(*SIZES[size]),
+            among=ALIKE,
         )
         for size in SIZES
     ],
@@ -499,6 +502,7 @@ CHANGES: dict[str, list[Change]] = {
             (*of("collection_type", VOLUNTARY), *of("completeness", VOLUNTARY)),
             may=RATES,
             where=practice(low, high),
+            among=ALIKE,
         )
         for name, low, high in (("solo", 1, 1), ("2-5", 2, 5), ("6-15", 6, 15), ("16-1000", 16, 1000))
     ],

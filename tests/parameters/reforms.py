@@ -26,7 +26,7 @@ BOTH = (HEART, BACK)
 #: test_roster.py, strata in test_latin_hypercube.py.
 ELSEWHERE = {
     *("run.draws", "run.draws_per_parameter_set", "run.seed"),
-    *("population.roster", "population.latin_hypercube"),
+    *("population.roster", "population.participant_list", "population.latin_hypercube"),
 }
 
 #: A draw of 300 clinicians, three of whom have a final score of zero.

@@ -42,8 +42,11 @@ def test_a_parameter_is_used(name: str) -> None:
     """A parameter that is declared but not used would be a lie."""
     defaults = PARAMETERS.defaults()
     reformed = another(name)
-    if name in ("population.cohort_share", "population.back_pain_specialties", "population.practice_weights"):
-        # Only proportions count: move one entry alone.
+    if name in (
+        *("population.cohort_share", "population.back_pain_specialties", "population.practice_weights"),
+        "population.specialty_small_practice_offset",
+    ):
+        # Only proportions or differences count: move one entry alone.
         first = next(iter(reformed[name]))
         reformed = {name: defaults[name] | {first: reformed[name][first]}}
     assert kernels_read(defaults.replace(**reformed)) != kernels_read(defaults)

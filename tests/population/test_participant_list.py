@@ -248,7 +248,7 @@ def test_the_list_sets_how_many_there_are_and_who_is_small(prepared):
 def test_the_kernels_are_given_the_practices_of_the_list(prepared):
     inputs = Model(prepared).inputs
     for cohort, practices in enumerate(prepared.participants.cohorts):
-        count = inputs.practice_list.count[cohort]
+        count = inputs.practice_list.practices[cohort]
         assert count == len(practices.participants)
         members = inputs.practice_list.members[cohort]
         assert members.sum() == inputs.population[cohort].slots

@@ -258,26 +258,6 @@ def test_body_and_tail_nearly_have_their_mean(records):
 # --- who they are, what they report ---------------------------------------------------------------------
 
 
-def test_practice_sizes(records):
-    """Solo 6.4%, small 36%; within each side of 15 in the proportions of CMS's table."""
-    record = records[LBP]
-    shares = np.diff(record.practice_cumulative, prepend=0.0)
-    assert shares[0] == pytest.approx(0.064, abs=0.0005)
-    assert shares[:3].sum() == pytest.approx(0.36)
-    assert shares[1] / shares[2] == pytest.approx(65273 / 85934)
-    assert shares[3] / shares[5] == pytest.approx(156075 / 498651)
-    assert record.practice_cumulative[-1] == 1.0
-    assert record.practice_low.tolist() == [1, 2, 6, 16, 51, 201]
-    assert record.practice_high.tolist() == [1, 5, 15, 50, 200, 1000]
-
-
-def test_specialties(records):
-    assert records[HF].specialty_cumulative.tolist() == [1.0] * 7
-    shares = np.diff(records[LBP].specialty_cumulative, prepend=0.0)
-    assert shares * 101 == pytest.approx([0, 10, 17, 10, 18, 19, 27])
-    assert records[LBP].specialty_cumulative[-1] == 1.0
-
-
 def test_patients(records):
     record = records[HF]
     mean = math.exp(record.hcc_log_mean + record.hcc_log_sd**2 / 2)

@@ -176,6 +176,17 @@ def test_areas_are_lognormal_and_in_regions_of_similar_size():
     assert area_shares(1, 1.2, 1).tolist() == [1.0]
 
 
+def test_records_name_sizes_and_specialties(records):
+    record = records[BACK]
+    assert record.practice_low.tolist() == [1, 2, 6, 16, 51, 201]
+    assert record.practice_high.tolist() == [1, 5, 15, 50, 200, 1000]
+    assert record.practice_cumulative[-1] == 1.0
+    # Cardiology comes first; the others have their weights in practices of every size.
+    assert (records[HEART].specialty_cumulative == 1.0).all()
+    for shares in np.diff(record.specialty_cumulative, prepend=0.0, axis=1):
+        assert shares * 101 == pytest.approx([0, 10, 17, 10, 18, 19, 27], abs=1e-6)
+
+
 def test_specialties_hold_among_all_and_sizes_among_specialties():
     weights, offsets = (0.0, 10.0, 17.0, 10.0, 18.0), (0.0, 0.5, -0.3, 0.0, 1.2)
     small, large = (np.diff(each, prepend=0.0) for each in specialty_shares(weights, 0.404, offsets))

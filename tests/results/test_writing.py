@@ -59,10 +59,8 @@ def test_xarray_opens_what_was_simulated_with_its_labels(finished):
             assert (array.dtype, array.values.tobytes()) == (each.dtype, each.tobytes()), path
             assert array.attrs["units"]
             assert array.attrs["long_name"]
-            assert array.dims[:2] == (
-                "draw",
-                "calendar_year" if path == "budget_savings" else "performance_year",
-            )
+            over = {"budget": "calendar_year", "panel": "specialty"}
+            assert array.dims[:2] == ("draw", over.get(path.partition("_")[0], "performance_year"))
     root = xr.open_zarr(finished)
     assert list(root.cohort.values) == ["heart_failure", "low_back_pain"]
     assert list(root.performance_year.values) == [2027, 2028, 2029, 2030, 2031]
@@ -78,7 +76,7 @@ def test_names_and_dimensions_that_users_rely_on(finished):
     by_cohort = """
         participants scored zero_scores episodes episode_spending part_b_paid incentive_pool scaling_factor
         median_final_score penalized_share weighted_adjustment_factor payment_year_part_b net_adjustment
-        retained_savings episode_savings medicare_savings
+        retained_savings volume_offset episode_savings medicare_savings
     """
     by_specialty = """
         specialty_participants specialty_part_b_paid specialty_mean_adjustment_factor specialty_net_adjustment
@@ -242,9 +240,9 @@ def test_later_runs_on_another_machine_are_noted(store, monkeypatch):
 @pytest.mark.parametrize(
     ("parameter", "name", "dims"),
     [
-        ("quality_peer_group", "benchmark_edges", ("measure", "specialty", "edge")),
-        ("cost_peer_group", "cost_median", ("specialty",)),
-        ("payment_peer_group", "scaling_factor", ("specialty",)),
+        ("quality_peer_group", "benchmark_edges", ("measure", "quality_peer_group", "edge")),
+        ("cost_peer_group", "cost_median", ("cost_peer_group",)),
+        ("payment_peer_group", "scaling_factor", ("pool_group",)),
     ],
 )
 def test_peer_groups_decide_the_dimensions_of_the_environment(parameter, name, dims, tmp_path):

@@ -83,8 +83,11 @@ def _listed(name: str) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-#: Parameters whose values must fit others, and the roster, which must exist.
-_TIED = {"policy.quality_weight", "policy.cost_weight", "policy.cost_points_z", "population.roster"}
+#: Parameters whose values must fit others, and files, which must exist.
+_TIED = {
+    *("policy.quality_weight", "policy.cost_weight", "policy.cost_points_z"),
+    *("population.roster", "population.participant_list"),
+}
 _FREE = [name for name in PARAMETERS if name not in _TIED]
 _UNKNOWN = [
     name

@@ -6,7 +6,9 @@ import pytest
 
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, PRACTICE_SIZES, SPECIALTIES, SPECIALTIES_OF
 from asmrisk.scenario.scenario import scenario_from_dict
+from asmrisk.simulation.draw import DrawRange, simulate_draws
 from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.record import make_record
 from asmrisk.simulation.replay import replay_draw
 from asmrisk.simulation.variables import PRACTICE_MEMBERS, QUANTILES
 
@@ -181,3 +183,14 @@ def test_each_specialty_of_a_panel_is_of_one_cohort(outcome):
         mine = [SPECIALTIES.index(each) for each in SPECIALTIES_OF[cohort]]
         scored = table[(table.cohort == cohort) & table.final_score.notna()]
         assert values["panel_clinicians"][mine].sum() == scored.clinician_id.nunique()
+
+
+def test_a_panel_is_counted_anew_in_a_record_that_was_used_before():
+    model = Model(scenario_from_dict({"population": {"clinicians": 300}}))
+    work, progress = model.workspace(model.inputs), np.zeros(2, np.int64)
+    used, new = make_record(1), make_record(1)
+    simulate_draws(model.inputs, DrawRange(7), used, work, progress)
+    for record in (used, new):
+        simulate_draws(model.inputs, DrawRange(8), record, work, progress)
+    assert used.panel.tobytes() == new.panel.tobytes()
+    assert used.panel_factor_quantile.tobytes() == new.panel_factor_quantile.tobytes()

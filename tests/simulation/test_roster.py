@@ -191,6 +191,7 @@ def test_known_payments_go_on_by_the_trend(tmp_path):
         population__part_b_persistence=dict.fromkeys(SPECIALTIES, 1.0),
         population__part_b_trend=trend,
         behavior__exit_probability=dict.fromkeys(SPECIALTIES, 0.0),
+        behavior__volume_offset_cut=0.0,
     )
     table = replay_draw(scenario, 0)
     for specialty, cohort, growth in told:

@@ -69,6 +69,8 @@ def fact_values(table: pd.DataFrame) -> dict[str, float]:
         for measure, kind in reported_types(cohort):
             found = _rates(rows, measure, kind)
             values |= {f"{measure.name}.{kind}.{name}": value for name, value in found.items()}
+    reliable = np.array([value for name, value in values.items() if name.endswith(".reliability")])
+    values["rate_reliability"] = _mean(reliable[~np.isnan(reliable)])
     changes = []
     for specialty in SPECIALTIES:
         rows = table[table["specialty"] == specialty]
@@ -151,12 +153,15 @@ def _rates(rows: pd.DataFrame, measure: Measure, kind: str) -> dict[str, float]:
     there = (rows[f"{name}_collection_type"] == kind) & (rows[f"{name}_cases"] > 1)
     rate, cases = (rows.loc[there, f"{name}_{each}"].to_numpy(dtype=float) for each in ("rate", "cases"))
     if len(rate) < 2:
-        return dict.fromkeys(("mean", "sd", "p10", "p50", "p90"), np.nan)
+        return dict.fromkeys(("mean", "sd", "reliability", "p10", "p50", "p90"), np.nan)
     chance = 0.0 if measure.worst is None else float(np.mean(rate * (1.0 - rate) / (cases - 1.0)))
     tenth, half, ninetieth = np.quantile(rate, (0.1, 0.5, 0.9)).tolist()
+    variance = float(rate.var(ddof=1))
+    true = max(0.0, variance - chance)
     return {
         "mean": float(rate.mean()),
-        "sd": float(np.sqrt(max(0.0, rate.var(ddof=1) - chance))),
+        "sd": float(np.sqrt(true)),
+        "reliability": true / variance if variance > 0.0 and measure.worst is not None else np.nan,
         "p10": tenth,
         "p50": half,
         "p90": ninetieth,

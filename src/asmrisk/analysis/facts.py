@@ -109,6 +109,14 @@ def facts(rate_spread: float = 1.0) -> tuple[Fact, ...]:
         *_part_b(),
         *_patients(),
         *_reporting(),
+        _stated(
+            "rate_reliability",
+            "Reliability of clinicians' rates",
+            "mean over measures",
+            False,
+            reason="clinicians of one health system differ less than MIPS's reporters, whose percentiles the "
+            "rates are set to",
+        ),
         *_scores(),
         *_skilled_nursing(),
     )

@@ -244,7 +244,7 @@ def _standard(rows: Sequence[Row]) -> list[Section]:
         [write(row, 100.0) for row in rows_of("practice_factor_sd", practice_size=size)]
         for size in PRACTICE_SIZES
     ]
-    title = "Mean factor of a practice: standard deviation over practices, %, by practice size"
+    title = "Mean factor of a practice, %: SD over practices, by practice size"
     tables.append(Table(COHORTS, [Group(title, PRACTICE_SIZES, columns)]))
     return [Section(tables=(table,)) for table in tables]
 

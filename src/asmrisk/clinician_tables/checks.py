@@ -293,7 +293,8 @@ def _check_practices(values: Mapping[str, Any], problems: Problems) -> None:
     if practice is None or year is None:
         return
     keys = pd.DataFrame({"practice": practice, "year": year})
-    group = keys.groupby(["practice", "year"], dropna=False).ngroup().to_numpy(np.int64)
+    number = keys.groupby(["practice", "year"], dropna=False).ngroup()
+    group: NDArray[np.int64] = np.asarray(number, dtype=np.int64)
     types = [f"{measure.name}_collection_type" for measure in MEASURES if len(measure.collection_types) > 1]
     for names in (
         ["area"],

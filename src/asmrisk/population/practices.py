@@ -92,10 +92,10 @@ class _Measured(NamedTuple):
     """What is measured of 1, 2, ... members; float64 (MOST_MEMBERS,)."""
 
     somebody: _Array  # probability
-    count: _Array  # mean
+    number: _Array  # mean
     square: _Array  # mean
     ten_to_nineteen: _Array  # probability
-    count_if_ten_to_nineteen: _Array  # mean, counting 0 else
+    number_if_ten_to_nineteen: _Array  # mean, 0 where they are not so many
 
 
 class UnreachableError(ValueError):
@@ -109,7 +109,7 @@ class UnreachableError(ValueError):
 def _cumulative(weights: ArrayLike) -> _Array:
     """Cumulative shares of the weights, rounded: exactly 1 from the last positive weight on."""
     running = np.cumsum(weights)
-    return np.round(running / running[-1], _DECIMALS)
+    return np.asarray(np.round(running / running[-1], _DECIMALS), dtype=np.float64)
 
 
 def _between(low: int, high: int, trials: NDArray[np.int64], probability: float) -> _Array:
@@ -123,14 +123,14 @@ def _between(low: int, high: int, trials: NDArray[np.int64], probability: float)
 
 
 def _measured(probability: float) -> _Measured:
-    count = probability * _COUNT
+    number = probability * _COUNT
     return _Measured(
         somebody=1.0 - (1.0 - probability) ** _COUNT,
-        count=count,
-        square=count * (1.0 - probability) + count * count,
+        number=number,
+        square=number * (1.0 - probability) + number * number,
         ten_to_nineteen=_between(10, 19, _MEMBERS, probability),
         # Of one who is measured the practice has 9 to 18 others.
-        count_if_ten_to_nineteen=count * _between(9, 18, _MEMBERS - 1, probability),
+        number_if_ten_to_nineteen=number * _between(9, 18, _MEMBERS - 1, probability),
     )
 
 
@@ -160,7 +160,7 @@ def _organizations(weights: _Array, shares: _Array, measured: _Measured) -> tupl
     # A practice of n clinicians has m members with weight(m) / (weight(1) + ... + weight(n)).
     within = np.cumsum((_caps() / np.cumsum(weights))[:, ::-1], axis=1)[:, ::-1] * weights
     mean = within @ _MEMBERS
-    return within * (shares / (within @ measured.count))[:, None], mean
+    return within * (shares / (within @ measured.number))[:, None], mean
 
 
 def _small_weights(shares: _Array, mean: float, measured: _Measured) -> _Array:
@@ -195,7 +195,7 @@ def _large_weights(shares: _Array, facts: PracticeFacts, measured: _Measured) ->
 
     def seen(at: _Array) -> _Array:
         practices = _organizations(weights(at), shares, measured)[0].sum(axis=0)
-        figures = (measured.square, measured.count_if_ten_to_nineteen)
+        figures = (measured.square, measured.number_if_ten_to_nineteen)
         return np.array([1.0 / (practices @ measured.somebody), *(practices @ each for each in figures)])
 
     at, limit = np.array(_START), np.array(_LONGEST_STEP)

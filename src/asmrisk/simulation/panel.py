@@ -56,7 +56,7 @@ class Panel(NamedTuple):
     largest: np.ndarray  # float64 (PEER_GROUPS,): largest factor by specialty
     # Scratch.
     factor: np.ndarray  # float64 (YEARS slots,): of all years, cell by cell
-    next: np.ndarray  # int64 (cells + 1,): where the next factor of each goes
+    next: np.ndarray  # int64 (cells + 1,): how many each has, then where its next factor goes
     order: OrderScratch
 
 
@@ -103,8 +103,15 @@ def _add_year(scored: CohortYear, field: Field, panel: Panel) -> None:
 
 
 @inner
-def _count_clinicians(field: Field, panel: Panel, cells: np.recarray) -> None:
-    """Count clinicians, and years, by what happened."""
+def _count_clinicians(field: Field, panel: Panel, cells: np.recarray, first: int, end: int) -> None:
+    """Count clinicians, and years, by what happened, and add up what they were paid."""
+    for k in range(first, end):
+        cells[k].panel_clinicians = 0
+        cells[k].panel_penalized_share = 0.0
+        cells[k].panel_maximum_share = 0.0
+        cells[k].panel_three_in_a_row_share = 0.0
+        cells[k].panel_net_loser_share = 0.0
+        cells[k].panel_mean_adjustment = 0.0
     for c in range(field.entry_start[YEARS]):
         history = int(panel.history[c])
         penalized = history >> _PENALIZED & _ALL_YEARS
@@ -115,6 +122,7 @@ def _count_clinicians(field: Field, panel: Panel, cells: np.recarray) -> None:
         counts.panel_maximum_share += _BIT_COUNT[maximum]
         counts.panel_three_in_a_row_share += 1.0 if penalized & penalized >> 1 & penalized >> 2 else 0.0
         counts.panel_net_loser_share += 1.0 if panel.adjustment[c] < 0.0 else 0.0
+        counts.panel_mean_adjustment += panel.adjustment[c]
 
 
 @inner
@@ -122,8 +130,15 @@ def _sort_by_cell(
     field: Field, factor: np.ndarray, panel: Panel, cells: np.recarray, first: int, end: int
 ) -> None:
     """Copy the factors of all years, contiguous by the cohort's cells, those without a final score last."""
+    count = panel.next
+    count[:] = 0
+    for year in range(YEARS):
+        of_year = panel.cell[year]
+        for r in range(field.participants[year]):
+            count[of_year[r]] += 1
     start = 0
     for k in range(first, end):
+        cells[k].panel_clinician_years = count[k]
         panel.next[k] = start
         start += cells[k].panel_clinician_years
     panel.next[_CELLS] = start
@@ -154,7 +169,7 @@ def record_panel(
     Parameters
     ----------
     scored : CohortYear
-        The year, recorded by `asmrisk.simulation.recording.record_year` before.
+        The year.
     field : Field
         Who has which number.
     factor : ndarray of float64, shape (YEARS, slots)
@@ -175,13 +190,8 @@ def record_panel(
     if scored.year < YEARS - 1:
         return
     cells = record.panel[index]
-    _count_clinicians(field, panel, cells)
     first, end = _CELLS_OF[scored.cohort, 0], _CELLS_OF[scored.cohort, 1]
-    for k in range(first, end):
-        for year in range(YEARS):
-            sums = record.by_specialty[index, year, k]
-            cells[k].panel_clinician_years += sums.specialty_scored
-            cells[k].panel_mean_adjustment += sums.specialty_net_adjustment
+    _count_clinicians(field, panel, cells, first, end)
     _sort_by_cell(field, factor, panel, cells, first, end)
     start = 0
     for k in range(first, end):

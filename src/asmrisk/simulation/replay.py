@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from asmrisk.clinician_tables.arrays import ScoredCohort, frame_of, score_arrays
 from asmrisk.clinician_tables.columns import in_table_order
@@ -20,9 +19,6 @@ from asmrisk.simulation.model import Model
 from asmrisk.simulation.record import make_record
 
 __all__ = ["ReplayedYear", "replay_draw", "replayed_years"]
-
-#: Stands in identities of a roster's practices where those of synthetic ones have their cohort.
-_ROSTER = "roster"
 
 
 class ReplayedYear(NamedTuple):
@@ -105,36 +101,37 @@ def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
         besides. A roster's clinicians and practices have their own identities.
     """
     model = Model(scenario)
-    nobody = np.zeros(0, dtype=object)
-    own, own_practices = [nobody] * len(COHORTS), [nobody] * len(COHORTS)
-    if (roster := model.roster) is not None:
-        own = [each.ids for each in roster.cohorts]
-        own_practices = [roster.practices.ids[np.unique(each.practice)] for each in roster.cohorts]
-    taken = [str(each) for ids in (*own, *own_practices) for each in ids]
+    own: list[tuple[list[str], list[str]]] = [([], []) for _ in COHORTS]
+    if model.roster is not None:
+        ids = model.roster.practices.ids
+        own = [(each.ids.tolist(), ids[np.unique(each.practice)].tolist()) for each in model.roster.cohorts]
+    taken = [str(each) for identities in own for names in identities for each in names]
     peer = ""
-    while any(each.startswith(tuple(f"{peer}{word}-" for word in (*COHORTS, _ROSTER))) for each in taken):
+    while any(each.startswith(tuple(f"{peer}{cohort}-" for cohort in COHORTS)) for each in taken):
         peer += "peer-"
-    frames = []
-    for year in replayed_years(model, draw):
-        cohort = year.cohort.cohort
-        identities = _identities(year, own[cohort], own_practices[cohort], peer)
-        frames.append(frame_of(year.cohort, PERFORMANCE_YEARS[year.year], identities))
+    frames = [
+        frame_of(year.cohort, PERFORMANCE_YEARS[year.year], _identities(year, *own[year.cohort.cohort], peer))
+        for year in replayed_years(model, draw)
+    ]
     return in_table_order(pd.concat(frames, ignore_index=True))
 
 
 def _identities(
-    year: ReplayedYear, own: NDArray[np.object_], own_practices: NDArray[np.object_], peer: str
+    year: ReplayedYear, own: Sequence[str], own_practices: Sequence[str], peer: str
 ) -> dict[str, list[str]]:
-    """Name clinicians, practices and areas; a roster's clinicians and practices come first in the cohort."""
-    cohort = COHORTS[year.cohort.cohort]
+    """Name clinicians, practices and areas; a roster's own clinicians and practices are a cohort's first."""
     clinicians, practices = [], []
+    start = f"{peer}{COHORTS[year.cohort.cohort]}"
     columns = (year.number, year.practice, year.place, year.member, year.generation)
     for number, practice, place, member, generation in np.stack(columns, axis=1).tolist():
-        known = practice < len(own_practices)
-        called = f"{peer}{_ROSTER if known else cohort}-{place:05d}"
-        practices.append(own_practices[practice] if known else called)
-        # Who follows a roster's clinician is told by the cohort too, since its practices may have both.
-        who = f"{called}{f'-{cohort}' if known else ''}-{member:02d}-{generation}"
+        if practice < len(own_practices):
+            name = own_practices[practice]
+            # Who follows one of the roster's clinicians; its practice may have the other cohort's too.
+            who = f"{start}-of-{name}-{member:02d}-{generation}"
+        else:
+            name = f"{start}-{place:05d}"
+            who = f"{name}-{member:02d}-{generation}"
+        practices.append(name)
         # Clinicians are numbered by year of entry, and those of the first year by slot.
         clinicians.append(own[number] if number < len(own) else who)
     areas = [f"area-{area:03d}" for area in year.area.tolist()]
