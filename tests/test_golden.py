@@ -1,7 +1,7 @@
-"""Five small runs hold the very bits that they held when their digests were frozen, in the first version.
+"""Six small runs hold the very bits that they held when their digests were frozen, in version 0.2.0.
 
-What the baseline has assumed since is stated as it was (``golden/first_version.toml``), and variables that
-results have had since are not looked at.
+One of them has the assumptions of the first version (``golden/first_version.toml``). Variables that results
+have had since are not looked at.
 
 However the engine and the storage change, every variable and coordinate that `asmrisk.open_results` gives
 must keep its name, type, shape and bytes: these are compared with ``golden/digests.json``, through the public
@@ -25,7 +25,7 @@ import asmrisk
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 FIRST_VERSION = Path(__file__).parent / "golden" / "first_version.toml"
-BASELINE = json.dumps(str(FIRST_VERSION))
+BASELINE, FORMER = (json.dumps(str(each)) for each in (SCENARIOS / "baseline.toml", FIRST_VERSION))
 GOLDEN = Path(__file__).parent / "golden" / "digests.json"
 DRAWS, STUDY_DRAWS = 12, 6
 
@@ -51,7 +51,7 @@ roster = "clinicians.csv"
 """
 
 UNCERTAIN = f"""\
-extends = {BASELINE}
+extends = {FORMER}
 [uncertainty]
 "behavior.cost_response.2029" = {{distribution = "uniform", low = 0.0, high = 0.01}}
 "behavior.medicare_share" = {{distribution = "triangular", low = 0.8, mode = 0.85, high = 0.9}}
@@ -86,7 +86,8 @@ method = "one_at_a_time"
 
 #: The TOML file of each run: one that ships, or the text of one.
 RUNS = {
-    "baseline": FIRST_VERSION,
+    "baseline": SCENARIOS / "baseline.toml",
+    "first_version": FIRST_VERSION,
     "roster": ROSTER,
     "uncertain": UNCERTAIN,
     "peers_by_specialty": PEERS,

@@ -288,6 +288,25 @@ def test_the_volume_offset_stands_beside_what_adjustments_keep(stores):
     for name, total in (("retained_savings", 61e6), ("volume_offset", 23e6)):
         stores.data[str(path)][name] = data.medicare_savings / data.medicare_savings.mean() * total / 10.0
     lines, _ = told(path)
-    assert lines[-1].startswith("Volume offset: of $61.")
+    assumed = "Volume offset: a share of 0.30 of cuts is won back by more services, so that of $61."
+    assert lines[-1].startswith(assumed)
     assert " million that adjustments keep, $23." in lines[-1]
     assert "it is taken off already. Both are in dollars of the payment years." in lines[-1]
+
+
+def test_the_volume_offset_says_that_its_share_is_doubted(stores):
+    (first, given), *others = UNCERTAINTY.items()
+    name = "behavior.volume_offset_cut"
+    savings, group = unknown_savings(SETS)
+    group = group.assign_coords(
+        parameter=[name if each == first else each for each in group.parameter.values]
+    )
+    record = provenance({"uncertainty": {name: given, **dict(others)}})
+    path = stores.add("mine.zarr", record, savings, group)
+    data = stores.data[str(path)]
+    for name in ("retained_savings", "volume_offset"):
+        stores.data[str(path)][name] = data.medicare_savings
+    lines, _ = told(path)
+    assert lines[-1].startswith(
+        "Volume offset: a share of 0.30 (the median of its doubt) of cuts is won back"
+    )

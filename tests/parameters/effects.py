@@ -89,6 +89,7 @@ MADE_OF: dict[str, tuple[str, ...]] = {
     "penalized_share": ("adjustment_factor", "scored"),
     "weighted_adjustment_factor": ("part_b_payments", "adjustment_factor", "scored"),
     "payment_year_part_b": ("payment_year_part_b", "scored"),
+    "volume_offset": ("payment_year_part_b", "adjustment_factor"),
     "net_adjustment": ("adjustment_usd",),
     "retained_savings": ("adjustment_usd",),
     "episode_savings": ("episodes", "cost_per_episode"),
@@ -108,6 +109,24 @@ MADE_OF: dict[str, tuple[str, ...]] = {
     "environment/exchange_midpoint": ("final_score",),
     "environment/scaling_factor": ("scaling_factor",),
 }
+MADE_OF |= dict.fromkeys(
+    ("practices", *(f"practice_factor_{each}" for each in ("mean", "sd", "quantile"))),
+    ("practice_size", "adjustment_factor", "scored"),
+)
+MADE_OF |= dict.fromkeys(
+    ("members_practices", "members_factor_mean", "members_factor_sd"), ("adjustment_factor", "scored")
+)
+#: Of all years together, by specialty and practice size.
+PANEL = tuple(
+    f"panel_{each}"
+    for each in (
+        *("clinicians", "clinician_years", "factor_quantile", "maximum_share", "mean_adjustment"),
+        *("net_loser_share", "penalized_share", "three_in_a_row_share"),
+    )
+)
+MADE_OF |= dict.fromkeys(
+    PANEL, ("specialty", "practice_size", "adjustment_factor", "adjustment_usd", "scored")
+)
 MADE_OF |= dict.fromkeys(
     (f"environment/hcc_{moment}" for moment in ("median", "mean", "sd")), ("hcc_risk_score", "exempt")
 )

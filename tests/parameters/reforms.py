@@ -29,8 +29,9 @@ ELSEWHERE = {
     *("population.roster", "population.participant_list", "population.latin_hypercube"),
 }
 
-#: A draw of 300 clinicians, three of whom have a final score of zero.
-FIELD = {"population.clinicians": 300.0}
+#: A draw of 300 clinicians, three of whom have a final score of zero; no volume follows from the adjustment,
+#: so that payments depend on no one else's.
+FIELD = {"population.clinicians": 300.0, "behavior.volume_offset_cut": 0.0}
 DRAW = 3
 KEYS = ["clinician_id", "performance_year"]
 

@@ -26,12 +26,14 @@ from tests.parameters.effects import (
     FOLLOWS,
     MADE_OF,
     MEASURES,
+    PANEL,
     REPORT,
     RESHAPING,
     SETS,
     Change,
 )
 from tests.parameters.reforms import (
+    BACK,
     BOTH,
     FIELD,
     HEART,
@@ -186,6 +188,12 @@ def test_a_parameter_changes_what_it_decides_and_nothing_else(
         changed.setdefault("budget_savings", set()).update((cohort, calendar) for cohort in BOTH)
         timely = year is None or calendar == year or (calendar > year and change.lasts)
         assert caused or ("budget_savings" in change.results and timely), f"budget of {calendar} changed"
+    for path in PANEL:
+        array, before_it = results.pop(path), base_results[path]
+        causes = set().union(*(changed.get(each, set()) for each in ("measured", *MADE_OF[path])))
+        for cohort, part in ((HEART, np.s_[:, :1]), (BACK, np.s_[:, 1:])):
+            same = np.ascontiguousarray(array[part]).tobytes() == before_it[part].tobytes()
+            assert same or cohort in {where for where, _ in causes}, f"{path} changed in {cohort}"
     for path, array in results.items():
         if array.shape != base_results[path].shape:
             assert name in RESHAPING

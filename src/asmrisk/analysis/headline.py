@@ -22,6 +22,7 @@ from asmrisk.scenario.published_tables import statistic
 __all__ = ["Headline", "headline", "listed_clinicians"]
 
 _METRIC = "medicare_savings"
+_OFFSET = "behavior.volume_offset_cut"
 _MILLION = 1e-6
 #: What groups are called in a sentence, where it is more than their name.
 _PHRASES = {BEHAVIOR: "the response to incentives (behavior, with exits) is"}
@@ -128,9 +129,20 @@ def _volume_offset(run: RunResults) -> tuple[str]:
         for name in ("retained_savings", "volume_offset")
     )
     return (
-        f"Volume offset: of {_mean(kept)} that adjustments keep, {_mean(offset)} pays for services that make "
-        "up for them; it is taken off already. Both are in dollars of the payment years.",
+        f"Volume offset: {_assumed_offset(run)}of {_mean(kept)} that adjustments keep, {_mean(offset)} pays "
+        "for services that make up for them; it is taken off already. Both are in dollars of the payment "
+        "years.",
     )
+
+
+def _assumed_offset(run: RunResults) -> str:
+    """Name the assumption that the volume offset rests on, if the run knows it; ends with a space."""
+    behavior = run.provenance.get("scenario", {}).get("definition", {}).get("behavior", {})
+    share = behavior.get(_OFFSET.partition(".")[2])
+    if not isinstance(share, int | float):
+        return ""
+    doubted = " (the median of its doubt)" if _OFFSET in run.unknowns else ""
+    return f"a share of {share:.2f}{doubted} of cuts is won back by more services, so that "
 
 
 def _central(
