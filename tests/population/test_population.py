@@ -324,7 +324,8 @@ def test_behavior_of_the_baseline(values):
     # A third of the 0.4% that is the median of those who respond: .13% a year, twice that after a loss.
     assert years.cost_response.tolist() == [0.00133333333] * 7
     assert years.cost_response_penalized.tolist() == [2 * 0.00133333333] * 7
-    assert years.exit_probability.tolist() == [0.026] * 7
+    medical, surgical = [0.025] * 4, [0.03] * 2
+    assert years.exit_probability.tolist() == [[*medical, *surgical, 0.025]] * 7
     assert years.medicare_share.tolist() == [0.85] * 7
     trend = np.array([values["population.part_b_trend"][name] for name in SPECIALTIES])
     np.testing.assert_allclose(years.part_b_growth, (1 + trend) ** np.arange(7)[:, None], rtol=1e-14)
@@ -488,8 +489,10 @@ def test_certain_habits_are_allowed(values):
 def test_declarations_name_their_source():
     for name, parameter in DECLARED.items():
         assert name.startswith(("population.", "behavior."))
-        permanent = ("behavior.cost_response_start", "behavior.penalized_response_ratio")
-        assert parameter.by_year == (name.startswith("behavior.") and name not in permanent)
+        permanent = ("cost_response_start", "penalized_response_ratio", "conduct_improvement")
+        permanent += ("volume_offset_cut", "volume_offset_raise")
+        section, _, key = name.partition(".")
+        assert parameter.by_year == (section == "behavior" and key not in permanent)
         assert parameter.citation
         assert parameter.unit
         assert parameter.meaning.endswith(".")

@@ -144,7 +144,8 @@ def _part_b_points(specialty: str) -> tuple[NDArray[np.float64], NDArray[np.floa
     slope = tables.part_b_tail_slope(specialty)
 
     def moved(by: float) -> NDArray[np.float64]:
-        return logarithms + by * body
+        shifted: NDArray[np.float64] = logarithms + by * body
+        return shifted
 
     by = root(lambda by: _mean(log_shape(probabilities, moved(by), slope)) - 1.0, -0.2, 0.1)
     return probabilities, moved(stable(by))

@@ -44,7 +44,7 @@ def _mean_factors(scored: CohortYear, scratch: Scratch) -> int:
     kept = 0
     for p in range(practices):
         # Branchless compaction, in place.
-        total[kept] = total[p] / members[p]
+        total[kept] = total[p] / max(members[p], 1.0)
         by_size[kept] = by_size[p]
         by_members[kept] = members_class(members[p])
         kept += members[p] > 0.0
