@@ -37,7 +37,7 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
     first, *further = runs or [circumstances()]
     definition = spec.about["scenario"] | scenario | {"run": run_section(spec.definition)}
     files = {name: spec.about[name]["file"] for name in ("roster", "participant_list") if name in spec.about}
-    definition["population"] = definition["population"] | files
+    definition["population"] = definition.get("population", {}) | files
     return {
         **spec.about,
         "identity": spec.identity,

@@ -152,7 +152,8 @@ def _sort_by_cell(
 @inner
 def _finish(cell: np.record) -> None:
     """Turn counts and sums into shares and a mean; NaN where nobody has a final score."""
-    clinicians, years = float(cell.panel_clinicians), float(cell.panel_clinician_years)
+    clinicians = float(cell.panel_clinicians) if cell.panel_clinicians > 0 else np.nan
+    years = float(cell.panel_clinician_years) if cell.panel_clinician_years > 0 else np.nan
     cell.panel_penalized_share /= years
     cell.panel_maximum_share /= years
     cell.panel_mean_adjustment /= years
