@@ -70,10 +70,14 @@ def _distribution(name: str) -> st.SearchStrategy[dict[str, Any]]:
     ) | st.builds(lambda given, texts: given | texts, _listed(name), texts)
 
 
+def _sorted(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
 def _listed(name: str) -> st.SearchStrategy[dict[str, Any]]:
     """Values with weights, some linked to a table by year."""
     linked = "behavior.part_b_growth"
-    values = st.lists(_parameter(name), min_size=1, max_size=4, unique_by=json.dumps)
+    values = st.lists(_parameter(name), min_size=1, max_size=4, unique_by=_sorted)
     return st.builds(lambda values: {"values": values}, values) | values.flatmap(
         lambda values: st.builds(
             lambda weights, others: {"values": values, "weights": weights, "with": {linked: others}},

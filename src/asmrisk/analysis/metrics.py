@@ -38,8 +38,8 @@ _OF_PRACTICES, _OF_PANELS = ("performance_year", "cohort", "practice_size"), BY[
 
 #: Stands with everything that is told by specialty.
 SPECIALTY_NOTE = (
-    "Specialties of a cohort differ by assumption in number and payments alone, not in practices, quality, "
-    "cost or reporting: results by specialty say nothing about how a specialty performs."
+    "Specialties of a cohort differ, at the central assumptions, in number, exits and payments alone, not in "
+    "practices, quality, cost or reporting: results by specialty say nothing about how a specialty performs."
 )
 
 _Array = NDArray[np.float64]

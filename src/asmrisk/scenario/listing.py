@@ -27,7 +27,7 @@ _COST_RESPONSE = (
     *("behavior.cost_response", "behavior.cost_response_penalized", "behavior.cost_response_start"),
     *("behavior.penalized_response_ratio", "behavior.cost_growth"),
 )
-_WHO = ("field", "episodes", "behavior.exit_probability")
+_WHO = ("field", "practices", "episodes", "behavior.exit_probability")
 _SPENDING = (*_WHO, "cost", *_COST_RESPONSE)
 _SCORES = (
     *_SPENDING,
@@ -35,11 +35,13 @@ _SCORES = (
     "quality",
     "reporting",
     "behavior.quality_learning",
+    "behavior.conduct_improvement",
     "behavior.exempt_share",
     *(f"§ 512.{number}" for number in (725, 730, 735, 740, 745)),
 )
 _FACTORS = (*_SCORES, "Part B payments", "§ 512.750")
-_DOLLARS = (*_FACTORS, "behavior.part_b_growth")
+_VOLUME = ("behavior.volume_offset_cut", "behavior.volume_offset_raise")
+_DOLLARS = (*_FACTORS, "behavior.part_b_growth", *_VOLUME)
 _EPISODE_SAVINGS = (*_FACTORS, "behavior.medicare_share")
 
 #: What each result is computed from: sections of the declarations, or single parameters.
@@ -151,7 +153,7 @@ class Listing:
         }
 
     def to_table(self) -> str:
-        """Write for reading, at most 80 columns wide.
+        """Write for reading, at most 80 columns wide but for the longest names.
 
         Returns
         -------
