@@ -27,8 +27,10 @@ _COST_RESPONSE = (
     *("behavior.cost_response", "behavior.cost_response_penalized", "behavior.cost_response_start"),
     *("behavior.penalized_response_ratio", "behavior.cost_growth"),
 )
-_WHO = ("field", "episodes", "behavior.exit_probability")
-_SPENDING = (*_WHO, "cost", *_COST_RESPONSE)
+#: What says which practices there are.
+_MEMBERS = tuple(name for name in PARAMETERS if name.startswith("population.participant"))
+_WHO = ("field", "episodes", *_MEMBERS, "behavior.exit_probability")
+_SPENDING = (*_WHO, "practices", "areas", "cost", *_COST_RESPONSE)
 _SCORES = (
     *_SPENDING,
     "patients",
@@ -36,10 +38,12 @@ _SCORES = (
     "reporting",
     "behavior.quality_learning",
     "behavior.exempt_share",
+    "behavior.conduct_improvement",
     *(f"§ 512.{number}" for number in (725, 730, 735, 740, 745)),
 )
 _FACTORS = (*_SCORES, "Part B payments", "§ 512.750")
-_DOLLARS = (*_FACTORS, "behavior.part_b_growth")
+_VOLUME_OFFSET = ("behavior.volume_offset_cut", "behavior.volume_offset_raise")
+_DOLLARS = (*_FACTORS, *_VOLUME_OFFSET, "behavior.part_b_growth")
 _EPISODE_SAVINGS = (*_FACTORS, "behavior.medicare_share")
 
 #: What each result is computed from: sections of the declarations, or single parameters.
