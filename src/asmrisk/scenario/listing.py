@@ -198,7 +198,7 @@ class Listing:
             yield from ("", "Uncertain")
             for doubt, *linked in self._unknowns():
                 yield ""
-                yield f"  {doubt.name}"
+                yield from _name_lines(doubt.name)
                 yield from _wrapped(_range(doubt), "    ")
                 yield from _wrapped(show(doubt.distribution, 1000), "    ")
                 yield from _wrapped(_source(doubt), "    ")
@@ -431,6 +431,15 @@ def _linked_lines(doubt: UncertainEntry, linked: list[UncertainEntry]) -> Iterat
     for name, *middle, last in rows:
         cells = (name.ljust(name_width), *(each.rjust(median_width) for each in middle), last)
         yield from _wrapped("  ".join(cells), "      ")
+
+
+def _name_lines(name: str) -> Iterator[str]:
+    """Give a name, over two lines if one is too short."""
+    parameter, _, part = name.rpartition(".")
+    if len(name) + 2 <= _WIDTH:
+        yield f"  {name}"
+    else:
+        yield from (f"  {parameter}.", f"      {part}")
 
 
 def _source(doubt: UncertainEntry) -> str:
