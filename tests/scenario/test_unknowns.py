@@ -411,3 +411,9 @@ def test_a_linked_value_with_a_mass_says_so(folder: Path) -> None:
     text = f'[uncertainty]\n"behavior.medicare_share" = {{median = 0.85, low = 0.8, high = 0.9, with = {{"behavior.cost_response" = {other}}}}}'
     row = "behavior.cost_response 0.004 0 to 0.0112, exactly 0 with probability 0.25 "
     assert row in " ".join(policy(scenario_of(text)).to_table().split())
+
+
+def test_no_line_of_a_listing_is_longer_than_80_characters() -> None:
+    baseline = Path(__file__).parents[2] / "scenarios" / "baseline.toml"
+    for listing in (policy(), policy(baseline)):
+        assert max(map(len, listing.to_table().splitlines())) <= 80

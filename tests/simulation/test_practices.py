@@ -101,17 +101,17 @@ def raised(load):
         settings("population.part_b_persistence", SPECIALTY_NAMES, [PART_B_PERSISTENCE] * 7),
         "behavior.conduct_improvement=1.0",
     )
-    return make_world(scenario, RAISED_PRACTICE, RAISED_AREA, (PART_B_PERSISTENCE,) * 7)
+    return make_world(scenario, RAISED_PRACTICE, RAISED_AREA, (PART_B_PERSISTENCE,) * 7, draws=20)
 
 
 @pytest.fixture(scope="module")
 def unrelated(load):
     nothing = dict.fromkeys(DEFAULT_PRACTICE, 0.0), dict.fromkeys(DEFAULT_AREA, 0.0)
-    scenario = load(*PLAIN, *shares(*nothing), "behavior.conduct_improvement=0.0")
+    scenario = load(*PLAIN, *shares(*nothing), "behavior.conduct_improvement=0.4")
     return make_world(scenario, *nothing, draws=15)
 
 
-@pytest.fixture(params=["default", "raised", "unrelated"])
+@pytest.fixture(params=[pytest.param("default", marks=pytest.mark.long), "raised", "unrelated"])
 def world(request):
     return request.getfixturevalue(request.param)
 
@@ -431,7 +431,7 @@ def test_whoever_enters_shares_what_the_practice_has(raised):
     correlation = raised.practice["patients"] + raised.area["patients"]
     at = (rows.year == 4).to_numpy()
     fresh = at & (rows.generation > 0).to_numpy()
-    assert fresh.sum() > 5_000
+    assert fresh.sum() > 4_000
     assert_mean(Pairs(rows[fresh], rows[at], score[fresh], score[at]).excess(correlation), 0.0)
     place = rows.clinician_id.str.rsplit("-", n=1).str[0]
     place = rows.groupby(["draw", place]).ngroup()
@@ -465,7 +465,9 @@ def practice_years(rows):
     return rows.drop_duplicates(["practice", "year"])
 
 
-@pytest.mark.parametrize(("name", "improvement"), [("default", 0.3), ("unrelated", 0.0)])
+@pytest.mark.parametrize(
+    ("name", "improvement"), [pytest.param("default", 0.3, marks=pytest.mark.long), ("unrelated", 0.4)]
+)
 def test_share_that_lacks_conduct_by_year(name, improvement, request):
     rows = practice_years(request.getfixturevalue(name).rows)
     for size in range(3):
@@ -486,5 +488,5 @@ def test_where_all_improve_none_lacks_anything_twice(raised):
         (rows.promoting_interoperability == 0, rows.promoting_interoperability == 100),
     ):
         before = lacking.groupby(rows.practice).cumsum() - lacking
-        assert (before > 0).sum() > 5_000
+        assert (before > 0).sum() > 4_000
         assert full[before > 0].all()

@@ -20,7 +20,7 @@ from asmrisk.studies.points import point_scenario
 from asmrisk.studies.report import analyze
 from asmrisk.studies.run import study_job
 from asmrisk.studies.study import Study, load_study
-from tests.studies.tiny import ONE, SOBOL, run, scenario, written
+from tests.studies.tiny import ONE, SCENARIOS, SOBOL, run, scenario, written
 
 RESPONSE = '"behavior.cost_response.2029" = {distribution = "uniform", low = 0.0, high = 0.01}\n'
 EXITS = '"behavior.exit_probability.cardiology" = {distribution = "uniform", low = 0.02, high = 0.06}\n'
@@ -145,7 +145,8 @@ def test_the_option_names_the_store_and_the_key_does_not(
     monkeypatch.chdir(tmp_path)
     shown = CliRunner().invoke(commands, ["sensitivity", str(path), "--fixed", "--quiet"])
     assert shown.exit_code == 0, shown.output
-    assert "7 unknowns are fixed at their medians.\n" in shown.output
+    unknowns = len(load_scenario(SCENARIOS / "baseline.toml").uncertainty)
+    assert f"{unknowns} unknowns are fixed at their medians.\n" in shown.output
     assert shown.output.endswith("Results: results/study_fixed.zarr\n")
     path.write_text(path.read_text().replace("draws = 4", "draws = 4\nfixed = true"))
     again = asmrisk.sensitivity(path, quiet=True, workers=1)

@@ -140,12 +140,13 @@ def _scale() -> Iterator[Fact]:
 
 
 def _organizations(cohort: str) -> Iterator[Fact]:
-    for row in tables.read("participants_per_organization"):
-        name = row["statistic"]
+    rows = {row["statistic"]: row for row in tables.read("participants_per_organization")}
+    for name, title in _TITLES.items():
+        row = rows[name]
         yield Fact(
             f"{cohort}.{name}",
             f"Participants per organization, {cohort.replace('_', ' ')}",
-            _TITLES[name],
+            title,
             float(row[cohort]),
             row["units"],
             _ORGANIZATIONS,

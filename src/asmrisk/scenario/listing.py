@@ -27,21 +27,23 @@ _COST_RESPONSE = (
     *("behavior.cost_response", "behavior.cost_response_penalized", "behavior.cost_response_start"),
     *("behavior.penalized_response_ratio", "behavior.cost_growth"),
 )
-_WHO = ("field", "practices", "episodes", "behavior.exit_probability")
-_SPENDING = (*_WHO, "cost", *_COST_RESPONSE)
+#: What says which practices there are.
+_MEMBERS = tuple(name for name in PARAMETERS if name.startswith("population.participant"))
+_WHO = ("field", "episodes", *_MEMBERS, "behavior.exit_probability")
+_SPENDING = (*_WHO, "practices", "areas", "cost", *_COST_RESPONSE)
 _SCORES = (
     *_SPENDING,
     "patients",
     "quality",
     "reporting",
     "behavior.quality_learning",
-    "behavior.conduct_improvement",
     "behavior.exempt_share",
+    "behavior.conduct_improvement",
     *(f"§ 512.{number}" for number in (725, 730, 735, 740, 745)),
 )
 _FACTORS = (*_SCORES, "Part B payments", "§ 512.750")
-_VOLUME = ("behavior.volume_offset_cut", "behavior.volume_offset_raise")
-_DOLLARS = (*_FACTORS, "behavior.part_b_growth", *_VOLUME)
+_VOLUME_OFFSET = ("behavior.volume_offset_cut", "behavior.volume_offset_raise")
+_DOLLARS = (*_FACTORS, *_VOLUME_OFFSET, "behavior.part_b_growth")
 _EPISODE_SAVINGS = (*_FACTORS, "behavior.medicare_share")
 
 #: What each result is computed from: sections of the declarations, or single parameters.
@@ -153,7 +155,7 @@ class Listing:
         }
 
     def to_table(self) -> str:
-        """Write for reading, at most 80 columns wide but for the longest names.
+        """Write for reading, at most 80 columns wide.
 
         Returns
         -------
@@ -196,7 +198,7 @@ class Listing:
             yield from ("", "Uncertain")
             for doubt, *linked in self._unknowns():
                 yield ""
-                yield f"  {doubt.name}"
+                yield from _name_lines(doubt.name)
                 yield from _wrapped(_range(doubt), "    ")
                 yield from _wrapped(show(doubt.distribution, 1000), "    ")
                 yield from _wrapped(_source(doubt), "    ")
@@ -429,6 +431,15 @@ def _linked_lines(doubt: UncertainEntry, linked: list[UncertainEntry]) -> Iterat
     for name, *middle, last in rows:
         cells = (name.ljust(name_width), *(each.rjust(median_width) for each in middle), last)
         yield from _wrapped("  ".join(cells), "      ")
+
+
+def _name_lines(name: str) -> Iterator[str]:
+    """Give a name, over two lines if one is too short."""
+    parameter, _, part = name.rpartition(".")
+    if len(name) + 2 <= _WIDTH:
+        yield f"  {name}"
+    else:
+        yield from (f"  {parameter}.", f"      {part}")
 
 
 def _source(doubt: UncertainEntry) -> str:

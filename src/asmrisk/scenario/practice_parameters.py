@@ -19,21 +19,21 @@ def _by(keys: Any, *values: Any) -> dict[str, Any]:
     return dict(zip(keys, values, strict=True))
 
 
-def _published(key: str) -> dict[str, float]:
-    return {cohort: tables.organization_fact(cohort, key) for cohort in COHORTS}
+def _published(name: str) -> dict[str, float]:
+    return {cohort: tables.organization_fact(cohort, name) for cohort in COHORTS}
 
 
 #: What colleagues of a practice, and practices of an area, have in common.
 SHARED_SCORES = ("quality", "cost", "part_b", "patients", "habits")
 
-_practices = declarer("practices")
+_practices, _areas = declarer("practices"), declarer("areas")
 #: Parameters of practices and areas.
 PRACTICES = (
     _practices(
         "population.participants_per_small_practice",
         "Mean measured clinicians of a practice of up to 15 clinicians that has any.",
         table(COHORTS, number(1, 15)),
-        _published("participants_per_small_organization"),
+        _published("per_small"),
         "1 to 15 each, and reachable with practice_weights",
         unit="clinicians",
         basis="data",
@@ -43,7 +43,7 @@ PRACTICES = (
         "population.participants_per_large_practice",
         "The same of a practice of more than 15 clinicians.",
         table(COHORTS, number(1, 100)),
-        _published("participants_per_larger_organization"),
+        _published("per_large"),
         "1 to 100 each, and reachable with the two parameters below",
         unit="clinicians",
         basis="data",
@@ -54,7 +54,7 @@ PRACTICES = (
         "Mean measured clinicians of a measured clinician's practice, itself among them (the size-weighted "
         "mean of a practice's), in practices of more than 15 clinicians.",
         table(COHORTS, number(1, 200)),
-        _published("participants_around_participant_larger"),
+        _published("around_participant_large"),
         "1 to 200 each, and reachable with the other two",
         unit="clinicians",
         basis="data",
@@ -65,7 +65,7 @@ PRACTICES = (
         "Share of the measured clinicians in practices of more than 15 clinicians whose practice has 10 to "
         "19 measured.",
         table(COHORTS, number(0, 1)),
-        _published("share_with_10_to_19_larger"),
+        _published("share_10_19_large"),
         "0 to 1 each, and reachable with the two parameters above",
         unit="fraction",
         basis="data",
@@ -84,7 +84,7 @@ PRACTICES = (
         citation="PMID 32367726: a clinic's rates have reliability 84 to 99% where a clinician's have 6 "
         "to 64%",
     ),
-    _practices(
+    _areas(
         "population.area_correlation",
         "Correlation of two clinicians of one area for being in it.",
         table(SHARED_SCORES[:-1], number(0, 1)),
@@ -92,7 +92,7 @@ PRACTICES = (
         "0 to 1 each, with practice_correlation at most 1",
         unit="correlation",
     ),
-    _practices(
+    _areas(
         "population.areas",
         "Selected areas (metropolitan divisions and other core-based statistical areas); a practice lies "
         "in one.",
@@ -103,7 +103,7 @@ PRACTICES = (
         basis="secondary",
         citation=FINAL_RULE + ": about a quarter of the core-based statistical areas",
     ),
-    _practices(
+    _areas(
         "population.area_log_sd",
         "Standard deviation of the logarithm of the areas' sizes, which are the same in every draw.",
         number(0, 3),
@@ -111,7 +111,7 @@ PRACTICES = (
         "0 to 3",
         unit="log",
     ),
-    _practices(
+    _areas(
         "population.regions",
         "Regions that the areas are grouped into.",
         integer(1, tables.MOST_AREAS),

@@ -324,9 +324,9 @@ def practice_links(practice_class: str) -> float:
     )
 
 
-def organization_fact(cohort: str, key: str) -> float:
+def organization_fact(cohort: str, name: str) -> float:
     """Give a fact of the organizations on CMS's preliminary list of 2027: a count, mean or share."""
-    return statistic("asm_py2027_practices", "value", cohort=cohort, key=key)
+    return statistic("participants_per_organization", cohort, statistic=name)
 
 
 def nonreporting_share(*practice_classes: str) -> float:
