@@ -52,7 +52,7 @@ def test_a_run_asks_for_its_own_list(results, tmp_path, monkeypatch):
 def test_a_reform_is_compared_by_the_same_list(results, tmp_path):
     reform = load_scenario(SCENARIO, overrides=["policy.redistribution_share=1.0"])
     other = run(reform, draws=3, out=tmp_path / "reform.zarr", workers=1, quiet=True)
-    with pytest.raises(InputError, match="^participant_list: "):
+    with pytest.raises(InputError, match=r"^participant_list: "):
         compare(results, other)
     # Draws are simulated again to see who gains.
     assert "changes" in compare(results, other, participant_list=LIST).details
