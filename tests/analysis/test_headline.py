@@ -168,6 +168,14 @@ def test_the_list_is_told_from_a_run_with_it(stores, uncertain_store):
     assert lines[2] == "The number of clinicians is that of CMS's preliminary list (6,510)."
 
 
+def test_a_run_of_another_list_is_not_told_to_take_another_number(stores):
+    savings, group = unknown_savings(SETS)
+    record = with_clinicians(uncertain(), 314.0) | {"participant_list": {"file": "ours.csv", "sha256": "00"}}
+    lines, rows = told(stores.add("mine.zarr", record, savings, group))
+    assert lines[2] == "The clinicians are those of the list of participants ours.csv (314)."
+    assert "preliminary_list" not in rows
+
+
 def test_commands_are_ones(uncertain_store):
     run = open_run_results(uncertain_store)
     unknowns = read_unknowns(run)

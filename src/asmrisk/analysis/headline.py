@@ -192,6 +192,9 @@ def _with_the_list(run: RunResults, related: RelatedRuns) -> tuple[Row | None, t
     count, own = listed_clinicians(), _clinicians(run)
     if own == count:
         return None, (f"The number of clinicians is that of CMS's preliminary list ({count:,}).",)
+    if listed := run.provenance.get("participant_list"):
+        # Another number would contradict it.
+        return None, (f"The clinicians are those of the list of participants {listed['file']} ({own:,.0f}).",)
     projected = "the projected " if own == PARAMETERS[CLINICIANS].default else ""
     start = f"With CMS's preliminary list ({count:,}) instead of {projected}{own:,.0f}: "
     if other := related.with_clinicians(count):
