@@ -250,6 +250,9 @@ def inputs(table):
 
 # --- What a change does not touch ---------------------------------------------------------------------------
 
+#: Costs respond to the adjustment, and services of the payment year.
+RESPONDING = ("cost_per_episode", "payment_year_part_b")
+
 
 @pytest.fixture(scope="module")
 def medium(load):
@@ -269,7 +272,7 @@ def test_a_new_measure_changes_no_other_number(load, medium_table):
     assert table.mri_rate.notna().sum() > 1000
     assert table.mri_rate[table.performance_year == 2027].isna().all()
     kept = [c for c in table if c.startswith("q") and c != "quality_score"]
-    kept += [c for c in inputs(medium_table) if c not in kept and c != "cost_per_episode"]
+    kept += [c for c in inputs(medium_table) if c not in (*kept, *RESPONDING)]
     pd.testing.assert_frame_equal(table[kept], medium_table[kept], check_exact=True)
     early = table.performance_year < 2028
     others = [column for column in table if not column.startswith("mri_")]
@@ -278,11 +281,24 @@ def test_a_new_measure_changes_no_other_number(load, medium_table):
     assert not table.quality_score.equals(medium_table.quality_score)
 
 
+def before_offset(table, scenario):
+    """Payment-year Part B before services responded to the adjustment."""
+    factor = table.adjustment_factor.fillna(0.0)
+    cut, raised = (scenario.values[f"behavior.volume_offset_{name}"] for name in ("cut", "raise"))
+    return table.payment_year_part_b / (1.0 - np.where(factor < 0.0, cut, raised) * factor / (1.0 + factor))
+
+
 def test_a_reform_of_payment_shares_every_coin(load, medium_table):
-    """Inputs are the same bits; costs too, until clinicians respond to another sign of their factor."""
-    table = replay_draw(load("population.clinicians=600", "policy.redistribution_share=1.0"), 4)
+    """Inputs are the same bits; costs too, until clinicians respond to another sign of their factor.
+
+    Services of the payment year respond to the factor itself: they are the same before they do.
+    """
+    reform = load("population.clinicians=600", "policy.redistribution_share=1.0")
+    table = replay_draw(reform, 4)
+    np.testing.assert_allclose(before_offset(table, reform), before_offset(medium_table, reform), rtol=1e-14)
     columns = inputs(medium_table)
     early = table.performance_year <= 2028
+    columns.remove("payment_year_part_b")
     before = [*columns, "quality_score", "cost_points", "final_score", "transformed_score"]
     pd.testing.assert_frame_equal(table.loc[early, before], medium_table.loc[early, before], check_exact=True)
     columns.remove("cost_per_episode")
@@ -312,6 +328,8 @@ def test_the_size_of_one_cohort_does_not_touch_the_other(load):
             continue
         if name.startswith("specialty_"):
             array, other = array[:, :, 0], other[:, :, 0]
+        elif name.startswith("panel_"):
+            array, other = array[:, 0], other[:, 0]
         elif name.startswith("environment/benchmark"):
             array, other = array[:, :, :5], other[:, :, :5]
         else:
@@ -321,7 +339,7 @@ def test_the_size_of_one_cohort_does_not_touch_the_other(load):
     hearts = [each[each.cohort == "heart_failure"].reset_index(drop=True) for each in tables]
     pd.testing.assert_frame_equal(*hearts, check_exact=True)
     # The other cohort's first clinicians are the same ones, among more.
-    given = [c for c in inputs(tables[0]) if c not in ("cost_per_episode",) and not c.startswith("q377")]
+    given = [c for c in inputs(tables[0]) if c not in RESPONDING and not c.startswith("q377")]
     backs = [each[each.cohort == "low_back_pain"][given].set_index(given[:2]) for each in tables]
     pd.testing.assert_frame_equal(backs[1].loc[backs[0].index], backs[0], check_exact=True)
 

@@ -52,6 +52,7 @@ VARIABLES = (
     "payment_year_part_b",
     "net_adjustment",
     "retained_savings",
+    "volume_offset",
     "episode_savings",
     "medicare_savings",
 )
@@ -560,8 +561,10 @@ def _record(
     paid = part_b[scored].sum()
     # Services follow the change of payments.
     cut, gain = np.minimum(factor, 0.0), np.maximum(factor, 0.0)
-    offset = paying.volume_offset_cut * cut + paying.volume_offset_raise * gain
-    later = later * (1.0 - offset / (1.0 + factor))
+    share = paying.volume_offset_cut * cut + paying.volume_offset_raise * gain
+    before = later
+    later = before * (1.0 - share / (1.0 + factor))
+    offset = (later - before).sum()
     net = (factor * later).sum()
     savings = now.medicare_share * (episodes * saved).sum()
     return {
@@ -579,9 +582,10 @@ def _record(
         "payment_year_part_b": later[scored].sum(),
         "net_adjustment": net,
         "retained_savings": -net,
+        "volume_offset": offset,
         "episode_savings": savings,
         "medicare_savings": savings * now.price_level * now.stated_price_ratio
-        - net * paying.stated_price_ratio,
+        - (net + offset) * paying.stated_price_ratio,
         "adjustment_factor_quantile": np.quantile(factor[scored], QUANTILES),
         "final_score_quantile": np.quantile(final[scored], QUANTILES),
     }

@@ -7,7 +7,7 @@ import pytest
 from scipy import special, stats
 
 from asmrisk.parameters.parameter import Parameters
-from asmrisk.population import cost_calibration
+from asmrisk.population import calibration, cost_calibration
 from asmrisk.population.records import population_records
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES
 from asmrisk.scenario.population_parameters import POPULATION
@@ -43,9 +43,9 @@ def test_shares_of_counts_are_those_of_the_mixtures():
 @pytest.mark.parametrize("correlation", [-0.6, 0.0, 0.3])
 @pytest.mark.parametrize("volume", VOLUMES)
 def test_half_of_all_costs_lie_below_the_median(volume, correlation, reliability):
-    groups = cost_calibration._episode_groups(*volume)
     score = cost_calibration.CostScore(correlation, 1.2 - correlation**2, ((0.7, 0.1), (0.3, -0.5)))
-    joint = cost_calibration._joint(score, *volume)
+    groups = cost_calibration._groups_of(score, *volume)
+    joint = cost_calibration._joint(score, groups)
     width = np.sqrt(volume[0] * (1.0 - reliability) / reliability * groups.inverse)
     median = cost_calibration._median(joint.weights, joint.shape, width)
     below = (joint.weights * stats.norm.cdf((median - joint.shape[:, None]) / width)).sum()
@@ -139,6 +139,48 @@ def test_observed_cost_has_what_cms_published(cohort, changes):
         assert abs((cost @ episodes) / episodes.sum() - national) < Z * error + 7e-4 * national
         # What no parameter is left for: the skewness of the shape is that of other measures.
         assert cost.mean() == pytest.approx(mean, rel=0.005)
+
+
+@pytest.mark.parametrize("reliability", [0.3, 0.8])
+@pytest.mark.parametrize("correlation", [-0.75, -0.33, 0.19])
+@pytest.mark.parametrize("volume", VOLUMES[:2])
+def test_median_and_deviation_are_those_of_a_fine_grid(volume, correlation, reliability):
+    """Every count, fine steps of all scores: CMS's figures hold within a few millionths.
+
+    An error of the median is one of the scale, one of deviation over median one of the spread.
+    """
+    offsets = ((0.7, 0.1), (0.3, -0.5))
+    variance = 1.1 - correlation**2
+    score = cost_calibration.CostScore(correlation, variance, offsets)
+    solved = cost_calibration.solved_cost(1947.21, 618.48, reliability, score, *volume)
+    shape = calibration.episode_volume(*volume)
+    scores = np.linspace(-6.5, 6.5, 261)
+    quantile = -special.ndtri(special.ndtr(-scores) * (1.0 - shape.floor_probability))
+    shock = np.linspace(-6.0, 6.0, 61)
+    rates = np.exp(shape.log_mean + volume[1] * quantile[:, None] + volume[3] * shock - volume[3] ** 2 / 2)
+    chances = stats.norm.pdf(shock) / stats.norm.pdf(shock).sum()
+    measured = stats.norm.pdf(scores) * (special.pdtrc(volume[4] - 1, rates) @ chances)
+    counts = np.concatenate([np.arange(20, 400), np.arange(402, 4000, 5)])
+    each = np.where(counts < 400, 1.0, 5.0)
+    probability = np.array(
+        [np.exp(special.xlogy(n, rates) - rates - special.gammaln(n + 1)) @ chances for n in counts]
+    )
+    probability *= measured * each[:, None]
+    probability /= probability.sum()
+    cells = -6.5 + (np.arange(1664) + 0.5) / 128
+    normal = stats.norm(0.0, math.sqrt(variance))
+    density = sum(share * normal.pdf(cells[:, None] - correlation * scores - by) for share, by in offsets)
+    joint = density @ probability.T / 128
+    shape_values = np.interp(cells, -6.5 + np.arange(209) / 16, solved.log_shape)
+    noise = solved.noise_variance / counts
+    true = np.exp(solved.spread * shape_values)
+    first, second = true @ joint @ np.exp(noise / 2), true**2 @ joint @ np.exp(2 * noise)
+    assert solved.scale * math.sqrt(second - first**2) == pytest.approx(618.48, rel=1e-5)
+    assert solved.mean == pytest.approx(solved.scale * first, rel=1e-5)
+    away = math.log(1947.21 / solved.scale) - solved.spread * shape_values[:, None]
+    below = np.vdot(joint, special.ndtr(away / np.sqrt(noise)))
+    slope = np.vdot(joint, stats.norm.pdf(away / np.sqrt(noise)) / np.sqrt(noise))
+    assert abs(below - 0.5) / slope < 1e-5
 
 
 def test_means_by_quadrature_are_those_of_the_sample():

@@ -14,8 +14,11 @@ Data flow one way::
 * `records` packs everything into one record per cohort (`population_records`), `behavior` into one per
   calendar year (`behavior_records`).
 * `preparation` does this for a scenario, reads its roster, and tells all that is wrong.
-* `roster` reads the user's own clinicians; `roster_posterior` learns from their past, given the records, what
-  takes the place of the distributions of synthetic clinicians; `latents` says in which rows of arrays.
+* `roster` reads the user's own clinicians, `roster_practices` finds who works together; `roster_posterior`
+  and `roster_habits` learn from their past, given the records, what takes the place of the distributions of
+  synthetic clinicians: jointly over colleagues and neighbors (`joint_inference` has the mathematics of sites
+  and shared parts, `roster_inference` expectation propagation over it, `roster_evidence` the likelihoods of
+  known numbers). `latents` says in which rows of arrays.
 
 A cohort is a fixed number of slots, each always held by one active clinician: who leaves on 1 January is
 followed by somebody new with attributes, history and luck of its own. A slot's clinician is *measured* in a

@@ -64,7 +64,7 @@ ROSTER = Parameter(
     unit="",
     basis="assumed",
     citation="choice of the user",
-    section="roster",
+    section="files",
 )
 
 PARTICIPANT_LIST = Parameter(
@@ -77,7 +77,7 @@ PARTICIPANT_LIST = Parameter(
     unit="",
     basis="assumed",
     citation="choice of the user",
-    section="practices",
+    section="files",
 )
 
 #: The parameters that name files, which count by their content.

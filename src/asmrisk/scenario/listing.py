@@ -28,7 +28,7 @@ _COST_RESPONSE = (
     *("behavior.penalized_response_ratio", "behavior.cost_growth"),
 )
 #: What says which practices there are.
-_MEMBERS = tuple(name for name in PARAMETERS if name.startswith("population.participant"))
+_MEMBERS = tuple(name for name in PARAMETERS if name.startswith("population.participants_"))
 _WHO = ("field", "episodes", *_MEMBERS, "behavior.exit_probability")
 _SPENDING = (*_WHO, "practices", "areas", "cost", *_COST_RESPONSE)
 _SCORES = (
@@ -37,8 +37,8 @@ _SCORES = (
     "quality",
     "reporting",
     "behavior.quality_learning",
-    "behavior.exempt_share",
     "behavior.conduct_improvement",
+    "behavior.exempt_share",
     *(f"§ 512.{number}" for number in (725, 730, 735, 740, 745)),
 )
 _FACTORS = (*_SCORES, "Part B payments", "§ 512.750")
@@ -155,7 +155,7 @@ class Listing:
         }
 
     def to_table(self) -> str:
-        """Write for reading, at most 80 columns wide.
+        """Write for reading, at most 80 columns wide but for the longest names.
 
         Returns
         -------

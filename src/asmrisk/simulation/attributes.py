@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from asmrisk.numerics.jit import fma, inner
 from asmrisk.population.latents import OWN_DUAL, OWN_HCC, OWN_LEVEL, SHARED_PATIENTS
 from asmrisk.rule.definitions import MOST_MEASURES
-from asmrisk.simulation.batches import exponentials, normal_scores
+from asmrisk.simulation.batches import exponentials, normal_scores, take
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     BLOCK_CASES,
@@ -31,14 +33,17 @@ __all__ = ["draw_attributes"]
 @inner
 def _take_practices(practices: Practices, shared: SharedParts, field: Field, batch: Batch, n: int) -> None:
     """Give n clinicians what follows from where they work."""
-    first = shared.first[0]
+    at, first = batch.interval, shared.first[0]
     for i in range(n):
-        at = field.practice[batch.clinician[i]]
-        batch.practice[i] = shared.place[at - first]
-        batch.practice_size[i] = practices.size[at]
-        batch.collection_type[i] = practices.collection_type[at]
-        batch.nonreporting_limit[i] = practices.nonreporting_limit[at]
-        batch.quality_shift[i] = practices.quality_shift[at]
+        at[i] = field.practice[batch.clinician[i]]
+    take(practices.size, at, batch.practice_size, n)
+    take(practices.collection_type, at, batch.collection_type, n)
+    take(practices.nonreporting_limit, at, batch.nonreporting_limit, n)
+    take(practices.quality_shift, at, batch.quality_shift, n)
+    for i in range(n):
+        at[i] -= np.uint64(first)
+    for i in range(n):
+        batch.practice[i] = shared.place[at[i]]
 
 
 @inner
@@ -59,12 +64,15 @@ def draw_attributes(
     number, key, strata = draw.number, draw.key, draw.population.strata
     u = batch.uniforms
     scores = batch.scores
+    # An unsigned index needs no check for counting from the end; what it is of changes on the way.
+    index = batch.interval
     for i in range(n):
-        c = batch.clinician[i]
-        batch.slot[i] = field.slot[c]
-        batch.number[i] = field.number[c]
-        batch.base[i] = field.base[c]
-        batch.specialty[i] = field.specialty[c]
+        index[i] = batch.clinician[i]
+    take(field.slot, index, batch.slot, n)
+    take(field.number, index, batch.number, n)
+    take(field.base, index, batch.base, n)
+    take(field.specialty, index, batch.specialty, n)
+    take(field.level, index, batch.expected, n)
     who = Clinicians(batch.slot, batch.number, batch.base)
     _take_practices(practices, shared, field, batch, n)
     fill_permanent(u, BLOCK_WHO, who, number, key, n, cohort, strata)
@@ -72,14 +80,18 @@ def draw_attributes(
     for i in range(n_roster):
         scores[i] = practices.roster.own[OWN_LEVEL, batch.slot[i]]
     for i in range(n):
-        specialty = batch.specialty[i]
-        batch.part_b_fixed[i] = population.part_b_episode_correlation * scores[i]
-        batch.part_b_level[i] = population.part_b_level[specialty]
-        batch.part_b_persistence[i] = population.part_b_persistence[specialty]
-        batch.quality_shift[i] += population.quality_specialty_shift[specialty]
-        batch.cost_shift[i] = (
-            population.cost_episodes * scores[i] + population.cost_specialty_shift[specialty]
-        )
+        index[i] = batch.specialty[i]
+    take(population.part_b_level, index, batch.part_b_level, n)
+    take(population.part_b_persistence, index, batch.part_b_persistence, n)
+    take(population.cost_specialty_shift, index, batch.cost_shift, n)
+    take(population.quality_specialty_shift, index, batch.part_b_fixed, n)
+    for i in range(n):
+        batch.quality_shift[i] += batch.part_b_fixed[i]
+    to_part_b, to_cost = population.part_b_episode_correlation, population.cost_episodes
+    for i in range(n):
+        batch.part_b_fixed[i] = to_part_b * scores[i]
+    for i in range(n):
+        batch.cost_shift[i] = fma(to_cost, scores[i], batch.cost_shift[i])
     for i in range(n_roster):
         batch.part_b_level[i] *= prior.part_b_factor[cohort, batch.slot[i]]
     length = len(population.cost_log_shape)
@@ -105,12 +117,19 @@ def draw_attributes(
     to_quality = population.quality_complexity * to_complexity
     to_cost = population.cost_complexity * to_complexity
     for i in range(n):
-        hcc = batch.hcc_risk_score[i]
-        dual = correlation * hcc + rest * batch.dual_share[i]
-        batch.hcc_risk_score[i] = population.hcc_log_mean + population.hcc_log_sd * hcc
-        batch.dual_share[i] = population.dual_log_mean + population.dual_log_sd * dual
-        batch.quality_shift[i] -= to_quality * (hcc + dual)
-        batch.cost_shift[i] += to_cost * (hcc + dual)
+        batch.dual_share[i] = fma(correlation, batch.hcc_risk_score[i], rest * batch.dual_share[i])
+    for i in range(n):
+        scores[i] = batch.hcc_risk_score[i] + batch.dual_share[i]
+    for i in range(n):
+        batch.quality_shift[i] -= to_quality * scores[i]
+    for i in range(n):
+        batch.cost_shift[i] += to_cost * scores[i]
+    mean, spread = population.hcc_log_mean, population.hcc_log_sd
+    for i in range(n):
+        batch.hcc_risk_score[i] = mean + spread * batch.hcc_risk_score[i]
+    mean, spread = population.dual_log_mean, population.dual_log_sd
+    for i in range(n):
+        batch.dual_share[i] = mean + spread * batch.dual_share[i]
     exponentials(batch.hcc_risk_score, n)
     exponentials(batch.dual_share, n)
     for i in range(n):
@@ -135,8 +154,9 @@ def draw_attributes(
         for i in range(n):
             level[i] = spread * level[i] - 0.5 * spread * spread
         exponentials(level, n)
+        factor = population.cases_factor[measure]
         for i in range(n):
-            level[i] *= population.cases_factor[measure] * field.level[batch.clinician[i]]
+            level[i] *= factor * batch.expected[i]
         for i in range(n_roster):
             # NaN, of which nothing is known, fails the comparison.
             level[i] = scores[i] if scores[i] > 0.0 else level[i]

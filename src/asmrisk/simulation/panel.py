@@ -30,7 +30,7 @@ __all__ = ["Panel", "make_panel", "record_panel"]
 _SIZES = len(PRACTICE_SIZES)
 #: Specialties by practice sizes; the code of a clinician-year without a final score.
 _CELLS = len(SPECIALTIES) * _SIZES
-#: First and last cell but one of each cohort.
+#: First cell of each cohort, and the one after its last.
 _CELLS_OF = np.array(
     [
         [SPECIALTIES.index(names[0]) * _SIZES, (SPECIALTIES.index(names[-1]) + 1) * _SIZES]
@@ -83,9 +83,9 @@ def _add_year(scored: CohortYear, field: Field, panel: Panel) -> None:
     by_specialty = policy.payment_peer_group == POOLS_BY_SPECIALTY
     for code in range(PEER_GROUPS):
         pool = code if by_specialty else 0
-        panel.largest[code] = largest_factor(
-            policy, environment.exchange_midpoint[pool], environment.scaling_factor[pool]
-        )
+        midpoint, scaling = environment.exchange_midpoint[pool], environment.scaling_factor[pool]
+        # A pool of nobody has no midpoint.
+        panel.largest[code] = largest_factor(policy, midpoint, scaling) if midpoint == midpoint else np.nan
     member, cells = field.member[year], panel.cell[year]
     score, factor = scored.scored.final_score, scored.scored.adjustment_factor
     specialty, size, paid = out.specialty[year], out.practice_size[year], out.payment_year_part_b[year]

@@ -15,7 +15,7 @@ import numpy as np
 from asmrisk.numerics.jit import inline, inner
 from asmrisk.population.latents import OWN_LEVEL
 from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
-from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores
+from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores, take
 from asmrisk.simulation.counts import poisson_quantiles
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
@@ -81,6 +81,7 @@ class Field(NamedTuple):
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS)
     exit_uniforms: np.ndarray  # float64 (CALENDAR, BATCH_SLOTS)
     size_class: np.ndarray  # int64 (BATCH_SLOTS,)
+    index: np.ndarray  # uint64 (BATCH_SLOTS,)
     mean: np.ndarray  # float64 (BATCH_SLOTS,)
     drawn: np.ndarray  # float64 (BATCH_SLOTS,)
 
@@ -110,6 +111,7 @@ def make_field(slots: int) -> Field:
         uniforms=np.zeros((UNIFORMS_PER_BLOCK, BATCH_SLOTS)),
         exit_uniforms=np.zeros((CALENDAR, BATCH_SLOTS)),
         size_class=np.zeros(BATCH_SLOTS, np.int64),
+        index=np.zeros(BATCH_SLOTS, np.uint64),
         mean=np.zeros(BATCH_SLOTS),
         drawn=np.zeros(BATCH_SLOTS),
     )
@@ -124,6 +126,10 @@ def _draw_specialties(
     kind = field.size_class
     for i in range(n):
         specialty[i] = 0
+    first_edges = population.specialty_cumulative[:, 0]
+    if min(first_edges[0], first_edges[1], first_edges[2]) == 1.0:
+        return
+    for i in range(n):
         kind[i] = practices.size_class[practice[i]]
     for code in range(1, population.specialty_cumulative.shape[1]):
         edges = population.specialty_cumulative
@@ -189,14 +195,17 @@ def _draw_episodes(
             for i in range(n_roster):
                 given = prior.episodes[draw.cohort, history, slot[i]]
                 drawn[i] = given if given >= 0 else drawn[i]
+    index = field.index
     leaves, specialty = field.leaves[first : first + n], field.specialty[first : first + n]
     for i in range(n):
         leaves[i] = CALENDAR
+        index[i] = specialty[i]
     # From the last year back, so that the first exit counts.
     for year in range(CALENDAR - 1, entry, -1):
-        probability = draw.behavior[year].exit_probability
+        take(draw.behavior[year].exit_probability, index, mean, n)
+        uniform = field.exit_uniforms[year]
         for i in range(n):
-            leaves[i] = year if field.exit_uniforms[year, i] < probability[specialty[i]] else leaves[i]
+            leaves[i] = year if uniform[i] < mean[i] else leaves[i]
     for i in range(n):
         field.until[slot[i]] = leaves[i]
         field.holder[slot[i]] = base[i]

@@ -112,6 +112,7 @@ class Batch(NamedTuple):
     part_b_persistence: np.ndarray  # float64 (BATCH_CLINICIANS,): of the moving part
     part_b_innovation: np.ndarray  # float64 (BATCH_CLINICIANS,): standard deviation of what a year adds to it
     part_b_table: np.ndarray  # uint64 (BATCH_CLINICIANS,): where the specialty's shape begins in `tables`
+    expected: np.ndarray  # float64 (BATCH_CLINICIANS,): expected episodes a year
     case_level: np.ndarray  # float64 (MOST_MEASURES, BATCH_CLINICIANS): expected eligible cases a year
     #: What is permanent in latent quality, and in the score of cost.
     quality_shift: np.ndarray  # float64 (BATCH_CLINICIANS,)
