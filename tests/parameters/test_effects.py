@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 
 from asmrisk.scenario.declarations import PARAMETERS
+from tests.parameters.change import Change
 from tests.parameters.effects import (
     BENCHMARKS,
     CHANGES,
@@ -30,7 +31,6 @@ from tests.parameters.effects import (
     REPORT,
     RESHAPING,
     SETS,
-    Change,
 )
 from tests.parameters.reforms import (
     BACK,

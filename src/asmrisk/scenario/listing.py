@@ -28,7 +28,7 @@ _COST_RESPONSE = (
     *("behavior.penalized_response_ratio", "behavior.cost_growth"),
 )
 #: What says which practices there are.
-_MEMBERS = tuple(name for name in PARAMETERS if name.startswith("population.participant"))
+_MEMBERS = tuple(name for name in PARAMETERS if name.startswith("population.participants_"))
 _WHO = ("field", "episodes", *_MEMBERS, "behavior.exit_probability")
 _SPENDING = (*_WHO, "practices", "areas", "cost", *_COST_RESPONSE)
 _SCORES = (
@@ -38,7 +38,6 @@ _SCORES = (
     "reporting",
     "behavior.quality_learning",
     "behavior.exempt_share",
-    "behavior.conduct_improvement",
     *(f"§ 512.{number}" for number in (725, 730, 735, 740, 745)),
 )
 _FACTORS = (*_SCORES, "Part B payments", "§ 512.750")
