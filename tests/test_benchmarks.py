@@ -186,7 +186,7 @@ class TestPeer:
     def test_comparison_sees_a_difference(
         self, both: tuple[Any, Any, tuple[str, ...]], name: str, factor: float
     ) -> None:
-        """Differences of a few parts in a hundred would have been seen; of eight in dollars, which vary more."""
+        """Differences of few parts in a hundred would be seen; of dollars, which vary more, of eight."""
         ours, theirs, names = both
         with pytest.raises(AssertionError):
             self.test_same_means((ours, dict(theirs, **{name: factor * theirs[name]}), names))
