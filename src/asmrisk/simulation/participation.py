@@ -81,7 +81,7 @@ class Field(NamedTuple):
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS)
     exit_uniforms: np.ndarray  # float64 (CALENDAR, BATCH_SLOTS)
     size_class: np.ndarray  # int64 (BATCH_SLOTS,)
-    index: np.ndarray  # uint64 (BATCH_SLOTS,)
+    codes: np.ndarray  # uint64 (BATCH_SLOTS,)
     mean: np.ndarray  # float64 (BATCH_SLOTS,)
     drawn: np.ndarray  # float64 (BATCH_SLOTS,)
 
@@ -111,7 +111,7 @@ def make_field(slots: int) -> Field:
         uniforms=np.zeros((UNIFORMS_PER_BLOCK, BATCH_SLOTS)),
         exit_uniforms=np.zeros((CALENDAR, BATCH_SLOTS)),
         size_class=np.zeros(BATCH_SLOTS, np.int64),
-        index=np.zeros(BATCH_SLOTS, np.uint64),
+        codes=np.zeros(BATCH_SLOTS, np.uint64),
         mean=np.zeros(BATCH_SLOTS),
         drawn=np.zeros(BATCH_SLOTS),
     )
@@ -195,14 +195,14 @@ def _draw_episodes(
             for i in range(n_roster):
                 given = prior.episodes[draw.cohort, history, slot[i]]
                 drawn[i] = given if given >= 0 else drawn[i]
-    index = field.index
+    codes = field.codes
     leaves, specialty = field.leaves[first : first + n], field.specialty[first : first + n]
     for i in range(n):
         leaves[i] = CALENDAR
-        index[i] = specialty[i]
+        codes[i] = specialty[i]
     # From the last year back, so that the first exit counts.
     for year in range(CALENDAR - 1, entry, -1):
-        take(draw.behavior[year].exit_probability, index, mean, n)
+        take(draw.behavior[year].exit_probability, codes, mean, n)
         uniform = field.exit_uniforms[year]
         for i in range(n):
             leaves[i] = year if uniform[i] < mean[i] else leaves[i]
