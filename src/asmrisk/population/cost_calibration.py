@@ -45,8 +45,8 @@ _LARGEST_COUNTED = 400
 _COUNTS_AT_ONCE = 16
 
 #: Nodes of 1 / n; nodes of the score of expected episodes, by how closely cost goes together with it: what is
-#: left out falls with that correlation to the power of the nodes. With three times as many, scale and spread
-#: move by less than 7 in a million (reliability 0.3, correlation -0.85), commonly by less than one.
+#: left out falls with that correlation to the power of the nodes. Against three times as many, scale and
+#: spread move by less than 7 in a million (reliability 0.3, correlation -0.85), commonly by less than one.
 _GROUPS = 8
 _NODES_IF_LOOSE, _NODES_IF_CLOSE = 16, 48
 _CLOSE = 0.45
