@@ -14,7 +14,9 @@ DRAWS = 60
 
 def results(unknown=False):
     rng = np.random.default_rng(3)
-    kept = rng.normal(3e7, 1e6, (DRAWS, 5, 2))
+    retained = rng.normal(4e7, 1e6, (DRAWS, 5, 2))
+    offset = rng.normal(1e7, 1e6, (DRAWS, 5, 2))
+    kept = retained - offset
     episodes = rng.normal(1e7, 1e6, (DRAWS, 7))
     both = episodes.copy()
     both[:, 2:] += kept.sum(axis=2)
@@ -24,7 +26,8 @@ def results(unknown=False):
     return (
         xr.Dataset(
             {
-                "retained_savings": (("draw", "performance_year", "cohort"), kept),
+                "retained_savings": (("draw", "performance_year", "cohort"), retained),
+                "volume_offset": (("draw", "performance_year", "cohort"), offset),
                 "budget_savings": (("draw", "calendar_year"), both),
             },
             coords={
@@ -109,7 +112,7 @@ def test_a_rate_that_is_none_is_refused(rate):
         budget(results()[0], discount=rate)
 
 
-@pytest.mark.parametrize("name", ["budget_savings", "retained_savings"])
+@pytest.mark.parametrize("name", ["budget_savings", "retained_savings", "volume_offset"])
 def test_results_without_it_are_refused(name):
     with pytest.raises(InputError, match=f"no variable '{name}'"):
         budget(results()[0].drop_vars(name))

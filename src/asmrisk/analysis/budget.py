@@ -36,8 +36,9 @@ def budget(
     """Show what Medicare saves in each calendar year.
 
     A budget counts cash when it flows: adjustments that Medicare keeps in the payment year, two years after
-    the performance year that they are for, and cheaper episodes in the year in which they happen. All are
-    dollars of the year itself, and so is their total.
+    the performance year that they are for, less what it pays in it for services that make up for them, and
+    cheaper episodes in the year in which they happen. All are dollars of the year itself, and so is their
+    total.
 
     Parameters
     ----------
@@ -69,7 +70,8 @@ def budget(
     >>> results = xr.Dataset(
     ...     {
     ...         "budget_savings": (("draw", "calendar_year"), [[1e6, 1e6, 5e6]]),
-    ...         "retained_savings": (("draw", "performance_year"), [[3e6]]),
+    ...         "retained_savings": (("draw", "performance_year"), [[4e6]]),
+    ...         "volume_offset": (("draw", "performance_year"), [[1e6]]),
     ...     },
     ...     coords={"calendar_year": [2027, 2028, 2029], "performance_year": [2027]},
     ... )
@@ -103,8 +105,9 @@ def budget(
         attrs={"draws": run.count} | ({} if discount is None else {"discount": discount}),
     )
     words = [
-        "Cash, in dollars of each calendar year. Episodes are those of performance years: nothing is counted "
-        "of what they cost after the last one.",
+        "Cash, in dollars of each calendar year. What services that make up for cuts cost is taken off the "
+        "adjustments kept. Episodes are those of performance years: nothing is counted of what they cost after "
+        "the last one.",
         f"Mean ± standard error of the mean; {run.range_words}",
     ]
     if discount is not None:
@@ -130,12 +133,12 @@ def _check_rate(discount: float | None) -> None:
 
 def _flows(results: xr.Dataset) -> tuple[NDArray[np.int64], list[_Array]]:
     """Give the calendar years, and flows of shape (draws, years) in the order of `_FLOWS`."""
-    for name in ("budget_savings", "retained_savings"):
+    for name in ("budget_savings", "retained_savings", "volume_offset"):
         if name not in results:
             text = f"these results have no variable {name!r}; they were not written by "
             raise InputError(Problem((text, Call("run"), ".")))
     both = results["budget_savings"].transpose("draw", "calendar_year")
-    kept = results["retained_savings"]
+    kept = results["retained_savings"] - results["volume_offset"]
     kept = kept.sum([dim for dim in kept.dims if dim not in ("draw", "performance_year")], skipna=False)
     years = both.coords["calendar_year"].values
     adjustments, values = np.zeros(both.shape), np.asarray(both.values, dtype=np.float64)
