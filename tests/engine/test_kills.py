@@ -183,11 +183,11 @@ def test_a_worker_that_finds_the_disk_full_ends_the_run(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 1,300 kB in memory, which can be made larger."""
+    """A file system of 2,200 kB in memory, which can be made larger."""
     folder = tmp_path / "small"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1300k", "tmpfs", folder], capture_output=True, text=True
+        ["mount", "-t", "tmpfs", "-o", "size=2200k", "tmpfs", folder], capture_output=True, text=True
     )
     if mounted.returncode:
         pytest.skip(f"file systems cannot be mounted here ({mounted.stderr.strip()})")
@@ -201,7 +201,7 @@ def small_disk(tmp_path):
     ids=str,
 )
 def test_a_disk_that_fills_up_loses_nothing(options, small_disk):
-    """Thirty draws take some 2 MB: a file of whatever length takes 4 kB."""
+    """Ten draws take some 1.6 MB, thirty some 3 MB: a file of whatever length takes 4 kB."""
     place = small_disk / "r.zarr"
     run(place, 10, block_size=4)
     with pytest.raises(RunError, match="there is no space left for") as caught:
