@@ -37,6 +37,7 @@ _SCORES = (
     "quality",
     "reporting",
     "behavior.quality_learning",
+    "behavior.conduct_improvement",
     "behavior.exempt_share",
     *(f"§ 512.{number}" for number in (725, 730, 735, 740, 745)),
 )
