@@ -106,8 +106,8 @@ def budget(
     )
     words = [
         "Cash, in dollars of each calendar year. What services that make up for cuts cost is taken off the "
-        "adjustments kept. Episodes are those of performance years: nothing is counted of what they cost after "
-        "the last one.",
+        "adjustments kept. Episodes are those of performance years: nothing is counted of what they cost "
+        "after the last one.",
         f"Mean ± standard error of the mean; {run.range_words}",
     ]
     if discount is not None:
