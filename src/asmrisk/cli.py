@@ -447,6 +447,7 @@ def summarize(
 )
 @click.option("--out", type=click.Path(path_type=Path), help="File for it too, .csv, .json or .txt.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
+@click.option("--participant-list", type=click.Path(path_type=Path), help="The same of its list.")
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 @_format_option
 def evidence(results: Place | None, layout: str, **options: Any) -> None:

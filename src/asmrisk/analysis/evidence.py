@@ -77,6 +77,7 @@ def evidence(
     draws: int = DRAWS,
     out: str | Path | None = None,
     roster: str | Path | None = None,
+    participant_list: str | Path | None = None,
     quiet: bool = False,
 ) -> Report:
     """Hold what is simulated against published facts.
@@ -93,6 +94,8 @@ def evidence(
         File for the report: ``.csv``, ``.json`` or ``.txt``.
     roster : str or path, optional
         The run's roster, if it had one; looked for in the current folder if not given.
+    participant_list : str or path, optional
+        The same of the run's list of participants.
     quiet : bool
         Show no progress.
 
@@ -104,7 +107,8 @@ def evidence(
     Raises
     ------
     InputError
-        If there are no such results, or too few draws, or `out` has another ending.
+        If there are no such results, too few draws, or not the run's roster or list, or `out` has another
+        ending.
     """
     if out is not None and Path(out).suffix.lower() not in _FORMATS:
         raise InputError("is a report: give a name that ends in .csv, .json or .txt.", argument="out")
@@ -112,7 +116,7 @@ def evidence(
     if results is None:
         scenario = scenario_from_dict({"title": "Final rule, every parameter at its default"})
     else:
-        scenario = stored_run(results, roster=roster).scenario
+        scenario = stored_run(results, roster=roster, participant_list=participant_list).scenario
     per_set = 1 if run is None else run.draws_per_set
     if draws < 2 * per_set or (run is not None and draws > run.count):
         most = "" if run is None else f" and at most the {run.count:,} of the results"

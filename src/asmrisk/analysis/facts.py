@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.analysis.fact_tables import (
-    mips_score,
     part_b_log_change,
     part_b_log_clinicians,
     part_b_tail,
@@ -367,7 +366,7 @@ def _reporting() -> Iterator[Fact]:
 
 def _scores() -> Iterator[Fact]:
     topic = "Final score without points for size, above that of solo practitioners"
-    totals = {name: mips_score(name) for name in tables.PRACTICE_CLASSES}
+    totals = {name: tables.mips_mean(name) for name in tables.PRACTICE_CLASSES}
     for name in list(totals)[1:]:
         yield Fact(
             f"score.{name}",

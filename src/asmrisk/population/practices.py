@@ -370,7 +370,7 @@ def fill_practices(
     record.practice_high = _largest()
 
     areas, regions = values["population.areas"], values["population.regions"]
-    record.areas, record.regions = areas, regions
+    record.areas = areas
     record.area_cumulative = 1.0
     if regions <= areas:
         record.area_cumulative[:areas] = area_shares(areas, values["population.area_log_sd"], regions)

@@ -81,7 +81,6 @@ POPULATION_DTYPE = np.dtype(
         ("members_cumulative", "f8", (_CLASSES, tables.MOST_MEMBERS)),
         ("areas", "i8"),
         ("area_cumulative", "f8", (tables.MOST_AREAS,)),
-        ("regions", "i8"),
         # Shares of the variance of normal scores that colleagues, and clinicians of an area, have in common,
         # as `asmrisk.population.latents` numbers them.
         ("practice_share", "f8", (SHARED,)),

@@ -29,6 +29,7 @@ __all__ = [
     "cost_benchmark",
     "cost_shape",
     "fixed_edges",
+    "mips_mean",
     "mips_mean_of_reporters",
     "nonreporting_share",
     "organization_fact",
@@ -40,6 +41,7 @@ __all__ = [
     "part_b_trend",
     "practice_links",
     "read",
+    "specialty_rows",
     "statistic",
 ]
 
@@ -97,7 +99,8 @@ def _row(name: str, **where: str) -> dict[str, str]:
     return found
 
 
-def _specialty_rows(name: str, specialty: str) -> list[dict[str, str]]:
+def specialty_rows(name: str, specialty: str) -> list[dict[str, str]]:
+    """Give the rows of a shipped table that are of one of `SPECIALTIES`."""
     title = specialty.replace("_", " ")
     return [row for row in read(name) if row["specialty"].lower() == title]
 
@@ -207,9 +210,7 @@ def cost_shape() -> NDArray[np.float64]:
 def part_b_mean(specialty: str) -> float:
     """Give the mean Part B payment per clinician of a specialty in 2023, in US dollars."""
     (row,) = (
-        row
-        for row in _specialty_rows("partb_mean_payment_2014_2023", specialty)
-        if row["year"] == _LEVEL_YEAR
+        row for row in specialty_rows("partb_mean_payment_2014_2023", specialty) if row["year"] == _LEVEL_YEAR
     )
     return float(row["mean_payment_per_provider_usd"])
 
@@ -217,7 +218,7 @@ def part_b_mean(specialty: str) -> float:
 def _panel(specialty: str, subset: str) -> dict[str, str]:
     (row,) = (
         row
-        for row in _specialty_rows("partb_2012_payment_quantiles_by_specialty", specialty)
+        for row in specialty_rows("partb_2012_payment_quantiles_by_specialty", specialty)
         if row["subset"] == subset
     )
     return row
@@ -255,7 +256,7 @@ def part_b_shape(specialty: str) -> tuple[NDArray[np.float64], NDArray[np.float6
     columns = [column for column in row if column.endswith("_over_mean")]
     body = {int(column[1:3]) / 100: float(row[column]) for column in columns}
     share = float(row["n"]) / float(_panel(specialty, "all")["n"])
-    (tail,) = _specialty_rows("partb_2023_payment_quantiles_estimated", specialty)
+    (tail,) = specialty_rows("partb_2023_payment_quantiles_estimated", specialty)
     mean = float(tail["mean_2023_usd"]) * part_b_panel_ratio(specialty)
     above = {1.0 - (1.0 - p) / share: float(tail[f"q{100.0 * p:g}_usd"]) / mean for p in _TAIL}
     points = {p: ratio for p, ratio in body.items() if p <= PART_B_SPLICE}
@@ -269,7 +270,7 @@ def part_b_tail_slope(specialty: str) -> float:
     It is the slope of the logarithm in the normal score between the 99th and the 99.9th percentile, beyond
     which it goes on.
     """
-    (row,) = _specialty_rows("partb_2023_payment_quantiles_estimated", specialty)
+    (row,) = specialty_rows("partb_2023_payment_quantiles_estimated", specialty)
     scores = NormalDist()
     rise = math.log(float(row["q99.9_usd"]) / float(row["q99_usd"]))
     return round(rise / (scores.inv_cdf(0.999) - scores.inv_cdf(0.99)), 3)
@@ -284,13 +285,13 @@ def part_b_trend(specialty: str) -> float:
     """
     totals: dict[int, list[float]] = {}
     for title in _CARDIOLOGY if specialty == "cardiology" else (specialty,):
-        for row in _specialty_rows("partb_mean_payment_2014_2023", title):
+        for row in specialty_rows("partb_mean_payment_2014_2023", title):
             total = totals.setdefault(int(row["year"]), [0.0, 0.0])
             total[0] += float(row["total_medicare_payment_usd"])
             total[1] += float(row["n_providers"])
     if specialty == "cardiology":
         # The table lacks cardiology itself in some year, of which the other codes alone say nothing.
-        own = {int(row["year"]) for row in _specialty_rows("partb_mean_payment_2014_2023", specialty)}
+        own = {int(row["year"]) for row in specialty_rows("partb_mean_payment_2014_2023", specialty)}
         totals = {year: total for year, total in totals.items() if year in own}
     points = [
         (year, math.log(paid / count)) for year, (paid, count) in totals.items() if year not in _PANDEMIC
@@ -307,7 +308,7 @@ def part_b_persistence(specialty: str) -> float:
     One minus half the mean square of the log change (without its mean, over the five one-year pairs of the
     table) over the variance of the log payment: the correlation of a process whose marginal stays.
     """
-    rows = _specialty_rows("partb_year_to_year_log_change", specialty)
+    rows = specialty_rows("partb_year_to_year_log_change", specialty)
     squares = [
         float(row["sd_log_change"]) ** 2 for row in rows if int(row["year_to"]) == int(row["year_from"]) + 1
     ]
@@ -340,6 +341,11 @@ def nonreporting_share(*practice_classes: str) -> float:
     ]
     links = [practice_links(each) for each in practice_classes]
     return math.fsum(a * b for a, b in zip(shares, links, strict=True)) / math.fsum(links)
+
+
+def mips_mean(practice_class: str) -> float:
+    """Give the mean MIPS final score of 2023 in practices of a class of `PRACTICE_CLASSES`, in points."""
+    return statistic(_MIPS_TOTALS, "mean", clinicians_linked_to_org=_PRACTICE_ROWS[practice_class])
 
 
 def mips_mean_of_reporters(practice_class: str) -> float:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import inline, inner, kernel
+from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.simulation.philox import philox4x32, uniform
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "BLOCK_ROSTER_HABITS",
     "BLOCK_ROSTER_SHARED",
     "BLOCK_WHO",
+    "FIRST_YEAR",
     "GREATEST_UNIFORM",
     "KNOWLEDGE",
     "LANE_AREA",
@@ -80,6 +82,9 @@ __all__ = [
     "member_of",
     "stream",
 ]
+
+#: Calendar year of the first performance year.
+FIRST_YEAR = PERFORMANCE_YEARS[0]
 
 # Drawn once for each clinician, with the year `PERMANENT`.
 PERMANENT = 0

@@ -37,6 +37,7 @@ from asmrisk.simulation.keys import (
     BLOCK_CONDUCT,
     BLOCK_MEASURE,
     BLOCK_PERFORMANCE,
+    FIRST_YEAR,
     LANE_COST,
     LANE_COST_NOISE,
     LANE_EXEMPT,
@@ -48,7 +49,7 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
 )
 from asmrisk.simulation.measures import observe_measure
-from asmrisk.simulation.participation import FIRST_YEAR, Field, slots_per_batch
+from asmrisk.simulation.participation import Field, slots_per_batch
 from asmrisk.simulation.practices import Practices
 from asmrisk.simulation.roster_scores import RosterScores
 from asmrisk.simulation.shared_parts import (

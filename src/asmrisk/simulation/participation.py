@@ -14,13 +14,14 @@ import numpy as np
 
 from asmrisk.numerics.jit import inline, inner
 from asmrisk.population.latents import OWN_LEVEL
-from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
+from asmrisk.rule.definitions import CALENDAR, PAYMENT_LAG, YEARS
 from asmrisk.simulation.batches import exponentials, normal_probabilities, normal_scores, take
 from asmrisk.simulation.counts import poisson_quantiles
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     BLOCK_PARTICIPATION,
     BLOCK_WHO,
+    FIRST_YEAR,
     GREATEST_UNIFORM,
     LANE_EPISODES,
     LANE_EXIT,
@@ -36,9 +37,8 @@ from asmrisk.simulation.keys import (
 from asmrisk.simulation.practices import Practices, found_practices
 from asmrisk.simulation.roster_scores import draw_roster
 
-__all__ = ["BATCH_SLOTS", "FIRST_YEAR", "Field", "enroll", "make_field", "slots_per_batch"]
+__all__ = ["BATCH_SLOTS", "Field", "enroll", "make_field", "slots_per_batch"]
 
-FIRST_YEAR = PERFORMANCE_YEARS[0]
 #: Most slots in a batch: enough to outweigh the calls, few enough for the processor's cache.
 BATCH_SLOTS = 1100
 

@@ -18,7 +18,7 @@ from asmrisk.population.roster_habits import Habits, habit_posterior, latest_of_
 from asmrisk.population.roster_posterior import Normal, Posterior, case_levels, roster_posterior
 from asmrisk.population.roster_practices import record_systems
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
-from asmrisk.simulation.participation import FIRST_YEAR
+from asmrisk.simulation.keys import FIRST_YEAR
 from asmrisk.simulation.roster_prior import PriorSize, RosterPrior, empty_prior
 
 __all__ = ["Share", "roster_prior", "slots_with_roster"]

@@ -82,7 +82,10 @@ class RosterPrior(NamedTuple):
     shared_habit_root: np.ndarray  # float64 (cohorts, rows + habit sites, rows + habit sites, P)
 
 
-def empty_prior(size: PriorSize = PriorSize()) -> RosterPrior:  # noqa: B008
+_NOBODY = PriorSize()
+
+
+def empty_prior(size: PriorSize = _NOBODY) -> RosterPrior:
     """Allocate a prior that knows nothing and counts nobody."""
     cohorts, most, practices = len(COHORTS), size.clinicians, size.practices
     root = np.zeros((cohorts, OWN_STATES, OWN_STATES, most))

@@ -29,7 +29,7 @@ from asmrisk.population.latents import (
     SUBMISSION,
 )
 from asmrisk.population.roster_habits import SHARED_HABIT_ROWS
-from asmrisk.rule.definitions import MOST_MEASURES, PERFORMANCE_YEARS
+from asmrisk.rule.definitions import MOST_MEASURES
 from asmrisk.simulation.batches import normal_scores
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
@@ -41,6 +41,7 @@ from asmrisk.simulation.keys import (
     BLOCK_ROSTER_HABITS,
     BLOCK_ROSTER_SHARED,
     BLOCK_WHO,
+    FIRST_YEAR,
     GREATEST_UNIFORM,
     LANE_COST,
     LANE_DUAL,
@@ -66,7 +67,6 @@ from asmrisk.simulation.roster_prior import RosterPrior
 
 __all__ = ["RosterScores", "draw_roster", "habit_row", "make_roster_scores", "start_conduct"]
 
-FIRST_YEAR = PERFORMANCE_YEARS[0]
 #: Highest normal score of expected episodes: beyond, its probability would come too close to 1.
 HIGHEST_LEVEL = 7.0
 #: Keeps a division by an own part that has no weight from being one by 0.

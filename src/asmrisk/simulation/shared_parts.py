@@ -46,6 +46,7 @@ from asmrisk.simulation.keys import (
     BLOCK_PRACTICE_MEASURE,
     BLOCK_PRACTICE_MIX,
     BLOCK_PRACTICE_PERFORMANCE,
+    FIRST_YEAR,
     LANE_COST,
     LANE_DUAL,
     LANE_GENERAL,
@@ -61,7 +62,7 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
     stream,
 )
-from asmrisk.simulation.participation import BATCH_SLOTS, FIRST_YEAR, Field
+from asmrisk.simulation.participation import BATCH_SLOTS, Field
 from asmrisk.simulation.practices import Practices
 from asmrisk.simulation.roster_scores import RosterScores, habit_row, start_conduct
 
@@ -133,13 +134,17 @@ def draw_areas(draw: CohortDraw, areas: AreaScores, only_measures: bool) -> None
             if year < YEARS:
                 normal_scores(u[LANE_GENERAL], areas.general[year], n)
                 normal_scores(u[LANE_COST], areas.cost[year], n)
-    for measure in range(MOST_MEASURES):
-        if draw.population.measure_kind[measure] != NOT_SIMULATED:
-            block = BLOCK_AREA_MEASURE + _AREA_BLOCKS * draw.cohort + measure // UNIFORMS_PER_BLOCK
-            lane = measure % UNIFORMS_PER_BLOCK
-            for year in range(YEARS):
-                fill_uniforms(u, block, number, base, FIRST_YEAR + year, draw.number, draw.key, 0, n)
-                normal_scores(u[lane], areas.specific[year, measure], n)
+    kinds, block = draw.population.measure_kind, BLOCK_AREA_MEASURE + _AREA_BLOCKS * draw.cohort
+    for year in range(YEARS):
+        drawn = -1
+        for measure in range(MOST_MEASURES):
+            which = measure // UNIFORMS_PER_BLOCK
+            if kinds[measure] != NOT_SIMULATED:
+                if which != drawn:
+                    when = FIRST_YEAR + year
+                    fill_uniforms(u, block + which, number, base, when, draw.number, draw.key, 0, n)
+                    drawn = which
+                normal_scores(u[measure % UNIFORMS_PER_BLOCK], areas.specific[year, measure], n)
 
 
 class SharedParts(NamedTuple):
