@@ -48,7 +48,6 @@ class Practices(NamedTuple):
     base: np.ndarray  # int64 (slots,): counter word, see keys.stream
     first_slot: np.ndarray  # int64 (slots,)
     size: np.ndarray  # int64 (slots,): clinicians in the practice
-    group: np.ndarray  # int64 (slots,): class of size, code in published_tables.PRACTICE_CLASSES
     size_class: np.ndarray  # int64 (slots,): solo, small, large
     area: np.ndarray  # int64 (slots,)
     collection_type: np.ndarray  # int64 (slots,): record system, where there is a choice
@@ -72,15 +71,22 @@ def make_practices(slots: int, prior: RosterPrior) -> Practices:
 
 
 @inline
-def _settle(population: np.record, practices: Practices, practice: int, size: int, i: int) -> None:
-    """Write a practice's size and what follows from it; its uniforms stand in column i of the scratch."""
-    u = practices.uniforms
+def _class_of(population: np.record, size: int) -> int:
+    """Give the code in `published_tables.PRACTICE_CLASSES` of a practice; the last one is open."""
     group = 0
     while group < population.practice_high.shape[0] - 1 and size > population.practice_high[group]:
         group += 1
+    return group
+
+
+@inline
+def _settle(
+    population: np.record, practices: Practices, practice: int, size: int, group: int, i: int
+) -> None:
+    """Write a practice's size and what follows from it; its uniforms stand in column i of the scratch."""
+    u = practices.uniforms
     kind = _size_class(size)
     practices.size[practice] = size
-    practices.group[practice] = group
     practices.size_class[practice] = kind
     # From where the guide says on, it is an area or two.
     area = practices.guide[int(u[LANE_AREA, i] * MOST_AREAS)]
@@ -141,7 +147,8 @@ def _found_of_roster(draw: CohortDraw, who: Clinicians, practice_of: np.ndarray,
         for i in range(count):
             practice = start + i
             slot = practices.first_slot[practice]
-            _settle(draw.population, practices, practice, prior.practice_size[cohort, slot], i)
+            size = prior.practice_size[cohort, slot]
+            _settle(draw.population, practices, practice, size, _class_of(draw.population, size), i)
             if prior.collection_type[cohort, slot] >= 0:
                 practices.collection_type[practice] = prior.collection_type[cohort, slot]
             if prior.area[cohort, practice] >= 0:
@@ -197,11 +204,10 @@ def found_practices(
                 members = given.members[cohort, number] if number < listed else 1
                 below, above = (0.0, small) if given.small[cohort, min(number, listed - 1)] else (small, 1.0)
                 size = _draw_size(population, u[LANE_SIZE, i], members, below, above)
+                group = _class_of(population, size)
             else:
                 size = _draw_size(population, u[LANE_SIZE, i], 1, 0.0, 1.0)
-                group = 0
-                while size > population.practice_high[group]:
-                    group += 1
+                group = _class_of(population, size)
                 shares = population.members_cumulative[group]
                 most = min(size, shares.shape[0])
                 reached = u[LANE_MEMBERS, i] * shares[most - 1]
@@ -209,7 +215,7 @@ def found_practices(
                 while members < most and shares[members - 1] < reached:
                     members += 1
             practice = founded
-            _settle(population, practices, practice, size, i)
+            _settle(population, practices, practice, size, group, i)
             practices.first_slot[practice] = filled
             members = min(members, slots - filled)
             for member in range(members):

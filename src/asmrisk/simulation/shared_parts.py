@@ -164,7 +164,7 @@ class SharedParts(NamedTuple):
     practice: np.ndarray  # int64 (BATCH_SLOTS,): index in `Practices`
     number: np.ndarray  # int64 (BATCH_SLOTS,): in counter words
     base: np.ndarray  # int64 (BATCH_SLOTS,): counter word
-    area: np.ndarray  # int64 (BATCH_SLOTS,)
+    area: np.ndarray  # uint64 (BATCH_SLOTS,)
     size_class: np.ndarray  # int64 (BATCH_SLOTS,): solo, small, large
     first_slot: np.ndarray  # int64 (BATCH_SLOTS,)
     hcc: np.ndarray  # float64 (BATCH_SLOTS,): shared part of the normal score of the HCC risk score
@@ -212,6 +212,8 @@ def make_shared_parts() -> SharedParts:
         "uniforms": (UNIFORMS_PER_BLOCK, BATCH_SLOTS),
     }
     types: dict[str, type] = dict.fromkeys((*whole, *more), np.int64)
+    # An unsigned index needs no check for counting from the end.
+    types["area"] = np.uint64
     arrays: dict[str, np.ndarray] = {
         name: np.zeros(shapes.get(name, (BATCH_SLOTS,)), types.get(name, np.float64))
         for name in SharedParts._fields
@@ -226,33 +228,45 @@ def own_weight(population: np.record, shared: int) -> float:
 
 
 @inner
-def _draw_shared(
+def _advance_shared(
     population: np.record,
     shared: int,
     uniform: np.ndarray,
     area_score: np.ndarray,
     area: np.ndarray,
-    score: np.ndarray,
+    persistence: float,
+    state: np.ndarray,
+    scores: np.ndarray,
     n: int,
 ) -> None:
-    """Write the innovations of the shared part of n practices: ``sqrt(a) A + sqrt(p) P``."""
-    normal_scores(uniform, score, n)
+    """Advance the shared part of n practices by a year, or with a persistence of 0 start it.
+
+    The year adds ``sqrt(a) A + sqrt(p) P`` of scores of area and practice.
+    """
+    normal_scores(uniform, scores, n)
+    new = math.sqrt(1.0 - persistence * persistence)
     practice_weight = math.sqrt(population.practice_share[shared])
     area_weight = math.sqrt(population.area_share[shared])
     for i in range(n):
-        score[i] = fma(practice_weight, score[i], area_weight * area_score[area[i]])
+        score = fma(practice_weight, scores[i], area_weight * area_score[area[i]])
+        state[i] = fma(persistence, state[i], new * score)
 
 
-@inline
-def _advance_shared(state: np.ndarray, innovation: np.ndarray, persistence: float, year: int, n: int) -> None:
-    """Advance the shared part of n practices by a year; it is stationary from the first year on."""
+@inner
+def _advance_habit(
+    population: np.record,
+    uniform: np.ndarray,
+    persistence: float,
+    state: np.ndarray,
+    scores: np.ndarray,
+    n: int,
+) -> None:
+    """Do so with the shared part of a habit of reporting; areas have none of it."""
+    normal_scores(uniform, scores, n)
     new = math.sqrt(1.0 - persistence * persistence)
-    if year == 0:
-        for i in range(n):
-            state[i] = innovation[i]
-    else:
-        for i in range(n):
-            state[i] = fma(persistence, state[i], new * innovation[i])
+    weight = math.sqrt(population.practice_share[SHARED_HABITS])
+    for i in range(n):
+        state[i] = fma(persistence, state[i], new * (weight * scores[i]))
 
 
 @inline
@@ -326,8 +340,9 @@ def draw_patients_mix(draw: CohortDraw, roster: RosterScores, areas: AreaScores,
     """Draw what practices share of their patients' mix."""
     n, u, area = shared.n[0], shared.uniforms, shared.area
     fill_uniforms(u, BLOCK_PRACTICE_MIX, shared.number, shared.base, PERMANENT, draw.number, draw.key, 0, n)
-    _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_HCC], areas.hcc, area, shared.hcc, n)
-    _draw_shared(draw.population, SHARED_PATIENTS, u[LANE_DUAL], areas.dual, area, shared.dual, n)
+    population, scores = draw.population, shared.scores
+    _advance_shared(population, SHARED_PATIENTS, u[LANE_HCC], areas.hcc, area, 0.0, shared.hcc, scores, n)
+    _advance_shared(population, SHARED_PATIENTS, u[LANE_DUAL], areas.dual, area, 0.0, shared.dual, scores, n)
     _start_roster(roster.shared, OWN_HCC, shared, shared.hcc)
     _start_roster(roster.shared, OWN_DUAL, shared, shared.dual)
 
@@ -342,37 +357,28 @@ def share_performance(
     start, end = shared.finished[max(year - PAYMENT_LAG, 0)], shared.n[0]
     fill_uniforms(u, block, number, base, when, draw.number, draw.key, start, end)
     area, n = shared.area[start:], end - start
-    uniform, persistence = u[LANE_PRACTICE_PART_B, start:], population.part_b_shared_persistence
-    _draw_shared(population, SHARED_PART_B, uniform, areas.part_b[year], area, scores, n)
-    _advance_shared(shared.part_b[start:], scores, persistence, year, n)
+    # What is shared is stationary from the first year on.
+    kept = population.part_b_shared_persistence if year > 0 else 0.0
+    uniform, state = u[LANE_PRACTICE_PART_B, start:], shared.part_b[start:]
+    _advance_shared(population, SHARED_PART_B, uniform, areas.part_b[year], area, kept, state, scores, n)
     if year < YEARS:
-        start, persistence = shared.finished[year], population.latent_persistence
+        start = shared.finished[year]
         area, n = shared.area[start:], end - start
-        uniform = u[LANE_GENERAL, start:]
-        _draw_shared(population, SHARED_QUALITY, uniform, areas.general[year], area, scores, n)
-        _advance_shared(shared.general[start:], scores, persistence, year, n)
-        uniform = u[LANE_COST, start:]
-        _draw_shared(population, SHARED_COST, uniform, areas.cost[year], area, scores, n)
-        _advance_shared(shared.cost[start:], scores, persistence, year, n)
+        kept = population.latent_persistence if year > 0 else 0.0
+        uniform, state = u[LANE_GENERAL, start:], shared.general[start:]
+        _advance_shared(
+            population, SHARED_QUALITY, uniform, areas.general[year], area, kept, state, scores, n
+        )
+        uniform, state = u[LANE_COST, start:], shared.cost[start:]
+        _advance_shared(population, SHARED_COST, uniform, areas.cost[year], area, kept, state, scores, n)
+        kept = population.habit_persistence if year > 0 else 0.0
         uniform = u[LANE_NONREPORTING, start:]
-        _share_habit(population, uniform, shared.nonreporting[start:], year, scores, n)
+        _advance_habit(population, uniform, kept, shared.nonreporting[start:], scores, n)
     if year == 0:
         _start_roster(roster.shared, OWN_PART_B, shared, shared.part_b)
         _start_roster(roster.shared, OWN_LATENT + GENERAL, shared, shared.general)
         _start_roster(roster.shared, OWN_LATENT + COST, shared, shared.cost)
         _start_roster(roster.shared_habits, habit_row(NONREPORTING), shared, shared.nonreporting)
-
-
-@inner
-def _share_habit(
-    population: np.record, uniform: np.ndarray, state: np.ndarray, year: int, scores: np.ndarray, n: int
-) -> None:
-    """Advance the shared part of a habit of reporting; areas have none of it."""
-    normal_scores(uniform, scores, n)
-    weight = math.sqrt(population.practice_share[SHARED_HABITS])
-    for i in range(n):
-        scores[i] *= weight
-    _advance_shared(state, scores, population.habit_persistence, year, n)
 
 
 @inner
@@ -396,10 +402,13 @@ def share_measure(
         when, number, base = FIRST_YEAR + year, shared.number, shared.base
         fill_uniforms(u, block, number, base, when, draw.number, draw.key, start, end)
     lane, n = 2 * (measure % MEASURES_PER_BLOCK), end - start
-    area, uniform = shared.area[start:], u[lane, start:]
-    _draw_shared(population, SHARED_QUALITY, uniform, areas.specific[year, measure], area, scores, n)
-    _advance_shared(shared.specific[measure, start:], scores, population.latent_persistence, year, n)
-    _share_habit(population, u[lane + 1, start:], shared.submission[measure, start:], year, scores, n)
+    area, uniform, state = shared.area[start:], u[lane, start:], shared.specific[measure, start:]
+    score = areas.specific[year, measure]
+    kept = population.latent_persistence if year > 0 else 0.0
+    _advance_shared(population, SHARED_QUALITY, uniform, score, area, kept, state, scores, n)
+    uniform, state = u[lane + 1, start:], shared.submission[measure, start:]
+    kept = population.habit_persistence if year > 0 else 0.0
+    _advance_habit(population, uniform, kept, state, scores, n)
     if year == 0:
         habit = SUBMISSION + measure
         _start_roster(roster.shared, OWN_LATENT + SPECIFIC + measure, shared, shared.specific[measure])
