@@ -44,14 +44,13 @@ def _rates(
     take(batch.case_level[measure], rows, other, m)
     poisson_quantiles(uniform, other, counts, m)
     take(batch.uniforms[LANE_RATE], rows, uniform, m)
-    take(batch.specific[measure], rows, score, m)
-    take(shared.specific[measure], batch.practices, other, m)
+    own_scores, common, at = batch.specific[measure], shared.specific[measure], batch.practices
     loading, own = population.quality_loading[measure], own_weight(population, SHARED_QUALITY)
     rest = math.sqrt(1.0 - loading * loading)
     sign = -1.0 if population.rate_inverse[measure] else 1.0
     center, scale = population.quality_center[measure], sign / population.quality_spread[measure]
     for k in range(m):
-        specific = fma(own, score[k], other[k])
+        specific = fma(own, own_scores[rows[k]], common[at[k]])
         score[k] = scale * (fma(loading, batch.quality[k], rest * specific) + batch.shift[k] - center)
     kind = population.measure_kind[measure]
     if kind == RISK_STANDARDIZED:
@@ -108,11 +107,10 @@ def observe_measure(
             completeness[k] = np.nan
         return
     habit, probability = batch.scratch[1], batch.scratch[2]
-    take(batch.submission[measure], rows, habit, m)
-    take(shared.submission[measure], batch.practices, probability, m)
+    own_scores, common, at = batch.submission[measure], shared.submission[measure], batch.practices
     own = own_weight(population, SHARED_HABITS)
     for k in range(m):
-        habit[k] = fma(own, habit[k], probability[k])
+        habit[k] = fma(own, own_scores[rows[k]], common[at[k]])
         probability[k] = habit[k]
     normal_probabilities(probability, m)
     missed, incomplete = population.missed_z[measure], population.incomplete_z[measure]
