@@ -89,19 +89,17 @@ def _add_year(scored: CohortYear, field: Field, panel: Panel) -> None:
     member, cells = field.member[year], panel.cell[year]
     score, factor = scored.scored.final_score, scored.scored.adjustment_factor
     specialty, size, paid = out.specialty[year], out.practice_size[year], out.payment_year_part_b[year]
-    largest, history, adjustment, cell_of = panel.largest, panel.history, panel.adjustment, panel.cell_of
     for r in range(scored.n):
-        # An unsigned index needs no check for counting from the end.
-        code, c = np.uint64(specialty[r]), np.uint64(member[r])
         cell = specialty[r] * _SIZES + _size_class(size[r])
         with_score = score[r] == score[r]
         # Equal to the bit where the final score is 100 or the cap binds; no raise is no maximum.
-        at_maximum = (factor[r] > 0.0) & (factor[r] >= largest[code])
+        at_maximum = (factor[r] > 0.0) & (factor[r] >= panel.largest[specialty[r]])
         cells[r] = cell if with_score else _CELLS
         bits = (factor[r] < 0.0) << (year + _PENALIZED) | at_maximum << (year + _MAXIMUM)
-        history[c] |= bits | with_score << _SCORED
-        adjustment[c] += factor[r] * paid[r]
-        cell_of[c] = cell
+        c = member[r]
+        panel.history[c] |= bits | with_score << _SCORED
+        panel.adjustment[c] += factor[r] * paid[r]
+        panel.cell_of[c] = cell
 
 
 @inner

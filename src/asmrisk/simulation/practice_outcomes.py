@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from asmrisk.numerics.jit import inline, inner
 from asmrisk.rule.arrays import Scratch
 from asmrisk.rule.definitions import PRACTICE_SIZES, size_class
@@ -39,11 +37,10 @@ def _mean_factors(scored: CohortYear, scratch: Scratch) -> int:
         total[p] = 0.0
         members[p] = 0.0
     for i in range(n):
-        # An unsigned index needs no check for counting from the end. Without a final score the factor is 0.
-        p = np.uint64(practice[i])
-        total[p] += factor[i]
-        members[p] += 1.0 if score[i] == score[i] else 0.0
-        by_size[p] = _size_class(size[i])
+        # Without a final score the factor is 0.
+        total[practice[i]] += factor[i]
+        members[practice[i]] += 1.0 if score[i] == score[i] else 0.0
+        by_size[practice[i]] = _size_class(size[i])
     kept = 0
     for p in range(practices):
         # Branchless compaction, in place.
