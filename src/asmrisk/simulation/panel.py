@@ -95,6 +95,7 @@ def _add_year(scored: CohortYear, field: Field, panel: Panel) -> None:
         # Equal to the bit where the final score is 100 or the cap binds; no raise is no maximum.
         at_maximum = (factor[r] > 0.0) & (factor[r] >= panel.largest[specialty[r]])
         cells[r] = cell if with_score else _CELLS
+        panel.next[cells[r]] += 1
         bits = (factor[r] < 0.0) << (year + _PENALIZED) | at_maximum << (year + _MAXIMUM)
         c = member[r]
         panel.history[c] |= bits | with_score << _SCORED
@@ -130,15 +131,9 @@ def _sort_by_cell(
     field: Field, factor: np.ndarray, panel: Panel, cells: np.recarray, first: int, end: int
 ) -> None:
     """Copy the factors of all years, contiguous by the cohort's cells, those without a final score last."""
-    count = panel.next
-    count[:] = 0
-    for year in range(YEARS):
-        of_year = panel.cell[year]
-        for r in range(field.participants[year]):
-            count[of_year[r]] += 1
     start = 0
     for k in range(first, end):
-        cells[k].panel_clinician_years = count[k]
+        cells[k].panel_clinician_years = panel.next[k]
         panel.next[k] = start
         start += cells[k].panel_clinician_years
     panel.next[_CELLS] = start
@@ -187,6 +182,7 @@ def record_panel(
         panel.history[:count] = 0
         panel.adjustment[:count] = 0.0
         panel.cell_of[:count] = _CELLS_OF[scored.cohort, 0]
+        panel.next[:] = 0
     _add_year(scored, field, panel)
     if scored.year < YEARS - 1:
         return
