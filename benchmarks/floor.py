@@ -215,9 +215,7 @@ def _draw_practices(plan: Plan, draw: int, key: np.ndarray, work: Workspace) -> 
             fill_uniforms(u, BLOCK_PRACTICE_CONDUCT, number, base, when, draw, key, 0, n)
             normal_scores(u[LANE_IMPROVEMENT], shared.improvement, n)
             normal_scores(u[LANE_INTEROPERABILITY], shared.interoperability, n)
-            for i in range(n):
-                shared.points[i] = shared.interoperability[i]
-            normal_probabilities(shared.points, n)
+            normal_probabilities(shared.interoperability, shared.points, n)
             for measure in range(MOST_MEASURES):
                 if plan.kind[measure] == NOT_SIMULATED:
                     continue
@@ -294,10 +292,8 @@ def _observe_year(
             normal_scores(u[LANE_RATE], b, m)
         else:
             binomial_quantiles(u[LANE_RATE], c, plan.rate[measure], b, m, batch.binomials)
-        for k in range(m):
-            a[k] = batch.specific[measure, k]
-        normal_probabilities(a, m)
-        normal_probabilities(batch.submission[measure], m)
+        normal_probabilities(batch.specific[measure], a, m)
+        normal_probabilities(batch.submission[measure], u[LANE_SUBMISSION], m)
         for k in range(m):
             r = position + k
             out.rate[year, measure, r] = b[k]

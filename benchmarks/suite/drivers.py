@@ -77,9 +77,7 @@ def probabilities(u: np.ndarray, out: np.ndarray, repeats: int) -> None:
     """Transform batches of normal scores to probabilities (of uniforms: the work is the same)."""
     for _ in range(repeats):
         for first in range(0, len(u) - BATCH_SLOTS + 1, BATCH_SLOTS):
-            for i in range(BATCH_SLOTS):
-                out[i] = u[first + i]
-            normal_probabilities(out, BATCH_SLOTS)
+            normal_probabilities(u[first : first + BATCH_SLOTS], out, BATCH_SLOTS)
 
 
 @kernel

@@ -46,10 +46,10 @@ def normal_scores(uniform: np.ndarray, score: np.ndarray, n: int) -> None:
 
 
 @inner
-def normal_probabilities(score: np.ndarray, n: int) -> None:
-    """Replace n normal scores by their probabilities, in place."""
+def normal_probabilities(score: np.ndarray, probability: np.ndarray, n: int) -> None:
+    """Write the probabilities of n normal scores; must not be the other array, as in `normal_scores`."""
     for i in range(n):
-        score[i] = normal_probability(score[i])
+        probability[i] = normal_probability(score[i])
 
 
 @inner

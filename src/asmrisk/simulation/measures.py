@@ -15,7 +15,7 @@ from asmrisk.simulation.keys import LANE_CASES, LANE_RATE
 from asmrisk.simulation.shared_parts import SharedParts, own_weight
 from asmrisk.simulation.state import Batch, Measured, Observations
 
-__all__ = ["observe_measure"]
+__all__ = ["CLAIMS", "observe_measure"]
 
 #: Keeps a division by nothing from being one by 0.
 LEAST = 1e-300
@@ -61,15 +61,15 @@ def _rates(
             weight = counts[k] / max(counts[k] + prior, LEAST)
             # Noise is turned the same way round as quality: a higher uniform is better.
             score[k] = math.sqrt(weight) * score[k] + sign * math.sqrt(1.0 - weight) * other[k]
-    normal_probabilities(score, m)
+    normal_probabilities(score, other, m)
     fixed = population.measure_collection_type[measure]
     knots, heights = population.rate_probability[measure], population.rate_quantile[measure]
     first = fixed if fixed >= 0 else 0
-    read_quantiles(knots[first], heights[first], score, rates, m)
+    read_quantiles(knots[first], heights[first], other, rates, m)
     if fixed < 0:
-        read_quantiles(knots[1], heights[1], score, other, m)
+        read_quantiles(knots[1], heights[1], other, score, m)
         for k in range(m):
-            one, two = rates[k], other[k]
+            one, two = rates[k], score[k]
             rates[k] = one if batch.choice[k] == 0 else two
     if kind == BINOMIAL:
         binomial_quantiles(uniform, counts, rates, other, m, batch.binomials)
@@ -111,8 +111,7 @@ def observe_measure(
     own = own_weight(population, SHARED_HABITS)
     for k in range(m):
         habit[k] = fma(own, own_scores[rows[k]], common[at[k]])
-        probability[k] = habit[k]
-    normal_probabilities(probability, m)
+    normal_probabilities(habit, probability, m)
     missed, incomplete = population.missed_z[measure], population.incomplete_z[measure]
     missed_probability = population.missed_probability[measure]
     low, slope = population.completeness_low, population.completeness_slope[measure]

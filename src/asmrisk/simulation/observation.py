@@ -48,7 +48,7 @@ from asmrisk.simulation.keys import (
     LANE_SUBMISSION,
     fill_uniforms,
 )
-from asmrisk.simulation.measures import observe_measure
+from asmrisk.simulation.measures import CLAIMS, observe_measure
 from asmrisk.simulation.participation import Field, slots_per_batch
 from asmrisk.simulation.practices import Practices
 from asmrisk.simulation.roster_scores import RosterScores
@@ -81,9 +81,9 @@ class World(NamedTuple):
 
 @inner
 def _interpolate(
-    tables: np.ndarray, first: np.ndarray, score: np.ndarray, interval: np.ndarray, n: int
+    tables: np.ndarray, first: np.ndarray, score: np.ndarray, interval: np.ndarray, out: np.ndarray, n: int
 ) -> None:
-    """Replace n normal scores, in place, by what tables over them say, linearly.
+    """Write what tables over them say of n normal scores, linearly, into another array.
 
     Each table covers -6.5 to 6.5 by sixteenths and begins at `first`; `interval` is scratch.
     """
@@ -94,11 +94,11 @@ def _interpolate(
         at = LAST_INTERVAL if at > LAST_INTERVAL else at
         # An unsigned index needs no check for counting from the end.
         interval[i] = np.uint64(at)
-        score[i] = at - interval[i]
+        out[i] = at - interval[i]
     for i in range(n):
         knot = first[i] + interval[i]
         value = tables[knot]
-        score[i] = value + score[i] * (tables[knot + np.uint64(1)] - value)
+        out[i] = value + out[i] * (tables[knot + np.uint64(1)] - value)
 
 
 @inline
@@ -131,9 +131,8 @@ def _draw_part_b(
         moving[i] = scores[i]
     _start_roster(roster.own, OWN_PART_B, batch, moving, n_roster)
     for i in range(n):
-        dollars[i] = fma(rest, moving[i], fixed[i]) + common[practice[i]]
-        score[i] = dollars[i]
-    _interpolate(batch.tables, table, dollars, batch.interval, n)
+        score[i] = fma(rest, moving[i], fixed[i]) + common[practice[i]]
+    _interpolate(batch.tables, table, score, batch.interval, dollars, n)
     exponentials(dollars, n)
     for i in range(n):
         dollars[i] *= growth[specialty[i]] * level[i]
@@ -226,10 +225,10 @@ def _write_cost(
     for k in range(m):
         true[k] += fma(to_part_b, noise[k], uniform[k])
     take(batch.uniforms[LANE_COST_NOISE], rows, uniform, m)
-    _interpolate(batch.tables, batch.cost_table, true, batch.interval, m)
+    _interpolate(batch.tables, batch.cost_table, true, batch.interval, noise, m)
     spread = population.cost_spread
     for k in range(m):
-        true[k] *= spread
+        true[k] = spread * noise[k]
     normal_scores(uniform, noise, m)
     for k in range(m):
         noise[k] *= math.sqrt(population.cost_noise_variance / max(count[k], 1.0))
@@ -295,14 +294,18 @@ def simulate_year(
         block = BLOCK_MEASURE + measure
         if population.measure_kind[measure] == NOT_SIMULATED:
             continue
-        share_measure(draw, roster, areas, year, measure, drawn == measure // MEASURES_PER_BLOCK, shared)
+        # Nobody submits what CMS computes.
+        submitted = population.measure_collection_type[measure] != CLAIMS
+        ready = drawn == measure // MEASURES_PER_BLOCK
+        share_measure(draw, roster, areas, year, measure, ready, submitted, shared)
         drawn = measure // MEASURES_PER_BLOCK
         specific, submission = batch.specific[measure, start:], batch.submission[measure, start:]
         fill_uniforms(u, block, number, base, when, draw.number, key, start, end)
         advance(specific, u[LANE_SPECIFIC, start:], latent, settled, scores, n)
-        advance(submission, u[LANE_SUBMISSION, start:], persistence, settled, scores, n)
         _start_roster(roster.own, OWN_LATENT + SPECIFIC + measure, batch, specific, n_roster)
-        _start_roster(roster.habits, SUBMISSION + measure, batch, submission, n_roster)
+        if submitted:
+            advance(submission, u[LANE_SUBMISSION, start:], persistence, settled, scores, n)
+            _start_roster(roster.habits, SUBMISSION + measure, batch, submission, n_roster)
         observe_measure(population, batch, shared, measured, measure, out)
 
 

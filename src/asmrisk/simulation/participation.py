@@ -165,8 +165,8 @@ def _draw_episodes(
         n_roster += 1
     for i in range(n_roster):
         field.specialty[first + i] = prior.specialty[draw.cohort, slot[i]]
-        mean[i] = practices.roster.own[OWN_LEVEL, slot[i]]
-    normal_probabilities(mean, n_roster)
+        level[i] = practices.roster.own[OWN_LEVEL, slot[i]]
+    normal_probabilities(level, mean, n_roster)
     for i in range(n_roster):
         level_uniform[i] = min(max(mean[i], LEAST_UNIFORM), GREATEST_UNIFORM)
     for i in range(n):
@@ -215,15 +215,17 @@ def _draw_episodes(
 def assign_entrants(entry: int, slots: int, field: Field) -> int:
     """Assign numbers to those who enter after the first year, by slot; give how many they are."""
     first = field.entry_start[entry]
+    slot = field.slot[first:]
     count = 0
     for s in range(slots):
         # Branchless compaction: written always, kept if the count moves on.
-        c = first + count
-        field.slot[c] = s
+        slot[count] = s
+        count += field.until[s] == entry
+    for c in range(first, first + count):
+        s = field.slot[c]
         field.number[c] = field.number[s]
         field.practice[c] = field.practice[s]
         field.base[c] = field.holder[s] + 1  # the next generation
-        count += field.until[s] == entry
     return count
 
 

@@ -389,9 +389,10 @@ def share_measure(
     year: int,
     measure: int,
     drawn: bool,
+    submitted: bool,
     shared: SharedParts,
 ) -> None:
-    """Advance the shared parts of one measure: specific quality and submission.
+    """Advance the shared parts of one measure: specific quality and, of what is `submitted`, submission.
 
     Two measures have one block of uniforms; `drawn` says that it is there.
     """
@@ -406,9 +407,10 @@ def share_measure(
     score = areas.specific[year, measure]
     kept = population.latent_persistence if year > 0 else 0.0
     _advance_shared(population, SHARED_QUALITY, uniform, score, area, kept, state, scores, n)
-    uniform, state = u[lane + 1, start:], shared.submission[measure, start:]
-    kept = population.habit_persistence if year > 0 else 0.0
-    _advance_habit(population, uniform, kept, state, scores, n)
+    if submitted:
+        uniform, state = u[lane + 1, start:], shared.submission[measure, start:]
+        kept = population.habit_persistence if year > 0 else 0.0
+        _advance_habit(population, uniform, kept, state, scores, n)
     if year == 0:
         habit = SUBMISSION + measure
         _start_roster(roster.shared, OWN_LATENT + SPECIFIC + measure, shared, shared.specific[measure])
@@ -472,9 +474,7 @@ def share_conduct(draw: CohortDraw, year: int, shared: SharedParts) -> None:
         start_conduct(prior, cohort, IMPROVEMENT, persistence, slot, past, improvement, n_roster)
         past = u[LANE_INTEROPERABILITY]
         start_conduct(prior, cohort, INTEROPERABILITY, persistence, slot, past, interoperability, n_roster)
-    for i in range(n):
-        above[i] = interoperability[i]
-    normal_probabilities(above, n)
+    normal_probabilities(interoperability, above, n)
     # Scalars and blends instead of array elements: so the loops become vector instructions.
     none0, none1, none2 = _by_size(population.improvement_none_z)
     one0, one1, one2 = _by_size(population.improvement_one_z)
