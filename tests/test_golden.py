@@ -65,6 +65,7 @@ PEERS = f"""\
 extends = {BASELINE}
 [policy]
 quality_peer_group = "specialty"
+quality_collection_types = "together"
 cost_peer_group = "specialty"
 """
 

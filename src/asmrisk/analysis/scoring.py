@@ -22,11 +22,12 @@ from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
+    PEERS,
     PERFORMANCE_YEARS,
-    SPECIALTIES,
     Measure,
     measures_of,
 )
+from asmrisk.rule.groups import list_peers
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import fixed_edges
@@ -124,10 +125,12 @@ def _choice(policy: np.record, name: str) -> str:
 
 
 def _groups(of: ScoredCohort, by: str) -> dict[int, str]:
-    """Give the codes and names of peer groups: the specialties at hand, or one without a name."""
-    if by != "specialty":
+    """Give the codes and names of the peer groups at hand, or of the cohort one without a name."""
+    if by == "cohort":
         return {0: ""}
-    return {code: SPECIALTIES[code] for code in sorted(set(of.observed.specialty[: of.n].tolist()))}
+    codes = np.zeros(of.n, np.int8)
+    list_peers(list(PEERS).index(by), of.observed, of.n, codes)
+    return {code: PEERS[by][code] for code in sorted(set(codes.tolist()))}
 
 
 def _remark(where: str, of: ScoredCohort, frame: pd.DataFrame, notes: Callable[[str], None]) -> None:
@@ -169,11 +172,15 @@ def _remark(where: str, of: ScoredCohort, frame: pd.DataFrame, notes: Callable[[
 def _unformed(of: ScoredCohort, code: int, measure: Measure) -> list[str]:
     """Name the peer groups of a measure whose members were not ranked, with the members that count."""
     fixed = _choice(of.policy, "quality_benchmarks") == "fixed"
-    by = "collection_type" if fixed else _choice(of.policy, "quality_peer_group")
-    if by == "collection_type":
-        names = {COLLECTION_TYPES.index(name): name for name in measure.collection_types}
-    else:
-        names = _groups(of, by)
+    peers = {0: ""} if fixed else _groups(of, _choice(of.policy, "quality_peer_group"))
+    types = {COLLECTION_TYPES.index(name): name for name in measure.collection_types}
+    if not fixed and _choice(of.policy, "quality_collection_types") == "together":
+        types = {0: ""}
+    names = {
+        group * len(COLLECTION_TYPES) + code: ", ".join(each for each in (peer, name) if each)
+        for group, peer in peers.items()
+        for code, name in types.items()
+    }
     found = []
     for group, name in names.items():
         if np.isnan(of.environment.edges[code, group, 0]):

@@ -21,8 +21,8 @@ from asmrisk.rule.arrays import (
 )
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.columns import Column, columns_of
-from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, NOT_REPORTED, Measure, measures_of
+from asmrisk.rule.groups import list_peers
 
 __all__ = [
     "ScoredCohort",
@@ -100,8 +100,11 @@ def frame_of(scored_cohort: ScoredCohort, year: int, identities: Mapping[str, Se
         "cohort": pd.Series([COHORTS[cohort]] * n, dtype="str"),
     }
     for name, column, index, measure in fields_of(COHORTS[cohort]):
-        if measure is None or measure.final or policy.measure_in_set[cohort][index]:
-            columns[name] = _cells(column, getattr(observed, column.name)[*index, :n])
+        values = getattr(observed, column.name)[*index, :n]
+        # What nobody knows of anybody has no column.
+        unknown = column.optional and column.empty and (values == column.nothing).all()
+        if not unknown and (measure is None or measure.final or policy.measure_in_set[cohort][index]):
+            columns[name] = _cells(column, values)
     frame = pd.DataFrame(columns)
     return in_table_order(frame.assign(**scored_columns(scored_cohort, frame)))
 
@@ -118,7 +121,7 @@ def observed_of(frame: pd.DataFrame, cohort: int) -> Observed:
             if column.kind == "word":
                 into[index] = word_codes(frame[name], column)
             elif column.kind == "integer":
-                into[index] = frame[name].to_numpy(dtype=np.int64, na_value=0)
+                into[index] = frame[name].to_numpy(dtype=np.int64, na_value=column.nothing)
             else:
                 into[index] = frame[name].to_numpy()
     return observed
@@ -134,7 +137,8 @@ def _cells(column: Column, values: NDArray[Any]) -> Any:
     if column.kind == "word":
         words = [None if code == NOT_REPORTED else column.words[code] for code in values.tolist()]
         return pd.Series(words, dtype="str")
-    return pd.Series(values.copy()).astype(pd.api.types.pandas_dtype(column.dtype))
+    cells = pd.Series(values.copy()).astype(pd.api.types.pandas_dtype(column.dtype))
+    return cells.mask(values == NOT_REPORTED) if column.nothing == NOT_REPORTED else cells
 
 
 def scored_columns(scored_cohort: ScoredCohort, frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
@@ -150,11 +154,10 @@ def scored_columns(scored_cohort: ScoredCohort, frame: pd.DataFrame) -> dict[str
         for name, column in columns_of(Scored).items()
         if not column.by_measure
     }
-    by_specialty = CHOICES["payment_peer_group"][policy.payment_peer_group] == "specialty"
+    pool = np.zeros(n, np.int8)
+    list_peers(policy.payment_peer_group, observed, n, pool)
     columns["cost_score"] = columns["cost_points"] / 10.0
-    columns["scaling_factor"] = environment.scaling_factor[
-        observed.specialty[:n] if by_specialty else [0] * n
-    ]
+    columns["scaling_factor"] = environment.scaling_factor[pool]
     columns["payment_multiplier"] = 1.0 + columns["adjustment_factor"]
     columns["adjustment_usd"] = columns["adjustment_factor"] * observed.payment_year_part_b[:n]
     return columns

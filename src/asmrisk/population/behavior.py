@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from asmrisk.parameters.parameter import Values
-from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, SPECIALTIES, SPECIALTIES_OF
+from asmrisk.population.counterfactual import fill_costs
+from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PRACTICE_SIZES, SPECIALTIES, SPECIALTIES_OF
 
 __all__ = ["BEHAVIOR_DTYPE", "behavior_records", "price_level"]
 
@@ -38,6 +39,19 @@ BEHAVIOR_DTYPE = np.dtype(
         # Prices over those of 2025, and those of the stated year over them.
         ("price_level", "f8"),
         ("stated_price_ratio", "f8"),
+        # Whether allowed amounts count in place of those paid, and their ratio by specialty.
+        ("part_b_allowed", "i8"),
+        ("allowed_over_paid", "f8", (len(SPECIALTIES),)),
+        ("mips_risk_level", "f8"),
+        ("mips_threshold", "f8"),
+        ("mips_maximum_adjustment", "f8"),
+        ("mips_low_volume", "f8"),
+        # Of taking part, in dollars of the year: by practice size, for each beneficiary, and for each
+        # beneficiary in collaborative care.
+        ("participation_cost", "f8", (len(PRACTICE_SIZES),)),
+        ("beneficiaries_per_episode", "f8"),
+        ("beneficiary_cost", "f8"),
+        ("collaborative_care_cost", "f8"),
     ]
 )
 
@@ -81,6 +95,7 @@ def behavior_records(values: Values) -> np.recarray:
         record.exempt_share = [values.at("behavior.exempt_share", year)[name] for name in COHORTS]
         record.price_level = price_level(deflator, year)
         record.stated_price_ratio = stated / record.price_level
+        fill_costs(record, values, year)
     return records
 
 

@@ -370,6 +370,7 @@ def fill_practices(
     record.practice_high = _largest()
 
     areas, regions = values["population.areas"], values["population.regions"]
+    record.regions = regions
     record.areas = areas
     record.area_cumulative = 1.0
     if regions <= areas:

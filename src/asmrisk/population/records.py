@@ -20,6 +20,7 @@ from asmrisk.parameters.parameter import Values
 from asmrisk.population.behavior import BEHAVIOR_DTYPE, behavior_records
 from asmrisk.population.calibration import episode_volume, part_b_mean_over_level
 from asmrisk.population.cost_calibration import CostScore, solved_cost
+from asmrisk.population.counterfactual import fill_mips
 from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED, SHARED, SHARED_PART_B
 from asmrisk.population.practices import fill_practices
 from asmrisk.population.quantiles import SCORE_COUNT, part_b_log_shape, rates
@@ -81,6 +82,12 @@ POPULATION_DTYPE = np.dtype(
         ("members_cumulative", "f8", (_CLASSES, tables.MOST_MEMBERS)),
         ("areas", "i8"),
         ("area_cumulative", "f8", (tables.MOST_AREAS,)),
+        # Areas lie in regions: area a in region a % regions.
+        ("regions", "i8"),
+        # Of practices; in an accountable care organization.
+        ("aco_share", "f8"),
+        # Whether who has once met the criteria is measured ever after.
+        ("once_in", "i8"),
         # Shares of the variance of normal scores that colleagues, and clinicians of an area, have in common,
         # as `asmrisk.population.latents` numbers them.
         ("practice_share", "f8", (SHARED,)),
@@ -161,6 +168,14 @@ POPULATION_DTYPE = np.dtype(
         ("interoperability_low", "f8"),
         ("interoperability_slope", "f8", (_SIZES,)),
         ("habit_persistence", "f8"),
+        # MIPS: practices scored as a whole, by size; practices of organizations whose clinicians qualify;
+        # final score over the normal score w g + v h + ..., with quality g and habit of reporting h.
+        ("mips_group_share", "f8", (_SIZES,)),
+        ("mips_qualifying_share", "f8"),
+        ("mips_quality_correlation", "f8"),
+        ("mips_habit_correlation", "f8"),
+        ("mips_persistence", "f8"),
+        ("mips_score", "f8", (_CLASSES + 1, SCORE_COUNT)),
     ]
 )
 
@@ -304,6 +319,7 @@ def population_records(values: Values) -> np.recarray:
         volume = _episodes(record, values, name, problems)
         _patients(record, values)
         _habits(record, values, name)
+        fill_mips(record, values)
         if volume is not None:
             _measures(record, values, name)
             _part_b(record, values, name, volume)

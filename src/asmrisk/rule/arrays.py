@@ -11,7 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from asmrisk.rule.columns import Column, columns_of
-from asmrisk.rule.definitions import COLLECTION_TYPES, EDGES, MOST_MEASURES, PEER_GROUPS, SPECIALTIES
+from asmrisk.rule.definitions import (
+    COLLECTION_TYPES,
+    EDGES,
+    MOST_MEASURES,
+    PEER_GROUPS,
+    QUALITY_GROUPS,
+    REGIONS,
+    SPECIALTIES,
+)
 from asmrisk.rule.order import OrderScratch, make_order_scratch
 from asmrisk.rule.sums import LANES
 
@@ -65,6 +73,29 @@ class Observed(NamedTuple):
     exempt: Annotated[
         _Array,
         Column("integer", "", "1 in extreme and uncontrollable circumstances, else 0", 0, 1, optional=True),
+    ]
+    region: Annotated[_Array, Column("word", "", "Region of the practice", words=REGIONS, optional=True)]
+    aco: Annotated[
+        _Array,
+        Column(
+            "integer",
+            "",
+            "1 for a participant of an accountable care organization, else 0",
+            0,
+            1,
+            optional=True,
+        ),
+    ]
+    # Where both are given, they say how many activities are attested.
+    primary_care_connection: Annotated[
+        _Array,
+        Column(
+            "integer", "", "1 if the connection to primary care is attested, else 0", 0, 1, (), True, True
+        ),
+    ]
+    collaborative_care_elements: Annotated[
+        _Array,
+        Column("integer", "elements", "Elements of a collaborative care arrangement", 0, 5, (), True, True),
     ]
     # A measure without a worst rate has a unit of its own and no greatest rate.
     rate: Annotated[
@@ -131,9 +162,11 @@ class Environment(NamedTuple):
 
     Attributes
     ----------
-    edges : ndarray of float64, shape (MOST_MEASURES, PEER_GROUPS, EDGES)
-        Benchmark's minimum and e1..e9 of the oriented rates (higher is better).
-    benchmark_size : ndarray of int64, shape (MOST_MEASURES, PEER_GROUPS)
+    edges : ndarray of float64, shape (MOST_MEASURES, QUALITY_GROUPS, EDGES)
+        Benchmark's minimum and e1..e9 of the oriented rates (higher is better), by peer group and, within
+        it, collection type; all types together stand in the first one's place, fixed benchmarks in the first
+        group's.
+    benchmark_size : ndarray of int64, shape (MOST_MEASURES, QUALITY_GROUPS)
         Participants whose rates make (or would make, if too few) the benchmark; 0 if it is fixed.
     cost_median, cost_sd : ndarray of float64, shape (PEER_GROUPS,)
         Median and sample standard deviation of the peers' cost per episode, USD.
@@ -161,6 +194,10 @@ class Scratch(NamedTuple):
 
     Attributes
     ----------
+    taking_part : ndarray of int8, shape (capacity,)
+        1 for who is scored, 0 for who is exempt.
+    peers : ndarray of int8, shape (capacity,)
+        Each participant's code among `PEERS` that the policy names; at the end those of the pools.
     group : ndarray of int8, shape (capacity,)
         Peer group of each participant; -1 for none.
     value : ndarray of float64, shape (capacity,)
@@ -181,6 +218,8 @@ class Scratch(NamedTuple):
         Room for order statistics.
     """
 
+    taking_part: npt.NDArray[np.int8]
+    peers: npt.NDArray[np.int8]
     group: npt.NDArray[np.int8]
     value: _Floats
     members: _Floats
@@ -232,8 +271,8 @@ def make_scored(capacity: int) -> Scored:
 def make_environment() -> Environment:
     """Set aside arrays for what a cohort is ranked against, NaN and 0 everywhere."""
     return Environment(
-        edges=np.full((MOST_MEASURES, PEER_GROUPS, EDGES), np.nan),
-        benchmark_size=np.zeros((MOST_MEASURES, PEER_GROUPS), np.int64),
+        edges=np.full((MOST_MEASURES, QUALITY_GROUPS, EDGES), np.nan),
+        benchmark_size=np.zeros((MOST_MEASURES, QUALITY_GROUPS), np.int64),
         cost_median=np.full(PEER_GROUPS, np.nan),
         cost_sd=np.full(PEER_GROUPS, np.nan),
         cost_peers=np.zeros(PEER_GROUPS, np.int64),
@@ -247,6 +286,8 @@ def make_environment() -> Environment:
 def make_scratch(capacity: int) -> Scratch:
     """Set aside room for scoring up to `capacity` participants."""
     return Scratch(
+        taking_part=np.zeros(capacity, np.int8),
+        peers=np.zeros(capacity, np.int8),
         group=np.zeros(capacity, np.int8),
         value=np.zeros(capacity),
         members=np.zeros(capacity),

@@ -13,6 +13,7 @@ import numpy as np
 from asmrisk.numerics.jit import kernel
 from asmrisk.rule.conduct import conduct_deductions
 from asmrisk.rule.cost import score_cost
+from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.final_score import final_scores
 from asmrisk.rule.payment import payment_factors
 from asmrisk.rule.quality import score_quality
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
 
 __all__ = ["score_cohort"]
+
+_EXEMPT = CHOICES["aco_participants"].index("exempt")
 
 
 @kernel
@@ -56,8 +59,12 @@ def score_cohort(
     scratch : Scratch
         Room for n participants.
     """
+    aco_exempt = policy.aco_participants == _EXEMPT
+    for i in range(n):
+        exempt = observed.exempt[i] != 0 or (aco_exempt and observed.aco[i] != 0)
+        scratch.taking_part[i] = 0 if exempt else 1
     score_quality(policy, cohort, observed, n, scored, environment, scratch)
     score_cost(policy, observed, n, scored, environment, scratch)
-    conduct_deductions(policy, observed, n, scored)
+    conduct_deductions(policy, observed, n, scored, scratch)
     final_scores(policy, cohort, observed, n, scored, environment, scratch)
     payment_factors(policy, observed, n, scored, environment, scratch)

@@ -71,8 +71,10 @@ class Column:
     @property
     def nothing(self) -> float:
         """The array's element where nothing was observed."""
-        if not self.empty or self.kind == "integer":
+        if not self.empty or (self.kind == "integer" and not self.optional):
             return 0
+        if self.kind == "integer":
+            return NOT_REPORTED
         return NOT_REPORTED if self.kind == "word" else math.nan
 
     @property

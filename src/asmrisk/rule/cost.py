@@ -8,9 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asmrisk.numerics.jit import inline, kernel
-from asmrisk.rule.declarations import CHOICES
-from asmrisk.rule.definitions import PEER_GROUPS
-from asmrisk.rule.groups import values_of_group
+from asmrisk.rule.groups import GROUPS, list_peers, values_of_group
 from asmrisk.rule.order import median
 from asmrisk.rule.sums import mean_and_deviation
 
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
 
 __all__ = ["interpolate_points", "score_cost"]
-
-_BY_SPECIALTY = CHOICES["cost_peer_group"].index("specialty")
 
 
 @inline
@@ -37,18 +33,17 @@ def score_cost(
     `cost_median`, `cost_sd` and `cost_peers`.
     """
     cost, group, points = observed.cost_per_episode, scratch.group, scored.cost_points
-    by_specialty = policy.cost_peer_group == _BY_SPECIALTY
     minimum = policy.minimum_episodes
+    list_peers(policy.cost_peer_group, observed, n, scratch.peers)
     for i in range(n):
-        scorable = observed.exempt[i] == 0 and observed.episodes[i] >= minimum and cost[i] == cost[i]
-        together = observed.specialty[i] if by_specialty else 0
-        group[i] = together if scorable else -1
+        enough = observed.episodes[i] >= minimum and cost[i] == cost[i]
+        group[i] = scratch.peers[i] if scratch.taking_part[i] != 0 and enough else -1
         points[i] = np.nan
 
     environment.cost_median[:] = np.nan
     environment.cost_sd[:] = np.nan
     environment.cost_peers[:] = 0
-    for code in range(PEER_GROUPS if by_specialty else 1):
+    for code in range(GROUPS[policy.cost_peer_group]):
         members, peers = values_of_group(cost, group, code, n, scratch.members)
         if peers == 0:
             continue

@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from asmrisk.parameters.parameter import Parameter, Parameters, choice, either, integer, number, numbers
-from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, measures_of
+from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PEERS, measures_of
 
 __all__ = ["CHOICES", "POLICY"]
 
 _RULE = "90 FR 49266"
+_SUBPART = "part 512 subpart G"
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -80,6 +81,31 @@ def _measure_table() -> Any:
 #: The parameters of section ``policy``, in the order of the regulation.
 POLICY = Parameters(
     [
+        _declare_choice(
+            "vintage",
+            "The text that the rule is read from: the CY 2026 final rule of 5 November 2025",
+            ("cy2026",),
+            "CFR",
+            _SUBPART,
+            "CMS proposed changes on 14 July 2026",
+            by_year=False,
+        ),
+        _declare_choice(
+            "eligibility",
+            "Who is measured in a year: who meets the criteria in it, or who has met them once",
+            ("each_year", "once_in"),
+            "CFR",
+            "§ 512.710",
+            by_year=False,
+        ),
+        _declare_choice(
+            "aco_participants",
+            "Clinicians of an accountable care organization: like others, exempt, or counted as having a "
+            "collaborative care arrangement",
+            ("included", "exempt", "attesting"),
+            "CFR",
+            "§ 512.710",
+        ),
         _declare(
             "measures",
             "Quality measures in each cohort's set",
@@ -127,8 +153,17 @@ POLICY = Parameters(
         ),
         _declare_choice(
             "quality_peer_group",
-            "Who is compared within cohort and measure: those of one collection type, all, or one specialty",
-            ("collection_type", "cohort", "specialty"),
+            "Who is compared within cohort and measure: all, those of one specialty, region or practice size "
+            "(solo, 2 to 15, more), or those in an accountable care organization and the others",
+            tuple(PEERS),
+            "CFR",
+            "§ 512.725",
+            by_year=False,
+        ),
+        _declare_choice(
+            "quality_collection_types",
+            "Whether those of one collection type are compared apart from the others",
+            ("apart", "together"),
             "CFR",
             "§ 512.725",
             "separate benchmarks by collection type in the preamble",
@@ -187,8 +222,8 @@ POLICY = Parameters(
         ),
         _declare_choice(
             "cost_peer_group",
-            "Whose median and standard deviation a cost is compared with: the cohort's or the specialty's",
-            ("cohort", "specialty"),
+            "Whose median and standard deviation a cost is compared with, as quality_peer_group",
+            tuple(PEERS),
             "CFR",
             "§ 512.730",
             by_year=False,
@@ -224,6 +259,17 @@ POLICY = Parameters(
             "points",
             "secondary",
             "§ 512.735",
+        ),
+        _declare(
+            "collaborative_care_elements",
+            "Elements of five that make a collaborative care arrangement, one of the two activities",
+            integer(0, 5),
+            3,
+            "0 to 5",
+            "elements",
+            "CFR",
+            "§ 512.735",
+            "counts where a table gives the elements",
         ),
         _declare(
             "promoting_interoperability_points",
@@ -263,6 +309,14 @@ POLICY = Parameters(
             ("reweight", "neutral", "median_points"),
             "assumed",
             "§ 512.745",
+        ),
+        _declare_choice(
+            "failed_submission",
+            "Who met the completeness on no quality measure has a final score of zero, or no adjustment",
+            ("zero", "no_adjustment"),
+            "secondary",
+            "§ 512.745",
+            "sources differ",
         ),
         _declare(
             "complex_patient_intercept",
@@ -382,9 +436,9 @@ POLICY = Parameters(
         _declare(
             "adjustment_cap",
             "Largest positive payment adjustment",
-            either(Literal["none"], number(0, 1)),
+            either(Literal["none", "risk_level"], number(0, 1)),
             "none",
-            'a number from 0 to 1, or "none"',
+            'a number from 0 to 1, "risk_level" (as large as the largest reduction), or "none"',
             "fraction",
             "assumed",
             "§ 512.750",
@@ -405,10 +459,27 @@ POLICY = Parameters(
         ),
         _declare_choice(
             "payment_peer_group",
-            "Who shares one incentive pool: the cohort or the specialty",
-            ("cohort", "specialty"),
+            "Who shares one incentive pool and exchange midpoint, as quality_peer_group",
+            tuple(PEERS),
             "CFR",
             "§ 512.750",
+            by_year=False,
+        ),
+        _declare_choice(
+            "part_b_base",
+            "Part B amounts that count in the pool and are adjusted: paid, or allowed (with patients' share)",
+            ("paid", "allowed"),
+            "CFR",
+            "§ 512.750",
+            by_year=False,
+        ),
+        _declare_choice(
+            "engagement_limit",
+            "Most that a patient may be given to take part in care: 1,000 dollars a year, or in a lifetime",
+            ("year", "lifetime"),
+            "secondary",
+            _SUBPART,
+            "sources differ",
             by_year=False,
         ),
     ]

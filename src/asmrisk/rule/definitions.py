@@ -18,9 +18,12 @@ __all__ = [
     "MOST_MEASURES",
     "NOT_REPORTED",
     "PAYMENT_LAG",
+    "PEERS",
     "PEER_GROUPS",
     "PERFORMANCE_YEARS",
     "PRACTICE_SIZES",
+    "QUALITY_GROUPS",
+    "REGIONS",
     "SMALL_PRACTICE",
     "SPECIALTIES",
     "SPECIALTIES_OF",
@@ -65,8 +68,20 @@ COLLECTION_TYPES = ("ecqm", "mips_cqm", "claims")
 #: Code of a measure that was not reported.
 NOT_REPORTED = -1
 
-#: Most peer groups a cohort can fall into (one per specialty).
-PEER_GROUPS = len(SPECIALTIES)
+#: Regions that a scenario can group areas into.
+REGIONS = tuple(f"region-{number}" for number in range(10))
+
+#: Attributes of a clinician that can tell peer groups of a cohort apart, with the names of the groups.
+PEERS = {
+    "cohort": ("cohort",),
+    "specialty": SPECIALTIES,
+    "region": REGIONS,
+    "practice_size": PRACTICE_SIZES,
+    "aco": ("outside_aco", "aco"),
+}
+#: Most peer groups a cohort can fall into, and with those of one collection type apart.
+PEER_GROUPS = max(len(names) for names in PEERS.values())
+QUALITY_GROUPS = PEER_GROUPS * len(COLLECTION_TYPES)
 #: Edges of a benchmark: its minimum and its 10th to 90th percentiles.
 EDGES = 10
 

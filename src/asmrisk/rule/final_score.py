@@ -21,6 +21,7 @@ __all__ = ["final_scores"]
 
 _NEUTRAL = CHOICES["missing_category"].index("neutral")
 _MEDIAN_POINTS = CHOICES["missing_category"].index("median_points")
+_NO_ADJUSTMENT = CHOICES["failed_submission"].index("no_adjustment")
 
 
 @inline
@@ -42,10 +43,10 @@ def final_scores(
     complex_patient = scored.complex_patient_adjustment
     complex_patient[:n] = 0.0
     _add_complexity(
-        policy, observed.hcc_risk_score, observed.exempt, n, complex_patient, environment.hcc, scratch
+        policy, observed.hcc_risk_score, scratch.taking_part, n, complex_patient, environment.hcc, scratch
     )
     _add_complexity(
-        policy, observed.dual_share, observed.exempt, n, complex_patient, environment.dual, scratch
+        policy, observed.dual_share, scratch.taking_part, n, complex_patient, environment.dual, scratch
     )
 
     zero_rule = False
@@ -65,6 +66,7 @@ def final_scores(
         interpolate_points(policy, scratch.group, 0, 1, scratch.value, scratch.members)
         typical_cost = scratch.members[0] / 10.0
 
+    failed = np.nan if policy.failed_submission == _NO_ADJUSTMENT else 0.0
     neutral = policy.missing_category == _NEUTRAL
     quality_weight, cost_weight = policy.quality_weight, policy.cost_weight
     cap = policy.complex_patient_cap
@@ -88,7 +90,7 @@ def final_scores(
         practice = solo if size <= 1 else (small if size <= largest else 0.0)
         patients = complex_patient[i]
         patients = cap if patients > cap else patients
-        taking_part = observed.exempt[i] == 0
+        taking_part = scratch.taking_part[i] != 0
         zero = zero_rule and taking_part and scratch.complete[i] == 0
         practice = practice if taking_part else 0.0
 
@@ -96,8 +98,9 @@ def final_scores(
             scored.improvement_activities_adjustment[i] + scored.promoting_interoperability_adjustment[i]
         )
         final = 100.0 * weighted + deductions + patients + practice
-        final = 0.0 if final < 0.0 or zero else final
+        final = 0.0 if final < 0.0 else final
         final = 100.0 if final > 100.0 else final
+        final = failed if zero else final
         complex_patient[i] = patients
         scored.small_practice_adjustment[i] = practice
         scored.final_score[i] = final if taking_part else np.nan
@@ -107,7 +110,7 @@ def final_scores(
 def _add_complexity(
     policy: np.record,
     indicator: npt.NDArray[np.float64],
-    exempt: npt.NDArray[np.int8],
+    taking_part: npt.NDArray[np.int8],
     n: int,
     points: npt.NDArray[np.float64],
     reference: npt.NDArray[np.float64],
@@ -116,7 +119,7 @@ def _add_complexity(
     """Add the complex-patient points of one indicator, and leave its reference: median, mean, deviation."""
     group = scratch.group
     for i in range(n):
-        group[i] = 0 if exempt[i] == 0 and indicator[i] == indicator[i] else -1
+        group[i] = 0 if taking_part[i] != 0 and indicator[i] == indicator[i] else -1
     members, count = values_of_group(indicator, group, 0, n, scratch.members)
     middle = median(members, count, scratch.order)
     mean, deviation = mean_and_deviation(members, count, middle, scratch.lanes)

@@ -2,12 +2,58 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
 from asmrisk.numerics.jit import inline, kernel
+from asmrisk.rule.definitions import PEERS, size_class
 
-__all__ = ["gather", "list_members", "values_of_group"]
+if TYPE_CHECKING:
+    from asmrisk.rule.arrays import Observed
+
+__all__ = ["BY_COHORT", "GROUPS", "gather", "list_members", "list_peers", "values_of_group"]
+
+_WORDS = tuple(PEERS)
+#: Code of peers that are the whole cohort, and how many groups the peers of each code make.
+BY_COHORT = _WORDS.index("cohort")
+GROUPS = np.array([len(names) for names in PEERS.values()])
+_SPECIALTY, _REGION = _WORDS.index("specialty"), _WORDS.index("region")
+_PRACTICE_SIZE, _ACO = _WORDS.index("practice_size"), _WORDS.index("aco")
+
+_size_class = inline(size_class)
+
+
+@kernel
+def list_peers(by: int, observed: Observed, n: int, peers: npt.NDArray[np.int8]) -> None:
+    """Write the peer group of each participant.
+
+    Parameters
+    ----------
+    by : int
+        What tells the groups apart: code of a policy's ``quality_peer_group`` and so on.
+    observed : Observed
+        The participants.
+    n : int
+        How many.
+    peers : ndarray of int8, shape (at least n,)
+        Receives codes, indices in `asmrisk.rule.definitions.PEERS`.
+    """
+    if by == _SPECIALTY:
+        for i in range(n):
+            peers[i] = observed.specialty[i]
+    elif by == _REGION:
+        for i in range(n):
+            peers[i] = observed.region[i]
+    elif by == _ACO:
+        for i in range(n):
+            peers[i] = observed.aco[i]
+    elif by == _PRACTICE_SIZE:
+        for i in range(n):
+            peers[i] = _size_class(observed.practice_size[i])
+    else:
+        peers[:n] = 0
 
 
 @kernel

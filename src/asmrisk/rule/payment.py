@@ -10,7 +10,7 @@ import numpy.typing as npt
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.numerics.portable_math import logistic
 from asmrisk.rule.declarations import CHOICES
-from asmrisk.rule.definitions import PEER_GROUPS
+from asmrisk.rule.groups import GROUPS, list_peers
 from asmrisk.rule.order import median
 from asmrisk.rule.sums import lane_sum
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "OUTSIDE_POOL",
-    "POOLS_BY_SPECIALTY",
     "exchange_payments",
     "largest_factor",
     "payment_factors",
@@ -29,7 +28,6 @@ _LINEAR = CHOICES["exchange_function"].index("linear")
 _NONE = CHOICES["exchange_function"].index("none")
 _REDISTRIBUTED = CHOICES["cap_excess"].index("redistributed")
 OUTSIDE_POOL = CHOICES["zero_scorers"].index("outside_pool")
-POOLS_BY_SPECIALTY = CHOICES["payment_peer_group"].index("specialty")
 #: The scaling factor is not formed where it would exceed the inverse of this.
 _LEAST_SHARE = 1e-290
 
@@ -46,18 +44,18 @@ def payment_factors(
     """Turn final scores into payment adjustment factors, each payment pool apart.
 
     Arguments as for `asmrisk.rule.cohort.score_cohort`. Reads `final_score`; writes `transformed_score`,
-    `adjustment_factor` and the environment's `exchange_midpoint` and `scaling_factor`.
+    `adjustment_factor` and the environment's `exchange_midpoint` and `scaling_factor`. Leaves the codes
+    of the pools in `Scratch.peers`.
     """
     final, group = scored.final_score, scratch.group
-    by_specialty = policy.payment_peer_group == POOLS_BY_SPECIALTY
+    list_peers(policy.payment_peer_group, observed, n, scratch.peers)
     for i in range(n):
-        together = observed.specialty[i] if by_specialty else 0
-        group[i] = together if final[i] == final[i] else -1
+        group[i] = scratch.peers[i] if final[i] == final[i] else -1
         scored.transformed_score[i] = np.nan
         scored.adjustment_factor[i] = 0.0
     environment.exchange_midpoint[:] = np.nan
     environment.scaling_factor[:] = np.nan
-    for code in range(PEER_GROUPS if by_specialty else 1):
+    for code in range(GROUPS[policy.payment_peer_group]):
         positive = _gather_positive(final, group, code, n, scratch.members)
         midpoint = policy.exchange_midpoint
         if midpoint != midpoint:

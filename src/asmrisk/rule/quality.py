@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.rule.declarations import CHOICES
-from asmrisk.rule.definitions import COLLECTION_TYPES, MOST_MEASURES, NOT_REPORTED, PEER_GROUPS
-from asmrisk.rule.groups import list_members
+from asmrisk.rule.definitions import COLLECTION_TYPES, MOST_MEASURES, NOT_REPORTED, QUALITY_GROUPS
+from asmrisk.rule.groups import BY_COHORT, list_members, list_peers
 from asmrisk.rule.order import quantiles
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 __all__ = ["add_points", "score_quality"]
 
 _FIXED = CHOICES["quality_benchmarks"].index("fixed")
-_BY_COHORT = CHOICES["quality_peer_group"].index("cohort")
-_BY_SPECIALTY = CHOICES["quality_peer_group"].index("specialty")
+_TOGETHER = CHOICES["quality_collection_types"].index("together")
 _UPPER = CHOICES["tie_rule"].index("upper")
 _LOWER = CHOICES["tie_rule"].index("lower")
 _MID = CHOICES["tie_rule"].index("mid")
 _EXCLUDED = CHOICES["missing_measure"].index("excluded")
 _CLAIMS = COLLECTION_TYPES.index("claims")
+_TYPES = len(COLLECTION_TYPES)
 _DECILES = np.arange(10)
 
 
@@ -48,6 +48,7 @@ def score_quality(
     scratch.complete[:n] = 0
     environment.edges[:] = np.nan
     environment.benchmark_size[:] = 0
+    list_peers(policy.quality_peer_group, observed, n, scratch.peers)
     for m in range(len(observed.rate)):
         points = scored.points[m]
         if policy.measure_in_set[cohort, m] == 0:
@@ -87,7 +88,7 @@ def _classify(
         reported = claims or collection_type[i] != NOT_REPORTED
         met = claims or completeness[i] >= minimum_completeness
         enough = cases[i] >= minimum_cases
-        taking_part = observed.exempt[i] == 0
+        taking_part = scratch.taking_part[i] != 0
         scorable = taking_part and reported and met and enough and rate[i] == rate[i]
         group[i] = (_CLAIMS if claims else collection_type[i]) if scorable else -1
         # Scorable measures start from 0 and are given their points, or NaN, by their peer group.
@@ -95,11 +96,11 @@ def _classify(
         points[i] = earned if taking_part else np.nan
         complete[i] |= 1 if taking_part and reported and met and not claims else 0
 
-    by_specialty = policy.quality_peer_group == _BY_SPECIALTY
-    if policy.quality_benchmarks != _FIXED and (by_specialty or policy.quality_peer_group == _BY_COHORT):
+    together = policy.quality_collection_types == _TOGETHER
+    if policy.quality_benchmarks != _FIXED and (together or policy.quality_peer_group != BY_COHORT):
         for i in range(n):
-            together = observed.specialty[i] if by_specialty else 0
-            group[i] = together if group[i] >= 0 else -1
+            code = scratch.peers[i] * _TYPES + (0 if together else group[i])
+            group[i] = code if group[i] >= 0 else -1
 
 
 @inline
@@ -117,22 +118,21 @@ def _score_measure(
     fixed = policy.quality_benchmarks == _FIXED
     sign = -1.0 if policy.measure_inverse[cohort, m] != 0 else 1.0
     # Groups without a member need no look.
-    first, last = PEER_GROUPS, -1
+    first, last = QUALITY_GROUPS, -1
     for i in range(n):
         code = int(scratch.group[i])
-        member_of = code if code >= 0 else PEER_GROUPS
+        member_of = code if code >= 0 else QUALITY_GROUPS
         first = member_of if member_of < first else first
         last = code if code > last else last
     if fixed:
-        first, last = 0, PEER_GROUPS - 1
+        first, last = 0, _TYPES - 1
     members, who, earned = scratch.members, scratch.who, scratch.earned
     for code in range(first, last + 1):
         count = list_members(rate, sign, scratch.group, code, n, members, who)
         edges = environment.edges[m, code]
         if fixed:
-            if code < len(COLLECTION_TYPES):
-                for k in range(len(edges)):
-                    edges[k] = policy.fixed_edges[cohort, m, code, k]
+            for k in range(len(edges)):
+                edges[k] = policy.fixed_edges[cohort, m, code, k]
         else:
             benchmark, size = members, count
             if policy.worst_rate_excluded != 0:

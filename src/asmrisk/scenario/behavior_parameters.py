@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asmrisk.parameters.parameter import Parameter, Parameters, choice, either, integer, number, table
-from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, SPECIALTIES
+from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PRACTICE_SIZES, SPECIALTIES
 
 __all__ = ["BEHAVIOR", "NOT_PUBLIC", "declarer"]
 
@@ -132,6 +132,33 @@ _BEHAVIOR = (
         unit="fraction",
         citation="42 CFR 512.780",
     ),
+    _behavior(
+        "behavior.participation_cost",
+        "What taking part costs a clinician a year beyond what MIPS would (negative: saves).",
+        table(PRACTICE_SIZES, number(-1_000_000, 1_000_000)),
+        dict.fromkeys(PRACTICE_SIZES, 0.0),
+        "-1,000,000 to 1,000,000 each",
+        unit="USD of 2025",
+        citation=NOT_PUBLIC + "; MIPS cost $12,811 a physician in 2019 (Khullar et al., JAMA Health Forum "
+        "2021)",
+    ),
+    _behavior(
+        "behavior.telehealth_cost",
+        "What telehealth costs for each beneficiary a year (negative: saves).",
+        number(-100_000, 100_000),
+        0.0,
+        "-100,000 to 100,000",
+        unit="USD of 2025",
+    ),
+    _behavior(
+        "behavior.collaborative_care_cost",
+        "What collaborative care costs for each beneficiary a year where both improvement activities are "
+        "attested (negative: saves).",
+        number(-100_000, 100_000),
+        0.0,
+        "-100,000 to 100,000",
+        unit="USD of 2025",
+    ),
 )
 
 _permanent = declarer("behavior")
@@ -163,6 +190,30 @@ _PERMANENT = (
         "0 to 1",
         unit="fraction",
         citation="actuaries of CMS use 0.3 for cuts of the fee schedule",
+    ),
+    _permanent(
+        "behavior.engagement_share",
+        "Share of the beneficiaries who are given incentives to take part in their care.",
+        number(0, 1),
+        0.0,
+        "0 to 1",
+        unit="fraction",
+    ),
+    _permanent(
+        "behavior.engagement_incentive",
+        "What each of them is given a year, up to the limit of 1,000 dollars.",
+        number(0, 1000),
+        0.0,
+        "0 to 1,000",
+        unit="USD of the year",
+    ),
+    _permanent(
+        "behavior.engagement_returning",
+        "Share of them who are given incentives in the next year too; counts under the limit of all years.",
+        number(0, 1),
+        0.5,
+        "0 to 1",
+        unit="fraction",
     ),
     _permanent(
         "behavior.volume_offset_raise",

@@ -1,10 +1,11 @@
-"""Every parameter: those of the sections ``run``, ``policy``, ``population`` and ``behavior``."""
+"""Every parameter: those of ``run``, ``policy``, ``population``, ``behavior`` and ``counterfactual``."""
 
 from __future__ import annotations
 
 from asmrisk.parameters.parameter import Parameter, Parameters, integer
 from asmrisk.rule.declarations import POLICY
 from asmrisk.scenario.behavior_parameters import BEHAVIOR
+from asmrisk.scenario.counterfactual_parameters import COUNTERFACTUAL
 from asmrisk.scenario.population_parameters import POPULATION
 
 __all__ = ["FILES", "NO_FILE", "PARAMETERS", "PARTICIPANT_LIST", "ROSTER", "RUN"]
@@ -84,4 +85,13 @@ PARTICIPANT_LIST = Parameter(
 FILES = (ROSTER, PARTICIPANT_LIST)
 
 #: Every parameter, in the order of documentation.
-PARAMETERS = Parameters([*RUN.values(), *POLICY.values(), *POPULATION.values(), *BEHAVIOR.values(), *FILES])
+PARAMETERS = Parameters(
+    [
+        *RUN.values(),
+        *POLICY.values(),
+        *POPULATION.values(),
+        *BEHAVIOR.values(),
+        *COUNTERFACTUAL.values(),
+        *FILES,
+    ]
+)

@@ -62,6 +62,16 @@ _SIZE = (
         citation=FINAL_RULE,
     ),
     _size(
+        "population.beneficiaries_per_episode",
+        "Beneficiaries for each episode.",
+        number(0, 1),
+        0.9167,
+        "0 to 1",
+        unit="beneficiaries",
+        basis="secondary",
+        citation=FINAL_RULE + ": 550,000 beneficiaries, 600,000 episodes",
+    ),
+    _size(
         "population.latin_hypercube",
         "Whether each draw's clinicians of 2027 are spread evenly over who they may be (a Latin hypercube). "
         "Means need fewer draws; the range from draw to draw gets narrower than chance makes it.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asmrisk.parameters.parameter import integer, number, table
-from asmrisk.rule.definitions import COHORTS
+from asmrisk.rule.definitions import COHORTS, REGIONS
 from asmrisk.scenario import published_tables as tables
 from asmrisk.scenario.behavior_parameters import declarer
 
@@ -114,9 +114,17 @@ PRACTICES = (
     _areas(
         "population.regions",
         "Regions that the areas are grouped into.",
-        integer(1, tables.MOST_AREAS),
+        integer(1, len(REGIONS)),
         9,
-        "1 to the number of areas",
+        f"1 to {len(REGIONS)}, at most the number of areas",
         unit="regions",
+    ),
+    _practices(
+        "population.aco_share",
+        "Share of practices in an accountable care organization, all years.",
+        number(0, 1),
+        0.4,
+        "0 to 1",
+        unit="fraction",
     ),
 )

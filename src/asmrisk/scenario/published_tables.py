@@ -24,6 +24,7 @@ __all__ = [
     "PANEL",
     "PART_B_SPLICE",
     "PRACTICE_CLASSES",
+    "allowed_over_paid",
     "average_rate",
     "benchmark_percentiles",
     "cost_benchmark",
@@ -31,6 +32,7 @@ __all__ = [
     "fixed_edges",
     "mips_mean",
     "mips_mean_of_reporters",
+    "mips_percentiles",
     "nonreporting_share",
     "organization_fact",
     "part_b_mean",
@@ -360,3 +362,19 @@ def mips_mean_of_reporters(practice_class: str) -> float:
     heights = [0.0, *(float(row[f"q{round(100 * p):02d}"]) for p in below), _SILENT_TOTAL]
     points = float(np.trapezoid(heights, [0.0, *below, silent]))
     return (float(row["mean"]) - points) / (1.0 - silent)
+
+
+def mips_percentiles(practice_class: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give shares of clinicians and the MIPS final scores of 2023 that they reach, ascending, from 0 to 1.
+
+    The scores of no share and of all are 0 and 100 points, the least and the most there are.
+    """
+    row = _row(_MIPS_TOTALS, clinicians_linked_to_org=_PRACTICE_ROWS[practice_class])
+    shares = [0.0, *_TOTALS, 1.0]
+    return np.array(shares), np.array([0.0, *(float(row[f"q{round(100 * p):02d}"]) for p in _TOTALS), 100.0])
+
+
+def allowed_over_paid(specialty: str) -> float:
+    """Give allowed over paid Part B amounts of a specialty: what patients pay is in the former."""
+    (row,) = specialty_rows("partb_allowed_to_paid", specialty)
+    return float(row["allowed_over_paid"])

@@ -18,6 +18,7 @@ from asmrisk.simulation.keys import (
     LANE_DUAL,
     LANE_HCC,
     LANE_LEVEL,
+    LANE_MIPS,
     UNIFORMS_PER_BLOCK,
     Clinicians,
     fill_permanent,
@@ -160,3 +161,5 @@ def draw_attributes(
         for i in range(n_roster):
             # NaN, of which nothing is known, fails the comparison.
             level[i] = scores[i] if scores[i] > 0.0 else level[i]
+    # The last block of cases has room for one more.
+    normal_scores(u[LANE_MIPS], batch.mips_permanent, n)

@@ -12,17 +12,22 @@ import numpy as np
 
 from asmrisk.numerics.jit import fma, inner
 from asmrisk.numerics.portable_math import exp
+from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
 from asmrisk.simulation.normal import normal_probability, score_argument, score_from
 
 __all__ = [
     "advance",
     "exponentials",
+    "interpolate",
     "normal_probabilities",
     "normal_scores",
     "read_quantiles",
     "set_beyond",
     "take",
 ]
+
+#: Tables over the normal score: intervals for each unit of it, where they begin, and the last interval.
+INTERVALS_PER_UNIT, LEAST_SCORE, LAST_INTERVAL = 1.0 / SCORE_STEP, -SCORE_LIMIT, float(SCORE_COUNT - 2)
 
 
 @inner
@@ -152,3 +157,25 @@ def read_quantiles(
         # Rounding must not lift a rate above the last one, which may be 1.
         read = h0 if read < h0 else read
         out[i] = h10 if read > h10 else read
+
+
+@inner
+def interpolate(
+    tables: np.ndarray, first: np.ndarray, score: np.ndarray, interval: np.ndarray, n: int
+) -> None:
+    """Replace n normal scores, in place, by what tables over them say, linearly.
+
+    Each table covers -6.5 to 6.5 by sixteenths and begins at `first`; `interval` is scratch.
+    """
+    # In two loops: the first is vectorized, which the look-ups of the second cannot be.
+    for i in range(n):
+        at = (score[i] - LEAST_SCORE) * INTERVALS_PER_UNIT
+        at = 0.0 if at < 0.0 else at
+        at = LAST_INTERVAL if at > LAST_INTERVAL else at
+        # An unsigned index needs no check for counting from the end.
+        interval[i] = np.uint64(at)
+        score[i] = at - interval[i]
+    for i in range(n):
+        knot = first[i] + interval[i]
+        value = tables[knot]
+        score[i] = value + score[i] * (tables[knot + np.uint64(1)] - value)

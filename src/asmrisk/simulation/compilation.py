@@ -102,6 +102,9 @@ def _arguments() -> dict[str, tuple[Any, ...]]:
         environment,
         work.response,
         0.0,
+        work.mips_forgone,
+        work.participation_cost,
+        work.scratch.peers,
     )
     return {
         "enroll": (draw, work.field, work.world.practices),

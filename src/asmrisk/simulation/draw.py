@@ -22,9 +22,11 @@ from asmrisk.rule.arrays import (
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
+from asmrisk.simulation.mips import forgo_mips
 from asmrisk.simulation.observation import World, observe
 from asmrisk.simulation.panel import Panel, make_panel, record_panel
 from asmrisk.simulation.participation import Field, enroll, make_field
+from asmrisk.simulation.participation_costs import cost_participation
 from asmrisk.simulation.practices import make_practices
 from asmrisk.simulation.record import CohortYear, Record
 from asmrisk.simulation.recording import record_clinicians, record_year
@@ -59,6 +61,8 @@ class Workspace(NamedTuple):
     was_penalized: np.ndarray  # int8 (capacity,): 1 for a clinician who was penalized two years before
     response: np.ndarray  # float64 (slots,): the same by position among the measured
     factor: np.ndarray  # float64 (YEARS, slots): adjustment factors by position
+    mips_forgone: np.ndarray  # float64 (slots,): USD of the payment year, by position
+    participation_cost: np.ndarray  # float64 (slots,): USD of the performance year, by position
     panel: Panel
 
 
@@ -80,6 +84,8 @@ def make_workspace(slots: int, prior: RosterPrior) -> Workspace:
         was_penalized=np.zeros(field.slot.shape[0], np.int8),
         response=np.zeros(slots),
         factor=np.zeros((YEARS, slots)),
+        mips_forgone=np.zeros(slots),
+        participation_cost=np.zeros(slots),
         panel=make_panel(slots),
     )
 
@@ -162,6 +168,8 @@ def simulate_draws(
                 for r in range(n):
                     work.factor[year, r] = work.scored.adjustment_factor[r]
                 paid = inputs.behavior[year + PAYMENT_LAG]
+                forgo_mips(policy, paid, out, year, n, work.mips_forgone)
+                cost_participation(policy, behavior, out, year, n, work.participation_cost)
                 offset = offset_volume(paid, out, year, n, work.scored.adjustment_factor, work.scratch)
                 scored = CohortYear(
                     policy,
@@ -175,6 +183,9 @@ def simulate_draws(
                     work.environment,
                     work.response,
                     offset,
+                    work.mips_forgone,
+                    work.participation_cost,
+                    work.scratch.peers,
                 )
                 record_year(scored, draws.start + k, record, work.scratch)
                 record_panel(scored, field, work.factor, work.panel, draws.start + k, record)

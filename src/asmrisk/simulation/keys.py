@@ -32,8 +32,10 @@ __all__ = [
     "BLOCK_PRACTICE",
     "BLOCK_PRACTICE_CONDUCT",
     "BLOCK_PRACTICE_MEASURE",
+    "BLOCK_PRACTICE_MIPS",
     "BLOCK_PRACTICE_MIX",
     "BLOCK_PRACTICE_PERFORMANCE",
+    "BLOCK_PRACTICE_PROGRAMS",
     "BLOCK_ROSTER_AREA",
     "BLOCK_ROSTER_HABITS",
     "BLOCK_ROSTER_SHARED",
@@ -41,6 +43,7 @@ __all__ = [
     "FIRST_YEAR",
     "GREATEST_UNIFORM",
     "KNOWLEDGE",
+    "LANE_ACO",
     "LANE_AREA",
     "LANE_CASES",
     "LANE_COST",
@@ -50,16 +53,19 @@ __all__ = [
     "LANE_EXEMPT",
     "LANE_EXIT",
     "LANE_GENERAL",
+    "LANE_GROUP",
     "LANE_HCC",
     "LANE_IMPROVEMENT",
     "LANE_INTEROPERABILITY",
     "LANE_LEVEL",
     "LANE_MEMBERS",
+    "LANE_MIPS",
     "LANE_MORE_IMPROVEMENT",
     "LANE_MORE_INTEROPERABILITY",
     "LANE_NONREPORTING",
     "LANE_PART_B",
     "LANE_PRACTICE_PART_B",
+    "LANE_QUALIFYING",
     "LANE_RATE",
     "LANE_RECORD_SYSTEM",
     "LANE_SHOCK",
@@ -68,6 +74,7 @@ __all__ = [
     "LANE_SPECIFIC",
     "LANE_SUBMISSION",
     "LANE_VALUE",
+    "LANE_YEARLY_MIPS",
     "LEAST_UNIFORM",
     "MOST_PLACES",
     "PERMANENT",
@@ -92,7 +99,8 @@ BLOCK_WHO = 0
 LANE_LEVEL, LANE_SPECIALTY = 0, 1
 BLOCK_MIX = 1
 LANE_HCC, LANE_DUAL = 0, 1
-BLOCK_CASES = 2  # blocks 2 and 3, lanes: level of eligible cases of measures 0-3, of measure 4
+BLOCK_CASES = 2  # blocks 2 and 3, lanes: level of eligible cases of measures 0-3, of measure 4, and
+LANE_MIPS = 3  # what is permanent in the MIPS score; in the second block, and in those of practices
 
 # Drawn for each clinician and calendar year.
 BLOCK_PARTICIPATION = 16
@@ -100,7 +108,7 @@ LANE_EXIT, LANE_SHOCK, LANE_EPISODES = 0, 1, 2
 BLOCK_PERFORMANCE = 17
 LANE_GENERAL, LANE_COST, LANE_COST_NOISE, LANE_NONREPORTING = 0, 1, 2, 3
 BLOCK_CONDUCT = 18
-LANE_EXEMPT, LANE_PART_B = 2, 3
+LANE_YEARLY_MIPS, LANE_EXEMPT, LANE_PART_B = 0, 2, 3
 BLOCK_MEASURE = 32  # blocks 32-36, one a measure
 LANE_SPECIFIC, LANE_SUBMISSION, LANE_CASES, LANE_RATE = 0, 1, 2, 3
 
@@ -108,11 +116,16 @@ LANE_SPECIFIC, LANE_SUBMISSION, LANE_CASES, LANE_RATE = 0, 1, 2, 3
 BLOCK_PRACTICE = 192
 LANE_SIZE, LANE_MEMBERS, LANE_AREA, LANE_RECORD_SYSTEM = 0, 1, 2, 3
 BLOCK_PRACTICE_MIX = 193  # lanes as of `BLOCK_MIX`
+BLOCK_PRACTICE_PROGRAMS = (
+    194  # which of Medicare's programs it is in; and what is permanent in its MIPS score
+)
+LANE_ACO, LANE_GROUP, LANE_QUALIFYING = 0, 1, 2
 # Of a practice in a calendar year.
 BLOCK_PRACTICE_PERFORMANCE = 200  # lanes as of `BLOCK_PERFORMANCE`, and
 LANE_PRACTICE_PART_B = 2
 BLOCK_PRACTICE_CONDUCT = 201
 LANE_IMPROVEMENT, LANE_INTEROPERABILITY, LANE_MORE_IMPROVEMENT, LANE_MORE_INTEROPERABILITY = 0, 1, 2, 3
+BLOCK_PRACTICE_MIPS = 202
 BLOCK_PRACTICE_MEASURE = 208  # four blocks a cohort, two measures each, specific part and submission
 
 # Of an area: patients, once; the rest in a calendar year. Both cohorts have it in common.

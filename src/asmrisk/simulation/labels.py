@@ -20,8 +20,10 @@ from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.parameter_draws import parameter_names
 from asmrisk.simulation.variables import (
     PEER_GROUP_DIMENSIONS,
+    PEERS_OF,
     PRACTICE_MEMBERS,
     QUANTILES,
+    peer_names,
     scored_measures,
 )
 
@@ -50,7 +52,10 @@ def coordinates(scenario: Scenario, roster: Roster | None = None) -> dict[str, N
         "practice_members": PRACTICE_MEMBERS,
         "measure": scored_measures(scenario),
         "collection_type": COLLECTION_TYPES,
-        **dict.fromkeys(PEER_GROUP_DIMENSIONS, SPECIALTIES),
+        **{
+            dimension: peer_names(scenario, of)
+            for of, dimension in zip(PEERS_OF, PEER_GROUP_DIMENSIONS, strict=True)
+        },
         "parameter": parameter_names(scenario),
     }
     return {

@@ -28,7 +28,7 @@ from asmrisk.simulation.parameter_draws import (
     parameter_names,
 )
 from asmrisk.simulation.philox import seed_key
-from asmrisk.simulation.record import make_record, to_variables
+from asmrisk.simulation.record import PeerGroups, make_record, to_variables
 from asmrisk.simulation.roster import roster_prior, slots_with_roster
 from asmrisk.simulation.roster_prior import RosterPrior, empty_prior
 
@@ -182,7 +182,9 @@ def simulate_block(
     progress = np.zeros(2, np.int64) if progress is None else progress
     work = model.workspace(model.inputs)
     slots = work.response.shape[0]
-    record = make_record(count, int(model.inputs.roster_prior.clinicians.sum()))
+    record = make_record(
+        count, int(model.inputs.roster_prior.clinicians.sum()), PeerGroups.of(model.scenario)
+    )
     if not model.scenario.uncertainty:
         simulate_draws(model.inputs, DrawRange(draw0, count), record, work, progress)
         return to_variables(record, model.scenario)

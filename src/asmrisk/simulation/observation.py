@@ -28,10 +28,9 @@ from asmrisk.population.latents import (
     SPECIFIC,
     SUBMISSION,
 )
-from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
 from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, PAYMENT_LAG, YEARS
 from asmrisk.simulation.attributes import draw_attributes
-from asmrisk.simulation.batches import advance, exponentials, normal_scores, take
+from asmrisk.simulation.batches import advance, exponentials, interpolate, normal_scores, take
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     BLOCK_CONDUCT,
@@ -49,6 +48,7 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
 )
 from asmrisk.simulation.measures import CLAIMS, observe_measure
+from asmrisk.simulation.mips import gather_mips, observe_mips
 from asmrisk.simulation.participation import Field, slots_per_batch
 from asmrisk.simulation.practices import Practices
 from asmrisk.simulation.roster_scores import RosterScores
@@ -67,9 +67,6 @@ from asmrisk.simulation.state import Batch, Measured, Observations, Present
 
 __all__ = ["World", "observe"]
 
-#: Tables over the normal score: intervals for each unit of it, where they begin, and the last interval.
-INTERVALS_PER_UNIT, LEAST_SCORE, LAST_INTERVAL = 1.0 / SCORE_STEP, -SCORE_LIMIT, float(SCORE_COUNT - 2)
-
 
 class World(NamedTuple):
     """What surrounds the clinicians of one cohort in one draw (workspace)."""
@@ -77,28 +74,6 @@ class World(NamedTuple):
     practices: Practices
     areas: AreaScores
     shared: SharedParts
-
-
-@inner
-def _interpolate(
-    tables: np.ndarray, first: np.ndarray, score: np.ndarray, interval: np.ndarray, out: np.ndarray, n: int
-) -> None:
-    """Write what tables over them say of n normal scores, linearly, into another array.
-
-    Each table covers -6.5 to 6.5 by sixteenths and begins at `first`; `interval` is scratch.
-    """
-    # In two loops: the first is vectorized, which the look-ups of the second cannot be.
-    for i in range(n):
-        at = (score[i] - LEAST_SCORE) * INTERVALS_PER_UNIT
-        at = 0.0 if at < 0.0 else at
-        at = LAST_INTERVAL if at > LAST_INTERVAL else at
-        # An unsigned index needs no check for counting from the end.
-        interval[i] = np.uint64(at)
-        out[i] = at - interval[i]
-    for i in range(n):
-        knot = first[i] + interval[i]
-        value = tables[knot]
-        out[i] = value + out[i] * (tables[knot + np.uint64(1)] - value)
 
 
 @inline
@@ -131,8 +106,9 @@ def _draw_part_b(
         moving[i] = scores[i]
     _start_roster(roster.own, OWN_PART_B, batch, moving, n_roster)
     for i in range(n):
-        score[i] = fma(rest, moving[i], fixed[i]) + common[practice[i]]
-    _interpolate(batch.tables, table, score, batch.interval, dollars, n)
+        dollars[i] = fma(rest, moving[i], fixed[i]) + common[practice[i]]
+        score[i] = dollars[i]
+    interpolate(batch.tables, table, dollars, batch.interval, n)
     exponentials(dollars, n)
     for i in range(n):
         dollars[i] *= growth[specialty[i]] * level[i]
@@ -152,8 +128,13 @@ def _find_measured(batch: Batch, batch_number: int, field: Field, year: int) -> 
 
 
 @inline
-def _write_part_b(batch: Batch, batch_number: int, field: Field, year: int, out: Observations) -> None:
-    """Write what the batch's measured clinicians of a year are paid in it and two years later."""
+def _write_part_b(
+    behavior: np.record, batch: Batch, batch_number: int, field: Field, year: int, out: Observations
+) -> None:
+    """Write what the batch's measured clinicians of a year are paid in it and two years later.
+
+    Where allowed amounts count instead, these.
+    """
     start = field.batch_start[year, batch_number]
     m = field.batch_start[year, batch_number + 1] - start
     rows, member = batch.rows[year], field.member[year, start:]
@@ -162,6 +143,11 @@ def _write_part_b(batch: Batch, batch_number: int, field: Field, year: int, out:
     take(batch.part_b[year + PAYMENT_LAG], rows, later, m)
     for k in range(m):
         later[k] = later[k] if field.leaves[member[k]] > year + PAYMENT_LAG else 0.0
+    if behavior.part_b_allowed != 0:
+        for k in range(m):
+            allowed = behavior.allowed_over_paid[batch.specialty[rows[k]]]
+            now[k] *= allowed
+            later[k] *= allowed
 
 
 @inline
@@ -171,7 +157,7 @@ def _write_attributes(
     """Write the attributes of the measured clinicians, where they work, and who of them is exempt."""
     year, start, m = measured.year, measured.start, measured.n
     specialty, practice_size = out.specialty[year, start:], out.practice_size[year, start:]
-    exempt = out.exempt[year, start:]
+    exempt, region, aco = out.exempt[year, start:], out.region[year, start:], out.aco[year, start:]
     rows, practice, area = batch.rows[year], out.practice[year, start:], out.area[year, start:]
     take(batch.hcc_risk_score, rows, out.hcc_risk_score[year, start:], m)
     take(batch.dual_share, rows, out.dual_share[year, start:], m)
@@ -180,6 +166,8 @@ def _write_attributes(
         practice_size[k] = batch.practice_size[rows[k]]
         practice[k] = shared.practice[batch.practices[k]]
         area[k] = shared.area[batch.practices[k]]
+        region[k] = shared.region[batch.practices[k]]
+        aco[k] = shared.aco[batch.practices[k]]
         exempt[k] = 1 if batch.uniforms[LANE_EXEMPT, rows[k]] < exempt_share else 0
 
 
@@ -225,10 +213,10 @@ def _write_cost(
     for k in range(m):
         true[k] += fma(to_part_b, noise[k], uniform[k])
     take(batch.uniforms[LANE_COST_NOISE], rows, uniform, m)
-    _interpolate(batch.tables, batch.cost_table, true, batch.interval, noise, m)
+    interpolate(batch.tables, batch.cost_table, true, batch.interval, m)
     spread = population.cost_spread
     for k in range(m):
-        true[k] = spread * noise[k]
+        true[k] *= spread
     normal_scores(uniform, noise, m)
     for k in range(m):
         noise[k] *= math.sqrt(population.cost_noise_variance / max(count[k], 1.0))
@@ -268,6 +256,7 @@ def simulate_year(
     end, when = start + n, FIRST_YEAR + year
     measured = _find_measured(batch, batch_number, field, year)
     _write_attributes(now.exempt_share[cohort], shared, batch, measured, out)
+    gather_mips(batch, measured)
     share_conduct(draw, year, shared)
     _write_conduct(shared, batch, measured, out)
 
@@ -285,8 +274,9 @@ def simulate_year(
         batch.quality[k] = fma(own_quality, batch.general[i], shared.general[at])
         batch.shift[k] = batch.quality_shift[i] + learning
         batch.choice[k] = batch.collection_type[i]
-        silence = fma(own_habit, batch.nonreporting[i], shared.nonreporting[at])
-        batch.nonreporter[k] = silence < batch.nonreporting_limit[i]
+        batch.reporting[k] = fma(own_habit, batch.nonreporting[i], shared.nonreporting[at])
+        batch.nonreporter[k] = batch.reporting[k] < batch.nonreporting_limit[i]
+    observe_mips(draw, year, batch, shared, measured, out)
     _write_cost(population, now.cost_trend, batch, shared, field, measured, out)
 
     drawn = -1
@@ -348,7 +338,7 @@ def simulate_batch(
         present = Present(unpaid, entered_before - unpaid, end - unpaid, n_roster)
         _draw_part_b(draw, practices.roster, batch, shared, year, present)
         if year >= PAYMENT_LAG:
-            _write_part_b(batch, batch_number, field, year - PAYMENT_LAG, out)
+            _write_part_b(draw.behavior[year], batch, batch_number, field, year - PAYMENT_LAG, out)
         if year < YEARS:
             present = Present(unfinished, entered_before - unfinished, end - unfinished, n_roster)
             simulate_year(draw, world, batch, batch_number, field, year, present, out)
@@ -391,7 +381,8 @@ def _fill_batch(draw: CohortDraw, world: World, batch: Batch, batch_number: int,
         field.row[clinician[i]] = i
     # Those of the first year are numbered by their slots, and practices follow the slots.
     first, end = field.practice[start], field.practice[stop - 1] + 1
-    select_practices(draw, world.practices, field, clinician, count, first, end, world.shared)
+    regions = world.areas.region
+    select_practices(draw, world.practices, field, clinician, count, first, end, regions, world.shared)
 
 
 @inner
@@ -408,6 +399,9 @@ def observe(draw: CohortDraw, world: World, field: Field, batch: Batch, out: Obs
         batch.tables[k] = population.cost_log_shape[k]
         for specialty in range(len(population.part_b_log_shape)):
             batch.tables[(specialty + 1) * length + k] = population.part_b_log_shape[specialty, k]
+        for group in range(len(population.mips_score)):
+            at = len(population.part_b_log_shape) + 1 + group
+            batch.tables[at * length + k] = population.mips_score[group, k]
     for entry in range(1, YEARS):
         field.next_entrant[entry] = field.entry_start[entry]
     slots = population.slots

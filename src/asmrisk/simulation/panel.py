@@ -21,7 +21,7 @@ from asmrisk.rule.definitions import (
     size_class,
 )
 from asmrisk.rule.order import OrderScratch, make_order_scratch, quantiles
-from asmrisk.rule.payment import POOLS_BY_SPECIALTY, largest_factor
+from asmrisk.rule.payment import largest_factor
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.record import CohortYear, Record
 
@@ -53,7 +53,7 @@ class Panel(NamedTuple):
     adjustment: np.ndarray  # float64 (capacity,): USD over the years
     cell_of: np.ndarray  # int8 (capacity,): specialty and practice size
     cell: np.ndarray  # int8 (YEARS, slots): of the measured clinicians by position
-    largest: np.ndarray  # float64 (PEER_GROUPS,): largest factor by specialty
+    largest: np.ndarray  # float64 (PEER_GROUPS,): largest factor by payment pool
     # Scratch.
     factor: np.ndarray  # float64 (YEARS slots,): of all years, cell by cell
     next: np.ndarray  # int64 (cells + 1,): how many each has, then where its next factor goes
@@ -80,20 +80,18 @@ def _add_year(scored: CohortYear, field: Field, panel: Panel) -> None:
     """Add what a year does to each of its measured clinicians."""
     policy, year, out = scored.policy, scored.year, scored.observations
     environment = scored.environment
-    by_specialty = policy.payment_peer_group == POOLS_BY_SPECIALTY
-    for code in range(PEER_GROUPS):
-        pool = code if by_specialty else 0
+    for pool in range(PEER_GROUPS):
         midpoint, scaling = environment.exchange_midpoint[pool], environment.scaling_factor[pool]
         # A pool of nobody has no midpoint.
-        panel.largest[code] = largest_factor(policy, midpoint, scaling) if midpoint == midpoint else np.nan
+        panel.largest[pool] = largest_factor(policy, midpoint, scaling) if midpoint == midpoint else np.nan
     member, cells = field.member[year], panel.cell[year]
-    score, factor = scored.scored.final_score, scored.scored.adjustment_factor
+    score, factor, pools = scored.scored.final_score, scored.scored.adjustment_factor, scored.pool
     specialty, size, paid = out.specialty[year], out.practice_size[year], out.payment_year_part_b[year]
     for r in range(scored.n):
         cell = specialty[r] * _SIZES + _size_class(size[r])
         with_score = score[r] == score[r]
         # Equal to the bit where the final score is 100 or the cap binds; no raise is no maximum.
-        at_maximum = (factor[r] > 0.0) & (factor[r] >= panel.largest[specialty[r]])
+        at_maximum = (factor[r] > 0.0) & (factor[r] >= panel.largest[pools[r]])
         cells[r] = cell if with_score else _CELLS
         panel.next[cells[r]] += 1
         bits = (factor[r] < 0.0) << (year + _PENALIZED) | at_maximum << (year + _MAXIMUM)

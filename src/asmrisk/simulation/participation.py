@@ -245,22 +245,28 @@ def enroll(draw: CohortDraw, field: Field, practices: Practices) -> None:
             _draw_episodes(draw, entry, first, n, field, practices)
         total += count
     field.entry_start[YEARS] = total
-    _select_measured(draw.population.minimum_episodes, slots, field)
+    _select_measured(draw.population, slots, field)
 
 
 @inner
-def _select_measured(minimum_episodes: int, slots: int, field: Field) -> None:
-    """Give the measured clinicians of each year positions in the order of their slots."""
+def _select_measured(population: np.record, slots: int, field: Field) -> None:
+    """Give the measured clinicians of each year positions in the order of their slots.
+
+    They have enough episodes two years before, or had so in an earlier year where once in is in for good.
+    """
+    minimum_episodes, once_in = population.minimum_episodes, population.once_in != 0
     field.last[: field.entry_start[YEARS]] = -1
     owner = field.owner
     for year in range(YEARS):
         episodes, member = field.episodes[year], field.member[year]
         # Those of the first year are numbered by their slots.
         for c in range(slots):
-            taking_part = field.leaves[c] > year and episodes[c] >= minimum_episodes
+            enough = episodes[c] >= minimum_episodes or (once_in and field.last[c] >= 0)
+            taking_part = field.leaves[c] > year and enough
             owner[c] = c if taking_part else -1
         for c in range(field.entry_start[1], field.entry_start[year + 1]):
-            if field.leaves[c] > year and episodes[c] >= minimum_episodes:
+            enough = episodes[c] >= minimum_episodes or (once_in and field.last[c] >= 0)
+            if field.leaves[c] > year and enough:
                 owner[field.slot[c]] = c
         position = 0
         width = slots_per_batch(slots)

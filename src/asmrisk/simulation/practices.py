@@ -17,8 +17,13 @@ from asmrisk.scenario.published_tables import MOST_AREAS
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     BLOCK_PRACTICE,
+    BLOCK_PRACTICE_PROGRAMS,
+    LANE_ACO,
     LANE_AREA,
+    LANE_GROUP,
     LANE_MEMBERS,
+    LANE_MIPS,
+    LANE_QUALIFYING,
     LANE_RECORD_SYSTEM,
     LANE_SIZE,
     PERMANENT,
@@ -50,6 +55,11 @@ class Practices(NamedTuple):
     size: np.ndarray  # int64 (slots,): clinicians in the practice
     size_class: np.ndarray  # int64 (slots,): solo, small, large
     area: np.ndarray  # int64 (slots,)
+    aco: np.ndarray  # int64 (slots,): 1 in an accountable care organization, else 0
+    mips_group: np.ndarray  # int64 (slots,): 1 where MIPS would score the practice as a whole, else 0
+    mips_qualifying: np.ndarray  # int64 (slots,): 1 where clinicians would be qualifying APM participants
+    mips_class: np.ndarray  # int64 (slots,): whose scores MIPS gives: of a class of size, or of organizations
+    mips: np.ndarray  # float64 (slots,): uniform of what is permanent in the practice's MIPS score
     collection_type: np.ndarray  # int64 (slots,): record system, where there is a choice
     nonreporting_limit: np.ndarray  # float64 (slots,): habits below it report nothing
     quality_shift: np.ndarray  # float64 (slots,): what the size adds to latent quality
@@ -63,7 +73,7 @@ def make_practices(slots: int, prior: RosterPrior) -> Practices:
     """Allocate the practices of a cohort of so many slots, with a roster of the prior's size."""
     arrays: dict[str, Any] = {name: np.zeros(slots, np.int64) for name in Practices._fields}
     arrays["founded"] = np.zeros(1, np.int64)
-    arrays |= {name: np.zeros(slots) for name in ("nonreporting_limit", "quality_shift")}
+    arrays |= {name: np.zeros(slots) for name in ("nonreporting_limit", "quality_shift", "mips")}
     arrays["guide"] = np.zeros(MOST_AREAS, np.int64)
     arrays["uniforms"] = np.zeros((UNIFORMS_PER_BLOCK, _AT_ONCE))
     arrays["roster"] = make_roster_scores(prior)
@@ -88,6 +98,7 @@ def _settle(
     kind = _size_class(size)
     practices.size[practice] = size
     practices.size_class[practice] = kind
+    practices.mips_class[practice] = group
     # From where the guide says on, it is an area or two.
     area = practices.guide[int(u[LANE_AREA, i] * MOST_AREAS)]
     while population.area_cumulative[area] < u[LANE_AREA, i]:
@@ -101,10 +112,10 @@ def _settle(
 
 
 @inner
-def _draw_uniforms(draw: CohortDraw, practices: Practices, first: int, n: int) -> None:
+def _draw_uniforms(draw: CohortDraw, practices: Practices, block: int, first: int, n: int) -> None:
     """Draw the permanent uniforms of n practices from number `first` on into the first columns."""
     number, base = practices.number[first:], practices.base[first:]
-    fill_uniforms(practices.uniforms, BLOCK_PRACTICE, number, base, PERMANENT, draw.number, draw.key, 0, n)
+    fill_uniforms(practices.uniforms, block, number, base, PERMANENT, draw.number, draw.key, 0, n)
 
 
 @inner
@@ -143,7 +154,7 @@ def _found_of_roster(draw: CohortDraw, who: Clinicians, practice_of: np.ndarray,
         practice_of[slot] = practice
     for start in range(0, founded, _AT_ONCE):
         count = min(_AT_ONCE, founded - start)
-        _draw_uniforms(draw, practices, start, count)
+        _draw_uniforms(draw, practices, BLOCK_PRACTICE, start, count)
         for i in range(count):
             practice = start + i
             slot = practices.first_slot[practice]
@@ -155,6 +166,40 @@ def _found_of_roster(draw: CohortDraw, who: Clinicians, practice_of: np.ndarray,
                 practices.area[practice] = prior.area[cohort, practice]
     practices.founded[0] = founded
     return n
+
+
+@inner
+def _join_programs(draw: CohortDraw, practices: Practices) -> None:
+    """Draw which practices are in accountable care organizations, and how MIPS would look at them."""
+    population, prior, cohort, u = draw.population, draw.prior, draw.cohort, practices.uniforms
+    in_aco, qualifying = population.aco_share, population.mips_qualifying_share
+    solo, small, large = (
+        population.mips_group_share[0],
+        population.mips_group_share[1],
+        population.mips_group_share[2],
+    )
+    founded = practices.founded[0]
+    for first in range(0, founded, _AT_ONCE):
+        n = min(_AT_ONCE, founded - first)
+        _draw_uniforms(draw, practices, BLOCK_PRACTICE_PROGRAMS, first, n)
+        aco, group = practices.aco[first:], practices.mips_group[first:]
+        kind, qualifies = practices.size_class[first:], practices.mips_qualifying[first:]
+        for i in range(n):
+            share = solo if kind[i] == 0 else large
+            share = small if kind[i] == 1 else share
+            aco[i] = 1 if u[LANE_ACO, i] < in_aco else 0
+            group[i] = 1 if u[LANE_GROUP, i] < share else 0
+            qualifies[i] = 1 if u[LANE_QUALIFYING, i] < qualifying else 0
+            practices.mips[first + i] = u[LANE_MIPS, i]
+    for practice in range(prior.practices[cohort]):
+        known = prior.aco[cohort, practice]
+        practices.aco[practice] = known if known >= 0 else practices.aco[practice]
+    organizations = population.mips_score.shape[0] - 1
+    for practice in range(founded):
+        if practices.aco[practice] != 0:
+            practices.mips_group[practice] = 1
+            practices.mips_class[practice] = organizations
+        practices.mips_qualifying[practice] &= practices.aco[practice]
 
 
 @inner
@@ -196,7 +241,7 @@ def found_practices(
         for i in range(count):
             practices.number[founded + i] = number + i
             practices.base[founded + i] = stream(cohort, 0, 0, PERMANENT)
-        _draw_uniforms(draw, practices, founded, count)
+        _draw_uniforms(draw, practices, BLOCK_PRACTICE, founded, count)
         for i in range(count):
             if filled >= slots:
                 break
@@ -228,3 +273,4 @@ def found_practices(
             founded += 1
             number += 1
     practices.founded[0] = founded
+    _join_programs(draw, practices)

@@ -15,6 +15,7 @@ from asmrisk.rule.definitions import (
     CALENDAR_YEARS,
     COHORTS,
     COLLECTION_TYPES,
+    EDGES,
     PERFORMANCE_YEARS,
     PRACTICE_SIZES,
     SPECIALTIES,
@@ -30,8 +31,10 @@ from asmrisk.simulation.variables import (
     BY_PRACTICE_MEMBERS,
     BY_PRACTICE_SIZE,
     BY_SPECIALTY,
+    PEERS_OF,
     PRACTICE_MEMBERS,
     QUANTILES,
+    peer_names,
     record_dtype,
     scored_measures,
     variables,
@@ -40,7 +43,7 @@ from asmrisk.simulation.variables import (
 if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
 
-__all__ = ["COHORT_OF", "PIECE", "CohortYear", "Record", "Terms", "make_record", "to_variables"]
+__all__ = ["COHORT_OF", "PIECE", "CohortYear", "PeerGroups", "Record", "Terms", "make_record", "to_variables"]
 
 _SIZES = len(PRACTICE_SIZES)
 #: Each specialty's cohort.
@@ -69,6 +72,9 @@ class CohortYear(NamedTuple):
     #: Cost after the response to the incentive over cost without it.
     response: np.ndarray  # float64 (at least n,)
     volume_offset: float  # Part B that `offset_volume` added, USD of the payment year
+    mips_forgone: np.ndarray  # float64 (at least n,): USD of the payment year
+    participation_cost: np.ndarray  # float64 (at least n,): USD of the performance year
+    pool: np.ndarray  # int8 (at least n,): payment pool of each clinician
 
 
 class Terms(NamedTuple):
@@ -86,7 +92,9 @@ class Terms(NamedTuple):
     net_adjustment: np.ndarray  # adjustment factor x payment-year Part B, USD
     spending: np.ndarray  # on episodes, USD
     saved: np.ndarray  # by the response, of all payers, USD
-    weighted_scaling: np.ndarray  # scaling factor x Part B in the pool, USD; only of pools by specialty
+    mips_forgone: np.ndarray  # USD of the payment year, of everybody measured
+    participation_cost: np.ndarray  # USD of the performance year, likewise
+    weighted_scaling: np.ndarray  # scaling factor x Part B in the pool, USD; only of several pools
 
 
 class Record(NamedTuple):
@@ -111,6 +119,40 @@ class Record(NamedTuple):
     sums: Terms
 
 
+class PeerGroups(NamedTuple):
+    """How many groups a cohort's environment has."""
+
+    quality: int = len(COLLECTION_TYPES)  #: by collection type too
+    cost: int = 1
+    payment: int = 1
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> PeerGroups:
+        """Give those of a scenario."""
+        quality, cost, payment = (len(peer_names(scenario, each)) for each in PEERS_OF)
+        return cls(quality * len(COLLECTION_TYPES), cost, payment)
+
+
+#: Of peers who are the whole cohort.
+ONE_GROUP = PeerGroups()
+
+
+def _make_environment(shape: tuple[int, ...], groups: PeerGroups) -> Environment:
+    """Allocate the environment of several cohorts and years, NaN and 0, of so many groups."""
+    one = make_environment()
+    kept = one._replace(
+        edges=one.edges[:, : groups.quality],
+        benchmark_size=one.benchmark_size[:, : groups.quality],
+        cost_median=one.cost_median[: groups.cost],
+        cost_sd=one.cost_sd[: groups.cost],
+        cost_peers=one.cost_peers[: groups.cost],
+        exchange_midpoint=one.exchange_midpoint[: groups.payment],
+        scaling_factor=one.scaling_factor[: groups.payment],
+    )
+    arrays: Any = kept
+    return Environment(*(np.tile(each, (*shape, *(1,) * each.ndim)) for each in arrays))
+
+
 def _undefined(shape: tuple[int, ...], dims: tuple[str, ...]) -> np.recarray:
     """Allocate the variables over some dimensions: counts 0, all else NaN."""
     array = np.zeros(shape, record_dtype(dims)).view(np.recarray)
@@ -120,7 +162,7 @@ def _undefined(shape: tuple[int, ...], dims: tuple[str, ...]) -> np.recarray:
     return array
 
 
-def make_record(draws: int, clinicians: int = 0) -> Record:
+def make_record(draws: int, clinicians: int = 0, groups: PeerGroups = ONE_GROUP) -> Record:
     """Allocate the record of a block.
 
     Parameters
@@ -129,6 +171,8 @@ def make_record(draws: int, clinicians: int = 0) -> Record:
         Number of draws.
     clinicians : int
         A roster's clinicians, both cohorts together.
+    groups : PeerGroups
+        What the environment is kept of.
 
     Returns
     -------
@@ -137,7 +181,6 @@ def make_record(draws: int, clinicians: int = 0) -> Record:
     """
     years = (draws, len(PERFORMANCE_YEARS))
     cohorts = (*years, len(COHORTS))
-    environment: Any = make_environment()
     cells = len(SPECIALTIES) * _SIZES
     by_specialty = np.zeros((*years, cells), record_dtype(BY_SPECIALTY))
     return Record(
@@ -146,7 +189,7 @@ def make_record(draws: int, clinicians: int = 0) -> Record:
         adjustment_factor_quantile=np.full((*cohorts, len(QUANTILES)), np.nan),
         final_score_quantile=np.full((*cohorts, len(QUANTILES)), np.nan),
         budget_savings=np.zeros((draws, len(CALENDAR_YEARS))),
-        environment=Environment(*(np.tile(each, (*cohorts, *(1,) * each.ndim)) for each in environment)),
+        environment=_make_environment(cohorts, groups),
         clinicians=_undefined((*years, clinicians), BY_CLINICIAN),
         by_practice_size=_undefined((*cohorts, _SIZES), BY_PRACTICE_SIZE),
         practice_factor_quantile=np.full((*cohorts, _SIZES, len(QUANTILES)), np.nan),
@@ -165,10 +208,12 @@ def _columns(records: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _by_peers(array: np.ndarray, peers: str) -> np.ndarray:
-    """Turn (…, cohort, PEER_GROUPS) into (…, cohort) or (…, specialty)."""
+    """Turn (…, cohort, groups) into (…, cohort), (…, specialty) or (…, cohort, group)."""
     if peers == "cohort":
         return array[..., 0]
-    return array[..., COHORT_OF, np.arange(len(SPECIALTIES))]
+    if peers == "specialty":
+        return array[..., COHORT_OF, np.arange(len(SPECIALTIES))]
+    return array
 
 
 def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
@@ -204,17 +249,23 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     values["panel_factor_quantile"] = quantiles.reshape(*panel.shape, quantiles.shape[-1])
     values["budget_savings"] = record.budget_savings
 
-    groups: Any = {"collection_type": slice(len(COLLECTION_TYPES)), "cohort": 0, "specialty": slice(None)}
-    group = groups[scenario.values["policy.quality_peer_group"]]
+    together = scenario.values["policy.quality_collection_types"] == "together"
+    by_cohort = scenario.values["policy.quality_peer_group"] == "cohort"
+    # Benchmarks by peer group and collection type, without what is one.
+    apart: Any = (0 if by_cohort else slice(None), 0 if together else slice(None))
     used = scored_measures(scenario)
+    groups = (kept.edges.shape[4] // len(COLLECTION_TYPES), len(COLLECTION_TYPES))
     edges, sizes = [], []
     for cohort, name in enumerate(COHORTS):
         for number, measure in enumerate(measures_of(name)):
             if measure.name in used:
                 # Edges of an inverse measure are of its negated rate.
                 sign = -1.0 if measure.inverse else 1.0
-                edges.append(kept.edges[:, :, cohort, number, group] * sign)
-                sizes.append(kept.benchmark_size[:, :, cohort, number, group])
+                of_measure = kept.edges[:, :, cohort, number]
+                of_measure = of_measure.reshape(*of_measure.shape[:2], *groups, EDGES)
+                edges.append(of_measure[:, :, *apart] * sign)
+                size = kept.benchmark_size[:, :, cohort, number]
+                sizes.append(size.reshape(*size.shape[:2], *groups)[:, :, *apart])
     values["environment/benchmark_minimum"] = np.stack([each[..., 0] for each in edges], axis=2)
     values["environment/benchmark_edges"] = np.stack([each[..., 1:] for each in edges], axis=2)
     values["environment/benchmark_size"] = np.stack(sizes, axis=2)

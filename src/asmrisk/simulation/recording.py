@@ -10,12 +10,12 @@ from asmrisk.rule.definitions import (
     EDGES,
     MOST_MEASURES,
     PAYMENT_LAG,
-    PEER_GROUPS,
     PRACTICE_SIZES,
     size_class,
 )
+from asmrisk.rule.groups import BY_COHORT
 from asmrisk.rule.order import quantiles
-from asmrisk.rule.payment import OUTSIDE_POOL, POOLS_BY_SPECIALTY
+from asmrisk.rule.payment import OUTSIDE_POOL
 from asmrisk.rule.sums import add_to_lanes, sum_of_lanes
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.practice_outcomes import record_practices
@@ -59,10 +59,13 @@ def fill_terms(scored: CohortYear, start: int, n: int, terms: Terms, cell: np.nd
         terms.net_adjustment[i] = terms.payment_year_part_b[i] * factor[i]
     for i in range(n):
         cell[i] = specialty[i] * _SIZES + _size_class(size[i])
-    if policy.payment_peer_group == POOLS_BY_SPECIALTY:
+    for i in range(n):
+        terms.mips_forgone[i] = scored.mips_forgone[start + i]
+        terms.participation_cost[i] = scored.participation_cost[start + i]
+    if policy.payment_peer_group != BY_COHORT:
         for i in range(n):
             dollars = terms.pooled[i]
-            scale = scored.environment.scaling_factor[specialty[i]]
+            scale = scored.environment.scaling_factor[scored.pool[start + i]]
             terms.weighted_scaling[i] = dollars * scale if dollars > 0.0 else 0.0
 
 
@@ -100,7 +103,7 @@ def write_totals(scored: CohortYear, sums: Terms, totals: np.record, budget: np.
     totals.incentive_pool = policy.risk_level * policy.redistribution_share * pooled
     # Of one pool its own factor to the bit; of several the mean weighted by their payments.
     totals.scaling_factor = scored.environment.scaling_factor[0]
-    if policy.payment_peer_group == POOLS_BY_SPECIALTY:
+    if policy.payment_peer_group != BY_COHORT:
         weighted = sum_of_lanes(sums.weighted_scaling)
         totals.scaling_factor = weighted / pooled if pooled > 0.0 else np.nan
     totals.penalized_share = sum_of_lanes(sums.penalized) / with_score if with_score > 0.0 else np.nan
@@ -115,6 +118,13 @@ def write_totals(scored: CohortYear, sums: Terms, totals: np.record, budget: np.
     totals.episode_savings = episode_savings
     # Cash of the payment year, and dollars of 2025, in dollars of the stated year.
     stated_prices = behavior.price_level * behavior.stated_price_ratio
+    forgone, cost = sum_of_lanes(sums.mips_forgone), sum_of_lanes(sums.participation_cost)
+    totals.mips_forgone = forgone
+    totals.net_of_mips = net - forgone
+    totals.beneficiaries = behavior.beneficiaries_per_episode * all_episodes
+    totals.cost_of_participation = cost
+    left = (net - forgone) * later.stated_price_ratio - cost * behavior.stated_price_ratio
+    totals.net_of_costs = left
     kept = 0.0 - net - scored.volume_offset
     totals.medicare_savings = kept * later.stated_price_ratio + episode_savings * stated_prices
     budget[scored.year] += episode_savings * behavior.price_level
@@ -135,19 +145,26 @@ def _add_by_specialty(
         sums.specialty_mean_adjustment_factor += factor[i]
         sums.specialty_net_adjustment += terms.net_adjustment[i]
         sums.specialty_penalized_share += terms.penalized[i]
+        sums.specialty_mips_forgone += terms.mips_forgone[i]
+        sums.specialty_cost_of_participation += terms.participation_cost[i]
 
 
 @inner
-def _finish_by_specialty(cohort: int, by_specialty: np.recarray) -> None:
-    """Turn two of the sums by specialty and practice size into a mean and a share."""
+def _finish_by_specialty(scored: CohortYear, by_specialty: np.recarray) -> None:
+    """Turn two of the sums by specialty and practice size into a mean and a share, and give what is left."""
+    cohort = scored.cohort
+    now, later = scored.behavior.stated_price_ratio, scored.payment_behavior.stated_price_ratio
     for cell in range(len(by_specialty)):
         # Each specialty is finished once, with its cohort.
         if COHORT_OF[cell // _SIZES] == cohort:
             sums = by_specialty[cell]
-            scored = sums.specialty_scored
+            count = sums.specialty_scored
             total, penalized = sums.specialty_mean_adjustment_factor, sums.specialty_penalized_share
-            sums.specialty_mean_adjustment_factor = total / scored if scored > 0 else np.nan
-            sums.specialty_penalized_share = penalized / scored if scored > 0 else np.nan
+            sums.specialty_mean_adjustment_factor = total / count if count > 0 else np.nan
+            sums.specialty_penalized_share = penalized / count if count > 0 else np.nan
+            left = sums.specialty_net_adjustment - sums.specialty_mips_forgone
+            sums.specialty_net_of_mips = left
+            sums.specialty_net_of_costs = left * later - sums.specialty_cost_of_participation * now
 
 
 @inner
@@ -175,16 +192,18 @@ def _record_quantiles(
 def _record_environment(
     environment: Environment, index: int, year: int, cohort: int, kept: Environment
 ) -> None:
-    for group in range(PEER_GROUPS):
+    for group in range(kept.edges.shape[4]):
         for measure in range(MOST_MEASURES):
             size = environment.benchmark_size[measure, group]
             kept.benchmark_size[index, year, cohort, measure, group] = size
             for edge in range(EDGES):
                 rate = environment.edges[measure, group, edge]
                 kept.edges[index, year, cohort, measure, group, edge] = rate
+    for group in range(kept.cost_median.shape[3]):
         kept.cost_median[index, year, cohort, group] = environment.cost_median[group]
         kept.cost_sd[index, year, cohort, group] = environment.cost_sd[group]
         kept.cost_peers[index, year, cohort, group] = environment.cost_peers[group]
+    for group in range(kept.scaling_factor.shape[3]):
         kept.exchange_midpoint[index, year, cohort, group] = environment.exchange_midpoint[group]
         kept.scaling_factor[index, year, cohort, group] = environment.scaling_factor[group]
     for moment in range(len(environment.hcc)):
@@ -207,7 +226,7 @@ def record_year(scored: CohortYear, index: int, record: Record, scratch: Scratch
         fill_terms(scored, start, piece, terms, record.cell)
         _add_by_specialty(terms, record.cell, factor[start:], piece, by_specialty)
         accumulate(terms, piece, sums)
-    _finish_by_specialty(cohort, by_specialty)
+    _finish_by_specialty(scored, by_specialty)
     count = write_totals(scored, sums, totals, record.budget_savings[index])
     factors = record.adjustment_factor_quantile[index, year, cohort]
     scores = record.final_score_quantile[index, year, cohort]
@@ -238,3 +257,5 @@ def record_clinicians(
             kept = record.clinicians[index, year, start + c]
             kept.adjustment_factor = factor
             kept.adjustment_usd = factor * scored.observations.payment_year_part_b[year, r]
+            kept.mips_forgone = scored.mips_forgone[r]
+            kept.cost_of_participation = scored.participation_cost[r]

@@ -33,7 +33,8 @@ from asmrisk.population.latents import (
     SPECIFIC,
     SUBMISSION,
 )
-from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, PAYMENT_LAG, YEARS
+from asmrisk.population.quantiles import SCORE_COUNT
+from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, PAYMENT_LAG, SPECIALTIES, YEARS
 from asmrisk.scenario.published_tables import MOST_AREAS
 from asmrisk.simulation.batches import advance, normal_probabilities, normal_scores
 from asmrisk.simulation.kernel_inputs import CohortDraw
@@ -98,6 +99,7 @@ class AreaScores(NamedTuple):
     cost: np.ndarray  # float64 (YEARS, MOST_AREAS)
     part_b: np.ndarray  # float64 (CALENDAR, MOST_AREAS)
     specific: np.ndarray  # float64 (YEARS, MOST_MEASURES, MOST_AREAS)
+    region: np.ndarray  # int64 (MOST_AREAS,)
     number: np.ndarray  # int64 (MOST_AREAS,)
     base: np.ndarray  # int64 (MOST_AREAS,): counter word
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, MOST_AREAS): scratch
@@ -112,6 +114,7 @@ def make_areas() -> AreaScores:
         cost=np.zeros((YEARS, MOST_AREAS)),
         part_b=np.zeros((CALENDAR, MOST_AREAS)),
         specific=np.zeros((YEARS, MOST_MEASURES, MOST_AREAS)),
+        region=np.zeros(MOST_AREAS, np.int64),
         number=np.arange(MOST_AREAS),
         base=np.full(MOST_AREAS, stream(AREA, 0, 0, PERMANENT), np.int64),
         uniforms=np.zeros((UNIFORMS_PER_BLOCK, MOST_AREAS)),
@@ -124,6 +127,8 @@ def draw_areas(draw: CohortDraw, areas: AreaScores, only_measures: bool) -> None
     n, u = draw.population.areas, areas.uniforms
     number, base = areas.number, areas.base
     if not only_measures:
+        for area in range(n):
+            areas.region[area] = area % draw.population.regions
         fill_uniforms(u, BLOCK_AREA_MIX, number, base, PERMANENT, draw.number, draw.key, 0, n)
         normal_scores(u[LANE_HCC], areas.hcc, n)
         normal_scores(u[LANE_DUAL], areas.dual, n)
@@ -165,6 +170,8 @@ class SharedParts(NamedTuple):
     number: np.ndarray  # int64 (BATCH_SLOTS,): in counter words
     base: np.ndarray  # int64 (BATCH_SLOTS,): counter word
     area: np.ndarray  # uint64 (BATCH_SLOTS,)
+    region: np.ndarray  # int64 (BATCH_SLOTS,)
+    aco: np.ndarray  # int64 (BATCH_SLOTS,): 1 in an accountable care organization
     size_class: np.ndarray  # int64 (BATCH_SLOTS,): solo, small, large
     first_slot: np.ndarray  # int64 (BATCH_SLOTS,)
     hcc: np.ndarray  # float64 (BATCH_SLOTS,): shared part of the normal score of the HCC risk score
@@ -183,6 +190,12 @@ class SharedParts(NamedTuple):
     points: np.ndarray  # float64 (BATCH_SLOTS,): promoting interoperability
     all_activities: np.ndarray  # float64 (BATCH_SLOTS,): 1 from when nothing is lacking any more, else 0
     all_points: np.ndarray  # float64 (BATCH_SLOTS,)
+    # How MIPS would look at the practice, see `Practices`, and the normal score of its MIPS score.
+    mips_group: np.ndarray  # int64 (BATCH_SLOTS,)
+    mips_qualifying: np.ndarray  # int64 (BATCH_SLOTS,)
+    mips_table: np.ndarray  # uint64 (BATCH_SLOTS,): where its class's scores begin in `Batch.tables`
+    mips_permanent: np.ndarray  # float64 (BATCH_SLOTS,): what stays of it beside quality and conduct
+    mips: np.ndarray  # float64 (BATCH_SLOTS,)
     # Scratch.
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS)
     scores: np.ndarray  # float64 (BATCH_SLOTS,)
@@ -201,6 +214,10 @@ def make_shared_parts() -> SharedParts:
         "number",
         "base",
         "area",
+        "region",
+        "aco",
+        "mips_group",
+        "mips_qualifying",
         "size_class",
         "first_slot",
     )
@@ -213,7 +230,7 @@ def make_shared_parts() -> SharedParts:
     }
     types: dict[str, type] = dict.fromkeys((*whole, *more), np.int64)
     # An unsigned index needs no check for counting from the end.
-    types["area"] = np.uint64
+    types |= dict.fromkeys(("area", "mips_table"), np.uint64)
     arrays: dict[str, np.ndarray] = {
         name: np.zeros(shapes.get(name, (BATCH_SLOTS,)), types.get(name, np.float64))
         for name in SharedParts._fields
@@ -285,6 +302,7 @@ def select_practices(
     rows: int,
     first: int,
     end: int,
+    regions: np.ndarray,
     shared: SharedParts,
 ) -> None:
     """Select the practices of a batch, in the order that `SharedParts` states.
@@ -303,6 +321,8 @@ def select_practices(
         How many.
     first, end : int
         The practices of the batch's slots: index of the first one, and one more than the last one's.
+    regions : ndarray of int64, shape (MOST_AREAS,)
+        Region of each area.
     shared : SharedParts
         Written.
     """
@@ -331,8 +351,16 @@ def select_practices(
         shared.number[k] = practices.number[at]
         shared.base[k] = practices.base[at]
         shared.area[k] = practices.area[at]
+        shared.aco[k] = practices.aco[at]
+        shared.mips_group[k] = practices.mips_group[at]
+        shared.mips_qualifying[k] = practices.mips_qualifying[at]
+        shared.mips_table[k] = (len(SPECIALTIES) + 1 + practices.mips_class[at]) * SCORE_COUNT
+        shared.scores[k] = practices.mips[at]
         shared.size_class[k] = practices.size_class[at]
         shared.first_slot[k] = practices.first_slot[at]
+    for k in range(n):
+        shared.region[k] = regions[shared.area[k]]
+    normal_scores(shared.scores, shared.mips_permanent, n)
 
 
 @inner

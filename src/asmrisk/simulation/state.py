@@ -12,6 +12,7 @@ from asmrisk.numerics.jit import inline
 from asmrisk.population.quantiles import SCORE_COUNT
 from asmrisk.rule.arrays import Observed, make_observed
 from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, SPECIALTIES, YEARS
+from asmrisk.scenario.published_tables import PRACTICE_CLASSES
 from asmrisk.simulation.counts import BinomialScratch, make_binomial_scratch
 from asmrisk.simulation.keys import UNIFORMS_PER_BLOCK
 from asmrisk.simulation.participation import BATCH_SLOTS
@@ -37,15 +38,18 @@ if TYPE_CHECKING:
         """One cohort in one draw by performance year and position among the measured (workspace).
 
         The fields of `Observed`, the cost of an episode without noise or response, USD, and where the
-        clinician works. A measure that is in no year's set is not written.
+        clinician works, and how MIPS would score it. A measure that is in no year's set is not written.
         """
 
         true_cost: np.ndarray  # float64 (YEARS, slots)
         practice: np.ndarray  # int32 (YEARS, slots): index of the practice, ascending
         area: np.ndarray  # int32 (YEARS, slots)
+        mips_score: np.ndarray  # float64 (YEARS, slots): counterfactual; NaN of who would not be in MIPS
+        mips_group: np.ndarray  # int8 (YEARS, slots): 1 where it would be the practice's score
 
 else:
-    Observations = namedtuple("Observations", (*Observed._fields, "true_cost", "practice", "area"))
+    _BESIDE = ("true_cost", "practice", "area", "mips_score", "mips_group")
+    Observations = namedtuple("Observations", (*Observed._fields, *_BESIDE))
 
 
 #: One year's observations as the rule takes them: views, given `Observations` and the number of the year.
@@ -117,6 +121,9 @@ class Batch(NamedTuple):
     #: What is permanent in latent quality, and in the score of cost.
     quality_shift: np.ndarray  # float64 (BATCH_CLINICIANS,)
     cost_shift: np.ndarray  # float64 (BATCH_CLINICIANS,)
+    mips_permanent: (
+        np.ndarray
+    )  # float64 (BATCH_CLINICIANS,): what stays of a MIPS score beside quality, conduct
     # One's own parts of normal scores; each follows an AR(1).
     part_b_moving: np.ndarray  # float64 (BATCH_CLINICIANS,)
     general: np.ndarray  # float64 (BATCH_CLINICIANS,): general factor of quality
@@ -132,12 +139,16 @@ class Batch(NamedTuple):
     practices: np.ndarray  # uint64 (BATCH_SLOTS,): their practices
     quality: np.ndarray  # float64 (BATCH_SLOTS,): general factor of quality
     shift: np.ndarray  # float64 (BATCH_SLOTS,): what is added to the latent quality of every measure
+    reporting: np.ndarray  # float64 (BATCH_SLOTS,): habit of reporting; the lowest report nothing
     nonreporter: np.ndarray  # int64 (BATCH_SLOTS,): 1 if nothing is reported in the year
+    mips: np.ndarray  # float64 (BATCH_SLOTS,): what the year adds to a MIPS score
     choice: np.ndarray  # int64 (BATCH_SLOTS,): collection type
     counts: np.ndarray  # float64 (BATCH_SLOTS,): cases or episodes
-    # Shapes of cost, then of each specialty's Part B, over the normal score; cost's begins at 0 for all.
-    tables: np.ndarray  # float64 ((specialties + 1) SCORE_COUNT,)
+    # Over the normal score: the shape of cost, which begins at 0 for all, then of each specialty's Part B,
+    # the MIPS scores of each class of practices, and of accountable care organizations.
+    tables: np.ndarray  # float64 ((1 + specialties + classes + 1) SCORE_COUNT,)
     cost_table: np.ndarray  # uint64 (BATCH_SLOTS,)
+    mips_table: np.ndarray  # uint64 (BATCH_SLOTS,)
     # Scratch; contents mean nothing between calls.
     interval: np.ndarray  # uint64 (BATCH_CLINICIANS,): of the tables
     scores: np.ndarray  # float64 (BATCH_CLINICIANS,)
@@ -147,13 +158,17 @@ class Batch(NamedTuple):
 
 def make_observations(slots: int) -> Observations:
     """Allocate the observations of a cohort of so many clinician slots."""
-    where = np.zeros((2, YEARS, slots), np.int32)
-    return Observations._make((*make_observed(slots, YEARS), np.zeros((YEARS, slots)), *where))
+    types = (np.float64, np.int32, np.int32, np.float64, np.int8)
+    beside = (np.zeros((YEARS, slots), dtype) for dtype in types)
+    return Observations._make((*make_observed(slots, YEARS), *beside))
 
 
 def make_batch() -> Batch:
     """Allocate the state of a batch; arrays of zeros."""
-    by_measured = ("practices", "quality", "shift", "nonreporter", "choice", "counts", "cost_table")
+    by_measured = (
+        *("practices", "quality", "shift", "reporting", "nonreporter", "mips", "choice", "counts"),
+        *("cost_table", "mips_table"),
+    )
     shapes: dict[str, tuple[int, ...]] = dict.fromkeys(by_measured, (BATCH_SLOTS,)) | {
         "clinician": (BATCH_CLINICIANS + 1,),
         "entered": (YEARS,),
@@ -163,7 +178,7 @@ def make_batch() -> Batch:
         "submission": (MOST_MEASURES, BATCH_CLINICIANS),
         "part_b": (CALENDAR, BATCH_CLINICIANS),
         "rows": (YEARS, BATCH_SLOTS),
-        "tables": ((len(SPECIALTIES) + 1) * SCORE_COUNT,),
+        "tables": ((2 + len(SPECIALTIES) + len(PRACTICE_CLASSES)) * SCORE_COUNT,),
         "scratch": (3, BATCH_SLOTS),
     }
     whole = ("clinician", "entered", "slot", "number", "base", "specialty", "practice_size")
@@ -171,7 +186,7 @@ def make_batch() -> Batch:
     types: dict[str, type] = dict.fromkeys((*whole, *more), np.int64)
     # An unsigned index needs no check for counting from the end.
     types |= dict.fromkeys(
-        ("practice", "practices", "part_b_table", "rows", "cost_table", "interval"), np.uint64
+        ("practice", "practices", "part_b_table", "rows", "cost_table", "mips_table", "interval"), np.uint64
     )
     arrays: dict[str, np.ndarray] = {
         name: np.zeros(shapes.get(name, (BATCH_CLINICIANS,)), types.get(name, np.float64))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from asmrisk.rule.definitions import MEASURES, PERFORMANCE_YEARS
+from asmrisk.rule.definitions import MEASURES, PEERS, PERFORMANCE_YEARS
 
 if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
@@ -23,10 +23,12 @@ __all__ = [
     "BY_PRACTICE_MEMBERS",
     "BY_PRACTICE_SIZE",
     "BY_SPECIALTY",
+    "PEERS_OF",
     "PEER_GROUP_DIMENSIONS",
     "PRACTICE_MEMBERS",
     "QUANTILES",
     "Variable",
+    "peer_names",
     "record_dtype",
     "scored_measures",
     "variables",
@@ -102,6 +104,13 @@ _ROOT = (
         volume_offset="Part B paid for more services, less that for fewer, because of the adjustment, in "
         "dollars of the payment year",
         episode_savings="Medicare's share of what episodes cost less, in 2025 dollars",
+        mips_forgone="Adjustments that MIPS would have made (negative: taken) of the clinicians measured, in "
+        "dollars of the payment year",
+        net_of_mips="Adjustments paid less those that MIPS would have made, in dollars of the payment year",
+        cost_of_participation="What taking part costs those measured (negative: saves), in dollars of the "
+        "performance year",
+        net_of_costs="Adjustments paid less those of MIPS and the cost of taking part, in dollars of "
+        "{dollar_year}",
         medicare_savings="Retained savings less volume offset, plus episode savings, in dollars of "
         "{dollar_year}",
     ),
@@ -116,6 +125,7 @@ _ROOT = (
         penalized_share="Share of those scored with a negative factor",
         weighted_adjustment_factor="Adjustment factor weighted by Part B payments",
     ),
+    *_declare(BY_COHORT, "1", beneficiaries="Beneficiaries of those episodes"),
     *_declare(BY_COHORT, "points", median_final_score="Median final score, zeros included"),
     *_declare((*BY_COHORT, "quantile"), "1", adjustment_factor_quantile="Adjustment factor, quantiles"),
     *_declare((*BY_COHORT, "quantile"), "points", final_score_quantile="Final score, quantiles"),
@@ -128,6 +138,13 @@ _ROOT = (
         *(BY_SPECIALTY, "USD"),
         specialty_part_b_paid="Part B payments at stake, in dollars of the performance year",
         specialty_net_adjustment="Adjustments paid (negative: taken), in dollars of the payment year",
+        specialty_mips_forgone="Adjustments that MIPS would have made (negative: taken), in dollars of the "
+        "payment year",
+        specialty_net_of_mips="Adjustments paid less those of MIPS, in dollars of the payment year",
+        specialty_cost_of_participation="What taking part costs (negative: saves), in dollars of the "
+        "performance year",
+        specialty_net_of_costs="Adjustments paid less those of MIPS and the cost of taking part, in dollars "
+        "of {dollar_year}",
     ),
     *_declare(
         *(BY_SPECIALTY, "1"),
@@ -179,15 +196,13 @@ _ROOT = (
 
 #: Dimensions that stand for several peer groups of a cohort.
 PEER_GROUP_DIMENSIONS = ("quality_peer_group", "cost_peer_group", "pool_group")
-#: Those of each group's arrays, by the parameter's word. A specialty lies within one cohort, and a measure is
-#: one cohort's.
-_QUALITY_PEERS = {
-    "collection_type": ("collection_type",),
-    "cohort": (),
-    "specialty": PEER_GROUP_DIMENSIONS[:1],
-}
-_COST_PEERS = {"cohort": ("cohort",), "specialty": PEER_GROUP_DIMENSIONS[1:2]}
-_POOLS = {"cohort": ("cohort",), "specialty": PEER_GROUP_DIMENSIONS[2:]}
+#: What each is of, as the policy's ``quality_peer_group`` and so on name it.
+PEERS_OF = ("quality", "cost", "payment")
+
+
+def _peer_dimensions(peers: str, dimension: str) -> tuple[str, ...]:
+    """Give the dimensions of what each peer group has; a specialty lies within one cohort."""
+    return {"cohort": ("cohort",), "specialty": (dimension,)}.get(peers, ("cohort", dimension))
 
 
 def _environment(
@@ -247,6 +262,10 @@ _CLINICIAN = (
         *(BY_CLINICIAN, "USD", _NUMBER, "clinician"),
         adjustment_usd="Adjustment paid to the clinician (negative: taken), in dollars of the payment year; "
         "NaN if not measured",
+        mips_forgone="Adjustment that MIPS would have made (negative: taken), in dollars of the payment "
+        "year; NaN if not measured",
+        cost_of_participation="What taking part costs the clinician (negative: saves), in dollars of the "
+        "performance year; NaN if not measured",
     ),
 )
 
@@ -254,6 +273,14 @@ _CLINICIAN = (
 def record_dtype(dims: tuple[str, ...]) -> np.dtype[np.void]:
     """Give a record of the variables over some dimensions, `BY_COHORT` and so on; fields are their names."""
     return np.dtype([(each.name, each.dtype) for each in (*_ROOT, *_CLINICIAN) if each.dims == dims])
+
+
+def peer_names(scenario: Scenario, of: str) -> tuple[str, ...]:
+    """Name the peer groups of a cohort for ``quality``, ``cost`` or ``payment``."""
+    peers = scenario.values[f"policy.{of}_peer_group"]
+    regions = scenario.values["population.regions"]
+    fewer = peers == "region" and "population.regions" not in scenario.uncertainty
+    return PEERS[peers][:regions] if fewer else PEERS[peers]
 
 
 def scored_measures(scenario: Scenario) -> tuple[str, ...]:
@@ -273,11 +300,15 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
         is a group ``parameters``, its roster whether there is a group ``clinician``; its year of dollars is
         named.
     """
-    declared = _ROOT + _environment(
-        _QUALITY_PEERS[scenario.values["policy.quality_peer_group"]],
-        _COST_PEERS[scenario.values["policy.cost_peer_group"]],
-        _POOLS[scenario.values["policy.payment_peer_group"]],
+    quality, cost, payment = (
+        _peer_dimensions(scenario.values[f"policy.{of}_peer_group"], dimension)
+        for of, dimension in zip(PEERS_OF, PEER_GROUP_DIMENSIONS, strict=True)
     )
+    # A measure is one cohort's.
+    quality = tuple(each for each in quality if each != "cohort")
+    if scenario.values["policy.quality_collection_types"] == "apart":
+        quality += ("collection_type",)
+    declared = _ROOT + _environment(quality, cost, payment)
     if scenario.uncertainty:
         declared += _PARAMETERS
     if scenario.roster is not None:

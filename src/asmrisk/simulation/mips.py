@@ -1,0 +1,144 @@
+"""Instead of MIPS: the score that a clinician would have had, and the adjustment that it forgoes.
+
+Participants are exempt from MIPS, so what the model does to a clinician is its adjustment less the one that
+MIPS would have made of the same payment year. A MIPS final score is the published quantile of the practice's
+size class at ``z = w g + v h + sqrt(1 - w^2 - v^2) e``, with the scores g of general quality and h of the
+habit of reporting, and e of everything else, of which the share `mips_persistence` stays. Where MIPS would
+score the practice as a whole, all three are the practice's. A
+practice in an accountable care organization is scored as a whole, with the scores of such organizations,
+unless its clinicians are qualifying participants of an advanced payment model, whom MIPS does not adjust.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from asmrisk.numerics.jit import fma, inline, inner
+from asmrisk.population.latents import SHARED_HABITS, SHARED_QUALITY
+from asmrisk.rule.declarations import CHOICES
+from asmrisk.simulation.batches import interpolate, normal_scores, take
+from asmrisk.simulation.kernel_inputs import CohortDraw
+from asmrisk.simulation.keys import BLOCK_PRACTICE_MIPS, FIRST_YEAR, LANE_YEARLY_MIPS, fill_uniforms
+from asmrisk.simulation.shared_parts import SharedParts
+from asmrisk.simulation.state import Batch, Measured, Observations
+
+__all__ = ["forgo_mips", "gather_mips", "mips_factor", "observe_mips"]
+
+_EXEMPT = CHOICES["aco_participants"].index("exempt")
+
+
+@inline
+def gather_mips(batch: Batch, measured: Measured) -> None:
+    """Draw what the year adds to each measured clinician's MIPS score; the uniforms are `BLOCK_CONDUCT`'s."""
+    uniform, m = batch.scratch[0], measured.n
+    take(batch.uniforms[LANE_YEARLY_MIPS], batch.rows[measured.year], uniform, m)
+    normal_scores(uniform, batch.mips, m)
+
+
+@inline
+def _weights(population: np.record) -> tuple[float, float, float, float]:
+    """Give the weights of quality, habit, and of what stays and what the year adds of the rest."""
+    quality, habit = population.mips_quality_correlation, population.mips_habit_correlation
+    rest = math.sqrt(max(1.0 - quality * quality - habit * habit, 0.0))
+    persistence = population.mips_persistence
+    return quality, habit, rest * math.sqrt(persistence), rest * math.sqrt(1.0 - persistence)
+
+
+@inner
+def _share_mips(draw: CohortDraw, year: int, shared: SharedParts) -> None:
+    """Write the normal scores of the practices' MIPS scores."""
+    population, u = draw.population, shared.uniforms
+    start, end, when = shared.finished[year], shared.n[0], FIRST_YEAR + year
+    number, base, n = shared.number, shared.base, end - start
+    fill_uniforms(u, BLOCK_PRACTICE_MIPS, number, base, when, draw.number, draw.key, start, end)
+    normal_scores(u[0, start:], shared.scores, n)
+    quality, habit, lasting, yearly = _weights(population)
+    # A score without a shared part leaves its place to the rest.
+    of_quality = population.area_share[SHARED_QUALITY] + population.practice_share[SHARED_QUALITY]
+    of_habit = population.practice_share[SHARED_HABITS]
+    left = (0.0 if of_quality > 0.0 else quality * quality) + (0.0 if of_habit > 0.0 else habit * habit)
+    more = math.sqrt(left / (1.0 - quality * quality - habit * habit + left)) if left > 0.0 else 0.0
+    quality = quality / math.sqrt(of_quality) if of_quality > 0.0 else 0.0
+    habit = habit / math.sqrt(of_habit) if of_habit > 0.0 else 0.0
+    general, reporting = shared.general[start:], shared.nonreporting[start:]
+    permanent, score, scores = shared.mips_permanent[start:], shared.mips[start:], shared.scores
+    grow = 1.0 / math.sqrt(1.0 - more * more) if more < 1.0 else 1.0
+    for i in range(n):
+        rest = fma(lasting, permanent[i], yearly * scores[i])
+        score[i] = fma(quality, general[i], fma(habit, reporting[i], grow * rest))
+
+
+@inline
+def observe_mips(
+    draw: CohortDraw, year: int, batch: Batch, shared: SharedParts, measured: Measured, out: Observations
+) -> None:
+    """Write the MIPS scores that a year's measured clinicians would have had."""
+    _share_mips(draw, year, shared)
+    start, m = measured.start, measured.n
+    rows, at = batch.rows[year], batch.practices
+    score, group = out.mips_score[year, start:], out.mips_group[year, start:]
+    quality, habit, lasting, yearly = _weights(draw.population)
+    permanent = batch.scratch[0]
+    take(batch.mips_permanent, rows, permanent, m)
+    for k in range(m):
+        rest = fma(lasting, permanent[k], yearly * batch.mips[k])
+        score[k] = fma(quality, batch.quality[k], fma(habit, batch.reporting[k], rest))
+    for k in range(m):
+        group[k] = shared.mips_group[at[k]]
+        score[k] = shared.mips[at[k]] if group[k] != 0 else score[k]
+        batch.mips_table[k] = shared.mips_table[at[k]]
+    interpolate(batch.tables, batch.mips_table, score, batch.interval, m)
+    for k in range(m):
+        score[k] = np.nan if shared.mips_qualifying[at[k]] != 0 else score[k]
+
+
+@inline
+def mips_factor(behavior: np.record, score: float) -> float:
+    """Give the MIPS adjustment factor of a final score, a fraction (42 CFR § 414.1405).
+
+    It rises linearly from the largest reduction at 0 points to 0 at the threshold, and from there to the
+    largest raise at 100 points; up to a quarter of the threshold it is the largest reduction.
+    """
+    threshold, most = behavior.mips_threshold, behavior.mips_risk_level
+    lost = most * (threshold - score) / threshold
+    lost = most if score <= 0.25 * threshold else lost
+    won = behavior.mips_maximum_adjustment * (score - threshold) / (100.0 - threshold)
+    return float(-lost if score < threshold else won)
+
+
+@inner
+def forgo_mips(
+    policy: np.record, behavior: np.record, out: Observations, year: int, n: int, forgone: np.ndarray
+) -> None:
+    """Write the dollars that MIPS would have added to (negative: taken from) a year's measured clinicians.
+
+    Whoever would be scored alone and has allowed charges up to the low-volume threshold, or would be a
+    qualifying APM participant, is not adjusted by MIPS; who is exempt from the model forgoes nothing.
+
+    Parameters
+    ----------
+    policy : numpy.record
+        Of the performance year, POLICY_DTYPE.
+    behavior : numpy.record
+        Of the payment year, BEHAVIOR_DTYPE.
+    out : Observations
+        Of the cohort; payment-year Part B before any offset of volume.
+    year, n : int
+        Performance year, counted from the first, and measured clinicians.
+    forgone : ndarray of float64, shape (at least n,)
+        Receives dollars of the payment year.
+    """
+    score, group, aco = out.mips_score[year], out.mips_group[year], out.aco[year]
+    now, later, specialty = out.part_b_payments[year], out.payment_year_part_b[year], out.specialty[year]
+    stays = policy.aco_participants == _EXEMPT
+    low_volume, allowed = behavior.mips_low_volume, behavior.part_b_allowed != 0
+    for i in range(n):
+        ratio = behavior.allowed_over_paid[specialty[i]]
+        charges = now[i] if allowed else now[i] * ratio
+        paid = later[i] / ratio if allowed else later[i]
+        subject = (group[i] != 0 or charges > low_volume) and not (stays and aco[i] != 0)
+        # NaN, of qualifying participants, fails the comparison.
+        subject = subject and score[i] >= 0.0
+        forgone[i] = paid * mips_factor(behavior, score[i]) if subject else 0.0

@@ -1,0 +1,55 @@
+"""What taking part costs: staff and software, incentives to patients, collaborative care, telehealth."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from asmrisk.numerics.jit import inline, inner
+from asmrisk.rule.declarations import CHOICES
+from asmrisk.rule.definitions import size_class
+from asmrisk.simulation.state import Observations
+
+__all__ = ["cost_participation"]
+
+_EXEMPT = CHOICES["aco_participants"].index("exempt")
+
+_size_class = inline(size_class)
+
+
+@inner
+def cost_participation(
+    policy: np.record, behavior: np.record, out: Observations, year: int, n: int, cost: np.ndarray
+) -> None:
+    """Write what taking part costs a year's measured clinicians (negative: saves them).
+
+    Each has the cost of its practice size, and for each beneficiary that of incentives and telehealth, and
+    of collaborative care where both improvement activities are attested. Who is exempt from the model has no
+    cost.
+
+    Parameters
+    ----------
+    policy, behavior : numpy.record
+        Of the performance year, POLICY_DTYPE and BEHAVIOR_DTYPE.
+    out : Observations
+        Of the cohort.
+    year, n : int
+        Performance year, counted from the first, and measured clinicians.
+    cost : ndarray of float64, shape (at least n,)
+        Receives dollars of the performance year.
+    """
+    episodes, activities, aco = out.episodes[year], out.improvement_activities[year], out.aco[year]
+    size, stays = out.practice_size[year], policy.aco_participants == _EXEMPT
+    solo, small, large = (
+        behavior.participation_cost[0],
+        behavior.participation_cost[1],
+        behavior.participation_cost[2],
+    )
+    per_episode, common = behavior.beneficiaries_per_episode, behavior.beneficiary_cost
+    collaborative = behavior.collaborative_care_cost
+    for i in range(n):
+        kind = _size_class(size[i])
+        own = solo if kind == 0 else large
+        own = small if kind == 1 else own
+        each = common + (collaborative if activities[i] >= 2 else 0.0)
+        taking_part = not (stays and aco[i] != 0)
+        cost[i] = own + per_episode * episodes[i] * each if taking_part else 0.0
