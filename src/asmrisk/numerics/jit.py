@@ -46,6 +46,16 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 _KERNELS = "asmrisk.simulation.draw"
 
 
+def _use_whole_vectors() -> None:
+    """Let loops use vectors of 512 bits where a processor has them; LLVM would use half of each."""
+    features = binding.get_host_cpu_features()
+    if config.CPU_FEATURES is None and features.get("avx512f", False):
+        config.CPU_FEATURES = f"{features.flatten()},-prefer-256-bit"
+
+
+_use_whole_vectors()
+
+
 @cache
 def cache_directory() -> Path | None:
     """Where compiled kernels are kept, or ``None`` if no place can be written to.
