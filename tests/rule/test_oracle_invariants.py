@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle.cohorts import clinicians, policies
-from tests.oracle.rule import final_rule, payment, score_cohort
+from tests.oracle.rule import final_rule, largest_adjustment, payment, peers, score_cohort
 
 EPSILON = 2.0**-52
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,7 +18,7 @@ def payment_groups(rows, scored, policy):
     groups = {}
     for row, result in zip(rows, scored, strict=True):
         if not math.isnan(result["final_score"]):
-            key = row["specialty"] if policy["payment_peer_group"] == "specialty" else "cohort"
+            key = peers(row, policy["payment_peer_group"])
             groups.setdefault(key, []).append((row, result))
     return groups
 
@@ -27,7 +27,7 @@ def payment_groups(rows, scored, policy):
 @given(clinicians(), policies())
 def test_invariants_of_the_pool(rows, policy):
     scored, environment = score_cohort(rows, policy)
-    risk, share, cap = policy["risk_level"], policy["redistribution_share"], policy["adjustment_cap"]
+    risk, share, cap = policy["risk_level"], policy["redistribution_share"], largest_adjustment(policy)
     for key, members in payment_groups(rows, scored, policy).items():
         factors = [result["adjustment_factor"] for _, result in members]
         payments = [row["part_b_payments"] for row, _ in members]
