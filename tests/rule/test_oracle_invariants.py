@@ -125,6 +125,11 @@ def counts(rows):
     return {benchmark["count"] for benchmark in environment["benchmarks"].values()}
 
 
+def sizes(rows, attribute):
+    groups = [peers(row, attribute) for row in rows]
+    return sorted(groups.count(group) for group in set(groups))
+
+
 def final_scores(rows):
     return [row["final_score"] for row in score_cohort(rows, final_rule())[0]]
 
@@ -149,6 +154,15 @@ def topped_out(rows):
         lambda rows: {19, 41} <= counts(rows) or {20, 40} <= counts(rows) or {21, 39} <= counts(rows),
         lambda rows: len(rows) == 1,
         lambda rows: len(rows) > 19 and all(row["exempt"] for row in rows),
+        lambda rows: len(rows) > 19 and all(row["aco"] for row in rows),
+        lambda rows: 1 in sizes(rows, "region") and len(rows) > 19,
+        lambda rows: sizes(rows, "region") in ([19, 41], [20, 40], [21, 39]),
+        lambda rows: len(sizes(rows, "region")) == 10,
+        lambda rows: len(sizes(rows, "practice_size")) == 3 and len(sizes(rows, "aco")) == 2,
+        lambda rows: (
+            any(row["primary_care_connection"] is None for row in rows)
+            and any(row["collaborative_care_elements"] == 3 for row in rows)
+        ),
         lambda rows: len(rows) > 19 and set(final_scores(rows)) == {0.0},
         lambda rows: len(rows) > 19 and all(math.isnan(f) for f in final_scores(rows)),
         lambda rows: len(rows) > 19 and all(f > 0 for f in final_scores(rows)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ from asmrisk.rule.definitions import (
     measures_of,
 )
 from asmrisk.rule.policy import POLICY_DTYPE, policy_records
+from tests.oracle import by_hand
 from tests.oracle.cohorts import clinicians, policies
 from tests.oracle.rule import final_rule, largest_adjustment
 from tests.oracle.rule import score_cohort as score_plainly
@@ -224,6 +226,39 @@ def test_each_alternative_alone(name: str, field: list[dict[str, Any]], data: st
     if name == "cap_excess":
         changes["adjustment_cap"] = 0.01
     compare(field, final_rule(2027, **changes))
+
+
+#: Some groups of each attribute.
+GROUPS: dict[str, list[dict[str, Any]]] = {
+    "specialty": [{"specialty": name} for name in SPECIALTIES[3:]],
+    "region": [{"region": name} for name in REGIONS[6:]],
+    "practice_size": [{"practice_size": size} for size in (1, 15, 16)],
+    "aco": [{"aco": False}, {"aco": True}],
+}
+
+
+@pytest.mark.parametrize("types", CHOICES["quality_collection_types"])
+@pytest.mark.parametrize("reading", CHOICES["aco_participants"])
+@pytest.mark.parametrize("attribute", sorted(GROUPS))
+def test_groups_of_twenty_of_too_few_of_one_and_of_nobody(attribute: str, reading: str, types: str) -> None:
+    generator = random.Random(attribute)
+    field: list[dict[str, Any]] = []
+    for size, group in zip((20, 19, 1, 45), GROUPS[attribute], strict=False):
+        for _ in range(size):
+            measures = {
+                measure.name: by_hand.cell(
+                    generator.random(), collection_type=generator.choice(["ecqm", "mips_cqm"])
+                )
+                for measure in measures_of("low_back_pain")
+                if measure.final
+            }
+            changes = {"cost_per_episode": generator.lognormvariate(7.0, 0.4), "measures": measures, **group}
+            field.append(by_hand.clinician(len(field), **changes))
+    policy = final_rule(2027, aco_participants=reading, quality_collection_types=types)
+    peers = dict.fromkeys(("quality_peer_group", "cost_peer_group", "payment_peer_group"), attribute)
+    compare(field, policy | peers)
+    # Everybody in an accountable care organization, whom one reading exempts.
+    compare([row | {"aco": True} for row in field], policy | peers)
 
 
 @pytest.mark.parametrize("year", [2027, 2028, 2029, 2030, 2031])
