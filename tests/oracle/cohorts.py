@@ -9,12 +9,13 @@ import random
 
 from hypothesis import strategies as st
 
-from tests.oracle.rule import FINAL_RULE, NAN, final_rule
+from tests.oracle.rule import FINAL_RULE, NAN, PEER_GROUPS, final_rule
 
 SPECIALTIES = {
     "heart_failure": ["cardiology"],
     "low_back_pain": ["anesthesiology", "neurosurgery", "orthopedic_surgery"],
 }
+REGIONS = [f"region-{number}" for number in range(10)]
 # Sizes at which a benchmark, a median or a sample SD changes its nature come up often.
 SIZES = [1, 2, 3, 18, 19, 20, 21, 22, 39, 40, 41, 42, 60]
 
@@ -125,6 +126,25 @@ def _dollars(rng, look):
     return round(rng.lognormvariate(11, 1.5), 2)
 
 
+def _region(rng, look, index):
+    """'first_19' puts exactly nineteen clinicians in one region, 'first_1' one alone."""
+    if look == "one":
+        return REGIONS[0]
+    if look.startswith("first_"):
+        return REGIONS[9] if index < int(look.removeprefix("first_")) else REGIONS[4]
+    return rng.choice(REGIONS if look == "all" else REGIONS[1:3])
+
+
+def _parts(rng, look):
+    """Connection to primary care and elements of collaborative care: unknown, known, or one of them only."""
+    connection, elements = rng.random() < 0.7, rng.choice([0, 2, 2, 3, 3, 4, 5])
+    if look == "unknown" or (look == "some" and rng.random() < 0.3):
+        connection = None
+    if look == "unknown" or (look == "some" and rng.random() < 0.3):
+        elements = None
+    return {"primary_care_connection": connection, "collaborative_care_elements": elements}
+
+
 def _cost(rng, look):
     return _number(rng, look, [900.0, 1000.0, 1000.0, 1234.5], lambda r: round(r.lognormvariate(8.5, 0.4), 2))
 
@@ -148,6 +168,9 @@ MEASURE_LOOKS = {
 COLUMN_LOOKS = {
     "specialty": _mostly("one", "several"),
     "practice_size": _mostly([16], [1, 2, 15, 16], [1, 2, 3, 15, 16, 400], rarely=[[1]]),
+    "region": _mostly("one", "two", "all", "first_20", rarely=["first_1", "first_19", "first_21"]),
+    "aco": _mostly(0.0, 0.4, rarely=[0.05, 1.0]),
+    "parts": _mostly("unknown", "known", "some"),
     "performance_dollars": _mostly("equal", "continuous", "continuous", "some_zero", rarely=["zero"]),
     "payment_dollars": _mostly("equal", "continuous", "some_zero", rarely=["zero"]),
     "episodes": _mostly([30], [30], [19, 20, 21], [0, 19, 20, 30], rarely=[[0], [19]]),
@@ -192,7 +215,9 @@ def _clinician(rng, cohort, index, columns, measures, looks, consistent):
         "clinician_id": f"c{index:03d}",
         "cohort": cohort,
         "specialty": specialties[0] if columns["specialty"] == "one" else rng.choice(specialties),
+        "region": _region(rng, columns["region"], index),
         "practice_size": rng.choice(columns["practice_size"]),
+        "aco": rng.random() < columns["aco"],
         "part_b_payments": _dollars(rng, columns["performance_dollars"]),
         "payment_year_part_b": _dollars(rng, columns["payment_dollars"]),
         "episodes": episodes,
@@ -204,6 +229,7 @@ def _clinician(rng, cohort, index, columns, measures, looks, consistent):
             rng, columns["dual"], [0.0, 0.1, 0.25, 0.3], lambda r: round(r.betavariate(1, 3), 3)
         ),
         "improvement_activities": rng.choice(columns["improvement_activities"]),
+        **_parts(rng, columns["parts"]),
         "promoting_interoperability": rng.choice(columns["promoting_interoperability"]),
         "exempt": rng.random() < columns["exempt"],
         "measures": {
@@ -221,10 +247,13 @@ ALTERNATIVES = {
     "exchange_function": ["logistic", "logistic", "linear", "none"],
     "exchange_steepness": [0.1, 0.05, 1.0, 5.0],
     "exchange_midpoint": ["cohort_median", "cohort_median", 50.0, 0.0, 100.0, 62.5],
-    "adjustment_cap": [None, 0.09, 0.02, 0.005, 0.0],
+    "adjustment_cap": [None, "risk_level", 0.09, 0.02, 0.005, 0.0],
     "cap_excess": ["retained", "redistributed"],
     "zero_scorers": ["in_pool", "outside_pool"],
     "improvement_activities_points": [[-20.0, -10.0, 0.0], [0.0, 0.0, 0.0], [-100.0, -50.0, -25.0]],
+    "collaborative_care_elements": [3, 0, 2, 5],
+    "aco_participants": ["included", "exempt", "attesting"],
+    "failed_submission": ["zero", "no_adjustment"],
     "promoting_interoperability_points": [-10.0, 0.0, -90.0],
     "complex_patient_intercept": [1.5, 0.0, 3.0],
     "complex_patient_slope": [4.0, 0.0, 8.0],
@@ -248,9 +277,10 @@ ALTERNATIVES = {
     "minimum_reporters": [20, 19, 21, 1, 2],
     "minimum_completeness": [0.75, 0.8, 0.0],
     "minimum_episodes": [20, 1, 21],
-    "quality_peer_group": ["collection_type", "cohort", "specialty"],
-    "cost_peer_group": ["cohort", "specialty"],
-    "payment_peer_group": ["cohort", "specialty"],
+    "quality_collection_types": ["apart", "together"],
+    "quality_peer_group": list(PEER_GROUPS),
+    "cost_peer_group": list(PEER_GROUPS),
+    "payment_peer_group": list(PEER_GROUPS),
     "missing_category": ["reweight", "neutral", "median_points"],
     "missing_measure": ["zero", "excluded"],
 }

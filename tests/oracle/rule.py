@@ -17,18 +17,24 @@ def _measure(inverse=False, claims=False, worst=0.0):
     return {"inverse": inverse, "claims": claims, "worst": worst}
 
 
+#: Attributes by which clinicians can be parted into peer groups; "cohort" parts nobody.
+PEER_GROUPS = ("cohort", "specialty", "region", "practice_size", "aco")
+
 FINAL_RULE = {
     "risk_level": 0.09,
     "redistribution_share": 0.85,
     "exchange_function": "logistic",  # 'linear', 'none'
     "exchange_steepness": 0.1,
     "exchange_midpoint": "cohort_median",  # or a score
-    "adjustment_cap": None,  # or a fraction
+    "adjustment_cap": None,  # or a fraction, or 'risk_level'
     "cap_excess": "retained",  # 'redistributed'
     "zero_scorers": "in_pool",  # 'outside_pool'
     "quality_weight": 0.5,
     "cost_weight": 0.5,
     "improvement_activities_points": [-20.0, -10.0, 0.0],  # by the number attested
+    "collaborative_care_elements": 3,  # of five
+    "aco_participants": "included",  # 'exempt', 'attesting'
+    "failed_submission": "zero",  # 'no_adjustment'
     "promoting_interoperability_points": -10.0,
     "complex_patient_intercept": 1.5,
     "complex_patient_slope": 4.0,
@@ -47,12 +53,17 @@ FINAL_RULE = {
     "minimum_reporters": 20,
     "minimum_completeness": 0.75,
     "minimum_episodes": 20,
-    "quality_peer_group": "collection_type",  # 'cohort', 'specialty'
-    "cost_peer_group": "cohort",  # 'specialty'
-    "payment_peer_group": "cohort",  # 'specialty'
+    "quality_collection_types": "apart",  # 'together'
+    "quality_peer_group": "cohort",  # each one of PEER_GROUPS
+    "cost_peer_group": "cohort",
+    "payment_peer_group": "cohort",
     "missing_category": "reweight",  # 'neutral', 'median_points'
     "missing_measure": "zero",  # 'excluded'
-    "exempt_treatment": "neutral",
+    # Who is there, what is paid and what it costs: nothing that a score depends on.
+    "vintage": "cy2026",
+    "eligibility": "each_year",  # 'once_in'
+    "part_b_base": "paid",  # 'allowed'
+    "engagement_limit": "year",  # 'lifetime'
     "measures": {
         "heart_failure": {
             "q492": _measure(inverse=True, claims=True, worst=None),
@@ -132,6 +143,27 @@ def decile_edges(values):
     return edges
 
 
+# --- who is compared with whom -----------------------------------------------------------------------------
+
+
+def is_exempt(clinician, policy):
+    """Whether a clinician is outside everything: by circumstances, or as a participant of an ACO."""
+    by_aco = policy["aco_participants"] == "exempt" and clinician["aco"]
+    return bool(clinician["exempt"] or by_aco)
+
+
+def peers(clinician, attribute):
+    """The peer group of a clinician within the cohort, by one of PEER_GROUPS."""
+    if attribute == "cohort":
+        return "cohort"
+    if attribute == "aco":
+        return "aco" if clinician["aco"] else "outside_aco"
+    if attribute == "practice_size":
+        size = clinician["practice_size"]
+        return "solo" if size == 1 else "small" if size <= 15 else "large"
+    return clinician[attribute]
+
+
 # --- quality, 512.725 --------------------------------------------------------------------------------------
 
 
@@ -168,23 +200,24 @@ def is_complete(data, policy):
 
 
 def quality_group(clinician, data, policy):
-    """The peer group one measure of one clinician is compared in."""
+    """The peer group and the collection type that one measure of one clinician is compared in.
+
+    Fixed benchmarks are national, and one for each collection type.
+    """
     if policy["quality_benchmarks"] == "fixed":
-        return data["collection_type"]
-    return {
-        "collection_type": data["collection_type"],
-        "cohort": "cohort",
-        "specialty": clinician["specialty"],
-    }[policy["quality_peer_group"]]
+        return "cohort", data["collection_type"]
+    together = policy["quality_collection_types"] == "together"
+    group = peers(clinician, policy["quality_peer_group"])
+    return group, "together" if together else data["collection_type"]
 
 
 def quality_benchmarks(clinicians, measures, policy):
-    """By (measure, group): count, minimum and nine edges, the last two None where no benchmark forms."""
+    """By (measure, group, collection type): count, minimum and nine edges; None where no benchmark forms."""
     if policy["quality_benchmarks"] == "fixed":
         return {
-            (name, group): {"count": None, "minimum": numbers[0], "edges": list(numbers[1:])}
+            (name, "cohort", kind): {"count": None, "minimum": numbers[0], "edges": list(numbers[1:])}
             for name in measures
-            for group, numbers in policy["fixed_edges"].get(name, {}).items()
+            for kind, numbers in policy["fixed_edges"].get(name, {}).items()
         }
     rates = {}
     for clinician in clinicians:
@@ -192,7 +225,7 @@ def quality_benchmarks(clinicians, measures, policy):
             data = measure_data(clinician, name, measure)
             if standing(data, measure, policy) != "scorable":
                 continue
-            members = rates.setdefault((name, quality_group(clinician, data, policy)), [])
+            members = rates.setdefault((name, *quality_group(clinician, data, policy)), [])
             worst = measure["worst"] is not None and data["rate"] == measure["worst"]
             if not (worst and policy["worst_rate_excluded"]):
                 members.append(oriented(data["rate"], measure))
@@ -237,7 +270,7 @@ def measure_points(clinician, name, measure, benchmarks, policy):
         return 0.0 if policy["missing_measure"] == "zero" else NAN
     if what == "excluded":
         return NAN
-    benchmark = benchmarks.get((name, quality_group(clinician, data, policy)))
+    benchmark = benchmarks.get((name, *quality_group(clinician, data, policy)))
     if benchmark is None or benchmark["edges"] is None:
         return NAN
     return decile_points(
@@ -273,17 +306,13 @@ def has_cost(clinician, policy):
     return clinician["episodes"] >= policy["minimum_episodes"] and not missing(clinician["cost_per_episode"])
 
 
-def cost_group(clinician, policy):
-    """The peer group the clinician's cost is compared in."""
-    return clinician["specialty"] if policy["cost_peer_group"] == "specialty" else "cohort"
-
-
 def cost_references(clinicians, policy):
     """By group: count, median and sample SD of cost per episode."""
     costs = {}
     for clinician in clinicians:
         if has_cost(clinician, policy):
-            costs.setdefault(cost_group(clinician, policy), []).append(clinician["cost_per_episode"])
+            group = peers(clinician, policy["cost_peer_group"])
+            costs.setdefault(group, []).append(clinician["cost_per_episode"])
     return {g: {"count": len(c), "median": median(c), "sd": sample_sd(c)} for g, c in costs.items()}
 
 
@@ -303,7 +332,7 @@ def cost_points(clinician, references, policy):
     """Points 1..10 of one clinician's cost; NaN without enough episodes."""
     if not has_cost(clinician, policy):
         return NAN
-    reference = references[cost_group(clinician, policy)]
+    reference = references[peers(clinician, policy["cost_peer_group"])]
     if math.isnan(reference["sd"]) or reference["sd"] == 0:
         z = 0.0
     else:
@@ -312,6 +341,19 @@ def cost_points(clinician, references, policy):
 
 
 # --- conduct, complex patients, small practices, 512.735-512.745 -------------------------------------------
+
+
+def activities_attested(clinician, policy):
+    """How many of the two improvement activities count: connection to primary care, and collaborative care.
+
+    They are counted from their parts where both are known, else the number is given.
+    """
+    arranged = policy["aco_participants"] == "attesting" and clinician["aco"]
+    connection, elements = clinician["primary_care_connection"], clinician["collaborative_care_elements"]
+    if connection is None or elements is None:
+        return min(2, clinician["improvement_activities"] + int(arranged))
+    enough = elements >= policy["collaborative_care_elements"]
+    return int(connection) + int(enough or arranged)
 
 
 def complex_patient_references(clinicians):
@@ -364,13 +406,19 @@ def transformed_score(score, midpoint, policy):
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
+def largest_adjustment(policy):
+    """The cap on positive adjustments; None without."""
+    cap = policy["adjustment_cap"]
+    return policy["risk_level"] if cap == "risk_level" else cap
+
+
 def payment(scores, payments, policy):
     """Adjustment factors of one payment group.
 
     `scores` are the final scores of the participants that have one, `payments` their Part B payments in the
     performance year. Returns midpoint, scaling factor, sum of payments, pool, transformed scores and factors.
     """
-    risk, share, cap = policy["risk_level"], policy["redistribution_share"], policy["adjustment_cap"]
+    risk, share, cap = policy["risk_level"], policy["redistribution_share"], largest_adjustment(policy)
     midpoint = policy["exchange_midpoint"]
     if midpoint == "cohort_median":
         midpoint = median([f for f in scores if f > 0])
@@ -407,7 +455,7 @@ def _filled(pairs, total, policy):
     r S sum_others(T P) + (r + cap) sum_held(P) = rho r sum P. If all with T > 0 are held, the scaling
     factor is the least that takes them all to the cap.
     """
-    risk, share, cap = policy["risk_level"], policy["redistribution_share"], policy["adjustment_cap"]
+    risk, share, cap = policy["risk_level"], policy["redistribution_share"], largest_adjustment(policy)
     levels = sorted({t for t, _ in pairs if t > 0}, reverse=True)
     held = math.inf
     for level in levels:
@@ -431,10 +479,11 @@ def score_cohort(clinicians, policy):
     Parameters
     ----------
     clinicians : list of dict
-        Keys: clinician_id, cohort, specialty, practice_size, part_b_payments, payment_year_part_b, episodes,
-        cost_per_episode, hcc_risk_score, dual_share, improvement_activities (0, 1, 2),
-        promoting_interoperability (0..100), exempt (False if absent), and measures: name -> {rate, cases,
-        completeness, collection_type}. NaN or None is a missing number, None a measure not reported.
+        Keys: clinician_id, cohort, specialty, region, practice_size, aco (in one or not), part_b_payments,
+        payment_year_part_b, episodes, cost_per_episode, hcc_risk_score, dual_share, improvement_activities
+        (0, 1, 2), their parts primary_care_connection (yes or no) and collaborative_care_elements (0..5),
+        each None if unknown, promoting_interoperability (0..100), exempt, and measures: name -> {rate,
+        cases, completeness, collection_type}. NaN or None is a missing number, None a measure not reported.
     policy : dict
         As `FINAL_RULE`.
 
@@ -445,12 +494,12 @@ def score_cohort(clinicians, policy):
         NaN where excluded) and unclipped_score, by which a comparison can tell a score that is zero but for
         rounding.
     environment : dict
-        benchmarks[measure, group], cost[group], complex_patient[indicator], median_quality_score and
-        payment[group].
+        benchmarks[measure, group, collection type], cost[group], complex_patient[indicator],
+        median_quality_score and payment[group]; a group without anybody is in none.
     """
     (cohort,) = {c["cohort"] for c in clinicians}
     measures = policy["measures"][cohort]
-    subject = [c for c in clinicians if not c.get("exempt", False)]
+    subject = [c for c in clinicians if not is_exempt(c, policy)]
 
     benchmarks = quality_benchmarks(subject, measures, policy)
     costs = cost_references(subject, policy)
@@ -461,21 +510,20 @@ def score_cohort(clinicians, policy):
     median_quality = median(qualities)
     for clinician, row in zip(clinicians, scored, strict=True):
         row["unclipped_score"] = NAN
-        if clinician.get("exempt", False):
+        if is_exempt(clinician, policy):
             row["final_score"] = NAN
         elif scores_zero(clinician, measures, policy):
-            row["final_score"] = 0.0
+            row["final_score"] = 0.0 if policy["failed_submission"] == "zero" else NAN
         else:
             unclipped = _unclipped_score(row, median_quality, policy)
             row["unclipped_score"] = unclipped
             row["final_score"] = NAN if math.isnan(unclipped) else min(100.0, max(0.0, unclipped))
 
     payments = {}
-    for group in {_payment_group(c, policy) for c in clinicians}:
+    pools = [peers(c, policy["payment_peer_group"]) for c in clinicians]
+    for group in set(pools):
         members = [
-            i
-            for i, c in enumerate(clinicians)
-            if _payment_group(c, policy) == group and not math.isnan(scored[i]["final_score"])
+            i for i, pool in enumerate(pools) if pool == group and not math.isnan(scored[i]["final_score"])
         ]
         result = payment(
             [scored[i]["final_score"] for i in members],
@@ -487,10 +535,10 @@ def score_cohort(clinicians, policy):
             scored[i]["adjustment_factor"] = a
         payments[group] = result
 
-    for clinician, row in zip(clinicians, scored, strict=True):
+    for clinician, pool, row in zip(clinicians, pools, scored, strict=True):
         row.setdefault("transformed_score", NAN)
         row.setdefault("adjustment_factor", 0.0)
-        row["scaling_factor"] = payments[_payment_group(clinician, policy)]["scaling_factor"]
+        row["scaling_factor"] = payments[pool]["scaling_factor"]
         row["payment_multiplier"] = 1 + row["adjustment_factor"]
         row["adjustment_usd"] = row["adjustment_factor"] * clinician["payment_year_part_b"]
     environment = {
@@ -515,7 +563,7 @@ def hinges_on_rounding(scored):
 def _performance(clinician, measures, benchmarks, costs, patients, policy):
     """The parts of one clinician's final score; of an exempt one, scores NaN and adjustments 0."""
     row = {"clinician_id": clinician["clinician_id"]}
-    if clinician.get("exempt", False):
+    if is_exempt(clinician, policy):
         return row | {
             "points": dict.fromkeys(measures, NAN),
             "quality_score": NAN,
@@ -534,7 +582,7 @@ def _performance(clinician, measures, benchmarks, costs, patients, policy):
     row["cost_points"] = cost_points(clinician, costs, policy)
     row["cost_score"] = row["cost_points"] / 10
     row["improvement_activities_adjustment"] = policy["improvement_activities_points"][
-        clinician["improvement_activities"]
+        activities_attested(clinician, policy)
     ]
     row["promoting_interoperability_adjustment"] = policy["promoting_interoperability_points"] * (
         1 - clinician["promoting_interoperability"] / 100
@@ -573,7 +621,3 @@ def _unclipped_score(row, median_quality, policy):
             row["small_practice_adjustment"],
         ]
     )
-
-
-def _payment_group(clinician, policy):
-    return clinician["specialty"] if policy["payment_peer_group"] == "specialty" else "cohort"

@@ -1,4 +1,4 @@
-"""What follows from what, and what each parameter decides, written down once more from the model's text."""
+"""What each parameter decides, written down once more from the model's text."""
 
 from __future__ import annotations
 
@@ -6,10 +6,20 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.parameters.change import Change, after_the_first_year, other, practice, specialty
-from tests.parameters.reforms import BACK, BOTH, HEART
+from tests.parameters.consequences import (
+    BENCHMARKS,
+    COSTS,
+    FOLLOWS,
+    MADE_OF,
+    MEASURES,
+    MONEY,
+    NET_OF_COSTS,
+    OF_MIPS,
+    REPORT,
+    SETS,
+)
+from tests.parameters.reforms import BACK, BOTH, HEART, RISK, YEARS
 
-SETS = {HEART: ("q492", "q008", "q005", "q236", "q377"), BACK: ("q238", "q134", "q128", "q220", "mri")}
-MEASURES = tuple(name for names in SETS.values() for name in names)
 #: Measures that can be reported in two ways, and those that can go unreported.
 EITHER_WAY = ("q008", "q005", "q236", "q238", "q134", "q128")
 VOLUNTARY = (*EITHER_WAY, "q377", "q220")
@@ -24,114 +34,6 @@ SPECIALTIES = {
 }
 SIZES = {"solo": (1, 1), "small": (2, 15), "large": (16, 1000)}
 
-#: Columns computed, for the same clinicians or their peers in the same year, from each column.
-FOLLOWS: dict[str, tuple[str, ...]] = {
-    "quality_score": ("final_score",),
-    "episodes": ("cost_points",),
-    "cost_per_episode": ("cost_points",),
-    "cost_points": ("cost_score", "final_score"),
-    "improvement_activities": ("improvement_activities_adjustment",),
-    "promoting_interoperability": ("promoting_interoperability_adjustment",),
-    "hcc_risk_score": ("complex_patient_adjustment",),
-    "dual_share": ("complex_patient_adjustment",),
-    "practice_size": ("small_practice_adjustment",),
-    "improvement_activities_adjustment": ("final_score",),
-    "promoting_interoperability_adjustment": ("final_score",),
-    "complex_patient_adjustment": ("final_score",),
-    "small_practice_adjustment": ("final_score",),
-    "exempt": (
-        *(f"{name}_points" for name in MEASURES),
-        "quality_score",
-        "cost_points",
-        "improvement_activities_adjustment",
-        "promoting_interoperability_adjustment",
-        "complex_patient_adjustment",
-        "small_practice_adjustment",
-        "final_score",
-    ),
-    "final_score": ("transformed_score", "scaling_factor"),
-    "transformed_score": ("scaling_factor", "adjustment_factor"),
-    "part_b_payments": ("scaling_factor",),
-    "scaling_factor": ("adjustment_factor",),
-    # Part of a cut is won back by more services.
-    "adjustment_factor": ("payment_multiplier", "adjustment_usd", "payment_year_part_b"),
-    "payment_year_part_b": ("adjustment_usd",),
-}
-for name in MEASURES:
-    FOLLOWS |= dict.fromkeys((f"{name}_rate", f"{name}_cases"), (f"{name}_points",))
-    # What is complete decides, besides, who scores zero.
-    complete = (f"{name}_points", "final_score")
-    FOLLOWS |= dict.fromkeys((f"{name}_completeness", f"{name}_collection_type"), complete)
-    FOLLOWS[f"{name}_points"] = ("quality_score",)
-#: Who takes part decides whom everybody is ranked against.
-FOLLOWS["measured"] = (
-    *(f"{name}_points" for name in MEASURES),
-    "cost_points",
-    "complex_patient_adjustment",
-    "transformed_score",
-    "scaling_factor",
-)
-
-#: Columns that each result is added up from; `scored` is whether there is a final score.
-MADE_OF: dict[str, tuple[str, ...]] = {
-    "participants": (),
-    "scored": ("scored",),
-    "zero_scores": ("zero",),
-    "episodes": ("episodes",),
-    "episode_spending": ("episodes", "cost_per_episode"),
-    "part_b_paid": ("part_b_payments", "scored"),
-    "incentive_pool": ("part_b_payments", "scored"),
-    "scaling_factor": ("scaling_factor",),
-    "median_final_score": ("final_score",),
-    "penalized_share": ("adjustment_factor", "scored"),
-    "weighted_adjustment_factor": ("part_b_payments", "adjustment_factor", "scored"),
-    "payment_year_part_b": ("payment_year_part_b", "scored"),
-    "volume_offset": ("payment_year_part_b", "adjustment_factor"),
-    "net_adjustment": ("adjustment_usd",),
-    "retained_savings": ("adjustment_usd",),
-    "episode_savings": ("episodes", "cost_per_episode"),
-    "medicare_savings": ("adjustment_usd", "episodes", "cost_per_episode"),
-    # Of a calendar year: episodes of the year, adjustments of two years before.
-    "budget_savings": ("adjustment_usd", "episodes", "cost_per_episode"),
-    "adjustment_factor_quantile": ("adjustment_factor", "scored"),
-    "final_score_quantile": ("final_score",),
-    "specialty_participants": ("specialty", "practice_size"),
-    "specialty_scored": ("specialty", "practice_size", "scored"),
-    "specialty_part_b_paid": ("specialty", "practice_size", "scored", "part_b_payments"),
-    "specialty_mean_adjustment_factor": ("specialty", "practice_size", "scored", "adjustment_factor"),
-    "specialty_net_adjustment": ("specialty", "practice_size", "adjustment_usd"),
-    "specialty_penalized_share": ("specialty", "practice_size", "scored", "adjustment_factor"),
-    "environment/cost_median": ("cost_per_episode", "episodes", "exempt"),
-    "environment/cost_sd": ("cost_per_episode", "episodes", "exempt"),
-    "environment/exchange_midpoint": ("final_score",),
-    "environment/scaling_factor": ("scaling_factor",),
-}
-MADE_OF |= dict.fromkeys(
-    ("practices", *(f"practice_factor_{each}" for each in ("mean", "sd", "quantile"))),
-    ("practice_size", "adjustment_factor", "scored"),
-)
-MADE_OF |= dict.fromkeys(
-    ("members_practices", "members_factor_mean", "members_factor_sd"), ("adjustment_factor", "scored")
-)
-#: Of all years together, by specialty and practice size.
-PANEL = tuple(
-    f"panel_{each}"
-    for each in (
-        *("clinicians", "clinician_years", "factor_quantile", "maximum_share", "mean_adjustment"),
-        *("net_loser_share", "penalized_share", "three_in_a_row_share"),
-    )
-)
-MADE_OF |= dict.fromkeys(
-    PANEL, ("specialty", "practice_size", "adjustment_factor", "adjustment_usd", "scored")
-)
-MADE_OF |= dict.fromkeys(
-    (f"environment/hcc_{moment}" for moment in ("median", "mean", "sd")), ("hcc_risk_score", "exempt")
-)
-MADE_OF |= dict.fromkeys(
-    (f"environment/dual_share_{moment}" for moment in ("median", "mean", "sd")), ("dual_share", "exempt")
-)
-REPORT = ("rate", "cases", "completeness", "collection_type")
-
 
 def of(part: str, measures: Iterable[str] = MEASURES[:-1]) -> tuple[str, ...]:
     return tuple(f"{name}_{part}" for name in measures)
@@ -142,8 +44,6 @@ def everything_of(measure: str) -> tuple[str, ...]:
 
 
 POINTS = of("points")
-BENCHMARKS = tuple(f"environment/benchmark_{part}" for part in ("minimum", "edges", "size"))
-MONEY = ("part_b_payments", "payment_year_part_b")
 #: What depends on the practice's size besides the small-practice points.
 HABITS = (
     "improvement_activities",
@@ -158,7 +58,7 @@ RATES, CALIBRATED = of("rate"), (*of("rate"), "cost_per_episode")
 #: What follows from the size of the practice.
 OF_THE_SIZE = ("practice_size", *HABITS)
 #: What follows from which practices there are.
-IN_PRACTICES = (*OF_THE_SIZE, "specialty", *MONEY, *CALIBRATED)
+IN_PRACTICES = (*OF_THE_SIZE, "specialty", "region", "aco", *MONEY, *CALIBRATED)
 #: What colleagues and neighbors share of each score shows in.
 OF_SHARED: dict[str, tuple[str, ...]] = {
     # Better quality goes with lower cost.
@@ -182,9 +82,42 @@ OTHER_SPECIALTIES: dict[str, Any] = {
 ALIKE = {"population.quality_size_gradient": 0.0}
 WITH_ZEROS = {"population.nothing_reported": {"16-1000": 0.1}}
 CAPPED = {"policy.adjustment_cap": 0.02}
+#: Some final scores earn more than the risk level.
+WITH_FEW_WINNERS = {"policy.exchange_midpoint": 90.0}
+COSTLY = {
+    "behavior.participation_cost": {"solo": 900.0, "small": 700.0, "large": 500.0},
+    "behavior.telehealth_cost": 3.0,
+    "behavior.collaborative_care_cost": 5.0,
+}
+ENGAGED = {"behavior.engagement_share": 0.4, "behavior.engagement_incentive": 400.0}
 WITH_MRI = {"policy.measures": {BACK: ["q238", "q134", "q128", "q220", "mri"]}}
 
+#: Attributes that part the clinicians of either cohort.
+PARTING = ("region", "practice_size", "aco")
+#: Whom an exemption takes out, the others are not ranked against any more.
+RANKED_AGAINST = (
+    *FOLLOWS["exempt"],
+    *BENCHMARKS,
+    *(path for path, parts in MADE_OF.items() if "exempt" in parts),
+)
+
 CHANGES: dict[str, list[Change]] = {
+    # Who takes part, § 512.710
+    "policy.eligibility": [Change("once_in", ("measured",))],
+    "policy.aco_participants": [
+        Change(
+            "exempt",
+            ("final_score", "quality_score", "cost_points"),
+            ("mips_forgone", *COSTS),
+            may=(*RANKED_AGAINST, *OF_MIPS),
+            among=COSTLY,
+        ),
+        Change(
+            "attesting",
+            ("improvement_activities_adjustment",),
+            where=lambda before, after: (before.aco == 1) & (before.improvement_activities < 2),
+        ),
+    ],
     # Quality, § 512.725
     "policy.measures": [
         # What is in no year's set is not simulated at all.
@@ -229,9 +162,10 @@ CHANGES: dict[str, list[Change]] = {
     ],
     "policy.quality_benchmarks": [Change("fixed", POINTS, BENCHMARKS)],
     "policy.quality_peer_group": [
-        Change("cohort", of("points", EITHER_WAY)),
-        Change("specialty", of("points", (*EITHER_WAY, "q220"))),
+        Change("specialty", of("points", SETS[BACK][:4]), cohorts=(BACK,)),
+        *(Change(attribute, POINTS) for attribute in PARTING),
     ],
+    "policy.quality_collection_types": [Change("together", of("points", EITHER_WAY))],
     "policy.minimum_reporters": [Change(60, ("quality_score",), BENCHMARKS[:2], may=POINTS)],
     "policy.worst_rate_excluded": [
         Change(False, ("quality_score",), BENCHMARKS[:1], may=(*of("points", VOLUNTARY), *BENCHMARKS))
@@ -242,7 +176,10 @@ CHANGES: dict[str, list[Change]] = {
     "policy.minimum_episodes": [
         Change(40, ("cost_points",), ("environment/cost_median", "environment/cost_sd"))
     ],
-    "policy.cost_peer_group": [Change("specialty", ("cost_points",), cohorts=(BACK,))],
+    "policy.cost_peer_group": [
+        Change("specialty", ("cost_points",), cohorts=(BACK,)),
+        *(Change(attribute, ("cost_points",)) for attribute in PARTING),
+    ],
     "policy.cost_points_z": [
         Change(
             [-1.5, -1.0, -0.5, 0.5, 1.0, 1.5, 1.8, 2.25, 2.5, 2.75],
@@ -266,6 +203,8 @@ CHANGES: dict[str, list[Change]] = {
         )
         for n in range(3)
     ],
+    # No simulation knows the parts.
+    "policy.collaborative_care_elements": [Change(0), Change(5)],
     "policy.promoting_interoperability_points": [
         Change(
             -15.0,
@@ -283,6 +222,14 @@ CHANGES: dict[str, list[Change]] = {
             where=lambda before, after: before.quality_score.isna() | before.cost_points.isna(),
         )
         for word in ("neutral", "median_points")
+    ],
+    "policy.failed_submission": [
+        Change(
+            "no_adjustment",
+            ("final_score",),
+            among=WITH_ZEROS,
+            where=lambda before, after: before.final_score == 0.0,
+        )
     ],
     "policy.complex_patient_intercept": [Change(2.0, ("complex_patient_adjustment",))],
     "policy.complex_patient_slope": [Change(5.0, ("complex_patient_adjustment",))],
@@ -303,14 +250,29 @@ CHANGES: dict[str, list[Change]] = {
     "policy.exchange_steepness": [Change(0.05, ("transformed_score",))],
     "policy.exchange_midpoint": [Change(50.0, ("transformed_score",), ("environment/exchange_midpoint",))],
     "policy.adjustment_cap": [
-        Change(0.02, ("adjustment_factor",), where=lambda before, after: before.adjustment_factor > 0.02)
+        Change(0.02, ("adjustment_factor",), where=lambda before, after: before.adjustment_factor > 0.02),
+        Change(
+            "risk_level",
+            ("adjustment_factor",),
+            among=WITH_FEW_WINNERS,
+            where=lambda before, after: (
+                before.adjustment_factor > before.performance_year.map(dict(zip(YEARS, RISK, strict=True)))
+            ),
+        ),
     ],
     "policy.cap_excess": [Change("redistributed", ("adjustment_factor", "scaling_factor"), among=CAPPED)],
     "policy.zero_scorers": [
         Change("outside_pool", ("scaling_factor",), ("incentive_pool",), among=WITH_ZEROS)
     ],
     "policy.payment_peer_group": [
-        Change("specialty", ("transformed_score", "scaling_factor"), cohorts=(BACK,))
+        Change("specialty", ("transformed_score", "scaling_factor"), cohorts=(BACK,)),
+        *(Change(attribute, ("transformed_score", "scaling_factor")) for attribute in PARTING),
+    ],
+    "policy.part_b_base": [Change("allowed", MONEY)],
+    # Incentives to patients: without any, the limit is of no account.
+    "policy.engagement_limit": [
+        Change("lifetime", (), (*COSTS, *NET_OF_COSTS), among=ENGAGED),
+        Change("lifetime"),
     ],
     # Who there is
     "population.clinicians": [Change(340.0, ("measured",))],
@@ -361,13 +323,20 @@ CHANGES: dict[str, list[Change]] = {
         )
     },
     # Practices and areas
-    "population.practice_correlation": [Change({name: 0.0}, columns) for name, columns in OF_SHARED.items()],
-    "population.area_correlation": [
-        Change({name: 0.0}, columns) for name, columns in OF_SHARED.items() if name != "habits"
+    # Quality and habits show in MIPS too.
+    "population.practice_correlation": [
+        Change({name: 0.0}, columns, OF_MIPS if name in ("quality", "habits") else ())
+        for name, columns in OF_SHARED.items()
     ],
-    "population.areas": [Change(20, IN_AREAS, may=("area",))],
-    "population.area_log_sd": [Change(0.0, IN_AREAS, may=("area",))],
-    "population.regions": [Change(4, (), may=("area", *IN_AREAS))],
+    "population.area_correlation": [
+        Change({name: 0.0}, columns, OF_MIPS if name == "quality" else ())
+        for name, columns in OF_SHARED.items()
+        if name != "habits"
+    ],
+    "population.areas": [Change(20, (*IN_AREAS, "region"), OF_MIPS, may=("area",))],
+    "population.area_log_sd": [Change(0.0, (*IN_AREAS, "region"), OF_MIPS, may=("area",))],
+    "population.regions": [Change(4, ("region",), may=("area", *IN_AREAS, *OF_MIPS))],
+    "population.aco_share": [Change(0.9, ("aco",))],
     # Who is measured decides how many members practices must have.
     "population.minimum_episodes": [Change(25, VOLUME, may=IN_PRACTICES)],
     "population.mean_episodes": [
@@ -430,7 +399,7 @@ CHANGES: dict[str, list[Change]] = {
         Change({name: 1.0}, RATES, cohorts=(BACK,)) for name in ("pain_management", "neurosurgery")
     ],
     "population.latent_persistence": [
-        Change(0.5, (*of("rate"), "cost_per_episode"), where=after_the_first_year)
+        Change(0.5, (*of("rate"), "cost_per_episode"), OF_MIPS, where=after_the_first_year)
     ],
     "population.shrinkage_reliability": [Change(0.8, ("q492_rate",), cohorts=(HEART,))],
     "population.shrinkage_mean_cases": [Change(60.0, ("q492_rate",), cohorts=(HEART,))],
@@ -502,10 +471,16 @@ CHANGES: dict[str, list[Change]] = {
             where=lambda before, after: before.promoting_interoperability.between(0.001, 99.999),
         )
     ],
-    "population.habit_persistence": [Change(0.5, HABITS, where=after_the_first_year)],
+    "population.habit_persistence": [Change(0.5, HABITS, OF_MIPS, where=after_the_first_year)],
     # Dollars
-    "population.deflator": [Change(0.05, (), ("medicare_savings", "budget_savings"))],
-    "population.dollar_year": [Change(2030, (), ("medicare_savings",))],
+    "population.deflator": [
+        Change(0.05, (), ("medicare_savings", "budget_savings", *COSTS, *NET_OF_COSTS), among=COSTLY)
+    ],
+    "population.dollar_year": [Change(2030, (), ("medicare_savings", *NET_OF_COSTS))],
+    "population.beneficiaries_per_episode": [
+        Change(0.8, (), ("beneficiaries",)),
+        Change(0.8, (), ("beneficiaries", *COSTS), among=COSTLY),
+    ],
     # Behavior
     "behavior.exit_probability": [
         # Who follows somebody who left earlier began earlier, and is not the same any more.
@@ -548,6 +523,36 @@ CHANGES: dict[str, list[Change]] = {
     "behavior.cost_response_start": [Change(2029, ("cost_per_episode",), ("episode_savings",))],
     "behavior.penalized_response_ratio": [Change(20.0, ("cost_per_episode",), ("episode_savings",))],
     "behavior.medicare_share": [Change(0.5, (), ("episode_savings", "medicare_savings", "budget_savings"))],
+    # What taking part costs, which is nothing that anybody is scored by.
+    "behavior.participation_cost": [Change({size: 1000.0}, (), (*COSTS, *NET_OF_COSTS)) for size in SIZES],
+    "behavior.telehealth_cost": [Change(10.0, (), (*COSTS, *NET_OF_COSTS))],
+    "behavior.collaborative_care_cost": [Change(10.0, (), (*COSTS, *NET_OF_COSTS))],
+    "behavior.engagement_share": [Change(0.2, (), (*COSTS, *NET_OF_COSTS), among=ENGAGED), Change(0.2)],
+    "behavior.engagement_incentive": [
+        Change(200.0, (), (*COSTS, *NET_OF_COSTS), among=ENGAGED),
+        Change(200.0),
+    ],
+    "behavior.engagement_returning": [
+        Change(0.9, (), (*COSTS, *NET_OF_COSTS), among=ENGAGED | {"policy.engagement_limit": "lifetime"}),
+        # A limit of the year has no memory: this is rounding.
+        Change(0.9, may=(*COSTS, *NET_OF_COSTS), among=ENGAGED),
+    ],
+    # MIPS, which nobody in the model is scored by
+    **{
+        f"counterfactual.mips_{name}": [Change(value, (), (*OF_MIPS, *NET_OF_COSTS)) for value in values]
+        for name, values in {
+            "risk_level": [0.05],
+            "threshold": [82.0],
+            "maximum_adjustment": [0.05],
+            "low_volume": [1e6],
+            "group_share": [{"small": 0.1}, {"large": 0.5}],
+            "qualifying_share": [0.1],
+            "organization_scores": [[20.0, 60.0, 80.0, 95.0]],
+            "quality_correlation": [0.5],
+            "habit_correlation": [0.1],
+            "persistence": [0.1],
+        }.items()
+    },
     "behavior.exempt_share": [Change({cohort: 0.2}, ("exempt",), cohorts=(cohort,)) for cohort in BOTH],
 }
 for name, cohort in SPECIALTIES.items():
@@ -561,5 +566,7 @@ for name, cohort in SPECIALTIES.items():
         )
 
 #: What changes the dimensions of the results' environment.
-RESHAPING = {f"policy.{each}" for each in ("measures", "quality_peer_group", "cost_peer_group",
-             "payment_peer_group")}  # fmt: skip
+RESHAPING = {
+    *("policy.measures", "policy.quality_collection_types"),
+    *(f"policy.{each}_peer_group" for each in ("quality", "cost", "payment")),
+}

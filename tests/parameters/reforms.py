@@ -18,15 +18,17 @@ from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
 
 YEARS = (2027, 2028, 2029, 2030, 2031)
+RISK = (0.09, 0.09, 0.10, 0.11, 0.12)
 #: Year of the reforms that last a year.
 ONCE = 2029
 HEART, BACK = "heart_failure", "low_back_pain"
 BOTH = (HEART, BACK)
 #: What has tests of its own: draws, their parameter sets and seed in test_promises.py, the roster in
-#: test_roster.py, strata in test_latin_hypercube.py.
+#: test_roster.py, strata in test_latin_hypercube.py. Of the vintage there is one.
 ELSEWHERE = {
     *("run.draws", "run.draws_per_parameter_set", "run.seed"),
     *("population.roster", "population.participant_list", "population.latin_hypercube"),
+    "policy.vintage",
 }
 
 #: A draw of 300 clinicians, three of whom have a final score of zero; no volume follows from the adjustment,

@@ -1,9 +1,10 @@
 """What a parameter changes, and that it changes nothing else.
 
 Reform and baseline share every coin, so what does not follow from a parameter stays equal to the bit. What
-follows from what is written down in `tests.parameters.effects`: `FOLLOWS` says which column of the clinician
-table is computed from which, `MADE_OF` from which columns a result is added up. `CHANGES` states what a
-parameter decides *directly*, for whom and where; the rest is the consequence.
+follows from what is written down in `tests.parameters.consequences`: `FOLLOWS` says which column of the
+clinician table is computed from which, `MADE_OF` from which columns a result is added up. `CHANGES` in
+`tests.parameters.effects` states what a parameter decides *directly*, for whom and where; the rest is the
+consequence.
 
 A reform in one year alone must not be felt in the year before, and is felt in the year after only where
 the model says that something lasts.
@@ -21,20 +22,12 @@ import pytest
 
 from asmrisk.scenario.declarations import PARAMETERS
 from tests.parameters.change import Change
-from tests.parameters.effects import (
-    BENCHMARKS,
-    CHANGES,
-    FOLLOWS,
-    MADE_OF,
-    MEASURES,
-    PANEL,
-    REPORT,
-    RESHAPING,
-    SETS,
-)
+from tests.parameters.consequences import BENCHMARKS, FOLLOWS, MADE_OF, MEASURES, PANEL, REPORT, SETS
+from tests.parameters.effects import CHANGES, RESHAPING
 from tests.parameters.reforms import (
     BACK,
     BOTH,
+    ELSEWHERE,
     FIELD,
     HEART,
     KEYS,
@@ -53,6 +46,10 @@ CASES = [
     for year, when in ((None, "always"), (ONCE, "once"))
     if when in change.when and (year is None or PARAMETERS[name].by_year)
 ]
+
+
+def test_every_parameter_is_told_of() -> None:
+    assert set(CHANGES) == set(PARAMETERS) - ELSEWHERE
 
 
 def test_every_result_is_made_of_something() -> None:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from asmrisk.scenario.published_tables import allowed_over_paid
 from asmrisk.simulation.replay import replay_draw
-from tests.parameters.effects import WITH_ZEROS
+from tests.parameters.effects import COSTLY, WITH_ZEROS
 from tests.parameters.reforms import (
     BACK,
     BOTH,
@@ -18,6 +19,7 @@ from tests.parameters.reforms import (
     FIELD,
     HEART,
     KEYS,
+    RISK,
     YEARS,
     as_it_is,
     merged,
@@ -84,7 +86,7 @@ def test_pools_are_recorded_as_they_are_paid_out(zero_scorers: str, peers: str) 
     """The pool is r rho sum of P over those in it; of several pools the mean factor, weighted by their P."""
     changes = {"policy.zero_scorers": zero_scorers, "policy.payment_peer_group": peers, **WITH_ZEROS}
     table, results = outcome(merged(scenario_with(FIELD), scenario_with(changes)))
-    share = dict(zip(YEARS, (0.09, 0.09, 0.10, 0.11, 0.12), strict=True))
+    share = dict(zip(YEARS, RISK, strict=True))
     for place, year in enumerate(YEARS):
         for code, cohort in enumerate(BOTH):
             rows = table[(table.performance_year == year) & (table.cohort == cohort)]
@@ -100,6 +102,75 @@ def test_pools_are_recorded_as_they_are_paid_out(zero_scorers: str, peers: str) 
                 assert rows.scaling_factor.nunique() == 6
             earned = share[year] * inside.transformed_score * inside.scaling_factor * inside.part_b_payments
             assert earned.sum() == pytest.approx(pool, rel=1e-12)
+
+
+def test_who_is_in_for_good_changes_no_bit_of_the_first_year() -> None:
+    """And stays, whatever the episodes two years before, until leaving."""
+    field = scenario_with(FIELD)
+    once = merged(field, scenario_with({"policy.eligibility": "once_in"}))
+    (plain, results), (stayed, others) = outcome(merged(field)), outcome(once)
+    for path, array in results.items():
+        # Not what is of all years together, or of the payment year.
+        if path.startswith("panel_"):
+            continue
+        assert array[:, 0].tobytes() == others[path][:, 0].tobytes(), path
+    first = [each[each.performance_year == YEARS[0]].reset_index(drop=True) for each in (plain, stayed)]
+    pd.testing.assert_frame_equal(*first, check_exact=True)
+    measured = [
+        {year: set(rows.clinician_id) for year, rows in each.groupby("performance_year")}
+        for each in (plain, stayed)
+    ]
+    for year in YEARS[1:]:
+        assert measured[0][year] < measured[1][year]
+        # Nobody comes in who would not have met the criteria by then.
+        assert measured[1][year] <= set().union(*(measured[0][each] for each in YEARS if each <= year))
+    # Whoever is measured in a year and in a later one is in between.
+    for early in range(len(YEARS)):
+        for late in range(early + 2, len(YEARS)):
+            both = measured[1][YEARS[early]] & measured[1][YEARS[late]]
+            assert all(both <= measured[1][year] for year in YEARS[early:late])
+
+
+def test_allowed_amounts_are_paid_ones_times_a_ratio_of_the_specialty() -> None:
+    field = scenario_with(FIELD)
+    allowed = merged(field, scenario_with({"policy.part_b_base": "allowed"}))
+    (before, results), (after, others) = outcome(merged(field)), outcome(allowed)
+    for name, rows in before.groupby("specialty"):
+        ratio = allowed_over_paid(str(name))
+        assert ratio > 1.2
+        for column in ("part_b_payments", "payment_year_part_b"):
+            assert (after.loc[rows.index, column] == rows[column] * ratio).all()
+    # Heart failure has one specialty: other dollars, but for rounding the same factors.
+    heart = before.cohort == HEART
+    np.testing.assert_allclose(
+        after.adjustment_factor[heart], before.adjustment_factor[heart], rtol=0, atol=1e-12
+    )
+    # MIPS stays on what is paid.
+    np.testing.assert_allclose(others["mips_forgone"], results["mips_forgone"], rtol=1e-12)
+
+
+def test_an_exemption_of_aco_participants_leaves_them_in_mips_at_no_cost() -> None:
+    """All of them exempt: nothing is adjusted or forgone, and taking part costs nothing."""
+    everybody = {"population.aco_share": 1.0, "policy.aco_participants": "exempt", **COSTLY}
+    table, results = outcome(merged(scenario_with(FIELD), scenario_with(everybody)))
+    assert (table.aco == 1).all()
+    assert table.final_score.isna().all()
+    assert (table.adjustment_factor == 0).all()
+    for name in ("scored", "net_adjustment", "mips_forgone", "cost_of_participation", "net_of_costs"):
+        assert (results[name] == 0).all(), name
+    assert (results["participants"] > 0).all()
+
+
+def test_the_cost_of_a_practice_size_is_its_clinicians() -> None:
+    costs = {"behavior.participation_cost": {"small": 1000.0}}
+    table, results = outcome(merged(scenario_with(FIELD), scenario_with(costs)))
+    dollars = results["specialty_cost_of_participation"][0]
+    people = results["specialty_participants"][0]
+    level = (dollars[..., 1] / people[..., 1])[people[..., 1] > 0]
+    assert (level > 1000.0).all()
+    assert (dollars[..., [0, 2]] == 0).all()
+    small = table[table.practice_size.between(2, 15)].groupby("performance_year").size()
+    assert (people[..., 1].sum(axis=1) == small.to_numpy()).all()
 
 
 def test_part_b_of_a_year_is_what_was_foreseen_two_years_before() -> None:

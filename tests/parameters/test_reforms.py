@@ -16,6 +16,7 @@ from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+from tests.parameters.effects import ENGAGED
 from tests.parameters.reforms import (
     ELSEWHERE,
     FIELD,
@@ -41,6 +42,9 @@ def kernels_read(values: Any) -> bytes:
 def test_a_parameter_is_used(name: str) -> None:
     """A parameter that is declared but not used would be a lie."""
     defaults = PARAMETERS.defaults()
+    if name.startswith("behavior.engagement_"):
+        # Each counts beside the others.
+        defaults = defaults.replace(**ENGAGED, **{"policy.engagement_limit": "lifetime"})
     reformed = another(name)
     if name in (
         *("population.cohort_share", "population.back_pain_specialties", "population.practice_weights"),

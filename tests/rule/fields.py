@@ -18,7 +18,7 @@ from asmrisk.rule.arrays import (
 )
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.declarations import POLICY
-from asmrisk.rule.definitions import MOST_MEASURES
+from asmrisk.rule.definitions import MOST_MEASURES, NOT_REPORTED, REGIONS
 from asmrisk.rule.policy import policy_records
 
 
@@ -69,4 +69,7 @@ def mixed_field(n: int, seed: int) -> Observed:
         observed.improvement_activities[i] = rng.randrange(3)
         observed.promoting_interoperability[i] = rng.uniform(0.0, 100.0)
         observed.exempt[i] = rng.random() < 0.05
+        observed.region[i], observed.aco[i] = rng.randrange(len(REGIONS)), rng.random() < 0.4
+        observed.primary_care_connection[i] = rng.choice([NOT_REPORTED, 0, 1])
+        observed.collaborative_care_elements[i] = rng.randrange(NOT_REPORTED, 6)
     return observed

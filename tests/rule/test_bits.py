@@ -35,7 +35,16 @@ VARIANTS: tuple[dict[str, Any], ...] = (
         "cap_excess": "redistributed",
         "minimum_reporters": 2,
     },
-    {"quality_peer_group": "cohort", "exchange_function": "none", "missing_measure": "excluded"},
+    {"quality_collection_types": "together", "exchange_function": "none", "missing_measure": "excluded"},
+    {
+        "quality_peer_group": "region",
+        "cost_peer_group": "practice_size",
+        "payment_peer_group": "aco",
+        "minimum_reporters": 2,
+        "aco_participants": "attesting",
+        "failed_submission": "no_adjustment",
+    },
+    {"payment_peer_group": "region", "aco_participants": "exempt", "adjustment_cap": "risk_level"},
     {"quality_benchmarks": "fixed", "missing_category": "neutral", "zero_scorers": "outside_pool"},
 )
 
@@ -69,8 +78,9 @@ def test_uncompiled_kernels_give_the_same_bits_without_a_warning() -> None:
     assert done.stdout.strip() == digest()
 
 
-def test_neither_capacity_nor_what_scratch_held_changes_a_bit() -> None:
-    n, record = 300, policy()
+@pytest.mark.parametrize("variant", VARIANTS[:-1])
+def test_neither_capacity_nor_what_scratch_held_changes_a_bit(variant: dict[str, Any]) -> None:
+    n, record = 300, policy(**variant)
     observed = mixed_field(n, 0)
     plain, reference = score(observed, record, 1)
     roomy = make_observed(n + 50)

@@ -214,6 +214,6 @@ def test_exempt_are_outside_every_sum_benchmark_and_reference():
     without, _ = score_cohort(rows, final_rule())
     scored, environment = score_cohort([*rows, odd], final_rule())
     assert scored[:-1] == without
-    assert environment["benchmarks"]["q134", "mips_cqm"]["count"] == 20
+    assert environment["benchmarks"]["q134", "cohort", "mips_cqm"]["count"] == 20
     assert scored[-1]["adjustment_usd"] == 0.0
     assert math.isnan(scored[-1]["final_score"])

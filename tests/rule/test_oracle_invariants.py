@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle.cohorts import clinicians, policies
-from tests.oracle.rule import final_rule, payment, score_cohort
+from tests.oracle.rule import final_rule, largest_adjustment, payment, peers, score_cohort
 
 EPSILON = 2.0**-52
 relaxed = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -18,7 +18,7 @@ def payment_groups(rows, scored, policy):
     groups = {}
     for row, result in zip(rows, scored, strict=True):
         if not math.isnan(result["final_score"]):
-            key = row["specialty"] if policy["payment_peer_group"] == "specialty" else "cohort"
+            key = peers(row, policy["payment_peer_group"])
             groups.setdefault(key, []).append((row, result))
     return groups
 
@@ -27,7 +27,7 @@ def payment_groups(rows, scored, policy):
 @given(clinicians(), policies())
 def test_invariants_of_the_pool(rows, policy):
     scored, environment = score_cohort(rows, policy)
-    risk, share, cap = policy["risk_level"], policy["redistribution_share"], policy["adjustment_cap"]
+    risk, share, cap = policy["risk_level"], policy["redistribution_share"], largest_adjustment(policy)
     for key, members in payment_groups(rows, scored, policy).items():
         factors = [result["adjustment_factor"] for _, result in members]
         payments = [row["part_b_payments"] for row, _ in members]
@@ -125,6 +125,11 @@ def counts(rows):
     return {benchmark["count"] for benchmark in environment["benchmarks"].values()}
 
 
+def sizes(rows, attribute):
+    groups = [peers(row, attribute) for row in rows]
+    return sorted(groups.count(group) for group in set(groups))
+
+
 def final_scores(rows):
     return [row["final_score"] for row in score_cohort(rows, final_rule())[0]]
 
@@ -149,6 +154,15 @@ def topped_out(rows):
         lambda rows: {19, 41} <= counts(rows) or {20, 40} <= counts(rows) or {21, 39} <= counts(rows),
         lambda rows: len(rows) == 1,
         lambda rows: len(rows) > 19 and all(row["exempt"] for row in rows),
+        lambda rows: len(rows) > 19 and all(row["aco"] for row in rows),
+        lambda rows: 1 in sizes(rows, "region") and len(rows) > 19,
+        lambda rows: sizes(rows, "region") in ([19, 41], [20, 40], [21, 39]),
+        lambda rows: len(sizes(rows, "region")) == 10,
+        lambda rows: len(sizes(rows, "practice_size")) == 3 and len(sizes(rows, "aco")) == 2,
+        lambda rows: (
+            any(row["primary_care_connection"] is None for row in rows)
+            and any(row["collaborative_care_elements"] == 3 for row in rows)
+        ),
         lambda rows: len(rows) > 19 and set(final_scores(rows)) == {0.0},
         lambda rows: len(rows) > 19 and all(math.isnan(f) for f in final_scores(rows)),
         lambda rows: len(rows) > 19 and all(f > 0 for f in final_scores(rows)),

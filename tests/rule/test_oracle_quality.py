@@ -144,10 +144,11 @@ def test_each_collection_type_has_its_own_benchmark():
     assert found[:20] == [10.0] * 20
     assert all(math.isnan(p) for p in found[20:])
     # Together: 39 values, positions 3.8 q: e1 .. e5 = 0.25 (19), e6 (22.8) .. e9 = 0.75.
-    assert points(rows, final_rule(quality_peer_group="cohort")) == [6.0] * 20 + [10.0] * 19
+    assert points(rows, final_rule(quality_collection_types="together")) == [6.0] * 20 + [10.0] * 19
     _, environment = score_cohort(rows, final_rule())
-    assert environment["benchmarks"]["q134", "ecqm"]["count"] == 20
-    assert environment["benchmarks"]["q134", "mips_cqm"] == {"count": 19, "minimum": None, "edges": None}
+    benchmarks = environment["benchmarks"]
+    assert benchmarks["q134", "cohort", "ecqm"]["count"] == 20
+    assert benchmarks["q134", "cohort", "mips_cqm"] == {"count": 19, "minimum": None, "edges": None}
 
 
 def test_quality_peers_by_specialty():
@@ -161,7 +162,11 @@ def test_worst_rate_is_scored_but_neither_in_the_benchmark_nor_in_its_count():
     rows = with_rates([0.5] * 20 + [0.0] * 3)
     assert points(rows) == [10.0] * 20 + [1.0] * 3
     _, environment = score_cohort(rows, final_rule())
-    assert environment["benchmarks"]["q134", "mips_cqm"] == {"count": 20, "minimum": 0.5, "edges": [0.5] * 9}
+    assert environment["benchmarks"]["q134", "cohort", "mips_cqm"] == {
+        "count": 20,
+        "minimum": 0.5,
+        "edges": [0.5] * 9,
+    }
     assert all(math.isnan(p) for p in points(with_rates([0.5] * 19 + [0.0] * 3)))
     # In the benchmark they fill positions 0..2 of 0..22: e1 (2.2) = 0.1, e2 (4.4) = 0.5; 0 is the minimum.
     assert points(rows, final_rule(worst_rate_excluded=False)) == [10.0] * 20 + [1.0] * 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,20 @@ from asmrisk.rule.arrays import (
 )
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.declarations import CHOICES, POLICY
-from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, NOT_REPORTED, SPECIALTIES, measures_of
+from asmrisk.rule.definitions import (
+    COHORTS,
+    COLLECTION_TYPES,
+    NOT_REPORTED,
+    PEER_GROUPS,
+    PEERS,
+    REGIONS,
+    SPECIALTIES,
+    measures_of,
+)
 from asmrisk.rule.policy import POLICY_DTYPE, policy_records
+from tests.oracle import by_hand
 from tests.oracle.cohorts import clinicians, policies
-from tests.oracle.rule import final_rule
+from tests.oracle.rule import final_rule, largest_adjustment
 from tests.oracle.rule import score_cohort as score_plainly
 
 COLUMNS = (
@@ -51,7 +62,7 @@ def record_of(policy: dict[str, Any]) -> np.record:
         elif name in policy and name != "fixed_edges":
             value = policy[name]
             record[name] = (
-                {"cohort_median": np.nan, None: np.inf}.get(value, value)
+                {"cohort_median": np.nan, None: np.inf, "risk_level": policy["risk_level"]}.get(value, value)
                 if np.isscalar(value) or value is None
                 else value
             )
@@ -92,7 +103,11 @@ def arrays_of(field: list[dict[str, Any]], capacity: int) -> Observed:
         observed.practice_size[i] = clinician["practice_size"]
         observed.part_b_payments[i] = clinician["part_b_payments"]
         observed.episodes[i] = clinician["episodes"]
-        observed.exempt[i] = clinician.get("exempt", False)
+        observed.exempt[i] = clinician["exempt"]
+        observed.region[i] = REGIONS.index(clinician["region"])
+        observed.aco[i] = clinician["aco"]
+        for name in ("primary_care_connection", "collaborative_care_elements"):
+            getattr(observed, name)[i] = -1 if clinician[name] is None else clinician[name]
         observed.improvement_activities[i] = clinician["improvement_activities"]
         for name in ("cost_per_episode", "hcc_risk_score", "dual_share", "promoting_interoperability"):
             getattr(observed, name)[i] = number(clinician[name])
@@ -122,9 +137,10 @@ def compare(field: list[dict[str, Any]], policy: dict[str, Any]) -> None:
     # A score that is zero but for rounding may fall on either side of 'a final score of 0'.
     assume(not any(abs(row["unclipped_score"]) < 1e-9 for row in expected))
     # Where everybody who is paid ends exactly at the cap, rounding decides whether those without payments do.
-    if policy["cap_excess"] == "redistributed" and policy["adjustment_cap"] is not None:
+    cap = largest_adjustment(policy)
+    if policy["cap_excess"] == "redistributed" and cap is not None:
         at_cap = policy["redistribution_share"] * policy["risk_level"]
-        assume(abs(at_cap - policy["risk_level"] - policy["adjustment_cap"]) > 1e-9)
+        assume(abs(at_cap - policy["risk_level"] - cap) > 1e-9)
     scored, environment = score_by_kernels(field, record_of(policy))
     n = len(field)
     near = tolerance(policy)
@@ -144,33 +160,46 @@ def compare_environment(
     field: list[dict[str, Any]], policy: dict[str, Any], references: dict[str, Any], environment: Environment
 ) -> None:
     measures = [measure.name for measure in measures_of(field[0]["cohort"])]
-    code = {"cohort": 0} | {name: k for k, name in enumerate(COLLECTION_TYPES)}
-    code |= {name: k for k, name in enumerate(SPECIALTIES)}
+    code = {name: k for names in PEERS.values() for k, name in enumerate(names)}
+    types = {"together": 0} | {name: k for k, name in enumerate(COLLECTION_TYPES)}
     edges = np.full_like(environment.edges, np.nan)
     size = np.zeros_like(environment.benchmark_size)
-    for (measure, group), benchmark in references["benchmarks"].items():
-        place = measures.index(measure), code[group]
+    for (measure, group, kind), benchmark in references["benchmarks"].items():
+        place = measures.index(measure), code[group] * len(COLLECTION_TYPES) + types[kind]
         if policy["quality_benchmarks"] != "fixed":
             size[place] = benchmark["count"]
         if benchmark["edges"] is not None:
             edges[place] = [benchmark["minimum"], *benchmark["edges"]]
     np.testing.assert_allclose(environment.edges, edges, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(environment.benchmark_size, size)
-    for group, cost in references["cost"].items():
-        assert environment.cost_peers[code[group]] == cost["count"]
-        close(environment.cost_median[code[group]], cost["median"])
-        close(environment.cost_sd[code[group]], cost["sd"])
+    # Of a group without anybody there is nothing.
+    found = by_group(references["cost"], code, {"count": 0.0, "median": math.nan, "sd": math.nan})
+    np.testing.assert_array_equal(environment.cost_peers, found["count"])
+    close(environment.cost_median, found["median"])
+    close(environment.cost_sd, found["sd"])
     for name, moments in (("hcc_risk_score", environment.hcc), ("dual_share", environment.dual)):
         for k, key in enumerate(("median", "mean", "sd")):
             close(moments[k], references["complex_patient"][name][key])
-    near = tolerance(policy)
-    for group, pool in references["payment"].items():
-        close(environment.exchange_midpoint[code[group]], pool["midpoint"])
-        close(environment.scaling_factor[code[group]], pool["scaling_factor"], near)
+    found = by_group(references["payment"], code, {"midpoint": math.nan, "scaling_factor": math.nan})
+    # A midpoint that is fixed is that of an empty pool as well.
+    known = [code[group] for group in references["payment"]]
+    close(environment.exchange_midpoint[known], found["midpoint"][known])
+    close(environment.scaling_factor, found["scaling_factor"], tolerance(policy))
 
 
-def close(value: float, expected: float | None, near: float = 1e-12) -> None:
-    np.testing.assert_allclose(value, number(expected), rtol=near, atol=near)
+def by_group(
+    references: dict[str, dict[str, float]], code: dict[str, int], nothing: dict[str, float]
+) -> dict[str, np.ndarray]:
+    """Lay what the oracle gives of some groups out over all that there can be."""
+    found = {name: np.full(PEER_GROUPS, value) for name, value in nothing.items()}
+    for group, reference in references.items():
+        for name in nothing:
+            found[name][code[group]] = reference[name]
+    return found
+
+
+def close(value: Any, expected: Any, near: float = 1e-12) -> None:
+    np.testing.assert_allclose(value, expected, rtol=near, atol=near)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
@@ -185,7 +214,11 @@ def test_every_alternative(field: list[dict[str, Any]], policy: dict[str, Any]) 
     compare(field, policy)
 
 
-@pytest.mark.parametrize("name", sorted(CHOICES))
+#: What decides who is there, what is paid and what it costs.
+BESIDE_THE_SCORES = {"vintage", "eligibility", "part_b_base", "engagement_limit"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CHOICES) - BESIDE_THE_SCORES))
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(field=clinicians(min_size=30), data=st.data())
 def test_each_alternative_alone(name: str, field: list[dict[str, Any]], data: st.DataObject) -> None:
@@ -193,6 +226,39 @@ def test_each_alternative_alone(name: str, field: list[dict[str, Any]], data: st
     if name == "cap_excess":
         changes["adjustment_cap"] = 0.01
     compare(field, final_rule(2027, **changes))
+
+
+#: Some groups of each attribute.
+GROUPS: dict[str, list[dict[str, Any]]] = {
+    "specialty": [{"specialty": name} for name in SPECIALTIES[3:]],
+    "region": [{"region": name} for name in REGIONS[6:]],
+    "practice_size": [{"practice_size": size} for size in (1, 15, 16)],
+    "aco": [{"aco": False}, {"aco": True}],
+}
+
+
+@pytest.mark.parametrize("types", CHOICES["quality_collection_types"])
+@pytest.mark.parametrize("reading", CHOICES["aco_participants"])
+@pytest.mark.parametrize("attribute", sorted(GROUPS))
+def test_groups_of_twenty_of_too_few_of_one_and_of_nobody(attribute: str, reading: str, types: str) -> None:
+    generator = random.Random(attribute)
+    field: list[dict[str, Any]] = []
+    for size, group in zip((20, 19, 1, 45), GROUPS[attribute], strict=False):
+        for _ in range(size):
+            measures = {
+                measure.name: by_hand.cell(
+                    generator.random(), collection_type=generator.choice(["ecqm", "mips_cqm"])
+                )
+                for measure in measures_of("low_back_pain")
+                if measure.final
+            }
+            changes = {"cost_per_episode": generator.lognormvariate(7.0, 0.4), "measures": measures, **group}
+            field.append(by_hand.clinician(len(field), **changes))
+    policy = final_rule(2027, aco_participants=reading, quality_collection_types=types)
+    peers = dict.fromkeys(("quality_peer_group", "cost_peer_group", "payment_peer_group"), attribute)
+    compare(field, policy | peers)
+    # Everybody in an accountable care organization, whom one reading exempts.
+    compare([row | {"aco": True} for row in field], policy | peers)
 
 
 @pytest.mark.parametrize("year", [2027, 2028, 2029, 2030, 2031])

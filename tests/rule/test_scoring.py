@@ -83,7 +83,7 @@ def test_a_claims_measure_is_never_unreported() -> None:
     scored, environment = score(observed)
     assert scored.points[0, 0] == 10.0
     assert np.isnan(scored.points[0, 1:3]).all()
-    assert environment.benchmark_size[0].tolist() == [0, 0, 28, 0, 0, 0, 0]
+    assert environment.benchmark_size[0].tolist() == [0, 0, 28, *[0] * 27]
 
 
 def test_twenty_make_a_benchmark() -> None:
@@ -209,6 +209,11 @@ def test_an_exempt_clinician_touches_nobody() -> None:
     for mine, theirs in zip(scored, fewer, strict=True):
         np.testing.assert_array_equal(mine[..., :29], theirs)
     for mine, theirs in zip(environment, reference, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    observed.exempt[29], observed.aco[29] = 0, 1
+    assert score(observed)[0].final_score[29] > 0.0
+    by_aco, around = score(observed, policy(aco_participants="exempt"))
+    for mine, theirs in zip((*scored, *environment), (*by_aco, *around), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert math.isnan(scored.final_score[29])
     assert math.isnan(scored.transformed_score[29])

@@ -44,7 +44,7 @@ class Observed(NamedTuple):
     The rule sees the measured clinicians of one cohort and year in a fixed order: arrays of shape
     ``(capacity,)``, by measure ``(MOST_MEASURES, capacity)``, of the declared dtype. The simulation and a
     roster have the year before these dimensions. Words are codes, their indices in `SPECIALTIES` and
-    `COLLECTION_TYPES`; a number that may be empty is NaN where there is none.
+    `COLLECTION_TYPES`; a number that may be empty is NaN where there is none, an attribute -1.
     """
 
     specialty: Annotated[_Array, Column("word", "", "Specialty, one of its cohort's", words=SPECIALTIES)]
@@ -233,7 +233,7 @@ class Scratch(NamedTuple):
     taking_part : ndarray of int8, shape (capacity,)
         1 for who is scored, 0 for who is exempt.
     peers : ndarray of int8, shape (capacity,)
-        Each participant's code among `PEERS` that the policy names; at the end those of the pools.
+        Each participant's group, by the attribute that the policy names; at the end the payment pool.
     group : ndarray of int8, shape (capacity,)
         Peer group of each participant; -1 for none.
     value : ndarray of float64, shape (capacity,)

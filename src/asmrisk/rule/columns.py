@@ -71,11 +71,12 @@ class Column:
     @property
     def nothing(self) -> float:
         """The array's element where nothing was observed."""
-        if not self.empty or (self.kind == "integer" and not self.optional):
+        if not self.empty:
             return 0
-        if self.kind == "integer":
-            return NOT_REPORTED
-        return NOT_REPORTED if self.kind == "word" else math.nan
+        if self.kind == "number":
+            return math.nan
+        # No cases is a count; an attribute that nobody knows is none.
+        return NOT_REPORTED if self.kind == "word" or self.optional else 0
 
     @property
     def allowed(self) -> str:

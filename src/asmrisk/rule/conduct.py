@@ -38,13 +38,12 @@ def conduct_deductions(
     for i in range(n):
         taking_part = scratch.taking_part[i] != 0
         connection, elements = observed.primary_care_connection[i], observed.collaborative_care_elements[i]
-        attested = observed.improvement_activities[i]
-        has_parts = connection >= 0 and elements >= 0
         arranged = attesting and observed.aco[i] != 0
-        parts = connection + (1 if elements >= needed or arranged else 0)
-        attested = parts if has_parts else attested + (1 if arranged else 0)
+        parts = connection + (1 if arranged or elements >= needed else 0)
+        counted = observed.improvement_activities[i] + (1 if arranged else 0)
+        attested = parts if connection >= 0 and elements >= 0 else counted
         activities = both if attested >= 2 else (one if attested == 1 else none)
-        # A sum with 0, lest a full score conduct_deductions -0.
+        # A sum with 0, lest a full score deduct -0.
         interoperability = 0.0 + most * (1.0 - observed.promoting_interoperability[i] / 100.0)
         scored.improvement_activities_adjustment[i] = activities if taking_part else 0.0
         scored.promoting_interoperability_adjustment[i] = interoperability if taking_part else 0.0

@@ -56,7 +56,6 @@ def final_scores(
 
     typical_quality, typical_cost = np.nan, np.nan
     if policy.missing_category == _MEDIAN_POINTS:
-        scratch.group[:n] = 0
         for i in range(n):
             scratch.group[i] = 0 if scored.quality_score[i] == scored.quality_score[i] else -1
         count = gather(scored.quality_score, scratch.group, 0, n, scratch.members)

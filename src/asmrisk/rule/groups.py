@@ -38,7 +38,7 @@ def list_peers(by: int, observed: Observed, n: int, peers: npt.NDArray[np.int8])
     n : int
         How many.
     peers : ndarray of int8, shape (at least n,)
-        Receives codes, indices in `asmrisk.rule.definitions.PEERS`.
+        Receives codes, indices among the names of the groups in `asmrisk.rule.definitions.PEERS`.
     """
     if by == _SPECIALTY:
         for i in range(n):

@@ -25,9 +25,8 @@ __all__ = ["POLICY_DTYPE", "WEIGHTS", "inconsistencies", "policy_records"]
 #: The two parameters that make 1 together.
 WEIGHTS = ("policy.quality_weight", "policy.cost_weight")
 
-#: Words that stand in for a number, where it is no other parameter's.
+#: Words that stand in for a number.
 _WORDS = {"cohort_median": np.nan, "none": np.inf}
-
 
 _FINAL_RULE = POLICY.defaults()
 
@@ -90,6 +89,7 @@ def policy_records(values: Values, fixed_edges: npt.NDArray[np.float64] | None =
         for name, *_ in _FIELDS:
             value = values.at(f"policy.{name}", year)
             if value == "risk_level":
+                # The number that it takes is another parameter's.
                 value = values.at("policy.risk_level", year)
             if isinstance(value, str):
                 value = CHOICES[name].index(value) if name in CHOICES else _WORDS[value]
