@@ -241,7 +241,7 @@ def test_a_budget_without_response_or_without_adjustments_has_the_other_alone(lo
 
 
 def test_what_adjustments_are_set_against_adds_up(load):
-    """Dollars of MIPS are the payment year's, of taking part the performance year's; the rest the stated's."""
+    """MIPS is in dollars of the payment year, taking part in the performance year's, the rest converted."""
     scenario = load(
         "population.clinicians=400",
         "population.deflator=0.125",

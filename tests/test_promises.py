@@ -147,7 +147,7 @@ numpy.savez(sys.argv[2], **simulate_block(Model(scenario), 5, 3))
         ),
         (
             "policy.eligibility=once_in",
-            "policy.aco_participants={2027=attesting, 2029=exempt}",
+            'policy.aco_participants={2027="attesting", 2029="exempt"}',
             "policy.quality_peer_group=practice_size",
             "policy.quality_collection_types=together",
             "policy.cost_peer_group=region",
