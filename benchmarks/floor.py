@@ -34,8 +34,10 @@ from asmrisk.simulation.keys import (
     BLOCK_PRACTICE,
     BLOCK_PRACTICE_CONDUCT,
     BLOCK_PRACTICE_MEASURE,
+    BLOCK_PRACTICE_MIPS,
     BLOCK_PRACTICE_MIX,
     BLOCK_PRACTICE_PERFORMANCE,
+    BLOCK_PRACTICE_PROGRAMS,
     BLOCK_WHO,
     LANE_CASES,
     LANE_COST,
@@ -47,6 +49,7 @@ from asmrisk.simulation.keys import (
     LANE_IMPROVEMENT,
     LANE_INTEROPERABILITY,
     LANE_LEVEL,
+    LANE_MIPS,
     LANE_NONREPORTING,
     LANE_PART_B,
     LANE_PRACTICE_PART_B,
@@ -54,6 +57,7 @@ from asmrisk.simulation.keys import (
     LANE_SHOCK,
     LANE_SPECIFIC,
     LANE_SUBMISSION,
+    LANE_YEARLY_MIPS,
     PERMANENT,
     UNIFORMS_PER_BLOCK,
     fill_uniforms,
@@ -203,6 +207,8 @@ def _draw_practices(plan: Plan, draw: int, key: np.ndarray, work: Workspace) -> 
         fill_uniforms(u, BLOCK_PRACTICE_MIX, number, base, PERMANENT, draw, key, 0, n)
         normal_scores(u[LANE_HCC], shared.hcc, n)
         normal_scores(u[LANE_DUAL], shared.dual, n)
+        fill_uniforms(u, BLOCK_PRACTICE_PROGRAMS, number, base, PERMANENT, draw, key, 0, n)
+        normal_scores(u[LANE_MIPS], shared.mips_permanent, n)
         for year in range(CALENDAR):
             when = FIRST_YEAR + year
             fill_uniforms(u, BLOCK_PRACTICE_PERFORMANCE, number, base, when, draw, key, 0, n)
@@ -212,6 +218,8 @@ def _draw_practices(plan: Plan, draw: int, key: np.ndarray, work: Workspace) -> 
             normal_scores(u[LANE_GENERAL], shared.general, n)
             normal_scores(u[LANE_COST], shared.cost, n)
             normal_scores(u[LANE_NONREPORTING], shared.nonreporting, n)
+            fill_uniforms(u, BLOCK_PRACTICE_MIPS, number, base, when, draw, key, 0, n)
+            normal_scores(u[0], shared.mips, n)
             fill_uniforms(u, BLOCK_PRACTICE_CONDUCT, number, base, when, draw, key, 0, n)
             normal_scores(u[LANE_IMPROVEMENT], shared.improvement, n)
             normal_scores(u[LANE_INTEROPERABILITY], shared.interoperability, n)
@@ -256,8 +264,13 @@ def _observe_year(
     if year >= YEARS:
         return
     shared = work.world.shared
+    normal_scores(u[LANE_YEARLY_MIPS], batch.mips, m)
     for k in range(m):
         r = position + k
+        out.mips_score[year, r] = batch.mips[k]
+        out.mips_group[year, r] = 1
+        out.region[year, r] = 1
+        out.aco[year, r] = 1
         out.promoting_interoperability[year, r] = shared.points[k]
         out.improvement_activities[year, r] = 1
         out.specialty[year, r] = 1
@@ -336,6 +349,7 @@ def _observe(
                 )
             normal_scores(u[measure % UNIFORMS_PER_BLOCK], batch.case_level[measure], n)
             exponentials(batch.case_level[measure], n)
+        normal_scores(u[LANE_MIPS], batch.mips_permanent, n)
         for year in range(entry, CALENDAR):
             # Spread those of a year evenly over the batches, to the last one of them.
             end = start + n
@@ -365,6 +379,7 @@ def _touch(year: int, n: int, kind: np.ndarray, work: Workspace) -> None:
             )
     for i in range(n):
         who = out.specialty[year, i] + out.practice_size[year, i] + out.exempt[year, i]
+        where = out.region[year, i] + out.aco[year, i] + out.mips_group[year, i]
         conduct = float(out.improvement_activities[year, i]) + out.promoting_interoperability[year, i]
         dollars = out.part_b_payments[year, i] + out.payment_year_part_b[year, i]
         cost = out.cost_per_episode[year, i] + out.true_cost[year, i] + float(out.episodes[year, i])
@@ -378,6 +393,8 @@ def _touch(year: int, n: int, kind: np.ndarray, work: Workspace) -> None:
         scored.transformed_score[i] = dollars
         scored.adjustment_factor[i] = dollars
         work.factor[year, i] = dollars
+        work.mips_forgone[i] = out.mips_score[year, i]
+        work.participation_cost[i] = float(where)
 
 
 @kernel

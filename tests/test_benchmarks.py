@@ -130,6 +130,11 @@ def both() -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], tuple[str, ...
                 "cost_response_penalized": {"2027": 0.0, "2028": 0.03},
                 "volume_offset_cut": 0.9,
                 "volume_offset_raise": 0.6,
+                "participation_cost": {"solo": 9000.0, "small": 5000.0, "large": 2000.0},
+                "telehealth_cost": -20.0,
+                "collaborative_care_cost": 60.0,
+                "engagement_share": 0.3,
+                "engagement_incentive": 200.0,
             }
         }
     )

@@ -1,4 +1,4 @@
-"""Six small runs hold the very bits that they held when their digests were frozen, in version 0.2.0.
+"""Seven small runs hold the very bits that they held when their digests were frozen, in version 0.2.0.
 
 One of them has the assumptions of the first version (``golden/first_version.toml``). Variables that results
 have had since are not looked at.
@@ -69,6 +69,18 @@ quality_collection_types = "together"
 cost_peer_group = "specialty"
 """
 
+READINGS = f"""\
+extends = {BASELINE}
+[policy]
+eligibility = "once_in"
+quality_peer_group = "region"
+cost_peer_group = "region"
+payment_peer_group = "region"
+aco_participants = "attesting"
+failed_submission = "no_adjustment"
+part_b_base = "allowed"
+"""
+
 STUDY = f"""\
 title = "Golden"
 scenario = {BASELINE}
@@ -92,6 +104,7 @@ RUNS = {
     "roster": ROSTER,
     "uncertain": UNCERTAIN,
     "peers_by_specialty": PEERS,
+    "readings": READINGS,
     "study": STUDY,
 }
 

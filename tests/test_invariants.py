@@ -240,6 +240,40 @@ def test_a_budget_without_response_or_without_adjustments_has_the_other_alone(lo
     assert (unpaid[:, 5:] == 0).all()
 
 
+def test_what_adjustments_are_set_against_adds_up(load):
+    """MIPS is in dollars of the payment year, taking part in the performance year's, the rest converted."""
+    scenario = load(
+        "population.clinicians=400",
+        "population.deflator=0.125",
+        "population.dollar_year=2024",
+        "behavior.participation_cost={solo=9000, small=5000, large=2000}",
+        "behavior.collaborative_care_cost=-30",
+        "behavior.engagement_share=0.3",
+        "behavior.engagement_incentive=200",
+    )
+    block = simulate_block(Model(scenario), 0, 5)
+    years = np.array(YEARS)
+    for name, shape in (("", (5, 1)), ("specialty_", (5, 1, 1))):
+        net, forgone, cost = (
+            block[f"{name}{each}"] for each in ("net_adjustment", "mips_forgone", "cost_of_participation")
+        )
+        assert (forgone < 0).any()
+        assert (cost > 0).any()
+        assert (block[f"{name}net_of_mips"] == net - forgone).all()
+        left = in_dollars_of(2024, 0.125, net - forgone, years.reshape(shape) + 2)
+        spent = in_dollars_of(2024, 0.125, cost, years.reshape(shape))
+        slack = 32 * UNIT * (np.abs(left) + np.abs(spent))
+        assert (np.abs(block[f"{name}net_of_costs"] - (left - spent)) <= slack).all()
+    np.testing.assert_allclose(block["beneficiaries"], 0.9167 * block["episodes"], rtol=4 * UNIT)
+    # A specialty is of one cohort: the first of heart failure, the others of back pain.
+    for each in ("mips_forgone", "net_of_mips", "cost_of_participation", "net_of_costs"):
+        by_specialty = block[f"specialty_{each}"].sum(axis=3)
+        sums = np.stack([by_specialty[..., 0], by_specialty[..., 1:].sum(axis=2)], axis=2)
+        terms = np.abs(block[f"specialty_{each}"]).sum(axis=(2, 3))[..., None]
+        slack = 2 * block["participants"] * UNIT * (terms + np.abs(block["net_adjustment"]))
+        assert (np.abs(block[each] - sums) <= 16 * slack).all(), each
+
+
 def test_recorded_sums_by_specialty_and_practice_size(recorded_run):
     block, tables = recorded_run
     for (draw, year, _), rows in cells(tables):

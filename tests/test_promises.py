@@ -145,7 +145,22 @@ numpy.savez(sys.argv[2], **simulate_block(Model(scenario), 5, 3))
             "policy.cap_excess=redistributed",
             "behavior.exempt_share={heart_failure=0.1, low_back_pain=0.1}",
         ),
+        (
+            "policy.eligibility=once_in",
+            'policy.aco_participants={2027="attesting", 2029="exempt"}',
+            "policy.quality_peer_group=practice_size",
+            "policy.quality_collection_types=together",
+            "policy.cost_peer_group=region",
+            "policy.payment_peer_group=aco",
+            "policy.failed_submission=no_adjustment",
+            "policy.adjustment_cap=risk_level",
+            "policy.part_b_base=allowed",
+            "population.regions=2",
+            "behavior.participation_cost={solo=9000, small=-50, large=2000}",
+            "behavior.collaborative_care_cost=60",
+        ),
     ],
+    ids=["final rule", "peers by specialty", "readings"],
 )
 def test_uncompiled_kernels_give_the_same_bits(load, tmp_path, changes):
     """Plain Python on NumPy's numbers, without a warning."""

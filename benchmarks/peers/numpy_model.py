@@ -4,7 +4,7 @@ It starts from the package's calibration and policy records and makes the same v
 decision of every clinician, practice, area and year. What differs is how: a generator with state (SFC64,
 NumPy's quickest) instead of keyed streams, NumPy's own Poissons and binomials, and sorts for quantiles. It
 knows the final rule, with the policy's numbers as given, but not its alternatives (other peer groups, caps,
-tie rules), no roster and no list of participants.
+tie rules, other readings), no roster and no list of participants.
 
 It serves two purposes: the package is to be an order of magnitude quicker, with the same distributions.
 """
@@ -32,6 +32,16 @@ from asmrisk.rule.definitions import COLLECTION_TYPES
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import scenario_from_dict
+from peers.numpy_counterfactual import (
+    at_scores,
+    mips_factor,
+    mips_latent,
+    mips_rest,
+    participation_cost,
+    practice_latents,
+    set_against,
+)
+from peers.numpy_rule import score_cohort
 
 __all__ = ["QUANTILES", "VARIABLES", "simulate"]
 
@@ -55,13 +65,17 @@ VARIABLES = (
     "volume_offset",
     "episode_savings",
     "medicare_savings",
+    "mips_forgone",
+    "net_of_mips",
+    "beneficiaries",
+    "cost_of_participation",
+    "net_of_costs",
 )
 _COHORTS, _YEARS, _CALENDAR, _LAG, _MEASURES = 2, 5, 7, 2, 5
 #: Rows of the arrays of scores that move from year to year; a row for each measure follows.
 _GENERAL, _COST, _SPECIFIC = 0, 1, 2
 _NONREPORTING, _SUBMISSION = 0, 1
 _CLAIMS = COLLECTION_TYPES.index("claims")
-_DECILES = np.arange(1, 10) / 10.0
 _Array = np.ndarray
 
 
@@ -128,6 +142,9 @@ class _Practices:
     ecqm: _Array  # bool
     improvement_activities: _Array  # (YEARS, practices)
     promoting_interoperability: _Array  # (YEARS, practices)
+    mips_group: _Array  # bool: MIPS would score the practice as a whole
+    mips_qualifying: _Array  # bool: MIPS would not adjust
+    mips_class: _Array  # row of the tables of MIPS scores
     scores: _Groups
 
 
@@ -192,6 +209,9 @@ def _practices(rng: np.random.Generator, population: Any, behavior: Any) -> _Pra
     members[-1] -= end[count - 1] - slots
     size_group = np.where(size_class == 0, 0, np.where(size_class < 3, 1, 2))
     activities, interoperability = _conduct(rng, population, behavior, size_group)
+    in_aco = rng.random(count) < population.aco_share
+    as_group = rng.random(count) < population.mips_group_share[size_group]
+    qualifies = rng.random(count) < population.mips_qualifying_share
     return _Practices(
         members=members,
         size=size,
@@ -201,6 +221,9 @@ def _practices(rng: np.random.Generator, population: Any, behavior: Any) -> _Pra
         ecqm=rng.random(count) < population.ecqm_share[size_group],
         improvement_activities=activities,
         promoting_interoperability=interoperability,
+        mips_group=as_group | in_aco,
+        mips_qualifying=qualifies & in_aco,
+        mips_class=np.where(in_aco, len(population.mips_score) - 1, size_class),
         scores=_groups(rng, population, count, _SUBMISSION + _MEASURES),
     )
 
@@ -271,14 +294,6 @@ def _in_common(
     return np.sqrt(free - near - far) * own + np.sqrt(near) * practice + np.sqrt(far) * area
 
 
-def _at_scores(tables: _Array, which: _Array | int, score: _Array) -> _Array:
-    """Read tables over the normal score (-6.5 to 6.5 by sixteenths) by linear interpolation."""
-    at = np.clip((score + 6.5) * 16.0, 0.0, 207.0)
-    below = at.astype(np.intp)
-    low = tables[which, below]
-    return low + (at - below) * (tables[which, below + 1] - low)
-
-
 def _simulate(
     rng: np.random.Generator, policy: Any, population: Any, behavior: Any, cohort: int, areas: _Groups
 ) -> list[dict[str, Any]]:
@@ -322,11 +337,20 @@ def _simulate(
         areas.part_b[:, area],
         1.0 - tie * tie,
     )
-    shape = _at_scores(population.part_b_log_shape, specialty, part_b_score)
+    shape = at_scores(population.part_b_log_shape, specialty, part_b_score)
     part_b = behavior.part_b_growth[:, specialty] * population.part_b_level[specialty] * np.exp(shape)
     later = np.zeros((_YEARS, n))
     for year in range(_YEARS):
         later[year] = np.where(year + _LAG < people.leaves, part_b[year + _LAG], 0.0)
+
+    practice_mips = practice_latents(
+        population,
+        common.talents[:, _GENERAL],
+        areas.talents[:, _GENERAL][:, practices.area],
+        common.habits[:, _NONREPORTING],
+        mips_rest(rng, population, _YEARS, len(practices.members)),
+    )
+    own_rest = mips_rest(rng, population, _YEARS, n)
 
     # Measures in no year's set are not simulated.
     asked = [measure for measure in range(_MEASURES) if policy.measure_in_set[:, cohort, measure].any()]
@@ -382,10 +406,22 @@ def _simulate(
             "hcc_risk_score": hcc[who],
             "dual_share": dual[who],
         }
-        final, factor, scaling = _score(policy[year], cohort, observed)
+        final, factor, scaling = score_cohort(policy[year], cohort, observed)
         saved = true_cost * (1.0 - multiplier[who])
         times = now, behavior[year + _LAG]
         rows.append(_record(policy[year], times, observed, final, factor, scaling, later[year, who], saved))
+        of = practice[who]
+        alone = mips_latent(population, talents[_GENERAL], habits[_NONREPORTING], own_rest[year, who])
+        latent = np.where(practices.mips_group[of], practice_mips[year, of], alone)
+        mips_score = at_scores(population.mips_score, practices.mips_class[of], latent)
+        charges = part_b[year, who] * times[1].allowed_over_paid[specialty[who]]
+        adjusted = practices.mips_group[of] | (charges > times[1].mips_low_volume)
+        adjusted &= ~practices.mips_qualifying[of]
+        forgone = np.where(adjusted, mips_factor(times[1], mips_score) * later[year, who], 0.0)
+        cost = participation_cost(
+            now, practices.size_group[of], observed["episodes"], observed["improvement_activities"]
+        )
+        rows[-1] |= set_against(times, rows[-1]["net_adjustment"], episodes, forgone, cost)
         penalized = np.zeros(n, bool)
         penalized[who] = factor < 0.0
         lost.append(penalized)
@@ -396,7 +432,7 @@ def _costs(
     rng: np.random.Generator, population: Any, trend: float, score: _Array, episodes: _Array
 ) -> tuple[_Array, _Array]:
     """Draw true and observed cost per episode, before any response."""
-    shape = _at_scores(population.cost_log_shape[None], 0, score)
+    shape = at_scores(population.cost_log_shape[None], 0, score)
     true = population.cost_scale_usd * trend * np.exp(population.cost_spread * shape)
     deviation = np.sqrt(population.cost_noise_variance / np.maximum(episodes, 1.0))
     observed = true * np.exp(deviation * rng.standard_normal(len(episodes)))
@@ -466,82 +502,6 @@ def _interoperability(population: Any, habit: _Array, size: _Array) -> _Array:
     score = population.interoperability_low + population.interoperability_slope[size] * above
     score = np.where(habit < population.interoperability_full_z[size], score, 100.0)
     return np.where(habit < population.interoperability_zero_z[size], 0.0, score)
-
-
-def _score(policy: Any, cohort: int, observed: Mapping[str, Any]) -> tuple[_Array, _Array, float]:
-    """Apply 42 CFR part 512 subpart G; give final scores (NaN: none), adjustment factors, scaling factor."""
-    n = len(observed["part_b"])
-    earned, counted, complete = np.zeros(n), np.zeros(n), np.zeros(n, bool)
-    for measure, (rate, cases, completeness, kind) in observed["measures"].items():
-        if not policy.measure_in_set[cohort, measure]:
-            continue
-        claims = bool(policy.measure_claims[cohort, measure])
-        reported = claims | (kind >= 0)
-        met = claims | (completeness >= policy.minimum_completeness)
-        enough = cases >= policy.minimum_cases
-        if not claims:
-            complete |= reported & met
-        scorable = reported & met & enough & ~np.isnan(rate)
-        points = np.where(reported & ~scorable & (met | ~enough), np.nan, 0.0)
-        sign = -1.0 if policy.measure_inverse[cohort, measure] else 1.0
-        for code in (0, 1, 2):
-            peers = np.flatnonzero(scorable & (kind == code))
-            points[peers] = _points(policy, sign * rate[peers], sign * policy.measure_worst[cohort, measure])
-        earned += np.where(np.isnan(points), 0.0, points)
-        counted += ~np.isnan(points)
-    with np.errstate(invalid="ignore"):
-        quality = earned / (10.0 * counted)
-
-    cost, episodes = observed["cost_per_episode"], observed["episodes"]
-    of = np.flatnonzero((episodes >= policy.minimum_episodes) & ~np.isnan(cost))
-    deviation = np.std(cost[of], ddof=1) if len(of) > 1 else 0.0
-    middle = np.median(cost[of]) if len(of) else np.nan
-    z = (cost[of] - middle) / (deviation if deviation > 0.0 else np.inf)
-    cost_score = np.full(n, np.nan)
-    cost_score[of] = np.interp(z, policy.cost_points_z, policy.cost_points) / 10.0
-
-    patients = np.zeros(n)
-    for indicator in (observed["hcc_risk_score"], observed["dual_share"]):
-        z = (indicator - indicator.mean()) / np.std(indicator, ddof=1)
-        bonus = np.maximum(policy.complex_patient_intercept + policy.complex_patient_slope * z, 0.0)
-        patients += np.where(indicator >= np.median(indicator), bonus, 0.0)
-    size = observed["practice_size"]
-    practice = np.where(size <= policy.small_practice_maximum, policy.small_practice_points, 0.0)
-    practice = np.where(size <= 1, policy.solo_practice_points, practice)
-    missing = 1.0 - observed["promoting_interoperability"] / 100.0
-    conduct = policy.improvement_activities_points[observed["improvement_activities"]]
-    conduct = conduct + policy.promoting_interoperability_points * missing
-
-    both = policy.quality_weight * quality + policy.cost_weight * cost_score
-    weighted = np.where(np.isnan(quality), cost_score, np.where(np.isnan(cost_score), quality, both))
-    final = 100.0 * weighted + conduct + np.minimum(patients, policy.complex_patient_cap) + practice
-    final = np.clip(final, 0.0, 100.0)
-    final[~complete] = 0.0
-    return _exchange(policy, final, observed["part_b"])
-
-
-def _points(policy: Any, rate: _Array, worst: float) -> _Array:
-    """Give decile points against the peers' own benchmark; NaN where there are too few of them."""
-    benchmark = rate[rate != worst] if policy.worst_rate_excluded else rate
-    if len(benchmark) < policy.minimum_reporters:
-        return np.full(len(rate), np.nan)
-    edges = np.quantile(benchmark, _DECILES)
-    ladder = np.concatenate([[benchmark.min()], edges, [np.inf]])
-    decile = np.searchsorted(edges, rate, side="right")
-    low = ladder[decile]
-    return decile + 1.0 + np.maximum(rate - low, 0.0) / (ladder[decile + 1] - low)
-
-
-def _exchange(policy: Any, final: _Array, part_b: _Array) -> tuple[_Array, _Array, float]:
-    """Exchange payments at risk for final scores; without a score the factor is 0."""
-    scored = ~np.isnan(final)
-    midpoint = policy.exchange_midpoint
-    if np.isnan(midpoint):
-        midpoint = np.median(final[final > 0.0])
-    share = np.where(final > 0.0, 1.0 / (1.0 + np.exp(-policy.exchange_steepness * (final - midpoint))), 0.0)
-    scaling = policy.redistribution_share * part_b[scored].sum() / (share * part_b)[scored].sum()
-    factor = np.where(scored, policy.risk_level * share * scaling - policy.risk_level, 0.0)
-    return final, factor, scaling
 
 
 def _record(

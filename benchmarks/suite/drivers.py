@@ -159,5 +159,8 @@ def repeat_step(
                         work.environment,
                         work.response,
                         0.0,
+                        work.mips_forgone,
+                        work.participation_cost,
+                        work.scratch.peers,
                     )
                     record_year(scored, 0, record, work.scratch)

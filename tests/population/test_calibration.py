@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import Parameters
 from asmrisk.population import calibration
 from asmrisk.population.records import population_records
 from asmrisk.rule.definitions import SPECIALTIES
-from asmrisk.scenario.population_parameters import POPULATION
+from asmrisk.scenario.declarations import PARAMETERS
 
-DEFAULTS = Parameters(POPULATION.values()).defaults()
+DEFAULTS = PARAMETERS.defaults()
 
 #: Mean, log sd, lowest, shock, minimum.
 VOLUMES = [

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from asmrisk.parameters.parameter import Parameters
 from asmrisk.population import calibration, cost_calibration
 from asmrisk.population.records import population_records
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES
-from asmrisk.scenario.population_parameters import POPULATION
+from asmrisk.scenario.declarations import PARAMETERS
 
-DEFAULTS = Parameters(POPULATION.values()).defaults()
+DEFAULTS = PARAMETERS.defaults()
 #: Each comparison fails by chance with probability 1e-6, once per seed.
 Z = 4.9
 SAMPLE = 1_000_000

@@ -10,22 +10,24 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections import ChainMap
 from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from asmrisk.errors import InputError
-from asmrisk.parameters.parameter import Parameters, Values
+from asmrisk.parameters.parameter import Values
 from asmrisk.population import calibration, quantiles
 from asmrisk.population.records import behavior_records, population_records
 from asmrisk.rule.definitions import COHORTS, SPECIALTIES
 from asmrisk.scenario import published_tables as tables
 from asmrisk.scenario.behavior_parameters import BEHAVIOR
+from asmrisk.scenario.counterfactual_parameters import COUNTERFACTUAL
+from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.population_parameters import POPULATION
 from tests.simulation.published import part_b_trend
 
-DECLARED = Parameters([*POPULATION.values(), *BEHAVIOR.values()])
 NORMAL = NormalDist()
 Z = -NORMAL.inv_cdf(0.5e-6)
 HF, LBP = 0, 1
@@ -35,7 +37,7 @@ SAMPLE = 1_000_000
 
 @pytest.fixture(scope="module")
 def values() -> Values:
-    return DECLARED.defaults()
+    return PARAMETERS.defaults()
 
 
 @pytest.fixture(scope="module")
@@ -487,11 +489,13 @@ def test_certain_habits_are_allowed(values):
 
 
 def test_declarations_name_their_source():
-    for name, parameter in DECLARED.items():
-        assert name.startswith(("population.", "behavior."))
+    sections = {"population": POPULATION, "behavior": BEHAVIOR, "counterfactual": COUNTERFACTUAL}
+    for name, parameter in ChainMap(*sections.values()).items():
         permanent = ("cost_response_start", "penalized_response_ratio", "conduct_improvement")
         permanent += ("volume_offset_cut", "volume_offset_raise")
+        permanent += ("engagement_share", "engagement_incentive", "engagement_returning")
         section, _, key = name.partition(".")
+        assert name in sections[section]
         assert parameter.by_year == (section == "behavior" and key not in permanent)
         assert parameter.citation
         assert parameter.unit

@@ -143,7 +143,7 @@ def test_everybody_alone_is_a_small_practice_of_one():
         ),
         ({"participants_around_participant": {HEART: 4.0}}, ["no practices have these together", "would go"]),
         ({"participants_among_ten_to_nineteen": {HEART: 0.99}}, ["ten_to_nineteen.heart_failure = 0.99"]),
-        ({"regions": 236}, ["population.regions = 236", "population.areas = 235", "at most one region"]),
+        ({"areas": 8}, ["population.regions = 9", "population.areas = 8", "at most one region"]),
     ],
 )
 def test_what_no_practices_have_is_a_problem(values, changes, said):

@@ -1,12 +1,18 @@
 """A store is one run's: other numbers are refused, and what was altered or mixed in is noticed."""
 
+import copy
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
+import xarray as xr
 
 import asmrisk
+from asmrisk.engine.executors import executor
+from asmrisk.engine.fill import fill
+from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from tests import fake_run
 from tests.fake_run import scenario
@@ -72,6 +78,54 @@ def test_another_scenario_is_named_by_what_differs(tmp_path):
     assert small.snapshot(place) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("policy.eligibility", "once_in"),
+        ("policy.aco_participants", "exempt"),
+        ("policy.quality_peer_group", "region"),
+        ("policy.quality_collection_types", "together"),
+        ("policy.failed_submission", "no_adjustment"),
+        ("policy.part_b_base", "allowed"),
+        ("policy.engagement_limit", "lifetime"),
+        ("policy.collaborative_care_elements", 4),
+        ("policy.adjustment_cap", "risk_level"),
+        ("population.aco_share", 0.5),
+        ("population.beneficiaries_per_episode", 0.9),
+        ("behavior.participation_cost", {"solo": 1.0}),
+        ("behavior.telehealth_cost", 1.0),
+        ("behavior.collaborative_care_cost", 1.0),
+        ("behavior.engagement_share", 0.1),
+        ("behavior.engagement_incentive", 1.0),
+        ("behavior.engagement_returning", 0.1),
+        ("counterfactual.mips_risk_level", 0.08),
+        ("counterfactual.mips_group_share", {"small": 0.5}),
+        ("counterfactual.mips_organization_scores", [38.65, 88.8, 94.0, 99.0]),
+    ],
+)
+def test_a_reading_a_cost_or_what_would_be_without_the_model_makes_another_run(name, value, tmp_path):
+    section, _, key = name.partition(".")
+    base, other = scenario(), scenario(**{f"{section}__{key}": value})
+    specs = [fake_run.job(tmp_path / "r.zarr", 2, chosen=chosen).spec for chosen in (base, other)]
+    assert specs[0].identity != specs[1].identity
+    one, two = (copy.deepcopy(dict(spec.definition)) for spec in specs)
+    assert one["scenario"][section].pop(key) != two["scenario"][section].pop(key)
+    # Nothing else of the definition differs.
+    assert one == two
+
+
+def test_the_text_of_the_rule_is_part_of_a_run_and_readers_are_told_which_it_is(simulated):
+    said = "as of the CY 2026 final rule"
+    results = asmrisk.open_results(simulated)
+    assert results.attrs["rule"].startswith(said)
+    assert "14 July 2026" in results.attrs["rule"]
+    assert xr.open_zarr(simulated).attrs["rule"] == results.attrs["rule"]
+    record = json.loads(results.attrs["provenance"])
+    assert record["rule"] == results.attrs["rule"]
+    assert record["scenario"]["definition"]["policy"]["vintage"] == "cy2026"
+    assert record["parameters"]["policy.vintage"]["value"] == "cy2026"
+
+
 def test_title_and_number_of_draws_do_not_make_another_run(store):
     small.write(store, 17, risk_level=0.09, title="Another title")
     small.assert_holds(store, 17)
@@ -132,6 +186,33 @@ def test_a_store_of_the_first_version_is_refused_in_one_line_that_names_it(finis
         with pytest.raises(InputError, match=r"written by asmrisk 0\.1\.0, and only that version") as raised:
             use()
         assert "\n" not in str(raised.value), name
+    assert small.snapshot(place) == before
+
+
+def test_a_store_from_before_there_were_readings_is_read_and_refused_for_another_run(tmp_path):
+    """It has no parameters of MIPS, no text of the rule, and another word for who is compared with whom."""
+    declared = fake_run.job(tmp_path / "r.zarr", 4)
+    former = copy.deepcopy(dict(declared.spec.definition)) | {"code": "fedcba9876543210"}
+    del former["scenario"]["counterfactual"]
+    del former["scenario"]["policy"]["vintage"]
+    former["scenario"]["policy"]["quality_peer_group"] = "collection_type"
+    spec = replace(declared.spec, definition=former)
+    spec.about.pop("rule")
+    old = replace(declared, spec=spec, simulation=fake_run.Fake(spec))
+    fill([old], executor(workers=1), Progress(None, quiet=True))
+    place = tmp_path / "r.zarr"
+    assert asmrisk.status(place, verify=True).complete
+    assert "rule" not in asmrisk.open_results(place).attrs
+    before = small.snapshot(place)
+    with pytest.raises(InputError, match="is another run: another scenario") as raised:
+        fake_run.run(place, 8)
+    said = str(raised.value)
+    assert "policy.quality_peer_group: collection_type there, cohort now" in said
+    assert "policy.vintage: nothing there, cy2026 now" in said
+    assert "numbers of other code (fedcba987654 there, 0123456789ab now)" in said
+    assert "\n" not in said
+    with pytest.raises(InputError, match="was computed by other code"):
+        asmrisk.replay(place, draw=1, out=tmp_path / "draw.csv")
     assert small.snapshot(place) == before
 
 

@@ -34,6 +34,11 @@ BYTES = {
     "retained_savings": YEAR * COHORT * 8,
     "volume_offset": YEAR * COHORT * 8,
     "episode_savings": YEAR * COHORT * 8,
+    # 320 bytes for what the model is set against.
+    "mips_forgone": YEAR * COHORT * 8,
+    "net_of_mips": YEAR * COHORT * 8,
+    "beneficiaries": YEAR * COHORT * 8,
+    "net_of_costs": YEAR * COHORT * 8,
     "medicare_savings": YEAR * COHORT * 8,
     "budget_savings": (YEAR + 2) * 8,
     "scaling_factor": YEAR * COHORT * 8,
@@ -46,6 +51,10 @@ BYTES = {
     "specialty_scored": YEAR * SPECIALTY * SIZE * 4,
     "specialty_part_b_paid": YEAR * SPECIALTY * SIZE * 8,
     "specialty_net_adjustment": YEAR * SPECIALTY * SIZE * 8,
+    # 2,520 bytes for the same.
+    "specialty_mips_forgone": YEAR * SPECIALTY * SIZE * 8,
+    "specialty_net_of_mips": YEAR * SPECIALTY * SIZE * 8,
+    "specialty_net_of_costs": YEAR * SPECIALTY * SIZE * 8,
     "specialty_mean_adjustment_factor": YEAR * SPECIALTY * SIZE * 8,
     "specialty_penalized_share": YEAR * SPECIALTY * SIZE * 8,
     # 2,760 bytes for how practices differ, by size.
@@ -80,6 +89,11 @@ BYTES = {
     "environment/exchange_midpoint": YEAR * COHORT * 8,
     "environment/scaling_factor": YEAR * COHORT * 8,
 }
+#: In the baseline taking part costs nothing: zeros, of which next to nothing is left in a store.
+ZEROS = {
+    "cost_of_participation": YEAR * COHORT * 8,
+    "specialty_cost_of_participation": YEAR * SPECIALTY * SIZE * 8,
+}
 
 
 def shape(scenario, variable):
@@ -92,7 +106,7 @@ def test_every_variable_of_the_baseline_is_weighed_and_all_fit():
     scenario = load_scenario(ROOT / "scenarios" / "baseline.toml")
     declared = variables(scenario)
     unknowns = {path: each for path, each in declared.items() if each.group == "parameters"}
-    assert set(declared) - set(unknowns) == set(BYTES)
+    assert set(declared) - set(unknowns) == set(BYTES | ZEROS)
     total = sum(BYTES.values())
     for path, variable in declared.items():
         size = math.prod(shape(scenario, variable)) * np.dtype(variable.dtype).itemsize
@@ -102,7 +116,7 @@ def test_every_variable_of_the_baseline_is_weighed_and_all_fit():
             room = len(scored_types()) * 3
             assert size == BYTES[path] * room // BENCHMARK, path
         else:
-            assert size == BYTES[path], path
+            assert size == (BYTES | ZEROS)[path], path
     assert total <= MOST, f"{total:,} bytes a draw, of which {MOST:,} are allowed"
 
 
@@ -113,39 +127,72 @@ def scored_types():
     return final
 
 
+@pytest.mark.parametrize("types", ["apart", "together"])
 @pytest.mark.parametrize(
-    ("key", "word", "names", "dims"),
+    ("word", "names"),
     [
-        ("quality_peer_group", "collection_type", "benchmark_edges", ("measure", "collection_type", "edge")),
-        ("quality_peer_group", "cohort", "benchmark_edges", ("measure", "edge")),
-        ("quality_peer_group", "specialty", "benchmark_edges", ("measure", "quality_peer_group", "edge")),
-        ("quality_peer_group", "specialty", "benchmark_size", ("measure", "quality_peer_group")),
-        ("cost_peer_group", "cohort", "cost_median", ("cohort",)),
-        ("cost_peer_group", "specialty", "cost_sd", ("cost_peer_group",)),
-        ("payment_peer_group", "cohort", "scaling_factor", ("cohort",)),
-        ("payment_peer_group", "specialty", "exchange_midpoint", ("pool_group",)),
+        ("cohort", None),
+        (
+            "specialty",
+            [
+                "cardiology",
+                "anesthesiology",
+                "pain_management",
+                "interventional_pain_management",
+                "neurosurgery",
+                "orthopedic_surgery",
+                "physical_medicine_and_rehabilitation",
+            ],
+        ),
+        ("region", [f"region-{number}" for number in range(9)]),
+        ("practice_size", ["solo", "small", "large"]),
+        ("aco", ["outside_aco", "aco"]),
     ],
 )
-def test_the_environment_is_kept_by_peer_group_and_pool(key, word, names, dims):
-    scenario = scenario_from_dict({"policy": {key: word}})
-    assert variables(scenario)[f"environment/{names}"].dims == ("draw", "performance_year", *dims)
-    if word == "specialty":
-        labels = coordinates(scenario)[dims[1] if "measure" in dims else dims[0]]
-        assert list(labels) == [
-            "cardiology",
-            "anesthesiology",
-            "pain_management",
-            "interventional_pain_management",
-            "neurosurgery",
-            "orthopedic_surgery",
-            "physical_medicine_and_rehabilitation",
-        ]
+def test_the_environment_is_kept_by_peer_group_and_pool(word, names, types):
+    """A measure, like a specialty, is one cohort's; every other group is one of each cohort."""
+    groups = ("quality_peer_group", "cost_peer_group", "pool_group")
+    keys = ("quality_peer_group", "cost_peer_group", "payment_peer_group")
+    scenario = scenario_from_dict({"policy": dict.fromkeys(keys, word) | {"quality_collection_types": types}})
+    quality, cost, pool = ((each,) if names else () for each in groups)
+    if types == "apart":
+        quality += ("collection_type",)
+    if word != "specialty":
+        cost, pool = ("cohort", *cost), ("cohort", *pool)
+    declared = variables(scenario)
+    for name, dims in (
+        ("benchmark_edges", ("measure", *quality, "edge")),
+        ("benchmark_minimum", ("measure", *quality)),
+        ("benchmark_size", ("measure", *quality)),
+        ("cost_median", cost),
+        ("cost_sd", cost),
+        ("exchange_midpoint", pool),
+        ("scaling_factor", pool),
+    ):
+        assert declared[f"environment/{name}"].dims == ("draw", "performance_year", *dims), name
+    labels = coordinates(scenario)
+    for dimension in groups if names else ():
+        assert list(labels[dimension]) == names, dimension
+
+
+def test_as_many_regions_are_kept_as_a_scenario_has_or_as_there_can_be_if_it_is_unknown():
+    few = {"policy": {"cost_peer_group": "region"}, "population": {"regions": 4}}
+    assert list(coordinates(scenario_from_dict(few))["cost_peer_group"]) == [
+        f"region-{number}" for number in range(4)
+    ]
+    doubt = {"distribution": "choice", "values": [4, 6]}
+    unknown = few | {"population": {}, "uncertainty": {"population.regions": doubt}}
+    assert list(coordinates(scenario_from_dict(unknown))["cost_peer_group"]) == [
+        f"region-{number}" for number in range(10)
+    ]
 
 
 def test_a_stored_draw_of_the_baseline_takes_what_is_allowed(tmp_path):
     """As stored, values of 64 draws compressed: with its labels and all metadata left out."""
     place = tmp_path / "baseline.zarr"
     asmrisk.run(str(ROOT / "scenarios" / "baseline.toml"), draws=64, out=place, fixed=True, quiet=True)
+    results = asmrisk.open_results(place)
+    assert not any(results[name].any() for name in ZEROS)
     chunks = [path for path in place.rglob("c.*") if path.is_file()]
     assert len(chunks) > len(BYTES)
     assert sum(path.stat().st_size for path in chunks) / 64 <= MOST

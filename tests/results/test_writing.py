@@ -238,21 +238,29 @@ def test_later_runs_on_another_machine_are_noted(store, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("parameter", "name", "dims"),
+    ("parameter", "word", "name", "dims"),
     [
-        ("quality_peer_group", "benchmark_edges", ("measure", "quality_peer_group", "edge")),
-        ("cost_peer_group", "cost_median", ("cost_peer_group",)),
-        ("payment_peer_group", "scaling_factor", ("pool_group",)),
+        ("quality_peer_group", "specialty", "benchmark_edges", ("measure", "quality_peer_group", "edge")),
+        ("quality_peer_group", "aco", "benchmark_minimum", ("measure", "quality_peer_group")),
+        ("cost_peer_group", "specialty", "cost_median", ("cost_peer_group",)),
+        ("cost_peer_group", "practice_size", "cost_sd", ("cohort", "cost_peer_group")),
+        ("payment_peer_group", "specialty", "scaling_factor", ("pool_group",)),
+        ("payment_peer_group", "region", "exchange_midpoint", ("cohort", "pool_group")),
     ],
 )
-def test_peer_groups_decide_the_dimensions_of_the_environment(parameter, name, dims, tmp_path):
-    chosen = scenario(**{f"policy__{parameter}": "specialty"})
+@pytest.mark.parametrize("types", ["apart", "together"])
+def test_peer_groups_decide_the_dimensions_of_the_environment(parameter, word, name, dims, types, tmp_path):
+    chosen = scenario(**{f"policy__{parameter}": word}, policy__quality_collection_types=types)
     place = fake_run.run(tmp_path / "r.zarr", 1, chosen=chosen)
-    assert xr.open_zarr(place, group="environment")[name].dims == ("draw", "performance_year", *dims)
+    if types == "apart" and name.startswith("benchmark"):
+        dims = (*dims[:2], "collection_type", *dims[2:])
+    environment = xr.open_zarr(place, group="environment")
+    assert environment[name].dims == ("draw", "performance_year", *dims)
+    assert set(dims) <= set(environment.coords)
 
 
-def test_quality_benchmarks_by_cohort_have_no_peer_dimension():
-    declared = schema.variables(scenario(policy__quality_peer_group="cohort"))
+def test_quality_benchmarks_of_all_collection_types_together_have_no_peer_dimension():
+    declared = schema.variables(scenario(policy__quality_collection_types="together"))
     assert declared["environment/benchmark_size"].dims == ("draw", "performance_year", "measure")
 
 

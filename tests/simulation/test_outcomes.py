@@ -14,7 +14,8 @@ from asmrisk.simulation.variables import PRACTICE_MEMBERS, QUANTILES
 
 DRAW = 3
 EXEMPT = dict.fromkeys(COHORTS, 0.05)
-#: The second has one pool a specialty, a cap that binds, and offsets of cuts and raises.
+#: The second has one pool a specialty, a cap that binds, and offsets of cuts and raises; the third one pool
+#: for each cohort's members of organizations and one for the others.
 VARIANTS = {
     "cohorts": {"behavior": {"exempt_share": EXEMPT}},
     "specialties": {
@@ -26,7 +27,18 @@ VARIANTS = {
         },
         "behavior": {"exempt_share": EXEMPT, "volume_offset_cut": 0.8, "volume_offset_raise": 0.4},
     },
+    "organizations": {
+        "policy": {
+            "payment_peer_group": "aco",
+            "cost_peer_group": "region",
+            "quality_peer_group": "practice_size",
+            "adjustment_cap": 0.02,
+        },
+        "behavior": {"exempt_share": EXEMPT},
+    },
 }
+#: Columns that tell a year's pools apart.
+POOLS = {"cohort": ["cohort"], "specialty": ["specialty"], "aco": ["cohort", "aco"]}
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -95,13 +107,13 @@ def test_what_happens_to_clinicians_over_all_years(outcome):
     scenario, values, table = outcome
     scored = table[table.final_score.notna()].copy()
     at = scenario.values.at
-    pool = "specialty" if at("policy.payment_peer_group", 2027) == "specialty" else "cohort"
+    pool = at("policy.payment_peer_group", 2027)
     policy = {
         "steepness": at("policy.exchange_steepness", 2027),
         "risk": {year: at("policy.risk_level", year) for year in PERFORMANCE_YEARS},
-        "cap": VARIANTS["specialties"]["policy"]["adjustment_cap"] if pool == "specialty" else np.inf,
+        "cap": np.inf if pool == "cohort" else 0.02,
     }
-    for _, rows in scored.groupby(["performance_year", pool]):
+    for _, rows in scored.groupby(["performance_year", *POOLS[pool]]):
         most = largest_raise(policy, rows)
         scored.loc[rows.index, "maximum"] = (rows.adjustment_factor > most - 1e-12) & (most > 0)
     scored["penalized"] = scored.adjustment_factor < 0
@@ -124,7 +136,7 @@ def test_what_happens_to_clinicians_over_all_years(outcome):
                 bad = set(each.performance_year[each.penalized])
                 streaks.append(any({year, year + 1, year + 2} <= bad for year in PERFORMANCE_YEARS))
             close(own["three_in_a_row_share"], np.mean(streaks) if streaks else np.nan)
-    if pool == "specialty":
+    if pool != "cohort":
         assert np.nanmax(values["panel_maximum_share"]) > 0.1
 
 
