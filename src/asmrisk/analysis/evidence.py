@@ -135,10 +135,11 @@ def _simulated(scenario: Scenario, draws: int, per_set: int, quiet: bool) -> dic
     """Simulate draws, and give the facts' values."""
     progress = Progress(sys.stderr, quiet=quiet)
     warmup(progress.say)
+    steps = payment_step_values()
     found = []
     with progress.shown(draws, 0):
         for draw in range(draws):
-            found.append(fact_values(replay_draw(scenario, draw)) | payment_step_values())
+            found.append(fact_values(replay_draw(scenario, draw)) | steps)
             progress.close(None, 1)
     sets = None if per_set == 1 else np.arange(draws, dtype=np.int64) // per_set
     return {name: _Draws(np.array([each[name] for each in found]), sets) for name in found[0]}
