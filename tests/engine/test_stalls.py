@@ -265,7 +265,7 @@ def trials(ordinary, storage):
     ]
 
 
-@pytest.mark.parametrize(("place", "trial"), trials(4, "folder") + trials(3, "objects"), indirect=["place"])
+@pytest.mark.parametrize(("place", "trial"), trials(4, "folder") + trials(1, "objects"), indirect=["place"])
 def test_a_process_that_is_stopped_and_overtaken_changes_nothing_when_it_goes_on(
     place, trial, tmp_path, record_property
 ):
