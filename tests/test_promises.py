@@ -144,6 +144,7 @@ numpy.savez(sys.argv[2], **simulate_block(Model(scenario), 5, 2))
             "policy.adjustment_cap=0.05",
             "policy.cap_excess=redistributed",
             "behavior.exempt_share={heart_failure=0.1, low_back_pain=0.1}",
+            "population.latin_hypercube=true",
         ),
     ],
 )
