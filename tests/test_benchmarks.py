@@ -52,7 +52,10 @@ def _cases() -> Iterator[Any]:
     _import("suite")
     for benchmark in disc_benchmarks(str(SUITE)):
         for number, parameters in enumerate(itertools.product(*benchmark._params)):
-            yield pytest.param(benchmark, number, id="-".join((benchmark.name, *map(str, parameters))))
+            # Where nothing is compiled a cold start is a warm one.
+            marks = [pytest.mark.long] * (benchmark.name == "startup.Start.track_cold_start")
+            name = "-".join((benchmark.name, *map(str, parameters)))
+            yield pytest.param(benchmark, number, id=name, marks=marks)
 
 
 @pytest.fixture(scope="module")

@@ -193,7 +193,7 @@ def test_too_few_sets_have_no_error_or_interval():
 
 @pytest.mark.parametrize("model", ["normal", "skewed"])
 @pytest.mark.parametrize("per_set", [2, 8])
-@pytest.mark.parametrize("correlation", [0.9, 0.3])
+@pytest.mark.parametrize("correlation", [0.9, pytest.param(0.3, marks=pytest.mark.long)])
 def test_errors_are_the_spread_of_repeated_runs(model, per_set, correlation):
     count, runs = 400, 1000
     drawn, _, center, beyond = MODELS[model]

@@ -513,8 +513,8 @@ def test_random_tables_end_in_a_table_or_a_message(tmp_path_factory, data):
         assert good is None or (len(good) == 3 and good["part_b_payments"].notna().all())
 
 
-def test_fifty_thousand_rows_load_in_seconds(tmp_path):
-    path = write(tmp_path / "t.csv", table(50_000))
+def test_ten_thousand_rows_load_in_two_seconds(tmp_path):
+    path = write(tmp_path / "t.csv", table(10_000))
     begin = time.process_time()
-    assert len(read_clinicians(path, **QUIET)) == 50_000
-    assert time.process_time() - begin < 10
+    assert len(read_clinicians(path, **QUIET)) == 10_000
+    assert time.process_time() - begin < 2

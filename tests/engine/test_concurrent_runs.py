@@ -40,6 +40,7 @@ def test_a_run_on_threads_and_one_on_processes_write_one_store_together(tmp_path
     assert_sound(place, 80)
 
 
+@pytest.mark.long
 def test_a_shorter_and_a_longer_run_at_once_leave_the_longer_one(tmp_path):
     place = tmp_path / "r.zarr"
     processes = []

@@ -39,7 +39,7 @@ FAULTS = (
 )
 
 #: The first trials of these are made whenever tests run, the others take minutes.
-ALWAYS = {"a worker of a cluster": 1, "all processes of a run": 1, "a run on threads": 1}
+ALWAYS = {"a worker of a cluster": 1, "all processes of a run": 1}
 
 TRIALS = [
     pytest.param(fault, number, marks=[pytest.mark.long] * (number >= ALWAYS.get(fault, 0)))

@@ -1,6 +1,7 @@
 """Cost among those CMS measured: defining equations in SciPy's words, and plain Monte Carlo."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -140,18 +141,9 @@ def test_observed_cost_has_what_cms_published(cohort, changes):
         assert cost.mean() == pytest.approx(mean, rel=0.005)
 
 
-@pytest.mark.parametrize("reliability", [0.3, 0.8])
-@pytest.mark.parametrize("correlation", [-0.75, -0.33, 0.19])
-@pytest.mark.parametrize("volume", VOLUMES[:2])
-def test_median_and_deviation_are_those_of_a_fine_grid(volume, correlation, reliability):
-    """Every count, fine steps of all scores: CMS's figures hold within a few millionths.
-
-    An error of the median is one of the scale, one of deviation over median one of the spread.
-    """
-    offsets = ((0.7, 0.1), (0.3, -0.5))
-    variance = 1.1 - correlation**2
-    score = cost_calibration.CostScore(correlation, variance, offsets)
-    solved = cost_calibration.solved_cost(1947.21, 618.48, reliability, score, *volume)
+@cache
+def fine_grid(*volume):
+    """Give scores of volume, every count (far ones in steps of five) and their joint probability."""
     shape = calibration.episode_volume(*volume)
     scores = np.linspace(-6.5, 6.5, 261)
     quantile = -special.ndtri(special.ndtr(-scores) * (1.0 - shape.floor_probability))
@@ -165,7 +157,22 @@ def test_median_and_deviation_are_those_of_a_fine_grid(volume, correlation, reli
         [np.exp(special.xlogy(n, rates) - rates - special.gammaln(n + 1)) @ chances for n in counts]
     )
     probability *= measured * each[:, None]
-    probability /= probability.sum()
+    return scores, counts, probability / probability.sum()
+
+
+@pytest.mark.parametrize("reliability", [0.3, 0.8])
+@pytest.mark.parametrize("correlation", [-0.75, -0.33, 0.19])
+@pytest.mark.parametrize("volume", VOLUMES[:2])
+def test_median_and_deviation_are_those_of_a_fine_grid(volume, correlation, reliability):
+    """Every count, fine steps of all scores: CMS's figures hold within a few millionths.
+
+    An error of the median is one of the scale, one of deviation over median one of the spread.
+    """
+    offsets = ((0.7, 0.1), (0.3, -0.5))
+    variance = 1.1 - correlation**2
+    score = cost_calibration.CostScore(correlation, variance, offsets)
+    solved = cost_calibration.solved_cost(1947.21, 618.48, reliability, score, *volume)
+    scores, counts, probability = fine_grid(*volume)
     cells = -6.5 + (np.arange(1664) + 0.5) / 128
     normal = stats.norm(0.0, math.sqrt(variance))
     density = sum(share * normal.pdf(cells[:, None] - correlation * scores - by) for share, by in offsets)

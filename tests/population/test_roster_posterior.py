@@ -106,13 +106,15 @@ def world(record, paid, members, n, rng):
 
 
 def count_weight(record, level, counts):
+    """Probability of episode counts, between levels at which it is computed: right to one in ten thousand."""
     shock = record.episodes_shock_log_sd
     nodes, weights = np.polynomial.hermite_e.hermegauss(21)
-    total = np.ones_like(level)
+    grid = np.linspace(-8.0, 8.0, 32_001)
+    yearly = expected_episodes(record, grid)[:, None] * np.exp(shock * nodes - shock**2 / 2)
+    total = np.ones_like(grid)
     for count in counts:
-        yearly = expected_episodes(record, level)[..., None] * np.exp(shock * nodes - shock**2 / 2)
-        total = total * (stats.poisson.pmf(count, yearly) @ (weights / weights.sum()))
-    return total
+        total *= stats.poisson.pmf(count, yearly) @ (weights / weights.sum())
+    return np.interp(level, grid, total)
 
 
 def cost_weight(record, scores, cost, episodes):

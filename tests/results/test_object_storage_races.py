@@ -40,7 +40,7 @@ from tests.object_server import server as running_server
 from tests.results.small import assert_holds, declare
 
 #: Which requests of a sequence are tried.
-EVERY = [pytest.param(5, id="every fifth"), pytest.param(1, id="every", marks=pytest.mark.long)]
+EVERY = [pytest.param(9, id="every ninth"), pytest.param(1, id="every", marks=pytest.mark.long)]
 
 
 @pytest.fixture(scope="module")

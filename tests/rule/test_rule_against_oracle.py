@@ -208,9 +208,16 @@ def test_the_final_rule(field: list[dict[str, Any]]) -> None:
     compare(field, final_rule(2027))
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(clinicians(consistent=False), policies())
 def test_every_alternative(field: list[dict[str, Any]], policy: dict[str, Any]) -> None:
+    compare(field, policy)
+
+
+@pytest.mark.long
+@settings(max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
+@given(clinicians(consistent=False), policies())
+def test_every_alternative_on_many_fields(field: list[dict[str, Any]], policy: dict[str, Any]) -> None:
     compare(field, policy)
 
 

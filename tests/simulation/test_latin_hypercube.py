@@ -26,7 +26,6 @@ from asmrisk.simulation.keys import (
     stream,
 )
 from asmrisk.simulation.model import Model, simulate_block
-from tests.uncompiled import assert_the_compiler_changes_nothing
 
 KEY = np.array([11, 22], np.uint64)
 
@@ -127,17 +126,6 @@ def test_a_draw_depends_on_its_number_alone(blocks):
     again = simulate_block(Model(scenario(latin_hypercube=True)), 700, 3)
     for name, values in again.items():
         assert values.tobytes() == blocks[1][name][700:703].tobytes(), name
-
-
-def test_uncompiled_to_the_bit():
-    script = (
-        "from asmrisk.scenario.scenario import scenario_from_dict as s; import hashlib\n"
-        "from asmrisk.simulation.model import Model, simulate_block\n"
-        "scenario = s({'population': {'clinicians': 60.0, 'latin_hypercube': True}})\n"
-        "block = simulate_block(Model(scenario), 2, 1)\n"
-        "print(hashlib.sha256(b''.join(block[name].tobytes() for name in sorted(block))).hexdigest())"
-    )
-    assert_the_compiler_changes_nothing(script, lines=1)
 
 
 @pytest.mark.parametrize("latin_hypercube", [False, True])

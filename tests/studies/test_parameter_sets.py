@@ -127,7 +127,7 @@ def test_variances_are_unbiased_where_draws_share_unknowns(sizes: list[int]) -> 
     cells = np.array([[0.0, 2.0], [1.0, 0.0], [3.0, 7.0]])
     truth = [cells.mean(axis=1).var(), cells.mean(axis=0).var(), cells.var()]
     found, excess = [], []
-    for _ in range(1500):
+    for _ in range(800):
         y = outcomes(cells.ravel(), sizes, rng, 0.7)
         parts = []
         for sets in (numbered(sizes), None):

@@ -211,14 +211,16 @@ def test_what_decides_the_values_is_no_matter_of_size_or_title(study: Any) -> No
     assert one != study(text.format(16, 8, 0.05).replace("samples", "seed = 2\nsamples")).definition()
 
 
-def test_every_study_of_the_library(tmp_path: Path) -> None:
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_every_study_of_the_library(whole: bool) -> None:
     assert {path.stem for path in LIBRARY} >= {
         "unknown_rule_constants",
         "calibration_unknowns",
         "policy_levers",
     }
+    small = {"calibration_unknowns": {"samples": 8}, "screening": {"trajectories": 2}}
     for path in LIBRARY:
-        loaded = load_study(path)
+        loaded = load_study(path, **({} if whole else small.get(path.stem, {})))
         assert loaded.title
         assert loaded.description
         assert loaded.points > 1
@@ -406,6 +408,7 @@ def test_damaged_files_of_the_library(data: st.DataObject, tmp_path: Path) -> No
     content = bytearray(data.draw(st.sampled_from(LIBRARY)).read_bytes())
     content = bytearray(content.replace(b'"../baseline.toml"', f'"{SCENARIOS / "baseline.toml"}"'.encode()))
     content = content.replace(b"samples = 128", b"samples = 4")
+    content = content.replace(b"trajectories = 10", b"trajectories = 2")
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(content) - 1))
         content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))

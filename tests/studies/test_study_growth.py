@@ -93,8 +93,10 @@ class Store:
         return sizes["design_point"], sizes["draw"]
 
 
-#: For what can differ between a folder and object storage.
-PLACES = pytest.mark.parametrize("store", ["a folder", "object storage"], indirect=True)
+#: For what can differ between a folder and object storage; interrupted growth is always tried in both.
+PLACES = pytest.mark.parametrize(
+    "store", ["a folder", pytest.param("object storage", marks=pytest.mark.long)], indirect=True
+)
 
 
 @pytest.fixture

@@ -137,12 +137,12 @@ def _simulated(scenario: Scenario, draws: int, per_set: int, quiet: bool) -> dic
     """Simulate draws, and give the facts' values."""
     progress = Progress(sys.stderr, quiet=quiet)
     warmup(progress.say)
-    model = Model(scenario)
+    model, steps = Model(scenario), payment_step_values()
     found = []
     with progress.shown(draws, 0):
         for draw in range(draws):
             of_mips = mips_values(mips_table(model, draw))
-            found.append(fact_values(replay_draw(scenario, draw)) | of_mips | payment_step_values())
+            found.append(fact_values(replay_draw(scenario, draw)) | of_mips | steps)
             progress.close(None, 1)
     sets = None if per_set == 1 else np.arange(draws, dtype=np.int64) // per_set
     return {name: _Draws(np.array([each[name] for each in found]), sets) for name in found[0]}

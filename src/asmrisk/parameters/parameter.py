@@ -146,6 +146,11 @@ class Parameter:
         """The checker of one year's value."""
         return TypeAdapter(self.type)
 
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of one year's value."""
+        return self.adapter.json_schema()
+
     def resolve(self, value: Any) -> Any:
         """Check a value and bring it to its full form.
 

@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +222,7 @@ def _key_of(node: tree_sitter.Node) -> Iterator[str]:
             return
 
 
+@lru_cache(maxsize=1024)
 def _key(text: str) -> Keys:
     """Split a key as TOML writes it: ``a."b.c".d`` has three parts."""
     keys = []

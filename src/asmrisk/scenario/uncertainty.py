@@ -207,14 +207,13 @@ def number_schema(parameter: Parameter, keys: Keys = ()) -> Mapping[str, Any] | 
 
 def _schemas(parameter: Parameter, keys: Keys) -> list[Mapping[str, Any]]:
     """Give the JSON schemas of what may stand at a place inside one year's value."""
-    schema = parameter.adapter.json_schema()
-    definitions = schema.get("$defs", {})
+    definitions = parameter.schema.get("$defs", {})
 
     def options(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         one = definitions.get(str(one.get("$ref", "")).rpartition("/")[2], one)
         return [each for option in one["anyOf"] for each in options(option)] if "anyOf" in one else [one]
 
-    found = options(schema)
+    found = options(parameter.schema)
     for key in keys:
         found = [each for one in found for each in options(one.get("properties", {}).get(key, {"anyOf": []}))]
     return found
