@@ -87,7 +87,8 @@ def forgone(policy, behavior, times=1.0):
     out.mips_score[0], out.mips_group[0], out.aco[0] = columns[:3]
     out.part_b_payments[0], out.payment_year_part_b[0] = columns[3] * times, 200_000.0 * times
     found = np.zeros(len(CLINICIANS))
-    forgo_mips(policy, behavior, out, 0, len(CLINICIANS), found)
+    # Python cannot call what is compiled for kernels alone.
+    getattr(forgo_mips, "py_func", forgo_mips)(policy, behavior, out, 0, len(CLINICIANS), found)
     return found
 
 
