@@ -113,7 +113,7 @@ def test_small_and_alone(some):
 
 
 def observed(model, draw):
-    """Give what is observed of every clinician and year, and the score of MIPS: an array of bytes by identity and year."""
+    """Give what is observed of every clinician and year, and MIPS scores: bytes by identity and year."""
     found = {}
     for replayed in replayed_years(model, draw):
         cohort = replayed.cohort

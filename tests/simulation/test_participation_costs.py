@@ -23,13 +23,14 @@ def costs(behavior, year=0, **policy):
     scenario = {"policy": policy, "behavior": behavior, "population": population}
     values = scenario_from_dict(scenario).values
     out = make_observations(len(CLINICIANS))
-    for name, column in zip(
-        ("practice_size", "episodes", "improvement_activities", "aco"), zip(*CLINICIANS, strict=True)
-    ):
-        getattr(out, name)[year] = column
+    columns = np.array(CLINICIANS).T
+    out.practice_size[year], out.episodes[year] = columns[:2]
+    out.improvement_activities[year], out.aco[year] = columns[2:]
     found = np.zeros(len(CLINICIANS))
     records = policy_records(values)[year], behavior_records(values)[year]
-    cost_participation(*records, out, year, len(CLINICIANS), found)
+    # Python cannot call what is compiled for kernels alone.
+    plain = getattr(cost_participation, "py_func", cost_participation)
+    plain(*records, out, year, len(CLINICIANS), found)
     return found
 
 
