@@ -201,8 +201,6 @@ def test_the_library_is_valid() -> None:
     lines = result.stdout.splitlines()
     assert [line.partition(": valid (")[0] for line in lines if not line.startswith("  ")] == files
     assert result.stdout.count("  Rule: as of the CY 2026 final rule (90 FR 49266") == len(files)
-        files
-    )
 
 
 @pytest.mark.parametrize(
