@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict
+from asmrisk.simulation.parameter_draws import draw_values
 from tests.parameters.effects import MEASURES, SPECIALTIES
 from tests.parameters.reforms import BACK
 
@@ -50,6 +53,12 @@ RANGES: dict[str, tuple[float, float, float]] = {
     "population.area_correlation.cost": (0.0, 0.1, 0.2),
     "population.area_correlation.part_b": (0.0, 0.05, 0.2),
     "population.area_correlation.patients": (0.0, 0.15, 0.2),
+    "population.aco_share": (0.25, 0.4, 0.55),
+    "counterfactual.mips_maximum_adjustment": (0.009, 0.015, 0.024),
+    "counterfactual.mips_group_share.small": (0.45, 0.65, 0.85),
+    "counterfactual.mips_qualifying_share": (0.4, 0.57, 0.75),
+    "counterfactual.mips_habit_correlation": (0.3, 0.6, 0.7),
+    "counterfactual.mips_persistence": (0.4, 0.6, 0.8),
     "policy.exchange_steepness": (0.05, 0.1, 0.2),
 }
 RANGES |= {
@@ -112,3 +121,18 @@ def test_what_moves_together_is_one_doubt(baseline: Scenario) -> None:
 def test_readings_of_the_law_are_not_averaged(baseline: Scenario) -> None:
     rule = [name for name in baseline.uncertainty if name.startswith("policy.")]
     assert rule == ["policy.exchange_steepness"]
+
+
+def test_doubts_of_mips_change_no_other_value_that_is_drawn(baseline: Scenario) -> None:
+    """So the model's own outcomes are those of the same draws without them."""
+    key = np.array([7, 0], dtype=np.uint64)
+    others = {
+        name: unknown
+        for name, unknown in baseline.uncertainty.items()
+        if not name.startswith("counterfactual.") and name != "population.aco_share"
+    }
+    without = replace(baseline, uncertainty=others)
+    assert len(others) == len(baseline.uncertainty) - 6
+    for number in range(3):
+        few, all_drawn = (draw_values(scenario, number, key) for scenario in (without, baseline))
+        assert few.items() < all_drawn.items()

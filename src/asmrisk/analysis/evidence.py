@@ -26,6 +26,7 @@ from asmrisk.analysis.fact_verdicts import (
     verdict,
 )
 from asmrisk.analysis.facts import Fact, facts
+from asmrisk.analysis.mips_values import mips_table, mips_values
 from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.rerun import stored_run
 from asmrisk.analysis.run_results import RunResults, open_run_results
@@ -37,6 +38,7 @@ from asmrisk.errors import InputError
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.compilation import warmup
+from asmrisk.simulation.model import Model
 from asmrisk.simulation.replay import replay_draw
 
 __all__ = ["evidence"]
@@ -135,10 +137,12 @@ def _simulated(scenario: Scenario, draws: int, per_set: int, quiet: bool) -> dic
     """Simulate draws, and give the facts' values."""
     progress = Progress(sys.stderr, quiet=quiet)
     warmup(progress.say)
+    model = Model(scenario)
     found = []
     with progress.shown(draws, 0):
         for draw in range(draws):
-            found.append(fact_values(replay_draw(scenario, draw)) | payment_step_values())
+            of_mips = mips_values(mips_table(model, draw))
+            found.append(fact_values(replay_draw(scenario, draw)) | of_mips | payment_step_values())
             progress.close(None, 1)
     sets = None if per_set == 1 else np.arange(draws, dtype=np.int64) // per_set
     return {name: _Draws(np.array([each[name] for each in found]), sets) for name in found[0]}

@@ -25,6 +25,7 @@ from asmrisk.analysis.fact_values import (
     growth_of_change,
     reported_types,
 )
+from asmrisk.analysis.mips_values import COMPARED
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, SPECIALTIES, Measure
 from asmrisk.scenario import published_tables as tables
 
@@ -42,6 +43,8 @@ _MIPS_2024 = "CMS, MIPS performance year 2024 participation data"
 #: share of their distance from the median (500 cases; 3% at 200), beside one case in 200.
 _MANY_CASES = ("q236", "q134", "q128", "q238", "q492")
 _WIDER, _ONE_CASE = 0.06, 0.005
+#: Classes of practices of which more than one in a thousand reports nothing to MIPS.
+_SOME_SILENT = ("solo", "2-5", "6-15")
 #: Kurtosis of log changes of payments: their SD is about twice what their quartiles say of a normal.
 _KURTOSIS = 15.0
 
@@ -117,6 +120,7 @@ def facts(rate_spread: float = 1.0) -> tuple[Fact, ...]:
             "rates are set to",
         ),
         *_scores(),
+        *_mips(),
         *_skilled_nursing(),
     )
     return (*(each for each in found if each.in_sample), *(each for each in found if not each.in_sample))
@@ -319,7 +323,7 @@ def _mips_2024(variable: str, column: str) -> float:
 def _reporting() -> Iterator[Fact]:
     topic = "Nothing reported"
     groups = "MIPS lets clinicians of larger practices report as a group, and counts other specialties"
-    for name in ("solo", "2-5", "6-15"):
+    for name in _SOME_SILENT:
         share = tables.nonreporting_share(name)
         title = "solo" if name == "solo" else f"practices of {name}"
         yield Fact(f"silent.{name}", topic, title, share, "fraction", _MIPS_2023, True, 0.00005)
@@ -382,6 +386,52 @@ def _scores() -> Iterator[Fact]:
     topic = "Final score without bonuses, highest fifth of dual share"
     yield _stated("dual_fifth_middle", topic, "less that of the middle three", False, direction=True)
     yield _stated("dual_fifth_lowest", topic, "less that of the lowest", False, direction=True)
+
+
+def _mips() -> Iterator[Fact]:
+    between = "between published percentiles scores are taken to be spread evenly"
+    for name in tables.PRACTICE_CLASSES:
+        topic = "MIPS final score, mean by practice size"
+        title = "solo" if name == "solo" else f"practices of {name}"
+        mean = tables.mips_mean(name)
+        yield Fact(f"mips_mean.{name}", topic, title, mean, "points", _MIPS_2023, True, 0.005, reason=between)
+    for kind, words, classes in (
+        ("penalized", "below 75", tuple(tables.PRACTICE_CLASSES)),
+        ("lowest", "at most 18.75 points", _SOME_SILENT),
+    ):
+        topic = f"MIPS final score, {words}, by practice size"
+        for name in classes:
+            title = "solo" if name == "solo" else f"practices of {name}"
+            share = tables.mips_share(name, kind)
+            yield Fact(f"mips_{kind}.{name}", topic, title, share, "fraction", _MIPS_2023, True, 0.00005)
+    silence = "of the scores by practice size that CMS published half as many report nothing"
+    small = "participants are in smaller practices than all of MIPS, of whom 14% are in small ones"
+    topic = "MIPS, share penalized"
+    yield _stated("mips_penalized", topic, "all", False, reason=f"{small}; {silence}")
+    yield _stated("mips_penalized_solo", topic, "solo", False, reason=silence)
+    yield _stated("mips_penalized_small", topic, "up to 15, with solo", False, reason=silence)
+    topic = "MIPS, share with the largest reduction"
+    yield _stated("mips_lowest_solo", topic, "solo", False, reason=silence)
+    yield _stated("mips_lowest_small", topic, "up to 15, with solo", False, reason=silence)
+    topic = "MIPS, all clinicians"
+    yield _stated("mips_mean_score", topic, "mean final score", False, reason=small)
+    yield _stated("mips_alone", topic, "scored alone", False, reason=small)
+    assumed = "how many participants are in organizations, and qualify there, is assumed"
+    yield _stated("mips_in_organization", topic, "scored with an organization (ACO)", False, reason=assumed)
+    topic = "MIPS, mean adjustment in payment year 2026"
+    yield _stated("mips_adjustment", topic, "all", False, reason=small)
+    yield _stated("mips_adjustment_cardiology", topic, "cardiology", False, reason=small)
+    yield _stated(
+        "mips_adjustment_orthopedic_surgery",
+        topic,
+        "orthopedic surgery, at most",
+        False,
+        not_comparable="only a bound is known, from a list of the specialties with the largest sums",
+    )
+    topic = "MIPS, share of clinicians who are adjusted"
+    volume = "published shares count those of low volume, and participants of other advanced payment models"
+    for name in COMPARED:
+        yield _stated(f"mips_scored_{name}", topic, name.replace("_", " "), False, reason=volume)
 
 
 def _skilled_nursing() -> Iterator[Fact]:

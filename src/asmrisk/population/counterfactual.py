@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -75,7 +74,6 @@ def fill_costs(record: Any, values: Any, year: int) -> None:
     record.participation_cost = [costs[size] * level for size in PRACTICE_SIZES]
     record.beneficiaries_per_episode = values["population.beneficiaries_per_episode"]
     telehealth = values.at("behavior.telehealth_cost", year) * level
-    # The limit on incentives is not of any year's prices.
-    given = engagement_cost(values, year) if year <= PERFORMANCE_YEARS[-1] else math.nan
-    record.beneficiary_cost = given + telehealth
+    # Incentives, like the limit on them, are not of any year's prices.
+    record.beneficiary_cost = engagement_cost(values, year) + telehealth
     record.collaborative_care_cost = values.at("behavior.collaborative_care_cost", year) * level

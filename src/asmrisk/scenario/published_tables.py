@@ -33,6 +33,7 @@ __all__ = [
     "mips_mean",
     "mips_mean_of_reporters",
     "mips_percentiles",
+    "mips_share",
     "nonreporting_share",
     "organization_fact",
     "part_b_mean",
@@ -84,6 +85,8 @@ _MIPS_TOTALS = "mips_py2023_final_score_by_practice_size"
 #: Percentiles of MIPS totals; the highest total of somebody who did not report, and the share up to it.
 _TOTALS = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 _SILENT_TOTAL, _SILENT = 18.75, "share_le_18_75"
+#: Share of those whom MIPS does not penalize.
+_SUFFICIENT = "share_ge_75"
 _TYPE_TITLES = dict(zip(COLLECTION_TYPES, ("eCQM", "MIPS CQM/QCDR", "Administrative claims"), strict=True))
 _RISK_STANDARDIZED = "costScore"
 _POLICY_LADDER = "flat_policy_ladder"
@@ -365,13 +368,25 @@ def mips_mean_of_reporters(practice_class: str) -> float:
 
 
 def mips_percentiles(practice_class: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give shares of clinicians and the MIPS final scores of 2023 that they reach, ascending, from 0 to 1.
+    """Give shares of clinicians and the MIPS final scores of 2023 that they reach, both ascending.
 
-    The scores of no share and of all are 0 and 100 points, the least and the most there are.
+    Beside the published percentiles there are the shares of at most 18.75 points and of less than 75, the
+    performance threshold, which many have exactly. Nobody has less than 0 points or more than 100.
     """
     row = _row(_MIPS_TOTALS, clinicians_linked_to_org=_PRACTICE_ROWS[practice_class])
-    shares = [0.0, *_TOTALS, 1.0]
-    return np.array(shares), np.array([0.0, *(float(row[f"q{round(100 * p):02d}"]) for p in _TOTALS), 100.0])
+    scores = {0.0: 0.0, float(row[_SILENT]): _SILENT_TOTAL, 1.0 - float(row[_SUFFICIENT]): 75.0, 1.0: 100.0}
+    scores |= {p: float(row[f"q{round(100 * p):02d}"]) for p in _TOTALS}
+    shares = sorted(scores)
+    return np.array(shares), np.array([scores[share] for share in shares])
+
+
+def mips_share(practice_class: str, which: str) -> float:
+    """Give the share of a class with a MIPS final score of 2023 below 75, or of at most 18.75 points.
+
+    `which` is ``penalized`` or ``lowest``.
+    """
+    row = _row(_MIPS_TOTALS, clinicians_linked_to_org=_PRACTICE_ROWS[practice_class])
+    return float(row[_SILENT]) if which == "lowest" else 1.0 - float(row[_SUFFICIENT])
 
 
 def allowed_over_paid(specialty: str) -> float:

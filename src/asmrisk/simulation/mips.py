@@ -38,10 +38,18 @@ def gather_mips(batch: Batch, measured: Measured) -> None:
 
 
 @inline
-def _weights(population: np.record) -> tuple[float, float, float, float]:
-    """Give the weights of quality, habit, and of what stays and what the year adds of the rest."""
-    quality, habit = population.mips_quality_correlation, population.mips_habit_correlation
-    rest = math.sqrt(max(1.0 - quality * quality - habit * habit, 0.0))
+def _weights(
+    population: np.record, quality_variance: float, habit_variance: float
+) -> tuple[float, float, float, float]:
+    """Give the weights of quality and habit, of such variances, and of what stays and changes of the rest.
+
+    One without variance leaves its place to the rest, so that the sum always has variance 1.
+    """
+    quality = population.mips_quality_correlation if quality_variance > 0.0 else 0.0
+    habit = population.mips_habit_correlation if habit_variance > 0.0 else 0.0
+    rest = math.sqrt(1.0 - quality * quality - habit * habit)
+    quality = quality / math.sqrt(quality_variance) if quality_variance > 0.0 else 0.0
+    habit = habit / math.sqrt(habit_variance) if habit_variance > 0.0 else 0.0
     persistence = population.mips_persistence
     return quality, habit, rest * math.sqrt(persistence), rest * math.sqrt(1.0 - persistence)
 
@@ -53,21 +61,16 @@ def _share_mips(draw: CohortDraw, year: int, shared: SharedParts) -> None:
     start, end, when = shared.finished[year], shared.n[0], FIRST_YEAR + year
     number, base, n = shared.number, shared.base, end - start
     fill_uniforms(u, BLOCK_PRACTICE_MIPS, number, base, when, draw.number, draw.key, start, end)
-    normal_scores(u[0, start:], shared.scores, n)
-    quality, habit, lasting, yearly = _weights(population)
-    # A score without a shared part leaves its place to the rest.
+    score = shared.mips[start:]
+    normal_scores(u[0, start:], score, n)
     of_quality = population.area_share[SHARED_QUALITY] + population.practice_share[SHARED_QUALITY]
     of_habit = population.practice_share[SHARED_HABITS]
-    left = (0.0 if of_quality > 0.0 else quality * quality) + (0.0 if of_habit > 0.0 else habit * habit)
-    more = math.sqrt(left / (1.0 - quality * quality - habit * habit + left)) if left > 0.0 else 0.0
-    quality = quality / math.sqrt(of_quality) if of_quality > 0.0 else 0.0
-    habit = habit / math.sqrt(of_habit) if of_habit > 0.0 else 0.0
+    quality, habit, lasting, yearly = _weights(population, of_quality, of_habit)
     general, reporting = shared.general[start:], shared.nonreporting[start:]
-    permanent, score, scores = shared.mips_permanent[start:], shared.mips[start:], shared.scores
-    grow = 1.0 / math.sqrt(1.0 - more * more) if more < 1.0 else 1.0
+    permanent = shared.mips_permanent[start:]
     for i in range(n):
-        rest = fma(lasting, permanent[i], yearly * scores[i])
-        score[i] = fma(quality, general[i], fma(habit, reporting[i], grow * rest))
+        rest = fma(lasting, permanent[i], yearly * score[i])
+        score[i] = fma(quality, general[i], fma(habit, reporting[i], rest))
 
 
 @inline
@@ -79,7 +82,7 @@ def observe_mips(
     start, m = measured.start, measured.n
     rows, at = batch.rows[year], batch.practices
     score, group = out.mips_score[year, start:], out.mips_group[year, start:]
-    quality, habit, lasting, yearly = _weights(draw.population)
+    quality, habit, lasting, yearly = _weights(draw.population, 1.0, 1.0)
     permanent = batch.scratch[0]
     take(batch.mips_permanent, rows, permanent, m)
     for k in range(m):

@@ -32,6 +32,8 @@ class ReplayedYear(NamedTuple):
     member: np.ndarray  #: int64: place in the practice
     area: np.ndarray  #: int64
     generation: np.ndarray  #: int64: how many held the slot before
+    mips_score: np.ndarray  #: float64: MIPS final score without the model; NaN of qualifying participants
+    mips_group: np.ndarray  #: int8: 1 where it is that of the practice, 0 where it is one's own
     cohort: ScoredCohort
 
 
@@ -78,6 +80,8 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
                 member_of(base),
                 out.area[year, :n].astype(np.int64),
                 generation_of(base),
+                out.mips_score[year, :n].copy(),
+                out.mips_group[year, :n].copy(),
                 scored,
             )
 
