@@ -566,7 +566,7 @@ def validate(scenarios: tuple[Path, ...]) -> None:
 
     for path, prepared in zip(scenarios, prepared_scenarios(*scenarios), strict=True):
         click.echo(f"{path}: valid ({prepared.scenario.title})")
-        for note in prepared.notes:
+        for note in (f"Rule: {prepared.rule}.", *prepared.notes):
             click.echo(f"  {note}")
 
 

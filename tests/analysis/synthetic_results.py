@@ -29,6 +29,11 @@ def results(draws=200, seed=7):
     by_cohort = {name: rng.normal(4e8, 4e6, cohort) for name in DOLLARS}
     by_cohort["net_adjustment"] = rng.normal(-6e6, 3e5, cohort)
     by_cohort["retained_savings"] = -by_cohort["net_adjustment"]
+    by_cohort["mips_forgone"] = rng.normal(1e6, 2e5, cohort)
+    by_cohort["net_of_mips"] = by_cohort["net_adjustment"] - by_cohort["mips_forgone"]
+    by_cohort["cost_of_participation"] = rng.normal(5e5, 1e4, cohort)
+    by_cohort["net_of_costs"] = 0.9 * by_cohort["net_of_mips"] - by_cohort["cost_of_participation"]
+    by_cohort["beneficiaries"] = rng.normal(1e5, 1e3, cohort)
     for name in ("participants", "scored", "zero_scores", "episodes"):
         by_cohort[name] = rng.integers(50, 5000, cohort).astype(np.int32)
     for name in ("scaling_factor", "median_final_score", "weighted_adjustment_factor"):
@@ -40,6 +45,8 @@ def results(draws=200, seed=7):
         "specialty_part_b_paid": rng.normal(2e7, 1e6, fine),
         "specialty_net_adjustment": rng.normal(-2e5, 1e5, fine),
     }
+    for name in ("mips_forgone", "net_of_mips", "cost_of_participation", "net_of_costs"):
+        by_specialty[f"specialty_{name}"] = rng.normal(-2e5, 1e5, fine)
     nobody = by_specialty["specialty_scored"] == 0
     for name in ("specialty_penalized_share", "specialty_mean_adjustment_factor"):
         by_specialty[name] = np.where(nobody, np.nan, rng.uniform(0.3, 0.5, fine))

@@ -12,10 +12,11 @@ from click.testing import CliRunner
 from scipy.stats import binom, binomtest, norm
 
 import asmrisk
-from asmrisk.analysis.comparison import PAIRED, compare, pairs
+from asmrisk.analysis.comparison import compare
 from asmrisk.analysis.metrics import METRICS
+from asmrisk.analysis.paired import PAIRED, pairs
 from asmrisk.analysis.run_results import open_run_results
-from asmrisk.analysis.statistics import columns_of, estimates
+from asmrisk.analysis.statistics import columns_of, error_cell, estimates
 from asmrisk.analysis.transitions import LEAST_CHANGE, STATES
 from asmrisk.cli import commands
 from asmrisk.errors import InputError
@@ -195,10 +196,98 @@ def test_results_that_name_no_code_are_not_compared_with_those_that_do(base):
 
 def test_runs_of_one_title_are_told_apart(base, stores):
     text = compare(stores / "baseline.zarr", stores / "null_set.zarr", replay_draws=0).to_text()
-    assert "null_set.zarr), compared with" in " ".join(text.split())
+    assert text.startswith("Final rule (null_set.zarr), compared with Final rule (baseline.zarr): 12 common")
     twice = compare(base, base, base, metrics=["medicare_savings"])
-    assert twice.to_dataframe()["reform_title"].tolist() == ["A scenario, number 2", "A scenario, number 3"]
+    assert twice.to_dataframe()["scenario"].tolist() == ["A scenario, number 2", "A scenario, number 3"]
     assert identical(twice) == [True, True]
+
+
+def test_several_reforms_stand_in_one_table_below_the_baseline(base):
+    """Each with the figures of its own comparison, and with the draws that all have."""
+    luck = np.random.default_rng(3)
+    reforms = [reformed(base, luck.normal(1e6, 1e6, 120), **titled(base, name)) for name in "BCD"]
+    reforms[1] = reforms[1].isel(draw=slice(10, None))
+    shorter = [each.sel(draw=slice(10, None)) for each in (base, reforms[0], reforms[2])]
+    alone = {
+        name: compare(shorter[0], reform, metrics=["medicare_savings"]).to_dataframe().iloc[0]
+        for name, reform in zip("BD", shorter[1:], strict=True)
+    }
+    found = compare(base, *reforms)
+    assert found.facts["reforms"][0]["common_draws"] == 110
+    rows = found.to_dataframe()
+    for name, one in alone.items():
+        whole = (
+            (rows.scenario == name) & (rows.metric == "medicare_savings") & (rows.performance_year == "all")
+        )
+        (row,) = rows[whole].to_dict("records")
+        assert row == one.to_dict()
+    text = found.to_text()
+    assert text.startswith("A scenario, compared with 3 reforms: 110 common draws, seed 42\n")
+    titles = [line.partition(",")[0] for line in text.splitlines() if ", $ million" in line]
+    assert titles == ["Medicare savings", "Net adjustment", "Net of MIPS"]
+    table = text.partition("Medicare savings, $ million\n")[2].splitlines()
+    assert table[0].split() == ["value", "difference"]
+    assert [line[0] for line in table[1:5]] == ["A", "B", "C", "D"]
+    assert table[1].count("±") == 1
+    assert table[2].count("±") == 2
+    write = error_cell("difference")
+    assert table[2].endswith(write(alone["B"].to_dict(), 1e-6))
+    assert "C: The scenarios" not in text
+
+
+@pytest.mark.parametrize("by", [["year"], ["cohort"], ["specialty", "practice_size"], ["year", "specialty"]])
+def test_several_reforms_are_told_apart_by_every_label(base, by):
+    reforms = [reformed(base, np.full(120, each), **titled(base, name)) for each, name in enumerate("BC")]
+    found = compare(base, *reforms, by=by, metrics=["net_adjustment"])
+    text = found.to_text()
+    assert max(map(len, text.splitlines())) <= 80
+    groups = found.to_dataframe().query("scenario == 'B'")
+    assert text.count("\nA scenario ") == len(groups)
+    assert "nan" not in text
+    assert ("Specialties of a cohort differ" in text) == ("specialty" in by)
+    assert "B: The scenarios are identical in effect" in " ".join(text.split())
+
+
+def test_no_draw_that_all_runs_have_is_an_error(base):
+    reforms = [reformed(base, np.zeros(120), **titled(base, name)) for name in "BC"]
+    parts = [each.isel(draw=some) for each, some in zip(reforms, (slice(60), slice(60, None)), strict=True)]
+    with pytest.raises(InputError, match="no draw is common to all the runs; compare one reform at a time"):
+        compare(base, *parts)
+
+
+def test_titles_that_are_equal_are_told_apart_by_file(stores, tmp_path):
+    """By the whole place where even files are called alike."""
+    copy = tmp_path / "null_set.zarr"
+    copy.symlink_to(stores / "null_set.zarr")
+    some = [stores / "baseline.zarr", stores / "neutral.zarr", stores / "null_set.zarr", copy]
+    names = compare(*some, metrics=["net_adjustment"]).to_dataframe()["scenario"].tolist()
+    neutral, *alike = names
+    assert "(" not in neutral
+    assert alike == [f"Final rule ({stores / 'null_set.zarr'})", f"Final rule ({copy})"]
+    some[-1] = stores / "null_file.zarr"
+    found = compare(*some)
+    text = found.to_text()
+    assert "\nFinal rule (null_set.zarr) " in text
+    # Who gains and who loses is asked for by itself, and told of each.
+    assert not found.details
+    assert "simulated again" not in text
+    again = compare(*some[:3], replay_draws=1).to_text()
+    assert again.count("1 draw simulated again") == 2
+
+
+def test_the_text_of_the_rule_is_said_and_that_it_differs(base):
+    stated = reformed(base, np.ones(120), rule="as of the final rule", **titled(base, "B"))
+    other = reformed(base, np.ones(120), rule="as of a later rule", **titled(base, "C"))
+    assert "Rule: as of the final rule." in compare(stated, stated).to_text()
+    assert "Rule" not in compare(base, base).to_text()
+    text = compare(stated, other).to_text()
+    lines = [
+        "The texts of the rule differ.",
+        "B: Rule: as of the final rule.",
+        "C: Rule: as of a later rule.",
+    ]
+    assert all(f"\n{line}\n" in text for line in lines)
+    assert compare(stated, other).facts["reforms"][0]["rule"] == "as of a later rule"
 
 
 def test_runs_without_a_common_draw_are_refused(base):
@@ -244,7 +333,7 @@ def test_formats_hold_the_same_numbers(base):
     }
     text = found.to_text()
     assert max(map(len, text.splitlines())) <= 80
-    assert text.count("compared with A scenario: 120 common draws, seed 42") == 2
+    assert text.startswith("A scenario, compared with 2 reforms: 120 common draws, seed 42\n")
 
 
 @pytest.mark.parametrize("by", [["year"], ["cohort"], ["specialty", "practice_size"], ["year", "specialty"]])
@@ -403,7 +492,7 @@ def test_the_command_prints_and_refuses(stores):
     assert len(one["differences"]) == 5
     assert "gains" not in one
     csv = call(*pair, "--format", "csv").stdout
-    assert csv.startswith("reform_title,metric,units,")
+    assert csv.startswith("scenario,metric,units,")
     assert call(stores / "baseline.zarr").exit_code == 2
     missing = call(stores / "baseline.zarr", stores / "none.zarr")
     assert (missing.exit_code, missing.stdout) == (2, "")

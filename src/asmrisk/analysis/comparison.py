@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import Any, NamedTuple
+from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
-from asmrisk.analysis.digits import number
-from asmrisk.analysis.estimates import Sets, first_draws, mean, standard_deviation
+from asmrisk.analysis.estimates import Sets, first_draws
 from asmrisk.analysis.labels import relabeled
-from asmrisk.analysis.metrics import BY, METRICS, check_metrics
+from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE, check_metrics
+from asmrisk.analysis.paired import LARGER, MEANS, PAIRED, TIED, UNPAIRED, pairs
 from asmrisk.analysis.report import (
     ALL,
     Report,
@@ -27,30 +28,23 @@ from asmrisk.analysis.report import (
     wrapped,
 )
 from asmrisk.analysis.run_results import RunResults, open_run_results
-from asmrisk.analysis.statistics import (
-    DRAWS,
-    HOLDS,
-    RANGE,
-    Row,
-    Statistic,
-    columns_of,
-    error_cell,
-    estimates,
-    interval_cell,
-)
-from asmrisk.analysis.tail import probability
+from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates, shown
+from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.transitions import change_sections, change_tables, who_changes
 from asmrisk.errors import InputError, Problem
 
-__all__ = ["PAIRED", "REPLAY_DRAWS", "Pairs", "compare", "pairs"]
+__all__ = ["REPLAY_DRAWS", "compare"]
 
-#: Draws that are simulated again to see who gains and who loses, if nothing else is asked for.
+#: Draws that are simulated again to see who gains and who loses by one reform, if nothing else is asked for.
 REPLAY_DRAWS = 8
 
 _TOTALS = (
     *("part_b_paid", "incentive_pool", "net_adjustment", "retained_savings", "episode_savings"),
-    *("medicare_savings", "penalized_share", "mean_adjustment_factor", "median_final_score"),
+    *("medicare_savings", "mips_forgone", "net_of_mips", "cost_of_participation", "net_of_costs"),
+    *("penalized_share", "mean_adjustment_factor", "median_final_score"),
 )
+#: What text shows of several reforms if nothing is chosen.
+_HEADLINE = ("medicare_savings", "net_adjustment", "net_of_mips")
 #: What a comparison shows if nothing is chosen: metrics, and the labels by which they are told apart.
 _PLAN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (_TOTALS, ()),
@@ -68,95 +62,10 @@ _UNIT_TITLES = {
     "factor": "",
 }
 
-#: More unpaired draws than this are not counted out.
-_MANY = 1_000_000
-
 #: Draws that are compared at a time.
 _TOGETHER = 8192
 
 _Results = str | os.PathLike[str] | xr.Dataset
-
-
-class Pairs(NamedTuple):
-    """The same draws of a baseline and a reform; NaN where either has none. Made by `pairs`."""
-
-    values: Any  #: reform minus baseline
-    baseline: Any
-    reform: Any
-    sets: Sets = None  #: parameter sets of the draws, as in `asmrisk.analysis.estimates`
-
-
-def pairs(baseline: Any, reform: Any, sets: Sets = None) -> Pairs:
-    """Pair draws, arrays of shape (n, ...); a draw that only one of them has counts in neither."""
-    change = reform - baseline
-    gone = np.isnan(change)
-    return Pairs(change, np.where(gone, np.nan, baseline), np.where(gone, np.nan, reform), sets)
-
-
-def _larger(draws: Pairs) -> Iterable[Any]:
-    share = probability(np.where(np.isnan(draws.values), np.nan, draws.values > 0.0), sets=draws.sets)
-    return share.value, share.error, share.low, share.high
-
-
-def _tied(draws: Pairs) -> Iterable[Any]:
-    return (mean(np.where(np.isnan(draws.values), np.nan, draws.values == 0.0)).value,)
-
-
-def _unpaired_draws(draws: Pairs) -> Iterable[Any]:
-    paired, *apart = (mean(each, draws.sets) for each in (draws.values, draws.baseline, draws.reform))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        # The squared error of an unpaired difference is the sum of those of both means; errors fall with the
-        # square root of the draws.
-        unpaired = apart[0].error ** 2 + apart[1].error ** 2
-        return (np.ceil(paired.draws * unpaired / paired.error**2),)
-
-
-def _unpaired_cell(row: Row, scale: float) -> str:
-    count = row["unpaired_draws"]
-    if _MANY < count < math.inf:
-        return f"over {_MANY:,}"
-    return "n/a" if math.isnan(count) else f"{count:,.0f}" if math.isfinite(count) else "no number"
-
-
-_MEANS = (
-    Statistic(
-        ("baseline", "baseline_error"),
-        lambda draws: mean(draws.baseline, draws.sets)[:2],
-        (("baseline", error_cell("baseline")),),
-    ),
-    Statistic(
-        ("reform", "reform_error"),
-        lambda draws: mean(draws.reform, draws.sets)[:2],
-        (("reform", error_cell("reform")),),
-    ),
-    Statistic(
-        ("difference", "difference_error"),
-        lambda draws: mean(draws.values, draws.sets)[:2],
-        (("difference", error_cell("difference")),),
-    ),
-)
-#: Probability that the reform is larger with its standard error and the ends of a 95% interval.
-_LARGER = Statistic(
-    ("larger", "larger_error", "larger_low", "larger_high"),
-    _larger,
-    (("reform larger, %", interval_cell("larger")),),
-    units="fraction",
-)
-#: Share of draws in which both are equal.
-_TIED = Statistic(
-    ("tied",), _tied, (("equal, %", lambda row, scale: number(scale * row["tied"], 0.0)),), units="fraction"
-)
-#: How many draws of its own each run would need if they did not share their random numbers, for the same
-#: error of the difference (infinite if it has none).
-_UNPAIRED = Statistic(("unpaired_draws",), _unpaired_draws, (("unpaired draws", _unpaired_cell),), units="1")
-
-#: What is told of each metric and label: of the common draws in which both have it the means of baseline and
-#: reform, and the mean difference with its paired standard error; how the draws' differences are spread.
-PAIRED = (
-    *(DRAWS, *_MEANS),
-    Statistic(("sd",), lambda draws: (standard_deviation(draws.values, draws.sets).value,)),
-    *(RANGE, _LARGER, _TIED, _UNPAIRED),
-)
 
 
 def compare(
@@ -179,17 +88,19 @@ def compare(
     baseline : path or xarray.Dataset
         The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
     *reforms : path or xarray.Dataset
-        At least one. A dataset without the attribute ``provenance`` is paired by the numbers of its draws
-        alone; whether it shares random numbers with the other is then for the caller to know.
+        At least one; several are shown in one table, a row each, the baseline first. A dataset without the
+        attribute ``provenance`` is paired by the numbers of its draws alone; whether it shares random numbers
+        with the other is then for the caller to know.
     by : sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
     metrics : sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS`. With neither `by` nor `metrics`: totals over all
-        years, and the most important ones by year, specialty and practice size.
+        years, and the most important ones by year, specialty and practice size; of these the text of
+        several reforms shows the headline alone, Medicare savings, net adjustment, and that net of MIPS.
     replay_draws : int, optional
         How many of the common draws, from the first on, are simulated again to see who gains and who loses,
-        clinician by clinician; 0 for none. If not given, `REPLAY_DRAWS` for stores, and none with `by` or
-        `metrics` or for datasets.
+        clinician by clinician; 0 for none. If not given, `REPLAY_DRAWS` for two stores, and none with `by` or
+        `metrics`, for several reforms or for datasets.
     roster : path, optional
         The runs' roster, if they had one and it is not where it was.
     participant_list : path, optional
@@ -200,12 +111,13 @@ def compare(
     Returns
     -------
     Report
-        Differences reform minus baseline, each with its paired standard error. Its dataset has the dimensions
-        ``reform`` (by title), ``statistic`` (the columns of `PAIRED`), then labels; in a comparison of which
-        nothing was chosen a name is followed by a colon and its labels (``net_adjustment:specialty``). The
-        attribute ``range_holds`` says what ranges hold, of each reform if that is not the same. With
-        draws simulated again, ``details["changes"]`` says who gains and who loses; see
-        `asmrisk.analysis.transitions.who_changes`.
+        Differences reform minus baseline, each with its paired standard error, of the draws that all have.
+        Rows name the reform as ``scenario``. The dataset has the dimensions ``reform`` (by title, and where
+        titles are equal by file too), ``statistic`` (the columns of `PAIRED`), then labels; in a comparison
+        of which nothing was chosen a name is followed by a colon and its labels
+        (``net_adjustment:specialty``). The attribute ``range_holds`` says what ranges hold, of each reform if
+        that is not the same. With draws simulated again, ``details["changes"]`` says who gains and who loses;
+        see `asmrisk.analysis.transitions.who_changes`.
 
     Raises
     ------
@@ -230,13 +142,14 @@ def compare(
     names, labels = check_metrics(metrics, by or ())
     standard = by is None and metrics is None
     opened = [open_run_results(each, partial=partial) for each in (baseline, *reforms)]
-    first_label, *reform_labels = _labels(opened)
+    labels_of_runs = _labels(opened)
+    first_label, *reform_labels = labels_of_runs
     problems: list[str] = []
     for each in opened[1:]:
         problems += _obstacles(opened[0], each)
     if problems:
         raise InputError(problems)
-    common = [_common(opened[0], each) for each in opened[1:]]
+    common = _common(opened)
     replayed = _replayed_draws(replay_draws, standard, opened, common)
 
     plan = [(f"{name}:{'+'.join(each)}", name, each) for some, each in _PLAN for name in some]
@@ -244,11 +157,13 @@ def compare(
         plan = [(name, name, labels) for name in names]
     parts: dict[str, list[xr.DataArray]] = {key: [] for key, _, _ in plan}
     identical = []
-    for reform, draws in zip(opened[1:], common, strict=True):
-        first, second = (_at(each, draws) for each in (opened[0], reform))
-        sets, holds = _sets(first, second, draws), _holds(first, second)
+    first = _at(opened[0], common)
+    before = {key: first.draws(name, apart) for key, name, apart in plan}
+    for reform in opened[1:]:
+        second = _at(reform, common)
+        sets, holds = _sets(first, second, common), _holds(first, second)
         for key, name, apart in plan:
-            found = _paired(first.draws(name, apart), second.draws(name, apart), sets)
+            found = _paired(before[key], second.draws(name, apart), sets)
             parts[key].append(found.assign_attrs(range_holds=holds))
         unchanged = all((found[-1].sel(statistic="tied") == 1.0).all() for found in parts.values())
         identical.append(bool(unchanged) and _same(first.dataset, second.dataset))
@@ -258,42 +173,56 @@ def compare(
         files = {"roster": roster, "participant_list": participant_list}
         changes = _changes(opened, files, replayed, reform_labels, replayed_sets)
 
-    tables: dict[str, list[Row]] = {"differences": []}
-    sections: list[Section] = []
-    heads = []
-    for index, (title, reform, same) in enumerate(zip(reform_labels, opened[1:], identical, strict=True)):
-        rows = long_rows((name, parts[key][index]) for key, name, _ in plan)
-        tables["differences"] += [{"reform_title": title} | row for row in rows]
-        head = _head(f"{title}, compared with {first_label}", opened[0], reform, common[index], same)
-        heads.append(wrapped([*head, *reform.dollar_words(name for _, name, _ in plan)]))
-        if index:
-            sections.append(Section(heads[-1]))
-        for some in grouped(rows, _table_of if standard else lambda row: row["metric"]):
+    found_rows = [
+        [{"scenario": title} | row for row in long_rows((name, parts[key][index]) for key, name, _ in plan)]
+        for index, title in enumerate(reform_labels)
+    ]
+    tables: dict[str, list[Row]] = {"differences": [row for rows in found_rows for row in rows]}
+    remarks = [_remarks(opened[0], each, same) for each, same in zip(opened[1:], identical, strict=True)]
+    told_of = [name for _, name, _ in plan]
+    sections = []
+    if len(remarks) == 1:
+        title, said = f"{reform_labels[0]}, compared with {first_label}", remarks[0]
+        for some in grouped(found_rows[0], _table_of if standard else lambda row: row["metric"]):
             whole = all(row[label] == ALL for row in some for label in BY)
             sections += _differences(some, spread=whole or not standard)
-        if changes is not None:
+    else:
+        title = f"{first_label}, compared with {len(remarks)} reforms"
+        by_reform = zip(reform_labels, remarks, strict=True)
+        said = [f"{label}: {remark}" for label, those in by_reform for remark in those]
+        if standard:
+            told_of, found_rows = list(_HEADLINE), list(map(_headline, found_rows))
+        sections.append(_side_by_side(labels_of_runs, found_rows))
+    if changes is not None:
+        for index, label in enumerate(reform_labels):
+            sections += [Section((label,))] if len(remarks) > 1 else []
             sections += change_sections(changes.isel(reform=index))
     facts: dict[str, Any] = {
         "baseline": opened[0].facts(),
         "reforms": [
             each.facts()
-            | {"common_draws": len(draws), "identical": same}
+            | {"common_draws": len(common), "identical": same}
             | {key: names for key, _, names in _differing_unknowns(opened[0], each)}
-            for each, draws, same in zip(opened[1:], common, identical, strict=True)
+            for each, same in zip(opened[1:], identical, strict=True)
         ],
     }
     if changes is not None:
         facts["replayed_draws"] = len(replayed)
         tables |= change_tables(changes)
     dataset = xr.Dataset(
-        {key: _side_by_side(found, reform_labels) for key, found in parts.items()},
-        attrs={"draws": [len(each) for each in common], "baseline": first_label},
+        {key: _joined(found, reform_labels) for key, found in parts.items()},
+        attrs={"draws": len(common), "baseline": first_label},
     )
     details = {} if changes is None else {"changes": changes}
     return Report(
         dataset=dataset,
         facts=facts | note_facts(dataset, *details.values()),
-        head=heads[0],
+        head=wrapped(
+            [
+                *_head(title, opened, labels_of_runs, common, said),
+                *opened[0].dollar_words(told_of),
+            ]
+        ),
         sections=tuple(sections),
         tables=tables,
         partial=any(each.partial for each in opened),
@@ -306,7 +235,7 @@ def _paired(baseline: xr.DataArray, reform: xr.DataArray, sets: Sets) -> xr.Data
     return relabeled(values, baseline, {"statistic": columns_of(PAIRED)})
 
 
-def _side_by_side(found: Sequence[xr.DataArray], labels: Sequence[str]) -> xr.DataArray:
+def _joined(found: Sequence[xr.DataArray], labels: Sequence[str]) -> xr.DataArray:
     """Put the estimates of reforms together; what their ranges hold is a list where it is not the same."""
     holds = [each.attrs["range_holds"] for each in found]
     joined = relabeled(np.stack([each.values for each in found]), found[0], {"reform": labels})
@@ -377,31 +306,70 @@ def _changes(
     return who_changes(scenarios[0], scenarios[1:], draws, labels, sets)
 
 
-def _head(title: str, baseline: RunResults, reform: RunResults, draws: Any, identical: bool) -> list[str]:
-    count, sets = len(draws), _sets(baseline, reform, draws)
-    seed = "" if reform.seed is None else f", seed {reform.seed}"
+def _head(
+    title: str, runs: Sequence[RunResults], labels: Sequence[str], draws: Any, remarks: Sequence[str]
+) -> list[str]:
+    """Say what is compared: the baseline and reforms, of which draws, and what errors and ranges are."""
+    baseline, *reforms = runs
+    count, sets = len(draws), [_sets(baseline, each, draws) for each in reforms]
+    seed = "" if baseline.seed is None else f", seed {baseline.seed}"
     lines = [f"{title}: {count:,} common {'draw' if count == 1 else 'draws'}{seed}"]
-    for each in (baseline, reform):
+    lines += _rules(runs, labels)
+    for each in runs:
         if each.partial:
             lines.append(f"{each.source} is not finished: {each.partial}.")
         if each.count != count:
             lines.append(
                 f"Of the {each.count:,} draws of {each.source or each.title} the {count:,} common ones count."
             )
-    if identical:
-        lines.append("The scenarios are identical in effect: every figure of every draw is the same.")
-    lines += [
-        f"{each.source or each.title}: {words}" for each in (baseline, reform) for words in each.doubt_words
-    ]
-    lines += [
-        f"{words}: {', '.join(names)}." for _, words, names in _differing_unknowns(baseline, reform) if names
-    ]
-    held = HOLDS[_holds(baseline, reform)]
-    lines.append(f"Difference: reform - baseline, ± paired standard error; 5-95%: range of draws, {held}.")
-    if len(draws if sets is None else first_draws(sets)) < 2:
-        what = "draw" if sets is None else "parameter set"
+    lines += [f"{each.source or each.title}: {words}" for each in runs for words in each.doubt_words]
+    lines += remarks
+    what = "Difference: reform - baseline, ± paired standard error"
+    if len(reforms) == 1:
+        what += f"; 5-95%: range of draws, {HOLDS[_holds(baseline, reforms[0])]}"
+    lines.append(f"{what}.")
+    if min(len(draws if each is None else first_draws(each)) for each in sets) < 2:
+        what = "draw" if None in sets else "parameter set"
         lines.append(f"One {what} has no standard error (n/a); add draws to learn how far to trust it.")
     return lines
+
+
+def _rules(runs: Sequence[RunResults], labels: Sequence[str]) -> list[str]:
+    """Say which text of the rule it is, of each run if that is not the same."""
+    words = [each.rule_words for each in runs]
+    if all(each == words[0] for each in words):
+        return words[0]
+    found = zip(labels, words, strict=True)
+    return ["The texts of the rule differ.", *(f"{label}: {line}" for label, some in found for line in some)]
+
+
+def _remarks(baseline: RunResults, reform: RunResults, identical: bool) -> list[str]:
+    """Say what a reader of a difference has to know."""
+    lines = []
+    if identical:
+        lines.append("The scenarios are identical in effect: every figure of every draw is the same.")
+    return lines + [
+        f"{words}: {', '.join(names)}." for _, words, names in _differing_unknowns(baseline, reform) if names
+    ]
+
+
+def _headline(rows: Iterable[Row]) -> list[Row]:
+    """Choose the headline's outcomes, over all years and groups."""
+    whole = {row["metric"]: row for row in rows if all(row[label] == ALL for label in BY)}
+    return [whole[name] for name in _HEADLINE]
+
+
+def _side_by_side(labels: Sequence[str], rows: Sequence[Sequence[Row]]) -> Section:
+    """Show means and differences of several reforms, a row each below the baseline's."""
+    groups = []
+    for some in zip(*rows, strict=True):
+        scale, units = scale_for(some, "baseline", "reform")
+        label = row_label(some[0])
+        title = METRICS[some[0]["metric"]].title + units + ("" if label == ALL else f": {label}")
+        _, ((first, *_), values, differences) = shown(MEANS, some, scale)
+        groups.append(Group(title, ("value", "difference"), ([first, *values], ["", *differences])))
+    apart = any(row["specialty"] != ALL for row in rows[0])
+    return Section(tables=(Table(labels, groups),), notes=(SPECIALTY_NOTE,) if apart else ())
 
 
 def _table_of(row: Row) -> tuple[str, ...]:
@@ -420,19 +388,22 @@ def _differences(rows: Sequence[Row], spread: bool) -> list[Section]:
     else:
         title = METRICS[metrics[0]].title
         labels = [row_label(row) for row in rows]
-    sections = [statistics_section(title + units, labels, _MEANS, rows, scale)]
+    sections = [statistics_section(title + units, labels, MEANS, rows, scale)]
     if spread:
-        tied = (_TIED,) if any(row["tied"] > 0.0 for row in rows) else ()
+        tied = (TIED,) if any(row["tied"] > 0.0 for row in rows) else ()
         words = f"{title}{units}: differences of the draws"
-        sections.append(statistics_section(words, labels, (RANGE, _LARGER, _UNPAIRED, *tied), rows, scale))
+        sections.append(statistics_section(words, labels, (RANGE, LARGER, UNPAIRED, *tied), rows, scale))
     return sections
 
 
 def _labels(runs: Sequence[RunResults]) -> list[str]:
-    """Name runs by their titles; where titles are alike, by place too."""
+    """Name runs by their titles; where titles are equal by file too, else by place, else by number."""
     names = [each.title for each in runs]
-    if len(set(names)) < len(names):
-        names = [f"{each.title} ({each.source})" if each.source else each.title for each in runs]
+    for places in ([PurePath(each.source).name for each in runs], [each.source for each in runs]):
+        names = [
+            f"{each.title} ({place})" if place and names.count(name) > 1 else name
+            for each, name, place in zip(runs, names, places, strict=True)
+        ]
     return [
         name if names.count(name) == 1 else f"{name}, number {place}" for place, name in enumerate(names, 1)
     ]
@@ -470,16 +441,21 @@ def _obstacles(baseline: RunResults, reform: RunResults) -> list[str]:
     return []
 
 
-def _common(baseline: RunResults, reform: RunResults) -> Any:
-    """Give the numbers of the draws that both have."""
-    one, other = baseline.numbers, reform.numbers
-    draws = np.intersect1d(one, other)
+def _common(runs: Sequence[RunResults]) -> NDArray[np.int64]:
+    """Give the numbers of the draws that all have."""
+    baseline, *reforms = runs
+    draws = baseline.numbers
+    for reform in reforms:
+        if not np.intersect1d(baseline.numbers, reform.numbers).size:
+            here, there = (each.source or each.title for each in (baseline, reform))
+            one, other = baseline.numbers, reform.numbers
+            raise InputError(
+                f"{here} and {there} share no draws: one holds draws {one[0]} to {one[-1]}, the other "
+                f"{other[0]} to {other[-1]}. Complete both runs."
+            )
+        draws = np.intersect1d(draws, reform.numbers)
     if not draws.size:
-        here, there = (each.source or each.title for each in (baseline, reform))
-        raise InputError(
-            f"{here} and {there} share no draws: one holds draws {one[0]} to {one[-1]}, the other "
-            f"{other[0]} to {other[-1]}. Complete both runs."
-        )
+        raise InputError("no draw is common to all the runs; compare one reform at a time.")
     return draws
 
 
@@ -507,12 +483,12 @@ def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
 
 
 def _replayed_draws(
-    asked: int | None, standard: bool, opened: Sequence[RunResults], common: Sequence[Any]
+    asked: int | None, standard: bool, opened: Sequence[RunResults], common: NDArray[np.int64]
 ) -> list[int]:
     """Choose the draws that are simulated again, and check that they can be."""
     stored = all(each.source for each in opened)
     if asked is None:
-        asked = REPLAY_DRAWS if standard and stored else 0
+        asked = REPLAY_DRAWS if standard and stored and len(opened) == 2 else 0
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 0:
         text = f"{asked!r} is not allowed"
         raise InputError(text, argument="replay_draws", allowed="whole numbers from 0 on")
@@ -527,9 +503,4 @@ def _replayed_draws(
                 "it to 0 to leave out who gains and who loses.",
                 argument="replay_draws",
             )
-    shared = common[0]
-    for draws in common[1:]:
-        shared = np.intersect1d(shared, draws)
-    if not shared.size:
-        raise InputError("no draw is common to all the runs; compare one reform at a time.")
-    return [int(draw) for draw in shared[:asked]]
+    return [int(draw) for draw in common[:asked]]

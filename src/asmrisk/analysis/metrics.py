@@ -60,8 +60,9 @@ class Metric(NamedTuple):
     by_specialty: bool = False
     #: Labels by which results have it, where they have it only so.
     only_by: tuple[str, ...] = ()
-    #: The tail to look at is that of large values: of spending, and of shares penalized. Of everything else
-    #: it is that of small values: Medicare saves less, clinicians are paid less.
+    #: The tail to look at is that of large values: of spending, of shares penalized, and of what clinicians
+    #: forgo or spend. Of everything else it is that of small values: Medicare saves less, clinicians are paid
+    #: less.
     high_is_worse: bool = False
 
     @property
@@ -97,6 +98,12 @@ _DECLARED = (
     Metric("volume_offset", "Volume offset", "USD", high_is_worse=True),
     Metric("episode_savings", "Episode savings", "USD"),
     Metric("medicare_savings", "Medicare savings", "USD"),
+    # What clinicians get or give, against what they would without the model.
+    Metric("mips_forgone", "MIPS forgone", "USD", by_specialty=True, high_is_worse=True),
+    Metric("net_of_mips", "Net of MIPS", "USD", by_specialty=True),
+    Metric("cost_of_participation", "Cost of taking part", "USD", by_specialty=True, high_is_worse=True),
+    Metric("net_of_costs", "Net of MIPS and costs", "USD", by_specialty=True),
+    Metric("beneficiaries", "Beneficiaries", "count"),
     _weighted("penalized_share", "Share penalized", weight="scored", by_specialty=True, high_is_worse=True),
     _weighted(
         "mean_adjustment_factor",

@@ -25,13 +25,13 @@ __all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_resul
 
 #: In which dollars metrics are.
 _DOLLARS = {
-    "Cash of the performance year": ("part_b_paid", "incentive_pool"),
+    "Cash of the performance year": ("part_b_paid", "incentive_pool", "cost_of_participation"),
     "Cash of the payment year": (
         *("payment_year_part_b", "net_adjustment", "retained_savings", "volume_offset"),
-        "panel_mean_adjustment",
+        *("mips_forgone", "net_of_mips", "panel_mean_adjustment"),
     ),
     "Dollars of 2025": ("episode_spending", "episode_savings"),
-    "Dollars of {}": ("medicare_savings",),
+    "Dollars of {}": ("medicare_savings", "net_of_costs"),
 }
 
 _ROSTER_LABELS = ("year", "performance_year")
@@ -57,13 +57,23 @@ class RunResults:
         return self.provenance.get("scenario", {}).get("title") or "Results"
 
     @property
+    def rule(self) -> str:
+        """Which text of the rule it is; empty if the results do not say."""
+        return str(self.provenance.get("rule", ""))
+
+    @property
+    def rule_words(self) -> list[str]:
+        """Say which text of the rule it is, for a report's head; nothing if the results do not say."""
+        return [f"Rule: {self.rule}."] if self.rule else []
+
+    @property
     def seed(self) -> int | None:
         """Of the run."""
         return self.provenance.get("seed")
 
     @property
     def dollar_year(self) -> int | None:
-        """Year in whose dollars Medicare savings are stated; None if the results do not say."""
+        """Year in whose dollars sums of both years' cash are stated; None if the results do not say."""
         stated = self.provenance.get("parameters", {}).get("population.dollar_year", {})
         year: int | None = stated.get("value")
         return year
@@ -140,6 +150,7 @@ class RunResults:
         """Give the origin for a report's JSON."""
         return {
             "title": self.title,
+            "rule": self.rule,
             "results": self.source,
             "draws": self.count,
             "seed": self.seed,
@@ -166,7 +177,7 @@ class RunResults:
         return Report(
             dataset,
             facts=self.facts() | note_facts(dataset),
-            head=(f"{self.title}: {what}{seed}", *unfinished, *self.doubt_words, *words),
+            head=(f"{self.title}: {what}{seed}", *self.rule_words, *unfinished, *self.doubt_words, *words),
             sections=(*sections, *foot),
             tables=tables,
             partial=bool(self.partial),

@@ -51,8 +51,13 @@ _MONEY = (
     ("volume_offset", "episode_savings"),
     ("medicare_savings",),
 )
+#: What the net adjustment is set against.
+_SET_AGAINST = ("mips_forgone", "net_of_mips", "cost_of_participation", "net_of_costs")
+_MIPS_NOTE = (
+    "MIPS is budget neutral: what it would have paid or taken changes nothing of what Medicare saves."
+)
 #: Dollars that may flow either way.
-_SIGNED = ("net_adjustment", "retained_savings", "episode_savings", "medicare_savings")
+_SIGNED = ("net_adjustment", "retained_savings", "episode_savings", "medicare_savings", *_SET_AGAINST)
 #: What happens to clinicians over all years, by practice size: metric, scale, head of the column.
 _PANEL = (
     ("panel_penalized_share", 100.0, "years penalized, %"),
@@ -66,8 +71,8 @@ _FACTOR_LEVELS = (0.01, 0.05, 0.5, 0.95, 0.99)
 _STANDARD = (
     *(
         each
-        for pair in _MONEY
-        for name in pair
+        for some in (*_MONEY, _SET_AGAINST)
+        for name in some
         for each in ((name, name, BY[:1]), (f"{name}_total", name, ()))
     ),
     ("adjustment_factor_quantile", "adjustment_factor_quantile", BY[:2]),
@@ -96,7 +101,8 @@ def summarize(
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
     metrics : sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS`. With neither `by` nor `metrics` the summary is the
-        one that ends a run: dollars by performance year and over all five, percentiles of the adjustment
+        one that ends a run: dollars by performance year and over all five, with what they are set against
+        (MIPS forgone, the cost of taking part), percentiles of the adjustment
         factor by cohort, and by practice size shares penalized, what happens to clinicians over all years,
         and how far practices differ in their mean factor. With `by` alone it has every metric kept by these
         labels.
@@ -154,7 +160,7 @@ def summarize(
         for key, name, apart in plan
     }
     rows = long_rows((name, estimates[key]) for key, name, _ in plan)
-    sections, rows_of_tails = _standard(rows) if standard else _chosen(rows), rows
+    sections, rows_of_tails = _standard(rows, run.dollar_year) if standard else _chosen(rows), rows
     lines: tuple[tuple[str | Call, ...], ...] = ()
     further: dict[str, Sequence[Row]] = {}
     if standard and run.source and "roster" in run.provenance:
@@ -195,7 +201,7 @@ def _words(run: RunResults) -> list[str]:
     return words
 
 
-def _standard(rows: Sequence[Row]) -> list[Section]:
+def _standard(rows: Sequence[Row], dollar_year: int | None) -> list[Section]:
     """Show what ends a run."""
 
     def rows_of(metric: str, **labels: object) -> list[Row]:
@@ -219,6 +225,22 @@ def _standard(rows: Sequence[Row]) -> list[Section]:
         for pair in _MONEY
     ]
     write = error_cell("mean")
+    against_mips = ("net_adjustment", *_SET_AGAINST[:2])
+    columns = [[write(row, 1e-6) for row in rows_of(name)] for name in against_mips]
+    title = "Set against MIPS, $ million of the payment year"
+    heads = [METRICS[name].title.lower().replace("mips", "MIPS") for name in against_mips]
+    mips = Section(tables=(Table(labels, [Group(title, heads, columns)]),), notes=(_MIPS_NOTE,))
+    stated = "a stated year" if dollar_year is None else dollar_year
+    of_years = ("of the performance year", f"of {stated}")
+    costs = Table(
+        labels,
+        [
+            Group(f"{METRICS[name].title}, $ million {of}", *shown((MEAN, RANGE), rows_of(name), 1e-6, holds))
+            for name, of in zip(_SET_AGAINST[2:], of_years, strict=True)
+        ],
+    )
+    dollars = [*(Section(tables=(table,)) for table in tables), mips, Section(tables=(costs,))]
+    tables = []
     for cohort in COHORTS:
         columns = [
             [
@@ -246,7 +268,7 @@ def _standard(rows: Sequence[Row]) -> list[Section]:
     ]
     title = "Mean factor of a practice, %: SD over practices, by practice size"
     tables.append(Table(COHORTS, [Group(title, PRACTICE_SIZES, columns)]))
-    return [Section(tables=(table,)) for table in tables]
+    return dollars + [Section(tables=(table,)) for table in tables]
 
 
 def _chosen(rows: Sequence[Row]) -> list[Section]:

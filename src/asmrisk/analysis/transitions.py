@@ -238,14 +238,14 @@ def change_tables(changes: xr.Dataset) -> dict[str, list[Row]]:
     told = {name: changes[name].values for name in GAINS}
     for reform, title in enumerate(changes["reform"].values.tolist()):
         for group, (kind, label) in enumerate(labels):
-            row: Row = {"reform_title": title, "kind": kind, "label": label}
+            row: Row = {"scenario": title, "kind": kind, "label": label}
             for name, values in told.items():
                 row[name], row[f"{name}_error"] = values[reform, group].tolist()
             gains.append(row)
         for old, moved in zip(states, changes["transition"].values[reform].tolist(), strict=True):
             transitions += [
                 {
-                    "reform_title": title,
+                    "scenario": title,
                     "baseline_state": old,
                     "reform_state": new,
                     "share": share,

@@ -15,7 +15,7 @@ from asmrisk.errors import InputError, Problem, gather
 from asmrisk.population.participant_list import ParticipantList, read_participant_list
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import Roster, read_roster
-from asmrisk.rule.definitions import COHORTS
+from asmrisk.rule.definitions import COHORTS, VINTAGES
 from asmrisk.scenario.declarations import FILES, PARAMETERS, PARTICIPANT_LIST, ROSTER
 from asmrisk.scenario.scenario import Scenario, load_scenario
 from asmrisk.scenario.toml_source import parse_override, show
@@ -46,6 +46,11 @@ class PreparedScenario:
     participants: ParticipantList | None = None
 
     @property
+    def rule(self) -> str:
+        """Which text of the rule the scenario is of."""
+        return VINTAGES[self.scenario.values["policy.vintage"]]
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the list of participants makes of the field, in sentences."""
         return () if self.participants is None else self.participants.notes()
@@ -61,11 +66,11 @@ class PreparedScenario:
     def about(self) -> dict[str, Any]:
         """Say in plain JSON what readers of the results are told beyond what decides them.
 
-        It has ``scenario`` (title, description, reference), its ``file`` (as it was named from the current
-        folder, or the bare name), the ``overrides`` that it was loaded with, if any, ``parameters`` (value,
-        unit, basis and citation by name), ``uncertainty`` (what is unknown by name, with basis and source)
-        and, where there are such, ``roster`` (file name, digest, clinicians by cohort) and
-        ``participant_list`` (file name, digest, profile).
+        It has ``scenario`` (title, description, reference), which text of the ``rule`` it is of, its ``file``
+        (as it was named from the current folder, or the bare name), the ``overrides`` that it was loaded
+        with, if any, ``parameters`` (value, unit, basis and citation by name), ``uncertainty`` (what is
+        unknown by name, with basis and source) and, where there are such, ``roster`` (file name, digest,
+        clinicians by cohort) and ``participant_list`` (file name, digest, profile).
         """
         scenario, roster, participants = self.scenario, self.roster, self.participants
         declared = scenario.values.parameters
@@ -80,6 +85,7 @@ class PreparedScenario:
             about = {"file": participants.path.name, "sha256": participants.digest}
             record["participant_list"] = about | participants.profile()
         record["scenario"] = {name: getattr(scenario, name) for name in ("title", "description", "reference")}
+        record["rule"] = self.rule
         if scenario.source is not None:
             source = scenario.source
             record["file"] = source.name if source.is_absolute() else source.as_posix()

@@ -32,7 +32,7 @@ class Root(NamedTuple):
 
     lengths: tuple[int, ...]  #: that readers see, along each dimension that can grow
     data: bytes  #: of the file
-    attributes: dict[str, Any]  #: ``title`` and ``provenance``
+    attributes: dict[str, Any]  #: ``title``, ``rule`` and ``provenance``
     provenance: dict[str, Any]  #: what the latter says
 
     @property
@@ -94,7 +94,7 @@ def metadata(spec: StoreSpec, lengths: tuple[int, ...], runs: Runs) -> dict[str,
     def attributes(others: Mapping[str, bytes]) -> dict[str, Any]:
         digests = {key: digest_of_bytes(data) for key, data in others.items()}
         record = provenance(spec, runs) | {"metadata": {"digests": digests, "seal": _UNSEALED}}
-        return {"title": spec.about["scenario"]["title"], "provenance": json.dumps(record)}
+        return {**spec.headings, "provenance": json.dumps(record)}
 
     files = hierarchy(spec, lengths, attributes)
     root = files[ROOT]

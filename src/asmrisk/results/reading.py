@@ -117,7 +117,7 @@ def open_results(
             return dataset.assign_attrs(root.attributes)
         numbers = finished(spec, lengths, found)
         return dataset.isel({spec.growing[0]: numbers}).assign_attrs(
-            title=spec.about["scenario"]["title"],
+            **spec.headings,
             provenance=json.dumps(provenance(spec, sound_runs(storage, spec))),
             partial=f"{len(numbers)} of {lengths[0]} {spec.noun}s are finished",
         )

@@ -80,6 +80,12 @@ class StoreSpec:
         """Digest of the definition, in hexadecimal."""
         return hashlib.sha256(canonical(self.definition)).hexdigest()
 
+    @property
+    def headings(self) -> dict[str, str]:
+        """Attributes of the root that say what it holds: title, and the text of the rule."""
+        rule = {"rule": self.about["rule"]} if "rule" in self.about else {}
+        return {"title": self.about["scenario"]["title"]} | rule
+
     @cached_property
     def growing(self) -> tuple[str, ...]:
         """The dimensions that can grow: ``draw``, in a study ``design_point`` and ``draw``."""

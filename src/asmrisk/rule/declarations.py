@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from asmrisk.parameters.parameter import Parameter, Parameters, choice, either, integer, number, numbers
-from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PEERS, measures_of
+from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PEERS, VINTAGES, measures_of
 
 __all__ = ["CHOICES", "POLICY"]
 
@@ -83,11 +83,11 @@ POLICY = Parameters(
     [
         _declare_choice(
             "vintage",
-            "The text that the rule is read from: the CY 2026 final rule of 5 November 2025",
-            ("cy2026",),
+            "The text that the rule is read from",
+            tuple(VINTAGES),
             "CFR",
             _SUBPART,
-            "CMS proposed changes on 14 July 2026",
+            "; ".join(f"{word}: {text}" for word, text in VINTAGES.items()),
             by_year=False,
         ),
         _declare_choice(

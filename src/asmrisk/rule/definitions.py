@@ -27,11 +27,18 @@ __all__ = [
     "SMALL_PRACTICE",
     "SPECIALTIES",
     "SPECIALTIES_OF",
+    "VINTAGES",
     "YEARS",
     "Measure",
     "measures_of",
     "size_class",
 ]
+
+#: Texts that the rule can be read from, by the word of ``policy.vintage``, as reports call them.
+VINTAGES = {
+    "cy2026": "as of the CY 2026 final rule (90 FR 49266, 5 November 2025); CMS proposed changes on 14 July "
+    "2026",
+}
 
 #: The five performance years; each is paid two years later.
 PERFORMANCE_YEARS = (2027, 2028, 2029, 2030, 2031)

@@ -14,6 +14,7 @@ from typing import Any
 
 from asmrisk.errors import printable
 from asmrisk.parameters.parameter import BASES, Parameter
+from asmrisk.rule.definitions import VINTAGES
 from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import PARAMETERS, RUN
 from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict, stated
@@ -128,6 +129,8 @@ class Listing:
     ----------
     title : str
         The scenario's; empty for the final rule.
+    rule : str
+        Which text of the rule it is.
     entries : tuple of Entry
         Every parameter, in the order of the declarations.
     uncertain : tuple of UncertainEntry
@@ -137,6 +140,7 @@ class Listing:
     """
 
     title: str
+    rule: str
     entries: tuple[Entry, ...]
     uncertain: tuple[UncertainEntry, ...] = ()
     correlations: tuple[Correlation, ...] = ()
@@ -168,6 +172,7 @@ class Listing:
         return "\n".join(self._scenario_lines()) + "\n"
 
     def _all_lines(self) -> Iterator[str]:
+        yield from (*_wrapped(f"Rule: {self.rule}.", ""), "")
         section = ""
         for each in self.entries:
             if each.section != section:
@@ -186,6 +191,7 @@ class Listing:
     def _scenario_lines(self) -> Iterator[str]:
         changed = [each for each in self.entries if each.changed]
         yield from _wrapped(self.title, "")
+        yield from _wrapped(f"Rule: {self.rule}.", "")
         yield ""
         yield "Differs from the final rule" if changed else "Does not differ from the final rule."
         for each in changed:
@@ -222,9 +228,10 @@ class Listing:
             yield list(entries)
 
     def to_json(self) -> str:
-        """Write as JSON: title, parameters, what is uncertain, and the assumptions behind each result."""
+        """Write as JSON: title, rule, parameters, what is uncertain, and the assumptions behind results."""
         content = {
             "title": self.title,
+            "rule": self.rule,
             "parameters": [asdict(each) for each in self.entries],
             "uncertain": [asdict(each) for each in self.uncertain],
             "correlations": [each.to_dict() for each in self.correlations],
@@ -234,7 +241,7 @@ class Listing:
 
     def to_markdown(self) -> str:
         """Write as a Markdown table for each section, and one of what is uncertain."""
-        lines: list[str] = [f"# {self.title}", ""] if self.title else []
+        lines: list[str] = [f"# {self.title}", "", f"Rule: {self.rule}.", ""] if self.title else []
         section = ""
         for each in self.entries:
             if each.section != section:
@@ -330,7 +337,8 @@ def policy(scenario: Scenario | str | os.PathLike[str] | None = None) -> Listing
     uncertain = tuple(
         _uncertain(unknown, name) for unknown in scenario.uncertainty.values() for name in unknown.names
     )
-    return Listing(title, tuple(entries), uncertain, scenario.correlations)
+    rule = VINTAGES[scenario.values["policy.vintage"]]
+    return Listing(title, rule, tuple(entries), uncertain, scenario.correlations)
 
 
 def _entry(parameter: Parameter, value: Any, default: Any, uncertainty: Mapping[str, Unknown]) -> Entry:
