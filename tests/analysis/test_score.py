@@ -21,6 +21,7 @@ from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import scenario_from_dict
+from asmrisk.simulation.replay import replay_draw
 from tests.oracle.cohorts import clinicians
 from tests.oracle.rule import final_rule
 from tests.oracle.rule import score_cohort as score_plainly
@@ -299,6 +300,76 @@ def test_mri_is_scored_where_the_scenario_has_it(capsys):
     # The best (lowest) rate earns 10 points; in the final rule's set the measure does not count.
     assert scored.loc[scored["mri_rate"].idxmin(), "mri_points"] == 10.0
     assert score(frame)["mri_points"].isna().all()
+
+
+def test_notes_name_the_peer_groups_of_any_attribute(capsys):
+    frame = sample(60).assign(region=["region-2"] * 45 + ["region-7"] * 15, aco=[1] * 59 + [0])
+    peers = {"quality_peer_group": "region", "cost_peer_group": "aco", "payment_peer_group": "practice_size"}
+    frame.loc[frame["practice_size"] == 1, "part_b_payments"] = 0.0
+    score(frame, scenario=scenario_from_dict({"policy": peers}))
+    notes = capsys.readouterr().err
+    # Everybody reports q008 by MIPS CQM, and q377 by eCQM: 45 and 15 clinicians.
+    assert "q008 (region-7, mips_cqm, 15 clinicians)" in notes
+    assert "q377 (region-7, ecqm, 15 clinicians)" in notes
+    assert "q377 (region-2" not in notes
+    assert "2027 heart_failure (outside_aco): 1 clinicians have 20 episodes" in notes
+    assert "2027 heart_failure (solo): nothing can be distributed" in notes
+    score(frame, scenario=scenario_from_dict({"policy": peers | {"quality_collection_types": "together"}}))
+    assert "q008 (region-7, 15 clinicians)" in capsys.readouterr().err
+
+
+def test_a_policy_that_groups_by_a_column_needs_it():
+    scenario = scenario_from_dict({"policy": {"payment_peer_group": "region"}})
+    asked = r"table: region: the column is missing, and policy.payment_peer_group = \"region\" needs it"
+    with pytest.raises(InputError, match=asked):
+        score(sample(), scenario=scenario)
+    frame = sample().assign(region=["region-0", "region-5"] * 30)
+    scored = score(frame, scenario=scenario)
+    assert scored.groupby("region")["scaling_factor"].nunique().tolist() == [1, 1]
+    assert scored["scaling_factor"].nunique() == 2
+
+
+def test_activities_count_from_their_parts():
+    frame = sample().assign(improvement_activities=[0, 1, 2] * 20)
+    parts = frame.drop(columns="improvement_activities").assign(
+        primary_care_connection=[0, 1, 1] * 20, collaborative_care_elements=[2, 1, 3] * 20
+    )
+    counted, by_parts = score(frame), score(parts)
+    for column in SCORE_COLUMNS:
+        pd.testing.assert_series_equal(by_parts[column.name], counted[column.name], check_exact=True)
+    # With two elements enough, the first have the arrangement.
+    two = score(parts, scenario=scenario_from_dict({"policy": {"collaborative_care_elements": 2}}))
+    assert two["improvement_activities_adjustment"].tolist()[:3] == [-10.0, -10.0, 0.0]
+
+
+READINGS = {
+    "regions": dict.fromkeys(("quality_peer_group", "cost_peer_group", "payment_peer_group"), "region"),
+    "organizations": dict.fromkeys(("quality_peer_group", "cost_peer_group", "payment_peer_group"), "aco"),
+    "sizes": dict.fromkeys(("quality_peer_group", "cost_peer_group", "payment_peer_group"), "practice_size"),
+    "mixed": {
+        "quality_peer_group": "specialty",
+        "quality_collection_types": "together",
+        "payment_peer_group": "region",
+    },
+    "exempt organizations": {"aco_participants": "exempt", "cost_peer_group": "aco"},
+    "attesting organizations": {"aco_participants": "attesting"},
+    "allowed amounts": {"part_b_base": "allowed"},
+    "no adjustment": {"failed_submission": "no_adjustment"},
+    "capped": {"adjustment_cap": "risk_level"},
+    "once in": {"eligibility": "once_in", "engagement_limit": "lifetime", "collaborative_care_elements": 5},
+}
+
+
+@pytest.mark.parametrize("policy", READINGS.values(), ids=READINGS)
+def test_a_replayed_table_scores_to_the_same_bits_under_every_reading(tmp_path, policy):
+    scenario = scenario_from_dict({"policy": policy, "population": {"clinicians": 900.0}})
+    table = replay_draw(scenario, 1)
+    assert table["region"].nunique() == 9
+    assert table["aco"].nunique() == 2
+    assert table["adjustment_factor"].nunique() > 100
+    path = write_clinicians(table, tmp_path / "draw.csv")
+    again = score(path, scenario=scenario, notes=lambda text: None)
+    pd.testing.assert_frame_equal(again, table, check_exact=True)
 
 
 def test_nothing_is_written_on_bad_input(tmp_path):

@@ -58,6 +58,17 @@ def test_improvement_activities_and_interoperability_are_placed(tmp_path, popula
     np.testing.assert_array_equal(since[IMPROVEMENT], [1, 1, 1, -1])
 
 
+def test_improvement_activities_are_counted_from_their_parts(tmp_path, population):
+    parts = [(0, 2), (1, 1), (0, 3), (1, 5)]
+    told = [{"primary_care_connection": c, "collaborative_care_elements": e} for c, e in parts]
+    for elements, counts in ((3, (0, 1, 1, 2)), (2, (1, 1, 1, 2))):
+        policy = {"policy": {"collaborative_care_elements": elements}}
+        values = population_records(scenario_from_dict(policy).values)
+        expected = habits(tmp_path, values, *({"improvement_activities": each} for each in counts))
+        for found, known in zip(habits(tmp_path, values, *told), expected, strict=True):
+            np.testing.assert_array_equal(found[IMPROVEMENT], known[IMPROVEMENT])
+
+
 def test_submissions_are_placed(tmp_path, population):
     names = ("q008", "q005", "q236", "q377")
     everything = {f"{each}_cases": 30 for each in names} | {f"{each}_rate": 0.5 for each in names}

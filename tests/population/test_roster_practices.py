@@ -99,6 +99,7 @@ def test_a_practice_with_more_clinicians_than_its_size_is_named(tmp_path):
     [
         ("area", "Reno", "Elko"),
         ("practice_size", 30, 29),
+        ("aco", 0, 1),
         ("improvement_activities", 1, 2),
         ("promoting_interoperability", 60, 100),
         ("q008_collection_type", "ecqm", "mips_cqm"),
@@ -115,3 +116,32 @@ def test_a_practice_has_one_value_a_year(tmp_path, name, one, other):
     assert "line 2" in problem
     if name not in ("area", "practice_size"):
         roster(tmp_path, frame.assign(performance_year=[2024, 2025]))
+
+
+def test_a_region_is_the_practices_or_its_areas(tmp_path):
+    frame = rows(
+        {"practice_id": "a", "area": "Reno", "region": "region-3", "performance_year": 2024},
+        {"practice_id": "a", "performance_year": 2026},
+        {"practice_id": "b", "area": "Reno"},
+        {"practice_id": "c", "region": "region-0"},
+        {"practice_id": "d", "area": "Elko"},
+        {"practice_id": "e"},
+    )
+    found, _ = read(tmp_path, frame)
+    np.testing.assert_array_equal(found.practices.region, [3, 3, 0, -1, -1])
+
+
+def test_nobody_works_together_in_two_regions_or_in_and_outside_an_organization(tmp_path):
+    frame = rows(
+        {"region": "region-1"},
+        {"region": "region-2"},
+        {},
+        {"aco": 1},
+        {"aco": 0},
+        practice_size=40,
+    )
+    found, _ = read(tmp_path, frame)
+    # The third, of whom nothing is known, and the fourth contradict nobody; the fifth does the fourth.
+    assert len(set(found.practice_ids[[0, 2, 3]])) == 1
+    assert len(set(found.practice_ids)) == 2
+    assert found.practice_ids[1] == found.practice_ids[4]

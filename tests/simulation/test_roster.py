@@ -15,10 +15,12 @@ from asmrisk.analysis.rerun import replay, stored_run
 from asmrisk.analysis.summary import summarize
 from asmrisk.errors import InputError
 from asmrisk.population.latents import COST, OWN_LATENT, OWN_STATES
+from asmrisk.population.practices import area_shares
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import read_roster
 from asmrisk.population.roster_posterior import roster_posterior
 from asmrisk.rule.definitions import SPECIALTIES
+from asmrisk.scenario.published_tables import allowed_over_paid
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.draw import DrawRange, simulate_draws
 from asmrisk.simulation.model import Model, simulate_block
@@ -323,7 +325,7 @@ def test_results_carry_the_roster(ours, tmp_path):
     said = io.StringIO()
     out = run(small(ours), draws=6, out=tmp_path / "r.zarr", workers=1, stream=said)
     said = said.getvalue()
-    assert "the roster's 6 clinicians add about 480 bytes a draw, 2.9 kB in all" in said
+    assert "the roster's 6 clinicians add about 960 bytes a draw, 5.8 kB in all" in said
     assert "heart failure: the roster's 5 clinicians" in said
     results = open_results(out, group="clinician").load()
     assert list(results["clinician"].values) == ["known", "few", "bare", "rich", "none", "back"]
@@ -368,8 +370,98 @@ def test_results_carry_the_roster(ours, tmp_path):
     (out / "zarr.json").unlink()  # as in a run that is not finished
     xr.testing.assert_equal(open_results(out, partial=True, group="clinician").load(), with_all)
     assert "The roster's 6 clinicians as a whole" in text
+    assert "The roster instead of MIPS, and after costs" in text
     # But for commands, which can be copied, and the place at the end.
     assert max(len(line) for line in text.splitlines()[:-1] if "asmrisk.run(" not in line) <= 80
+
+
+def replayed_practices(frame, folder, draws, **changes):
+    """The roster's rows of some draws, with the number of the area."""
+    path = folder / "practices.csv"
+    frame.to_csv(path, index=False)
+    tables = [replay_draw(small(path, **changes), draw) for draw in range(draws)]
+    table = pd.concat(tables).query("clinician_id in @frame.clinician_id")
+    return table.assign(number=table["area"].str.removeprefix("area-").astype(int)).groupby("practice_id")
+
+
+def test_practices_lie_in_their_regions_and_organizations(tmp_path):
+    frame = rows(
+        {"practice_id": "named", "area": "Reno", "region": "region-4", "aco": 0, "performance_year": 2024},
+        {"practice_id": "neighbor", "area": "Reno"},
+        {"practice_id": "nowhere", "region": "region-2"},
+        {"practice_id": "replayed", "area": "area-025", "region": "region-7"},  # 25 = 2 * 9 + 7
+        {"practice_id": "moved", "area": "area-026", "region": "region-7"},
+        {"practice_id": "unknown"},
+        {"clinician_id": "c0", "practice_id": "named", "aco": 1, "performance_year": 2026},
+        episodes=60,
+    )
+    found = replayed_practices(frame, tmp_path, 12)
+    for practice, region in {"named": 4, "neighbor": 4, "nowhere": 2, "replayed": 7, "moved": 7}.items():
+        rows_of = found.get_group(practice)
+        assert set(rows_of["region"]) == {f"region-{region}"}
+        assert set(rows_of["number"] % 9) == {region}
+    assert set(found.get_group("replayed")["number"]) == {25}
+    (reno,) = set(found.get_group("named")["number"])
+    assert set(found.get_group("neighbor")["number"]) == {reno}
+    assert len(set(found.get_group("moved")["number"])) == 1
+    assert len(set(found.get_group("nowhere")["number"])) > 3
+    assert len(set(found.get_group("unknown")["region"])) > 3
+    # The latest known membership; of the others it is drawn.
+    assert set(found.get_group("named")["aco"]) == {1}
+    assert set(found.get_group("unknown")["aco"]) == {0, 1}
+
+
+def test_areas_of_a_known_region_are_drawn_as_all_are(tmp_path):
+    values = scenario_from_dict({}).values
+    told = [{"practice_id": f"p{i}", "region": "region-5"} for i in range(1000)]
+    found = replayed_practices(rows(*told, episodes=60), tmp_path, 1)
+    area = found["number"].first().to_numpy()
+    assert set(area % 9) == {5}
+    places = np.arange(5, values["population.areas"], 9)
+    shares = area_shares(values["population.areas"], values["population.area_log_sd"], 9)[places]
+    counts = (area[:, None] == places).sum(axis=0)
+    expected = len(area) * shares / shares.sum()
+    few = expected < 5.0
+    counts, expected = (np.append(each[~few], each[few].sum()) for each in (counts, expected))
+    assert stats.chisquare(counts, expected).pvalue > 1e-4
+
+
+def test_what_a_roster_is_paid_is_made_allowed_once(ours):
+    paid, allowed = (
+        replay_draw(small(ours, policy__part_b_base=base), 2).set_index(["clinician_id", "performance_year"])
+        for base in ("paid", "allowed")
+    )
+    assert paid.loc[("known", 2027), "part_b_payments"] == pytest.approx(123456.78, rel=1e-8)
+    ratio = paid["specialty"].map({each: allowed_over_paid(each) for each in SPECIALTIES})
+    for column in ("part_b_payments", "payment_year_part_b"):
+        np.testing.assert_allclose(allowed[column], paid[column] * ratio, rtol=1e-14)
+
+
+def test_a_roster_that_is_a_whole_cohort_has_its_mips_and_costs(tmp_path):
+    path = tmp_path / "all.csv"
+    rows(*({"episodes": 60, "practice_id": f"p{i % 7}"} for i in range(40))).to_csv(path, index=False)
+    scenario = small(
+        path,
+        population__clinicians=50.0,
+        behavior__exit_probability=dict.fromkeys(SPECIALTIES, 0.0),
+        behavior__participation_cost={"solo": 4000.0, "small": 3000.0, "large": 1000.0},
+        behavior__telehealth_cost=-2.5,
+        behavior__collaborative_care_cost=12.0,
+    )
+    found = simulate_block(Model(scenario), 0, 4)
+    assert found["clinician/mips_forgone"].shape == (4, 5, 40)
+    for name in ("mips_forgone", "cost_of_participation"):
+        mine = np.nansum(found[f"clinician/{name}"], axis=2)
+        np.testing.assert_allclose(mine, found[name][:, :, HF], rtol=1e-12)
+        assert (mine != 0.0).all()
+    # In dollars of 2027, by 2% a year: costs are of the performance year, payments of two years later.
+    adjustment, forgone, cost = (
+        np.nansum(found[f"clinician/{name}"], axis=2)
+        for name in ("adjustment_usd", "mips_forgone", "cost_of_participation")
+    )
+    prices = 1.02 ** np.arange(7)
+    left = (adjustment - forgone) / prices[2:] - cost / prices[:5]
+    np.testing.assert_allclose(left, found["net_of_costs"][:, :, HF], rtol=1e-9)
 
 
 def test_a_clinician_of_whom_nothing_is_known_fares_like_its_peers(tmp_path):

@@ -15,8 +15,16 @@ from numpy.typing import NDArray
 from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.penalties import ESTIMATES, Penalties, is_risk_level, penalty_tables, risk_levels
-from asmrisk.analysis.practice_risk import practice_subtotals, practice_table
+from asmrisk.analysis.practice_risk import practice_money_table, practice_subtotals, practice_table
 from asmrisk.analysis.report import Section, tail_notes
+from asmrisk.analysis.roster_money import (
+    attributes,
+    dollars_of,
+    money_of,
+    money_table,
+    named,
+    stated_prices,
+)
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import (
     DRAWS,
@@ -46,6 +54,7 @@ _LISTED = 10
 _UNITS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billion"), (0.0, "$"))
 
 _Array = NDArray[np.float64]
+_FRACTION = {"units": "fraction"}
 
 #: Share of all draws in which the clinician is measured.
 _MEASURED = Statistic(
@@ -121,7 +130,10 @@ def clinicians(
         ``adjustment_usd`` by clinician and performance year, of the draws in which the clinician is measured;
         ``adjustment_usd_total`` by clinician, over all five years, where a year without measurement counts as
         0; ``roster_usd`` by year and ``roster_usd_total``, the sums over all clinicians within each draw,
-        whose outcomes hang together.
+        whose outcomes hang together. Likewise, for a clinician, preceded by ``roster_``, and followed by
+        ``_total``: ``mips_forgone``, ``net_of_mips``, ``cost_of_participation``, and ``net_of_costs`` in
+        dollars of the attribute ``dollar_year``, which `provenance` must state. Each says in whose dollars
+        it is.
 
         Dimension ``estimate`` (`asmrisk.analysis.penalties.ESTIMATES`), then: ``maximum_penalty``, the
         probability of the largest penalty that there is, by clinician and performance year, of the draws in
@@ -173,42 +185,46 @@ def clinicians(
     if provenance is not None and drawn is not None:
         levels = risk_levels(provenance, dict(zip(names, drawn.T, strict=True)))
         penalties = Penalties(draws, years, levels, run.sets)
-    statistics = statistics_at(tail)
+    statistics, prices = statistics_at(tail), stated_prices(run)
 
     def told(values: _Array) -> _Array:
         return estimates(statistics, Draws(values, sets=run.sets))
 
     width = max(1, int(numbers_held // (draws * years)))
-    whole = np.zeros((draws, years))
-    parts: list[tuple[_Array, _Array, _Array]] = []
+    whole: dict[str, _Array] = {}
+    parts: dict[str, list[_Array]] = {}
     for first in range(0, count, width):
         some = results.isel(clinician=slice(first, first + width))
-        dollars = np.asarray(some["adjustment_usd"].values, dtype=np.float64)
         factor = np.asarray(some["adjustment_factor"].values, dtype=np.float64)
         if penalties is not None:
             penalties.add(factor)
-        paid = np.where(np.isnan(dollars), 0.0, dollars)
-        parts.append((told(factor), told(dollars), told(paid.sum(axis=1))))
-        whole += paid.sum(axis=2)
-    practices, practice_names = practice_subtotals(results, told, width)
+        parts.setdefault("adjustment_factor", []).append(told(factor))
+        for name, dollars in money_of(dollars_of(some), prices).items():
+            paid = np.where(np.isnan(dollars), 0.0, dollars)
+            parts.setdefault(name, []).append(told(dollars))
+            parts.setdefault(f"{name}_total", []).append(told(paid.sum(axis=1)))
+            whole[name] = whole.get(name, 0.0) + paid.sum(axis=2)
+    practices, practice_names = practice_subtotals(results, told, width, prices, run.dollar_year)
     by_year = ("statistic", "performance_year", "clinician")
-    fraction, usd = {"units": "fraction"}, {"units": "USD"}
-    factors, usd_by_year, usd_total = (np.concatenate(each, axis=-1) for each in zip(*parts, strict=True))
-    found = xr.Dataset(
-        {
-            "adjustment_factor": (by_year, factors, fraction),
-            "adjustment_usd": (by_year, usd_by_year, usd),
-            "adjustment_usd_total": (("statistic", "clinician"), usd_total, usd),
-            "roster_usd": (("statistic", "performance_year"), told(whole), usd),
-            "roster_usd_total": (("statistic",), told(whole.sum(axis=1)), usd),
+    variables: dict[str, Any] = {
+        "adjustment_factor": (by_year, np.concatenate(parts["adjustment_factor"], axis=-1), _FRACTION)
+    }
+    for name, sums in whole.items():
+        usd, total = attributes(name, run.dollar_year), f"{name}_total"
+        variables |= {
+            name: (by_year, np.concatenate(parts[name], axis=-1), usd),
+            total: (("statistic", "clinician"), np.concatenate(parts[total], axis=-1), usd),
+            named("roster", name): (("statistic", "performance_year"), told(sums), usd),
+            named("roster", total): (("statistic",), told(sums.sum(axis=1)), usd),
         }
-        | practices
-        | ({} if penalties is None else penalties.variables()),
+    found = xr.Dataset(
+        variables | practices | ({} if penalties is None else penalties.variables()),
         coords={"statistic": np.array(columns_of(statistics), dtype=object)}
         | ({} if penalties is None else {"estimate": np.array(ESTIMATES, dtype=object)})
         | practice_names
         | {name: each for name, each in results.coords.items() if "draw" not in each.dims},
-        attrs={"draws": draws, "draws_per_parameter_set": run.draws_per_set, "risk_level": 1.0 - tail},
+        attrs={"draws": draws, "draws_per_parameter_set": run.draws_per_set, "risk_level": 1.0 - tail}
+        | ({"dollar_year": run.dollar_year} if "net_of_costs" in variables else {}),
     )
     for variable in found.data_vars.values():
         if "statistic" in variable.dims or "estimate" in variable.dims:
@@ -216,15 +232,16 @@ def clinicians(
     return found
 
 
-def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Section]:
+def clinician_sections(found: xr.Dataset, *, details: bool = True) -> list[Section]:
     """Show the roster as a whole by performance year and over all, who is expected to lose most, practices.
 
     Parameters
     ----------
     found : xarray.Dataset
         What `clinicians` gave.
-    penalties : bool
-        Show how likely the maximum penalty and penalties in a row are.
+    details : bool
+        Show what does not depend on the tail's probability: what is left after MIPS and the cost of taking
+        part, and how likely the maximum penalty and penalties in a row are.
 
     Returns
     -------
@@ -254,9 +271,34 @@ def clinician_sections(found: xr.Dataset, *, penalties: bool = True) -> list[Sec
     per_set = found.attrs["draws_per_parameter_set"]
     notes = tuple(tail_notes(level, (row["tail_value_at_risk"] for row in rows), per_set, holds))
     sections = [Section(tables=(table,), notes=notes) for table in tables]
-    if penalties and "roster_three_penalties" in found:
+    if details:
+        sections += [Section(tables=(table,)) for table in _left(found, worst, (scale, units))]
+    if details and "roster_three_penalties" in found:
         sections += [Section(tables=(table,)) for table in penalty_tables(found, worst)]
     return sections
+
+
+def _left(found: xr.Dataset, worst: list[int], scale: tuple[float, str]) -> list[Table]:
+    """Show what is left after MIPS and the cost of taking part: of the roster, those at places, practices."""
+    years = [str(year) for year in found.performance_year.values]
+    ids = [_short(str(found.clinician.values[place])) for place in worst]
+
+    def whole(name: str) -> tuple[str, ...]:
+        return named("roster", name), named("roster", f"{name}_total")
+
+    def total(name: str) -> tuple[str, ...]:
+        return (f"{name}_total",)
+
+    tables = [
+        money_table(
+            found, "The roster instead of MIPS, and after costs", whole, [*years, "all"], _rows, scale
+        ),
+        money_table(found, "The same of these, all years", total, ids, _rows, scale, worst)
+        if worst
+        else None,
+        practice_money_table(found, _rows, scale),
+    ]
+    return [table for table in tables if table is not None]
 
 
 def _rows(array: xr.DataArray) -> list[Row]:

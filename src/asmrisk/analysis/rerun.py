@@ -85,7 +85,7 @@ def stored_run(
     document["population"] = document["population"] | found
     scenario = replace(scenario_from_dict(document), fixed=fixed)
     if found:
-        digests = {f"population.{name}": _READ[name](path).digest for name, path in found.items()}
+        digests = {f"population.{name}": _READ[name](path, scenario).digest for name, path in found.items()}
         own = spec.definition["scenario"]["population"]
         for name in found:
             if digests[f"population.{name}"] != own[name]:
@@ -99,9 +99,9 @@ def stored_run(
 
 #: By the argument that says where a run's file is: what it is called, and how it is read.
 _CALLED = {"roster": "roster", "participant_list": "list of participants"}
-_READ: dict[str, Callable[[str], Roster | ParticipantList]] = {
-    "roster": read_roster,
-    "participant_list": read_participant_list,
+_READ: dict[str, Callable[[str, Scenario], Roster | ParticipantList]] = {
+    "roster": lambda path, scenario: read_roster(path, values=scenario.values),
+    "participant_list": lambda path, _: read_participant_list(path),
 }
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from asmrisk.clinician_tables.arrays import ScoredCohort, observed_of, score_arrays, scored_columns
 from asmrisk.clinician_tables.columns import in_table_order
+from asmrisk.clinician_tables.policy_needs import policy_needs
 from asmrisk.clinician_tables.table import (
     check_clinicians,
     check_output,
@@ -80,9 +81,9 @@ def score(
     values, remark = _central_values(scenario)
     policies = policy_records(values, fixed_edges())
     if isinstance(table, pd.DataFrame):
-        frame = check_clinicians(table, notes=notes)
+        frame = check_clinicians(table, notes=notes, needs=policy_needs(values))
     else:
-        frame = read_clinicians(table, notes=notes)
+        frame = read_clinicians(table, notes=notes, needs=policy_needs(values))
     if remark:
         notes(remark)
     scored = _score_frame(frame, policies, notes)

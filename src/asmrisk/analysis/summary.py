@@ -166,7 +166,7 @@ def summarize(
     if standard and run.source and "roster" in run.provenance:
         for place, level in enumerate(tail or (1.0 - RISK_LEVEL,)):
             found = clinicians(run.source, tail=level, partial=partial)
-            sections += clinician_sections(found, penalties=place == 0)
+            sections += clinician_sections(found, details=place == 0)
     if standard:
         rows_of_tails = [row for row in rows if (row["performance_year"], row["practice_size"]) == (ALL, ALL)]
         unknowns = read_unknowns(run)

@@ -20,11 +20,20 @@ from asmrisk.clinician_tables.columns import (
     input_columns,
     points_column,
 )
+from asmrisk.clinician_tables.policy_needs import (
+    ACTIVITY_PARTS,
+    FINAL_RULE,
+    PolicyNeeds,
+    check_activities,
+    check_needed,
+)
 from asmrisk.errors import InputError, Problem, nearest
-from asmrisk.rule.definitions import COHORTS, MEASURES, SPECIALTIES, SPECIALTIES_OF
+from asmrisk.rule.definitions import COHORTS, MEASURES, REGIONS, SPECIALTIES, SPECIALTIES_OF
 
 __all__ = ["KnownYears", "Problems", "check_table"]
 
+#: What a clinician of a roster has one of in all years.
+_SAME = ("practice_id", "area", "cohort", "specialty", "practice_size")
 #: Problems shown before the rest is only counted.
 SHOWN_PROBLEMS = 50
 #: What an empty cell may look like in a column that is not text.
@@ -101,6 +110,7 @@ def check_table(
     required: Collection[str] | None,
     notes: Callable[[str], None],
     known_years: KnownYears | None = None,
+    needs: PolicyNeeds = FINAL_RULE,
 ) -> pd.DataFrame:
     """Check a table and bring it to the declared columns and dtypes.
 
@@ -119,6 +129,9 @@ def check_table(
     if known_years is not None:
         columns = tuple(_any_known_year(each, known_years) for each in columns)
     needed = {column.name for column in columns if not column.optional} if required is None else set(required)
+    counted = "improvement_activities" in needed
+    if all(name in names for name in ACTIVITY_PARTS):
+        needed.discard("improvement_activities")
     _check_header(names, columns, needed, problems, notes)
 
     everyone = np.ones(len(frame), dtype=bool)
@@ -134,11 +147,14 @@ def check_table(
     _check_cases(values, len(frame), known_years is not None, problems)
     if known_years is None:
         _check_cost(values, problems)
+        check_needed(values, needs, {each.name: each.allowed for each in columns}, problems)
     else:
         year = values.get("performance_year", np.full(len(frame), np.nan))
         values["performance_year"] = np.where(np.isnan(year), known_years.meant, year)
-        _check_same(values, problems)
-    _check_practices(values, problems)
+        _check_same("clinician_id", "clinician", _SAME, values, problems)
+        _check_regions(values, len(frame), needs.regions, problems)
+    check_activities(values, needs, len(frame), counted, problems)
+    _check_practices(values, known_years is None, problems)
     _check_once(values, problems)
     problems.raise_any()
 
@@ -257,25 +273,36 @@ def _check_cases(values: Mapping[str, Any], rows: int, only_rates: bool, problem
         problems.rows(missing & given, lambda row, problem=problem: problem)  # type: ignore[misc]
 
 
-def _check_same(values: Mapping[str, Any], problems: Problems) -> None:
-    """Check that a clinician is the same in all its rows."""
-    if "clinician_id" not in values:
-        return
-    _, first, group = np.unique(values["clinician_id"].astype(str), return_index=True, return_inverse=True)
-    for name in ("practice_id", "area", "cohort", "specialty", "practice_size"):
-        if name not in values:
-            continue
-        cells = values[name]
-        other = cells[first[group]]
-        # What is empty was found already.
-        empty = (cells == "") | (other == "") if cells.dtype == object else np.isnan(cells) | np.isnan(other)
-        wrong = (cells != other) & (values["clinician_id"] != "") & ~empty
+def _check_same(
+    key: str,
+    who: str,
+    names: Collection[str],
+    values: Mapping[str, Any],
+    problems: Problems,
+    told: _Where | None = None,
+) -> None:
+    """Check that the rows of one clinician, practice or area agree wherever they say something.
 
-        def problem(row: int, name: str = name, cells: Any = cells, other: Any = other) -> Problem:
-            where = problems.label(first[group[row]])
-            who = _shown(values["clinician_id"][row])
+    Rows that are `told` already are left out; those found are added to it.
+    """
+    for name in names:
+        if name not in values or key not in values:
+            continue
+        cells, keys = values[name], values[key]
+        known = np.flatnonzero((keys != "") & (cells != "" if cells.dtype == object else ~np.isnan(cells)))
+        _, first, group = np.unique(keys[known].astype(str), return_index=True, return_inverse=True)
+        earlier = np.arange(len(cells))
+        earlier[known] = known[first[group]]
+        wrong = np.zeros(len(cells), dtype=bool)
+        wrong[known] = cells[known] != cells[earlier[known]]
+        if told is not None:
+            wrong &= ~told
+            told |= wrong
+
+        def problem(row: int, name: str = name, cells: Any = cells, earlier: Any = earlier) -> Problem:
+            where, other = problems.label(earlier[row]), _plain(cells[earlier[row]])
             text = (
-                f"is {_plain(cells[row])}, but on {where} clinician {who} has {_plain(other[row])}; "
+                f"is {_plain(cells[row])}, but on {where} {who} {_shown(values[key][row])} has {other}; "
                 "give the same in every year"
             )
             return Problem(text, what=name)
@@ -283,11 +310,27 @@ def _check_same(values: Mapping[str, Any], problems: Problems) -> None:
         problems.rows(wrong, problem)
 
 
-def _check_practices(values: Mapping[str, Any], problems: Problems) -> None:
+def _check_regions(values: Mapping[str, Any], rows: int, regions: int, problems: Problems) -> None:
+    """Check that a roster's regions are the scenario's, one of each practice, area and clinician."""
+    if "region" not in values:
+        return
+    region = values["region"]
+    last = REGIONS[regions - 1]
+    allowed = f"one of {REGIONS[0]} to {last}" if regions > 1 else last
+    text = f"is not of the scenario, which has population.regions = {regions}; give another, or raise it"
+    beyond = Problem(text, what="region", allowed=allowed)
+    told = np.isin(region, REGIONS[regions:])
+    problems.rows(told, lambda row: beyond)
+    for key, who in (("practice_id", "practice"), ("area", "area"), ("clinician_id", "clinician")):
+        _check_same(key, who, ("region",), values, problems, told)
+
+
+def _check_practices(values: Mapping[str, Any], with_region: bool, problems: Problems) -> None:
     """Check that the rows of a practice and year agree on what is one value, wherever it is known.
 
-    Improvement activities and promoting interoperability are attested and reported by the practice, and it
-    has one record system, by which it reports every measure that leaves a choice.
+    Improvement activities and promoting interoperability are attested and reported by the practice, it is in
+    one region and in an accountable care organization or not, and it has one record system, by which it
+    reports every measure that leaves a choice.
     """
     practice, year = values.get("practice_id"), values.get("performance_year")
     if practice is None or year is None:
@@ -299,7 +342,10 @@ def _check_practices(values: Mapping[str, Any], problems: Problems) -> None:
     for names in (
         ["area"],
         ["practice_size"],
+        ["region"] if with_region else [],
+        ["aco"],
         ["improvement_activities"],
+        *([name] for name in ACTIVITY_PARTS),
         ["promoting_interoperability"],
         types,
     ):

@@ -24,6 +24,7 @@ import pandas as pd
 
 from asmrisk.clinician_tables.checks import KnownYears, Problems, check_table
 from asmrisk.clinician_tables.columns import in_table_order
+from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds
 from asmrisk.errors import InputError, Problem, RunError
 
 __all__ = [
@@ -49,6 +50,7 @@ def read_clinicians(
     required: Collection[str] | None = None,
     notes: Callable[[str], None] = to_stderr,
     known_years: KnownYears | None = None,
+    needs: PolicyNeeds = FINAL_RULE,
 ) -> pd.DataFrame:
     """Read a clinician table and check every cell.
 
@@ -58,12 +60,15 @@ def read_clinicians(
         CSV (UTF-8, comma separated), or Parquet where the name ends in ``.parquet`` or ``.pq``.
     required : collection of str, optional
         Columns that must be there and filled; the others may then be left out or empty. By default all
-        columns, except that those of a cohort's measures are needed only where the cohort is in the table.
+        columns, except that those of a cohort's measures are needed only where the cohort is in the table,
+        and improvement activities only where their parts are not given.
     notes : callable
         Receives remarks, such as which columns are left out.
     known_years : KnownYears, optional
         The table is a roster: rows of these years, several for a clinician, and cells are left empty where
         nothing is known.
+    needs : PolicyNeeds
+        What a scenario asks of the table; by default the final rule.
 
     Returns
     -------
@@ -76,18 +81,25 @@ def read_clinicians(
         Naming every problem at once (the first fifty) with its line (CSV) or row (Parquet): no such file, a
         folder, not UTF-8, not a table, no rows, ragged rows, a missing, doubled or misspelled column,
         anything that a column's declaration does not allow, a specialty of the other cohort, episodes
-        without a cost, a reported measure without cases, a clinician twice in a year, rows of one practice
-        and year that differ in practice size, improvement activities, promoting interoperability or, where
-        there is a choice, collection type.
+        without a cost, a reported measure without cases, a clinician twice in a year, one part of
+        improvement activities without the other, a number of them that their parts do not make, a column
+        missing or empty that `needs` has, rows of one practice and year that differ in practice size, area,
+        region, accountable care organization, improvement activities or their parts, promoting
+        interoperability or, where there is a choice, collection type.
     """
     path = Path(path)
     _require_file(path, "give a clinician table, a .csv or .parquet file")
     if path.suffix.lower() in _PARQUET:
         return check_clinicians(
-            _read_parquet(path), source=str(path), required=required, notes=notes, known_years=known_years
+            _read_parquet(path),
+            source=str(path),
+            required=required,
+            notes=notes,
+            known_years=known_years,
+            needs=needs,
         )
     frame, problems = _read_csv(path)
-    return check_table(frame, problems, required, notes, known_years)
+    return check_table(frame, problems, required, notes, known_years, needs)
 
 
 def read_cells(
@@ -140,6 +152,7 @@ def check_clinicians(
     required: Collection[str] | None = None,
     notes: Callable[[str], None] = to_stderr,
     known_years: KnownYears | None = None,
+    needs: PolicyNeeds = FINAL_RULE,
 ) -> pd.DataFrame:
     """Check a clinician table in memory as `read_clinicians` checks a file.
 
@@ -149,7 +162,7 @@ def check_clinicians(
         Text or numbers; left as it is.
     source : str
         What messages call the table; its rows count from 1.
-    required, notes, known_years
+    required, notes, known_years, needs
         As for `read_clinicians`.
 
     Returns
@@ -162,7 +175,7 @@ def check_clinicians(
     InputError
         As for `read_clinicians`.
     """
-    return check_table(frame, Problems(source), required, notes, known_years)
+    return check_table(frame, Problems(source), required, notes, known_years, needs)
 
 
 def write_clinicians(

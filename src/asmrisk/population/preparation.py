@@ -147,7 +147,7 @@ def prepare(scenario: Scenario) -> PreparedScenario:
         problems += [scenario.placed(each) for each in _contradictions(scenario, participants)]
         scenario = replace(scenario, values=scenario.values.replace(**participants.values()))
     population = tried(population_records, scenario.values)
-    roster = tried(read_roster, scenario.roster)
+    roster = tried(lambda path: read_roster(path, values=scenario.values), scenario.roster)
     if problems:
         raise InputError(problems)
     return PreparedScenario(scenario, population, roster, participants)

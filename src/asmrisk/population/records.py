@@ -86,6 +86,8 @@ POPULATION_DTYPE = np.dtype(
         ("regions", "i8"),
         # Of practices; in an accountable care organization.
         ("aco_share", "f8"),
+        # In a roster's past years: elements that make a collaborative care arrangement.
+        ("collaborative_care_elements", "i8"),
         # Whether who has once met the criteria is measured ever after.
         ("once_in", "i8"),
         # Shares of the variance of normal scores that colleagues, and clinicians of an area, have in common,
@@ -320,6 +322,9 @@ def population_records(values: Values) -> np.recarray:
         _patients(record, values)
         _habits(record, values, name)
         fill_mips(record, values)
+        record.collaborative_care_elements = values.at(
+            "policy.collaborative_care_elements", PERFORMANCE_YEARS[0]
+        )
         if volume is not None:
             _measures(record, values, name)
             _part_b(record, values, name, volume)

@@ -2,9 +2,10 @@
 
 The table has the columns of the clinician table. Only identity, cohort, specialty, practice size and Part B
 payments are required; every other cell may be empty, which means not known. A clinician may have several
-rows, one a year. Payments of the payment year and exemptions say nothing about what is simulated and are not
-looked at. Who works together is named by ``practice_id``, or told by sizes (`find_practices`); results follow
-``billing_practice_id``, since an adjustment factor follows the clinician.
+rows, one a year. Payments are paid ones, whatever amounts count under the scenario's rule. Those of the
+payment year and exemptions say nothing about what is simulated and are not looked at. Who works together is
+named by ``practice_id``, or told by sizes (`find_practices`); results follow ``billing_practice_id``, since
+an adjustment factor follows the clinician.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from numpy.typing import NDArray
 
 from asmrisk.clinician_tables.arrays import fields_of, word_codes
 from asmrisk.clinician_tables.checks import KnownYears
+from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds, policy_needs
 from asmrisk.clinician_tables.table import read_clinicians, to_stderr
 from asmrisk.errors import InputError
+from asmrisk.parameters.parameter import Values
 from asmrisk.population.roster_practices import Practices, find_practices
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.columns import columns_of
@@ -143,7 +146,12 @@ class Roster:
         return np.concatenate([each.billing_practice for each in self.cohorts])
 
 
-def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_stderr) -> Roster:
+def read_roster(
+    path: str | os.PathLike[str],
+    notes: Callable[[str], None] = to_stderr,
+    *,
+    values: Values | None = None,
+) -> Roster:
     """Read and check a roster; a file that was read before and has not changed is not read again.
 
     Parameters
@@ -152,6 +160,9 @@ def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_
         CSV or Parquet.
     notes : callable
         Receives remarks, such as which columns are left out.
+    values : Values, optional
+        Of a scenario, which has the number of regions, and what makes a collaborative care arrangement; the
+        final rule's if not given.
 
     Returns
     -------
@@ -163,19 +174,21 @@ def read_roster(path: str | os.PathLike[str], notes: Callable[[str], None] = to_
     InputError
         Naming every problem with its line or row (the first fifty): as `asmrisk.clinician_tables.table` says,
         a year outside `KNOWN_YEARS`, a clinician twice in a year, or with another cohort, specialty or
-        practice size from year to year.
+        practice size from year to year, a region that the scenario does not have, or more than one of a
+        practice or area.
     """
     path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"the roster cannot be read ({error.strerror})", where=str(path)) from None
-    return _read(path, hashlib.sha256(data).hexdigest(), notes)
+    needs = FINAL_RULE if values is None else policy_needs(values)
+    return _read(path, hashlib.sha256(data).hexdigest(), notes, needs)
 
 
 @lru_cache(maxsize=4)
-def _read(path: Path, _: str, notes: Callable[[str], None]) -> Roster:
-    frame = read_clinicians(path, required=REQUIRED, notes=notes, known_years=KNOWN_YEARS)
+def _read(path: Path, _: str, notes: Callable[[str], None], needs: PolicyNeeds) -> Roster:
+    frame = read_clinicians(path, required=REQUIRED, notes=notes, known_years=KNOWN_YEARS, needs=needs)
     text = frame.to_csv(index=False, lineterminator="\n")
     practice, practices = find_practices(frame, str(path), notes)
     frame = frame.assign(practice=practice)

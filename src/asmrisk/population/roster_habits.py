@@ -276,11 +276,20 @@ def _habits(
     return habits
 
 
+def _activities(clinicians: Clinicians, elements_needed: int) -> _Array:
+    """Give the improvement activities attested, counted from their parts where these are known."""
+    past = clinicians.past
+    made = past.primary_care_connection + (past.collaborative_care_elements >= elements_needed)
+    parts = ~np.isnan(past.primary_care_connection) & ~np.isnan(past.collaborative_care_elements)
+    return np.where(parts, made, past.improvement_activities)
+
+
 def _add_conduct(population: np.record, roster: Roster, clinicians: Clinicians, habits: Habits) -> None:
     """Write the habits that are a practice's: improvement activities and promoting interoperability."""
     size = size_class(roster.practices.size)
     none, one = ndtr(population.improvement_none_z[size]), ndtr(population.improvement_one_z[size])
-    attested, when = latest_of_practice(roster, [each.past.improvement_activities for each in roster.cohorts])
+    needed = population.collaborative_care_elements
+    attested, when = latest_of_practice(roster, [_activities(each, needed) for each in roster.cohorts])
     low: _Array = np.select([attested == 0, attested == 1], [np.zeros_like(none), none], one)
     high: _Array = np.select([attested == 0, attested == 1], [none, one], np.ones_like(one))
     _write_conduct(habits, IMPROVEMENT, clinicians, attested, when, low, high)

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asmrisk.clinician_tables.arrays import word_codes
+from asmrisk.clinician_tables.policy_needs import ACTIVITY_PARTS
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.columns import columns_of
-from asmrisk.rule.definitions import MEASURES
+from asmrisk.rule.definitions import MEASURES, REGIONS
 
 __all__ = ["Practices", "find_practices", "record_systems"]
 
@@ -33,12 +34,16 @@ class Practices:
         Index in `areas`; -1 where it is not known.
     areas : ndarray of str objects, shape (areas,)
         Names, in the order of their first appearance.
+    region : ndarray of int64, shape (P,)
+        Index in `asmrisk.rule.definitions.REGIONS`, that of the area where another practice tells it; -1
+        where it is not known.
     """
 
     ids: NDArray[np.object_]
     size: _Codes
     area: _Codes
     areas: NDArray[np.object_]
+    region: _Codes
 
     @property
     def count(self) -> int:
@@ -72,8 +77,9 @@ def find_practices(
     """Find the practice of each row of a roster.
 
     Clinicians without a practice's identity are put together by practice size and area: each solo clinician
-    is a practice, others make one as long as it is not full and nobody contradicts a colleague's improvement
-    activities, promoting interoperability or record system of a year.
+    is a practice, others make one as long as it is not full and nobody contradicts a colleague's region, or
+    improvement activities, promoting interoperability, record system or accountable care organization of a
+    year.
 
     Parameters
     ----------
@@ -109,11 +115,13 @@ def find_practices(
     first = of_practice.groupby("code").first()
     known = of_practice[of_practice["area"] != ""].groupby("code")["area"].first()
     area_code, areas = pd.factorize(known.reindex(range(len(ids))))
+    region = _regions(_first_known(frame, "region", number, len(clinicians)), code, area_code)
     practices = Practices(
         ids=np.array(ids, dtype=object),
         size=first["size"].to_numpy(dtype=np.int64),
         area=area_code.astype(np.int64),
         areas=np.array(areas, dtype=object),
+        region=region,
     )
     over = np.flatnonzero(np.bincount(code, minlength=len(ids)) > practices.size)
     if len(over):
@@ -134,23 +142,54 @@ def _first_known(frame: pd.DataFrame, name: str, number: _Codes, count: int) -> 
     return found
 
 
+def _regions(names: NDArray[np.object_], practice: _Codes, area: _Codes) -> _Codes:
+    """Give the region of each practice: its clinicians', else that of its area.
+
+    Parameters
+    ----------
+    names : ndarray of str objects, shape (n,)
+        Of each clinician's region; '' where it is not known.
+    practice : ndarray of int64, shape (n,)
+        Of each clinician.
+    area : ndarray of int64, shape (P,)
+        Of each practice; -1 not known.
+
+    Returns
+    -------
+    ndarray of int64, shape (P,)
+        Codes; -1 where nothing tells.
+    """
+    region = np.full(len(area), -1)
+    known = np.flatnonzero(names != "")[::-1]
+    region[practice[known]] = pd.Index(REGIONS).get_indexer(pd.Index(names[known]))
+    for each in np.unique(area[(area >= 0) & (region >= 0)]):
+        there = area == each
+        region[there] = region[there].max()
+    return region
+
+
 def _conduct(frame: pd.DataFrame, number: _Codes) -> list[dict[tuple[str, int], float]]:
-    """Give what each clinician's practice did, as far as it is known, by what and year."""
+    """Give what each clinician's practice is and did, as far as it is known, by what and year."""
     types = columns_of(Observed)["collection_type"]
     names = [f"{each.name}_collection_type" for each in MEASURES if len(each.collection_types) > 1]
     codes = [word_codes(frame[name], types) for name in names if name in frame]
     told = {
         name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        for name in ("improvement_activities", "promoting_interoperability")
+        for name in ("improvement_activities", *ACTIVITY_PARTS, "promoting_interoperability", "aco")
         if name in frame
     }
+    if "region" in frame:
+        code = pd.Index(REGIONS).get_indexer(pd.Index(frame["region"])).astype(np.float64)
+        told["region"] = np.where(code >= 0.0, code, np.nan)
     if codes:
         told["record_system"] = record_systems(np.stack(codes), np.ones(len(codes), dtype=bool))
     found: list[dict[tuple[str, int], float]] = [{} for _ in range(number.max() + 1)]
     years = frame["performance_year"].to_numpy(dtype=np.int64)
     for name, values in told.items():
         for row in np.flatnonzero(~np.isnan(values)).tolist():
-            found[number[row]][name, int(years[row])] = float(values[row])
+            # A practice stays in its region.
+            year = 0 if name == "region" else int(years[row])
+            found[number[row]][name, year] = float(values[row])
     return found
 
 

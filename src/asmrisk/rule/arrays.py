@@ -50,10 +50,16 @@ class Observed(NamedTuple):
     specialty: Annotated[_Array, Column("word", "", "Specialty, one of its cohort's", words=SPECIALTIES)]
     practice_size: Annotated[_Array, Column("integer", "clinicians", "Clinicians who bill under the TIN", 1)]
     part_b_payments: Annotated[
-        _Array, Column("number", "USD", "Part B professional services paid in the performance year")
+        _Array,
+        Column(
+            "number",
+            "USD",
+            "Part B professional services of the performance year: paid, or allowed where policy.part_b_base "
+            "has them count (a roster's are paid, and made allowed in a run)",
+        ),
     ]
     payment_year_part_b: Annotated[
-        _Array, Column("number", "USD", "Part B professional services paid in the payment year")
+        _Array, Column("number", "USD", "Part B professional services of the payment year, likewise")
     ]
     episodes: Annotated[_Array, Column("integer", "episodes", "Attributed episodes")]
     cost_per_episode: Annotated[
@@ -64,7 +70,14 @@ class Observed(NamedTuple):
         _Array, Column("number", "fraction", "Share of dual-eligible patients", 0, 1, empty=True)
     ]
     improvement_activities: Annotated[
-        _Array, Column("integer", "activities", "Improvement activities attested", 0, 2)
+        _Array,
+        Column(
+            "integer",
+            "activities",
+            "Improvement activities attested; may be left out or empty where both parts are given",
+            0,
+            2,
+        ),
     ]
     promoting_interoperability: Annotated[
         _Array, Column("number", "points", "Promoting interoperability score", 0, 100)
@@ -74,13 +87,22 @@ class Observed(NamedTuple):
         _Array,
         Column("integer", "", "1 in extreme and uncontrollable circumstances, else 0", 0, 1, optional=True),
     ]
-    region: Annotated[_Array, Column("word", "", "Region of the practice", words=REGIONS, optional=True)]
+    region: Annotated[
+        _Array,
+        Column(
+            "word",
+            "",
+            "Region of the practice; needed where peers are a region's",
+            words=REGIONS,
+            optional=True,
+        ),
+    ]
     aco: Annotated[
         _Array,
         Column(
             "integer",
             "",
-            "1 for a participant of an accountable care organization, else 0",
+            "1 for a participant of an accountable care organization, else 0; needed where that matters",
             0,
             1,
             optional=True,
@@ -90,12 +112,26 @@ class Observed(NamedTuple):
     primary_care_connection: Annotated[
         _Array,
         Column(
-            "integer", "", "1 if the connection to primary care is attested, else 0", 0, 1, (), True, True
+            "integer",
+            "",
+            "1 if the connection to primary care is attested, else 0; with the elements or not at all",
+            0,
+            1,
+            empty=True,
+            optional=True,
         ),
     ]
     collaborative_care_elements: Annotated[
         _Array,
-        Column("integer", "elements", "Elements of a collaborative care arrangement", 0, 5, (), True, True),
+        Column(
+            "integer",
+            "elements",
+            "Elements of a collaborative care arrangement; with the connection or not at all",
+            0,
+            5,
+            empty=True,
+            optional=True,
+        ),
     ]
     # A measure without a worst rate has a unit of its own and no greatest rate.
     rate: Annotated[

@@ -90,6 +90,20 @@ def _class_of(population: np.record, size: int) -> int:
 
 
 @inline
+def _area_of_region(population: np.record, region: int, uniform: float) -> int:
+    """Draw an area of a region."""
+    cumulative, regions = population.area_cumulative, population.regions
+    total = 0.0
+    for area in range(region, population.areas, regions):
+        total += cumulative[area] - (cumulative[area - 1] if area > 0 else 0.0)
+    drawn, below = region, uniform * total
+    for area in range(region, population.areas, regions):
+        drawn = area if below >= 0.0 else drawn
+        below -= cumulative[area] - (cumulative[area - 1] if area > 0 else 0.0)
+    return int(drawn)
+
+
+@inline
 def _settle(
     population: np.record, practices: Practices, practice: int, size: int, group: int, i: int
 ) -> None:
@@ -164,6 +178,11 @@ def _found_of_roster(draw: CohortDraw, who: Clinicians, practice_of: np.ndarray,
                 practices.collection_type[practice] = prior.collection_type[cohort, slot]
             if prior.area[cohort, practice] >= 0:
                 practices.area[practice] = prior.area[cohort, practice]
+            elif prior.region[cohort, practice] >= 0:
+                region = prior.region[cohort, practice]
+                practices.area[practice] = _area_of_region(
+                    draw.population, region, practices.uniforms[LANE_AREA, i]
+                )
     practices.founded[0] = founded
     return n
 

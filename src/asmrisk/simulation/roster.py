@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from asmrisk.population.roster import Clinicians, Roster
 from asmrisk.population.roster_evidence import latest, part_b_scores
 from asmrisk.population.roster_habits import Habits, habit_posterior, latest_of_practice
 from asmrisk.population.roster_posterior import Normal, Posterior, case_levels, roster_posterior
-from asmrisk.population.roster_practices import record_systems
+from asmrisk.population.roster_practices import Practices, record_systems
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.keys import FIRST_YEAR
 from asmrisk.simulation.roster_prior import PriorSize, RosterPrior, empty_prior
@@ -64,6 +65,8 @@ def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
         ],
     )[0]
     collection_type = np.where(np.isnan(systems), -1, systems).astype(np.int64)
+    member = latest_of_practice(roster, [each.past.aco for each in roster.cohorts])[0]
+    aco = np.where(np.isnan(member), -1, member).astype(np.int64)
     numbers = _numbers(roster.practices.ids, _NUMBERS)
     prior.area_number[:] = _numbers(roster.practices.areas, _NUMBERS)
     for cohort, clinicians in enumerate(roster.cohorts):
@@ -71,16 +74,17 @@ def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
         if posterior is not None and habit is not None:
             _fill(prior, cohort, clinicians, population[cohort], posterior.level)
             prior.collection_type[cohort, : clinicians.count] = collection_type[clinicians.practice]
-            _fill_practices(prior, cohort, roster, posterior, numbers, int(population[cohort].areas))
+            _fill_practices(prior, cohort, roster, posterior, numbers, population[cohort])
+            prior.aco[cohort, : len(posterior.shared.practice)] = aco[posterior.shared.practice]
             _fill_scores(prior, cohort, posterior)
             _fill_habits(prior, cohort, habit)
     return prior
 
 
-def _numbers(names: NDArray[np.object_], most: int) -> NDArray[np.int64]:
-    """Give names numbers below `most` by their digests, each another one as long as there are any."""
+def _numbers(names: NDArray[np.object_], most: int, taken: Iterable[int] = ()) -> NDArray[np.int64]:
+    """Give names numbers below `most` by their digests, each one not yet taken as long as there are any."""
     numbers: list[int] = []
-    taken: set[int] = set()
+    taken = set(taken)
     for name in names:
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") % most
         while number in taken and len(taken) < most:
@@ -96,7 +100,7 @@ def _fill_practices(
     roster: Roster,
     posterior: Posterior,
     numbers: NDArray[np.int64],
-    areas: int,
+    population: np.record,
 ) -> None:
     practice, clinicians = posterior.shared.practice, roster.cohorts[cohort]
     count, n = len(practice), clinicians.count
@@ -106,17 +110,34 @@ def _fill_practices(
     prior.practice_number[cohort, :count] = numbers[practice]
     prior.roster_area[cohort, :count] = roster.practices.area[practice]
     # The model's areas have no names: the table's are given places among them.
-    places = _area_places(roster.practices.areas, areas)
+    places = _area_places(roster.practices, int(population.areas), int(population.regions))
     prior.area[cohort, :count] = np.append(places, -1)[roster.practices.area[practice]]
+    region = roster.practices.region
+    told = (roster.practices.area < 0) & (region >= 0)
+    prior.region[cohort, :count] = np.where(told, region % int(population.regions), -1)[practice]
 
 
-def _area_places(names: NDArray[np.object_], areas: int) -> NDArray[np.int64]:
-    """Give the numbers of areas: that which a replayed name has, else one by its digest."""
-    replayed = [re.fullmatch(r"area-(\d{3,})", name) for name in names]
+def _area_places(practices: Practices, areas: int, regions: int) -> NDArray[np.int64]:
+    """Give the numbers of areas: that which a replayed name has, else one by its digest.
+
+    Where the region is known, they are numbers of its areas.
+    """
+    names = practices.areas
+    region = np.full(len(names), -1)
+    there = (practices.area >= 0) & (practices.region >= 0)
+    region[practices.area[there]] = practices.region[there] % regions
     places = _numbers(names, areas)
-    for place, match in enumerate(replayed):
-        if match and int(match[1]) < areas:
-            places[place] = int(match[1])
+    for place, name in enumerate(names):
+        replayed = re.fullmatch(r"area-(\d{3,})", name)
+        if replayed and int(replayed[1]) < areas:
+            places[place] = int(replayed[1])
+    for each in np.unique(region[region >= 0]).tolist():
+        # Area a lies in region a % regions.
+        inside = places % regions == each
+        those = np.flatnonzero((region == each) & ~inside)
+        taken = (places[inside] // regions).tolist()
+        count = len(range(each, areas, regions))
+        places[those] = each + regions * _numbers(names[those], count, taken)
     return places
 
 

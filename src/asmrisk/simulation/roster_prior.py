@@ -45,6 +45,7 @@ class RosterPrior(NamedTuple):
     practices: np.ndarray  # int64 (cohorts,): how many practices
     practice_number: np.ndarray  # int64 (cohorts, P): of each practice, in its counter words
     area: np.ndarray  # int64 (cohorts, P): of each practice; -1 not known
+    region: np.ndarray  # int64 (cohorts, P): of each practice whose area is not known; -1 not known
     aco: np.ndarray  # int64 (cohorts, P): 1 for a practice in an accountable care organization; -1 not known
     collection_type: np.ndarray  # int64 (cohorts, most): code of the practice's choice; -1 not known
     hcc_risk_score: np.ndarray  # float64 (cohorts, most); NaN not known
@@ -101,6 +102,7 @@ def empty_prior(size: PriorSize = _NOBODY) -> RosterPrior:
         practices=np.zeros(cohorts, np.int64),
         practice_number=np.zeros((cohorts, practices), np.int64),
         area=np.full((cohorts, practices), -1, np.int64),
+        region=np.full((cohorts, practices), -1, np.int64),
         aco=np.full((cohorts, practices), -1, np.int64),
         collection_type=np.full((cohorts, most), -1, np.int64),
         hcc_risk_score=np.full((cohorts, most), np.nan),
