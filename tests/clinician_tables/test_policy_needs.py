@@ -9,15 +9,16 @@ from asmrisk.clinician_tables.policy_needs import policy_needs
 from asmrisk.clinician_tables.table import check_clinicians, read_clinicians, write_clinicians
 from asmrisk.errors import InputError
 from asmrisk.scenario.scenario import scenario_from_dict
-from tests.clinician_tables.test_clinician_table import QUIET, problems, table, write
+from tests.clinician_tables.tables import QUIET, problems, table, write
 
 PARTS = ["primary_care_connection", "collaborative_care_elements"]
 
 
 def parted():
     """Four rows of 2027 whose parts make 2, 1, 1 and no activities under the final rule."""
-    frame = table(4).astype(object).assign(performance_year=2027, improvement_activities=[2, 1, 1, 0])
-    return frame.assign(primary_care_connection=[1, 0, 1, 0], collaborative_care_elements=[3, 5, 2, 0])
+    frame = table(4).assign(performance_year=2027, improvement_activities=[2, 1, 1, 0])
+    frame = frame.assign(primary_care_connection=[1, 0, 1, 0], collaborative_care_elements=[3, 5, 2, 0])
+    return frame.astype(object)
 
 
 def needs_of(**policy):
@@ -95,7 +96,7 @@ def test_a_number_that_the_parts_do_not_make_names_row_and_remedy(tmp_path):
     ],
 )
 def test_a_bad_cell_says_what_is_allowed(tmp_path, column, cell, allowed):
-    frame = parted().assign(aco=0, region="region-0")
+    frame = parted().assign(aco=0, region="region-0").astype(object)
     frame.loc[0, column] = cell
     (found, *_) = problems(write(tmp_path / "t.csv", frame))
     assert f":2: {column}: '{cell}' is not allowed" in found

@@ -271,8 +271,10 @@ def clinician_sections(found: xr.Dataset, *, details: bool = True) -> list[Secti
     per_set = found.attrs["draws_per_parameter_set"]
     notes = tuple(tail_notes(level, (row["tail_value_at_risk"] for row in rows), per_set, holds))
     sections = [Section(tables=(table,), notes=notes) for table in tables]
-    if details:
-        sections += [Section(tables=(table,)) for table in _left(found, worst, (scale, units))]
+    if details and (left := _left(found, worst, (scale, units))):
+        words = "Adjustments and MIPS are dollars of the payment year, costs of the performance year."
+        sections += [Section(tables=(table,)) for table in left]
+        sections[-1] = sections[-1]._replace(notes=(words,))
     if details and "roster_three_penalties" in found:
         sections += [Section(tables=(table,)) for table in penalty_tables(found, worst)]
     return sections
@@ -293,7 +295,7 @@ def _left(found: xr.Dataset, worst: list[int], scale: tuple[float, str]) -> list
         money_table(
             found, "The roster instead of MIPS, and after costs", whole, [*years, "all"], _rows, scale
         ),
-        money_table(found, "The same of these, all years", total, ids, _rows, scale, worst)
+        money_table(found, "The same of these clinicians, all years", total, ids, _rows, scale, worst)
         if worst
         else None,
         practice_money_table(found, _rows, scale),

@@ -27,15 +27,14 @@ from asmrisk.clinician_tables.policy_needs import (
     check_activities,
     check_needed,
 )
-from asmrisk.errors import InputError, Problem, nearest
+from asmrisk.clinician_tables.problems import Problems
+from asmrisk.errors import Problem, nearest
 from asmrisk.rule.definitions import COHORTS, MEASURES, REGIONS, SPECIALTIES, SPECIALTIES_OF
 
-__all__ = ["KnownYears", "Problems", "check_table"]
+__all__ = ["KnownYears", "check_table"]
 
 #: What a clinician of a roster has one of in all years.
 _SAME = ("practice_id", "area", "cohort", "specialty", "practice_size")
-#: Problems shown before the rest is only counted.
-SHOWN_PROBLEMS = 50
 #: What an empty cell may look like in a column that is not text.
 _EMPTY = frozenset({"", "NA", "NaN", "nan", "None", "<NA>"})
 #: Kernels hold whole numbers in 32 bits.
@@ -55,53 +54,6 @@ class KnownYears(NamedTuple):
     first: int
     last: int
     meant: int  #: where the year is empty
-
-
-class Problems:
-    """The problems of one table, those of rows in the order of the rows.
-
-    Parameters
-    ----------
-    source : str
-        What messages call the table.
-    lines : sequence of int, optional
-        Each row's line in the file; without lines, rows are counted from 1.
-    """
-
-    def __init__(self, source: str, lines: Sequence[int] | None = None) -> None:
-        self.source = source
-        self.count = 0
-        self._lines = lines
-        self._of_table: list[Problem] = []
-        self._of_rows: list[tuple[int, Problem]] = []
-
-    def label(self, row: int) -> str:
-        """Name a row in the message about another."""
-        return f"row {row + 1}" if self._lines is None else f"line {self._lines[row]}"
-
-    def table(self, problem: Problem) -> None:
-        """Note a problem of the table as a whole, or of a line that is no row."""
-        self.count += 1
-        self._of_table.append(replace(problem, where=self.source))
-
-    def rows(self, wrong: _Where, problem: Callable[[int], Problem]) -> None:
-        """Note the rows where `wrong`; `problem` says what is wrong with one (asked only for those shown)."""
-        rows = np.flatnonzero(wrong)
-        self.count += len(rows)
-        for row in rows[:SHOWN_PROBLEMS].tolist():
-            line = None if self._lines is None else self._lines[row]
-            where = f"{self.source}, {self.label(row)}" if line is None else self.source
-            self._of_rows.append((row, replace(problem(row), where=where, line=line)))
-
-    def raise_any(self) -> None:
-        """Raise an `InputError` with what was found, if anything."""
-        if not self.count:
-            return
-        rows = [problem for _, problem in sorted(self._of_rows, key=lambda each: each[0])]
-        shown = (self._of_table + rows)[:SHOWN_PROBLEMS]
-        if self.count > len(shown):
-            shown.append(Problem(f"and {self.count - len(shown):,} more problems", where=self.source))
-        raise InputError(shown)
 
 
 def check_table(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from asmrisk.clinician_tables.problems import Problems
 from asmrisk.errors import Problem
 from asmrisk.parameters.parameter import Values
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.scenario.declarations import PARAMETERS
-
-if TYPE_CHECKING:
-    from asmrisk.clinician_tables.checks import Problems
 
 __all__ = ["ACTIVITY_PARTS", "FINAL_RULE", "PolicyNeeds", "check_activities", "check_needed", "policy_needs"]
 

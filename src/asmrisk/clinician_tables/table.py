@@ -22,9 +22,10 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 
-from asmrisk.clinician_tables.checks import KnownYears, Problems, check_table
+from asmrisk.clinician_tables.checks import KnownYears, check_table
 from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds
+from asmrisk.clinician_tables.problems import Problems
 from asmrisk.errors import InputError, Problem, RunError
 
 __all__ = [

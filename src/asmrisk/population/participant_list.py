@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asmrisk.clinician_tables.checks import Problems
+from asmrisk.clinician_tables.problems import Problems
 from asmrisk.clinician_tables.table import read_cells
 from asmrisk.errors import Problem, printable
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, SMALL_PRACTICE
