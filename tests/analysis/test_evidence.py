@@ -21,11 +21,13 @@ from asmrisk.analysis.evidence import evidence
 from asmrisk.analysis.fact_values import fact_values
 from asmrisk.analysis.fact_verdicts import ERROR_RATE, critical_value, verdict
 from asmrisk.analysis.facts import Fact, facts
+from asmrisk.analysis.mips_values import mips_table, mips_values
 from asmrisk.cli import commands
 from asmrisk.errors import InputError
 from asmrisk.results.reading import open_results
 from asmrisk.scenario.published_tables import read
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+from asmrisk.simulation.model import Model
 from asmrisk.simulation.replay import replay_draw
 
 BASELINE = Path(__file__).resolve().parents[2] / "scenarios" / "baseline.toml"
@@ -208,6 +210,45 @@ def test_scores_by_size_and_by_dual_share():
     assert values["dual_fifth_lowest"] == pytest.approx(np.mean(own[8:]) - np.mean(own[:2]))
 
 
+def test_mips_by_hand():
+    rows = [
+        # specialty, size, in an organization, score, alone, subject, factor
+        ("cardiology", 1, False, 0.0, True, True, -0.09),
+        ("cardiology", 1, False, 90.0, True, False, 0.0063),
+        ("orthopedic_surgery", 4, False, 60.0, False, True, -0.018),
+        ("orthopedic_surgery", 40, True, 94.0, False, True, 0.00798),
+        ("orthopedic_surgery", 40, True, math.nan, False, False, math.nan),
+        ("neurosurgery", 40, False, 75.0, False, True, 0.0),
+    ]
+    names = ("specialty", "practice_size", "aco", "score", "alone", "subject", "factor")
+    values = mips_values(pd.DataFrame(rows, columns=names))
+    assert values["mips_mean.solo"] == 45.0
+    assert values["mips_penalized.solo"] == values["mips_lowest.solo"] == 0.5
+    assert values["mips_penalized.16-50"] == 0.0
+    assert values["mips_mean.16-50"] == 75.0
+    assert values["mips_penalized"] == 0.5
+    assert values["mips_penalized_solo"] == values["mips_lowest_solo"] == 1.0
+    assert values["mips_penalized_small"] == 1.0
+    assert values["mips_lowest_small"] == 0.5
+    assert values["mips_mean_score"] == pytest.approx(229 / 4)
+    assert values["mips_alone"] == values["mips_in_organization"] == 0.25
+    assert values["mips_adjustment"] == pytest.approx((0.00798 - 0.108) / 4)
+    assert values["mips_scored_cardiology"] == 0.5
+    assert values["mips_adjustment_cardiology"] == -0.09
+    assert values["mips_scored_orthopedic_surgery"] == pytest.approx(2 / 3)
+
+
+def test_how_mips_would_look_at_a_draw():
+    found = mips_table(Model(load_scenario(BASELINE, ["population.clinicians=300"])), 0)
+    assert set(found["specialty"]) >= {"cardiology", "orthopedic_surgery"}
+    assert not found.loc[found["score"].isna(), "subject"].any()
+    assert found.loc[~found["alone"] & found["score"].notna(), "subject"].all()
+    # The largest raise of payment year 2026.
+    low, high = found.loc[found["score"] < 75.0, "factor"], found.loc[found["score"] >= 75.0, "factor"]
+    assert low.between(-0.09, 0.0, inclusive="left").all()
+    assert high.between(0.0, 0.0105).all()
+
+
 def test_payments_levels_tails_and_changes():
     # One year at first; then 2027 to 2029 with changes of the logarithm that are known.
     logs = {"a": (0.0, 1.0, 1.0), "b": (0.0, -1.0, 1.0), "c": (2.0, 2.0, math.nan)}
@@ -229,7 +270,8 @@ def test_payments_levels_tails_and_changes():
 def test_every_fact_has_a_value_and_a_name_of_its_own():
     names = [fact.name for fact in facts(1.2)]
     assert len(set(names)) == len(names)
-    assert set(names) <= set(fact_values(field())) | set(payment_step_values())
+    of_mips = mips_values(mips_table(Model(scenario_from_dict({"population": {"clinicians": 100}})), 0))
+    assert set(names) <= set(fact_values(field())) | set(of_mips) | set(payment_step_values())
     assert all(fact.tolerance >= 0.0 and fact.source and fact.title for fact in facts(1.2))
 
 

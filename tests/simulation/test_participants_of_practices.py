@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from asmrisk.rule.arrays import Observed
 from asmrisk.simulation.kernel_inputs import PracticeList
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.replay import replayed_years
@@ -112,12 +113,13 @@ def test_small_and_alone(some):
 
 
 def observed(model, draw):
-    """Give what is observed of every clinician and year: an array of bytes by identity and year."""
+    """Give what is observed of every clinician and year, and MIPS scores: bytes by identity and year."""
     found = {}
     for replayed in replayed_years(model, draw):
         cohort = replayed.cohort
         columns = [
-            np.atleast_2d(getattr(cohort.observed, name))[:, : cohort.n] for name in cohort.observed._fields
+            *(np.atleast_2d(getattr(cohort.observed, each))[:, : cohort.n] for each in Observed._fields),
+            *(np.atleast_2d(each) for each in (replayed.mips_score, replayed.mips_group)),
         ]
         for i, key in enumerate(zip(replayed.practice, replayed.member, replayed.generation, strict=True)):
             identity = (cohort.cohort, replayed.year, *map(int, key))

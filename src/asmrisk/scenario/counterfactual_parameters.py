@@ -75,8 +75,8 @@ COUNTERFACTUAL = Parameters(
             0.57,
             "0 to 1",
             unit="fraction",
-            citation="74% of organizations are in tracks that qualify (CMS, 2026), where 92% of clinicians did "
-            "in 2023; higher thresholds from 2027 keep about 82%",
+            citation="74% of organizations are in tracks that qualify (CMS, 2026), 92% of clinicians there "
+            "did in 2023; higher thresholds from 2027 keep about 82%",
         ),
         _mips(
             "counterfactual.mips_organization_scores",
