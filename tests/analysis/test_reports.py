@@ -236,7 +236,7 @@ def test_a_report_of_a_store_says_where_it_is(tmp_path, tiny):
             "draws_per_parameter_set": 1,
             "parameter_sets": 8,
             "fixed": list(load_scenario(BASELINE).uncertainty),
-            "rule": "as of the CY 2026 final rule (90 FR 49266, 5 November 2025); CMS proposed changes on 14 July "
-            "2026",
+            "rule": "as of the CY 2026 final rule (90 FR 49266, 5 November 2025); CMS proposed changes on "
+            "14 July 2026",
         }
         assert report.facts == facts | {"results": str(place)}
