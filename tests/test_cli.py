@@ -200,6 +200,7 @@ def test_the_library_is_valid() -> None:
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
     assert [line.partition(": valid (")[0] for line in lines if not line.startswith("  ")] == files
+    assert result.stdout.count("  Rule: as of the CY 2026 final rule (90 FR 49266") == len(files)
 
 
 @pytest.mark.parametrize(
@@ -487,7 +488,8 @@ def test_the_table_of_a_scenario_shows_what_differs() -> None:
     text = result.stdout
     # A name is not broken, however long.
     assert all(len(line) <= 80 or " " not in line.strip() for line in text.splitlines())
-    assert text.startswith("Budget-neutral redistribution\n\nDiffers from the final rule\n")
+    assert text.startswith("Budget-neutral redistribution\nRule: as of the CY 2026 final rule (")
+    assert "2026.\n\nDiffers from the final rule\n" in text
     assert "  policy.redistribution_share\n    final rule     0.85\n    this scenario  1.0\n" in text
     assert "    this scenario  0.09, from 2029 0.02, from 2030 0.11, from 2031 0.12\n" in text
     assert "policy.tie_rule" not in text
@@ -531,8 +533,10 @@ def test_assumptions_reach_the_results_that_rest_on_them() -> None:
         if parameter.basis != "assumed" or name.startswith("run.") or name in files:
             assert not listed
         else:
-            # Everything assumed reaches Medicare savings in the end.
-            assert "Medicare savings" in listed, name
+            # Everything assumed reaches what Medicare saves, or what clinicians are left with, in the end.
+            assert listed & {"Medicare savings", "net of MIPS and costs"}, name
+    assert "behavior.participation_cost" not in assumptions["Medicare savings"]
+    assert "counterfactual.mips_quality_correlation" in assumptions["MIPS forgone, net of MIPS"]
     assert "behavior.medicare_share" in assumptions["episode savings"]
     assert "behavior.medicare_share" not in assumptions["final scores"]
     assert "population.part_b_episode_correlation" not in assumptions["final scores"]

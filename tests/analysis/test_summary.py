@@ -101,6 +101,34 @@ def test_factor_percentiles_are_means_of_each_draw_s_own(store):
         check_statistics(found, values[:, 3, 1, level])
 
 
+def test_the_net_adjustment_is_set_against_mips_and_costs(store):
+    text = summarize(store).to_text()
+    mips = text.partition("Set against MIPS, $ million of the payment year\n")[2]
+    assert " ".join(mips.splitlines()[0].split()) == "net adjustment MIPS forgone net of MIPS"
+    assert "MIPS is budget neutral: what it would have paid or taken changes nothing" in mips
+    for title in (
+        "Cost of taking part, $ million of the performance year",
+        "Net of MIPS and costs, $ million of",
+    ):
+        assert title in text
+    table = summarize(store).to_dataframe()
+    for name in ("mips_forgone", "net_of_mips", "cost_of_participation", "net_of_costs"):
+        check_statistics(row(table, name, performance_year=2029), store[name].values[:, 2].sum(axis=1))
+        check_statistics(row(table, name), store[name].values.sum(axis=(1, 2)))
+        fine = summarize(store, by=["specialty", "practice_size"], metrics=[name]).to_dataframe()
+        found = row(fine, name, specialty="neurosurgery", practice_size="small")
+        check_statistics(found, store[f"specialty_{name}"].values[:, :, 4, 1].sum(axis=1))
+
+
+def test_the_worst_draws_are_those_in_which_clinicians_forgo_and_spend_most(store):
+    names = ("mips_forgone", "cost_of_participation", "net_of_mips", "net_of_costs")
+    table = summarize(store, metrics=names, tail=[0.25]).to_dataframe()
+    for name, high in zip(names, (True, True, False, False), strict=True):
+        draws = np.sort(store[name].values.sum(axis=(1, 2)))
+        worst = draws[-50:] if high else draws[:50]
+        assert row(table, name)["worst_25_mean"] == pytest.approx(worst.mean(), rel=1e-9)
+
+
 def test_by_chooses_labels_and_specialties_belong_to_cohorts(store):
     table = summarize(store, by=["cohort", "practice_size"], metrics=["net_adjustment"]).to_dataframe()
     values = store["specialty_net_adjustment"].values

@@ -30,7 +30,7 @@ _COST_RESPONSE = (
 )
 #: What says which practices there are.
 _MEMBERS = tuple(name for name in PARAMETERS if name.startswith("population.participants_"))
-_WHO = ("field", "episodes", *_MEMBERS, "behavior.exit_probability")
+_WHO = ("policy.vintage", "§ 512.710", "field", "episodes", *_MEMBERS, "behavior.exit_probability")
 _SPENDING = (*_WHO, "practices", "areas", "cost", *_COST_RESPONSE)
 _SCORES = (
     *_SPENDING,
@@ -46,6 +46,11 @@ _FACTORS = (*_SCORES, "Part B payments", "§ 512.750")
 _VOLUME_OFFSET = ("behavior.volume_offset_cut", "behavior.volume_offset_raise")
 _DOLLARS = (*_FACTORS, *_VOLUME_OFFSET, "behavior.part_b_growth")
 _EPISODE_SAVINGS = (*_FACTORS, "behavior.medicare_share")
+_COSTS = (
+    *("behavior.participation_cost", "behavior.telehealth_cost", "behavior.collaborative_care_cost"),
+    *("behavior.engagement_share", "behavior.engagement_incentive", "behavior.engagement_returning"),
+    "policy.engagement_limit",
+)
 
 #: What each result is computed from: sections of the declarations, or single parameters.
 _RESULTS: dict[str, tuple[str, ...]] = {
@@ -57,6 +62,9 @@ _RESULTS: dict[str, tuple[str, ...]] = {
     "episode savings": _EPISODE_SAVINGS,
     "budget savings": (*_DOLLARS, *_EPISODE_SAVINGS, "population.deflator"),
     "Medicare savings": (*_DOLLARS, *_EPISODE_SAVINGS, "dollars"),
+    "MIPS forgone, net of MIPS": (*_DOLLARS, "MIPS"),
+    "cost of taking part": (*_SCORES, *_COSTS),
+    "net of MIPS and costs": (*_DOLLARS, "MIPS", *_COSTS, "dollars"),
 }
 
 
