@@ -170,10 +170,9 @@ def test_persistence(panels, group, lag):
     for number, panel in enumerate(panels):
         rows = panel.assign(low=medians(panel))[panel.mips_score.notna() & (panel.mips_group == group)]
         year = number % (YEARS - lag)
-        names = ["cohort", "slot", "generation"]
-        first, second = (rows[rows.year == each].set_index(names) for each in (year, year + lag))
-        both = first.join(second, how="inner", rsuffix="2")
-        hits, total = hits + (both.low == both.low2).sum(), total + len(both)
+        first, second = (rows[rows.year == each] for each in (year, year + lag))
+        both = first.merge(second, on=["cohort", "slot", "generation"], suffixes=("1", "2"))
+        hits, total = hits + (both.low1 == both.low2).sum(), total + len(both)
     assert total > 1000
     assert_share(hits, total, concordance(correlation))
 
