@@ -195,7 +195,7 @@ def test_all_problems_are_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_library_is_valid() -> None:
-    files = sorted(map(str, SCENARIOS.glob("*.toml")))
+    files = sorted(map(str, [*SCENARIOS.glob("*.toml"), *SCENARIOS.glob("readings/*.toml")]))
     result = call("validate", *files)
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
@@ -498,7 +498,7 @@ def test_the_table_of_a_scenario_shows_what_differs() -> None:
 
 
 def test_json_and_csv_hold_everything() -> None:
-    scenario = str(SCENARIOS / "ties_to_the_middle.toml")
+    scenario = str(SCENARIOS / "readings" / "ties_to_the_middle.toml")
     listing = json.loads(call("policy", scenario, "--format", "json").stdout)
     rows = list(csv.DictReader(io.StringIO(call("policy", scenario, "--format", "csv").stdout)))
     names = [name for name in PARAMETERS if not name.startswith("run.")]

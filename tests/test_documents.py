@@ -96,20 +96,24 @@ def _metrics() -> str:
     )
 
 
-def _scenarios() -> str:
-    files = sorted((ROOT / "scenarios").glob("*.toml"), key=lambda path: (path.stem != "baseline", path.stem))
+def _scenarios(folder: str = "scenarios") -> str:
+    files = sorted((ROOT / folder).glob("*.toml"), key=lambda path: (path.stem != "baseline", path.stem))
     loaded = [(path, load_scenario(path)) for path in files]
     return _table(
         ("file", "what it is", "reference"),
         (
             (
-                f"`scenarios/{path.name}`",
+                f"`{folder}/{path.name}`",
                 f"{each.title}. {' '.join(each.description.split())}",
                 each.reference,
             )
             for path, each in loaded
         ),
     )
+
+
+def _readings() -> str:
+    return _scenarios("scenarios/readings")
 
 
 def _studies() -> str:
@@ -185,6 +189,7 @@ GENERATED = {
     "functions": _functions,
     "metrics": _metrics,
     "scenarios": _scenarios,
+    "readings": _readings,
     "studies": _studies,
     "clinician-table": _clinician_table,
     "variables": _variables,

@@ -320,7 +320,7 @@ def replay(results: Place, **options: Any) -> None:
 
 @commands.command(
     epilog=_example(
-        "asmrisk score clinicians.csv --scenario scenarios/peers_by_specialty.toml --out scored.csv"
+        "asmrisk score clinicians.csv --scenario scenarios/readings/peers_by_specialty.toml --out scored.csv"
     )
 )
 @click.argument("table", type=click.Path(path_type=Path))

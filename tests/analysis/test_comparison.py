@@ -346,7 +346,7 @@ def stores(tmp_path_factory):
     made = {
         "baseline": load_scenario(BASELINE, SMALL),
         "extended": load_scenario(BASELINE, SMALL),
-        "null_file": load_scenario(SCENARIOS / "midpoint_median.toml", SMALL),
+        "null_file": load_scenario(SCENARIOS / "readings" / "midpoint_median.toml", SMALL),
         "null_set": load_scenario(BASELINE, [*SMALL, "policy.risk_level.2029=0.10"]),
         "neutral": load_scenario(SCENARIOS / "budget_neutral.toml", SMALL),
         "hurricane": load_scenario(SCENARIOS / "hurricane_2028.toml", SMALL),

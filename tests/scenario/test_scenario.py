@@ -16,7 +16,7 @@ from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dic
 from tests.scenario.files import YEARS, value_of, write
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
-LIBRARY = sorted(SCENARIOS.glob("*.toml"))
+LIBRARY = sorted([*SCENARIOS.glob("*.toml"), *SCENARIOS.glob("readings/*.toml")])
 
 
 # ------------------------------------------------------------------------------- merging and resolving
@@ -243,7 +243,8 @@ def test_a_file_of_the_library(path: Path) -> None:
         assert len(changed) <= 4
         # Each rests on the baseline, maybe by way of another.
         while path.stem != "baseline":
-            path = path.with_name(tomllib.loads(path.read_text(encoding="utf-8"))["extends"])
+            extended = tomllib.loads(path.read_text(encoding="utf-8"))["extends"]
+            path = (path.parent / extended).resolve()
             assert path in LIBRARY
 
 

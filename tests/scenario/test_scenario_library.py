@@ -23,7 +23,8 @@ from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
-LIBRARY = {path.stem: path for path in sorted(SCENARIOS.glob("*.toml"))}
+READINGS = {path.stem: path for path in sorted((SCENARIOS / "readings").glob("*.toml"))}
+LIBRARY = {path.stem: path for path in sorted(SCENARIOS.glob("*.toml"))} | READINGS
 DRAWS = 4
 FEW = "population.clinicians=300"
 #: A sum of a few hundred terms below 1e9, rounded.
@@ -218,21 +219,191 @@ def no_small_practice_points(outcome: Outcome, base: Outcome) -> None:
     assert change.mean()["large"] > 0
 
 
+#: Of those scored, where payments are of the performance year: what is retained, by year.
+RETAINED = 0.15 * np.array([0.09, 0.09, 0.10, 0.11, 0.12])
+
+
+def apart(dimensions: dict[str, str], groups: Callable[[pd.DataFrame], pd.Series]) -> Callable[..., None]:
+    """Expect peers and pools of each group of a cohort: medians of cost, benchmarks, and what is retained."""
+
+    def expected(outcome: Outcome, base: Outcome) -> None:
+        environment = outcome.environment
+        assert "quality_peer_group" in environment.benchmark_edges.dims
+        assert "collection_type" in environment.benchmark_edges.dims
+        scored = outcome.table[outcome.table.adjustment_factor.notna() & outcome.table.final_score.notna()]
+        compared = scored[scored.episodes >= 20]
+        for year in (2027, 2031):
+            for (cohort, group), members in compared[compared.performance_year == year].groupby(
+                ["cohort", groups(compared)]
+            ):
+                at = {"performance_year": year} | {
+                    name: cohort if name == "cohort" else group for name in dimensions["cost"].split()
+                }
+                seen = float(environment.cost_median.isel(draw=0).sel(at))
+                assert seen == pytest.approx(members.cost_per_episode.median(), rel=ROUNDING)
+        assert set(environment.exchange_midpoint.dims) == {
+            *("draw", "performance_year"),
+            *dimensions["payment"].split(),
+        }
+        # Every pool keeps the same share of what is at stake, if anybody in it has a score above zero.
+        paid = scored.part_b_payments * scored.adjustment_factor
+        keys = [scored.performance_year, scored.cohort, groups(scored)]
+        rate = paid.groupby(keys).sum() / scored.part_b_payments.groupby(keys).sum()
+        anybody = scored.final_score.groupby(keys).max() > 0
+        kept = pd.Series(-RETAINED, [2027, 2028, 2029, 2030, 2031]).loc[rate.index.get_level_values(0)]
+        np.testing.assert_allclose(rate[anybody], kept[anybody.to_numpy()], rtol=1e-9)
+        assert anybody.sum() > len(set(keys[1])) * 5
+        assert rate.index.droplevel(0).nunique() > 2
+
+    return expected
+
+
+def within_cohort(column: Callable[[pd.DataFrame], pd.Series]) -> Callable[..., None]:
+    return apart({"cost": "cohort cost_peer_group", "payment": "cohort pool_group"}, column)
+
+
 def peers_by_specialty(outcome: Outcome, base: Outcome) -> None:
-    """Each specialty has its own median; there is still one pool and one midpoint in a cohort."""
-    assert outcome.environment.cost_median.dims == ("draw", "performance_year", "cost_peer_group")
-    assert outcome.environment.benchmark_edges.dims[2:4] == ("measure", "quality_peer_group")
-    assert outcome.environment.exchange_midpoint.dims == base.environment.exchange_midpoint.dims
-    table = outcome.table[(outcome.table.performance_year == 2027) & (outcome.table.episodes >= 20)]
-    medians = table.groupby("specialty").cost_per_episode.median()
-    for specialty, median in medians.items():
-        seen = outcome.environment.cost_median[0, 0].sel(cost_peer_group=specialty)
-        assert float(seen) == pytest.approx(median, rel=ROUNDING)
-    # Heart failure is one specialty: only the measures with two collection types are ranked otherwise.
-    early = (base.table.cohort == "heart_failure") & (base.table.performance_year < 2029)
-    for column in ("q492_points", "q377_points", "cost_points"):
+    """Each specialty is apart; heart failure is one specialty, so nothing differs there."""
+    apart({"cost": "cost_peer_group", "payment": "pool_group"}, lambda table: table.specialty)(outcome, base)
+    heart = base.table.cohort == "heart_failure"
+    pd.testing.assert_frame_equal(outcome.table[heart], base.table[heart], check_exact=True)
+    assert not outcome.table.adjustment_factor[~heart].equals(base.table.adjustment_factor[~heart])
+
+
+def size_class(table: pd.DataFrame) -> pd.Series:
+    sizes = pd.cut(table.practice_size, [0, 1, 15, 1000], labels=["solo", "small", "large"])
+    return sizes.astype(str)
+
+
+def collection_types_together(outcome: Outcome, base: Outcome) -> None:
+    """Only measures with two collection types are ranked otherwise, before anybody is paid for it."""
+    assert "collection_type" not in outcome.environment.benchmark_edges.dims
+    early = base.table.performance_year < 2029
+    for column in ("q492_points", "q377_points", "q220_points", "cost_points"):
         pd.testing.assert_series_equal(outcome.table[column][early], base.table[column][early])
-    assert not outcome.table.q008_points[early].equals(base.table.q008_points[early])
+    for column in ("q008_points", "q238_points"):
+        assert not outcome.table[column][early].equals(base.table[column][early])
+
+
+def once_in(outcome: Outcome, base: Outcome) -> None:
+    """Who was measured is measured until leaving; who has too few episodes has no cost score."""
+    first = {"performance_year": 2027}
+    for name in ("participants", "net_adjustment", "part_b_paid"):
+        xr.testing.assert_identical(outcome.results[name].sel(first), base.results[name].sel(first))
+    assert (outcome.mean("participants")[1:] > base.mean("participants")[1:]).all()
+    years = {year: set(rows.clinician_id) for year, rows in outcome.table.groupby("performance_year")}
+    for year, rows in base.table.groupby("performance_year"):
+        assert set(rows.clinician_id) <= years[year]
+    # Who is missing a year later has left: nobody comes back.
+    for year in (2027, 2028, 2029):
+        assert not (years[year] - years[year + 1]) & years[year + 2]
+
+
+def failed_submission_not_adjusted(outcome: Outcome, base: Outcome) -> None:
+    """Scores of zero become none, with all their payments; the others have less to win."""
+    early = base.table.performance_year < 2029
+    theirs, ours = base.table[early], outcome.table[early]
+    without = ours.final_score.isna() & theirs.final_score.notna()
+    assert without.sum() > 10
+    assert (theirs.final_score[without] == 0).all()
+    assert (ours.adjustment_factor[without] == 0).all()
+    pd.testing.assert_series_equal(ours.final_score[~without], theirs.final_score[~without])
+    assert (outcome.results.part_b_paid <= base.results.part_b_paid).all()
+    assert (outcome.mean("part_b_paid") < base.mean("part_b_paid")).all()
+    assert (outcome.mean("scaling_factor") < base.mean("scaling_factor")).all()
+
+
+def aco_exempt(outcome: Outcome, base: Outcome) -> None:
+    """Their clinicians are neither scored nor adjusted, and forgo nothing of MIPS."""
+    inside = outcome.table.aco == 1
+    assert 0.2 < inside.mean() < 0.6
+    assert outcome.table.final_score[inside].isna().all()
+    assert (outcome.table.adjustment_usd[inside] == 0).all()
+    assert (outcome.table.adjustment_usd[~inside] != 0).mean() > 0.9
+    xr.testing.assert_identical(
+        outcome.results.participants.drop_attrs(), base.results.participants.drop_attrs()
+    )
+    assert (outcome.mean("part_b_paid") < 0.85 * base.mean("part_b_paid")).all()
+    assert (outcome.results.mips_forgone != base.results.mips_forgone).any()
+
+
+def aco_attesting(outcome: Outcome, base: Outcome) -> None:
+    """Each has 10 points more of conduct where an activity was lacking; what is attested stays."""
+    inside = base.table.aco == 1
+    change = outcome.table.improvement_activities_adjustment - base.table.improvement_activities_adjustment
+    assert (change[~inside] == 0).all()
+    assert (change[inside] == 10.0 * (base.table.improvement_activities[inside] < 2)).all()
+    assert change[inside].max() == 10
+    pd.testing.assert_series_equal(outcome.table.improvement_activities, base.table.improvement_activities)
+
+
+def part_b_allowed(outcome: Outcome, base: Outcome) -> None:
+    """All dollars are larger, by the same ratio for all cardiologists: their factors stay, and MIPS."""
+    ratio = outcome.table.part_b_payments / base.table.part_b_payments
+    assert (ratio.groupby(base.table.specialty).std() < ROUNDING).all()
+    assert ratio.between(1.2, 1.4).all()
+    heart = base.table.cohort == "heart_failure"
+    np.testing.assert_allclose(
+        outcome.table.adjustment_factor[heart], base.table.adjustment_factor[heart], atol=1e-9
+    )
+    np.testing.assert_allclose(outcome.results.mips_forgone, base.results.mips_forgone, rtol=1e-9)
+    assert (outcome.results.retained_savings > 1.2 * base.results.retained_savings).all()
+
+
+def missing_category_neutral(outcome: Outcome, base: Outcome) -> None:
+    half = base.table.cost_score.isna() ^ base.table.quality_score.isna()
+    failed = base.table.final_score == 0
+    assert half.any()
+    assert outcome.table.final_score[half & ~failed].isna().all()
+    assert (outcome.table.final_score[half & failed] == 0).any()
+    assert (outcome.results.scored < base.results.scored).any()
+
+
+def missing_category_median_points(outcome: Outcome, base: Outcome) -> None:
+    first = base.table[base.table.performance_year == 2027]
+    half = first.cost_score.isna() ^ first.quality_score.isna()
+    change = outcome.table.final_score[first.index] - first.final_score
+    assert (change[~half].dropna() == 0).all()
+    assert (change[half & (first.final_score > 0)] != 0).any()
+    xr.testing.assert_identical(outcome.results.scored.drop_attrs(), base.results.scored.drop_attrs())
+
+
+def zero_scorers_outside_pool(outcome: Outcome, base: Outcome) -> None:
+    """The pool is smaller by what scores of zero have at stake, and more is kept."""
+    assert (base.results.zero_scores > 0).any()
+    assert (outcome.results.incentive_pool <= base.results.incentive_pool).all()
+    assert (outcome.mean("retained_savings") > base.mean("retained_savings")).all()
+    zero = base.table.final_score == 0
+    for table in (outcome.table, base.table):
+        assert (table.adjustment_factor[zero] <= -0.09).all()
+
+
+def solo_points_as_small(outcome: Outcome, base: Outcome) -> None:
+    change = outcome.table.small_practice_adjustment - base.table.small_practice_adjustment
+    assert set(change[base.table.practice_size == 1]) == {-5.0}
+    assert (change[base.table.practice_size > 1] == 0).all()
+
+
+def cost_of_taking_part(outcome: Outcome, base: Outcome) -> None:
+    """What it costs by hand, from the table of a draw; nothing else changes but what is left after it."""
+    about_cost = {name for name in base.results if "cost_of_participation" in name or "net_of_costs" in name}
+    assert len(about_cost) == 4
+    xr.testing.assert_identical(
+        outcome.results.drop_vars(about_cost).drop_attrs(), base.results.drop_vars(about_cost).drop_attrs()
+    )
+    assert (base.results.cost_of_participation == 0).all()
+    table = outcome.table
+    prices = 1.02 ** (table.performance_year - 2025.0)
+    beneficiaries = 0.9167 * table.episodes
+    together = 25.0 * prices * (table.improvement_activities == 2)
+    cost = 16_000.0 * prices + beneficiaries * (0.2 * 100.0 + together)
+    by_hand = cost.groupby([table.performance_year, table.cohort]).sum().unstack()
+    found = outcome.results.cost_of_participation.isel(draw=0).to_pandas()
+    pd.testing.assert_frame_equal(found, by_hand[found.columns], check_names=False, rtol=ROUNDING)
+    # In dollars of 2027.
+    change = outcome.results.net_of_costs - base.results.net_of_costs
+    of_2027 = outcome.results.cost_of_participation * 1.02 ** (2027.0 - outcome.results.performance_year)
+    np.testing.assert_allclose(change, -of_2027, rtol=1e-9)
 
 
 def preliminary_participants(outcome: Outcome, base: Outcome) -> None:
@@ -308,20 +479,40 @@ EXPECTATIONS: dict[str, Callable[[Outcome, Outcome], Any]] = {
     "baseline": same_as_baseline,
     "budget_neutral": budget_neutral,
     "corrected_participants": corrected_participants,
+    "cost_of_taking_part": cost_of_taking_part,
     "fixed_benchmarks": fixed_benchmarks,
     "high_cost_reliability": high_cost_reliability,
     "hurricane_2028": hurricane,
     "low_cost_reliability": low_cost_reliability,
-    "midpoint_50": midpoint_50,
-    "midpoint_median": same_as_baseline,
     "mri_from_2028": mri_from_2028,
     "no_response": no_response,
     "no_small_practice_points": no_small_practice_points,
     "participant_list": participant_list,
-    "peers_by_specialty": peers_by_specialty,
     "preliminary_participants": preliminary_participants,
     "roster": roster,
     "strong_response": strong_response,
-    "ties_to_the_middle": ties_to_the_middle,
     "two_percent_risk": two_percent_risk,
+    # Readings of the rule.
+    "aco_attesting": aco_attesting,
+    "aco_exempt": aco_exempt,
+    # No factor comes near the risk level.
+    "cap_at_risk_level": same_as_baseline,
+    "cap_at_risk_level_redistributed": same_as_baseline,
+    "collection_types_together": collection_types_together,
+    # Nobody is given incentives.
+    "engagement_limit_lifetime": same_as_baseline,
+    "failed_submission_not_adjusted": failed_submission_not_adjusted,
+    "midpoint_50": midpoint_50,
+    "midpoint_median": same_as_baseline,
+    "missing_category_median_points": missing_category_median_points,
+    "missing_category_neutral": missing_category_neutral,
+    "once_in": once_in,
+    "part_b_allowed": part_b_allowed,
+    "peers_by_aco": within_cohort(lambda table: table.aco.map({0: "outside_aco", 1: "aco"})),
+    "peers_by_practice_size": within_cohort(size_class),
+    "peers_by_region": within_cohort(lambda table: table.region),
+    "peers_by_specialty": peers_by_specialty,
+    "solo_points_as_small": solo_points_as_small,
+    "ties_to_the_middle": ties_to_the_middle,
+    "zero_scorers_outside_pool": zero_scorers_outside_pool,
 }

@@ -318,7 +318,7 @@ def test_what_is_wrong_with_outcomes_is_said(study: Any, outcomes: str, words: s
 
 def test_scenarios_and_studies_are_not_taken_for_each_other() -> None:
     with pytest.raises(InputError, match=r"midpoint_50.toml: is a scenario, not a study"):
-        load_study(SCENARIOS / "midpoint_50.toml")
+        load_study(SCENARIOS / "readings" / "midpoint_50.toml")
     with pytest.raises(InputError, match=r"is a sensitivity study, not a scenario; `asmrisk\.sensitivity"):
         load_scenario(LIBRARY[0])
 

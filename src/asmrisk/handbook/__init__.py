@@ -15,6 +15,8 @@ TOPICS = (
     "summaries",
     "comparing",
     "scenarios",
+    "readings",
+    "counterfactual",
     "uncertainty",
     "rosters",
     "scoring",
