@@ -1,13 +1,13 @@
 """The payment rule of the Ambulatory Specialty Model, read a second time: slowly, one by one.
 
 42 CFR part 512 subpart G, CY 2026 Physician Fee Schedule final rule (90 FR 49266). Nothing here is imported
-from the package: the package's kernels are compared with these functions. Pure Python on dictionaries; means
-and standard deviations are formed in exact fractions, so that "all equal" is never lost to rounding.
+from the package: the package's kernels are compared with these functions. Pure Python on dictionaries.
 """
 
 import copy
 import math
-from fractions import Fraction
+
+from tests.oracle.statistics import decile_edges, mean, median, missing, sample_sd
 
 NAN = math.nan
 RISK_LEVELS = {2027: 0.09, 2028: 0.09, 2029: 0.10, 2030: 0.11, 2031: 0.12}
@@ -91,56 +91,6 @@ def final_rule(year=2027, **changes):
         raise KeyError(f"not keys of a policy: {sorted(unknown)}")
     policy.update(changes)
     return policy
-
-
-# --- statistics --------------------------------------------------------------------------------------------
-
-
-def missing(value):
-    """Whether a number is absent."""
-    return value is None or math.isnan(value)
-
-
-def median(values):
-    """Mean of the middle two; NaN of nothing."""
-    ordered = sorted(values)
-    n = len(ordered)
-    if n == 0:
-        return NAN
-    if n % 2 == 1:
-        return ordered[n // 2]
-    return (ordered[n // 2 - 1] + ordered[n // 2]) / 2
-
-
-def mean(values):
-    """Exact mean, rounded once; NaN of nothing."""
-    if not values:
-        return NAN
-    return float(sum(Fraction(v) for v in values) / len(values))
-
-
-def sample_sd(values):
-    """Sample standard deviation (n - 1), the variance exact; NaN of fewer than two values."""
-    n = len(values)
-    if n < 2:
-        return NAN
-    center = sum(Fraction(v) for v in values) / n
-    variance = sum((Fraction(v) - center) ** 2 for v in values) / (n - 1)
-    return math.sqrt(variance)
-
-
-def decile_edges(values):
-    """The 10th, ..., 90th percentiles, Hyndman-Fan type 7, positions in whole numbers."""
-    ordered = sorted(values)
-    edges = []
-    for q in range(1, 10):
-        position, tenths = divmod((len(ordered) - 1) * q, 10)
-        if tenths == 0:
-            edges.append(ordered[position])
-        else:
-            lower, upper = ordered[position], ordered[position + 1]
-            edges.append(lower + tenths / 10 * (upper - lower))
-    return edges
 
 
 # --- who is compared with whom -----------------------------------------------------------------------------
