@@ -262,7 +262,7 @@ def test_warnings_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
     def warn(*paths: Any) -> list[Any]:
         warnings.simplefilter("always")
         warnings.warn("the cache cannot be written", RuntimeWarning, stacklevel=1)
-        return [SimpleNamespace(scenario=SimpleNamespace(title="T"), notes=()) for _ in paths]
+        return [SimpleNamespace(scenario=SimpleNamespace(title="T"), rule="R", notes=()) for _ in paths]
 
     monkeypatch.setattr("asmrisk.population.preparation.prepared_scenarios", warn)
     result = call("validate", BASELINE)
