@@ -200,8 +200,7 @@ class Environment(NamedTuple):
     ----------
     edges : ndarray of float64, shape (MOST_MEASURES, QUALITY_GROUPS, EDGES)
         Benchmark's minimum and e1..e9 of the oriented rates (higher is better), by peer group and, within
-        it, collection type; all types together stand in the first one's place, fixed benchmarks in the first
-        group's.
+        it, collection type; all types together stand in the first one's place.
     benchmark_size : ndarray of int64, shape (MOST_MEASURES, QUALITY_GROUPS)
         Participants whose rates make (or would make, if too few) the benchmark; 0 if it is fixed.
     cost_median, cost_sd : ndarray of float64, shape (PEER_GROUPS,)

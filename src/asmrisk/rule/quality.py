@@ -133,6 +133,10 @@ def _score_measure(
         if fixed:
             for k in range(len(edges)):
                 edges[k] = policy.fixed_edges[cohort, m, code, k]
+            # They are the same for every peer group.
+            for same in range(code + _TYPES, QUALITY_GROUPS, _TYPES):
+                for k in range(len(edges)):
+                    environment.edges[m, same, k] = edges[k]
         else:
             benchmark, size = members, count
             if policy.worst_rate_excluded != 0:

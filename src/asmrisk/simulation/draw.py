@@ -20,6 +20,7 @@ from asmrisk.rule.arrays import (
     make_scratch,
 )
 from asmrisk.rule.cohort import score_cohort
+from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.mips import forgo_mips
@@ -36,6 +37,8 @@ from asmrisk.simulation.state import Batch, Observations, make_batch, make_obser
 from asmrisk.simulation.volume import offset_volume
 
 __all__ = ["DrawRange", "Workspace", "make_workspace", "simulate_draws"]
+
+_EXEMPT = CHOICES["aco_participants"].index("exempt")
 
 
 class DrawRange(NamedTuple):
@@ -91,10 +94,11 @@ def make_workspace(slots: int, prior: RosterPrior) -> Workspace:
 
 
 @inner
-def _respond(behavior: np.record, year: int, work: Workspace) -> None:
+def _respond(policy: np.record, behavior: np.record, year: int, work: Workspace) -> None:
     """Lower the cost of a year by the response to the incentive, more after a penalty two years before.
 
-    The response of every active clinician accumulates, measured or not; a new clinician starts without.
+    The response of every active clinician accumulates, measured or not; a new clinician starts without. Who
+    is exempt as a participant of an accountable care organization does not respond.
     """
     field = work.field
     base = 1.0 - behavior.cost_response
@@ -110,6 +114,10 @@ def _respond(behavior: np.record, year: int, work: Workspace) -> None:
         work.multiplier[c] *= penalized if was_penalized[c] else base
     for c in range(entrants, field.entry_start[year + 1]):
         work.multiplier[c] = base
+    if policy.aco_participants == _EXEMPT:
+        aco = work.world.practices.aco
+        for c in range(field.entry_start[year + 1]):
+            work.multiplier[c] = 1.0 if aco[field.practice[c]] != 0 else work.multiplier[c]
     out = work.observations
     for r in range(field.participants[year]):
         response = work.multiplier[field.member[year, r]]
@@ -162,7 +170,7 @@ def simulate_draws(
                 n = field.participants[year]
                 policy = inputs.policy[year]
                 behavior = inputs.behavior[year]
-                _respond(behavior, year, work)
+                _respond(policy, behavior, year, work)
                 observed = observed_in(out, year)
                 score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch)
                 for r in range(n):

@@ -34,6 +34,7 @@ from asmrisk.simulation.variables import (
     PEERS_OF,
     PRACTICE_MEMBERS,
     QUANTILES,
+    benchmarks_by_type,
     peer_names,
     record_dtype,
     scored_measures,
@@ -249,10 +250,9 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     values["panel_factor_quantile"] = quantiles.reshape(*panel.shape, quantiles.shape[-1])
     values["budget_savings"] = record.budget_savings
 
-    together = scenario.values["policy.quality_collection_types"] == "together"
     by_cohort = scenario.values["policy.quality_peer_group"] == "cohort"
     # Benchmarks by peer group and collection type, without what is one.
-    apart: Any = (0 if by_cohort else slice(None), 0 if together else slice(None))
+    apart: Any = (0 if by_cohort else slice(None), slice(None) if benchmarks_by_type(scenario) else 0)
     used = scored_measures(scenario)
     groups = (kept.edges.shape[4] // len(COLLECTION_TYPES), len(COLLECTION_TYPES))
     edges, sizes = [], []

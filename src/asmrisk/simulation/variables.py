@@ -28,6 +28,7 @@ __all__ = [
     "PRACTICE_MEMBERS",
     "QUANTILES",
     "Variable",
+    "benchmarks_by_type",
     "peer_names",
     "record_dtype",
     "scored_measures",
@@ -283,6 +284,13 @@ def peer_names(scenario: Scenario, of: str) -> tuple[str, ...]:
     return PEERS[peers][:regions] if fewer else PEERS[peers]
 
 
+def benchmarks_by_type(scenario: Scenario) -> bool:
+    """Whether benchmarks are of one collection type each, as fixed ones always are, in any year."""
+    values = scenario.values
+    fixed = [values.at("policy.quality_benchmarks", year) == "fixed" for year in PERFORMANCE_YEARS]
+    return values["policy.quality_collection_types"] == "apart" or any(fixed)
+
+
 def scored_measures(scenario: Scenario) -> tuple[str, ...]:
     """Name the measures that are in a cohort's set in any year, in the order of the rule's `MEASURES`."""
     sets = [scenario.values.at("policy.measures", year) for year in PERFORMANCE_YEARS]
@@ -306,7 +314,7 @@ def variables(scenario: Scenario) -> dict[str, Variable]:
     )
     # A measure is one cohort's.
     quality = tuple(each for each in quality if each != "cohort")
-    if scenario.values["policy.quality_collection_types"] == "apart":
+    if benchmarks_by_type(scenario):
         quality += ("collection_type",)
     declared = _ROOT + _environment(quality, cost, payment)
     if scenario.uncertainty:
