@@ -195,7 +195,9 @@ def compare_environment(
         if policy["quality_benchmarks"] != "fixed":
             size[place] = benchmark["count"]
         if benchmark["edges"] is not None:
-            edges[place] = [benchmark["minimum"], *benchmark["edges"]]
+            everywhere = policy["quality_benchmarks"] == "fixed"
+            groups = slice(place[1], None, len(COLLECTION_TYPES)) if everywhere else place[1]
+            edges[place[0], groups] = [benchmark["minimum"], *benchmark["edges"]]
     np.testing.assert_allclose(environment.edges, edges, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(environment.benchmark_size, size)
     # Of a group without anybody there is nothing.
