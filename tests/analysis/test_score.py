@@ -31,14 +31,16 @@ TOLERANCE = 1e-12
 FIELDS = [
     *("clinician_id", "cohort", "specialty", "practice_size", "part_b_payments", "payment_year_part_b"),
     *("episodes", "cost_per_episode", "hcc_risk_score", "dual_share"),
-    *("improvement_activities", "promoting_interoperability"),
+    *("improvement_activities", "promoting_interoperability", "region", "aco"),
+    *("primary_care_connection", "collaborative_care_elements"),
 ]
+PARTS = FIELDS[-2:]
 #: Measures that are reported in one way only.
 ONLY = {"q377": "ecqm", "q220": "mips_cqm"}
 
 
 def allowed(members):
-    """The same clinicians, each measure reported in a way in which it can be."""
+    """The same clinicians, their measures reported as they can be, their activities as their parts are."""
     changed = []
     for clinician in members:
         measures = {
@@ -47,8 +49,17 @@ def allowed(members):
             )
             for name, data in clinician["measures"].items()
         }
-        changed.append(dict(clinician, measures=measures))
+        parts = [clinician[name] for name in PARTS]
+        unknown = None in parts
+        counted = None if unknown else parts[0] + (parts[1] >= 3)
+        activities = clinician["improvement_activities"] if unknown else counted
+        own = dict.fromkeys(PARTS) if unknown else {}
+        changed.append(dict(clinician, measures=measures, improvement_activities=activities, **own))
     return changed
+
+
+def cell_of(value):
+    return int(value) if isinstance(value, bool) else value
 
 
 def write_table(path, groups, rng=None):
@@ -64,7 +75,7 @@ def write_table(path, groups, rng=None):
             ["performance_year", *FIELDS, "exempt", *(f"{name}_{part}" for name in names for part in parts)]
         )
         for year, clinician in rows:
-            cells = [year, *(clinician[field] for field in FIELDS), int(clinician["exempt"])]
+            cells = [year, *(cell_of(clinician[field]) for field in FIELDS), int(clinician["exempt"])]
             for name in names:
                 data = clinician["measures"].get(name, {})
                 cells += [data.get(part) for part in parts]

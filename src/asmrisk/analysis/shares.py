@@ -49,7 +49,7 @@ def group_of(name: str) -> str:
     parameter = PARAMETERS[".".join(name.split(".")[:2])]
     if parameter.name in _GROUP_OF_PARAMETER:
         return _GROUP_OF_PARAMETER[parameter.name]
-    if parameter.section.startswith("§"):
+    if parameter.name.startswith("policy."):
         return RULE
     return _GROUP_OF_SECTION.get(parameter.section, QUALITY_AND_COST)
 
