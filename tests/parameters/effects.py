@@ -107,10 +107,12 @@ CHANGES: dict[str, list[Change]] = {
     "policy.aco_participants": [
         Change(
             "exempt",
-            ("final_score", "quality_score", "cost_points"),
+            # Who is exempt does not respond to the incentive.
+            ("final_score", "quality_score", "cost_points", "cost_per_episode"),
             ("mips_forgone", *COSTS),
             may=(*RANKED_AGAINST, *OF_MIPS),
             among=COSTLY,
+            lasts=True,
         ),
         Change(
             "attesting",

@@ -322,7 +322,10 @@ def _head(
             lines.append(
                 f"Of the {each.count:,} draws of {each.source or each.title} the {count:,} common ones count."
             )
-    lines += [f"{each.source or each.title}: {words}" for each in runs for words in each.doubt_words]
+    if all(each.doubt_words == baseline.doubt_words for each in reforms):
+        lines += baseline.doubt_words
+    else:
+        lines += [f"{each.source or each.title}: {words}" for each in runs for words in each.doubt_words]
     lines += remarks
     what = "Difference: reform - baseline, ± paired standard error"
     if len(reforms) == 1:

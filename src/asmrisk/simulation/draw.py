@@ -98,26 +98,27 @@ def _respond(policy: np.record, behavior: np.record, year: int, work: Workspace)
     """Lower the cost of a year by the response to the incentive, more after a penalty two years before.
 
     The response of every active clinician accumulates, measured or not; a new clinician starts without. Who
-    is exempt as a participant of an accountable care organization does not respond.
+    is exempt as a participant of an accountable care organization adds none in the year.
     """
     field = work.field
     base = 1.0 - behavior.cost_response
     penalized = 1.0 - behavior.cost_response_penalized
     adjusted = year - PAYMENT_LAG
     entrants = field.entry_start[year]
-    was_penalized = work.was_penalized
-    was_penalized[:entrants] = 0
+    was_penalized, aco = work.was_penalized, work.world.practices.aco
+    was_penalized[: field.entry_start[year + 1]] = 0
     if adjusted >= 0:
         for r in range(field.participants[adjusted]):
             was_penalized[field.member[adjusted, r]] = work.factor[adjusted, r] < 0.0
-    for c in range(entrants):
-        work.multiplier[c] *= penalized if was_penalized[c] else base
-    for c in range(entrants, field.entry_start[year + 1]):
-        work.multiplier[c] = base
+    multiplier = work.multiplier
+    multiplier[entrants : field.entry_start[year + 1]] = 1.0
     if policy.aco_participants == _EXEMPT:
-        aco = work.world.practices.aco
         for c in range(field.entry_start[year + 1]):
-            work.multiplier[c] = 1.0 if aco[field.practice[c]] != 0 else work.multiplier[c]
+            response = penalized if was_penalized[c] else base
+            multiplier[c] *= response if aco[field.practice[c]] == 0 else 1.0
+    else:
+        for c in range(field.entry_start[year + 1]):
+            multiplier[c] *= penalized if was_penalized[c] else base
     out = work.observations
     for r in range(field.participants[year]):
         response = work.multiplier[field.member[year, r]]
