@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from asmrisk.errors import InputError
 from asmrisk.population.counterfactual import engagement_cost
 from asmrisk.population.records import population_records
 from asmrisk.scenario.published_tables import PRACTICE_CLASSES, mips_percentiles
@@ -71,3 +72,9 @@ def test_incentives_of_five_years(amount, returning, limit, dollars):
     values = scenario_from_dict({"behavior": behavior, "policy": {"engagement_limit": limit}}).values
     found = [engagement_cost(values, year) for year in range(2027, 2032)]
     assert found == pytest.approx([0.2 * each for each in dollars])
+
+
+def test_scores_of_organizations_that_descend_are_refused():
+    scores = {"mips_organization_scores": [90.0, 80.0, 94.0, 100.0]}
+    with pytest.raises(InputError, match=r"mips_organization_scores: the scores must not descend"):
+        population_records(scenario_from_dict({"counterfactual": scores}).values)

@@ -417,3 +417,10 @@ def test_no_line_of_a_listing_is_longer_than_80_characters() -> None:
     baseline = Path(__file__).parents[2] / "scenarios" / "baseline.toml"
     for listing in (policy(), policy(baseline)):
         assert max(map(len, listing.to_table().splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", ["quality_peer_group", "cost_peer_group", "payment_peer_group"])
+def test_what_results_are_kept_by_cannot_be_uncertain(name):
+    unknown = {f"policy.{name}": {"values": ["cohort", "region"]}}
+    with pytest.raises(InputError, match=rf"policy\.{name}.* decides by which peer groups results are kept"):
+        scenario_from_dict({"uncertainty": unknown})

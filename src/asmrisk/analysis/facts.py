@@ -429,7 +429,10 @@ def _mips() -> Iterator[Fact]:
         not_comparable="only a bound is known, from a list of the specialties with the largest sums",
     )
     topic = "MIPS, share of clinicians who are adjusted"
-    volume = "published shares count those of low volume, and participants of other advanced payment models"
+    volume = (
+        "published shares count those of low volume, and participants of other advanced alternative payment "
+        "models"
+    )
     for name in COMPARED:
         yield _stated(f"mips_scored_{name}", topic, name.replace("_", " "), False, reason=volume)
 

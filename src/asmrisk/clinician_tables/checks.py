@@ -241,7 +241,7 @@ def _check_same(
         if name not in values or key not in values:
             continue
         cells, keys = values[name], values[key]
-        known = np.flatnonzero((keys != "") & (cells != "" if cells.dtype == object else ~np.isnan(cells)))
+        known = np.flatnonzero((keys != "") & (cells != "" if cells.dtype == object else np.isfinite(cells)))
         _, first, group = np.unique(keys[known].astype(str), return_index=True, return_inverse=True)
         earlier = np.arange(len(cells))
         earlier[known] = known[first[group]]
@@ -255,7 +255,7 @@ def _check_same(
             where, other = problems.label(earlier[row]), _plain(cells[earlier[row]])
             text = (
                 f"is {_plain(cells[row])}, but on {where} {who} {_shown(values[key][row])} has {other}; "
-                "give the same in every year"
+                "give the same in all its rows"
             )
             return Problem(text, what=name)
 

@@ -49,7 +49,7 @@ _KERNELS = "asmrisk.simulation.draw"
 def _use_whole_vectors() -> None:
     """Let loops use vectors of 512 bits where a processor has them; LLVM would use half of each."""
     features = binding.get_host_cpu_features()
-    if config.CPU_FEATURES is None and features.get("avx512f", False):
+    if config.CPU_FEATURES is None and config.ENABLE_AVX and features.get("avx512f", False):
         config.CPU_FEATURES = f"{features.flatten()},-prefer-256-bit"
 
 

@@ -221,6 +221,9 @@ def _problems(values: Mapping[str, Any]) -> list[Problem]:
             "region an area."
         )
         problems.append(_problem(text, "regions", "areas"))
+    name = "counterfactual.mips_organization_scores"
+    if values[name] != sorted(values[name]):
+        problems.append(Problem(f"{name}: the scores must not descend; sort them.", parameters=(name,)))
     percentiles = values["population.mri_percentiles"]
     if any(later < earlier for earlier, later in itertools.pairwise(percentiles)):
         text = "population.mri_percentiles: the rates must ascend; sort them."

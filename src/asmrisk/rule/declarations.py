@@ -15,7 +15,6 @@ from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PEERS, VINTAGES, m
 __all__ = ["CHOICES", "POLICY"]
 
 _RULE = "90 FR 49266"
-_SUBPART = "part 512 subpart G"
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -62,7 +61,7 @@ def _declare_choice(
     by_year: bool = True,
 ) -> Parameter:
     """Declare a choice of words, of which the first is the final rule's."""
-    allowed = ", ".join(words[:-1]) + " or " + words[-1]
+    allowed = " or ".join(each for each in (", ".join(words[:-1]), words[-1]) if each)
     return _declare(
         name, meaning, choice(*words), words[0], allowed, "", basis, section, note, by_year=by_year
     )
@@ -86,7 +85,7 @@ POLICY = Parameters(
             "The text that the rule is read from",
             tuple(VINTAGES),
             "CFR",
-            _SUBPART,
+            "part 512 subpart G",
             "; ".join(f"{word}: {text}" for word, text in VINTAGES.items()),
             by_year=False,
         ),
@@ -222,7 +221,7 @@ POLICY = Parameters(
         ),
         _declare_choice(
             "cost_peer_group",
-            "Whose median and standard deviation a cost is compared with, as quality_peer_group",
+            "Whose median and standard deviation a cost is compared with, by the words of quality_peer_group",
             tuple(PEERS),
             "CFR",
             "§ 512.730",
@@ -459,7 +458,7 @@ POLICY = Parameters(
         ),
         _declare_choice(
             "payment_peer_group",
-            "Who shares one incentive pool and exchange midpoint, as quality_peer_group",
+            "Who shares one incentive pool and exchange midpoint, by the words of quality_peer_group",
             tuple(PEERS),
             "CFR",
             "§ 512.750",
@@ -478,7 +477,7 @@ POLICY = Parameters(
             "Most that a patient may be given to take part in care: 1,000 dollars a year, or in a lifetime",
             ("year", "lifetime"),
             "secondary",
-            _SUBPART,
+            "§ 512.770",
             "sources differ",
             by_year=False,
         ),

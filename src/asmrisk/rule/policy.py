@@ -20,10 +20,15 @@ from asmrisk.rule.definitions import (
     measures_of,
 )
 
-__all__ = ["POLICY_DTYPE", "WEIGHTS", "inconsistencies", "policy_records"]
+__all__ = ["GROUPING", "POLICY_DTYPE", "WEIGHTS", "inconsistencies", "policy_records"]
 
 #: The two parameters that make 1 together.
 WEIGHTS = ("policy.quality_weight", "policy.cost_weight")
+#: Those that decide by which groups results are kept.
+GROUPING = (
+    *("policy.quality_peer_group", "policy.quality_collection_types"),
+    *("policy.cost_peer_group", "policy.payment_peer_group"),
+)
 
 #: Words that stand in for a number.
 _WORDS = {"cohort_median": np.nan, "none": np.inf}

@@ -209,7 +209,7 @@ _PERMANENT = (
     ),
     _permanent(
         "behavior.engagement_returning",
-        "Share of them who are given incentives in the next year too; counts under the limit of all years.",
+        "Share of them who are given incentives the year after too; counts if the limit is of a lifetime.",
         number(0, 1),
         0.5,
         "0 to 1",

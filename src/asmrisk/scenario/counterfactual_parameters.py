@@ -30,7 +30,7 @@ COUNTERFACTUAL = Parameters(
         ),
         _mips(
             "counterfactual.mips_threshold",
-            "MIPS final score that is not adjusted.",
+            "Performance threshold: the MIPS final score that is not adjusted.",
             number(1, 99),
             75.0,
             "1 to 99",
@@ -60,7 +60,7 @@ COUNTERFACTUAL = Parameters(
         ),
         _mips(
             "counterfactual.mips_group_share",
-            "Share of practices that MIPS would score as a whole.",
+            "Share of practices that would report to MIPS as a group, and have one score.",
             table(PRACTICE_SIZES, number(0, 1)),
             {"solo": 0.0, "small": 0.65, "large": 0.98},
             "0 to 1 each",
@@ -69,14 +69,14 @@ COUNTERFACTUAL = Parameters(
         ),
         _mips(
             "counterfactual.mips_qualifying_share",
-            "Share of practices in accountable care organizations whose clinicians would be qualifying "
-            "participants of an advanced payment model, whom MIPS does not adjust.",
+            "Share of practices in accountable care organizations whose clinicians would be qualifying APM "
+            "participants (of an advanced alternative payment model), whom MIPS does not adjust.",
             number(0, 1),
             0.57,
             "0 to 1",
             unit="fraction",
             citation="74% of organizations are in tracks that qualify (CMS, 2026), 92% of clinicians there "
-            "did in 2023; higher thresholds from 2027 keep about 82%",
+            "did in 2023; higher thresholds from 2027 keep about 82%; rounded up",
         ),
         _mips(
             "counterfactual.mips_organization_scores",
@@ -84,7 +84,7 @@ COUNTERFACTUAL = Parameters(
             "qualify: the lowest, that of a tenth, the median, the highest.",
             numbers(4, 0, 100),
             [38.65, 88.8, 94.0, 100.0],
-            "four numbers, 0 to 100",
+            "four numbers, 0 to 100, none less than the one before",
             unit="points",
             basis="secondary",
             citation=_EXPERIENCE + ": clinicians scored with such organizations",

@@ -7,7 +7,7 @@ from typing import Any
 
 from asmrisk.errors import Problem
 from asmrisk.parameters.parameter import Parameters, Values
-from asmrisk.rule.policy import WEIGHTS, inconsistencies
+from asmrisk.rule.policy import GROUPING, WEIGHTS, inconsistencies
 from asmrisk.scenario.correlation import Correlation, impossible, read_correlations
 from asmrisk.scenario.layering import is_year, with_values, years_of
 from asmrisk.scenario.toml_source import Keys, Source, show
@@ -76,6 +76,9 @@ class UncertaintySection:
             unknown, problems = read_unknown(name, given, self._parameters, self._fitted)
             if name in stated:
                 problems.append(((), Problem("is given twice")))
+            if unknown is not None and any(each in GROUPING for each in unknown.names):
+                text = "decides by which peer groups results are kept, so it cannot be uncertain; compare a "
+                problems.append(((), Problem(text + "scenario of each")))
             for below, problem in problems:
                 label = ".".join((_SECTION, name, *below))
                 yield source.problem((_SECTION, *keys, *below), problem, label)

@@ -116,9 +116,7 @@ LANE_SPECIFIC, LANE_SUBMISSION, LANE_CASES, LANE_RATE = 0, 1, 2, 3
 BLOCK_PRACTICE = 192
 LANE_SIZE, LANE_MEMBERS, LANE_AREA, LANE_RECORD_SYSTEM = 0, 1, 2, 3
 BLOCK_PRACTICE_MIX = 193  # lanes as of `BLOCK_MIX`
-BLOCK_PRACTICE_PROGRAMS = (
-    194  # which of Medicare's programs it is in; and what is permanent in its MIPS score
-)
+BLOCK_PRACTICE_PROGRAMS = 194  # which of Medicare's programs it is in, and `LANE_MIPS`
 LANE_ACO, LANE_GROUP, LANE_QUALIFYING = 0, 1, 2
 # Of a practice in a calendar year.
 BLOCK_PRACTICE_PERFORMANCE = 200  # lanes as of `BLOCK_PERFORMANCE`, and

@@ -4,9 +4,9 @@ Participants are exempt from MIPS, so what the model does to a clinician is its 
 MIPS would have made of the same payment year. A MIPS final score is the published quantile of the practice's
 size class at ``z = w g + v h + sqrt(1 - w^2 - v^2) e``, with the scores g of general quality and h of the
 habit of reporting, and e of everything else, of which the share `mips_persistence` stays. Where MIPS would
-score the practice as a whole, all three are the practice's. A
-practice in an accountable care organization is scored as a whole, with the scores of such organizations,
-unless its clinicians are qualifying participants of an advanced payment model, whom MIPS does not adjust.
+score the practice as a whole, all three are the practice's. A practice in an accountable care organization is
+scored as a whole, with the scores of such organizations, unless its clinicians are qualifying participants of
+an advanced alternative payment model, whom MIPS does not adjust.
 """
 
 from __future__ import annotations

@@ -121,9 +121,7 @@ class Batch(NamedTuple):
     #: What is permanent in latent quality, and in the score of cost.
     quality_shift: np.ndarray  # float64 (BATCH_CLINICIANS,)
     cost_shift: np.ndarray  # float64 (BATCH_CLINICIANS,)
-    mips_permanent: (
-        np.ndarray
-    )  # float64 (BATCH_CLINICIANS,): what stays of a MIPS score beside quality, conduct
+    mips_permanent: np.ndarray  # float64 (BATCH_CLINICIANS,): what stays of a MIPS score
     # One's own parts of normal scores; each follows an AR(1).
     part_b_moving: np.ndarray  # float64 (BATCH_CLINICIANS,)
     general: np.ndarray  # float64 (BATCH_CLINICIANS,): general factor of quality
