@@ -368,7 +368,7 @@ def mips_mean_of_reporters(practice_class: str) -> float:
 
 
 def mips_percentiles(practice_class: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give shares of clinicians and the MIPS final scores of 2023 that they reach, both ascending.
+    """Give shares of organizations, practices, and the MIPS final scores of 2023 that they reach, ascending.
 
     Beside the published percentiles there are the shares of at most 18.75 points and of less than 75, the
     performance threshold, which many have exactly. Nobody has less than 0 points or more than 100.
@@ -381,7 +381,7 @@ def mips_percentiles(practice_class: str) -> tuple[NDArray[np.float64], NDArray[
 
 
 def mips_share(practice_class: str, which: str) -> float:
-    """Give the share of a class with a MIPS final score of 2023 below 75, or of at most 18.75 points.
+    """Give the share of organizations of a class with a MIPS final score of 2023 below 75, or of at most 18.75 points.
 
     `which` is ``penalized`` or ``lowest``.
     """

@@ -52,7 +52,7 @@ def normal_scores(uniform: np.ndarray, score: np.ndarray, n: int) -> None:
 
 @inner
 def normal_probabilities(score: np.ndarray, probability: np.ndarray, n: int) -> None:
-    """Write the probabilities of n normal scores; must not be the other array, as in `normal_scores`."""
+    """Write the probabilities of n normal scores into another array, as `normal_scores` does."""
     for i in range(n):
         probability[i] = normal_probability(score[i])
 

@@ -118,7 +118,7 @@ def forgo_mips(
     """Write the dollars that MIPS would have added to (negative: taken from) a year's measured clinicians.
 
     Whoever would be scored alone and has allowed charges up to the low-volume threshold, or would be a
-    qualifying APM participant, is not adjusted by MIPS; who is exempt from the model forgoes nothing.
+    qualifying APM participant, is not adjusted by MIPS; who is exempt as an ACO participant forgoes nothing.
 
     Parameters
     ----------

@@ -23,8 +23,8 @@ def cost_participation(
     """Write what taking part costs a year's measured clinicians (negative: saves them).
 
     Each has the cost of its practice size, and for each beneficiary that of incentives and telehealth, and
-    of collaborative care where both improvement activities are attested. Who is exempt from the model has no
-    cost.
+    of collaborative care where both improvement activities are attested. Who is exempt as an ACO
+    participant has no cost; an arrangement that ACO membership stands for costs nothing.
 
     Parameters
     ----------
