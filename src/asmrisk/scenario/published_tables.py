@@ -368,7 +368,7 @@ def mips_mean_of_reporters(practice_class: str) -> float:
 
 
 def mips_percentiles(practice_class: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give shares of organizations, practices, and the MIPS final scores of 2023 that they reach, ascending.
+    """Give shares of organizations (practices) and the MIPS scores of 2023 that they reach, both ascending.
 
     Beside the published percentiles there are the shares of at most 18.75 points and of less than 75, the
     performance threshold, which many have exactly. Nobody has less than 0 points or more than 100.
