@@ -381,7 +381,7 @@ def mips_percentiles(practice_class: str) -> tuple[NDArray[np.float64], NDArray[
 
 
 def mips_share(practice_class: str, which: str) -> float:
-    """Give the share of organizations of a class with a MIPS final score of 2023 below 75, or of at most 18.75 points.
+    """Give the share of organizations of a class with a MIPS score of 2023 below 75, or of at most 18.75.
 
     `which` is ``penalized`` or ``lowest``.
     """
