@@ -211,7 +211,7 @@ def test_errors_in_the_report_are_those_of_sets(study: Make) -> None:
         "Trial: one at a time, 7 design points of 5 draws in 3 parameter sets of 2, seed 20270101"
     )
     assert (
-        found.head[1] == "Estimate ± standard error, which holds chance and the unknowns that are no factors."
+        found.head[2] == "Estimate ± standard error, which holds chance and the unknowns that are no factors."
     )
     assert found.facts["range_holds"] == found.dataset.attrs["range_holds"] == "chance_and_doubt"
     assert found.facts["draws_per_parameter_set"] == found.dataset.attrs["draws_per_parameter_set"] == 2
@@ -248,7 +248,8 @@ def test_a_fixed_study_says_so(study: Make) -> None:
     loaded = study(ONE, fixed=True)
     y = np.random.default_rng(5).normal(size=(loaded.points, 4))
     found = analyze(loaded, results(loaded, y))
-    assert found.head[:3] == (
+    assert found.head[1].startswith("Rule: as of the CY 2026 final rule")
+    assert (found.head[0], *found.head[2:4]) == (
         "Trial: one at a time, 7 design points of 4 draws, seed 20270101",
         "1 unknown is fixed at its median.",
         "Estimate ± standard error, which holds chance alone.",
@@ -263,7 +264,7 @@ def test_without_unknowns_errors_hold_chance(study: Make) -> None:
     y = np.random.default_rng(3).normal(size=(loaded.points, 4))
     found = analyze(loaded, results(loaded, y))
     assert found.head[0] == "Trial: one at a time, 7 design points of 4 draws, seed 20270101"
-    assert found.head[1] == "Estimate ± standard error, which holds chance alone."
+    assert found.head[2] == "Estimate ± standard error, which holds chance alone."
     assert (found.facts["range_holds"], found.facts["draws_per_parameter_set"]) == ("chance", 1)
     errors = found.dataset.mean_error.sel(outcome="medicare_savings").values
     np.testing.assert_allclose(errors, y.std(axis=1, ddof=1) / 2.0)

@@ -17,6 +17,7 @@ from asmrisk.analysis.report import Report, Section
 from asmrisk.analysis.statistics import Row, fixed_words, scale_of
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.errors import InputError
+from asmrisk.rule.definitions import VINTAGES
 from asmrisk.scenario.toml_source import show
 from asmrisk.studies.designs import METHODS
 from asmrisk.studies.effects import Effect, differences
@@ -112,6 +113,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
     sections += [Section(tuple(remarks))] if remarks else []
     sections += [Section((f"Results: {source}",))] if source else []
     seed = int(study.scenario.values["run.seed"])
+    rule = VINTAGES[study.scenario.values["policy.vintage"]]
     return Report(
         dataset=dataset,
         facts={
@@ -122,6 +124,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
             "draws": study.draws,
             "draws_per_parameter_set": study.draws_per_set,
             "seed": seed,
+            "rule": rule,
             "confidence": CONFIDENCE,
             "range_holds": study.holds,
             "fixed": list(study.scenario.fixed),
@@ -130,6 +133,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
         head=(
             f"{_title(study)}: {METHODS[study.design.method].title}, {study.points:,} design points of "
             f"{_draws(study)}, seed {seed}",
+            f"Rule: {rule}.",
             *fixed_words(study.scenario.fixed),
             f"Estimate ± standard error, which holds {_HELD[study.holds]}.",
             "Verdicts are by 95% intervals, each for itself: of twenty that are truly zero, one may seem not "
