@@ -7,7 +7,7 @@ import pandas as pd
 
 from asmrisk.rule.definitions import COHORTS, PRACTICE_SIZES, SPECIALTIES, size_class
 from asmrisk.scenario.published_tables import PRACTICE_CLASSES
-from asmrisk.simulation.mips import mips_factor
+from asmrisk.simulation.mips import mips_adjusts, mips_factor
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.replay import replayed_years
 
@@ -55,7 +55,9 @@ def mips_table(model: Model, draw: int) -> pd.DataFrame:
             "aco": observed.aco[:n] == 1,
             "score": year.mips_score,
             "alone": alone,
-            "subject": ~np.isnan(year.mips_score) & (~alone | (charges > behavior.mips_low_volume)),
+            "subject": [
+                mips_adjusts(behavior, *each) for each in zip(year.mips_score, ~alone, charges, strict=True)
+            ],
             "factor": [mips_factor(behavior, score) for score in year.mips_score],
         }
         frames.append(pd.DataFrame(columns))

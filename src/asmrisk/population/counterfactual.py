@@ -35,7 +35,6 @@ def _mips_scores(of_organizations: list[float]) -> NDArray[np.float64]:
 def fill_mips(record: Any, values: Mapping[str, Any]) -> None:
     """Write a cohort's share in accountable care organizations, and what makes its MIPS scores."""
     record.aco_share = values["population.aco_share"]
-    record.once_in = values["policy.eligibility"] == "once_in"
     record.mips_group_share = [values["counterfactual.mips_group_share"][size] for size in PRACTICE_SIZES]
     for name in ("qualifying_share", "quality_correlation", "habit_correlation", "persistence"):
         record[f"mips_{name}"] = values[f"counterfactual.mips_{name}"]

@@ -368,6 +368,7 @@ def _episodes(record: Any, values: Mapping[str, Any], cohort: str, problems: lis
     record.episodes_floor_probability = solved.floor_probability
     record.episodes_shock_log_sd = volume[3]
     record.minimum_episodes = volume[4]
+    record.once_in = values["policy.eligibility"] == "once_in"
     fill_practices(record, values, cohort, solved.measured, problems)
     return volume
 

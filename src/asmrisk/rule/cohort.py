@@ -21,9 +21,10 @@ from asmrisk.rule.quality import score_quality
 if TYPE_CHECKING:
     from asmrisk.rule.arrays import Environment, Observed, Scored, Scratch
 
-__all__ = ["score_cohort"]
+__all__ = ["ACO_EXEMPT", "score_cohort"]
 
-_EXEMPT = CHOICES["aco_participants"].index("exempt")
+#: Code of the reading by which participants of accountable care organizations take no part.
+ACO_EXEMPT = CHOICES["aco_participants"].index("exempt")
 
 
 @kernel
@@ -59,7 +60,7 @@ def score_cohort(
     scratch : Scratch
         Room for n participants.
     """
-    aco_exempt = policy.aco_participants == _EXEMPT
+    aco_exempt = policy.aco_participants == ACO_EXEMPT
     for i in range(n):
         exempt = observed.exempt[i] != 0 or (aco_exempt and observed.aco[i] != 0)
         scratch.taking_part[i] = 0 if exempt else 1

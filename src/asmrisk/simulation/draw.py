@@ -19,8 +19,7 @@ from asmrisk.rule.arrays import (
     make_scored,
     make_scratch,
 )
-from asmrisk.rule.cohort import score_cohort
-from asmrisk.rule.declarations import CHOICES
+from asmrisk.rule.cohort import ACO_EXEMPT, score_cohort
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.mips import forgo_mips
@@ -37,8 +36,6 @@ from asmrisk.simulation.state import Batch, Observations, make_batch, make_obser
 from asmrisk.simulation.volume import offset_volume
 
 __all__ = ["DrawRange", "Workspace", "make_workspace", "simulate_draws"]
-
-_EXEMPT = CHOICES["aco_participants"].index("exempt")
 
 
 class DrawRange(NamedTuple):
@@ -112,7 +109,7 @@ def _respond(policy: np.record, behavior: np.record, year: int, work: Workspace)
             was_penalized[field.member[adjusted, r]] = work.factor[adjusted, r] < 0.0
     multiplier = work.multiplier
     multiplier[entrants : field.entry_start[year + 1]] = 1.0
-    if policy.aco_participants == _EXEMPT:
+    if policy.aco_participants == ACO_EXEMPT:
         for c in range(field.entry_start[year + 1]):
             response = penalized if was_penalized[c] else base
             multiplier[c] *= response if aco[field.practice[c]] == 0 else 1.0

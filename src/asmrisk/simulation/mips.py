@@ -17,16 +17,14 @@ import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
 from asmrisk.population.latents import SHARED_HABITS, SHARED_QUALITY
-from asmrisk.rule.declarations import CHOICES
+from asmrisk.rule.cohort import ACO_EXEMPT
 from asmrisk.simulation.batches import interpolate, normal_scores, take
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import BLOCK_PRACTICE_MIPS, FIRST_YEAR, LANE_YEARLY_MIPS, fill_uniforms
 from asmrisk.simulation.shared_parts import SharedParts
 from asmrisk.simulation.state import Batch, Measured, Observations
 
-__all__ = ["forgo_mips", "gather_mips", "mips_factor", "observe_mips"]
-
-_EXEMPT = CHOICES["aco_participants"].index("exempt")
+__all__ = ["forgo_mips", "gather_mips", "mips_adjusts", "mips_factor", "observe_mips"]
 
 
 @inline
@@ -98,6 +96,15 @@ def observe_mips(
 
 
 @inline
+def mips_adjusts(behavior: np.record, score: float, in_group: bool, charges: float) -> bool:
+    """Whether MIPS adjusts who has a score, of the practice or alone, and allowed charges (USD of the year).
+
+    It does not adjust qualifying participants, whose score is NaN, and who is alone up to the low volume.
+    """
+    return bool(score >= 0.0 and (in_group or charges > behavior.mips_low_volume))
+
+
+@inline
 def mips_factor(behavior: np.record, score: float) -> float:
     """Give the MIPS adjustment factor of a final score, a fraction (42 CFR § 414.1405).
 
@@ -135,13 +142,11 @@ def forgo_mips(
     """
     score, group, aco = out.mips_score[year], out.mips_group[year], out.aco[year]
     now, later, specialty = out.part_b_payments[year], out.payment_year_part_b[year], out.specialty[year]
-    stays = policy.aco_participants == _EXEMPT
-    low_volume, allowed = behavior.mips_low_volume, behavior.part_b_allowed != 0
+    stays = policy.aco_participants == ACO_EXEMPT
+    allowed = behavior.part_b_allowed != 0
     for i in range(n):
         ratio = behavior.allowed_over_paid[specialty[i]]
         charges = now[i] if allowed else now[i] * ratio
         paid = later[i] / ratio if allowed else later[i]
-        subject = (group[i] != 0 or charges > low_volume) and not (stays and aco[i] != 0)
-        # NaN, of qualifying participants, fails the comparison.
-        subject = subject and score[i] >= 0.0
+        subject = mips_adjusts(behavior, score[i], group[i] != 0, charges) and not (stays and aco[i] != 0)
         forgone[i] = paid * mips_factor(behavior, score[i]) if subject else 0.0

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from asmrisk.numerics.jit import inline, inner
-from asmrisk.rule.declarations import CHOICES
+from asmrisk.rule.cohort import ACO_EXEMPT
 from asmrisk.rule.definitions import size_class
+from asmrisk.simulation.practices import by_size
 from asmrisk.simulation.state import Observations
 
 __all__ = ["cost_participation"]
-
-_EXEMPT = CHOICES["aco_participants"].index("exempt")
 
 _size_class = inline(size_class)
 
@@ -38,12 +37,8 @@ def cost_participation(
         Receives dollars of the performance year.
     """
     episodes, activities, aco = out.episodes[year], out.improvement_activities[year], out.aco[year]
-    size, stays = out.practice_size[year], policy.aco_participants == _EXEMPT
-    solo, small, large = (
-        behavior.participation_cost[0],
-        behavior.participation_cost[1],
-        behavior.participation_cost[2],
-    )
+    size, stays = out.practice_size[year], policy.aco_participants == ACO_EXEMPT
+    solo, small, large = by_size(behavior.participation_cost)
     per_episode, common = behavior.beneficiaries_per_episode, behavior.beneficiary_cost
     collaborative = behavior.collaborative_care_cost
     for i in range(n):

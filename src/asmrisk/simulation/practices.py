@@ -37,7 +37,7 @@ from asmrisk.simulation.keys import (
 from asmrisk.simulation.roster_prior import RosterPrior
 from asmrisk.simulation.roster_scores import RosterScores, make_roster_scores
 
-__all__ = ["Practices", "found_practices", "make_practices"]
+__all__ = ["Practices", "by_size", "found_practices", "make_practices"]
 
 #: Practices whose uniforms are drawn together.
 _AT_ONCE = 256
@@ -78,6 +78,12 @@ def make_practices(slots: int, prior: RosterPrior) -> Practices:
     arrays["uniforms"] = np.zeros((UNIFORMS_PER_BLOCK, _AT_ONCE))
     arrays["roster"] = make_roster_scores(prior)
     return Practices(**arrays)
+
+
+@inline
+def by_size(values: np.ndarray) -> tuple[float, float, float]:
+    """Give the values of solo, small and large practices."""
+    return values[0], values[1], values[2]
 
 
 @inline
@@ -192,11 +198,7 @@ def _join_programs(draw: CohortDraw, practices: Practices) -> None:
     """Draw which practices are in accountable care organizations, and how MIPS would look at them."""
     population, prior, cohort, u = draw.population, draw.prior, draw.cohort, practices.uniforms
     in_aco, qualifying = population.aco_share, population.mips_qualifying_share
-    solo, small, large = (
-        population.mips_group_share[0],
-        population.mips_group_share[1],
-        population.mips_group_share[2],
-    )
+    solo, small, large = by_size(population.mips_group_share)
     founded = practices.founded[0]
     for first in range(0, founded, _AT_ONCE):
         n = min(_AT_ONCE, founded - first)

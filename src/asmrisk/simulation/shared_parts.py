@@ -64,7 +64,7 @@ from asmrisk.simulation.keys import (
     stream,
 )
 from asmrisk.simulation.participation import BATCH_SLOTS, Field
-from asmrisk.simulation.practices import Practices
+from asmrisk.simulation.practices import Practices, by_size
 from asmrisk.simulation.roster_scores import RosterScores, habit_row, start_conduct
 
 __all__ = [
@@ -445,12 +445,6 @@ def share_measure(
         _start_roster(roster.shared_habits, habit_row(habit), shared, shared.submission[measure])
 
 
-@inline
-def _by_size(values: np.ndarray) -> tuple[float, float, float]:
-    """Give the values of solo, small and large practices."""
-    return values[0], values[1], values[2]
-
-
 @inner
 def _note_improvement(
     attested: np.ndarray,
@@ -504,8 +498,8 @@ def share_conduct(draw: CohortDraw, year: int, shared: SharedParts) -> None:
         start_conduct(prior, cohort, INTEROPERABILITY, persistence, slot, past, interoperability, n_roster)
     normal_probabilities(interoperability, above, n)
     # Scalars and blends instead of array elements: so the loops become vector instructions.
-    none0, none1, none2 = _by_size(population.improvement_none_z)
-    one0, one1, one2 = _by_size(population.improvement_one_z)
+    none0, none1, none2 = by_size(population.improvement_none_z)
+    one0, one1, one2 = by_size(population.improvement_one_z)
     for i in range(n):
         size = sizes[i]
         none, one = (none0, one0) if size == 0 else (none2, one2)
@@ -514,10 +508,10 @@ def share_conduct(draw: CohortDraw, year: int, shared: SharedParts) -> None:
         attested = 2.0 if improvement[i] >= one else attested
         activities[i] = 2.0 if all_activities[i] > 0.0 else attested
     low = population.interoperability_low
-    zero0, zero1, zero2 = _by_size(population.interoperability_zero_z)
-    full0, full1, full2 = _by_size(population.interoperability_full_z)
-    start0, start1, start2 = _by_size(population.interoperability_zero_probability)
-    slope0, slope1, slope2 = _by_size(population.interoperability_slope)
+    zero0, zero1, zero2 = by_size(population.interoperability_zero_z)
+    full0, full1, full2 = by_size(population.interoperability_full_z)
+    start0, start1, start2 = by_size(population.interoperability_zero_probability)
+    slope0, slope1, slope2 = by_size(population.interoperability_slope)
     for i in range(n):
         size = sizes[i]
         zero, full, least, slope = (
