@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asmrisk.parameters.parameter import BASES
+from asmrisk.rule.policy import GROUPING
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.scenario.uncertainty import number_schema
@@ -98,6 +99,7 @@ _UNKNOWN = [
     for name in _FREE
     if not name.startswith("run.")
     and name not in ("behavior.part_b_growth", "population.latin_hypercube", "population.dollar_year")
+    and name not in GROUPING
 ]
 _NUMBERS = [name for name in _UNKNOWN if PARAMETERS[name].adapter.json_schema().get("type") == "number"]
 _OTHERS = [name for name in _UNKNOWN if name not in _NUMBERS]
