@@ -279,7 +279,7 @@ def _observe_year(
         out.hcc_risk_score[year, r] = batch.hcc_risk_score[k]
         out.dual_share[year, r] = batch.dual_share[k]
         out.part_b_payments[year, r] = batch.part_b[year, k]
-        out.payment_year_part_b[year, r] = batch.part_b[year, k]
+        out.part_b_before_offset[year, r] = batch.part_b[year, k]
     fill_uniforms(u, BLOCK_PERFORMANCE, number, base, when, draw, key, 0, n)
     normal_scores(u[LANE_GENERAL], batch.general, n)
     normal_scores(u[LANE_COST], batch.cost, n)
@@ -293,7 +293,7 @@ def _observe_year(
         r = position + k
         out.episodes[year, r] = 20
         out.true_cost[year, r] = a[k]
-        out.cost_per_episode[year, r] = a[k] * b[k]
+        out.cost_before_response[year, r] = a[k] * b[k]
     for measure in range(MOST_MEASURES):
         if plan.kind[measure] == NOT_SIMULATED:
             continue
@@ -381,8 +381,8 @@ def _touch(year: int, n: int, kind: np.ndarray, work: Workspace) -> None:
         who = out.specialty[year, i] + out.practice_size[year, i] + out.exempt[year, i]
         where = out.region[year, i] + out.aco[year, i] + out.mips_group[year, i]
         conduct = float(out.improvement_activities[year, i]) + out.promoting_interoperability[year, i]
-        dollars = out.part_b_payments[year, i] + out.payment_year_part_b[year, i]
-        cost = out.cost_per_episode[year, i] + out.true_cost[year, i] + float(out.episodes[year, i])
+        dollars = out.part_b_payments[year, i] + out.part_b_before_offset[year, i]
+        cost = out.cost_before_response[year, i] + out.true_cost[year, i] + float(out.episodes[year, i])
         scored.quality_score[i] = float(who)
         scored.cost_points[i] = cost
         scored.improvement_activities_adjustment[i] = conduct

@@ -125,7 +125,7 @@ def repeat_step(
     for _ in range(repeats):
         draw = CohortDraw(
             inputs.population[cohort],
-            inputs.behavior,
+            inputs.behavior[0],
             cohort,
             0,
             inputs.key,
@@ -138,7 +138,7 @@ def repeat_step(
             observe(draw, work.world, field, work.batch, out)
         else:
             for year in range(YEARS):
-                policy = inputs.policy[year]
+                policy = inputs.policy[0, year]
                 at = year if step == 2 else last
                 n = field.participants[at]
                 observed = observed_in(out, at)
@@ -149,8 +149,8 @@ def repeat_step(
                 else:
                     scored = CohortYear(
                         policy,
-                        inputs.behavior[last],
-                        inputs.behavior[last + PAYMENT_LAG],
+                        inputs.behavior[0, last],
+                        inputs.behavior[0, last + PAYMENT_LAG],
                         cohort,
                         last,
                         n,

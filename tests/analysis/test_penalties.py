@@ -117,7 +117,7 @@ def test_an_uncertain_risk_level_is_the_one_that_the_simulation_drew(names):
     model = Model(scenario)
     drawn = {name: np.array([model.drawn_values(draw)[name] for draw in range(3)]) for name in names}
     found = risk_levels(PROVENANCE | {"uncertainty": scenario.to_dict()["uncertainty"]}, drawn)
-    expected = [[policy.risk_level for policy in model.inputs_of(draw).policy] for draw in range(3)]
+    expected = [[policy.risk_level for policy in model.inputs_of(draw).policy[0]] for draw in range(3)]
     np.testing.assert_array_equal(np.broadcast_to(found, (3, 5)), expected)
 
 

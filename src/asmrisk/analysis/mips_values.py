@@ -38,7 +38,7 @@ def mips_table(model: Model, draw: int) -> pd.DataFrame:
         organization), ``score`` (NaN of qualifying participants), ``alone`` (scored so, not as a practice),
         ``subject`` (MIPS adjusts its payments) and ``factor``, at the largest raise of payment year 2026.
     """
-    behavior = model.inputs_of(draw).behavior[0].copy()
+    behavior = model.inputs_of(draw).behavior[0, 0].copy()
     behavior.mips_maximum_adjustment = _MAXIMUM_2026
     frames: list[pd.DataFrame] = []
     for year in replayed_years(model, draw):

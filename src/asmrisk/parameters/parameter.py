@@ -114,6 +114,9 @@ class Parameter:
         empty if it does not vary.
     formerly : str
         A former name, which scenario files may still use.
+    in_field : bool
+        Whether the field depends on it: who the clinicians are, or what is observed of them. Scenarios that
+        differ in other parameters alone can share what is simulated of it.
     """
 
     name: str
@@ -127,6 +130,7 @@ class Parameter:
     section: str
     years: tuple[int, ...] = ()
     formerly: str = ""
+    in_field: bool = True
 
     def __post_init__(self) -> None:
         if self.basis not in BASES:

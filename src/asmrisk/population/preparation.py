@@ -57,7 +57,11 @@ class PreparedScenario:
 
     def definition(self) -> dict[str, Any]:
         """Give everything that decides the results but the seed, files by their content."""
-        return self.scenario.definition({name: each.digest for name, each in self._files().items()})
+        return self.scenario.definition(self.digests())
+
+    def digests(self) -> dict[str, str]:
+        """Give the digests of its files' contents, by the parameters that name them."""
+        return {name: each.digest for name, each in self._files().items()}
 
     def _files(self) -> dict[str, Roster | ParticipantList]:
         files = {ROSTER.name: self.roster, PARTICIPANT_LIST.name: self.participants}

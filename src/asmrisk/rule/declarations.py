@@ -35,6 +35,7 @@ def _declare(
     note: str = "",
     *,
     by_year: bool = True,
+    in_field: bool = False,
 ) -> Parameter:
     return Parameter(
         name=f"policy.{name}",
@@ -47,6 +48,7 @@ def _declare(
         citation=f"42 CFR {section}, {_RULE}" + (f"; {note}" if note else ""),
         section=section,
         years=CALENDAR_YEARS if by_year else (),
+        in_field=in_field,
     )
 
 
@@ -59,11 +61,22 @@ def _declare_choice(
     note: str = "",
     *,
     by_year: bool = True,
+    in_field: bool = False,
 ) -> Parameter:
     """Declare a choice of words, of which the first is the final rule's."""
     allowed = " or ".join(each for each in (", ".join(words[:-1]), words[-1]) if each)
     return _declare(
-        name, meaning, choice(*words), words[0], allowed, "", basis, section, note, by_year=by_year
+        name,
+        meaning,
+        choice(*words),
+        words[0],
+        allowed,
+        "",
+        basis,
+        section,
+        note,
+        by_year=by_year,
+        in_field=in_field,
     )
 
 
@@ -96,6 +109,7 @@ POLICY = Parameters(
             "CFR",
             "§ 512.710",
             by_year=False,
+            in_field=True,
         ),
         _declare_choice(
             "aco_participants",
@@ -115,6 +129,7 @@ POLICY = Parameters(
             "CFR",
             "§ 512.725",
             "the MRI measure was proposed, not finalized",
+            in_field=True,
         ),
         _declare(
             "minimum_cases",
@@ -269,6 +284,7 @@ POLICY = Parameters(
             "CFR",
             "§ 512.735",
             "counts where a table gives the elements",
+            in_field=True,
         ),
         _declare(
             "promoting_interoperability_points",
@@ -471,6 +487,7 @@ POLICY = Parameters(
             "CFR",
             "§ 512.750",
             by_year=False,
+            in_field=True,
         ),
         _declare_choice(
             "engagement_limit",

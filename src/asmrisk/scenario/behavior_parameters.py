@@ -34,7 +34,8 @@ def declarer(section: str, *, years: tuple[int, ...] = ()) -> Callable[..., Para
     -------
     callable
         Takes name, meaning, type, default and allowed range, then `unit`, and `basis` and `citation` where
-        the value is more than an assumption, `formerly` a former name; returns the `Parameter`.
+        the value is more than an assumption, `formerly` a former name, `in_field` as `Parameter` has it;
+        returns the `Parameter`.
     """
 
     def declare(
@@ -48,9 +49,10 @@ def declarer(section: str, *, years: tuple[int, ...] = ()) -> Callable[..., Para
         basis: str = "assumed",
         citation: str = NOT_PUBLIC,
         formerly: str = "",
+        in_field: bool = True,
     ) -> Parameter:
         return Parameter(
-            name, meaning, type, default, allowed, unit, basis, citation, section, years, formerly
+            name, meaning, type, default, allowed, unit, basis, citation, section, years, formerly, in_field
         )
 
     return declare
@@ -103,6 +105,7 @@ _BEHAVIOR = (
         0.00133333333,
         "-0.5 to 0.5",
         unit="fraction",
+        in_field=False,
         basis="secondary",
         citation=_RESPONSE_SOURCES,
     ),
@@ -114,6 +117,7 @@ _BEHAVIOR = (
         "ratio",
         "-0.5 to 0.5, or ratio",
         unit="fraction",
+        in_field=False,
     ),
     _behavior(
         "behavior.medicare_share",
@@ -122,6 +126,7 @@ _BEHAVIOR = (
         0.85,
         "0 to 1",
         unit="fraction",
+        in_field=False,
     ),
     _behavior(
         "behavior.exempt_share",
@@ -139,6 +144,7 @@ _BEHAVIOR = (
         dict.fromkeys(PRACTICE_SIZES, 0.0),
         "-1,000,000 to 1,000,000 each",
         unit="USD of 2025",
+        in_field=False,
         citation=NOT_PUBLIC + "; MIPS cost $12,811 a physician in 2019 (Khullar et al., JAMA Health Forum "
         "2021)",
     ),
@@ -149,6 +155,7 @@ _BEHAVIOR = (
         0.0,
         "-100,000 to 100,000",
         unit="USD of 2025",
+        in_field=False,
     ),
     _behavior(
         "behavior.collaborative_care_cost",
@@ -158,6 +165,7 @@ _BEHAVIOR = (
         0.0,
         "-100,000 to 100,000",
         unit="USD of 2025",
+        in_field=False,
     ),
 )
 
@@ -170,6 +178,7 @@ _PERMANENT = (
         CALENDAR_YEARS[0],
         f"{CALENDAR_YEARS[0]} to {CALENDAR_YEARS[-1]}",
         unit="year",
+        in_field=False,
         basis="secondary",
         citation="in home health value-based purchasing costs fell before the first adjustment",
     ),
@@ -180,6 +189,7 @@ _PERMANENT = (
         2.0,
         "0 to 20",
         unit="times",
+        in_field=False,
     ),
     _permanent(
         "behavior.volume_offset_cut",
@@ -189,6 +199,7 @@ _PERMANENT = (
         0.3,
         "0 to 1",
         unit="fraction",
+        in_field=False,
         citation="actuaries of CMS use 0.3 for cuts of the fee schedule",
     ),
     _permanent(
@@ -198,6 +209,7 @@ _PERMANENT = (
         0.0,
         "0 to 1",
         unit="fraction",
+        in_field=False,
     ),
     _permanent(
         "behavior.engagement_incentive",
@@ -206,6 +218,7 @@ _PERMANENT = (
         0.0,
         "0 to 1,000",
         unit="USD of the year",
+        in_field=False,
     ),
     _permanent(
         "behavior.engagement_returning",
@@ -214,6 +227,7 @@ _PERMANENT = (
         0.5,
         "0 to 1",
         unit="fraction",
+        in_field=False,
     ),
     _permanent(
         "behavior.volume_offset_raise",
@@ -222,6 +236,7 @@ _PERMANENT = (
         0.0,
         "0 to 1",
         unit="fraction",
+        in_field=False,
     ),
     _permanent(
         "behavior.conduct_improvement",

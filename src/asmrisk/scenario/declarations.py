@@ -26,6 +26,7 @@ RUN = Parameters(
             basis="assumed",
             citation="choice of the user: standard errors fall with its square root",
             section="run",
+            in_field=False,
         ),
         Parameter(
             name="run.draws_per_parameter_set",

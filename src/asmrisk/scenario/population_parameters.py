@@ -68,6 +68,7 @@ _SIZE = (
         0.9167,
         "0 to 1",
         unit="beneficiaries",
+        in_field=False,
         basis="secondary",
         citation=FINAL_RULE + ": 550,000 beneficiaries, 600,000 episodes",
     ),
@@ -541,6 +542,7 @@ _DOLLARS = (
         0.02,
         "-0.1 to 0.2",
         unit="fraction",
+        in_field=False,
         basis="published",
         citation="CBO, Current View of the Economy From 2025 to 2028, September 2025: price index of "
         "personal consumption expenditures, 2.0% a year from 2027",
@@ -552,6 +554,7 @@ _DOLLARS = (
         2027,
         "2020 to 2040",
         unit="year",
+        in_field=False,
         citation="choice of the user: the first performance year",
     ),
 )

@@ -83,7 +83,7 @@ def _arguments() -> dict[str, tuple[Any, ...]]:
     out, scored, environment = work.observations, work.scored, work.environment
     draw = CohortDraw(
         inputs.population[0],
-        inputs.behavior,
+        inputs.behavior[0],
         0,
         0,
         inputs.key,
@@ -91,9 +91,9 @@ def _arguments() -> dict[str, tuple[Any, ...]]:
         inputs.practice_list,
     )
     year = CohortYear(
-        inputs.policy[0],
-        inputs.behavior[0],
-        inputs.behavior[0],
+        inputs.policy[0, 0],
+        inputs.behavior[0, 0],
+        inputs.behavior[0, 0],
         0,
         0,
         0,
@@ -109,7 +109,7 @@ def _arguments() -> dict[str, tuple[Any, ...]]:
     return {
         "enroll": (draw, work.field, work.world.practices),
         "observe": (draw, work.world, work.field, work.batch, out),
-        "score_cohort": (inputs.policy[0], 0, observed_in(out, 0), 0, scored, environment, work.scratch),
+        "score_cohort": (inputs.policy[0, 0], 0, observed_in(out, 0), 0, scored, environment, work.scratch),
         "record_year": (year, 0, make_record(1), work.scratch),
     }
 

@@ -1,4 +1,4 @@
-"""One draw: the cohorts are simulated through the performance years, are scored, respond, and are paid.
+"""One draw: the cohorts are observed through the years; under each policy they respond, are scored and paid.
 
 `simulate_draws` is the kernel that everything runs in. It allocates nothing; `make_workspace` makes the
 arrays that it works in.
@@ -43,7 +43,7 @@ class DrawRange(NamedTuple):
 
     first: int  # number of the first draw
     length: int = 1
-    start: int = 0  # index of the first draw in the record
+    rows: np.ndarray = np.zeros(1, np.int64)  # index of the first draw in the record, by policy
     cohorts: tuple[int, int] = (0, len(COHORTS))  # code of the first, and one more than the last one's
 
 
@@ -95,7 +95,8 @@ def _respond(policy: np.record, behavior: np.record, year: int, work: Workspace)
     """Lower the cost of a year by the response to the incentive, more after a penalty two years before.
 
     The response of every active clinician accumulates, measured or not; a new clinician starts without. Who
-    is exempt as a participant of an accountable care organization adds none in the year.
+    is exempt as a participant of an accountable care organization adds none in the year. What was observed
+    stays as it was, for the next policy.
     """
     field = work.field
     base = 1.0 - behavior.cost_response
@@ -120,7 +121,47 @@ def _respond(policy: np.record, behavior: np.record, year: int, work: Workspace)
     for r in range(field.participants[year]):
         response = work.multiplier[field.member[year, r]]
         work.response[r] = response
-        out.cost_per_episode[year, r] *= response
+        out.cost_per_episode[year, r] = out.cost_before_response[year, r] * response
+
+
+@inner
+def _simulate_policy(
+    inputs: KernelInputs, p: int, cohort: int, index: int, record: Record, work: Workspace
+) -> None:
+    """Let an observed cohort live under one policy, and keep what comes of it at `index` in the record."""
+    field, out = work.field, work.observations
+    for year in range(YEARS):
+        n = field.participants[year]
+        policy = inputs.policy[p, year]
+        behavior = inputs.behavior[p, year]
+        _respond(policy, behavior, year, work)
+        observed = observed_in(out, year)
+        score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch)
+        for r in range(n):
+            work.factor[year, r] = work.scored.adjustment_factor[r]
+        paid = inputs.behavior[p, year + PAYMENT_LAG]
+        forgo_mips(policy, paid, out, year, n, work.mips_forgone)
+        cost_participation(policy, behavior, out, year, n, work.participation_cost)
+        offset = offset_volume(paid, out, year, n, work.scored.adjustment_factor, work.scratch)
+        scored = CohortYear(
+            policy,
+            behavior,
+            paid,
+            cohort,
+            year,
+            n,
+            out,
+            work.scored,
+            work.environment,
+            work.response,
+            offset,
+            work.mips_forgone,
+            work.participation_cost,
+            work.scratch.peers,
+        )
+        record_year(scored, index, record, work.scratch)
+        record_panel(scored, field, work.factor, work.panel, index, record)
+        record_clinicians(scored, inputs.roster_prior, field, index, record)
 
 
 @kernel
@@ -131,69 +172,40 @@ def simulate_draws(
     work: Workspace,
     progress: np.ndarray,
 ) -> None:
-    """Simulate consecutive draws.
+    """Simulate consecutive draws: each field is observed once, and lives under every policy.
 
     Parameters
     ----------
     inputs : KernelInputs
-        Policy, population, behavior, seed, roster.
+        Policies, population, behavior, seed, roster. What enrollment and observation read of behavior is the
+        same under every policy; the first one's is read.
     draws : DrawRange
         Which draws.
     record : Record
         Written.
     work : Workspace
-        Written; keeps the last cohort's scores of the last year.
+        Written; keeps the last cohort's scores of the last year, under the last policy.
     progress : ndarray of int64, shape (2,)
-        The first element counts finished draws; when the second is not zero, no further draw is begun.
+        The first element counts finished draws of all policies; when the second is not zero, no further draw
+        is begun.
     """
-    field = work.field
-    out = work.observations
+    policies = len(inputs.policy)
     for k in range(draws.length):
         if progress[1] != 0:
             break
         for cohort in range(draws.cohorts[0], draws.cohorts[1]):
             draw = CohortDraw(
                 inputs.population[cohort],
-                inputs.behavior,
+                inputs.behavior[0],
                 cohort,
                 draws.first + k,
                 inputs.key,
                 inputs.roster_prior,
                 inputs.practice_list,
             )
-            enroll(draw, field, work.world.practices)
+            enroll(draw, work.field, work.world.practices)
             draw_areas(draw, work.world.areas, cohort > draws.cohorts[0])
-            observe(draw, work.world, field, work.batch, out)
-            for year in range(YEARS):
-                n = field.participants[year]
-                policy = inputs.policy[year]
-                behavior = inputs.behavior[year]
-                _respond(policy, behavior, year, work)
-                observed = observed_in(out, year)
-                score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch)
-                for r in range(n):
-                    work.factor[year, r] = work.scored.adjustment_factor[r]
-                paid = inputs.behavior[year + PAYMENT_LAG]
-                forgo_mips(policy, paid, out, year, n, work.mips_forgone)
-                cost_participation(policy, behavior, out, year, n, work.participation_cost)
-                offset = offset_volume(paid, out, year, n, work.scored.adjustment_factor, work.scratch)
-                scored = CohortYear(
-                    policy,
-                    behavior,
-                    paid,
-                    cohort,
-                    year,
-                    n,
-                    out,
-                    work.scored,
-                    work.environment,
-                    work.response,
-                    offset,
-                    work.mips_forgone,
-                    work.participation_cost,
-                    work.scratch.peers,
-                )
-                record_year(scored, draws.start + k, record, work.scratch)
-                record_panel(scored, field, work.factor, work.panel, draws.start + k, record)
-                record_clinicians(scored, inputs.roster_prior, field, draws.start + k, record)
-        progress[0] += 1
+            observe(draw, work.world, work.field, work.batch, work.observations)
+            for p in range(policies):
+                _simulate_policy(inputs, p, cohort, draws.rows[p] + k, record, work)
+        progress[0] += policies

@@ -29,11 +29,11 @@ def no_practice_list() -> PracticeList:
 
 
 class KernelInputs(NamedTuple):
-    """What a draw depends on besides its number."""
+    """What a draw depends on besides its number; several policies share what is drawn and observed."""
 
-    policy: np.recarray  # POLICY_DTYPE (YEARS,)
+    policy: np.recarray  # POLICY_DTYPE (policies, YEARS)
     population: np.recarray  # POPULATION_DTYPE (cohorts,)
-    behavior: np.recarray  # BEHAVIOR_DTYPE (CALENDAR,)
+    behavior: np.recarray  # BEHAVIOR_DTYPE (policies, CALENDAR)
     key: np.ndarray  # uint64 (2,): halves of the seed
     roster_prior: RosterPrior
     practice_list: PracticeList

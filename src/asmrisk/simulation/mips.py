@@ -134,14 +134,14 @@ def forgo_mips(
     behavior : numpy.record
         Of the payment year, BEHAVIOR_DTYPE.
     out : Observations
-        Of the cohort; payment-year Part B before any offset of volume.
+        Of the cohort.
     year, n : int
         Performance year, counted from the first, and measured clinicians.
     forgone : ndarray of float64, shape (at least n,)
         Receives dollars of the payment year.
     """
     score, group, aco = out.mips_score[year], out.mips_group[year], out.aco[year]
-    now, later, specialty = out.part_b_payments[year], out.payment_year_part_b[year], out.specialty[year]
+    now, later, specialty = out.part_b_payments[year], out.part_b_before_offset[year], out.specialty[year]
     stays = policy.aco_participants == ACO_EXEMPT
     allowed = behavior.part_b_allowed != 0
     for i in range(n):

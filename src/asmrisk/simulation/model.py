@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,19 +18,14 @@ from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
-from asmrisk.simulation.draw import DrawRange, Workspace, make_workspace, simulate_draws
+from asmrisk.simulation.draw import Workspace, make_workspace
 from asmrisk.simulation.kernel_inputs import KernelInputs, PracticeList, no_practice_list
 from asmrisk.simulation.keys import MOST_PLACES
-from asmrisk.simulation.parameter_draws import (
-    coded_values,
-    draw_values,
-    naming_values,
-    parameter_names,
-)
+from asmrisk.simulation.parameter_draws import draw_values
 from asmrisk.simulation.philox import seed_key
-from asmrisk.simulation.record import PeerGroups, make_record, to_variables
 from asmrisk.simulation.roster import roster_prior, slots_with_roster
 from asmrisk.simulation.roster_prior import RosterPrior, empty_prior
+from asmrisk.simulation.shared_field import simulate_shared
 
 __all__ = ["Model", "scenario_of_draw", "simulate_block"]
 
@@ -88,9 +83,9 @@ class Model:
         # What no year's set has is not simulated; its numbers are keyed by measure, so no other one changes.
         population.measure_kind[~policy.measure_in_set.any(axis=0)] = NOT_SIMULATED
         return KernelInputs(
-            policy=policy,
+            policy=_stacked(policy),
             population=population,
-            behavior=behavior_records(values),
+            behavior=_stacked(behavior_records(values)),
             key=self._key,
             roster_prior=prior,
             practice_list=practices,
@@ -130,16 +125,36 @@ class Model:
 
     def inputs_of(self, draw: int) -> KernelInputs:
         """Give what the kernels read in a draw: `inputs` with the values that the unknowns take."""
-        return self.inputs_with(self.drawn_values(draw)) if self.scenario.uncertainty else self.inputs
+        return self.inputs_under([self.values_with(self.drawn_values(draw))])
 
-    def inputs_with(self, drawn: Mapping[str, Any]) -> KernelInputs:
-        """Give what the kernels read where the unknowns have these values, by name."""
-        values = with_values(self.scenario.values, drawn)
-        return self._inputs_from(values, population_records(values))
+    def values_with(self, drawn: Mapping[str, Any]) -> Values:
+        """Give the scenario's values, the unknowns with these."""
+        return with_values(self.scenario.values, drawn) if drawn else self.scenario.values
+
+    def inputs_under(self, values: Sequence[Values]) -> KernelInputs:
+        """Give what the kernels read where several policies share the field that the first values make."""
+        lead = values[0]
+        if lead is self.scenario.values:
+            inputs = self.inputs
+        else:
+            inputs = self._inputs_from(lead, population_records(lead))
+        if len(values) == 1:
+            return inputs
+        others = values[1:]
+        policies = (policy_records(each, self._edges) for each in others)
+        behaviors = (behavior_records(each) for each in others)
+        return inputs._replace(
+            policy=_stacked(*inputs.policy, *policies), behavior=_stacked(*inputs.behavior, *behaviors)
+        )
 
     def workspace(self, inputs: KernelInputs) -> Workspace:
         """Allocate what draws with these inputs work in."""
         return make_workspace(int(inputs.population.slots.max()), inputs.roster_prior)
+
+
+def _stacked(*records: np.recarray) -> np.recarray:
+    """Put the records of policies one below the other."""
+    return np.stack(records).view(np.recarray)
 
 
 def scenario_of_draw(scenario: Scenario, draw: int) -> Scenario:
@@ -179,28 +194,4 @@ def simulate_block(
         By the path of the variable, as `asmrisk.simulation.variables` declares them; the first dimension is
         the draw. After a stop the draws not begun hold NaN and zeros.
     """
-    progress = np.zeros(2, np.int64) if progress is None else progress
-    work = model.workspace(model.inputs)
-    slots = work.response.shape[0]
-    record = make_record(
-        count, int(model.inputs.roster_prior.clinicians.sum()), PeerGroups.of(model.scenario)
-    )
-    if not model.scenario.uncertainty:
-        simulate_draws(model.inputs, DrawRange(draw0, count), record, work, progress)
-        return to_variables(record, model.scenario)
-    values = np.full((count, len(parameter_names(model.scenario))), np.nan)
-    sets = np.arange(draw0, draw0 + count, dtype=np.int64) // model.scenario.draws_per_set
-    for number in np.unique(sets):
-        if progress[1]:
-            break
-        first, end = np.searchsorted(sets, [number, number + 1]).tolist()
-        drawn = model.drawn_values(draw0 + first)
-        with naming_values(int(number), drawn):
-            inputs = model.inputs_with(drawn)
-        if int(inputs.population.slots.max()) > slots:
-            work = model.workspace(inputs)
-            slots = work.response.shape[0]
-        simulate_draws(inputs, DrawRange(draw0 + first, end - first, first), record, work, progress)
-        values[first:end] = coded_values(model.scenario, drawn)
-    own = {"parameters/parameter_value": values, "parameters/parameter_set": sets}
-    return to_variables(record, model.scenario) | own
+    return next(simulate_shared([model], draw0, count, progress))

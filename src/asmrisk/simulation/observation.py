@@ -138,7 +138,7 @@ def _write_part_b(
     start = field.batch_start[year, batch_number]
     m = field.batch_start[year, batch_number + 1] - start
     rows, member = batch.rows[year], field.member[year, start:]
-    now, later = out.part_b_payments[year, start:], out.payment_year_part_b[year, start:]
+    now, later = out.part_b_payments[year, start:], out.part_b_before_offset[year, start:]
     take(batch.part_b[year], rows, now, m)
     take(batch.part_b[year + PAYMENT_LAG], rows, later, m)
     for k in range(m):
@@ -196,7 +196,7 @@ def _write_cost(
     rows, count = batch.rows[year], batch.counts
     true, noise, uniform = batch.scratch[0], batch.scratch[1], batch.scratch[2]
     member, drawn = field.member[year, start:], field.episodes[year + PAYMENT_LAG]
-    episodes, cost = out.episodes[year, start:], out.cost_per_episode[year, start:]
+    episodes, cost = out.episodes[year, start:], out.cost_before_response[year, start:]
     level = out.true_cost[year, start:]
     own, rest = own_weight(population, SHARED_COST), population.cost_rest
     to_quality, to_part_b = population.cost_quality, population.cost_part_b

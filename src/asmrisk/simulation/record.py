@@ -42,6 +42,8 @@ from asmrisk.simulation.variables import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["COHORT_OF", "PIECE", "CohortYear", "PeerGroups", "Record", "Terms", "make_record", "to_variables"]
@@ -113,11 +115,15 @@ class Record(NamedTuple):
     by_practice_members: np.recarray  # of practices (draws, years, cohorts, classes of members scored)
     panel: np.recarray  # of clinicians over all years (draws, specialties x sizes)
     panel_factor_quantile: np.ndarray  # float64 (draws, specialties x sizes, quantiles)
-    # Scratch.
+    # Of no draw: what is read or used on the way.
     percents: np.ndarray  # int64 (quantiles,): levels
     cell: np.ndarray  # uint64 (PIECE,): index in `by_specialty`
     terms: Terms
     sums: Terms
+
+
+#: The arrays of a record that are no draw's.
+_SCRATCH = ("percents", "cell")
 
 
 class PeerGroups(NamedTuple):
@@ -133,6 +139,11 @@ class PeerGroups(NamedTuple):
         quality, cost, payment = (len(peer_names(scenario, each)) for each in PEERS_OF)
         return cls(quality * len(COLLECTION_TYPES), cost, payment)
 
+    @classmethod
+    def most(cls, groups: Iterable[PeerGroups]) -> PeerGroups:
+        """Give the most of each that any scenario has."""
+        return cls(*map(max, zip(*groups, strict=True)))
+
 
 #: Of peers who are the whole cohort.
 ONE_GROUP = PeerGroups()
@@ -140,18 +151,21 @@ ONE_GROUP = PeerGroups()
 
 def _make_environment(shape: tuple[int, ...], groups: PeerGroups) -> Environment:
     """Allocate the environment of several cohorts and years, NaN and 0, of so many groups."""
-    one = make_environment()
-    kept = one._replace(
-        edges=one.edges[:, : groups.quality],
-        benchmark_size=one.benchmark_size[:, : groups.quality],
-        cost_median=one.cost_median[: groups.cost],
-        cost_sd=one.cost_sd[: groups.cost],
-        cost_peers=one.cost_peers[: groups.cost],
-        exchange_midpoint=one.exchange_midpoint[: groups.payment],
-        scaling_factor=one.scaling_factor[: groups.payment],
-    )
-    arrays: Any = kept
+    arrays: Any = _of_groups(make_environment(), groups)
     return Environment(*(np.tile(each, (*shape, *(1,) * each.ndim)) for each in arrays))
+
+
+def _of_groups(environment: Environment, groups: PeerGroups) -> Environment:
+    """Give the part that so many groups have."""
+    return environment._replace(
+        edges=environment.edges[..., : groups.quality, :],
+        benchmark_size=environment.benchmark_size[..., : groups.quality],
+        cost_median=environment.cost_median[..., : groups.cost],
+        cost_sd=environment.cost_sd[..., : groups.cost],
+        cost_peers=environment.cost_peers[..., : groups.cost],
+        exchange_midpoint=environment.exchange_midpoint[..., : groups.payment],
+        scaling_factor=environment.scaling_factor[..., : groups.payment],
+    )
 
 
 def _undefined(shape: tuple[int, ...], dims: tuple[str, ...]) -> np.recarray:
@@ -202,6 +216,18 @@ def make_record(draws: int, clinicians: int = 0, groups: PeerGroups = ONE_GROUP)
         terms=Terms(*(np.zeros(PIECE) for _ in Terms._fields)),
         sums=Terms(*(np.zeros(LANES) for _ in Terms._fields)),
     )
+
+
+def rows_of(record: Record, first: int, count: int, groups: PeerGroups) -> Record:
+    """Give the part of a record that one scenario's draws have, of its own peer groups."""
+    rows = slice(first, first + count)
+    parts: Any = (each[rows] for each in record.environment)
+    kept: dict[str, Any] = {
+        name: array[rows]
+        for name, array in record._asdict().items()
+        if isinstance(array, np.ndarray) and name not in _SCRATCH
+    }
+    return record._replace(environment=_of_groups(Environment(*parts), groups), **kept)
 
 
 def _columns(records: np.ndarray) -> dict[str, np.ndarray]:

@@ -69,7 +69,7 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
             observed = Observed(*(getattr(out, name)[year] for name in Observed._fields))
             n = int(field.participants[year])
             number = field.member[year, :n].astype(np.int64)
-            scored = score_arrays(cohort, inputs.policy[year], observed, n)
+            scored = score_arrays(cohort, inputs.policy[0, year], observed, n)
             base = field.base[number]
             yield ReplayedYear(
                 year,

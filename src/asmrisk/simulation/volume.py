@@ -16,7 +16,7 @@ __all__ = ["offset_volume"]
 def offset_volume(
     behavior: np.record, out: Observations, year: int, n: int, factor: np.ndarray, scratch: Scratch
 ) -> float:
-    """Change the payment-year Part B of a year's n measured clinicians by what they do about the adjustment.
+    """Write the payment-year Part B of a year's n measured clinicians after they respond to the adjustment.
 
     Of a cut the share `volume_offset_cut` is won back by more services, after adjustment; of a raise the
     share `volume_offset_raise` is given up by fewer: P becomes P (1 - share A / (1 + A)). Nothing can be won
@@ -27,7 +27,7 @@ def offset_volume(
     behavior : numpy.record
         Of the payment year, BEHAVIOR_DTYPE.
     out : Observations
-        Their `payment_year_part_b` of the year is changed.
+        Their `payment_year_part_b` of the year is written.
     year : int
         Performance year, counted from the first.
     n : int
@@ -43,11 +43,11 @@ def offset_volume(
         Sum of what was added, before adjustment, USD of the payment year.
     """
     cut, raised = behavior.volume_offset_cut, behavior.volume_offset_raise
-    paid, added = out.payment_year_part_b[year], scratch.terms
+    paid, before, added = out.payment_year_part_b[year], out.part_b_before_offset[year], scratch.terms
     for i in range(n):
         share = cut if factor[i] < 0.0 else raised
         left = 1.0 + factor[i]
-        added[i] = paid[i] * (0.0 - share * factor[i] / left) if left > 0.0 else 0.0
+        added[i] = before[i] * (0.0 - share * factor[i] / left) if left > 0.0 else 0.0
     for i in range(n):
-        paid[i] += added[i]
+        paid[i] = before[i] + added[i]
     return lane_sum(added, n, scratch.lanes)
