@@ -14,12 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from asmrisk.engine.block_task import Work
 from asmrisk.engine.executors import executor
 from asmrisk.engine.progress import Progress
 from asmrisk.engine.run import run_job
 from asmrisk.results.store import Store
 from asmrisk.scenario.scenario import load_scenario
-from asmrisk.simulation.arrays import Block
+from asmrisk.simulation.arrays import Block, Piece
 from asmrisk.simulation.model import Model, simulate_block
 
 BASELINE = Path(__file__).resolve().parents[1] / "scenarios" / "baseline.toml"
@@ -41,7 +42,7 @@ class Nothing:
     def prepare(self, say=None):
         pass
 
-    def __call__(self, block, slot):
+    def __call__(self, pieces, slot):
         pass
 
 
@@ -75,7 +76,8 @@ def seconds_of_task(tasks=600):
     task = Nothing()
     with executor(workers=2, processes=True) as cluster:
         for count in (50, tasks):
-            work = ((0, task, Block((n,), (n * LENGTH,), (LENGTH,))) for n in range(count))
+            pieces = (Piece(0, Block((n,), (n * LENGTH,), (LENGTH,))) for n in range(count))
+            work = (Work(task, [piece], (0,)) for piece in pieces)
             began = time.process_time()
             cluster.compute(work, Progress(sys.stderr, quiet=True), lambda number: None)
             elapsed = time.process_time() - began

@@ -20,6 +20,7 @@ from asmrisk.engine.run import run_job
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.place import place_of
 from asmrisk.scenario.scenario import scenario_from_dict
+from asmrisk.simulation.arrays import Simulation
 
 #: In the place of the code's identity: stores stay readable while sources are edited.
 CODE = "0123456789abcdef"
@@ -51,10 +52,20 @@ def run(out, draws, *, chosen=None, simulate=None, block_size=None, quiet=True, 
     return place_of(out)
 
 
-class Fake:
-    """Numbers of every kind (any integer, NaN, signed zeros), a function of the draw's number alone."""
+class OneByOne(Simulation):
+    """A simulation whose blocks share nothing."""
 
     compiled = True
+
+    def prepare(self, say=None):
+        pass
+
+    def __call__(self, pieces, slot):
+        return (self.block(piece.block, slot) for piece in pieces)
+
+
+class Fake(OneByOne):
+    """Numbers of every kind (any integer, NaN, signed zeros), a function of the draw's number alone."""
 
     def __init__(self, spec, seconds=0.0):
         self.seconds = seconds
@@ -65,9 +76,6 @@ class Fake:
             for path, array in spec.arrays.items()
             if array.dims[0] == "draw" and path.rpartition("/")[2] != "draw"
         }
-
-    def prepare(self, say=None):
-        pass
 
     def draw(self, number):
         """Every variable of one draw."""
@@ -83,7 +91,7 @@ class Fake:
             values[path] = one
         return values
 
-    def __call__(self, block, slot):
+    def block(self, block, slot):
         self.calls.append((block.first, block.count))
         shapes = self.shapes.items()
         values = {path: np.zeros((block.count, *shape), dtype) for path, (shape, dtype) in shapes}

@@ -280,10 +280,10 @@ class Failing(fake_run.Fake):
     def __init__(self, scenario):
         super().__init__(fake_run.job("nowhere", 1, chosen=scenario).spec)
 
-    def __call__(self, block, slot):
+    def block(self, block, slot):
         if block.first >= 8:
             raise RuntimeError("lost")
-        return super().__call__(block, slot)
+        return super().block(block, slot)
 
 
 def test_what_is_no_result_is_refused(tmp_path, store):
@@ -318,7 +318,7 @@ class Plausible(fake_run.Fake):
             for path, (shape, dtype) in self.shapes.items()
         }
 
-    def __call__(self, block, slot):
+    def block(self, block, slot):
         chosen = np.arange(block.first, block.first + block.count) % 1024
         slot[0] += block.count
         return {path: array[chosen] for path, array in self.some.items()}

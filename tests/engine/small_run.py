@@ -23,10 +23,10 @@ class Announced(Fake):
         super().__init__(spec, seconds)
         self.sign = sign
 
-    def __call__(self, block, slot):
+    def block(self, block, slot):
         if self.sign is not None:
             self.sign.touch()
-        return super().__call__(block, slot)
+        return super().block(block, slot)
 
 
 def main(arguments):

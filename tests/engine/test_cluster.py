@@ -21,7 +21,7 @@ import pytest
 from distributed.security import Security
 
 import asmrisk
-from asmrisk.engine.block_task import BlockTask
+from asmrisk.engine.block_task import BlockTask, Work
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
@@ -30,7 +30,7 @@ from asmrisk.population.preparation import prepare
 from asmrisk.results.folder import Folder
 from asmrisk.results.reading import open_results
 from asmrisk.results.status import status
-from asmrisk.simulation.arrays import Block
+from asmrisk.simulation.arrays import Block, Piece
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
 from tests.engine.dask_cluster import DaskCluster
 from tests.engine.programs import (
@@ -45,7 +45,7 @@ from tests.engine.programs import (
     until,
     write,
 )
-from tests.fake_run import Fake
+from tests.fake_run import Fake, OneByOne
 from tests.results import small
 
 PROGRAM = {"module": "tests.engine.small_run"}
@@ -138,14 +138,7 @@ def test_progress_counts_the_draws_of_other_processes(cluster, tmp_path):
 class Nothing(BlockTask):
     """A task that computes and writes nothing."""
 
-    def __call__(self, block, slot):
-        pass
-
-
-class Unprepared:
-    compiled = True
-
-    def prepare(self, say=None):
+    def __call__(self, pieces, slot):
         pass
 
 
@@ -156,13 +149,14 @@ def test_many_blocks_are_submitted_in_bounded_memory(blocks, cluster):
     Half of that are logs, which dask keeps up to a length that 2,500 tasks reach.
     """
     taken = done = most = 0
+    task = Nothing((), OneByOne())
 
     def work(count):
         nonlocal taken, most
         for number in range(count):
             taken += 1
             most = max(most, taken - done)
-            yield 0, Nothing(None, Unprepared()), Block((number,), (number * 5,), (5,))
+            yield Work(task, [Piece(0, Block((number,), (number * 5,), (5,)))], (0,))
 
     def finished(number):
         nonlocal done

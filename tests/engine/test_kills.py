@@ -157,14 +157,14 @@ class FullDisk(Fake):
         super().__init__(spec)
         self.full_at = draw
 
-    def __call__(self, block, slot):
+    def block(self, block, slot):
         if block.first >= self.full_at:
 
             def create(*_, **__):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
             Folder.create = create
-        return super().__call__(block, slot)
+        return super().block(block, slot)
 
 
 def test_a_worker_that_finds_the_disk_full_ends_the_run(tmp_path):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import asmrisk
-from asmrisk.engine.block_task import BlockTask
+from asmrisk.engine.block_task import BlockTask, Work
 from asmrisk.engine.executors import Threads, executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
@@ -22,10 +22,10 @@ from asmrisk.results.reading import open_results
 from asmrisk.results.status import status
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation import compilation
-from asmrisk.simulation.arrays import Block
+from asmrisk.simulation.arrays import Block, Piece
 from tests import fake_run
 from tests.engine.programs import FailingAt, Terminal, small_spec, write
-from tests.fake_run import Fake
+from tests.fake_run import Fake, OneByOne
 from tests.results import small
 
 # Errors
@@ -55,11 +55,11 @@ def test_a_block_is_tried_three_times_and_the_second_and_third_may_succeed(tmp_p
     class Shaky(Fake):
         failures = 2
 
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             if block.first == 10 and self.failures:
                 self.failures -= 1
                 raise ConnectionError("try again")
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     write(tmp_path / "r.zarr", 30, simulation=Shaky(small_spec()))
     small.assert_holds(tmp_path / "r.zarr", 30)
@@ -245,15 +245,10 @@ def test_a_store_keeps_its_length_of_blocks_and_says_so(tmp_path):
 # Bounded
 
 
-class Nothing:
+class Nothing(OneByOne):
     """A simulation of nothing."""
 
-    compiled = True
-
-    def prepare(self, say=None):
-        pass
-
-    def __call__(self, block, slot):
+    def block(self, block, slot):
         slot[0] += block.count
         return {}
 
@@ -261,8 +256,12 @@ class Nothing:
 class Unwritten(BlockTask):
     """A task that computes and does not write."""
 
-    def __call__(self, block, slot):
-        self.simulation(block, slot)
+    def __call__(self, pieces, slot):
+        self.simulation.block(pieces[0].block, slot)
+
+
+def work_of(task, number):
+    return Work(task, [Piece(0, Block((number,), (number * 5,), (5,)))], (0,))
 
 
 def test_blocks_are_computed_in_order_as_many_at_once_as_there_are_workers(tmp_path):
@@ -270,20 +269,20 @@ def test_blocks_are_computed_in_order_as_many_at_once_as_there_are_workers(tmp_p
     lock = threading.Lock()
 
     class Watched(Nothing):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             nonlocal most
             with lock:
                 under_way.add(block.index)
                 begun.append(block.index[0])
                 most = max(most, len(under_way))
-            super().__call__(block, slot)
+            super().block(block, slot)
             with lock:
                 under_way.remove(block.index)
             return {}
 
     task = Unwritten(None, Watched())
     progress = Progress(None)
-    work = ((0, task, Block((number,), (number * 5,), (5,))) for number in range(500))
+    work = (work_of(task, number) for number in range(500))
     done = []
     Threads(3).compute(work, progress, done.append)
     assert done == [0] * 500
@@ -303,7 +302,7 @@ def test_memory_does_not_grow_with_the_number_of_draws():
             if number % Threads.BLOCKS == 0:
                 gc.collect()
                 live.append(tracemalloc.get_traced_memory()[0])
-            yield 0, task, Block((number,), (number * 5,), (5,))
+            yield work_of(task, number)
 
     tracemalloc.start()
     try:

@@ -162,11 +162,11 @@ def test_a_run_that_is_overtaken_agrees(tmp_path):
     class Overtaken(fake_run.Fake):
         """Another run writes everything while this one is at its first block."""
 
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             if not self.calls:
                 small.write(place, 12)
                 self.written = small.lasting(place)
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     simulation = Overtaken(small.declare(place, 12).spec)
     small.write(place, 12, simulation=simulation)
@@ -180,11 +180,11 @@ def test_a_run_that_is_overtaken_by_other_values_says_so_and_leaves_them(tmp_pat
     place = tmp_path / "r.zarr"
 
     class Overtaken(Other):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             if not self.calls:
                 small.write(place, 12)
                 self.written = small.lasting(place)
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     simulation = Overtaken(small.declare(place, 12).spec)
     with pytest.raises(RunError, match=r"has other bits than when it was first computed.*left as it was"):
@@ -212,7 +212,7 @@ def test_threads_that_write_the_same_blocks_at_once_agree(trial, tmp_path):
             random.Random(number + 10 * trial).shuffle(order)
         begin.wait()
         for block in order:
-            writer.write(block, job.simulation(block, np.zeros(2, np.int64)))
+            writer.write(block, job.simulation.block(block, np.zeros(2, np.int64)))
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
@@ -294,7 +294,7 @@ def test_a_commit_of_fewer_draws_comes_too_late(tmp_path):
     job = small.declare(place, 7)
     store = Store.open(place, job.spec, job.labels, (7,))
     for block in store.unfinished_blocks():
-        store.writer.write(block, job.simulation(block, np.zeros(2, np.int64)))
+        store.writer.write(block, job.simulation.block(block, np.zeros(2, np.int64)))
     small.write(place, 12)
     before = small.lasting(place)
     store.commit()
@@ -343,7 +343,7 @@ def stalled(place, moment, meanwhile):
     Store.open(place, job.spec, job.labels, (12,))
     storage = Watched(place, moment, meanwhile)
     block = job.spec.blocks((12,))[1]
-    values = job.simulation(block, np.zeros(2, np.int64))
+    values = job.simulation.block(block, np.zeros(2, np.int64))
     try:
         BlockWriter(storage, job.spec).write(block, values)
     except RunError as error:
@@ -392,12 +392,12 @@ def test_a_run_whose_store_is_replaced_ends_and_leaves_the_other(tmp_path):
     place = tmp_path / "r.zarr"
 
     class Replaced(fake_run.Fake):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             if block.first == 5:
                 shutil.rmtree(place)
                 small.write(place, 12, seed=2)
                 self.written = small.snapshot(place)
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     simulation = Replaced(small.declare(place, 12).spec)
     with pytest.raises(RunError, match="holds another run by now: nothing more is written there"):
@@ -409,10 +409,10 @@ def test_a_run_whose_store_is_deleted_does_not_make_it_again(tmp_path):
     place = tmp_path / "r.zarr"
 
     class Deleted(fake_run.Fake):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             if block.first == 5:
                 shutil.rmtree(place)
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     with pytest.raises(RunError, match="is not there"):
         small.write(place, 12, simulation=Deleted(small.declare(place, 12).spec))
@@ -486,7 +486,7 @@ def test_chunks_outlive_a_loss_of_power_before_readers_are_shown_them(tmp_path, 
     for writer, first in ((store.writer, 0), (elsewhere, 1), (elsewhere, 2)):
         events.clear()
         block = job.spec.blocks((12,))[first]
-        writer.write(block, job.simulation(block, np.zeros(2, np.int64)))
+        writer.write(block, job.simulation.block(block, np.zeros(2, np.int64)))
         names = [key for key, _ in events]
         assert events[-1] == (f".asmrisk/blocks/{first:06d}.json", True)
         assert names.count("flush") == (writer is elsewhere)

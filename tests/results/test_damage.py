@@ -281,10 +281,10 @@ def test_damage_during_a_run_is_not_shown(tmp_path):
     place = tmp_path / "r.zarr"
 
     class Harming(fake_run.Fake):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             if block.first == 10:
                 (place / "amount/c.1.0.0").unlink()
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     message = r"1 of the blocks of .* were changed or removed by something else"
     with pytest.raises(RunError, match=message):

@@ -174,12 +174,12 @@ def test_a_link_planted_while_a_run_goes_on_leads_nowhere(key, outside, tmp_path
     before = dated(outside)
 
     class Planting(fake_run.Fake):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             link = place / key
             if block.first == 5 and not link.is_symlink():
                 link.rename(tmp_path / "aside")
                 link.symlink_to(outside / "inside")
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     with pytest.raises((InputError, RunError)) as raised:
         small.write(place, 12, simulation=Planting(small.declare(place, 12).spec))

@@ -198,10 +198,10 @@ def test_no_credentials_and_no_endpoint_are_stored(server, place, monkeypatch):
 class Failing(Fake):
     """Has something against the draws from 10 on."""
 
-    def __call__(self, block, slot):
+    def block(self, block, slot):
         if block.first >= 10:
             raise ValueError("no such thing")
-        return super().__call__(block, slot)
+        return super().block(block, slot)
 
 
 def test_an_unfinished_run_shows_nothing_and_is_completed_and_extended(server, place):
@@ -219,10 +219,10 @@ def test_an_unfinished_run_shows_nothing_and_is_completed_and_extended(server, p
     assert_holds(reader(server, place), 12)
 
     class Watched(Fake):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             assert_holds(reader(server, place), 12)
             assert (status(place).committed, status(place).draws) == (12, 17)
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     rest = fake(kind=Watched)
     write(place, 17, simulation=rest)
@@ -501,10 +501,10 @@ def test_a_run_that_was_paused_neither_hinders_nor_harms_another(server, place):
 
 def test_a_service_that_stops_answering_ends_the_run_and_loses_nothing(server, place, monkeypatch):
     class Outage(Fake):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             if block.first >= 5:
                 monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     with pytest.raises(RunError, match=r"http://127\.0\.0\.1:9 does not answer"):
         write(place, 12, simulation=fake(kind=Outage))

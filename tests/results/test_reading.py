@@ -142,10 +142,10 @@ def test_partial_results_have_the_bits_of_the_finished_ones(store, finished):
 
 def test_partial_results_of_an_extension_that_was_stopped_go_on_behind_what_is_shown(store):
     class Stopping(fake_run.Fake):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             if block.first == 30:
                 raise ValueError("no such thing")
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     with pytest.raises(RunError, match="30 of 42 draws are finished"):
         small.write(store, 42, simulation=Stopping(small.declare(store, 42).spec))
@@ -211,7 +211,7 @@ def test_a_block_written_during_a_look_is_no_damage(look, finished, tmp_path):
 
         def write(store=store, blocks=blocks, job=job):
             for block in blocks:
-                store.writer.write(block, job.simulation(block, np.zeros(2, np.int64)))
+                store.writer.write(block, job.simulation.block(block, np.zeros(2, np.int64)))
 
         found = LOOKS[look](Watched(place, moment, write))
         if look == "open":
@@ -232,7 +232,7 @@ def test_a_hundred_thousand_draws_are_read_within_seconds_and_a_gigabyte(tmp_pat
     job = fake_run.job(place, 100_000)
     store = Store.open(place, job.spec, job.labels, job.lengths)
     blocks = store.unfinished_blocks()
-    values = job.simulation(blocks[0], np.zeros(2, np.int64))
+    values = job.simulation.block(blocks[0], np.zeros(2, np.int64))
     for block in blocks:
         store.writer.write(block, values)
     store.commit()

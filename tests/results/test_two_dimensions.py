@@ -18,6 +18,7 @@ from asmrisk.results.spec import StoreSpec
 from asmrisk.results.store import Store
 from asmrisk.simulation.arrays import array_specs
 from asmrisk.simulation.variables import Variable
+from tests.fake_run import OneByOne
 from tests.results import small
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
@@ -34,19 +35,14 @@ LABELS = {
 }
 
 
-class Points:
+class Points(OneByOne):
     """Numbers that tell design point, draw and outcome."""
-
-    compiled = True
 
     def __init__(self, fails_at=None):
         self.calls = []
         self.fails_at = fails_at
 
-    def prepare(self, say=None):
-        pass
-
-    def __call__(self, block, slot):
+    def block(self, block, slot):
         if block.index == self.fails_at:
             raise ValueError("no such thing")
         self.calls.append(block.index)
@@ -145,10 +141,10 @@ def test_two_runs_that_grow_along_one_each_end_with_both_or_say_what_to_do(tmp_p
     place = write(tmp_path / "study.zarr", 2, 4)
 
     class Overtaken(Points):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             if not self.calls:
                 write(place, 2, 8)
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     try:
         write(place, 4, 4, simulation=Overtaken())
@@ -195,7 +191,7 @@ def test_damage_is_noticed_and_restored(key, tmp_path):
 
 
 def write_elsewhere(data, block):
-    pickle.loads(data).write(block, Points()(block, None))
+    pickle.loads(data).write(block, Points().block(block, None))
 
 
 def test_blocks_can_be_written_by_other_processes(tmp_path):

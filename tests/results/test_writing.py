@@ -345,8 +345,8 @@ def test_a_store_keeps_its_block_length(store):
 
 def test_wrong_types_and_shapes_from_the_simulation_are_refused(tmp_path):
     class Other(fake_run.Fake):
-        def __call__(self, block, slot):
-            return self.change(super().__call__(block, slot))
+        def block(self, block, slot):
+            return self.change(super().block(block, slot))
 
     for name, change in {
         "number": lambda values: values | {"number": values["number"].astype(float)},
@@ -367,10 +367,10 @@ class Stopping(fake_run.Fake):
 
     first = 10
 
-    def __call__(self, block, slot):
+    def block(self, block, slot):
         if block.first >= self.first:
             raise ValueError("no such thing")
-        return super().__call__(block, slot)
+        return super().block(block, slot)
 
 
 def test_nothing_opens_before_the_commit(tmp_path):
@@ -416,10 +416,10 @@ def test_a_reader_during_an_extension_sees_the_committed_draws(store):
     before, seen = xr.open_zarr(store), []
 
     class Looking(fake_run.Fake):
-        def __call__(self, block, slot):
+        def block(self, block, slot):
             seen.append(asmrisk.open_results(store).sizes["draw"])
             small.assert_holds(store, 22)
-            return super().__call__(block, slot)
+            return super().block(block, slot)
 
     small.write(store, 40, simulation=Looking(small.declare(store, 40).spec))
     assert seen == [22] * 3

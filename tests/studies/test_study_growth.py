@@ -147,12 +147,16 @@ class Watched:
     def prepare(self, say: Any = None) -> None:
         pass
 
-    def __call__(self, block: Any, slot: Any, /) -> Any:
+    def shares(self, piece: Any) -> Any:
+        return piece
+
+    def __call__(self, pieces: Any, slot: Any, /) -> Any:
+        ((_, block),) = pieces
         point, first = block.start
         if self.fails(point, first):
             raise ValueError("out of order")
         self.computed.append((point, first))
-        return self.simulation(block, slot)
+        return self.simulation(pieces, slot)
 
 
 def watched(

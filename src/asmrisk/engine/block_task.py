@@ -1,11 +1,11 @@
-"""The one task of every executor: simulate a block, write it; and how that fails."""
+"""The one task of every executor: simulate blocks, write them; and how that fails."""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.block_writer import BlockWriter
-from asmrisk.simulation.arrays import Block, Simulation
+from asmrisk.simulation.arrays import Piece, Simulation
 
 __all__ = ["ATTEMPTS", "BlockError", "BlockTask", "Executor", "ExecutorError", "StoppedError", "Work"]
 
@@ -48,37 +48,48 @@ class BlockError(Exception):
 
 @dataclass(frozen=True)
 class BlockTask:
-    """Computes blocks of one store and writes them; it can be pickled."""
+    """Computes blocks of the stores of one simulation and writes them; it can be pickled."""
 
-    writer: BlockWriter  #: writes them
+    writers: tuple[BlockWriter, ...]  #: write them, by member of the simulation
     simulation: Simulation  #: gives their arrays
 
-    def __call__(self, block: Block, slot: NDArray[np.int64]) -> None:
-        """Compute and write a block, unless it is there by now; `slot` as for `Simulation`.
+    def __call__(self, pieces: Sequence[Piece], slot: NDArray[np.int64]) -> None:
+        """Compute and write blocks, those that are not there by now; `slot` as for `Simulation`.
 
-        BlockError if a draw fails or the block cannot be written, StoppedError if it was asked to stop;
-        InputError and RunError where the simulation or the store says itself what is wrong.
+        BlockError if a draw fails or a block cannot be written, StoppedError if it was asked to stop;
+        InputError and RunError where the simulation or a store says itself what is wrong.
         """
-        computed = False
 
         def go_on() -> None:
             if slot[1]:
                 raise StoppedError
 
+        at, computed = pieces[0], False
         try:
-            self.writer.require_store()
-            if not self.writer.is_finished(block):
-                slot[0] = 0
-                arrays = self.simulation(block, slot)
+            left = []
+            for piece in pieces:
+                at = piece
+                self.writers[piece.member].require_store()
+                if not self.writers[piece.member].is_finished(piece.block):
+                    left.append(piece)
+            if not left:
+                return
+            slot[0] = 0
+            at = left[0]
+            results = self.simulation(left, slot)
+            for piece in left:
+                arrays = next(results)
                 go_on()
-                computed = True
-                self.writer.write(block, arrays, go_on)
+                at, computed = piece, True
+                self.writers[piece.member].write(piece.block, arrays, go_on)
+                computed = False
         except (StoppedError, RunError, InputError):
             raise
         except Exception as error:
-            place, what = str(self.writer.storage.place), self.writer.spec.describe(block)
+            writer, block = self.writers[at.member], at.block
+            place, what = str(writer.storage.place), writer.spec.describe(block)
             if not computed:
-                draw = block.first + min(int(slot[0]), block.count - 1)
+                draw = block.first + min(int(slot[0]) // len(left), block.count - 1)
                 raise BlockError(place, what, draw, f"{type(error).__name__}: {error}") from error
             if isinstance(error, OSError):
                 reason = error.strerror or str(error)
@@ -86,14 +97,28 @@ class BlockTask:
             raise
 
 
-#: Blocks to be computed: the number of each one's store, what computes it, and which.
-Work: TypeAlias = Iterable[tuple[int, BlockTask, Block]]
+class Work(NamedTuple):
+    """Blocks to be computed together, and what computes them."""
+
+    task: BlockTask
+    pieces: list[Piece]
+    stores: tuple[int, ...]  #: numbers of the stores of the task, by member
+
+    @property
+    def draws(self) -> int:
+        """How many draws they have."""
+        return sum(piece.block.count for piece in self.pieces)
 
 
 class Executor(Protocol):
     """Computes blocks and has them written."""
 
-    def compute(self, work: Work, progress: Progress, finished: Callable[[int], object]) -> None:
+    @property
+    def workers(self) -> int:
+        """How many tasks it computes at a time, as far as is known."""
+        ...
+
+    def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[int], object]) -> None:
         """Compute and write blocks, taken in as there is room for them, however many there are.
 
         For each block that is written `finished` is called with the number of its store, in any order.

@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -35,7 +35,7 @@ from asmrisk.engine.interruption import deferred
 from asmrisk.engine.progress import Progress, repeatedly
 from asmrisk.errors import InputError, RunError
 from asmrisk.numerics.code_identity import code_identity
-from asmrisk.simulation.arrays import Block
+from asmrisk.simulation.arrays import Piece
 
 __all__ = ["Cluster", "local_cluster", "remote_cluster"]
 
@@ -60,11 +60,11 @@ def fingerprint() -> dict[str, str]:
     return {"code": code, "Python": platform.python_version(), **packages}
 
 
-def compute_block(content: bytes, block: Block, versions: dict[str, str]) -> None:
-    """Compute and write one block; what is submitted to a worker.
+def compute_blocks(content: bytes, pieces: list[Piece], versions: dict[str, str]) -> None:
+    """Compute and write the blocks of a task; what is submitted to a worker.
 
-    The `content` is the store's `BlockTask`, pickled and compressed: sent with every block, unpacked once a
-    process. RefusedError if this worker's versions are not the client's.
+    The `content` is the `BlockTask`, pickled and compressed: sent with every task, unpacked once a process.
+    RefusedError if this worker's versions are not the client's.
     """
     worker = get_worker()
     here = fingerprint()
@@ -80,7 +80,7 @@ def compute_block(content: bytes, block: Block, versions: dict[str, str]) -> Non
         task.simulation.prepare()
     slot = np.zeros(2, np.int64)
     with repeatedly(_WATCH, partial(_stop_if_unwanted, worker, worker.get_current_task(), slot)):
-        task(block, slot)
+        task(pieces, slot)
 
 
 @lru_cache(maxsize=8)
@@ -105,20 +105,27 @@ class Cluster:
         self._refused: set[str] = set()
         self._threads, self._looked, self._said = 0, -_INTERVAL, False
 
-    def compute(self, work: Work, progress: Progress, finished: Callable[[int], object]) -> None:
+    @property
+    def workers(self) -> int:
+        """Threads of the workers that are there; some, where none is yet."""
+        self._look()
+        return self._threads or _FIRST_BLOCKS
+
+    def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[int], object]) -> None:
         """Compute and write blocks; see `asmrisk.engine.block_task.Executor`."""
-        under_way: dict[Any, tuple[Any, int, BlockTask, Block]] = {}
+        under_way: dict[Any, tuple[Any, Work]] = {}
         ended: SimpleQueue[Any] = SimpleQueue()
         contents: dict[int, bytes] = {}
 
-        def submit(number: int, task: BlockTask, block: Block) -> None:
-            if number not in contents:
+        def submit(given: Work) -> None:
+            key = id(given.task)
+            if key not in contents:
                 contents.clear()
-                contents[number] = zlib.compress(pickle.dumps(task))
+                contents[key] = zlib.compress(pickle.dumps(given.task))
             future = self._client.submit(
-                compute_block,
-                contents[number],
-                block,
+                compute_blocks,
+                contents[key],
+                given.pieces,
                 self._versions,
                 pure=False,
                 retries=ATTEMPTS - 1,
@@ -126,42 +133,39 @@ class Cluster:
                 # Should they all be gone by then, whoever is there; a refused one refuses again.
                 allow_other_workers=bool(self._refused),
             )
-            under_way[future.key] = (future, number, task, block)
+            under_way[future.key] = (future, given)
             future.add_done_callback(ended.put)
 
         waiting = iter(work)
         try:
             while True:
                 for each in islice(waiting, max(0, self._room(progress) - len(under_way))):
-                    submit(*each)
+                    submit(each)
                 if not under_way:
                     return
                 try:
                     future = ended.get(timeout=_INTERVAL)
                 except Empty:
                     continue
-                _, number, task, block = under_way.pop(future.key)
+                _, given = under_way.pop(future.key)
                 # A worker may die with the task's result, which is nothing, once the block is written.
                 if future.status in ("finished", "lost"):
                     # The scheduler would compute it again for a client that still asks.
                     future.release()
-                    progress.close(None, block.count)
-                    finished(number)
+                    progress.close(None, given.draws)
+                    for piece in given.pieces:
+                        finished(given.stores[piece.member])
                 else:
-                    self._raise_unless_refused(future, task, block, progress)
-                    submit(number, task, block)
+                    self._raise_unless_refused(future, given, progress)
+                    submit(given)
         finally:
             if under_way and self._client.status == "running":
                 self._client.cancel([each[0] for each in under_way.values()], force=True)
 
     def _room(self, progress: Progress) -> int:
-        """Give how many blocks may be under way at once; find out now and then if the scheduler is lost."""
+        """Give how many tasks may be under way at once; find out now and then if the scheduler is lost."""
         if time.monotonic() - self._looked > _INTERVAL:
-            self._looked = time.monotonic()
-            try:
-                self._threads = sum(self._client.nthreads().values())
-            except OSError:
-                raise ExecutorError("the scheduler was lost") from None
+            self._look()
             if not self._threads and not self._said:
                 progress.say("no worker is there: the run waits until one comes")
                 self._said = True
@@ -169,13 +173,20 @@ class Cluster:
             raise ExecutorError("the scheduler was lost")
         return _BLOCKS_PER_THREAD * self._threads or _FIRST_BLOCKS
 
+    def _look(self) -> None:
+        self._looked = time.monotonic()
+        try:
+            self._threads = sum(self._client.nthreads().values())
+        except OSError:
+            raise ExecutorError("the scheduler was lost") from None
+
     def _allowed(self) -> list[str] | None:
         """Name the workers that may compute, if any was refused."""
         if self._refused:
             return [each for each in self._client.nthreads() if each not in self._refused]
         return None
 
-    def _raise_unless_refused(self, future: Any, task: BlockTask, block: Block, progress: Progress) -> None:
+    def _raise_unless_refused(self, future: Any, given: Work, progress: Progress) -> None:
         if future.status == "cancelled":
             raise ExecutorError("the scheduler was lost, or dropped the work")
         error = future.exception()
@@ -190,7 +201,9 @@ class Cluster:
             return
         if isinstance(error, KilledWorker):
             reason = f"the worker died each time, the last at {error.last_worker.address}"
-            what, place = task.writer.spec.describe(block), str(task.writer.storage.place)
+            member, block = given.pieces[0]
+            writer = given.task.writers[member]
+            what, place = writer.spec.describe(block), str(writer.storage.place)
             raise BlockError(place, what, block.first, reason, None, error.allowed_failures + 1)
         if isinstance(error, (BlockError, RunError)):
             raise error

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from asmrisk.engine.block_task import ATTEMPTS, BlockError, BlockTask, Executor, Work
+from asmrisk.engine.block_task import ATTEMPTS, BlockError, Executor, Work
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
-from asmrisk.simulation.arrays import Block
 
 __all__ = ["Threads", "executor"]
 
@@ -29,35 +28,39 @@ class Threads:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def compute(self, work: Work, progress: Progress, finished: Callable[[int], object]) -> None:
+    def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[int], object]) -> None:
         """Compute and write blocks; see `Executor`."""
         # A complete store needs no dask.
         from dask.callbacks import Callback
         from dask.threaded import get
 
-        def compute_block(number: int, task: BlockTask, block: Block) -> int:
+        def compute_blocks(given: Work) -> Work:
             slot, count = progress.slot(), 0
             try:
                 for left in reversed(range(ATTEMPTS)):
                     try:
-                        task(block, slot)
+                        given.task(given.pieces, slot)
                         break
                     except BlockError as error:
                         if error.disk_full or not left:
                             raise
-                count = block.count
+                count = given.draws
             finally:
                 progress.close(slot, count)
-            return number
+            return given
+
+        def tell(key: str, given: Work, *_: object) -> None:
+            for piece in given.pieces:
+                finished(given.stores[piece.member])
 
         waiting = iter(work)
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="asmrisk")
         try:
             # Called in this thread, while the others go on.
-            with Callback(posttask=lambda key, number, *_: finished(number)):  # type: ignore[no-untyped-call]
+            with Callback(posttask=tell):  # type: ignore[no-untyped-call]
                 while wave := list(islice(waiting, self.BLOCKS * self.workers)):
                     wave.reverse()  # dask begins with the last one.
-                    graph = {f"block-{n:06d}": (compute_block, *each) for n, each in enumerate(wave)}
+                    graph = {f"blocks-{n:06d}": (compute_blocks, each) for n, each in enumerate(wave)}
                     get(graph, list(graph), pool=pool)
         except BaseException:
             # After an error or a signal, blocks under way end at their next draw.

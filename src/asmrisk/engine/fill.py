@@ -12,14 +12,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from asmrisk.engine.block_task import BlockError, BlockTask, Executor, ExecutorError
+from asmrisk.engine.block_task import BlockError, BlockTask, Executor, ExecutorError, Work
 from asmrisk.engine.interruption import Interrupted, interruptible
 from asmrisk.engine.progress import Progress
+from asmrisk.engine.tasks import tasks_of
 from asmrisk.errors import Call, RunError
 from asmrisk.results.place import Place
 from asmrisk.results.spec import StoreSpec
 from asmrisk.results.store import Store
-from asmrisk.simulation.arrays import Simulation
+from asmrisk.simulation.arrays import Piece, Simulation
 
 __all__ = ["Job", "fill"]
 
@@ -32,7 +33,8 @@ class Job:
     spec: StoreSpec  #: what it is to hold
     labels: Mapping[str, NDArray[Any]]  #: values of the arrays that no block writes, by path
     lengths: tuple[int, ...]  #: how long it is to be along each dimension that can grow
-    simulation: Simulation  #: gives its blocks
+    simulation: Simulation  #: gives its blocks, and those of others that share work with it
+    member: int = 0  #: which of the simulation's stores it is
 
 
 def fill(
@@ -43,8 +45,9 @@ def fill(
 ) -> None:
     """Compute and write every unfinished block of some stores, and show the stores to readers.
 
-    They are done one after the other, without a pause between them, and shown as soon as they are complete.
-    `remark` says what is worth saying of a store that was opened. Errors are those of `asmrisk.run`.
+    They are done one after the other, without a pause between them, but for those of one simulation, which
+    are done side by side; each is shown as soon as it is complete. `remark` says what is worth saying of a
+    store that was opened. Errors are those of `asmrisk.run`.
     """
     stores: list[Store] = []
     with _explained(stores, jobs), interruptible(), executor as workforce:
@@ -58,26 +61,39 @@ def fill(
                 remark(stores[-1])
         unfinished = [store.unfinished_blocks() for store in stores]
         left = [len(blocks) for blocks in unfinished]
-        for store, job, count in zip(stores, jobs, left, strict=True):
-            if count:
-                # In the main thread, which a signal can stop.
-                job.simulation.prepare(progress.say)
-            else:
+        for store, count in zip(stores, left, strict=True):
+            if not count:
                 store.commit()
         if not any(left):
             return
+        works: list[Work] = []
+        for numbers in _by_simulation(jobs):
+            pieces = [Piece(jobs[n].member, block) for n in numbers for block in unfinished[n]]
+            if pieces:
+                simulation = jobs[numbers[0]].simulation
+                # In the main thread, which a signal can stop.
+                simulation.prepare(progress.say)
+                task = BlockTask(tuple(stores[n].writer for n in numbers), simulation)
+                tasks = tasks_of(simulation, pieces, workforce.workers)
+                works += [Work(task, each, tuple(numbers)) for each in tasks]
 
         def finished(number: int) -> None:
             left[number] -= 1
             if not left[number]:
                 stores[number].commit()
 
-        tasks = [BlockTask(store.writer, job.simulation) for store, job in zip(stores, jobs, strict=True)]
-        work = ((n, tasks[n], block) for n, blocks in enumerate(unfinished) for block in blocks)
         total = sum(block.count for store in stores for block in store.spec.blocks(store.lengths))
         todo = sum(block.count for blocks in unfinished for block in blocks)
         with progress.shown(total=total, done=total - todo):
-            workforce.compute(work, progress, finished)
+            workforce.compute(works, progress, finished)
+
+
+def _by_simulation(jobs: Sequence[Job]) -> list[list[int]]:
+    """Give the numbers of the jobs of each simulation, by member."""
+    found: dict[int, list[int]] = {}
+    for number in sorted(range(len(jobs)), key=lambda n: jobs[n].member):
+        found.setdefault(id(jobs[number].simulation), []).append(number)
+    return sorted(found.values())
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
@@ -13,7 +13,7 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, Problem, gather
-from asmrisk.population.preparation import prepare
+from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.results.place import Place, place_of
 from asmrisk.results.spec import FOLDER, StoreSpec
 from asmrisk.results.store import Store
@@ -21,9 +21,10 @@ from asmrisk.scenario.scenario import Scenario, load_scenario
 from asmrisk.simulation.arrays import array_specs, block_length, bytes_per_draw
 from asmrisk.simulation.labels import coordinates, descriptions
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
+from asmrisk.simulation.shared_field import differing, field_settings
 from asmrisk.simulation.variables import variables
 
-__all__ = ["run"]
+__all__ = ["run", "run_job", "sharing_jobs"]
 
 #: Bytes of a block from which its memory is worth a word; files a variable, from which they are many.
 _LARGE, _MANY = 2e8, 200
@@ -101,7 +102,7 @@ def run(
     def job(each: tuple[Scenario, Place]) -> Job:
         return run_job(*each, draws or int(each[0].values["run.draws"]), block_size, most_draws)
 
-    jobs = gather(job, zip(resolved, places, strict=True))
+    jobs = sharing_jobs(gather(job, zip(resolved, places, strict=True)), progress.say)
     fill(jobs, chosen, progress, lambda store: _remark(store, block_size, progress))
     return places[0] if len(scenarios) == 1 else places
 
@@ -132,6 +133,50 @@ def run_job(
     }
     spec = StoreSpec(definition, prepared.about(), arrays)
     return Job(place, spec, labels, (draws,), ScenarioSimulation(prepared))
+
+
+def sharing_jobs(jobs: Sequence[Job], say: Callable[[str], object]) -> list[Job]:
+    """Let runs whose field is the same be computed together, and say which are and what keeps others apart.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        As `run_job` declares them.
+    say : callable
+        Takes lines for the user.
+
+    Returns
+    -------
+    list of Job
+        In the same order; those that share a field have one simulation.
+    """
+    groups: list[list[int]] = []
+    settings = [field_settings(_prepared(job)) for job in jobs]
+    for number, own in enumerate(settings):
+        shared = next((group for group in groups if settings[group[0]] == own), None)
+        if shared is None:
+            groups.append([number])
+        else:
+            shared.append(number)
+    found = list(jobs)
+    for group in groups:
+        if len(group) > 1:
+            simulation = ScenarioSimulation(*(_prepared(jobs[number]) for number in group))
+            most = simulation.most_together(jobs[group[0]].spec.block_shape[-1])
+            size = f", {most} at a time" if most < len(group) else ""
+            say(f"{len(group)} of {len(jobs)} scenarios share a field, which is simulated once for all{size}")
+            for member, number in enumerate(group):
+                found[number] = replace(jobs[number], simulation=simulation, member=member)
+    for number in (group[0] for group in groups[1:]):
+        names = differing(settings[0], settings[number])
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        say(f"{jobs[number].place} shares no field with {jobs[0].place}: {names[0]}{more} differs")
+    return found
+
+
+def _prepared(job: Job) -> PreparedScenario:
+    assert isinstance(job.simulation, ScenarioSimulation)
+    return job.simulation.prepared[job.member]
 
 
 def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -> None:

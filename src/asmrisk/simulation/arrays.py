@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from asmrisk.simulation.variables import Variable
 
-__all__ = ["ArraySpec", "Block", "Simulation", "array_specs", "block_length", "bytes_per_draw"]
+__all__ = ["ArraySpec", "Block", "Piece", "Simulation", "array_specs", "block_length", "bytes_per_draw"]
 
 
 #: Draws and bytes of a block, at most; blocks of a store, at least, where there are enough draws.
@@ -48,8 +48,15 @@ class Block:
         return self.shape[-1]
 
 
+class Piece(NamedTuple):
+    """A block of one of the stores that a simulation gives."""
+
+    member: int  #: which of them
+    block: Block
+
+
 class Simulation(Protocol):
-    """Gives the arrays of a block; the same for the same block, wherever and however often.
+    """Gives the arrays of blocks; the same for the same block, wherever, however often and with what others.
 
     It travels to other processes by pickle: what is large or takes long to make is made on arrival.
     """
@@ -63,11 +70,21 @@ class Simulation(Protocol):
         """Make ready, in each process, what takes long to make; `say` takes lines for the user."""
         ...
 
-    def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
-        """Simulate a block: its arrays by the variable's path, as a store declares them.
+    def shares(self, piece: Piece) -> Hashable:
+        """Give what is equal for blocks that share work; of each its own, unless said."""
+        return piece
 
-        The first element of the `slot`, of shape (2,), counts finished draws; the work ends early when its
-        second becomes 1.
+    def most_together(self, draws: int) -> int:
+        """Give how many blocks of so many draws may be computed together, for memory and time."""
+        return 1
+
+    def __call__(
+        self, pieces: Sequence[Piece], slot: NDArray[np.int64], /
+    ) -> Iterator[dict[str, NDArray[Any]]]:
+        """Simulate the blocks of a task: of each in turn the arrays by path, as its store declares them.
+
+        The first element of the `slot`, of shape (2,), counts finished draws of all blocks; the work ends
+        early when its second becomes 1.
         """
         ...
 

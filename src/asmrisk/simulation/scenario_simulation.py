@@ -1,9 +1,9 @@
-"""The model of a scenario as what the engine computes: the entry to everything that makes a run's numbers."""
+"""Models of scenarios as what the engine computes: the entry to everything that makes a run's numbers."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,10 @@ from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.compilation import warmup
 from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.shared_field import most_policies, simulate_shared
 
 if TYPE_CHECKING:
-    from asmrisk.simulation.arrays import Block
+    from asmrisk.simulation.arrays import Piece
 
 __all__ = ["ScenarioSimulation", "run_code"]
 
@@ -30,16 +31,16 @@ def run_code() -> str:
 
 
 class ScenarioSimulation:
-    """The model of a scenario as a `Simulation`; it travels as the scenario alone, in plain JSON.
+    """Models that share a field as a `Simulation`; it travels as the scenarios alone, in plain JSON.
 
     Parameters
     ----------
-    prepared : PreparedScenario
-        Resolved, with its seed.
+    *prepared : PreparedScenario
+        Resolved, with their seed; by member. `asmrisk.simulation.shared_field.field_settings` are equal.
     """
 
-    def __init__(self, prepared: PreparedScenario) -> None:
-        self._prepared = prepared
+    def __init__(self, *prepared: PreparedScenario) -> None:
+        self.prepared = prepared
 
     @property
     def compiled(self) -> bool:
@@ -47,28 +48,45 @@ class ScenarioSimulation:
         return kernels_compiled()
 
     @cached_property
-    def model(self) -> Model:
-        """The scenario made ready for simulation."""
-        return Model(self._prepared)
+    def models(self) -> list[Model]:
+        """The scenarios made ready for simulation."""
+        return [Model(each) for each in self.prepared]
 
     def prepare(self, say: Callable[[str], object] | None = None) -> None:
-        """Make the model, say what its files make of the field, compile or load the kernels."""
+        """Make the models, say what their files make of the field, compile or load the kernels."""
         if say is not None:
-            for note in self.model.notes:
+            for note in self.models[0].notes:
                 say(note)
         warmup(say)
         # No draw: this loads them.
-        simulate_block(self.model, 0, 0)
+        simulate_block(self.models[0], 0, 0)
 
-    def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
+    def shares(self, piece: Piece) -> Hashable:
+        """Give the block, which is the same draws of every scenario."""
+        return piece.block
+
+    def most_together(self, draws: int) -> int:
+        """Give how many scenarios may be simulated together for so many draws."""
+        return most_policies(self.models, draws)
+
+    def __call__(
+        self, pieces: Sequence[Piece], slot: NDArray[np.int64], /
+    ) -> Iterator[dict[str, NDArray[Any]]]:
         """Simulate draws; see `asmrisk.simulation.arrays.Simulation`."""
-        return simulate_block(self.model, block.first, block.count, slot)
+        block = pieces[0].block
+        return simulate_shared([self.models[each.member] for each in pieces], block.first, block.count, slot)
 
-    def __reduce__(self) -> tuple[Callable[..., ScenarioSimulation], tuple[str, Any]]:
-        return _arrived, (json.dumps(self._prepared.scenario.to_dict()), self._prepared.definition())
+    def __reduce__(self) -> tuple[Callable[..., ScenarioSimulation], tuple[Any, ...]]:
+        documents = (json.dumps(each.scenario.to_dict()) for each in self.prepared)
+        definitions = (each.definition() for each in self.prepared)
+        return _arrived, tuple(zip(documents, definitions, strict=True))
 
 
-def _arrived(document: str, definition: Any) -> ScenarioSimulation:
+def _arrived(*scenarios: tuple[str, Any]) -> ScenarioSimulation:
+    return ScenarioSimulation(*(_prepared(*each) for each in scenarios))
+
+
+def _prepared(document: str, definition: Any) -> PreparedScenario:
     prepared = prepare(scenario_from_dict(json.loads(document)))
     if prepared.definition() != definition:
         # Everything else travels with the scenario; files are read again where they are needed.
@@ -76,4 +94,4 @@ def _arrived(document: str, definition: Any) -> ScenarioSimulation:
         named = {"roster": scenario.roster, "list of participants": scenario.participant_list}
         files = " or ".join(f"the {name} {path}" for name, path in named.items() if path is not None)
         raise InputError(f"{files} is not the same file as where the run was started.")
-    return ScenarioSimulation(prepared)
+    return prepared

@@ -7,7 +7,7 @@ which parameters the field depends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,22 @@ import numpy as np
 
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.preparation import PreparedScenario
+from asmrisk.rule.definitions import YEARS
 from asmrisk.scenario.declarations import FILES, PARAMETERS
 from asmrisk.simulation.draw import DrawRange, simulate_draws
 from asmrisk.simulation.parameter_draws import coded_values, naming_values, parameter_names
-from asmrisk.simulation.record import PeerGroups, make_record, rows_of, to_variables
+from asmrisk.simulation.record import PeerGroups, Record, make_record, rows_of, to_variables
 
 if TYPE_CHECKING:
     from asmrisk.simulation.model import Model
 
-__all__ = ["FIELD", "differing_fields", "field_settings", "simulate_shared"]
+__all__ = ["FIELD", "differing", "field_settings", "in_field", "most_policies", "simulate_shared"]
+
+#: Bytes that the records of a task may take, and seconds that it may last on a slow processor.
+_MOST_BYTES, _MOST_SECONDS = 256_000_000, 60.0
+
+#: Seconds there for a clinician slot and year: its field, and what one policy makes of it.
+_FIELD_SECONDS, _POLICY_SECONDS = 500e-9, 200e-9
 
 #: The parameters that the field depends on, but for files, which count by their content.
 FIELD = tuple(
@@ -33,7 +40,7 @@ FIELD = tuple(
 )
 
 
-def _in_field(name: str) -> bool:
+def in_field(name: str) -> bool:
     """Tell whether the field depends on a parameter, or a part of one."""
     return PARAMETERS[".".join(name.split(".")[:2])].in_field
 
@@ -50,7 +57,7 @@ def field_settings(prepared: PreparedScenario) -> dict[str, Any]:
     unknown = {
         name: each.definition()
         for name, each in scenario.uncertainty.items()
-        if any(map(_in_field, each.names))
+        if any(map(in_field, each.names))
     }
     if unknown:
         settings["run.draws_per_parameter_set"] = scenario.draws_per_set
@@ -60,10 +67,26 @@ def field_settings(prepared: PreparedScenario) -> dict[str, Any]:
     return settings
 
 
-def differing_fields(one: PreparedScenario, other: PreparedScenario) -> list[str]:
-    """Name the settings that keep two scenarios from sharing a field; none if they share it."""
-    here, there = field_settings(one), field_settings(other)
+def differing(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[str]:
+    """Name the settings of fields that differ."""
     return [name for name in {**here, **there} if here.get(name) != there.get(name)]
+
+
+def most_policies(models: Sequence[Model], draws: int) -> int:
+    """Give how many policies may live in the same field for so many draws: for memory and for time."""
+    record = _record(models, 1)
+    parts = (*record, *record.environment)
+    one = sum(each.nbytes for each in parts if isinstance(each, np.ndarray))
+    slots = int(models[0].inputs.population.slots.sum())
+    by_time = (_MOST_SECONDS / (draws * slots * YEARS) - _FIELD_SECONDS) / _POLICY_SECONDS
+    return max(1, min(int(by_time), _MOST_BYTES * len(models) // (draws * one)))
+
+
+def _record(models: Sequence[Model], count: int) -> Record:
+    """Allocate the records of so many draws of each."""
+    clinicians = int(models[0].inputs.roster_prior.clinicians.sum())
+    groups = PeerGroups.most(PeerGroups.of(model.scenario) for model in models)
+    return make_record(len(models) * count, clinicians, groups)
 
 
 def _sharing(values: Sequence[Values]) -> Iterator[list[int]]:
@@ -108,9 +131,7 @@ def simulate_shared(
     progress = np.zeros(2, np.int64) if progress is None else progress
     work = models[0].workspace(models[0].inputs)
     slots = work.response.shape[0]
-    clinicians = int(models[0].inputs.roster_prior.clinicians.sum())
-    groups = [PeerGroups.of(model.scenario) for model in models]
-    record = make_record(len(models) * count, clinicians, PeerGroups.most(groups))
+    record = _record(models, count)
     draws = np.arange(draw0, draw0 + count, dtype=np.int64)
     # Draws by parameter set: one of all where nothing is unknown.
     sets = [
@@ -137,7 +158,8 @@ def simulate_shared(
         for k, model in enumerate(models):
             tables[k][first:end] = coded_values(model.scenario, drawn[k])
     for k, model in enumerate(models):
-        arrays = to_variables(rows_of(record, k * count, count, groups[k]), model.scenario)
+        own = rows_of(record, k * count, count, PeerGroups.of(model.scenario))
+        arrays = to_variables(own, model.scenario)
         if model.scenario.uncertainty:
             arrays |= {"parameters/parameter_value": tables[k], "parameters/parameter_set": sets[k]}
         yield arrays

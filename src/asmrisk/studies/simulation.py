@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from asmrisk.errors import RunError
 from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.simulation.compilation import warmup
-from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.model import Model
+from asmrisk.simulation.shared_field import in_field, most_policies, simulate_shared
 from asmrisk.simulation.variables import Variable, variables
 from asmrisk.studies.points import point_scenario
 from asmrisk.studies.study_metrics import StudyMetric, metrics_by_draw
 
 if TYPE_CHECKING:
-    from asmrisk.simulation.arrays import Block
+    from asmrisk.simulation.arrays import Piece
     from asmrisk.studies.study import Study
 
 __all__ = ["LEADING", "OUTCOMES", "VALUES", "StudySimulation"]
@@ -82,17 +84,34 @@ class StudySimulation:
         """Compile the kernels; all else differs between design points."""
         warmup(say)
 
-    def __call__(self, block: Block, slot: NDArray[np.int64], /) -> dict[str, NDArray[Any]]:
-        """Compute draws of a design point; see `asmrisk.simulation.arrays.Simulation`."""
-        point = block.start[0]
+    def shares(self, piece: Piece) -> Hashable:
+        """Give the draws, and what the design point sets of the parameters that the field depends on."""
+        changes = self._changes(piece)
+        field = {name: each for name, each in changes.items() if in_field(name)}
+        return piece.block.start[1], json.dumps(field, sort_keys=True)
+
+    def most_together(self, draws: int) -> int:
+        """Give how many design points may be simulated together for so many draws."""
+        return most_policies([Model(point_scenario(self.base, {}))], draws)
+
+    def _changes(self, piece: Piece) -> dict[str, Any]:
+        point = piece.block.start[0]
         if point >= len(self.changes):
             raise RunError(
                 f"design point {point} was asked for by another run of this study; run the same command again"
             )
-        scenario = point_scenario(self.base, self.changes[point])
-        arrays = simulate_block(Model(scenario), block.first, block.count, slot)
-        dims = {path: variable.dims for path, variable in variables(scenario).items()}
-        return {
-            OUTCOMES.path: metrics_by_draw(arrays, dims, self.metrics)[np.newaxis],
-            VALUES.path: np.array([self.codes[point]], dtype=np.float64),
-        }
+        return self.changes[point]
+
+    def __call__(
+        self, pieces: Sequence[Piece], slot: NDArray[np.int64], /
+    ) -> Iterator[dict[str, NDArray[Any]]]:
+        """Compute draws of design points; see `asmrisk.simulation.arrays.Simulation`."""
+        scenarios = [point_scenario(self.base, self._changes(piece)) for piece in pieces]
+        block = pieces[0].block
+        results = simulate_shared([Model(each) for each in scenarios], block.first, block.count, slot)
+        for piece, scenario, arrays in zip(pieces, scenarios, results, strict=True):
+            dims = {path: variable.dims for path, variable in variables(scenario).items()}
+            yield {
+                OUTCOMES.path: metrics_by_draw(arrays, dims, self.metrics)[np.newaxis],
+                VALUES.path: np.array([self.codes[piece.block.start[0]]], dtype=np.float64),
+            }
