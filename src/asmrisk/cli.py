@@ -481,6 +481,9 @@ def compare(
 ) -> None:
     """Compare the results of each REFORM with those of BASELINE, draw by draw.
 
+    A scenario file in the place of results is run first, with the draws and the seed of the results given;
+    what is stored of it is kept. Scenarios that differ only in policy share what is simulated.
+
     Draws share their random numbers: draw 17 of both has the same clinicians, patients and luck. So
     differences are known far better than either figure, and a reform that changes nothing differs by 0.
     """

@@ -28,10 +28,12 @@ from asmrisk.analysis.report import (
     wrapped,
 )
 from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.scenario_runs import results_of
 from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates, shown
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.transitions import change_sections, change_tables, who_changes
 from asmrisk.errors import InputError, Problem
+from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["REPLAY_DRAWS", "compare"]
 
@@ -65,7 +67,7 @@ _UNIT_TITLES = {
 #: Draws that are compared at a time.
 _TOGETHER = 8192
 
-_Results = str | os.PathLike[str] | xr.Dataset
+_Results = str | os.PathLike[str] | xr.Dataset | Scenario
 
 
 def compare(
@@ -85,9 +87,10 @@ def compare(
 
     Parameters
     ----------
-    baseline : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
-    *reforms : path or xarray.Dataset
+    baseline : path, xarray.Dataset or Scenario
+        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave. A scenario, or its TOML
+        file, is run first, as far as its store lacks draws, with the draws and the seed of the results given.
+    *reforms : path, xarray.Dataset or Scenario
         At least one; several are shown in one table, a row each, the baseline first. A dataset without the
         attribute ``provenance`` is paired by the numbers of its draws alone; whether it shares random numbers
         with the other is then for the caller to know.
@@ -125,6 +128,8 @@ def compare(
         If there are no such results; a label, metric or number is not among those allowed; the runs differ in
         seed, version, kernels, draws per parameter set or dollars, or share no draws; or draws are to be
         simulated again and cannot be.
+    RunError, Interrupted
+        As `asmrisk.run`, where a scenario is run.
 
     Examples
     --------
@@ -141,7 +146,8 @@ def compare(
         raise InputError("a comparison needs a baseline and at least one reform.")
     names, labels = check_metrics(metrics, by or ())
     standard = by is None and metrics is None
-    opened = [open_run_results(each, partial=partial) for each in (baseline, *reforms)]
+    given = results_of((baseline, *reforms), partial=partial)
+    opened = [open_run_results(each, partial=partial) for each in given]
     labels_of_runs = _labels(opened)
     first_label, *reform_labels = labels_of_runs
     problems: list[str] = []

@@ -34,7 +34,7 @@ def run(
     *scenarios: Scenario | str | os.PathLike[str],
     draws: int | None = None,
     seed: int | None = None,
-    out: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     workers: int | None = None,
     processes: bool = False,
     scheduler: str | os.PathLike[str] | None = None,
@@ -50,12 +50,14 @@ def run(
     Parameters
     ----------
     *scenarios : Scenario or path
-        What to simulate, or the TOML files that say it. Several share the workers and have one store each.
+        What to simulate, or the TOML files that say it. Several share the workers and have one store each;
+        those that differ only in policy, or in the response to it, share what is simulated of the field, and
+        every store holds the same as if it were run alone.
     draws, seed : int, optional
         Instead of the scenario's ``run.draws`` and ``run.seed``. The first n draws do not depend on `draws`.
-    out : path or URL, optional
+    out : path or URL, or a list of them, optional
         The store, a folder or ``s3://bucket/prefix``; of several scenarios the folder that holds their
-        stores. ``results/<scenario's file stem>.zarr`` if not given, with `fixed`
+        stores, or a list of all stores. ``results/<scenario's file stem>.zarr`` if not given, with `fixed`
         ``results/<stem>_fixed.zarr``. What it holds of the same run is kept.
     workers : int, optional
         Threads, or with `processes` processes; as many as processors if not given.
@@ -202,10 +204,20 @@ def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None, fix
     return scenario.fixed_at_medians() if fixed else scenario
 
 
-def _places(scenarios: Sequence[Scenario], out: str | os.PathLike[str] | None, ending: str) -> list[Place]:
+def _places(
+    scenarios: Sequence[Scenario],
+    out: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
+    ending: str,
+) -> list[Place]:
     """Give every scenario its store; the ending follows its file's stem where no place is given."""
     if not scenarios:
         raise InputError("there is no scenario to run; name at least one.")
+    if out is not None and not isinstance(out, str | os.PathLike):
+        places = [place_of(each) for each in out]
+        if len(places) != len(scenarios) or len(set(map(str, places))) < len(places):
+            text = f"must name one store for each of the {len(scenarios)} scenarios, none twice."
+            raise InputError(text, argument="out")
+        return places
     if out is not None and len(scenarios) == 1:
         return [place_of(out)]
     folder = place_of("results" if out is None else out)

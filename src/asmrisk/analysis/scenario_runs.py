@@ -1,0 +1,55 @@
+"""Scenarios given where results are asked for: they are run, together where their field is the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from asmrisk.analysis.run_results import open_run_results
+from asmrisk.engine.run import run
+from asmrisk.scenario.scenario import Scenario
+
+__all__ = ["results_of"]
+
+
+def results_of(given: Sequence[Any], *, partial: bool = False) -> list[Any]:
+    """Give results, running those of scenarios and of scenario files first.
+
+    Parameters
+    ----------
+    given : sequence
+        Stores and datasets, which stay what they are; `Scenario` and TOML files.
+    partial : bool
+        Whether stores may be unfinished.
+
+    Returns
+    -------
+    list
+        Stores and datasets. A scenario's store is where `asmrisk.run` puts it, with the draws, the seed and
+        the fixed unknowns of the first results given; with its own if none are.
+
+    Raises
+    ------
+    InputError, RunError, Interrupted
+        As `asmrisk.run`, and if the first results cannot be opened.
+    """
+    scenarios = [each for each in given if _is_scenario(each)]
+    if not scenarios:
+        return list(given)
+    asked: dict[str, Any] = {}
+    stores = [each for each in given if not _is_scenario(each)]
+    if stores:
+        first = open_run_results(stores[0], partial=partial)
+        asked = {"draws": int(first.numbers[-1]) + 1, "seed": first.seed, "fixed": bool(first.fixed)}
+    written = run(*scenarios, **asked)
+    places = iter(written if isinstance(written, list) else [written])
+    return [next(places) if _is_scenario(each) else each for each in given]
+
+
+def _is_scenario(each: Any) -> bool:
+    if isinstance(each, str | os.PathLike):
+        path = Path(each)
+        return path.suffix == ".toml" and not path.is_dir()
+    return isinstance(each, Scenario)
