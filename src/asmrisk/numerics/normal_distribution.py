@@ -4,8 +4,6 @@ from __future__ import annotations
 
 __all__ = ["normal_probability", "normal_quantile", "stable"]
 
-_DIGITS = 9
-
 
 def stable(value: float) -> float:
     """Round to nine significant digits: math libraries' last bits differ by processor, and results must not.
@@ -15,7 +13,7 @@ def stable(value: float) -> float:
     >>> stable(2.0 ** 0.5)
     1.41421356
     """
-    return float(f"{value:.{_DIGITS}g}")
+    return float(f"{value:.9g}")
 
 
 def normal_quantile(probability: float) -> float:
