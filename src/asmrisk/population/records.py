@@ -46,15 +46,25 @@ from asmrisk.rule.definitions import (
     size_class,
 )
 from asmrisk.scenario import published_tables as tables
-from asmrisk.scenario.population_parameters import NONREPORTING_CLASSES
+from asmrisk.scenario.counterfactual_parameters import COUNTERFACTUAL
+from asmrisk.scenario.population_parameters import NONREPORTING_CLASSES, POPULATION
 from asmrisk.scenario.practice_parameters import SHARED_SCORES
 
-__all__ = ["BEHAVIOR_DTYPE", "POPULATION_DTYPE", "behavior_records", "population_records"]
+__all__ = [
+    "BEHAVIOR_DTYPE",
+    "POPULATION_DTYPE",
+    "POPULATION_READS",
+    "behavior_records",
+    "population_records",
+]
 
 _SPECIALTY = len(SPECIALTIES)
 _CLASSES = len(tables.PRACTICE_CLASSES)
 _SIZES = len(PRACTICE_SIZES)
 _TYPES = len(COLLECTION_TYPES)
+
+#: Every parameter that `population_records` may read.
+POPULATION_READS = (*POPULATION, *COUNTERFACTUAL, "policy.eligibility", "policy.collaborative_care_elements")
 
 #: Year of the Part B means.
 _LEVEL_YEAR = 2023

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import RunError
 from asmrisk.numerics.jit import kernels_compiled
+from asmrisk.population.preparation import PreparedScenario, prepare
+from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.compilation import warmup
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.variables import Variable, variables
-from asmrisk.studies.points import point_scenario
+from asmrisk.studies.points import prepared_point
 from asmrisk.studies.study_metrics import StudyMetric, metrics_by_draw
 
 if TYPE_CHECKING:
@@ -73,6 +76,14 @@ class StudySimulation:
         codes = list(zip(*columns, strict=True))
         return cls(study.scenario.to_dict(), study.design.changes, codes, study.outcomes)
 
+    @cached_property
+    def prepared_base(self) -> PreparedScenario:
+        """The base scenario made ready; it does not travel."""
+        return prepare(scenario_from_dict(self.base))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StudySimulation, (self.base, self.changes, self.codes, self.metrics)
+
     @property
     def compiled(self) -> bool:
         """Whether the kernels are compiled."""
@@ -89,9 +100,9 @@ class StudySimulation:
             raise RunError(
                 f"design point {point} was asked for by another run of this study; run the same command again"
             )
-        scenario = point_scenario(self.base, self.changes[point])
-        arrays = simulate_block(Model(scenario), block.first, block.count, slot)
-        dims = {path: variable.dims for path, variable in variables(scenario).items()}
+        prepared = prepared_point(self.prepared_base, self.changes[point])
+        arrays = simulate_block(Model(prepared), block.first, block.count, slot)
+        dims = {path: variable.dims for path, variable in variables(prepared.scenario).items()}
         return {
             OUTCOMES.path: metrics_by_draw(arrays, dims, self.metrics)[np.newaxis],
             VALUES.path: np.array([self.codes[point]], dtype=np.float64),
