@@ -45,7 +45,7 @@ def fill_mips(record: Any, values: Mapping[str, Any]) -> None:
     record.aco_share = values["population.aco_share"]
     record.mips_group_share = [values["counterfactual.mips_group_share"][size] for size in PRACTICE_SIZES]
     for name in ("qualifying_share", "quality_correlation", "habit_correlation", "persistence"):
-        record[f"mips_{name}"] = values[f"counterfactual.mips_{name}"]
+        setattr(record, f"mips_{name}", values[f"counterfactual.mips_{name}"])
     record.mips_score = _mips_scores(*values["counterfactual.mips_organization_scores"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -114,16 +114,16 @@ def _without_folder(override: str) -> str:
     return override
 
 
-def prepare(scenario: Scenario, others: Iterable[PreparedScenario] = ()) -> PreparedScenario:
+def prepare(scenario: Scenario, others: Collection[PreparedScenario] = ()) -> PreparedScenario:
     """Solve the population of a scenario and read its files.
 
     Parameters
     ----------
     scenario : Scenario
         Checked values.
-    others : iterable of PreparedScenario
-        Of these the population is taken where it is the same, since they have equal values of the parameters
-        that it depends on.
+    others : collection of PreparedScenario
+        From these are taken the population, where the parameters that it depends on have equal values, and
+        the list of participants, where it is the same file.
 
     Returns
     -------
@@ -146,7 +146,13 @@ def prepare(scenario: Scenario, others: Iterable[PreparedScenario] = ()) -> Prep
             problems.extend(scenario.placed(each) for each in error.problems)
             return None
 
-    participants = tried(read_participant_list, scenario.participant_list)
+    def listed(path: Path) -> ParticipantList:
+        lists = (each.participants for each in others)
+        return next((each for each in lists if each and each.path == path), None) or read_participant_list(
+            path
+        )
+
+    participants = tried(listed, scenario.participant_list)
     if participants is not None:
         problems += [scenario.placed(each) for each in _contradictions(scenario, participants)]
         scenario = replace(scenario, values=scenario.values.replace(**participants.values()))
