@@ -147,10 +147,8 @@ def prepare(scenario: Scenario, others: Collection[PreparedScenario] = ()) -> Pr
             return None
 
     def listed(path: Path) -> ParticipantList:
-        lists = (each.participants for each in others)
-        return next((each for each in lists if each and each.path == path), None) or read_participant_list(
-            path
-        )
+        lists = {each.path: each for each in (other.participants for other in others) if each is not None}
+        return lists[path] if path in lists else read_participant_list(path)
 
     participants = tried(listed, scenario.participant_list)
     if participants is not None:
