@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from asmrisk.parameters.parameter import Values
 from asmrisk.rule.declarations import POLICY
 from asmrisk.rule.definitions import PERFORMANCE_YEARS, measures_of
-from asmrisk.rule.policy import POLICY_DTYPE, inconsistencies, policy_records
+from asmrisk.rule.policy import POLICY_DTYPE, RULED, inconsistencies, policy_records
 from tests.rule.fields import policy
 
 
@@ -47,6 +48,11 @@ def test_fixed_benchmarks_need_edges() -> None:
         policy_records(values)
     edges = np.random.default_rng(0).random((2, 5, 3, 10))
     np.testing.assert_array_equal(policy_records(values, edges)[4].fixed_edges, edges)
+
+
+def test_rules_between_parameters_read_nothing_else() -> None:
+    defaults = POLICY.defaults()
+    assert inconsistencies(Values({name: defaults[name] for name in RULED}, POLICY)) == []
 
 
 def test_inconsistent_policies_are_told() -> None:

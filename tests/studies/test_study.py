@@ -114,7 +114,7 @@ def test_the_scenarios_own_distribution(study: Any, tmp_path: Path) -> None:
     head = 'scenario = "base.toml"\noutcomes = ["medicare_savings"]\n'
     loaded = study(ONE + '"behavior.cost_response.2029" = "uncertainty"', head)
     assert loaded.column(0)[1:] == [0.0005, 0.0095]
-    point = point_scenario(loaded.scenario.to_dict(), loaded.design.changes[1])
+    point = point_scenario(loaded.scenario, loaded.design.changes[1])
     assert list(point.uncertainty) == ["behavior.exit_probability.cardiology"]
     said = problems(study, ONE + '"behavior.medicare_share" = "uncertainty"', head)
     assert said == [
@@ -145,7 +145,7 @@ def test_the_scenarios_own_linked_unknowns(study: Any, tmp_path: Path) -> None:
     assert loaded.column(1) == [0.0, 0.0, 0.0, -0.01, 0.02]
     assert loaded.factors[0].at(0.7) == {"policy.tie_rule": "upper", "policy.minimum_cases": 10}
     assert loaded.factors[0].at(0.8) == {"policy.tie_rule": "mid", "policy.minimum_cases": 30}
-    point = point_scenario(load_scenario(tmp_path / "base.toml").to_dict(), loaded.design.changes[4])
+    point = point_scenario(load_scenario(tmp_path / "base.toml"), loaded.design.changes[4])
     assert list(point.uncertainty) == ["policy.tie_rule"]
     assert point.values["behavior.part_b_growth"][2033] == {"heart_failure": 0.02, "low_back_pain": 0.02}
     said = problems(study, ONE + '"policy.minimum_cases" = "uncertainty"', head)

@@ -73,7 +73,7 @@ def test_a_factor_that_is_a_part_of_what_is_unknown_fixes_the_whole(study: Make)
     loaded = study(ONE + '"behavior.cost_response.2029" = {values = [0.002]}', whole)
     assert not loaded.scenario.uncertainty
     assert loaded.column(3) == [0.005] * 7 + [0.002]
-    point = point_scenario(loaded.scenario.to_dict(), loaded.design.changes[7])
+    point = point_scenario(loaded.scenario, loaded.design.changes[7])
     assert [point.values.at("behavior.cost_response", year) for year in (2027, 2028, 2029)] == [
         0.005,
         0.005,

@@ -158,6 +158,8 @@ def test_a_simulation_travels_as_plain_data(write: Any) -> None:
         assert {path: array.tobytes() for path, array in here.items()} == {
             path: array.tobytes() for path, array in there.items()
         }
+    # What was made for it stays behind.
+    assert pickle.dumps(simulation) == content
 
 
 def test_a_worker_computes_plain_arrays(write: Any) -> None:

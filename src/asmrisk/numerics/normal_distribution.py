@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["normal_probability", "normal_quantile", "stable"]
+from functools import cache
+from typing import Any
 
-_DIGITS = 9
+__all__ = ["normal_probability", "normal_quantile", "stable"]
 
 
 def stable(value: float) -> float:
@@ -15,19 +16,22 @@ def stable(value: float) -> float:
     >>> stable(2.0 ** 0.5)
     1.41421356
     """
-    return float(f"{value:.{_DIGITS}g}")
+    return float(f"{value:.9g}")
 
 
 def normal_quantile(probability: float) -> float:
     """Give the normal score below which a share in [0, 1] of all lie, rounded by `stable`."""
-    # SciPy takes a while to import, and most scenarios need no quantile.
-    from scipy.special import ndtri
-
-    return stable(float(ndtri(probability)))
+    return stable(float(_functions()[1](probability)))
 
 
 def normal_probability(score: float) -> float:
     """Give the share of all below a normal score, rounded by `stable`."""
-    from scipy.special import ndtr  # As above.
+    return stable(float(_functions()[0](score)))
 
-    return stable(float(ndtr(score)))
+
+@cache
+def _functions() -> tuple[Any, Any]:
+    # SciPy takes a while to import, and most scenarios need no quantile.
+    from scipy.special import ndtr, ndtri
+
+    return ndtr, ndtri

@@ -185,11 +185,14 @@ class Parameter:
             raise KeyError(f"year {min(outside)} is outside {self.years[0]} to {self.years[-1]}")
         if self.years[0] not in given:
             raise KeyError(f"year {self.years[0]} is missing; give the value from which later years depart")
+        # What several years share is checked once, and shared again.
+        distinct = {id(entry): entry for entry in given.values()}
+        checked = {identity: self.check(entry) for identity, entry in distinct.items()}
         resolved: dict[int, Any] = {}
         held = None
         for year in self.years:
             if year in given:
-                held = self.check(given[year])
+                held = checked[id(given[year])]
             resolved[year] = held
         return resolved
 
@@ -230,7 +233,21 @@ class Parameters(Mapping[str, Parameter]):
 
     def defaults(self) -> Values:
         """Give the values of the baseline, resolved."""
+        return self._defaults
+
+    @cached_property
+    def _defaults(self) -> Values:
         return Values({name: each.resolve(each.default) for name, each in self.items()}, self)
+
+    @cached_property
+    def sections(self) -> tuple[str, ...]:
+        """The sections, in order."""
+        return tuple(dict.fromkeys(name.partition(".")[0] for name in self))
+
+    @cached_property
+    def renamed(self) -> dict[str, str]:
+        """The name of each parameter that had another, by its former name."""
+        return {each.formerly: name for name, each in self.items() if each.formerly}
 
 
 class Values(Mapping[str, Any]):
@@ -262,6 +279,19 @@ class Values(Mapping[str, Any]):
         value = self._values[name]
         years = self.parameters[name].years
         return value[min(max(year, years[0]), years[-1])] if years else value
+
+    def over(self, name: str, years: Sequence[int]) -> list[Any]:
+        """Give a parameter's value in each of some calendar years, as `at` gives it."""
+        value, own = self._values[name], self.parameters[name].years
+        if not own:
+            return [value] * len(years)
+        first, last = own[0], own[-1]
+        return [value[first if year < first else last if year > last else year] for year in years]
+
+    def same(self, other: Values, names: Iterable[str]) -> bool:
+        """Whether another has equal values of some parameters."""
+        mine, others = self._values, other._values
+        return all(mine[name] is others[name] or mine[name] == others[name] for name in names)
 
     def replace(self, **changes: Any) -> Values:
         """Exchange some values, as a scenario would write them, by name: ``replace(**{"a.b": 1})``."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from asmrisk.parameters.parameter import Values
@@ -70,33 +72,39 @@ def behavior_records(values: Values) -> np.recarray:
         One record per calendar year, 2027 to 2033; growth and learning are cumulated from the first year,
         in which they are 1 and 0.
     """
-    records = np.zeros(len(CALENDAR_YEARS), BEHAVIOR_DTYPE).view(np.recarray)
-    growth, learning, trend = [1.0] * len(SPECIALTIES), [0.0] * len(COHORTS), 1.0
+    records = np.zeros(len(CALENDAR_YEARS), BEHAVIOR_DTYPE)
     part_b_trend, deflator = values["population.part_b_trend"], values["population.deflator"]
+    trends = [1.0 + part_b_trend[name] for name in SPECIALTIES]
+    grown = [
+        [(1.0 + each[_COHORT_OF[name]]) * trend for name, trend in zip(SPECIALTIES, trends, strict=True)]
+        for each in _over(values, "part_b_growth")
+    ]
+    learned = [[each[name] for name in COHORTS] for each in _over(values, "quality_learning")]
+    dearer = [1.0 + each for each in _over(values, "cost_growth")]
+    # Since the first year, in which nothing has changed yet.
+    grown[0], learned[0], dearer[0] = [1.0] * len(SPECIALTIES), [0.0] * len(COHORTS), 1.0
+    records["part_b_growth"] = np.cumprod(grown, axis=0)
+    records["quality_learning"] = np.cumsum(learned, axis=0)
+    records["cost_trend"] = np.cumprod(dearer)
+    records["exit_probability"] = [
+        [each[name] for name in SPECIALTIES] for each in _over(values, "exit_probability")
+    ]
+    records["exempt_share"] = [[each[name] for name in COHORTS] for each in _over(values, "exempt_share")]
+    records["medicare_share"] = _over(values, "medicare_share")
+    for name in ("volume_offset_cut", "volume_offset_raise", "conduct_improvement"):
+        records[name] = values[f"behavior.{name}"]
+    responses = np.array([_responses(values, year) for year in CALENDAR_YEARS])
+    records["cost_response"], records["cost_response_penalized"] = responses.T
+    records["price_level"] = [price_level(deflator, year) for year in CALENDAR_YEARS]
     stated = price_level(deflator, values["population.dollar_year"])
-    for index, year in enumerate(CALENDAR_YEARS):
-        record = records[index]
-        if index:
-            grown = values.at("behavior.part_b_growth", year)
-            for specialty, name in enumerate(SPECIALTIES):
-                growth[specialty] *= (1.0 + grown[_COHORT_OF[name]]) * (1.0 + part_b_trend[name])
-            for cohort, name in enumerate(COHORTS):
-                learning[cohort] += values.at("behavior.quality_learning", year)[name]
-            trend *= 1.0 + values.at("behavior.cost_growth", year)
-        record.part_b_growth = growth
-        record.quality_learning = learning
-        record.cost_trend = trend
-        exits = values.at("behavior.exit_probability", year)
-        record.exit_probability = [exits[name] for name in SPECIALTIES]
-        record.medicare_share = values.at("behavior.medicare_share", year)
-        for name in ("volume_offset_cut", "volume_offset_raise", "conduct_improvement"):
-            record[name] = values[f"behavior.{name}"]
-        record.cost_response, record.cost_response_penalized = _responses(values, year)
-        record.exempt_share = [values.at("behavior.exempt_share", year)[name] for name in COHORTS]
-        record.price_level = price_level(deflator, year)
-        record.stated_price_ratio = stated / record.price_level
-        fill_costs(record, values, year)
-    return records
+    records["stated_price_ratio"] = stated / records["price_level"]
+    fill_costs(records, values)
+    return records.view(np.recarray)
+
+
+def _over(values: Values, name: str) -> list[Any]:
+    """Give the value of a parameter of behavior in each calendar year."""
+    return values.over(f"behavior.{name}", CALENDAR_YEARS)
 
 
 def _responses(values: Values, year: int) -> tuple[float, float]:

@@ -372,7 +372,7 @@ def fill_practices(
     areas, regions = values["population.areas"], values["population.regions"]
     record.regions = regions
     record.areas = areas
-    record.area_cumulative = 1.0
+    record.area_cumulative[:] = 1.0
     if regions <= areas:
         record.area_cumulative[:areas] = area_shares(areas, values["population.area_log_sd"], regions)
     for number, name in enumerate(SHARED_SCORES):

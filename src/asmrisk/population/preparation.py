@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from asmrisk.errors import InputError, Problem, gather
 from asmrisk.population.participant_list import ParticipantList, read_participant_list
-from asmrisk.population.records import population_records
+from asmrisk.population.records import POPULATION_READS, population_records
 from asmrisk.population.roster import Roster, read_roster
 from asmrisk.rule.definitions import COHORTS, VINTAGES
 from asmrisk.scenario.declarations import FILES, PARAMETERS, PARTICIPANT_LIST, ROSTER
@@ -117,13 +118,16 @@ def _without_folder(override: str) -> str:
     return override
 
 
-def prepare(scenario: Scenario) -> PreparedScenario:
+def prepare(scenario: Scenario, others: Collection[PreparedScenario] = ()) -> PreparedScenario:
     """Solve the population of a scenario and read its files.
 
     Parameters
     ----------
     scenario : Scenario
         Checked values.
+    others : collection of PreparedScenario
+        From these are taken the population, where the parameters that it depends on have equal values, and
+        the list of participants, where it is the same file.
 
     Returns
     -------
@@ -146,12 +150,18 @@ def prepare(scenario: Scenario) -> PreparedScenario:
             problems.extend(scenario.placed(each) for each in error.problems)
             return None
 
-    participants = tried(read_participant_list, scenario.participant_list)
+    def listed(path: Path) -> ParticipantList:
+        lists = {each.path: each for each in (other.participants for other in others) if each is not None}
+        return lists[path] if path in lists else read_participant_list(path)
+
+    participants = tried(listed, scenario.participant_list)
     if participants is not None:
         problems += [scenario.placed(each) for each in _contradictions(scenario, participants)]
         scenario = replace(scenario, values=scenario.values.replace(**participants.values()))
-    population = tried(population_records, scenario.values)
-    roster = tried(lambda path: read_roster(path, values=scenario.values), scenario.roster)
+    values = scenario.values
+    solved = next((each for each in others if values.same(each.scenario.values, POPULATION_READS)), None)
+    population = tried(population_records, values) if solved is None else solved.population
+    roster = tried(lambda path: read_roster(path, values=values), scenario.roster)
     if problems:
         raise InputError(problems)
     return PreparedScenario(scenario, population, roster, participants)
@@ -200,5 +210,10 @@ def prepared_scenarios(
     *scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()
 ) -> list[PreparedScenario]:
     """Load and prepare scenario files; arguments and errors as for `validate`."""
-    chosen = tuple(overrides)
-    return gather(lambda path: prepare(load_scenario(path, chosen)), scenarios)
+    chosen, done = tuple(overrides), deque[PreparedScenario](maxlen=8)
+
+    def prepared(path: str | os.PathLike[str]) -> PreparedScenario:
+        done.append(prepare(load_scenario(path, chosen), done))
+        return done[-1]
+
+    return gather(prepared, scenarios)

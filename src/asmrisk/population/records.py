@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -46,15 +47,25 @@ from asmrisk.rule.definitions import (
     size_class,
 )
 from asmrisk.scenario import published_tables as tables
-from asmrisk.scenario.population_parameters import NONREPORTING_CLASSES
+from asmrisk.scenario.counterfactual_parameters import COUNTERFACTUAL
+from asmrisk.scenario.population_parameters import NONREPORTING_CLASSES, POPULATION
 from asmrisk.scenario.practice_parameters import SHARED_SCORES
 
-__all__ = ["BEHAVIOR_DTYPE", "POPULATION_DTYPE", "behavior_records", "population_records"]
+__all__ = [
+    "BEHAVIOR_DTYPE",
+    "POPULATION_DTYPE",
+    "POPULATION_READS",
+    "behavior_records",
+    "population_records",
+]
 
 _SPECIALTY = len(SPECIALTIES)
 _CLASSES = len(tables.PRACTICE_CLASSES)
 _SIZES = len(PRACTICE_SIZES)
 _TYPES = len(COLLECTION_TYPES)
+
+#: Every parameter that `population_records` may read.
+POPULATION_READS = (*POPULATION, *COUNTERFACTUAL, "policy.eligibility", "policy.collaborative_care_elements")
 
 #: Year of the Part B means.
 _LEVEL_YEAR = 2023
@@ -318,9 +329,11 @@ def population_records(values: Values) -> np.recarray:
     problems = _problems(values)
     if problems:
         raise InputError(problems)
-    records = np.zeros(len(COHORTS), POPULATION_DTYPE).view(np.recarray)
+    records = np.zeros(len(COHORTS), POPULATION_DTYPE)
+    fields = POPULATION_DTYPE.names or ()
     for cohort, name in enumerate(COHORTS):
-        record = records[cohort]
+        # Its attributes, unlike those of a record, are quick to read: arrays inside the record, and numbers.
+        record = SimpleNamespace(**{each: records[each][cohort] for each in fields})
         volume = _episodes(record, values, name, problems)
         _patients(record, values)
         _habits(record, values, name)
@@ -332,9 +345,11 @@ def population_records(values: Values) -> np.recarray:
             _measures(record, values, name)
             _part_b(record, values, name, volume)
             _cost(record, values, name, volume, problems)
+        for each in fields:
+            records[each][cohort] = getattr(record, each)
     if problems:
         raise InputError(problems)
-    return records
+    return records.view(np.recarray)
 
 
 _Volume = tuple[float, float, float, float, int]
@@ -441,10 +456,10 @@ def _reporters(record: Any, values: Mapping[str, Any], cohort: str) -> dict[int 
     better = np.array([quality_by_practice_size()[name] for name in tables.PRACTICE_CLASSES])
     better *= values["population.quality_size_gradient"]
     center = float(speaking @ better / speaking.sum()) if speaking.any() else 0.0
-    record.quality_size_shift = [stable(each - center) for each in better.tolist()]
+    record.quality_size_shift[:] = [stable(each - center) for each in better.tolist()]
     if cohort == "low_back_pain":
         offsets = values["population.specialty_quality_offset"]
-        record.quality_specialty_shift = [offsets.get(each, 0.0) for each in SPECIALTIES]
+        record.quality_specialty_shift[:] = [offsets.get(each, 0.0) for each in SPECIALTIES]
     size = np.array([size_class(low) for low, _ in tables.PRACTICE_CLASSES.values()])
     specialties = np.diff(record.specialty_cumulative, axis=1, prepend=0.0)[size]
     shifts = record.quality_size_shift[:, None] + record.quality_specialty_shift
@@ -463,16 +478,16 @@ def _reporters(record: Any, values: Mapping[str, Any], cohort: str) -> dict[int 
 
 
 def _measures(record: Any, values: Mapping[str, Any], cohort: str) -> None:
-    record.ecqm_share = [values["population.ecqm_share"][size] for size in PRACTICE_SIZES]
+    record.ecqm_share[:] = [values["population.ecqm_share"][size] for size in PRACTICE_SIZES]
     record.cases_log_sd = values["population.cases_log_sd"]
     record.latent_persistence = values["population.latent_persistence"]
     record.shrinkage_reliability = values["population.shrinkage_reliability"]
     record.shrinkage_mean_cases = values["population.shrinkage_mean_cases"]
     complexity = record.quality_complexity = values["population.complex_patients_quality_effect"]
     reporters = _reporters(record, values, cohort)
-    record.rate_probability = tables.KNOT_PROBABILITIES
-    record.rate_quantile = np.nan
-    record.quality_spread = 1.0
+    record.rate_probability[:] = tables.KNOT_PROBABILITIES
+    record.rate_quantile[:] = np.nan
+    record.quality_spread[:] = 1.0
     for number, measure in enumerate(measures_of(cohort)):
         types = [COLLECTION_TYPES.index(each) for each in measure.collection_types]
         record.measure_collection_type[number] = types[0] if len(types) == 1 else NOT_REPORTED
@@ -532,7 +547,7 @@ def _cost(
     record.cost_rest = math.sqrt(1.0 - level**2 - moving**2 - quality**2)
     if cohort == "low_back_pain":
         offsets = values["population.specialty_cost_offset"]
-        record.cost_specialty_shift = [offsets.get(each, 0.0) for each in SPECIALTIES]
+        record.cost_specialty_shift[:] = [offsets.get(each, 0.0) for each in SPECIALTIES]
     specialties = np.diff(record.specialty_cumulative, axis=1, prepend=0.0)
     sizes = [size_class(low) for low, _ in tables.PRACTICE_CLASSES.values()]
     shares: dict[float, float] = {}

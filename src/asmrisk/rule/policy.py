@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -20,10 +21,12 @@ from asmrisk.rule.definitions import (
     measures_of,
 )
 
-__all__ = ["GROUPING", "POLICY_DTYPE", "WEIGHTS", "inconsistencies", "policy_records"]
+__all__ = ["GROUPING", "POLICY_DTYPE", "RULED", "WEIGHTS", "inconsistencies", "policy_records"]
 
 #: The two parameters that make 1 together.
 WEIGHTS = ("policy.quality_weight", "policy.cost_weight")
+#: Those that `inconsistencies` reads.
+RULED = (*WEIGHTS, "policy.cost_points_z")
 #: Those that decide by which groups results are kept.
 GROUPING = (
     *("policy.quality_peer_group", "policy.quality_collection_types"),
@@ -82,30 +85,41 @@ def policy_records(values: Values, fixed_edges: npt.NDArray[np.float64] | None =
     ValueError
         If a year's benchmarks are fixed and `fixed_edges` is not given.
     """
-    records = np.zeros(len(PERFORMANCE_YEARS), POLICY_DTYPE).view(np.recarray)
+    records = _measures_alone().copy()
     records["fixed_edges"] = np.nan if fixed_edges is None else fixed_edges
+    risk_levels = values.over("policy.risk_level", PERFORMANCE_YEARS)
+    for name, *_ in _FIELDS:
+        by_year = values.over(f"policy.{name}", PERFORMANCE_YEARS)
+        for y, value in enumerate(by_year):
+            if isinstance(value, str):
+                by_year[y] = risk_levels[y] if value == "risk_level" else _code(name, value)
+        records[name] = by_year
+    sets = values.over("policy.measures", PERFORMANCE_YEARS)
+    for c, cohort in enumerate(COHORTS):
+        names = [measure.name for measure in measures_of(cohort)]
+        records["measure_in_set"][:, c, : len(names)] = [[n in each[cohort] for n in names] for each in sets]
+    benchmarks = values.over("policy.quality_benchmarks", PERFORMANCE_YEARS)
+    if fixed_edges is None and "fixed" in benchmarks:
+        year = PERFORMANCE_YEARS[benchmarks.index("fixed")]
+        raise ValueError(f"benchmarks are fixed in {year}, but no edges were given")
+    return records.view(np.recarray)
+
+
+@cache
+def _measures_alone() -> npt.NDArray[np.void]:
+    """Give records with what is of the measures, whatever the policy, alone."""
+    records = np.zeros(len(PERFORMANCE_YEARS), POLICY_DTYPE)
     for c, cohort in enumerate(COHORTS):
         for m, measure in enumerate(measures_of(cohort)):
             records["measure_inverse"][:, c, m] = measure.inverse
             records["measure_claims"][:, c, m] = measure.claims
             records["measure_worst"][:, c, m] = np.nan if measure.worst is None else measure.worst
-    for y, year in enumerate(PERFORMANCE_YEARS):
-        record = records[y]
-        for name, *_ in _FIELDS:
-            value = values.at(f"policy.{name}", year)
-            if value == "risk_level":
-                # The number that it takes is another parameter's.
-                value = values.at("policy.risk_level", year)
-            if isinstance(value, str):
-                value = CHOICES[name].index(value) if name in CHOICES else _WORDS[value]
-            record[name] = value
-        measures = values.at("policy.measures", year)
-        for c, cohort in enumerate(COHORTS):
-            for m, measure in enumerate(measures_of(cohort)):
-                record["measure_in_set"][c, m] = measure.name in measures[cohort]
-        if fixed_edges is None and values.at("policy.quality_benchmarks", year) == "fixed":
-            raise ValueError(f"benchmarks are fixed in {year}, but no edges were given")
     return records
+
+
+def _code(name: str, word: str) -> float:
+    """Give the number that stands for a word."""
+    return CHOICES[name].index(word) if name in CHOICES else _WORDS[word]
 
 
 def inconsistencies(values: Values) -> list[Problem]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
 
 from asmrisk.errors import Call, Problem, nearest, unknown
-from asmrisk.parameters.parameter import Parameter, Parameters, Values
-from asmrisk.scenario.layering import is_year, merged, nested, spread, stated_part, years_of
+from asmrisk.parameters.parameter import Parameter, Values
+from asmrisk.scenario.correlation import Correlation
+from asmrisk.scenario.layering import is_year, merged, nested, spread, stated_part, years_of, years_of_change
 from asmrisk.scenario.toml_source import OVERRIDES, Keys, Source, show
-from asmrisk.scenario.uncertainty import Problems, allowed
+from asmrisk.scenario.uncertainty import Problems, Unknown, allowed
 from asmrisk.scenario.uncertainty_section import UncertaintySection
 
 __all__ = ["TEXT_KEYS", "ScenarioBuilder", "placed"]
@@ -23,12 +25,16 @@ _UNCERTAINTY = "uncertainty"
 
 
 class ScenarioBuilder:
-    """Values that grow by one document after the other, over the declared defaults.
+    """Values over which one document after the other is laid.
 
     Parameters
     ----------
-    parameters : Parameters
-        The declarations.
+    base : Values
+        Resolved: the declared defaults, or those of a scenario.
+    unknowns : mapping of str to Unknown, optional
+        What is uncertain of that scenario.
+    correlations : iterable of Correlation, optional
+        What of it is correlated.
 
     Attributes
     ----------
@@ -41,21 +47,24 @@ class ScenarioBuilder:
     uncertainty : UncertaintySection
         What is uncertain.
     stated : dict of str to Source
-        By name of a parameter where it is stated, the one stated last at the end.
+        By name of a parameter which document states it, the one stated last at the end.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
-        self.parameters = parameters
+    def __init__(
+        self,
+        base: Values,
+        unknowns: Mapping[str, Unknown] = MappingProxyType({}),
+        correlations: Iterable[Correlation] = (),
+    ) -> None:
+        self.parameters = parameters = base.parameters
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.texts: dict[str, str] = {}
-        self.uncertainty = UncertaintySection(parameters, self.fitted)
+        self.uncertainty = UncertaintySection(parameters, self.fitted, unknowns, correlations)
         self.stated: dict[str, Source] = {}
-        self._values = dict(parameters.defaults())
-        # The years in which each year-varying value is stated, for an override of one year.
-        self._years = {name: years_of(each.default) or each.years[:1] for name, each in parameters.items()}
-        self._sections = tuple(dict.fromkeys(name.partition(".")[0] for name in parameters))
-        self._renamed = {each.formerly: name for name, each in parameters.items() if each.formerly}
+        self._values = dict(base)
+        # The years in which a document states a year-varying value, for an override of one year.
+        self._years: dict[str, tuple[int, ...]] = {}
         self._rejected: set[str] = set()
 
     def values(self) -> Values:
@@ -84,7 +93,7 @@ class ScenarioBuilder:
             elif key == "extends":
                 if is_override:
                     self._problem(source, (key,), "belongs in a scenario file, not in an override")
-            elif key not in (*self._sections, _UNCERTAINTY):
+            elif key not in (*self.parameters.sections, _UNCERTAINTY):
                 self._problem(source, (key,), self._unknown_top(key, given))
             elif not isinstance(given, Mapping):
                 self._problem(source, (key,), f"must be a section; write [{key}] on a line of its own")
@@ -106,7 +115,7 @@ class ScenarioBuilder:
         self.problems.append(source.problem(keys, problem, label))
 
     def _unknown_top(self, key: str, given: Any) -> str | Problem:
-        sections = (*self._sections, _UNCERTAINTY)
+        sections = (*self.parameters.sections, _UNCERTAINTY)
         kind = "section" if isinstance(given, Mapping) else "key"
         homes = [name.partition(".")[0] for name in self.parameters if name.partition(".")[2] == key]
         if homes:
@@ -117,8 +126,8 @@ class ScenarioBuilder:
 
     def _add_value(self, source: Source, keys: Keys, given: Any) -> None:
         name = ".".join(keys)
-        if name in self._renamed:
-            name = self._renamed[name]
+        if name in self.parameters.renamed:
+            name = self.parameters.renamed[name]
             note = source.problem(keys, f"is now called {name}; write it so.")
             self.notes.append(str(replace(note, argument="")))
         if name not in self.parameters:
@@ -212,7 +221,8 @@ class ScenarioBuilder:
             years[int(key)] = stated_part(value, each)
             problems.extend(((key, *below), problem) for below, problem in misfits)
         if within_value:
-            years = {year: held[year] for year in self._years[parameter.name]} | years
+            before = self._years.get(parameter.name) or years_of_change(held)
+            years = {year: held[year] for year in before} | years
         elif first not in years and not problems:
             text = f"year {first} is missing; give the value that holds before the others"
             problems.append(((), Problem(text)))

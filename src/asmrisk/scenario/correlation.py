@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from asmrisk.errors import Problem
@@ -77,27 +78,26 @@ def read_correlations(given: Any) -> Iterator[Correlation | Problem]:
             yield Correlation((names[0], names[1]), float(each["value"]))
 
 
-def _order(correlations: Iterable[Correlation]) -> list[str]:
-    """Give the names that are correlated, in the order in which they come up."""
-    return list(dict.fromkeys(name for each in correlations for name in each.between))
+# The same for all parameter sets of a scenario.
+@lru_cache(maxsize=8)
+def _factor(correlations: tuple[Correlation, ...]) -> dict[str, list[float]]:
+    """Give the rows of the matrix's Cholesky factor by name; where there is none, the last row ends in 0.
 
-
-def _factor(correlations: Sequence[Correlation]) -> Iterator[tuple[str, list[float]]]:
-    """Give names and rows of the matrix's Cholesky factor; where there is none, a last row ends in 0."""
+    Names are in the order in which they come up.
+    """
     values = {each.pair: each.value for each in correlations}
-    names = _order(correlations)
-    rows: list[list[float]] = []
-    for name in names:
+    rows: dict[str, list[float]] = {}
+    for name in dict.fromkeys(name for each in correlations for name in each.between):
         row: list[float] = []
-        for other, above in zip(names, rows, strict=False):
+        for other, above in rows.items():
             known = math.fsum(a * b for a, b in zip(row, above, strict=False))
             row.append((values.get(frozenset((name, other)), 0.0) - known) / above[-1])
         pivot = 1.0 - math.fsum(each * each for each in row)
         row.append(math.sqrt(pivot) if pivot >= _SMALLEST_PIVOT else 0.0)
-        yield name, row
+        rows[name] = row
         if row[-1] == 0.0:
-            return
-        rows.append(row)
+            break
+    return rows
 
 
 def impossible(correlations: Sequence[Correlation]) -> list[Correlation]:
@@ -113,7 +113,7 @@ def impossible(correlations: Sequence[Correlation]) -> list[Correlation]:
     list of Correlation
         Those between the names that lead to the first contradiction; empty if there is none.
     """
-    rows = dict(_factor(correlations))
+    rows = _factor(tuple(correlations))
     name = list(rows)[-1] if rows else ""
     if not rows or rows[name][-1] > 0.0:
         return []
@@ -142,8 +142,9 @@ def correlated(probabilities: Mapping[str, float], correlations: Sequence[Correl
         probability, as does a name that is correlated with none; one that comes up later changes none before.
     """
     found = dict(probabilities)
-    scores = [normal_quantile(probabilities[name]) for name in _order(correlations)]
-    for name, row in _factor(correlations):
+    rows = _factor(tuple(correlations))
+    scores = [normal_quantile(probabilities[name]) for name in rows]
+    for name, row in rows.items():
         if any(row[:-1]):
             score = math.fsum(a * b for a, b in zip(row, scores, strict=False))
             found[name] = min(max(normal_probability(score), _LEAST), 1.0 - _LEAST)

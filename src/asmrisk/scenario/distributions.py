@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -135,7 +136,9 @@ class Distribution(dict[str, Any]):
         """
         if self.listed:
             return self["values"][self.place(probability)]
-        masses = sorted((each["value"], each["probability"]) for each in self.get(_MASSES, ()))
+        if _MASSES not in self:
+            return self._continuous(probability)
+        masses = sorted((each["value"], each["probability"]) for each in self[_MASSES])
         rest = 1.0 - sum(mass for _, mass in masses)
         for value, mass in masses:
             if self._continuous(probability / rest) < value:
@@ -198,12 +201,18 @@ class Distribution(dict[str, Any]):
         return float(median * math.exp(log_sd * _truncated(low, high, probability)))
 
     def _central_90(self, probability: float) -> float:
+        median, below, above, least, most, back = self._halves
+        score = normal_quantile(probability) / _SCORE_95
+        place = median + score * (above if score > 0.0 else below)
+        return back(min(max(place, least), most))
+
+    @cached_property
+    def _halves(self) -> tuple[float, float, float, float, float, Callable[[float], float]]:
+        """Median, distances of both ends of the range from it, and least and most, on the scale; and back."""
         onto, back = SCALES[self.get("scale", "linear")]
         low, median, high = onto(self["low"]), onto(self["median"]), onto(self["high"])
-        score = normal_quantile(probability) / _SCORE_95
-        place = median + score * (high - median if score > 0.0 else median - low)
-        ends = self.get("minimum", self.low), self.get("maximum", self.high)
-        return back(min(max(place, onto(ends[0])), onto(ends[1])))
+        ends = onto(self.get("minimum", self.low)), onto(self.get("maximum", self.high))
+        return median, median - low, high - median, *ends, back
 
 
 def _truncated(low: float, high: float, probability: float) -> float:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import takewhile
 from typing import Any
 
 from asmrisk.parameters.parameter import Parameter, Values
 
-__all__ = ["is_year", "laid_over", "merged", "nested", "spread", "stated_part", "with_values", "years_of"]
+__all__ = [
+    "is_year",
+    "laid_over",
+    "merged",
+    "nested",
+    "parts_of",
+    "spread",
+    "stated_part",
+    "with_values",
+    "years_of",
+    "years_of_change",
+]
 
 _Keys = tuple[str, ...]
 
@@ -21,14 +32,23 @@ def years_of(given: Any) -> tuple[int, ...]:
     return tuple(int(key) for key in given if is_year(str(key)))
 
 
+def years_of_change(by_year: Mapping[int, Any]) -> tuple[int, ...]:
+    """Give the first year of a resolved year-varying value, and those in which it changes."""
+    found: list[int] = []
+    for year, value in by_year.items():
+        if not found or value != by_year[found[-1]]:
+            found.append(year)
+    return tuple(found)
+
+
 def is_year(key: str) -> bool:
     """Whether a key is written as a year is."""
-    return re.fullmatch("[0-9]{1,9}", key) is not None
+    return len(key) < 10 and key.isascii() and key.isdecimal()
 
 
 def merged(base: Any, over: Any) -> Any:
     """Lay tables over each other key by key; anything else replaces."""
-    if isinstance(base, Mapping) and isinstance(over, Mapping):
+    if isinstance(base, dict) and isinstance(over, dict):
         return {**base, **{key: merged(base.get(key), each) for key, each in over.items()}}
     return over
 
@@ -38,6 +58,13 @@ def stated_part(checked: Any, given: Any) -> Any:
     if isinstance(checked, Mapping) and isinstance(given, Mapping):
         return {key: stated_part(checked[key], each) for key, each in given.items()}
     return checked
+
+
+@lru_cache(maxsize=1024)
+def parts_of(name: str) -> tuple[str, _Keys]:
+    """Split the name of an unknown into that of its parameter and the keys inside: a year, keys, or both."""
+    section, key, *inside = name.split(".")
+    return f"{section}.{key}", tuple(inside)
 
 
 def nested(keys: _Keys, value: Any) -> Any:
@@ -81,14 +108,25 @@ def laid_over(parameter: Parameter, held: Any, keys: _Keys, value: Any, stated: 
         Resolved, and not checked.
     """
     if not parameter.by_year:
-        return merged(held, nested(keys, value))
+        return _put(held, keys, value)
     if keys and is_year(keys[0]):
         first, years = int(keys[0]), held if stated is None else stated
         alike = takewhile(lambda year: years[year] == years[first], (year for year in held if year >= first))
-        return held | {year: merged(held[year], nested(keys[1:], value)) for year in alike}
+        return {**held, **{year: _put(held[year], keys[1:], value) for year in alike}}
     if not keys and years_of(value):
         return spread(held, {int(year): each for year, each in value.items()})
-    return {year: merged(each, nested(keys, value)) for year, each in held.items()}
+    # What years share is changed once, and shared again.
+    distinct = {id(each): each for each in held.values()}
+    changed = {identity: _put(each, keys, value) for identity, each in distinct.items()}
+    return {year: changed[id(each)] for year, each in held.items()}
+
+
+def _put(held: Any, keys: _Keys, value: Any) -> Any:
+    """Lay a value over what keys lead to inside another: ``merged(held, nested(keys, value))``."""
+    if not keys:
+        return merged(held, value)
+    table = held if isinstance(held, dict) else {}
+    return {**table, keys[0]: _put(table.get(keys[0]), keys[1:], value)}
 
 
 def with_values(values: Values, drawn: Mapping[str, Any]) -> Values:
@@ -114,8 +152,7 @@ def with_values(values: Values, drawn: Mapping[str, Any]) -> Values:
     """
     changes: dict[str, Any] = {}
     for name, value in sorted(drawn.items()):
-        section, key, *inside = name.split(".")
-        whole = f"{section}.{key}"
-        held = changes.get(whole, values[whole])
-        changes[whole] = laid_over(values.parameters[whole], held, tuple(inside), value, values[whole])
+        whole, inside = parts_of(name)
+        own = values[whole]
+        changes[whole] = laid_over(values.parameters[whole], changes.get(whole, own), inside, value, own)
     return values.replace(**changes)

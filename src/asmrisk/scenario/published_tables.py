@@ -167,6 +167,7 @@ def average_rate(measure: str, collection_type: str) -> float:
     return float(row["average_performance_rate"]) / _unit(row)
 
 
+@cache
 def fixed_edges() -> NDArray[np.float64]:
     """Give CMS's published benchmarks as the edges of the deciles.
 
@@ -176,7 +177,7 @@ def fixed_edges() -> NDArray[np.float64]:
 
     Returns
     -------
-    ndarray of float64, shape (cohorts, MOST_MEASURES, collection types, EDGES)
+    ndarray of float64, shape (cohorts, MOST_MEASURES, collection types, EDGES), read-only
         By cohort, measure and collection type: minimum, then the nine edges, ascending and oriented so that
         higher is better (an inverse measure is negated and reversed). NaN where CMS publishes no benchmark.
     """
@@ -188,6 +189,7 @@ def fixed_edges() -> NDArray[np.float64]:
                 if rates is not None:
                     oriented = 0.0 - rates[::-1] if measure.inverse else rates  # 0 - 0 is +0
                     edges[cohort, number, code] = oriented[:EDGES]
+    edges.flags.writeable = False
     return edges
 
 
@@ -389,6 +391,7 @@ def mips_share(practice_class: str, which: str) -> float:
     return float(row[_SILENT]) if which == "lowest" else 1.0 - float(row[_SUFFICIENT])
 
 
+@cache
 def allowed_over_paid(specialty: str) -> float:
     """Give allowed over paid Part B amounts of a specialty: what patients pay is in the former."""
     (row,) = specialty_rows("partb_allowed_to_paid", specialty)

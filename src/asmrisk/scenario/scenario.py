@@ -25,12 +25,12 @@ from asmrisk.rule.policy import inconsistencies
 from asmrisk.scenario.builder import ScenarioBuilder, placed
 from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import FILES, NO_FILE, PARAMETERS, PARTICIPANT_LIST, ROSTER
-from asmrisk.scenario.layering import with_values
+from asmrisk.scenario.layering import with_values, years_of_change
 from asmrisk.scenario.toml_source import Source, no_file, parse_override, read_toml
 from asmrisk.scenario.uncertainty import Unknown
 from asmrisk.scenario.uncertainty_section import CORRELATIONS
 
-__all__ = ["Scenario", "load_scenario", "scenario_from_dict", "scenario_from_sources"]
+__all__ = ["Scenario", "changed_scenario", "load_scenario", "scenario_from_dict"]
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class Scenario:
         for name, value in self.values.items():
             section, _, key = name.partition(".")
             varies = self.values.parameters[name].by_year
-            document.setdefault(section, {})[key] = stated(value) if varies else value
+            document.setdefault(section, {})[key] = _copied(stated(value) if varies else value)
         if self.uncertainty:
             document["uncertainty"] = {name: each.to_dict() for name, each in self.uncertainty.items()}
         if self.correlations:
@@ -196,6 +196,13 @@ class Scenario:
         return changed
 
 
+def _copied(value: Any) -> Any:
+    """Copy plain data, which scenarios share."""
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
+
+
 def stated(by_year: Mapping[int, Any]) -> Any:
     """Write a resolved year-varying value as a file would: each year in which it changes.
 
@@ -214,13 +221,8 @@ def stated(by_year: Mapping[int, Any]) -> Any:
     >>> stated({2027: 0.09, 2028: 0.09, 2029: 0.1})
     {'2027': 0.09, '2029': 0.1}
     """
-    changes: dict[str, Any] = {}
-    held: Any = None
-    for year, value in by_year.items():
-        if not changes or value != held:
-            changes[str(year)] = value
-        held = value
-    return held if len(changes) == 1 else changes
+    years = years_of_change(by_year)
+    return by_year[years[0]] if len(years) == 1 else {str(year): by_year[year] for year in years}
 
 
 def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Scenario:
@@ -247,7 +249,8 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
     path, overrides = Path(path), tuple(overrides)
     problems: list[Problem] = []
     chain = [*_chain(path, problems), *_parsed(overrides, problems)]
-    return replace(_build(chain, problems, title=path.stem, source=path), overrides=overrides)
+    scenario = _build(chain, problems, replace(_final_rule(), title=path.stem))
+    return replace(scenario, source=path, overrides=overrides)
 
 
 def scenario_from_dict(
@@ -277,12 +280,30 @@ def scenario_from_dict(
     problems: list[Problem] = []
     own = Source("", _with_text_keys(document), path=Path(folder) / "scenario")
     chain = [*_extended(own, (), problems), own]
-    return _build([*chain, *_parsed(overrides, problems)], problems, title="scenario", source=None)
+    return _build([*chain, *_parsed(overrides, problems)], problems, _final_rule())
 
 
-def scenario_from_sources(sources: Iterable[Source]) -> Scenario:
-    """Check a scenario given as documents, the most basic first, as `load_scenario` does."""
-    return _build(list(sources), [], title="scenario", source=None)
+def changed_scenario(base: Scenario, sources: Iterable[Source]) -> Scenario:
+    """Lay documents over a scenario, the most basic first, and check what they change.
+
+    Parameters
+    ----------
+    base : Scenario
+        Where nothing is stated it stays as it is; what it declares uncertain of a stated value ends.
+    sources : iterable of Source
+        The documents.
+
+    Returns
+    -------
+    Scenario
+        Checked, with every parameter resolved.
+
+    Raises
+    ------
+    InputError
+        If any key or value cannot be used; all problems at once.
+    """
+    return _build(list(sources), [], base)
 
 
 def _parsed(overrides: Iterable[str], problems: list[Problem]) -> list[Source]:
@@ -301,8 +322,12 @@ def _with_text_keys(value: Any) -> Any:
     return value
 
 
-def _build(sources: list[Source], problems: list[Problem], title: str, source: Path | None) -> Scenario:
-    builder = ScenarioBuilder(PARAMETERS)
+def _final_rule() -> Scenario:
+    return Scenario("scenario", "", "", PARAMETERS.defaults())
+
+
+def _build(sources: list[Source], problems: list[Problem], base: Scenario) -> Scenario:
+    builder = ScenarioBuilder(base.values, base.uncertainty, base.correlations)
     for each in sources:
         builder.add(_with_files(each, problems))
     values, before = builder.values(), len(builder.problems)
@@ -315,14 +340,13 @@ def _build(sources: list[Source], problems: list[Problem], title: str, source: P
         raise InputError(problems)
     for note in builder.notes:
         warnings.warn(note, FutureWarning, stacklevel=3)
-    return Scenario(
-        title=builder.texts.get("title", title),
-        description=builder.texts.get("description", ""),
-        reference=builder.texts.get("reference", ""),
+    texts: dict[str, Any] = builder.texts
+    return replace(
+        base,
+        **texts,
         values=values,
         uncertainty=builder.uncertainty.unknowns,
         correlations=builder.uncertainty.correlations,
-        source=source,
         stated=builder.stated,
     )
 

@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -49,8 +49,8 @@ class Source:
         What messages call it: the path as the user gave it, ``key=value`` of an override, or nothing.
     data : dict
         The document.
-    lines : dict of tuple of str to int
-        First line on which each key stands, counted from 1; empty where there are no lines.
+    text : str
+        As it was written, if it has lines.
     path : pathlib.Path or None
         The file, if it is one.
     argument : str
@@ -61,7 +61,7 @@ class Source:
 
     name: str
     data: dict[str, Any]
-    lines: dict[Keys, int] = field(default_factory=dict)
+    text: str = field(default="", repr=False)
     path: Path | None = None
     argument: str = ""
     within_value: bool = False
@@ -70,6 +70,11 @@ class Source:
     def folder(self) -> Path:
         """The folder that relative paths in the document start from."""
         return Path() if self.path is None else self.path.parent
+
+    @cached_property
+    def lines(self) -> dict[Keys, int]:
+        """First line on which each key stands, counted from 1; empty where there are no lines."""
+        return _lines(self.text.encode()) if self.text else {}
 
     def problem(self, keys: Keys, problem: str | Problem, label: str | None = None) -> Problem:
         """Give a problem its place.
@@ -114,20 +119,27 @@ def read_toml(path: Path) -> Source:
         TOML or is nested more than 16 levels deep.
     """
     text = _read_text(path)
-    too_deep = InputError("nested too deeply to be a scenario", where=str(path))
-    if _ENDLESS_KEY.search(text):
-        raise too_deep
     try:
-        data = tomllib.loads(text)
+        data = _parsed(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(_malformed(path, text, error)) from None
     except RecursionError:
-        raise too_deep from None
+        raise InputError("nested too deeply to be a scenario", where=str(path)) from None
     except ValueError as error:  # An integer of thousands of digits, a date that does not exist.
         raise InputError(str(error), where=str(path)) from None
+    return Source(str(path), data, text, path)
+
+
+# The scenarios of a run mostly extend the same one.
+@lru_cache(maxsize=16)
+def _parsed(text: str) -> dict[str, Any]:
+    """Parse TOML, nobody's to change; `RecursionError` if it is nested too deeply."""
+    if _ENDLESS_KEY.search(text):
+        raise RecursionError
+    data = tomllib.loads(text)
     if _deeper(data, _DEEPEST):
-        raise too_deep
-    return Source(str(path), data, _lines(text.encode()), path)
+        raise RecursionError
+    return data
 
 
 def _read_text(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +21,7 @@ from asmrisk.scenario.distributions import (
     same_value,
     weight_problem,
 )
-from asmrisk.scenario.layering import is_year
+from asmrisk.scenario.layering import is_year, parts_of
 from asmrisk.scenario.toml_source import Keys, show
 
 __all__ = [
@@ -81,7 +82,7 @@ class Unknown:
     @property
     def name(self) -> str:
         """The parameter, or the part of one, by which it is known."""
-        return self.names[0]
+        return next(iter(self.distributions))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,7 +92,7 @@ class Unknown:
     @property
     def own(self) -> Distribution:
         """The distribution of the parameter by which it is known."""
-        return self.distributions[self.name]
+        return next(iter(self.distributions.values()))
 
     def quantiles(self, probability: float) -> dict[str, Any]:
         """Give the values at a probability in (0, 1), by name."""
@@ -157,13 +158,13 @@ def find_unknowns(section: Mapping[str, Any], above: Keys = ()) -> Iterator[tupl
 
 def overlap(one: str, other: str) -> bool:
     """Whether two names mean the same value, or one a part of the other, in any year."""
-    first, second = (name.split(".") for name in (one, other))
-    if first[:2] != second[:2]:
+    (parameter, first), (another, second) = parts_of(one), parts_of(other)
+    if parameter != another:
         return False
-    years = [part[2] for part in (first, second) if is_year("".join(part[2:3]))]
-    keys = [part[3:] if is_year("".join(part[2:3])) else part[2:] for part in (first, second)]
-    shorter = min(map(len, keys))
-    return len(set(years)) < 2 and keys[0][:shorter] == keys[1][:shorter]
+    if first and second and is_year(first[0]) and is_year(second[0]) and first[0] != second[0]:
+        return False
+    first, second = (keys[1:] if keys and is_year(keys[0]) else keys for keys in (first, second))
+    return all(map(operator.eq, first, second))
 
 
 def name_problem(name: str, parameters: Parameters) -> Problem | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from asmrisk.errors import Problem
 from asmrisk.parameters.parameter import Parameters, Values
-from asmrisk.rule.policy import GROUPING, WEIGHTS, inconsistencies
+from asmrisk.rule.policy import GROUPING, RULED, WEIGHTS, inconsistencies
 from asmrisk.scenario.correlation import Correlation, impossible, read_correlations
-from asmrisk.scenario.layering import is_year, with_values, years_of
+from asmrisk.scenario.layering import is_year, parts_of, with_values, years_of
 from asmrisk.scenario.toml_source import Keys, Source, show
 from asmrisk.scenario.uncertainty import Problems, Unknown, find_unknowns, overlap, read_unknown
 
@@ -30,6 +30,10 @@ class UncertaintySection:
         The declarations.
     fitted : callable
         Checks a value at a name; see `asmrisk.scenario.builder.ScenarioBuilder.fitted`.
+    unknowns : mapping of str to Unknown
+        Of a scenario to begin with, which has been checked.
+    correlations : iterable of Correlation
+        Its own.
 
     Attributes
     ----------
@@ -37,12 +41,23 @@ class UncertaintySection:
         By the unknown's name, in the order of the documents.
     """
 
-    def __init__(self, parameters: Parameters, fitted: Callable[[str, Any], tuple[Any, Problems]]) -> None:
-        self.unknowns: dict[str, Unknown] = {}
+    def __init__(
+        self,
+        parameters: Parameters,
+        fitted: Callable[[str, Any], tuple[Any, Problems]],
+        unknowns: Mapping[str, Unknown],
+        correlations: Iterable[Correlation],
+    ) -> None:
+        self.unknowns = dict(unknowns)
         self._parameters = parameters
         self._fitted = fitted
-        self._places: dict[str, tuple[Source, Keys]] = {}
-        self._correlations: dict[frozenset[str], tuple[Correlation, Source]] = {}
+        nowhere = Source("", {})
+        self._places: dict[str, tuple[Source, Keys]] = {
+            name: (nowhere, (_SECTION, name)) for name in unknowns
+        }
+        self._correlations = {each.pair: (each, nowhere) for each in correlations}
+        # Those declared, or of a parameter stated, since the beginning: the others need no check.
+        self._changed: set[str] = set()
 
     @property
     def correlations(self) -> tuple[Correlation, ...]:
@@ -85,9 +100,11 @@ class UncertaintySection:
             if unknown is not None and name not in stated:
                 self._supersede(unknown, stated)
                 self.unknowns[name] = unknown
+                self._changed.add(name)
                 self._places[name] = source, (_SECTION, *keys)
             stated[name] = keys
-        yield from self._overlaps(stated)
+        if stated:
+            yield from self._overlaps(stated)
         # What was correlated with an unknown that a document has fixed stays so in none above it.
         for pair in [each for each in self._correlations if not each <= self.unknowns.keys()]:
             del self._correlations[pair]
@@ -107,13 +124,11 @@ class UncertaintySection:
             Whether the rest of its value stays.
         """
         for own, unknown in list(self.unknowns.items()):
-            ended = [
-                each
-                for each in unknown.names
-                if f"{each}.".startswith(f"{name}.")
-                and _states(given, tuple(each.split(".")[2:]), within_value)
-            ]
-            self._remove(own, ended)
+            of_it = [each for each in unknown.names if f"{each}.".startswith(f"{name}.")]
+            if of_it:
+                self._changed.add(own)
+                ended = [each for each in of_it if _states(given, tuple(each.split(".")[2:]), within_value)]
+                self._remove(own, ended)
 
     def check(self, values: Values) -> Iterator[Problem]:
         """Check what single declarations do not tell.
@@ -165,7 +180,7 @@ class UncertaintySection:
         seen: dict[str, list[tuple[str, str]]] = {}
         for own, unknown in self.unknowns.items():
             for name in unknown.names:
-                others = seen.setdefault(".".join(name.split(".")[:2]), [])
+                others = seen.setdefault(parts_of(name)[0], [])
                 found = next(((a, b) for a, b in others if overlap(a, name)), None)
                 others.append((name, own))
                 if found is not None and {own, found[1]} & stated.keys():
@@ -187,9 +202,9 @@ class UncertaintySection:
                 self._correlations[each.pair] = each, source
 
     def _weights_and_misfits(self) -> Iterator[Problem]:
-        for own, unknown in self.unknowns.items():
-            for name, distribution in unknown.distributions.items():
-                if ".".join(name.split(".")[:2]) in WEIGHTS:
+        for own in (each for each in self.unknowns if each in self._changed):
+            for name, distribution in self.unknowns[own].distributions.items():
+                if parts_of(name)[0] in WEIGHTS:
                     text = "the weights of quality and cost must make 1 in every draw"
                     yield self._problem(own, text if name == own else f"{name}: {text}")
                     continue
@@ -200,16 +215,16 @@ class UncertaintySection:
 
     def _inconsistencies(self, values: Values) -> Iterator[Problem]:
         """Check the rules between parameters at the medians, and at every value that is listed."""
-        central = {name: value for each in self.unknowns.values() for name, value in each.central().items()}
+        ruled = {own: each for own, each in self.unknowns.items() if any(map(_ruled, each.names))}
+        central = {name: value for each in ruled.values() for name, value in each.central().items()}
         at_medians = self._contradictions(values, central)
         for problem in at_medians:
             names = [own for own, each in self.unknowns.items() if _concerns(each, problem)]
             yield self._problem(names[-1], f"at the medians of what is uncertain, {problem}")
         if at_medians:
             return
-        for own, unknown in self.unknowns.items():
-            of_the_rule = any(name.startswith("policy.") for name in unknown.names)
-            for place, value in enumerate(unknown.own.get("values", ()) if of_the_rule else ()):
+        for own, unknown in ruled.items():
+            for place, value in enumerate(unknown.own.get("values", ())):
                 for problem in self._contradictions(values, central | unknown.listed(place)):
                     yield self._problem(own, f"{show(value)} cannot be used: {problem}", ("values",))
 
@@ -218,6 +233,11 @@ class UncertaintySection:
         """Find what contradicts a rule between parameters, in the first year that does."""
         found = inconsistencies(with_values(values, changes)) if changes else []
         return list({each.parameters: each for each in reversed(found)}.values())
+
+
+def _ruled(name: str) -> bool:
+    """Whether a rule between parameters reads a name's value."""
+    return parts_of(name)[0] in RULED
 
 
 def _concerns(unknown: Unknown, problem: Problem) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,13 +29,19 @@ if TYPE_CHECKING:
 __all__ = ["coded_values", "draw_values", "naming_values", "parameter_names"]
 
 
-def _uniform(name: str, parameter_set: int, key: np.ndarray) -> float:
-    """Draw the uniform of an unknown, keyed by its name, so that adding one changes no other's value."""
-    slot = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
-    u = np.zeros((UNIFORMS_PER_BLOCK, 1))
-    base = np.array([stream(KNOWLEDGE, 0, 0, PERMANENT)], np.int64)
-    fill_uniforms(u, BLOCK_FIELD, np.array([slot], np.int64), base, PERMANENT, parameter_set, key, 0, 1)
-    return float(u[LANE_VALUE, 0])
+@lru_cache(maxsize=1024)
+def _slot(name: str) -> int:
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=4).digest(), "little")
+
+
+def _uniforms(names: Collection[str], parameter_set: int, key: np.ndarray) -> dict[str, float]:
+    """Draw the uniforms of unknowns, keyed by their names, so that adding one changes no other's value."""
+    count = len(names)
+    u = np.zeros((UNIFORMS_PER_BLOCK, count))
+    slots = np.array([_slot(name) for name in names], np.int64)
+    base = np.full(count, stream(KNOWLEDGE, 0, 0, PERMANENT), np.int64)
+    fill_uniforms(u, BLOCK_FIELD, slots, base, PERMANENT, parameter_set, key, 0, count)
+    return dict(zip(names, u[LANE_VALUE].tolist(), strict=True))
 
 
 def draw_values(scenario: Scenario, parameter_set: int, key: np.ndarray) -> dict[str, Any]:
@@ -54,8 +61,7 @@ def draw_values(scenario: Scenario, parameter_set: int, key: np.ndarray) -> dict
     dict of str to Any
         Values by name, what is linked included, sorted by name.
     """
-    chances = {name: _uniform(name, parameter_set, key) for name in scenario.uncertainty}
-    chances = correlated(chances, scenario.correlations)
+    chances = correlated(_uniforms(scenario.uncertainty, parameter_set, key), scenario.correlations)
     drawn: dict[str, Any] = {}
     for name, unknown in scenario.uncertainty.items():
         drawn |= unknown.quantiles(chances[name])

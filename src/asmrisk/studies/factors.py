@@ -8,8 +8,8 @@ from typing import Any
 
 from asmrisk.errors import Problem
 from asmrisk.numerics.normal_distribution import stable
-from asmrisk.parameters.parameter import Parameters
 from asmrisk.scenario.builder import ScenarioBuilder
+from asmrisk.scenario.scenario import Scenario
 from asmrisk.scenario.toml_source import Keys, Source, show
 from asmrisk.scenario.uncertainty import Unknown, find_unknowns, name_problem, overlap, read_unknown
 
@@ -93,17 +93,14 @@ class _Reader:
     def __init__(
         self,
         source: Source,
-        base: Mapping[str, Any],
-        uncertainty: Mapping[str, Unknown],
-        parameters: Parameters,
+        base: Scenario,
         problems: list[Problem],
     ) -> None:
         self.source = source
-        self.uncertainty = uncertainty
-        self.parameters = parameters
+        self.uncertainty = base.uncertainty
+        self.parameters = base.values.parameters
         self.problems = problems
-        self.builder = ScenarioBuilder(parameters)
-        self.builder.add(Source("", dict(base)))
+        self.builder = ScenarioBuilder(base.values)
         self.seen: dict[str, str] = {}
 
     def problem(self, keys: Keys, problem: str | Problem, label: str) -> None:
@@ -177,25 +174,15 @@ def _whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def read_factors(
-    source: Source,
-    base: Mapping[str, Any],
-    uncertainty: Mapping[str, Unknown],
-    parameters: Parameters,
-    problems: list[Problem],
-) -> Iterator[Factor]:
+def read_factors(source: Source, base: Scenario, problems: list[Problem]) -> Iterator[Factor]:
     """Read the section ``[parameters]`` of a study.
 
     Parameters
     ----------
     source : Source
         The study's file.
-    base : mapping
-        The base scenario as plain data: values are checked on top of it.
-    uncertainty : mapping of str to Unknown
-        The base scenario's.
-    parameters : Parameters
-        The declarations.
+    base : Scenario
+        Where values are checked on top of, and whose unknowns may be factors.
     problems : list of Problem
         Everything that cannot be used is added.
 
@@ -209,7 +196,7 @@ def read_factors(
         example = '[parameters] with "policy.exchange_steepness" = {low = 0.05, high = 0.2}'
         problems.append(source.problem(("parameters",), f"say what to vary, for example {example}"))
         return
-    reader = _Reader(source, base, uncertainty, parameters, problems)
+    reader = _Reader(source, base, problems)
     for below, name, given in find_unknowns(section):
         factor = reader.factor(("parameters", *below), name, given)
         if factor is not None:

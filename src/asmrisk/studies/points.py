@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asmrisk.errors import InputError, Problem
-from asmrisk.population.preparation import prepare
+from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.scenario.layering import nested
-from asmrisk.scenario.scenario import Scenario, scenario_from_sources
+from asmrisk.scenario.scenario import Scenario, changed_scenario
 from asmrisk.scenario.toml_source import Source, show
 
-__all__ = ["point_problems", "point_scenario"]
+__all__ = ["point_problems", "point_scenario", "prepared_point"]
 
 #: Problems listed one by one; of ten thousand points a few say enough.
 _MOST_PROBLEMS = 5
 
 
-def point_scenario(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Scenario:
+def point_scenario(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
     """Give the scenario of a design point, checked.
 
     Parameters
     ----------
-    base : mapping
-        The base scenario as `Scenario.to_dict` gives it.
+    base : Scenario
+        The base.
     changes : mapping of str to Any
         Values by name, laid over the base one by one; a distribution that the base has for such a number no
         longer holds.
@@ -38,11 +39,16 @@ def point_scenario(base: Mapping[str, Any], changes: Mapping[str, Any]) -> Scena
     InputError
         If the values cannot be used together.
     """
-    sources = [Source("", dict(base))]
+    sources = []
     for name, value in changes.items():
         keys = tuple(name.split("."))
         sources.append(Source("", nested(keys, value), within_value=len(keys) > 2))
-    return scenario_from_sources(sources)
+    return changed_scenario(base, sources)
+
+
+def prepared_point(base: PreparedScenario, changes: Mapping[str, Any]) -> PreparedScenario:
+    """Give a design point ready for a model; its population is the base's where that is the same."""
+    return prepare(point_scenario(base.scenario, changes), [base])
 
 
 def point_problems(scenario: Scenario, changes: Sequence[Mapping[str, Any]], source: Source) -> list[Problem]:
@@ -62,11 +68,11 @@ def point_problems(scenario: Scenario, changes: Sequence[Mapping[str, Any]], sou
     list of Problem
         Each names the first design point that has it and how many do.
     """
-    base = scenario.to_dict()
     found: dict[Problem, list[int]] = {}
+    done = deque[PreparedScenario](maxlen=8)
     for point, values in enumerate(changes):
         try:
-            prepare(point_scenario(base, values))
+            done.append(prepare(point_scenario(scenario, values), done))
         except InputError as error:
             for problem in error.problems:
                 found.setdefault(problem, []).append(point)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import RunError
 from asmrisk.numerics.jit import kernels_compiled
+from asmrisk.population.preparation import PreparedScenario, prepare
+from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.compilation import warmup
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.shared_field import in_field, most_policies, simulate_shared
 from asmrisk.simulation.variables import Variable, variables
-from asmrisk.studies.points import point_scenario
+from asmrisk.studies.points import prepared_point
 from asmrisk.studies.study_metrics import StudyMetric, metrics_by_draw
 
 if TYPE_CHECKING:
@@ -75,6 +78,14 @@ class StudySimulation:
         codes = list(zip(*columns, strict=True))
         return cls(study.scenario.to_dict(), study.design.changes, codes, study.outcomes)
 
+    @cached_property
+    def prepared_base(self) -> PreparedScenario:
+        """The base scenario made ready; it does not travel."""
+        return prepare(scenario_from_dict(self.base))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StudySimulation, (self.base, self.changes, self.codes, self.metrics)
+
     @property
     def compiled(self) -> bool:
         """Whether the kernels are compiled."""
@@ -92,7 +103,7 @@ class StudySimulation:
 
     def most_together(self, draws: int) -> int:
         """Give how many design points may be simulated together for so many draws."""
-        return most_policies([Model(point_scenario(self.base, {}))], draws)
+        return most_policies([Model(self.prepared_base)], draws)
 
     def _changes(self, piece: Piece) -> dict[str, Any]:
         point = piece.block.start[0]
@@ -106,11 +117,11 @@ class StudySimulation:
         self, pieces: Sequence[Piece], slot: NDArray[np.int64], /
     ) -> Iterator[dict[str, NDArray[Any]]]:
         """Compute draws of design points; see `asmrisk.simulation.arrays.Simulation`."""
-        scenarios = [point_scenario(self.base, self._changes(piece)) for piece in pieces]
+        prepared = [prepared_point(self.prepared_base, self._changes(piece)) for piece in pieces]
         block = pieces[0].block
-        results = simulate_shared([Model(each) for each in scenarios], block.first, block.count, slot)
-        for piece, scenario, arrays in zip(pieces, scenarios, results, strict=True):
-            dims = {path: variable.dims for path, variable in variables(scenario).items()}
+        results = simulate_shared([Model(each) for each in prepared], block.first, block.count, slot)
+        for piece, point, arrays in zip(pieces, prepared, results, strict=True):
+            dims = {path: variable.dims for path, variable in variables(point.scenario).items()}
             yield {
                 OUTCOMES.path: metrics_by_draw(arrays, dims, self.metrics)[np.newaxis],
                 VALUES.path: np.array([self.codes[piece.block.start[0]]], dtype=np.float64),

@@ -12,7 +12,7 @@ import pandas as pd
 
 from asmrisk.errors import InputError, Problem, nearest, unknown
 from asmrisk.scenario.builder import TEXT_KEYS
-from asmrisk.scenario.declarations import PARAMETERS, RUN
+from asmrisk.scenario.declarations import RUN
 from asmrisk.scenario.layering import is_year
 from asmrisk.scenario.scenario import Scenario, load_scenario, stated
 from asmrisk.scenario.toml_source import Source, no_file, read_toml, show
@@ -204,7 +204,7 @@ def load_study(
     factors: list[Factor] = []
     if scenario is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": run_seed}))
-        factors = list(read_factors(source, scenario.to_dict(), scenario.uncertainty, PARAMETERS, problems))
+        factors = list(read_factors(source, scenario, problems))
     if problems or scenario is None:
         raise InputError(dict.fromkeys(problems))
     scenario = _with_factors_known(scenario, factors)
@@ -259,10 +259,9 @@ def _with_factors_known(scenario: Scenario, factors: Iterable[Factor]) -> Scenar
         return scenario
     central = scenario.fixed_at_medians()
     names = [name for factor in factors for name in factor.unknown.names]
-    known = point_scenario(scenario.to_dict(), {name: _value_in(central, name) for name in names})
-    # All of a known one, of which a factor may be a part.
-    document = central.to_dict() | {"uncertainty": known.to_dict().get("uncertainty", {})}
-    return replace(point_scenario(document, {}), source=scenario.source, stated=scenario.stated)
+    known = point_scenario(scenario, {name: _value_in(central, name) for name in names})
+    # The values are all central: of a known one a factor may be a part.
+    return replace(known, values=central.values, stated=scenario.stated)
 
 
 def _require_sets(source: Source, draws: int, method: str, scenario: Scenario) -> None:
