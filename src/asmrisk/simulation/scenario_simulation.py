@@ -65,9 +65,9 @@ class ScenarioSimulation:
         """Give the block, which is the same draws of every scenario."""
         return piece.block
 
-    def most_together(self, draws: int) -> int:
-        """Give how many scenarios may be simulated together for so many draws."""
-        return most_policies(self.models, draws)
+    def most_together(self, pieces: Sequence[Piece]) -> int:
+        """Give how many scenarios may be simulated together; see `asmrisk.simulation.arrays.Simulation`."""
+        return most_policies([self.models[each.member] for each in pieces], pieces[0].block.count)
 
     def __call__(
         self, pieces: Sequence[Piece], slot: NDArray[np.int64], /
