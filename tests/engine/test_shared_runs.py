@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -242,7 +243,8 @@ def test_a_full_disk_is_said_of_the_store_that_it_is_of(
     original = Folder.create_many
 
     def create_many(self: Folder, files: Any) -> Any:
-        if self.place.name == "b.zarr" and "medicare_savings/c/1/0" in files:
+        second = any(key.startswith("medicare_savings/c.1.") for key in files)
+        if self.place.name == "b.zarr" and second:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return original(self, files)
 
@@ -263,8 +265,7 @@ def test_what_is_damaged_in_one_store_is_computed_again_alone(
 ) -> None:
     run(files, tmp_path, "abc")
     computed.clear()
-    chunks = (tmp_path / "b.zarr" / "final_score_quantile" / "c" / "1").rglob("*")
-    chunk = next(each for each in chunks if each.is_file())
+    (chunk,) = (tmp_path / "b.zarr" / "final_score_quantile").glob("c.1.*")
     chunk.write_bytes(chunk.read_bytes()[:-1])
     run(files, tmp_path, "abc")
     assert computed == [[(1, 6)]]
@@ -410,7 +411,8 @@ class Sharing(Simulation):
 def test_every_block_is_in_one_task(numbers: list[tuple[int, int]], most: int, workers: int) -> None:
     pieces = [Piece(member, Block((first,), (first,), (5,))) for first, member in numbers]
     tasks = tasks_of(Sharing(most), pieces, workers)
-    assert sum(tasks, []) == sorted(pieces, key=lambda each: list(dict(numbers)).index(each.block.first))
+    order = list(dict(numbers))
+    assert [*chain(*tasks)] == sorted(pieces, key=lambda each: order.index(each.block.first))
     for task in tasks:
         assert 1 <= len(task) <= most
         assert len({each.block.first for each in task}) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ FACTORS = """[parameters]
 "population.cost_reliability.heart_failure" = {values = [0.7, 0.5]}
 """
 ONE = f'[run]\ndraws = 4\n[design]\nmethod = "one_at_a_time"\n{FACTORS}'
-MORRIS = f'[run]\ndraws = 4\n[design]\nmethod = "morris"\ntrajectories = 2\n{FACTORS}'
+MORRIS = f'[run]\ndraws = 16\n[design]\nmethod = "morris"\ntrajectories = 2\n{FACTORS}'
 
 
 @pytest.fixture
@@ -80,9 +79,9 @@ def test_points_together_are_as_each_alone(
     assert len(computed) <= 1 + len(reliabilities)
     # More draws are computed of all points, the first ones of none.
     computed.clear()
-    run(path, place, draws=8)
-    assert {draw for task in computed for _, draw in task} == {4}
-    assert_as_alone(place, replace(study, draws=8) if hasattr(study, "draws") else load_study(path, draws=8))
+    run(path, place, draws=2 * study.draws)
+    assert {draw for task in computed for _, draw in task} == {study.draws}
+    assert_as_alone(place, load_study(path, draws=2 * study.draws))
 
 
 def test_an_interrupted_study_is_completed_and_grows(
@@ -127,7 +126,7 @@ def test_points_that_may_be_computed_together_are_counted_at_their_largest(
     name = "policy.payment_peer_group"
     kinds = {
         peers: [
-            Piece(0, Block((k, 0), (k, 0), (1, 4)))
+            Piece(0, Block((k, 0), (k, 0), (1, 16)))
             for k, each in enumerate(points)
             if each.get(name, "cohort") == peers
         ]
@@ -135,8 +134,8 @@ def test_points_that_may_be_computed_together_are_counted_at_their_largest(
     }
     most = {peers: shared.most_together(pieces) for peers, pieces in kinds.items()}
     both = shared.most_together([*kinds["cohort"], *kinds["region"]])
-    assert most["region"] < most["cohort"]
-    assert most["region"] <= both < most["cohort"]
+    assert both == pytest.approx(most["region"], rel=0.01)
+    assert both < 0.9 * most["cohort"]
     assert len(made) <= 8
     assert shared.most_together(kinds["cohort"][:1]) == 1
 
