@@ -34,7 +34,7 @@ from asmrisk.results.block_writer import BlockWriter
 from asmrisk.results.folder import Folder
 from asmrisk.results.status import status
 from asmrisk.scenario.scenario import load_scenario
-from asmrisk.simulation import shared_field
+from asmrisk.simulation import model
 from asmrisk.simulation.arrays import Block, Piece, Simulation
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
 from tests.engine.programs import small_spec
@@ -289,7 +289,7 @@ def test_more_policies_than_fit_are_taken_in_groups(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     models = [ScenarioSimulation(prepare(load_scenario(files[name]))).models[0] for name in "abc"]
-    monkeypatch.setattr(shared_field, "_MOST_BYTES", bytes_of_two(models))
+    monkeypatch.setattr(model, "_MOST_BYTES", bytes_of_two(models))
     said = run(files, tmp_path, "abc")
     assert said == "3 of 3 scenarios share a field, which is simulated once for all, 2 at a time\n"
     assert sorted(map(len, computed)) == [1, 1, 1, 2, 2, 2]
@@ -299,7 +299,7 @@ def test_more_policies_than_fit_are_taken_in_groups(
 
 def bytes_of_two(models: Sequence[Any]) -> int:
     """Give what the records of two policies and six draws take, with a little room."""
-    record = shared_field._record(models, 12)
+    record = model._record(models, 12)
     arrays = (*record, *record.environment)
     return int(sum(each.nbytes for each in arrays if isinstance(each, np.ndarray)) / 3 * 1.2)
 

@@ -19,11 +19,10 @@ from hypothesis import strategies as st
 from asmrisk.population.preparation import prepare
 from asmrisk.scenario.declarations import FILES, PARAMETERS
 from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict
-from asmrisk.simulation import shared_field
 from asmrisk.simulation.draw import DrawRange, simulate_draws
-from asmrisk.simulation.model import Model, simulate_block
+from asmrisk.simulation.model import Model, most_policies, simulate_block, simulate_shared
 from asmrisk.simulation.record import Record, make_record
-from asmrisk.simulation.shared_field import differing, field_settings, most_policies, simulate_shared
+from asmrisk.simulation.shared_field import differing, field_settings
 from tests.parameters.reforms import another, merged, scenario_with
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -350,8 +349,8 @@ def test_records_of_a_task_fit_into_memory_and_time(monkeypatch: pytest.MonkeyPa
             assert bytes_of(make_record(draws, clinicians)) * most < 256.2e6
             years = draws * 5 * int(models[0].inputs.population.slots.sum())
             assert years * (500e-9 + most * 200e-9) < 60
-    monkeypatch.setattr(shared_field, "_MOST_SECONDS", 1e-9)
+    monkeypatch.setattr("asmrisk.simulation.model._MOST_SECONDS", 1e-9)
     assert most_policies([baseline], 512) == 1
-    monkeypatch.setattr(shared_field, "_MOST_SECONDS", 1e9)
-    monkeypatch.setattr(shared_field, "_MOST_BYTES", 1)
+    monkeypatch.setattr("asmrisk.simulation.model._MOST_SECONDS", 1e9)
+    monkeypatch.setattr("asmrisk.simulation.model._MOST_BYTES", 1)
     assert most_policies([baseline], 512) == 1

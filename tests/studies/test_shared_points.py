@@ -27,7 +27,7 @@ from tests.studies.tiny import run, scenario, written
 FACTORS = """[parameters]
 "policy.risk_level.2029" = {values = [0.10, 0.05]}
 "policy.tie_rule" = {values = ["upper", "mid"]}
-"policy.payment_peer_group" = {values = ["cohort", "region"]}
+"policy.quality_peer_group" = {values = ["cohort", "region"]}
 "behavior.cost_response" = {values = [0.0, 0.01]}
 "population.cost_reliability.heart_failure" = {values = [0.7, 0.5]}
 """
@@ -112,7 +112,7 @@ def test_an_interrupted_study_is_completed_and_grows(
 def test_points_that_may_be_computed_together_are_counted_at_their_largest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Records of pools by region are larger than the base's; and few scenarios are made to find out."""
+    """Records of benchmarks by region are larger than the base's; and few scenarios are made to find out."""
     study = load_study(written(tmp_path, MORRIS))
     points = study.design.changes
     shared = StudySimulation.of(study)
@@ -123,7 +123,7 @@ def test_points_that_may_be_computed_together_are_counted_at_their_largest(
         return point_scenario(base, changes)
 
     monkeypatch.setattr(simulation, "point_scenario", counted)
-    name = "policy.payment_peer_group"
+    name = "policy.quality_peer_group"
     kinds = {
         peers: [
             Piece(0, Block((k, 0), (k, 0), (1, 16)))
@@ -134,8 +134,7 @@ def test_points_that_may_be_computed_together_are_counted_at_their_largest(
     }
     most = {peers: shared.most_together(pieces) for peers, pieces in kinds.items()}
     both = shared.most_together([*kinds["cohort"], *kinds["region"]])
-    assert both == pytest.approx(most["region"], rel=0.01)
-    assert both < 0.9 * most["cohort"]
+    assert most["region"] <= both < 0.9 * most["cohort"]
     assert len(made) <= 8
     assert shared.most_together(kinds["cohort"][:1]) == 1
 

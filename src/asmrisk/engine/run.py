@@ -21,8 +21,9 @@ from asmrisk.results.store import Store
 from asmrisk.scenario.scenario import Scenario, load_scenario
 from asmrisk.simulation.arrays import array_specs, block_length, bytes_per_draw
 from asmrisk.simulation.labels import coordinates, descriptions
+from asmrisk.simulation.model import most_policies
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
-from asmrisk.simulation.shared_field import differing, field_settings, most_policies
+from asmrisk.simulation.shared_field import differing, field_settings
 from asmrisk.simulation.variables import variables
 
 __all__ = ["run", "run_job", "sharing_jobs"]

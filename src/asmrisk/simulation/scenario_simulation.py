@@ -16,8 +16,7 @@ from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.compilation import warmup
-from asmrisk.simulation.model import Model, simulate_block
-from asmrisk.simulation.shared_field import most_policies, simulate_shared
+from asmrisk.simulation.model import Model, most_policies, simulate_block, simulate_shared
 
 if TYPE_CHECKING:
     from asmrisk.simulation.arrays import Piece

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from asmrisk.errors import RunError
 from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.simulation.compilation import warmup
-from asmrisk.simulation.model import Model
-from asmrisk.simulation.shared_field import in_field, most_policies, simulate_shared
+from asmrisk.simulation.model import Model, most_policies, simulate_shared
+from asmrisk.simulation.shared_field import in_field
 from asmrisk.simulation.variables import PEERS_OF, Variable, variables
 from asmrisk.studies.points import point_scenario
 from asmrisk.studies.study_metrics import StudyMetric, metrics_by_draw
