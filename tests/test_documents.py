@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
+import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ from asmrisk.clinician_tables.columns import (
 from asmrisk.handbook import TOPICS, docs, summary
 from asmrisk.population.roster import REQUIRED
 from asmrisk.rule.definitions import measures_of
+from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.simulation.variables import variables
 from asmrisk.studies.study import load_study
@@ -184,7 +186,22 @@ def _parameters() -> str:
     return asmrisk.policy().to_markdown().strip().replace("## ", "### ")
 
 
+def _outside_field() -> str:
+    """Parameters in which scenarios that share a field may differ."""
+    outside = [name for name, each in PARAMETERS.items() if not each.in_field]
+    inside = [f"`{name}`" for name in PARAMETERS if name.startswith("policy.") and name not in outside]
+    others = [f"`{name}`" for name in outside if not name.startswith(("policy.", "run."))]
+    lines = [f"* any parameter of `policy` but {', '.join(inside[:-1])} and {inside[-1]};"]
+    lines.append(f"* {', '.join(others[:-1])} and {others[-1]}.")
+    return "\n".join(
+        line
+        for each in lines
+        for line in textwrap.wrap(each, 118, subsequent_indent="  ", break_long_words=False)
+    )
+
+
 GENERATED = {
+    "outside-field": _outside_field,
     "pages": _pages,
     "functions": _functions,
     "metrics": _metrics,
