@@ -133,16 +133,16 @@ def test_a_variable_has_one_file_a_block_in_one_folder(finished):
 def test_a_chunk_of_nothing_but_fill_values_is_a_file(value, tmp_path):
     job = small.declare(tmp_path / "r.zarr", 5)
 
-    def nothing(block, slot):
-        shapes = job.simulation.shapes.items()
-        return {
-            path: np.full((block.count, *shape), value if dtype == "float64" else 0, dtype)
-            for path, (shape, dtype) in shapes
-        }
+    class Nothing(fake_run.OneByOne):
+        def block(self, block, slot):
+            shapes = job.simulation.shapes.items()
+            return {
+                path: np.full((block.count, *shape), value if dtype == "float64" else 0, dtype)
+                for path, (shape, dtype) in shapes
+            }
 
     # What must be written to be told from what is missing: zarr itself leaves such chunks out.
-    nothing.prepare, nothing.compiled = lambda say=None: None, True
-    place = small.write(tmp_path / "r.zarr", 5, simulation=nothing)
+    place = small.write(tmp_path / "r.zarr", 5, simulation=Nothing())
     assert (place / "number/c.0.0").stat().st_size
     assert (place / "amount/c.0.0.0").stat().st_size
     np.testing.assert_array_equal(xr.open_zarr(place).amount.values, np.full((5, 2, 3), value))

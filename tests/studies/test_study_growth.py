@@ -28,6 +28,7 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
+from asmrisk.simulation.arrays import Simulation
 from asmrisk.studies.run import study_job
 from asmrisk.studies.simulation import StudySimulation
 from asmrisk.studies.study import Study, load_study
@@ -135,7 +136,7 @@ def begun(tmp_path: Path, store: Store, fresh: Fresh) -> Path:
     return written(tmp_path, MORRIS)
 
 
-class Watched:
+class Watched(Simulation):
     """A study's simulation that notes what it computes, and fails where it is told to."""
 
     compiled = True
@@ -146,9 +147,6 @@ class Watched:
 
     def prepare(self, say: Any = None) -> None:
         pass
-
-    def shares(self, piece: Any) -> Any:
-        return piece
 
     def __call__(self, pieces: Any, slot: Any, /) -> Any:
         ((_, block),) = pieces

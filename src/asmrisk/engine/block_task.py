@@ -75,14 +75,13 @@ class BlockTask:
             if not left:
                 return
             slot[0] = 0
-            at = left[0]
             results = self.simulation(left, slot)
             for piece in left:
+                at, computed = piece, False
                 arrays = next(results)
                 go_on()
-                at, computed = piece, True
+                computed = True
                 self.writers[piece.member].write(piece.block, arrays, go_on)
-                computed = False
         except (StoppedError, RunError, InputError):
             raise
         except Exception as error:

@@ -70,6 +70,7 @@ def fill(
         for numbers in _by_simulation(jobs):
             pieces = [Piece(jobs[n].member, block) for n in numbers for block in unfinished[n]]
             if pieces:
+                _say_apart([stores[n] for n in numbers if unfinished[n]], progress.say)
                 simulation = jobs[numbers[0]].simulation
                 # In the main thread, which a signal can stop.
                 simulation.prepare(progress.say)
@@ -94,6 +95,18 @@ def _by_simulation(jobs: Sequence[Job]) -> list[list[int]]:
     for number in sorted(range(len(jobs)), key=lambda n: jobs[n].member):
         found.setdefault(id(jobs[number].simulation), []).append(number)
     return sorted(found.values())
+
+
+def _say_apart(stores: Sequence[Store], say: Callable[[str], object]) -> None:
+    """Say which stores have blocks of another length than most, so that what is shared is made for each."""
+    lengths = [store.spec.block_shape[-1] for store in stores]
+    usual = max(lengths, key=lengths.count)
+    for store, length in zip(stores, lengths, strict=True):
+        if length != usual:
+            say(
+                f"{store.place} has blocks of {length:,} draws, {stores[lengths.index(usual)].place} of "
+                f"{usual:,}: what they share is simulated for each"
+            )
 
 
 @contextmanager

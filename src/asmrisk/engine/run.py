@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +21,7 @@ from asmrisk.results.store import Store
 from asmrisk.scenario.scenario import Scenario, load_scenario
 from asmrisk.simulation.arrays import array_specs, block_length, bytes_per_draw
 from asmrisk.simulation.labels import coordinates, descriptions
+from asmrisk.simulation.model import most_policies
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
 from asmrisk.simulation.shared_field import differing, field_settings
 from asmrisk.simulation.variables import variables
@@ -150,7 +152,8 @@ def sharing_jobs(jobs: Sequence[Job], say: Callable[[str], object]) -> list[Job]
     Returns
     -------
     list of Job
-        In the same order; those that share a field have one simulation.
+        In the same order; those that share a field have one simulation, and blocks of one length where they
+        are asked for as many draws.
     """
     groups: list[list[int]] = []
     settings = [field_settings(_prepared(job)) for job in jobs]
@@ -164,15 +167,31 @@ def sharing_jobs(jobs: Sequence[Job], say: Callable[[str], object]) -> list[Job]
     for group in groups:
         if len(group) > 1:
             simulation = ScenarioSimulation(*(_prepared(jobs[number]) for number in group))
-            most = simulation.most_together(jobs[group[0]].spec.block_shape[-1])
+            for number, job in zip(group, _aligned([jobs[number] for number in group]), strict=True):
+                found[number] = replace(job, simulation=simulation, member=group.index(number))
+            most = most_policies(simulation.models, max(found[n].spec.block_shape[-1] for n in group))
             size = f", {most} at a time" if most < len(group) else ""
             say(f"{len(group)} of {len(jobs)} scenarios share a field, which is simulated once for all{size}")
-            for member, number in enumerate(group):
-                found[number] = replace(jobs[number], simulation=simulation, member=member)
     for number in (group[0] for group in groups[1:]):
         names = differing(settings[0], settings[number])
-        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        say(f"{jobs[number].place} shares no field with {jobs[0].place}: {names[0]}{more} differs")
+        differ = "differs" if len(names) == 1 else f"and {len(names) - 1} more differ"
+        say(f"{jobs[number].place} shares no field with {jobs[0].place}: {names[0]} {differ}")
+    return found
+
+
+def _aligned(jobs: Sequence[Job]) -> list[Job]:
+    """Give runs of as many draws blocks of one length, which the shortest of theirs bounds.
+
+    Lengths differ with the bytes that a draw takes and the draws of a parameter set. Stores that are there
+    keep theirs.
+    """
+    found = []
+    for job in jobs:
+        others = [each.spec for each in jobs if each.lengths == job.lengths]
+        multiple = math.lcm(*(each.draws_per_set for each in others))
+        shortest = min(each.block_shape[-1] for each in others)
+        block = {"draw": max(1, shortest // multiple) * multiple}
+        found.append(replace(job, spec=replace(job.spec, definition=job.spec.definition | {"block": block})))
     return found
 
 

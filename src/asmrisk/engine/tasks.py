@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from heapq import heapify, heapreplace
 from itertools import pairwise
 
 from asmrisk.simulation.arrays import Piece, Simulation
@@ -27,15 +28,22 @@ def tasks_of(simulation: Simulation, pieces: Sequence[Piece], workers: int) -> l
     list of list of Piece
         Blocks that share work in as few tasks, of about equal length, as that allows.
     """
-    groups: dict[Hashable, list[Piece]] = {}
+    found: dict[Hashable, list[Piece]] = {}
     for piece in pieces:
-        groups.setdefault(simulation.shares(piece), []).append(piece)
-    wanted = -(-workers // max(1, len(groups)))
+        found.setdefault(simulation.shares(piece), []).append(piece)
+    groups = list(found.values())
+    numbers = [-(-len(group) // simulation.most_together(group)) for group in groups]
+    # The longest are parted further while workers would idle.
+    longest = [
+        (-len(group) / number, k) for k, (group, number) in enumerate(zip(groups, numbers, strict=True))
+    ]
+    heapify(longest)
+    for _ in range(sum(numbers), min(workers, len(pieces))):
+        k = longest[0][1]
+        numbers[k] += 1
+        heapreplace(longest, (-len(groups[k]) / numbers[k], k))
     tasks = []
-    for group in groups.values():
-        number = min(len(group), wanted)
-        if number < len(group):
-            number = max(number, -(-len(group) // simulation.most_together(group[0].block.count)))
+    for group, number in zip(groups, numbers, strict=True):
         ends = [len(group) * k // number for k in range(number + 1)]
         tasks += [group[start:end] for start, end in pairwise(ends)]
     return tasks

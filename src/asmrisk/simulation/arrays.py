@@ -74,8 +74,8 @@ class Simulation(Protocol):
         """Give what is equal for blocks that share work; of each its own, unless said."""
         return piece
 
-    def most_together(self, draws: int) -> int:
-        """Give how many blocks of so many draws may be computed together, for memory and time."""
+    def most_together(self, pieces: Sequence[Piece]) -> int:
+        """Give how many of some blocks that share work may be computed together, for memory and time."""
         return 1
 
     def __call__(

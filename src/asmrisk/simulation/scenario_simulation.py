@@ -16,8 +16,7 @@ from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.compilation import warmup
-from asmrisk.simulation.model import Model, simulate_block
-from asmrisk.simulation.shared_field import most_policies, simulate_shared
+from asmrisk.simulation.model import Model, most_policies, simulate_block, simulate_shared
 
 if TYPE_CHECKING:
     from asmrisk.simulation.arrays import Piece
@@ -65,9 +64,9 @@ class ScenarioSimulation:
         """Give the block, which is the same draws of every scenario."""
         return piece.block
 
-    def most_together(self, draws: int) -> int:
-        """Give how many scenarios may be simulated together for so many draws."""
-        return most_policies(self.models, draws)
+    def most_together(self, pieces: Sequence[Piece]) -> int:
+        """Give how many scenarios may be simulated together; see `asmrisk.simulation.arrays.Simulation`."""
+        return most_policies([self.models[each.member] for each in pieces], pieces[0].block.count)
 
     def __call__(
         self, pieces: Sequence[Piece], slot: NDArray[np.int64], /

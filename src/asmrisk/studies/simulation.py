@@ -16,9 +16,9 @@ from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.compilation import warmup
-from asmrisk.simulation.model import Model
-from asmrisk.simulation.shared_field import in_field, most_policies, simulate_shared
-from asmrisk.simulation.variables import Variable, variables
+from asmrisk.simulation.model import Model, most_policies, simulate_shared
+from asmrisk.simulation.shared_field import in_field
+from asmrisk.simulation.variables import PEERS_OF, Variable, variables
 from asmrisk.studies.points import prepared_point
 from asmrisk.studies.study_metrics import StudyMetric, metrics_by_draw
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["LEADING", "OUTCOMES", "VALUES", "StudySimulation"]
 
 LEADING = "design_point"
+
+_PEER_GROUPS = tuple(f"policy.{each}_peer_group" for each in PEERS_OF)
 
 #: Outcomes by draw, and values of the factors' parameters.
 OUTCOMES = Variable(
@@ -101,9 +103,14 @@ class StudySimulation:
         field = {name: each for name, each in changes.items() if in_field(name)}
         return piece.block.start[1], json.dumps(field, sort_keys=True)
 
-    def most_together(self, draws: int) -> int:
+    def most_together(self, pieces: Sequence[Piece]) -> int:
         """Give how many design points may be simulated together for so many draws."""
-        return most_policies([Model(self.prepared_base)], draws)
+        if len(pieces) == 1:
+            return 1
+        # Their records differ by their peer groups alone: one point of each kind.
+        kinds = {tuple(map(self._changes(each).get, _PEER_GROUPS)): each for each in pieces}
+        points = [prepared_point(self.prepared_base, self._changes(each)) for each in kinds.values()]
+        return most_policies([Model(each) for each in points], pieces[0].block.count)
 
     def _changes(self, piece: Piece) -> dict[str, Any]:
         point = piece.block.start[0]
