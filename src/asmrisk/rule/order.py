@@ -172,6 +172,9 @@ def sort(values: npt.NDArray[np.float64]) -> None:
                 j -= 1
             values[j] = value
         return
+    least, greatest = extremes(values, size)
+    if least == greatest:
+        return
     for root in range(size // 2 - 1, -1, -1):
         _sift_down(values, root, size)
     for last in range(size - 1, 0, -1):
@@ -248,20 +251,22 @@ def order_statistics(
         position = last if position > last else position
         position = last + 1.0 if values[i] == high else position
         bin_of[i] = np.int32(position)
-    # Counted in two halves, since equal bins one after the other would wait for each other.
-    odd = counts[_MOST_BINS + 1 :]
+    # Every second one apart, since equal bins one after the other would wait for each other.
+    others = counts[_MOST_BINS + 1 :]
     counts[: bins + 1] = 0
-    odd[: bins + 1] = 0
-    for i in range(0, n - 1, 2):
+    others[: bins + 1] = 0
+    for pair in range(n // 2):
+        # An unsigned index needs no check for counting from the end.
+        i = np.uint64(2 * pair)
         counts[bin_of[i]] += 1
-        odd[bin_of[i + 1]] += 1
+        others[bin_of[i + np.uint64(1)]] += 1
     if n % 2 == 1:
         counts[bin_of[n - 1]] += 1
 
     starts, places = scratch.starts, scratch.places
-    greatest_from = n - int(counts[bins] + odd[bins])
+    greatest_from = n - int(counts[bins] + others[bins])
     for b in range(bins):
-        counts[b] += odd[b]
+        counts[b] += others[b]
     below = 0
     kept = 0
     wanted = 0
@@ -299,10 +304,10 @@ def order_statistics(
     if wanted <= 2:
         count = _pick_from_bins(bin_of, n, np.uint16(lowest), np.uint16(highest), picked)
     else:
-        # Branchless compaction: written always, kept if the count moves on.
+        # Branchless compaction: written always, kept if the count moves on, as it does where no sign is set.
         for i in range(n):
             picked[count] = i
-            count += counts[bin_of[i]] >= 0
+            count += 1 + (counts[bin_of[i]] >> 31)
     for j in range(count):
         b = bin_of[picked[j]]
         gathered[counts[b]] = values[picked[j]]

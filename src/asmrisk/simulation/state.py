@@ -38,7 +38,8 @@ if TYPE_CHECKING:
         """One cohort in one draw by performance year and position among the measured (workspace).
 
         The fields of `Observed`, the cost of an episode without noise or response, USD, and where the
-        clinician works, and how MIPS would score it. A measure that is in no year's set is not written.
+        clinician works, how MIPS would score it, and what it is counted under. A measure that is in no year's
+        set is not written.
         """
 
         true_cost: np.ndarray  # float64 (YEARS, slots)
@@ -46,9 +47,10 @@ if TYPE_CHECKING:
         area: np.ndarray  # int32 (YEARS, slots)
         mips_score: np.ndarray  # float64 (YEARS, slots): counterfactual; NaN of who would not be in MIPS
         mips_group: np.ndarray  # int8 (YEARS, slots): 1 where it would be the practice's score
+        cell: np.ndarray  # int8 (YEARS, slots): specialty and practice size, see `panel.list_cells`
 
 else:
-    _BESIDE = ("true_cost", "practice", "area", "mips_score", "mips_group")
+    _BESIDE = ("true_cost", "practice", "area", "mips_score", "mips_group", "cell")
     Observations = namedtuple("Observations", (*Observed._fields, *_BESIDE))
 
 
@@ -156,7 +158,7 @@ class Batch(NamedTuple):
 
 def make_observations(slots: int) -> Observations:
     """Allocate the observations of a cohort of so many clinician slots."""
-    types = (np.float64, np.int32, np.int32, np.float64, np.int8)
+    types = (np.float64, np.int32, np.int32, np.float64, np.int8, np.int8)
     beside = (np.zeros((YEARS, slots), dtype) for dtype in types)
     return Observations._make((*make_observed(slots, YEARS), *beside))
 
