@@ -49,8 +49,10 @@ class OrderScratch(NamedTuple):
     bin_of : ndarray of uint16, shape (capacity,)
         Bin of each value.
     counts : ndarray of int32, shape (2 (bins + 1),)
-        Values in each bin, every second one counted apart; then the place where the bin's next value goes,
-        -1 if it is not wanted.
+        Values in each bin, every second one counted apart; then of a wanted bin the place where its next value
+        goes.
+    wanted : ndarray of uint8, shape (bins + 1,)
+        1 for a bin that holds a wanted rank, else 0.
     gathered : ndarray of float64, shape (capacity,)
         Values of the wanted bins, bin after bin.
     picked : ndarray of uint32, shape (capacity,)
@@ -67,6 +69,7 @@ class OrderScratch(NamedTuple):
 
     bin_of: npt.NDArray[np.uint16]
     counts: npt.NDArray[np.int32]
+    wanted: npt.NDArray[np.uint8]
     gathered: npt.NDArray[np.float64]
     picked: npt.NDArray[np.uint32]
     starts: npt.NDArray[np.int64]
@@ -92,6 +95,7 @@ def make_order_scratch(capacity: int) -> OrderScratch:
     return OrderScratch(
         bin_of=np.zeros(capacity, np.uint16),
         counts=np.zeros(2 * (_MOST_BINS + 1), np.int32),
+        wanted=np.zeros(_MOST_BINS + 1, np.uint8),
         gathered=np.zeros(capacity),
         picked=np.zeros(capacity, np.uint32),
         starts=np.zeros(MOST_RANKS + 1, np.int64),
@@ -263,7 +267,8 @@ def order_statistics(
     if n % 2 == 1:
         counts[bin_of[n - 1]] += 1
 
-    starts, places = scratch.starts, scratch.places
+    starts, places, is_wanted = scratch.starts, scratch.places, scratch.wanted
+    is_wanted[: bins + 1] = 0
     greatest_from = n - int(counts[bins] + others[bins])
     for b in range(bins):
         counts[b] += others[b]
@@ -280,13 +285,12 @@ def order_statistics(
             inside += some[b]
         if r == asked or ranks[r] >= below + inside:
             below += inside
-            some[:_LOOKED_AT] = -1
             continue
         for b in range(_LOOKED_AT):
             inside = int(some[b])
-            some[b] = -1
             if r < asked and ranks[r] < below + inside:
                 some[b] = kept
+                is_wanted[first + b] = 1
                 starts[wanted] = kept
                 highest = first + b
                 lowest = highest if wanted == 0 else lowest
@@ -296,7 +300,6 @@ def order_statistics(
                     r += 1
                 kept += inside
             below += inside
-    counts[bins] = -1
     starts[wanted] = kept
 
     picked = scratch.picked
@@ -304,10 +307,10 @@ def order_statistics(
     if wanted <= 2:
         count = _pick_from_bins(bin_of, n, np.uint16(lowest), np.uint16(highest), picked)
     else:
-        # Branchless compaction: written always, kept if the count moves on, as it does where no sign is set.
+        # Branchless compaction: written always, kept if the count moves on.
         for i in range(n):
             picked[count] = i
-            count += 1 + (counts[bin_of[i]] >> 31)
+            count += is_wanted[bin_of[i]]
     for j in range(count):
         b = bin_of[picked[j]]
         gathered[counts[b]] = values[picked[j]]

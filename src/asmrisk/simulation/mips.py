@@ -175,13 +175,14 @@ def forgo_mips(
     stays = policy.aco_participants == ACO_EXEMPT
     allowed, allowed_over_paid = behavior.part_b_allowed != 0, behavior.allowed_over_paid
     terms = mips_terms(behavior)
-    for i in range(n):
-        forgone[i] = later[i]
-    if allowed:
-        for i in range(n):
-            forgone[i] /= allowed_over_paid[specialty[i]]
+    # In two loops: the second is vectorized, which the look-ups of the first cannot be. What is known of
+    # allowed and paid amounts is kept, what is not is written first.
     for i in range(n):
         # An unsigned index needs no check for counting from the end.
-        charges = now[i] * (1.0 if allowed else allowed_over_paid[np.uint64(specialty[i])])
+        ratio = allowed_over_paid[np.uint64(specialty[i])]
+        forgone[i] = later[i] / ratio if allowed else now[i] * ratio
+    for i in range(n):
+        charges = now[i] if allowed else forgone[i]
+        paid = forgone[i] if allowed else later[i]
         subject = mips_adjusts(terms, score[i], group[i] != 0, charges) & (not stays or aco[i] == 0)
-        forgone[i] = forgone[i] * mips_factor(terms, score[i]) if subject else 0.0
+        forgone[i] = paid * mips_factor(terms, score[i]) if subject else 0.0

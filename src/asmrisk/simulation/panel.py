@@ -57,7 +57,7 @@ class Panel(NamedTuple):
     largest: np.ndarray  # float64 (PEER_GROUPS,): largest factor by payment pool
     # Scratch.
     bits: np.ndarray  # int16 (slots,): what a year adds to the histories, by position
-    dollars: np.ndarray  # float64 (slots,): and to the adjustments
+    dollars: np.ndarray  # float64 (slots,): the largest factor, then what a year adds to the adjustments
     factor: np.ndarray  # float64 (YEARS slots,): of all years, cell by cell
     next: np.ndarray  # int64 (cells + 1,): where each cell's next factor goes
     order: OrderScratch
@@ -114,12 +114,14 @@ def _add_year(scored: CohortYear, field: Field, panel: Panel) -> None:
     score, factor, pools = scored.scored.final_score, scored.scored.adjustment_factor, scored.pool
     own_cell, paid = out.cell[year], out.payment_year_part_b[year]
     bits, dollars = panel.bits, panel.dollars
-    # In two loops: the first is vectorized, which the second cannot be.
+    # In three loops: the second is vectorized, which look-ups cannot be.
+    for r in range(scored.n):
+        # An unsigned index needs no check for counting from the end.
+        dollars[r] = largest[np.uint64(pools[r])]
     for r in range(scored.n):
         with_score = score[r] == score[r]
-        # Equal to the bit where the final score is 100 or the cap binds; no raise is no maximum. An unsigned
-        # index needs no check for counting from the end.
-        at_maximum = (factor[r] > 0.0) & (factor[r] >= largest[np.uint64(pools[r])])
+        # Equal to the bit where the final score is 100 or the cap binds; no raise is no maximum.
+        at_maximum = (factor[r] > 0.0) & (factor[r] >= dollars[r])
         cells[r] = own_cell[r] if with_score else _CELLS
         happened = (factor[r] < 0.0) << (year + _PENALIZED) | at_maximum << (year + _MAXIMUM)
         bits[r] = happened | with_score << _SCORED
