@@ -49,8 +49,7 @@ class OrderScratch(NamedTuple):
     bin_of : ndarray of uint16, shape (capacity,)
         Bin of each value.
     counts : ndarray of int32, shape (2 (bins + 1),)
-        Values in each bin, every second one counted apart; then of a wanted bin the place where its next value
-        goes.
+        Values in each bin, every second one counted apart; then where a wanted bin's next value goes.
     wanted : ndarray of uint8, shape (bins + 1,)
         1 for a bin that holds a wanted rank, else 0.
     gathered : ndarray of float64, shape (capacity,)
@@ -261,9 +260,9 @@ def order_statistics(
     others[: bins + 1] = 0
     for pair in range(n // 2):
         # An unsigned index needs no check for counting from the end.
-        i = np.uint64(2 * pair)
-        counts[bin_of[i]] += 1
-        others[bin_of[i + np.uint64(1)]] += 1
+        first_of_two = np.uint64(2 * pair)
+        counts[bin_of[first_of_two]] += 1
+        others[bin_of[first_of_two + np.uint64(1)]] += 1
     if n % 2 == 1:
         counts[bin_of[n - 1]] += 1
 

@@ -47,7 +47,7 @@ def payment_factors(
     `adjustment_factor` and the environment's `exchange_midpoint` and `scaling_factor`. Leaves the codes
     of the pools in `Scratch.peers`.
     """
-    final, group, positive = scored.final_score, scratch.group, scratch.complete
+    final, group, positive = scored.final_score, scratch.group, scratch.chosen
     list_peers(policy.payment_peer_group, observed, n, scratch.peers)
     for i in range(n):
         group[i] = scratch.peers[i] if final[i] == final[i] else -1

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import COLLECTION_TYPES, MOST_MEASURES, NOT_REPORTED, QUALITY_GROUPS
-from asmrisk.rule.groups import BY_COHORT, list_members, list_peers
+from asmrisk.rule.groups import BY_COHORT, list_members, list_peers, values_of_group
 from asmrisk.rule.order import quantiles
 
 if TYPE_CHECKING:
@@ -142,8 +142,10 @@ def _score_measure(
         else:
             benchmark, size = members, count
             if policy.worst_rate_excluded != 0:
-                benchmark = scratch.terms
-                size = _leave_out(members, count, sign * policy.measure_worst[cohort, m], benchmark)
+                worst, chosen = sign * policy.measure_worst[cohort, m], scratch.chosen
+                for j in range(count):
+                    chosen[j] = members[j] != worst
+                benchmark, size = values_of_group(members, chosen, 1, count, scratch.terms)
             environment.benchmark_size[m, peers] = size
             if size >= policy.minimum_reporters:
                 quantiles(benchmark, size, _DECILES, 10, edges, scratch.order)
@@ -158,17 +160,6 @@ def _score_measure(
                 add_points(edges, False, partial, weight, members, count, earned)
         for j in range(count):
             points[who[j]] = earned[j]
-
-
-@kernel
-def _leave_out(values: npt.NDArray[np.float64], n: int, unwanted: float, out: npt.NDArray[np.float64]) -> int:
-    """Copy an array without every occurrence of one value; give what is left."""
-    count = 0
-    for i in range(n):
-        # Branchless compaction: written always, kept if the count moves on.
-        out[count] = values[i]
-        count += values[i] != unwanted
-    return count
 
 
 @inline

@@ -178,10 +178,9 @@ def _sort_by_cell(
     for year in range(YEARS):
         of_year, factors = panel.cell[year], factor[year]
         for r in range(field.participants[year]):
-            k = np.uint64(of_year[r])
-            place = following[k]
-            by_cell[np.uint64(place)] = factors[r]
-            following[k] = place + 1
+            cell = np.uint64(of_year[r])
+            by_cell[np.uint64(following[cell])] = factors[r]
+            following[cell] += 1
 
 
 @inner

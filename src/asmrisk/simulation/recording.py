@@ -166,10 +166,10 @@ def _record_quantiles(
     column: np.ndarray, scored: CohortYear, percents: np.ndarray, out: np.ndarray, scratch: Scratch
 ) -> None:
     """Write the quantiles over the clinicians with a final score."""
-    score, group = scored.scored.final_score, scratch.group
+    score, chosen = scored.scored.final_score, scratch.chosen
     for i in range(scored.n):
-        group[i] = 0 if score[i] == score[i] else -1
-    values, count = values_of_group(column, group, 0, scored.n, scratch.members)
+        chosen[i] = score[i] == score[i]
+    values, count = values_of_group(column, chosen, 1, scored.n, scratch.members)
     quantiles(values, count, percents, 100, out, scratch.order)
 
 
