@@ -126,6 +126,22 @@ def write_totals(scored: CohortYear, sums: Terms, totals: np.record, budget: np.
 
 
 @inner
+def _begin_by_specialty(cohort: int, by_specialty: np.recarray) -> None:
+    """Begin the sums of a cohort's specialties by practice size."""
+    for cell in range(len(by_specialty)):
+        if COHORT_OF[cell // _SIZES] == cohort:
+            sums = by_specialty[cell]
+            sums.specialty_participants = 0
+            sums.specialty_scored = 0
+            sums.specialty_part_b_paid = 0.0
+            sums.specialty_mean_adjustment_factor = 0.0
+            sums.specialty_net_adjustment = 0.0
+            sums.specialty_penalized_share = 0.0
+            sums.specialty_mips_forgone = 0.0
+            sums.specialty_cost_of_participation = 0.0
+
+
+@inner
 def _add_by_specialty(
     terms: Terms, cell: np.ndarray, factor: np.ndarray, n: int, by_specialty: np.recarray
 ) -> None:
@@ -206,6 +222,7 @@ def record_year(scored: CohortYear, index: int, record: Record, scratch: Scratch
     terms, sums = record.terms, record.sums
     for k in range(len(sums)):
         sums[k][:] = 0.0
+    _begin_by_specialty(cohort, by_specialty)
     for start in range(0, n, PIECE):
         piece = min(PIECE, n - start)
         fill_terms(scored, start, piece, terms)
