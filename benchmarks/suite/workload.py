@@ -94,8 +94,6 @@ def simulator(model: Model, count: int) -> tuple[Callable[[], None], Record]:
     progress = np.zeros(2, np.int64)
 
     def simulate() -> None:
-        # Counts by specialty are added to what a new record holds: zeros.
-        record.by_specialty.fill(0)
         simulate_draws(model.inputs, DrawRange(0, count), record, work, progress)
 
     return simulate, record

@@ -11,7 +11,7 @@ from asmrisk.population.behavior import behavior_records
 from asmrisk.rule.definitions import COHORTS, PRACTICE_SIZES, SPECIALTIES
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.mips import forgo_mips, mips_factor
+from asmrisk.simulation.mips import forgo_mips, mips_factor, mips_terms
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replayed_years
 from asmrisk.simulation.state import make_observations
@@ -58,7 +58,7 @@ def records(policy=None):
     ],
 )
 def test_the_adjustment_of_a_score(score, factor):
-    assert mips_factor(records()[1], score) == pytest.approx(factor, abs=1e-15)
+    assert mips_factor(mips_terms(records()[1]), score) == pytest.approx(factor, abs=1e-15)
 
 
 def test_published_scores_and_adjustments_of_2026():
@@ -66,7 +66,7 @@ def test_published_scores_and_adjustments_of_2026():
     behavior = records()[1].copy()
     behavior.mips_maximum_adjustment = 0.0105
     for score, percent in ((38.65, -4.36), (87.53, 0.53), (93.07, 0.76), (94.0, 0.80), (100.0, 1.05)):
-        assert 100 * mips_factor(behavior, score) == pytest.approx(percent, abs=0.005)
+        assert 100 * mips_factor(mips_terms(behavior), score) == pytest.approx(percent, abs=0.005)
 
 
 #: Score, scored as a group, in an organization (ACO), paid in the performance year; what is forgone of

@@ -7,7 +7,7 @@ import pandas as pd
 
 from asmrisk.rule.definitions import COHORTS, PRACTICE_SIZES, SPECIALTIES, size_class
 from asmrisk.scenario.published_tables import PRACTICE_CLASSES
-from asmrisk.simulation.mips import mips_adjusts, mips_factor
+from asmrisk.simulation.mips import mips_adjusts, mips_factor, mips_terms
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.replay import replayed_years
 
@@ -40,6 +40,7 @@ def mips_table(model: Model, draw: int) -> pd.DataFrame:
     """
     behavior = model.inputs_of(draw).behavior[0, 0].copy()
     behavior.mips_maximum_adjustment = _MAXIMUM_2026
+    terms = mips_terms(behavior)
     frames: list[pd.DataFrame] = []
     for year in replayed_years(model, draw):
         if len(frames) == len(COHORTS):
@@ -56,9 +57,9 @@ def mips_table(model: Model, draw: int) -> pd.DataFrame:
             "score": year.mips_score,
             "alone": alone,
             "subject": [
-                mips_adjusts(behavior, *each) for each in zip(year.mips_score, ~alone, charges, strict=True)
+                mips_adjusts(terms, *each) for each in zip(year.mips_score, ~alone, charges, strict=True)
             ],
-            "factor": [mips_factor(behavior, score) for score in year.mips_score],
+            "factor": [mips_factor(terms, score) for score in year.mips_score],
         }
         frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)

@@ -27,18 +27,29 @@ from llvmlite import binding
 from numba.core import caching as _caching
 from numba.core import config as _config
 from numba.core import types as _types
-from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import intrinsic as _numba_intrinsic
 
 from asmrisk.numerics.code_identity import cache_base, code_identity
 
-__all__ = ["cache_directory", "fma", "inline", "inner", "kernel", "kernels_compiled"]
+__all__ = [
+    "cache_directory",
+    "fma",
+    "inline",
+    "inner",
+    "intrinsic",
+    "kernel",
+    "kernels_compiled",
+    "types",
+    "whole_vectors",
+]
 
 # Settings and options that numba's stubs leave out.
 caching: Any = _caching
 config: Any = _config
 types: Any = _types
 _njit: Any = numba.njit
-_intrinsic: Any = numba_intrinsic
+#: Makes a function of instructions that the compiler would not choose.
+intrinsic: Any = _numba_intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -51,6 +62,11 @@ def _use_whole_vectors() -> None:
     features = binding.get_host_cpu_features()
     if config.CPU_FEATURES is None and config.ENABLE_AVX and features.get("avx512f", False):
         config.CPU_FEATURES = f"{features.flatten()},-prefer-256-bit"
+
+
+def whole_vectors() -> bool:
+    """Whether kernels are compiled for vectors of 512 bits."""
+    return not config.DISABLE_JIT and "+avx512f" in (config.CPU_FEATURES or "")
 
 
 _use_whole_vectors()
@@ -208,6 +224,4 @@ def _fma_compiled(typing: Any, a: Any, b: Any, c: Any) -> Any:
 
 #: ``a * b + c``, rounded once, for finite numbers (IEEE 754's fusedMultiplyAdd): one instruction instead of
 #: two on x86-64 processors since 2013, the same bits from a function on older ones.
-fma: Callable[[float, float, float], float] = (
-    _fma_exactly if config.DISABLE_JIT else _intrinsic(_fma_compiled)
-)
+fma: Callable[[float, float, float], float] = _fma_exactly if config.DISABLE_JIT else intrinsic(_fma_compiled)

@@ -74,7 +74,7 @@ def _create(group: Any, name: str, spec: StoreSpec, path: str, shape: tuple[int,
         chunks=tuple(max(size, 1) for size in spec.chunk_shape(path)),
         dtype=array.dtype,
         fill_value={"float64": np.nan, "string": ""}.get(array.dtype, 0),
-        compressors=[ZstdCodec(level=0), Crc32cCodec()],
+        compressors=[ZstdCodec(level=1), Crc32cCodec()],
         # One folder an array, whatever the number of its chunks' dimensions.
         chunk_key_encoding={"name": "default", "separator": "."},
         dimension_names=array.dims,

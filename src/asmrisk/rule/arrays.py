@@ -235,6 +235,8 @@ class Scratch(NamedTuple):
         Each participant's group, by the attribute that the policy names; at the end the payment pool.
     group : ndarray of int8, shape (capacity,)
         Peer group of each participant; -1 for none.
+    chosen : ndarray of int8, shape (capacity,)
+        The same of some of them, for a moment.
     value : ndarray of float64, shape (capacity,)
         Number on which participants are compared, or Part B payments that count.
     members : ndarray of float64, shape (capacity,)
@@ -256,6 +258,7 @@ class Scratch(NamedTuple):
     taking_part: npt.NDArray[np.int8]
     peers: npt.NDArray[np.int8]
     group: npt.NDArray[np.int8]
+    chosen: npt.NDArray[np.int8]
     value: _Floats
     members: _Floats
     who: npt.NDArray[np.uint32]
@@ -324,6 +327,7 @@ def make_scratch(capacity: int) -> Scratch:
         taking_part=np.zeros(capacity, np.int8),
         peers=np.zeros(capacity, np.int8),
         group=np.zeros(capacity, np.int8),
+        chosen=np.zeros(capacity, np.int8),
         value=np.zeros(capacity),
         members=np.zeros(capacity),
         who=np.zeros(capacity, np.uint32),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asmrisk.numerics.compaction import AT_ONCE, pack, pack_places
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.rule.definitions import PEERS, size_class
 
@@ -85,7 +86,10 @@ def gather(
         How many there are.
     """
     count = 0
-    for i in range(n):
+    whole = n - n % AT_ONCE
+    for i in range(0, whole, AT_ONCE):
+        count += pack(values, i, group, code, members, count)
+    for i in range(whole, n):
         # Branchless compaction: written always, kept if the count moves on.
         members[count] = values[i]
         count += group[i] == code
@@ -121,10 +125,16 @@ def list_members(
         How many there are.
     """
     count = 0
-    for i in range(n):
-        members[count] = sign * values[i]
+    whole = n - n % AT_ONCE
+    for i in range(0, whole, AT_ONCE):
+        pack_places(i, group, code, who, count)
+        count += pack(values, i, group, code, members, count)
+    for i in range(whole, n):
+        members[count] = values[i]
         who[count] = i
         count += group[i] == code
+    for j in range(count):
+        members[j] *= sign
     return count
 
 

@@ -49,8 +49,9 @@ class OrderScratch(NamedTuple):
     bin_of : ndarray of uint16, shape (capacity,)
         Bin of each value.
     counts : ndarray of int32, shape (2 (bins + 1),)
-        Values in each bin, every second one counted apart; then the place where the bin's next value goes,
-        -1 if it is not wanted.
+        Values in each bin, every second one counted apart; then where a wanted bin's next value goes.
+    wanted : ndarray of uint8, shape (bins + 1,)
+        1 for a bin that holds a wanted rank, else 0.
     gathered : ndarray of float64, shape (capacity,)
         Values of the wanted bins, bin after bin.
     picked : ndarray of uint32, shape (capacity,)
@@ -67,6 +68,7 @@ class OrderScratch(NamedTuple):
 
     bin_of: npt.NDArray[np.uint16]
     counts: npt.NDArray[np.int32]
+    wanted: npt.NDArray[np.uint8]
     gathered: npt.NDArray[np.float64]
     picked: npt.NDArray[np.uint32]
     starts: npt.NDArray[np.int64]
@@ -92,6 +94,7 @@ def make_order_scratch(capacity: int) -> OrderScratch:
     return OrderScratch(
         bin_of=np.zeros(capacity, np.uint16),
         counts=np.zeros(2 * (_MOST_BINS + 1), np.int32),
+        wanted=np.zeros(_MOST_BINS + 1, np.uint8),
         gathered=np.zeros(capacity),
         picked=np.zeros(capacity, np.uint32),
         starts=np.zeros(MOST_RANKS + 1, np.int64),
@@ -172,6 +175,9 @@ def sort(values: npt.NDArray[np.float64]) -> None:
                 j -= 1
             values[j] = value
         return
+    least, greatest = extremes(values, size)
+    if least == greatest:
+        return
     for root in range(size // 2 - 1, -1, -1):
         _sift_down(values, root, size)
     for last in range(size - 1, 0, -1):
@@ -248,20 +254,23 @@ def order_statistics(
         position = last if position > last else position
         position = last + 1.0 if values[i] == high else position
         bin_of[i] = np.int32(position)
-    # Counted in two halves, since equal bins one after the other would wait for each other.
-    odd = counts[_MOST_BINS + 1 :]
+    # Every second one apart, since equal bins one after the other would wait for each other.
+    others = counts[_MOST_BINS + 1 :]
     counts[: bins + 1] = 0
-    odd[: bins + 1] = 0
-    for i in range(0, n - 1, 2):
-        counts[bin_of[i]] += 1
-        odd[bin_of[i + 1]] += 1
+    others[: bins + 1] = 0
+    for pair in range(n // 2):
+        # An unsigned index needs no check for counting from the end.
+        first_of_two = np.uint64(2 * pair)
+        counts[bin_of[first_of_two]] += 1
+        others[bin_of[first_of_two + np.uint64(1)]] += 1
     if n % 2 == 1:
         counts[bin_of[n - 1]] += 1
 
-    starts, places = scratch.starts, scratch.places
-    greatest_from = n - int(counts[bins] + odd[bins])
+    starts, places, is_wanted = scratch.starts, scratch.places, scratch.wanted
+    is_wanted[: bins + 1] = 0
+    greatest_from = n - int(counts[bins] + others[bins])
     for b in range(bins):
-        counts[b] += odd[b]
+        counts[b] += others[b]
     below = 0
     kept = 0
     wanted = 0
@@ -275,13 +284,12 @@ def order_statistics(
             inside += some[b]
         if r == asked or ranks[r] >= below + inside:
             below += inside
-            some[:_LOOKED_AT] = -1
             continue
         for b in range(_LOOKED_AT):
             inside = int(some[b])
-            some[b] = -1
             if r < asked and ranks[r] < below + inside:
                 some[b] = kept
+                is_wanted[first + b] = 1
                 starts[wanted] = kept
                 highest = first + b
                 lowest = highest if wanted == 0 else lowest
@@ -291,7 +299,6 @@ def order_statistics(
                     r += 1
                 kept += inside
             below += inside
-    counts[bins] = -1
     starts[wanted] = kept
 
     picked = scratch.picked
@@ -302,7 +309,7 @@ def order_statistics(
         # Branchless compaction: written always, kept if the count moves on.
         for i in range(n):
             picked[count] = i
-            count += counts[bin_of[i]] >= 0
+            count += is_wanted[bin_of[i]]
     for j in range(count):
         b = bin_of[picked[j]]
         gathered[counts[b]] = values[picked[j]]

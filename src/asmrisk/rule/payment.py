@@ -10,7 +10,7 @@ import numpy.typing as npt
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.numerics.portable_math import logistic
 from asmrisk.rule.declarations import CHOICES
-from asmrisk.rule.groups import GROUPS, list_peers
+from asmrisk.rule.groups import GROUPS, gather, list_peers
 from asmrisk.rule.order import median
 from asmrisk.rule.sums import lane_sum
 
@@ -47,20 +47,21 @@ def payment_factors(
     `adjustment_factor` and the environment's `exchange_midpoint` and `scaling_factor`. Leaves the codes
     of the pools in `Scratch.peers`.
     """
-    final, group = scored.final_score, scratch.group
+    final, group, positive = scored.final_score, scratch.group, scratch.chosen
     list_peers(policy.payment_peer_group, observed, n, scratch.peers)
     for i in range(n):
         group[i] = scratch.peers[i] if final[i] == final[i] else -1
+        positive[i] = scratch.peers[i] if final[i] > 0.0 else -1
         scored.transformed_score[i] = np.nan
         scored.adjustment_factor[i] = 0.0
     environment.exchange_midpoint[:] = np.nan
     environment.scaling_factor[:] = np.nan
     for code in range(GROUPS[policy.payment_peer_group]):
-        positive = _gather_positive(final, group, code, n, scratch.members)
+        count = gather(final, positive, code, n, scratch.members)
         midpoint = policy.exchange_midpoint
         if midpoint != midpoint:
-            midpoint = median(scratch.members, positive, scratch.order)
-        _transform(policy, midpoint if positive > 0 else 0.0, final, group, code, n, scored.transformed_score)
+            midpoint = median(scratch.members, count, scratch.order)
+        _transform(policy, midpoint if count > 0 else 0.0, final, group, code, n, scored.transformed_score)
         environment.exchange_midpoint[code] = midpoint
         environment.scaling_factor[code] = _exchange(
             policy, observed.part_b_payments, n, code, scored, scratch
@@ -78,22 +79,6 @@ def exchange_payments(
 ) -> None:
     """Apply `payment_factors` by itself, to final scores that come from elsewhere."""
     payment_factors(policy, observed, n, scored, environment, scratch)
-
-
-@kernel
-def _gather_positive(
-    final: npt.NDArray[np.float64],
-    group: npt.NDArray[np.int8],
-    code: int,
-    n: int,
-    members: npt.NDArray[np.float64],
-) -> int:
-    """Copy the final scores above 0 of one pool, contiguously; give their number."""
-    count = 0
-    for i in range(n):
-        members[count] = final[i]
-        count += (group[i] == code) & (final[i] > 0.0)
-    return count
 
 
 @inline

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import COLLECTION_TYPES, MOST_MEASURES, NOT_REPORTED, QUALITY_GROUPS
-from asmrisk.rule.groups import BY_COHORT, list_members, list_peers
+from asmrisk.rule.groups import BY_COHORT, list_members, list_peers, values_of_group
 from asmrisk.rule.order import quantiles
 
 if TYPE_CHECKING:
@@ -118,31 +118,35 @@ def _score_measure(
     fixed = policy.quality_benchmarks == _FIXED
     sign = -1.0 if policy.measure_inverse[cohort, m] != 0 else 1.0
     # Groups without a member need no look.
-    first, last = QUALITY_GROUPS, -1
+    # In bytes, of which a vector holds most.
+    least, greatest = np.int8(QUALITY_GROUPS), np.int8(-1)
     for i in range(n):
-        code = int(scratch.group[i])
-        member_of = code if code >= 0 else QUALITY_GROUPS
-        first = member_of if member_of < first else first
-        last = code if code > last else last
+        code = scratch.group[i]
+        member_of = code if code >= 0 else np.int8(QUALITY_GROUPS)
+        least = member_of if member_of < least else least
+        greatest = code if code > greatest else greatest
+    first, last = int(least), int(greatest)
     if fixed:
         first, last = 0, _TYPES - 1
     members, who, earned = scratch.members, scratch.who, scratch.earned
-    for code in range(first, last + 1):
-        count = list_members(rate, sign, scratch.group, code, n, members, who)
-        edges = environment.edges[m, code]
+    for peers in range(first, last + 1):
+        count = list_members(rate, sign, scratch.group, peers, n, members, who)
+        edges = environment.edges[m, peers]
         if fixed:
             for k in range(len(edges)):
-                edges[k] = policy.fixed_edges[cohort, m, code, k]
+                edges[k] = policy.fixed_edges[cohort, m, peers, k]
             # They are the same for every peer group.
-            for same in range(code + _TYPES, QUALITY_GROUPS, _TYPES):
+            for same in range(peers + _TYPES, QUALITY_GROUPS, _TYPES):
                 for k in range(len(edges)):
                     environment.edges[m, same, k] = edges[k]
         else:
             benchmark, size = members, count
             if policy.worst_rate_excluded != 0:
-                benchmark = scratch.terms
-                size = _leave_out(members, count, sign * policy.measure_worst[cohort, m], benchmark)
-            environment.benchmark_size[m, code] = size
+                worst, chosen = sign * policy.measure_worst[cohort, m], scratch.chosen
+                for j in range(count):
+                    chosen[j] = members[j] != worst
+                benchmark, size = values_of_group(members, chosen, 1, count, scratch.terms)
+            environment.benchmark_size[m, peers] = size
             if size >= policy.minimum_reporters:
                 quantiles(benchmark, size, _DECILES, 10, edges, scratch.order)
         unformed = edges[0] != edges[0]
@@ -156,17 +160,6 @@ def _score_measure(
                 add_points(edges, False, partial, weight, members, count, earned)
         for j in range(count):
             points[who[j]] = earned[j]
-
-
-@kernel
-def _leave_out(values: npt.NDArray[np.float64], n: int, unwanted: float, out: npt.NDArray[np.float64]) -> int:
-    """Copy an array without every occurrence of one value; give what is left."""
-    count = 0
-    for i in range(n):
-        # Branchless compaction: written always, kept if the count moves on.
-        out[count] = values[i]
-        count += values[i] != unwanted
-    return count
 
 
 @inline

@@ -24,7 +24,7 @@ from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.mips import forgo_mips
 from asmrisk.simulation.observation import World, observe
-from asmrisk.simulation.panel import Panel, make_panel, record_panel
+from asmrisk.simulation.panel import Panel, list_cells, make_panel, penalized_bit, record_panel
 from asmrisk.simulation.participation import Field, enroll, make_field
 from asmrisk.simulation.participation_costs import cost_participation
 from asmrisk.simulation.practices import make_practices
@@ -58,7 +58,6 @@ class Workspace(NamedTuple):
     environment: Environment
     scratch: Scratch
     multiplier: np.ndarray  # float64 (capacity,): a clinician's cost over its cost without response
-    was_penalized: np.ndarray  # int8 (capacity,): 1 for a clinician who was penalized two years before
     response: np.ndarray  # float64 (slots,): the same by position among the measured
     factor: np.ndarray  # float64 (YEARS, slots): adjustment factors by position
     mips_forgone: np.ndarray  # float64 (slots,): USD of the payment year, by position
@@ -81,7 +80,6 @@ def make_workspace(slots: int, prior: RosterPrior) -> Workspace:
         environment=make_environment(),
         scratch=make_scratch(slots),
         multiplier=np.zeros(field.slot.shape[0]),
-        was_penalized=np.zeros(field.slot.shape[0], np.int8),
         response=np.zeros(slots),
         factor=np.zeros((YEARS, slots)),
         mips_forgone=np.zeros(slots),
@@ -101,27 +99,23 @@ def _respond(policy: np.record, behavior: np.record, year: int, work: Workspace)
     field = work.field
     base = 1.0 - behavior.cost_response
     penalized = 1.0 - behavior.cost_response_penalized
-    adjusted = year - PAYMENT_LAG
-    entrants = field.entry_start[year]
-    was_penalized, aco = work.was_penalized, work.world.practices.aco
-    was_penalized[: field.entry_start[year + 1]] = 0
-    if adjusted >= 0:
-        for r in range(field.participants[adjusted]):
-            was_penalized[field.member[adjusted, r]] = work.factor[adjusted, r] < 0.0
-    multiplier = work.multiplier
-    multiplier[entrants : field.entry_start[year + 1]] = 1.0
+    was_penalized = penalized_bit(year - PAYMENT_LAG)
+    multiplier, history, aco = work.multiplier, work.panel.history, work.world.practices.aco
+    multiplier[field.entry_start[year] : field.entry_start[year + 1]] = 1.0
     if policy.aco_participants == ACO_EXEMPT:
         for c in range(field.entry_start[year + 1]):
-            response = penalized if was_penalized[c] else base
+            response = base if history[c] & was_penalized == 0 else penalized
             multiplier[c] *= response if aco[field.practice[c]] == 0 else 1.0
     else:
         for c in range(field.entry_start[year + 1]):
-            multiplier[c] *= penalized if was_penalized[c] else base
-    out = work.observations
+            multiplier[c] *= base if history[c] & was_penalized == 0 else penalized
+    out, member, response = work.observations, field.member[year], work.response
+    before, cost = out.cost_before_response[year], out.cost_per_episode[year]
     for r in range(field.participants[year]):
-        response = work.multiplier[field.member[year, r]]
-        work.response[r] = response
-        out.cost_per_episode[year, r] = out.cost_before_response[year, r] * response
+        # An unsigned index needs no check for counting from the end.
+        response[r] = multiplier[np.uint64(member[r])]
+    for r in range(field.participants[year]):
+        cost[r] = before[r] * response[r]
 
 
 @inner
@@ -206,6 +200,7 @@ def simulate_draws(
             enroll(draw, work.field, work.world.practices)
             draw_areas(draw, work.world.areas, cohort > draws.cohorts[0])
             observe(draw, work.world, work.field, work.batch, work.observations)
+            list_cells(cohort, work.field, work.observations, work.panel)
             for p in range(policies):
                 _simulate_policy(inputs, p, cohort, draws.rows[p] + k, record, work)
         progress[0] += policies

@@ -12,6 +12,7 @@ an advanced alternative payment model, whom MIPS does not adjust.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,7 +25,24 @@ from asmrisk.simulation.keys import BLOCK_PRACTICE_MIPS, FIRST_YEAR, LANE_YEARLY
 from asmrisk.simulation.shared_parts import SharedParts
 from asmrisk.simulation.state import Batch, Measured, Observations
 
-__all__ = ["forgo_mips", "gather_mips", "mips_adjusts", "mips_factor", "observe_mips"]
+__all__ = [
+    "MipsTerms",
+    "forgo_mips",
+    "gather_mips",
+    "mips_adjusts",
+    "mips_factor",
+    "mips_terms",
+    "observe_mips",
+]
+
+
+class MipsTerms(NamedTuple):
+    """By what MIPS adjusts the payments of a year: numbers, since loops read fields of a record slowly."""
+
+    low_volume: float  # allowed charges, USD of the year
+    threshold: float  # final score without adjustment
+    risk_level: float  # largest reduction, a fraction
+    maximum_adjustment: float  # largest raise, a fraction
 
 
 @inline
@@ -96,26 +114,38 @@ def observe_mips(
 
 
 @inline
-def mips_adjusts(behavior: np.record, score: float, in_group: bool, charges: float) -> bool:
+def mips_terms(behavior: np.record) -> MipsTerms:
+    """Give the terms of a payment year."""
+    return MipsTerms(
+        behavior.mips_low_volume,
+        behavior.mips_threshold,
+        behavior.mips_risk_level,
+        behavior.mips_maximum_adjustment,
+    )
+
+
+@inline
+def mips_adjusts(terms: MipsTerms, score: float, in_group: bool, charges: float) -> bool:
     """Whether MIPS adjusts who has a score, of the practice or alone, and allowed charges (USD of the year).
 
     It does not adjust qualifying participants, whose score is NaN, and who is alone up to the low volume.
     """
-    return bool(score >= 0.0 and (in_group or charges > behavior.mips_low_volume))
+    return bool((score >= 0.0) & (in_group | (charges > terms.low_volume)))
 
 
 @inline
-def mips_factor(behavior: np.record, score: float) -> float:
+def mips_factor(terms: MipsTerms, score: float) -> float:
     """Give the MIPS adjustment factor of a final score, a fraction (42 CFR § 414.1405).
 
     It rises linearly from the largest reduction at 0 points to 0 at the threshold, and from there to the
     largest raise at 100 points; up to a quarter of the threshold it is the largest reduction.
     """
-    threshold, most = behavior.mips_threshold, behavior.mips_risk_level
-    lost = most * (threshold - score) / threshold
-    lost = most if score <= 0.25 * threshold else lost
-    won = behavior.mips_maximum_adjustment * (score - threshold) / (100.0 - threshold)
-    return float(-lost if score < threshold else won)
+    threshold, lost = terms.threshold, score < terms.threshold
+    # One division, of what applies.
+    most, width = (terms.risk_level, threshold) if lost else (terms.maximum_adjustment, 100.0 - threshold)
+    size = most * (threshold - score if lost else score - threshold) / width
+    size = most if lost & (score <= 0.25 * threshold) else size
+    return float(-size if lost else size)
 
 
 @inner
@@ -143,10 +173,16 @@ def forgo_mips(
     score, group, aco = out.mips_score[year], out.mips_group[year], out.aco[year]
     now, later, specialty = out.part_b_payments[year], out.part_b_before_offset[year], out.specialty[year]
     stays = policy.aco_participants == ACO_EXEMPT
-    allowed = behavior.part_b_allowed != 0
+    allowed, allowed_over_paid = behavior.part_b_allowed != 0, behavior.allowed_over_paid
+    terms = mips_terms(behavior)
+    # In two loops: the second is vectorized, which the look-ups of the first cannot be. What is known of
+    # allowed and paid amounts is kept, what is not is written first.
     for i in range(n):
-        ratio = behavior.allowed_over_paid[specialty[i]]
-        charges = now[i] if allowed else now[i] * ratio
-        paid = later[i] / ratio if allowed else later[i]
-        subject = mips_adjusts(behavior, score[i], group[i] != 0, charges) and not (stays and aco[i] != 0)
-        forgone[i] = paid * mips_factor(behavior, score[i]) if subject else 0.0
+        # An unsigned index needs no check for counting from the end.
+        ratio = allowed_over_paid[np.uint64(specialty[i])]
+        forgone[i] = later[i] / ratio if allowed else now[i] * ratio
+    for i in range(n):
+        charges = now[i] if allowed else forgone[i]
+        paid = forgone[i] if allowed else later[i]
+        subject = mips_adjusts(terms, score[i], group[i] != 0, charges) & (not stays or aco[i] == 0)
+        forgone[i] = paid * mips_factor(terms, score[i]) if subject else 0.0

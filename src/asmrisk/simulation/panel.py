@@ -24,8 +24,9 @@ from asmrisk.rule.order import OrderScratch, make_order_scratch, quantiles
 from asmrisk.rule.payment import largest_factor
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.record import CohortYear, Record
+from asmrisk.simulation.state import Observations
 
-__all__ = ["Panel", "make_panel", "record_panel"]
+__all__ = ["Panel", "list_cells", "make_panel", "penalized_bit", "record_panel"]
 
 _SIZES = len(PRACTICE_SIZES)
 #: Specialties by practice sizes; the code of a clinician-year without a final score.
@@ -52,11 +53,13 @@ class Panel(NamedTuple):
     history: np.ndarray  # int16 (capacity,): bits, a year each
     adjustment: np.ndarray  # float64 (capacity,): USD over the years
     cell_of: np.ndarray  # int8 (capacity,): specialty and practice size
-    cell: np.ndarray  # int8 (YEARS, slots): of the measured clinicians by position
+    cell: np.ndarray  # int8 (YEARS, slots): of the measured by position; `_CELLS` without a final score
     largest: np.ndarray  # float64 (PEER_GROUPS,): largest factor by payment pool
     # Scratch.
+    bits: np.ndarray  # int16 (slots,): what a year adds to the histories, by position
+    dollars: np.ndarray  # float64 (slots,): the largest factor, then what a year adds to the adjustments
     factor: np.ndarray  # float64 (YEARS slots,): of all years, cell by cell
-    next: np.ndarray  # int64 (cells + 1,): how many each has, then where its next factor goes
+    next: np.ndarray  # int64 (cells + 1,): where each cell's next factor goes
     order: OrderScratch
 
 
@@ -69,10 +72,33 @@ def make_panel(slots: int) -> Panel:
         cell_of=np.zeros(capacity, np.int8),
         cell=np.zeros((YEARS, slots), np.int8),
         largest=np.zeros(PEER_GROUPS),
+        bits=np.zeros(slots, np.int16),
+        dollars=np.zeros(slots),
         factor=np.zeros(capacity),
         next=np.zeros(_CELLS + 1, np.int64),
         order=make_order_scratch(capacity),
     )
+
+
+@inline
+def penalized_bit(year: int) -> int:
+    """Give the bit of a history that says penalized in a year; none before the first performance year."""
+    return 1 << (year + _PENALIZED) if year >= 0 else 0
+
+
+@inner
+def list_cells(cohort: int, field: Field, out: Observations, panel: Panel) -> None:
+    """Write the cells of a cohort's clinicians, which no policy changes, once they are observed."""
+    # Who is never measured adds nothing to any cell.
+    panel.cell_of[: field.entry_start[YEARS]] = _CELLS_OF[cohort, 0]
+    for year in range(YEARS):
+        member, cells = field.member[year], out.cell[year]
+        specialty, size = out.specialty[year], out.practice_size[year]
+        for r in range(field.participants[year]):
+            cells[r] = specialty[r] * _SIZES + _size_class(size[r])
+        for r in range(field.participants[year]):
+            # An unsigned index needs no check for counting from the end.
+            panel.cell_of[np.uint64(member[r])] = cells[r]
 
 
 @inner
@@ -84,21 +110,26 @@ def _add_year(scored: CohortYear, field: Field, panel: Panel) -> None:
         midpoint, scaling = environment.exchange_midpoint[pool], environment.scaling_factor[pool]
         # A pool of nobody has no midpoint.
         panel.largest[pool] = largest_factor(policy, midpoint, scaling) if midpoint == midpoint else np.nan
-    member, cells = field.member[year], panel.cell[year]
+    member, cells, largest = field.member[year], panel.cell[year], panel.largest
     score, factor, pools = scored.scored.final_score, scored.scored.adjustment_factor, scored.pool
-    specialty, size, paid = out.specialty[year], out.practice_size[year], out.payment_year_part_b[year]
+    own_cell, paid = out.cell[year], out.payment_year_part_b[year]
+    bits, dollars = panel.bits, panel.dollars
+    # In three loops: the second is vectorized, which look-ups cannot be.
     for r in range(scored.n):
-        cell = specialty[r] * _SIZES + _size_class(size[r])
+        # An unsigned index needs no check for counting from the end.
+        dollars[r] = largest[np.uint64(pools[r])]
+    for r in range(scored.n):
         with_score = score[r] == score[r]
         # Equal to the bit where the final score is 100 or the cap binds; no raise is no maximum.
-        at_maximum = (factor[r] > 0.0) & (factor[r] >= panel.largest[pools[r]])
-        cells[r] = cell if with_score else _CELLS
-        panel.next[cells[r]] += 1
-        bits = (factor[r] < 0.0) << (year + _PENALIZED) | at_maximum << (year + _MAXIMUM)
-        c = member[r]
-        panel.history[c] |= bits | with_score << _SCORED
-        panel.adjustment[c] += factor[r] * paid[r]
-        panel.cell_of[c] = cell
+        at_maximum = (factor[r] > 0.0) & (factor[r] >= dollars[r])
+        cells[r] = own_cell[r] if with_score else _CELLS
+        happened = (factor[r] < 0.0) << (year + _PENALIZED) | at_maximum << (year + _MAXIMUM)
+        bits[r] = happened | with_score << _SCORED
+        dollars[r] = factor[r] * paid[r]
+    for r in range(scored.n):
+        c = np.uint64(member[r])
+        panel.history[c] |= bits[r]
+        panel.adjustment[c] += dollars[r]
 
 
 @inner
@@ -126,20 +157,30 @@ def _count_clinicians(field: Field, panel: Panel, cells: np.recarray, first: int
 
 @inner
 def _sort_by_cell(
-    field: Field, factor: np.ndarray, panel: Panel, cells: np.recarray, first: int, end: int
+    field: Field,
+    factor: np.ndarray,
+    panel: Panel,
+    by_specialty: np.recarray,
+    cells: np.recarray,
+    first: int,
+    end: int,
 ) -> None:
     """Copy the factors of all years, contiguous by the cohort's cells, those without a final score last."""
     start = 0
     for k in range(first, end):
-        cells[k].panel_clinician_years = panel.next[k]
+        cells[k].panel_clinician_years = 0
+        for year in range(YEARS):
+            cells[k].panel_clinician_years += by_specialty[year, k].specialty_scored
         panel.next[k] = start
         start += cells[k].panel_clinician_years
     panel.next[_CELLS] = start
+    by_cell, following = panel.factor, panel.next
     for year in range(YEARS):
         of_year, factors = panel.cell[year], factor[year]
         for r in range(field.participants[year]):
-            panel.factor[panel.next[of_year[r]]] = factors[r]
-            panel.next[of_year[r]] += 1
+            cell = np.uint64(of_year[r])
+            by_cell[np.uint64(following[cell])] = factors[r]
+            following[cell] += 1
 
 
 @inner
@@ -160,6 +201,8 @@ def record_panel(
 ) -> None:
     """Follow the clinicians of a cohort through one more year; after the last keep what happened to them.
 
+    The year has been recorded by specialty, which says how many have a final score.
+
     Parameters
     ----------
     scored : CohortYear
@@ -169,7 +212,7 @@ def record_panel(
     factor : ndarray of float64, shape (YEARS, slots)
         Adjustment factors of the years so far, by position.
     panel : Panel
-        Changed; begun anew in the first year.
+        Changed; begun anew in the first year, but for what `list_cells` wrote.
     index : int
         Of the draw in the record.
     record : Record
@@ -179,15 +222,13 @@ def record_panel(
         count = field.entry_start[YEARS]
         panel.history[:count] = 0
         panel.adjustment[:count] = 0.0
-        panel.cell_of[:count] = _CELLS_OF[scored.cohort, 0]
-        panel.next[:] = 0
     _add_year(scored, field, panel)
     if scored.year < YEARS - 1:
         return
     cells = record.panel[index]
     first, end = _CELLS_OF[scored.cohort, 0], _CELLS_OF[scored.cohort, 1]
     _count_clinicians(field, panel, cells, first, end)
-    _sort_by_cell(field, factor, panel, cells, first, end)
+    _sort_by_cell(field, factor, panel, record.by_specialty[index], cells, first, end)
     start = 0
     for k in range(first, end):
         _finish(cells[k])

@@ -31,23 +31,24 @@ def _mean_factors(scored: CohortYear, scratch: Scratch) -> int:
     n, year = scored.n, scored.year
     practice, size = scored.observations.practice[year], scored.observations.practice_size[year]
     factor, score = scored.scored.adjustment_factor, scored.scored.final_score
-    total, members, by_size, by_members = scratch.value, scratch.earned, scratch.group, scratch.complete
-    practices = practice[n - 1] + 1 if n > 0 else 0
-    for p in range(practices):
-        total[p] = 0.0
-        members[p] = 0.0
+    mean, members, by_size, by_members = scratch.value, scratch.earned, scratch.group, scratch.complete
+    # The clinicians of a practice stand side by side. What is written of a practice is written over by its
+    # next member, and by the next practice if no member has a final score.
+    kept, before, total, count = 0, -1, 0.0, 0.0
     for i in range(n):
+        begins = practice[i] != before
+        before = practice[i]
+        kept += begins & (count > 0.0)
         # Without a final score the factor is 0.
-        total[practice[i]] += factor[i]
-        members[practice[i]] += 1.0 if score[i] == score[i] else 0.0
-        by_size[practice[i]] = _size_class(size[i])
-    kept = 0
-    for p in range(practices):
-        # Branchless compaction, in place.
-        total[kept] = total[p] / max(members[p], 1.0)
-        by_size[kept] = by_size[p]
-        by_members[kept] = members_class(members[p])
-        kept += members[p] > 0.0
+        total = (0.0 if begins else total) + factor[i]
+        count = (0.0 if begins else count) + (1.0 if score[i] == score[i] else 0.0)
+        mean[kept] = total
+        members[kept] = count
+        by_size[kept] = _size_class(size[i])
+    kept += count > 0.0
+    for p in range(kept):
+        mean[p] /= members[p]
+        by_members[p] = members_class(members[p])
     return kept
 
 

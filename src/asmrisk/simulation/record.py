@@ -57,7 +57,7 @@ COHORT_OF = np.array(
 _MOMENTS = ("median", "mean", "sd")
 
 #: Clinicians whose terms are summed together: few enough for the processor's cache, whole lanes of a sum.
-PIECE = 8 * LANES
+PIECE = 2 * LANES
 
 
 class CohortYear(NamedTuple):
@@ -117,7 +117,6 @@ class Record(NamedTuple):
     panel_factor_quantile: np.ndarray  # float64 (draws, specialties x sizes, quantiles)
     # Of no draw: what is read or used on the way.
     percents: np.ndarray  # int64 (quantiles,): levels
-    cell: np.ndarray  # uint64 (PIECE,): index in `by_specialty`
     terms: Terms
     sums: Terms
 
@@ -212,7 +211,6 @@ def make_record(draws: int, clinicians: int = 0, groups: PeerGroups = ONE_GROUP)
         panel=np.zeros((draws, cells), record_dtype(BY_PANEL)).view(np.recarray),
         panel_factor_quantile=np.full((draws, cells, len(QUANTILES)), np.nan),
         percents=np.array([round(100 * level) for level in QUANTILES], np.int64),
-        cell=np.zeros(PIECE, np.uint64),
         terms=Terms(*(np.zeros(PIECE) for _ in Terms._fields)),
         sums=Terms(*(np.zeros(LANES) for _ in Terms._fields)),
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from asmrisk.numerics.jit import inline, inner
+from asmrisk.numerics.jit import inner
 from asmrisk.rule.arrays import Environment, Scratch
 from asmrisk.rule.definitions import (
     EDGES,
     MOST_MEASURES,
     PAYMENT_LAG,
     PRACTICE_SIZES,
-    size_class,
 )
-from asmrisk.rule.groups import BY_COHORT
+from asmrisk.rule.groups import BY_COHORT, values_of_group
 from asmrisk.rule.order import quantiles
 from asmrisk.rule.payment import OUTSIDE_POOL
 from asmrisk.rule.sums import add_to_lanes, sum_of_lanes
@@ -28,17 +27,14 @@ __all__ = ["record_clinicians", "record_year"]
 _SIZES = len(PRACTICE_SIZES)
 _MEDIAN = QUANTILES.index(0.5)
 
-_size_class = inline(size_class)
-
 
 @inner
-def fill_terms(scored: CohortYear, start: int, n: int, terms: Terms, cell: np.ndarray) -> None:
-    """Write what n clinicians from position `start` on add, and their specialty and practice size."""
+def fill_terms(scored: CohortYear, start: int, n: int, terms: Terms) -> None:
+    """Write what n clinicians from position `start` on add."""
     policy, out, year = scored.policy, scored.observations, scored.year
     episodes, cost = out.episodes[year, start:], out.cost_per_episode[year, start:]
     true_cost, response = out.true_cost[year, start:], scored.response[start:]
     part_b, later = out.part_b_payments[year, start:], out.payment_year_part_b[year, start:]
-    size, specialty = out.practice_size[year, start:], out.specialty[year, start:]
     score, factor = scored.scored.final_score[start:], scored.scored.adjustment_factor[start:]
     outside = policy.zero_scorers == OUTSIDE_POOL
     for i in range(n):
@@ -58,8 +54,6 @@ def fill_terms(scored: CohortYear, start: int, n: int, terms: Terms, cell: np.nd
         terms.weighted_factor[i] = terms.part_b[i] * factor[i]
         terms.net_adjustment[i] = terms.payment_year_part_b[i] * factor[i]
     for i in range(n):
-        cell[i] = specialty[i] * _SIZES + _size_class(size[i])
-    for i in range(n):
         terms.mips_forgone[i] = scored.mips_forgone[start + i]
         terms.participation_cost[i] = scored.participation_cost[start + i]
     if policy.payment_peer_group != BY_COHORT:
@@ -77,8 +71,8 @@ def accumulate(terms: Terms, n: int, sums: Terms) -> None:
 
 
 @inner
-def write_totals(scored: CohortYear, sums: Terms, totals: np.record, budget: np.ndarray) -> int:
-    """Write the totals of one cohort and year; give how many have a final score.
+def write_totals(scored: CohortYear, sums: Terms, totals: np.record, budget: np.ndarray) -> None:
+    """Write the totals of one cohort and year.
 
     What Medicare saves is added to `budget`, by calendar year, in its cash.
     """
@@ -129,7 +123,22 @@ def write_totals(scored: CohortYear, sums: Terms, totals: np.record, budget: np.
     totals.medicare_savings = kept * later.stated_price_ratio + episode_savings * stated_prices
     budget[scored.year] += episode_savings * behavior.price_level
     budget[scored.year + PAYMENT_LAG] += kept
-    return int(with_score)
+
+
+@inner
+def _begin_by_specialty(cohort: int, by_specialty: np.recarray) -> None:
+    """Begin the sums of a cohort's specialties by practice size."""
+    for cell in range(len(by_specialty)):
+        if COHORT_OF[cell // _SIZES] == cohort:
+            sums = by_specialty[cell]
+            sums.specialty_participants = 0
+            sums.specialty_scored = 0
+            sums.specialty_part_b_paid = 0.0
+            sums.specialty_mean_adjustment_factor = 0.0
+            sums.specialty_net_adjustment = 0.0
+            sums.specialty_penalized_share = 0.0
+            sums.specialty_mips_forgone = 0.0
+            sums.specialty_cost_of_participation = 0.0
 
 
 @inner
@@ -138,7 +147,8 @@ def _add_by_specialty(
 ) -> None:
     """Add a piece's terms to the sums by specialty and practice size."""
     for i in range(n):
-        sums = by_specialty[cell[i]]
+        # An unsigned index needs no check for counting from the end.
+        sums = by_specialty[np.uint64(cell[i])]
         sums.specialty_participants += 1
         sums.specialty_scored += int(terms.scored[i])
         sums.specialty_part_b_paid += terms.part_b[i]
@@ -169,22 +179,13 @@ def _finish_by_specialty(scored: CohortYear, by_specialty: np.recarray) -> None:
 
 @inner
 def _record_quantiles(
-    column: np.ndarray,
-    scored: CohortYear,
-    count: int,
-    percents: np.ndarray,
-    out: np.ndarray,
-    scratch: Scratch,
+    column: np.ndarray, scored: CohortYear, percents: np.ndarray, out: np.ndarray, scratch: Scratch
 ) -> None:
-    """Write the quantiles over the `count` clinicians with a final score."""
-    values = column
-    if count < scored.n:
-        values = scratch.members
-        kept = 0
-        for i in range(scored.n):
-            # Branchless compaction.
-            values[kept] = column[i]
-            kept += scored.scored.final_score[i] == scored.scored.final_score[i]
+    """Write the quantiles over the clinicians with a final score."""
+    score, chosen = scored.scored.final_score, scratch.chosen
+    for i in range(scored.n):
+        chosen[i] = score[i] == score[i]
+    values, count = values_of_group(column, chosen, 1, scored.n, scratch.members)
     quantiles(values, count, percents, 100, out, scratch.order)
 
 
@@ -215,23 +216,24 @@ def _record_environment(
 def record_year(scored: CohortYear, index: int, record: Record, scratch: Scratch) -> None:
     """Keep what results show of one cohort and performance year of the draw at `index` in the record."""
     year, cohort, n = scored.year, scored.cohort, scored.n
-    factor = scored.scored.adjustment_factor
+    factor, cell = scored.scored.adjustment_factor, scored.observations.cell[year]
     totals = record.totals[index, year, cohort]
     by_specialty = record.by_specialty[index, year]
     terms, sums = record.terms, record.sums
     for k in range(len(sums)):
         sums[k][:] = 0.0
+    _begin_by_specialty(cohort, by_specialty)
     for start in range(0, n, PIECE):
         piece = min(PIECE, n - start)
-        fill_terms(scored, start, piece, terms, record.cell)
-        _add_by_specialty(terms, record.cell, factor[start:], piece, by_specialty)
+        fill_terms(scored, start, piece, terms)
+        _add_by_specialty(terms, cell[start:], factor[start:], piece, by_specialty)
         accumulate(terms, piece, sums)
     _finish_by_specialty(scored, by_specialty)
-    count = write_totals(scored, sums, totals, record.budget_savings[index])
+    write_totals(scored, sums, totals, record.budget_savings[index])
     factors = record.adjustment_factor_quantile[index, year, cohort]
     scores = record.final_score_quantile[index, year, cohort]
-    _record_quantiles(factor, scored, count, record.percents, factors, scratch)
-    _record_quantiles(scored.scored.final_score, scored, count, record.percents, scores, scratch)
+    _record_quantiles(factor, scored, record.percents, factors, scratch)
+    _record_quantiles(scored.scored.final_score, scored, record.percents, scores, scratch)
     totals.median_final_score = scores[_MEDIAN]
     record_practices(scored, index, record, scratch)
     _record_environment(scored.environment, index, year, cohort, record.environment)

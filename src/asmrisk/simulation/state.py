@@ -38,8 +38,8 @@ if TYPE_CHECKING:
         """One cohort in one draw by performance year and position among the measured (workspace).
 
         The fields of `Observed`, of which each policy writes `cost_per_episode` and `payment_year_part_b`;
-        what they were before, USD; where the clinician works, and how MIPS would score it. A measure that is
-        in no year's set is not written.
+        what they were before, USD; where the clinician works, how MIPS would score it, and what it is
+        counted under. A measure that is in no year's set is not written.
         """
 
         cost_before_response: np.ndarray  # float64 (YEARS, slots): of an episode
@@ -49,10 +49,11 @@ if TYPE_CHECKING:
         area: np.ndarray  # int32 (YEARS, slots)
         mips_score: np.ndarray  # float64 (YEARS, slots): counterfactual; NaN of who would not be in MIPS
         mips_group: np.ndarray  # int8 (YEARS, slots): 1 where it would be the practice's score
+        cell: np.ndarray  # int8 (YEARS, slots): specialty and practice size, see `panel.list_cells`
 
 else:
     _COSTS = ("cost_before_response", "part_b_before_offset", "true_cost")
-    _BESIDE = (*_COSTS, "practice", "area", "mips_score", "mips_group")
+    _BESIDE = (*_COSTS, "practice", "area", "mips_score", "mips_group", "cell")
     Observations = namedtuple("Observations", (*Observed._fields, *_BESIDE))
 
 
@@ -160,7 +161,7 @@ class Batch(NamedTuple):
 
 def make_observations(slots: int) -> Observations:
     """Allocate the observations of a cohort of so many clinician slots."""
-    types = (np.float64, np.float64, np.float64, np.int32, np.int32, np.float64, np.int8)
+    types = (*(np.float64,) * 3, np.int32, np.int32, np.float64, np.int8, np.int8)
     beside = (np.zeros((YEARS, slots), dtype) for dtype in types)
     return Observations._make((*make_observed(slots, YEARS), *beside))
 
