@@ -11,7 +11,7 @@ import numpy as np
 
 from asmrisk.numerics.jit import fma, inline
 
-__all__ = ["exp", "log", "logistic", "split"]
+__all__ = ["exp", "log", "logistic", "normal_exp", "quotient", "split"]
 
 #: 1.5 * 2**52: adding it to a float below 2**51 rounds to the nearest integer, left in the sum's low bits.
 ROUNDER = 6755399441055744.0
@@ -29,9 +29,34 @@ _LN2_HIGH = 6.93147180369123816490e-01
 _LN2_LOW = 1.90821492927058770002e-10
 _LOG2_E = 1.44269504088896338700
 
+_ONE_SINGLE = np.float32(1.0)
+
 #: Beyond these the exponential is 0 or infinite in float64.
 _EXP_LEAST = -745.2
 _EXP_GREATEST = 709.782712893384
+#: Between these it is a normal number.
+_NORMAL_LEAST, _NORMAL_GREATEST = -708.0, 709.0
+
+
+@inline
+def _exp_parts(x: float) -> tuple[float, float]:
+    """Give `ROUNDER` + k and exp(r) of a number x = k ln 2 + r, with k whole and ``|r| <= ln(2) / 2``."""
+    shifted = fma(x, _LOG2_E, ROUNDER)
+    multiple = shifted - ROUNDER
+    r = fma(-multiple, _LN2_LOW, fma(-multiple, _LN2_HIGH, x))
+    # Two interleaved Horner chains in r**2 run in parallel where one would wait for itself.
+    r2 = r * r
+    even = fma(r2, 2.08767569878681e-09, 2.755731922398589e-07)
+    even = fma(r2, even, 2.48015873015873e-05)
+    even = fma(r2, even, 1.3888888888888889e-03)
+    even = fma(r2, even, 4.1666666666666664e-02)
+    even = fma(r2, even, 0.5)
+    odd = fma(r2, 1.6059043836821613e-10, 2.505210838544172e-08)
+    odd = fma(r2, odd, 2.7557319223985893e-06)
+    odd = fma(r2, odd, 1.984126984126984e-04)
+    odd = fma(r2, odd, 8.333333333333333e-03)
+    odd = fma(r2, odd, 1.6666666666666666e-01)
+    return shifted, 1.0 + fma(r2, fma(r, odd, even), r)
 
 
 @inline
@@ -58,22 +83,7 @@ def exp(x: float) -> float:
     """
     clamped = _EXP_LEAST if x < _EXP_LEAST else x
     clamped = _EXP_GREATEST if clamped > _EXP_GREATEST else clamped
-    shifted = fma(clamped, _LOG2_E, ROUNDER)
-    multiple = shifted - ROUNDER
-    r = fma(-multiple, _LN2_LOW, fma(-multiple, _LN2_HIGH, clamped))
-    # Two interleaved Horner chains in r**2 run in parallel where one would wait for itself.
-    r2 = r * r
-    even = fma(r2, 2.08767569878681e-09, 2.755731922398589e-07)
-    even = fma(r2, even, 2.48015873015873e-05)
-    even = fma(r2, even, 1.3888888888888889e-03)
-    even = fma(r2, even, 4.1666666666666664e-02)
-    even = fma(r2, even, 0.5)
-    odd = fma(r2, 1.6059043836821613e-10, 2.505210838544172e-08)
-    odd = fma(r2, odd, 2.7557319223985893e-06)
-    odd = fma(r2, odd, 1.984126984126984e-04)
-    odd = fma(r2, odd, 8.333333333333333e-03)
-    odd = fma(r2, odd, 1.6666666666666666e-01)
-    power = 1.0 + fma(r2, fma(r, odd, even), r)
+    shifted, power = _exp_parts(clamped)
     exponent = np.float64(shifted).view(np.int64) - _ROUNDER_BITS
     half = exponent >> 1
     first = np.int64((half + _EXPONENT_BIAS) << _FRACTION_BITS).view(np.float64)
@@ -81,6 +91,33 @@ def exp(x: float) -> float:
     scaled = (power * first) * second
     bounded = 0.0 if x < _EXP_LEAST else scaled
     return np.inf if x > _EXP_GREATEST else bounded
+
+
+@inline
+def normal_exp(x: float) -> float:
+    """Exponential function as `exp` gives it where it is a normal float64, in two thirds of the time.
+
+    Parameters
+    ----------
+    x : float
+        -708 to 709; anything beyond is taken as there. Not NaN.
+
+    Returns
+    -------
+    float
+        ``e**x``, 3e-308 to 8e307.
+
+    Examples
+    --------
+    >>> float(normal_exp(0.0)), normal_exp(-1.5) == exp(-1.5)
+    (1.0, True)
+    """
+    clamped = x if x > _NORMAL_LEAST else _NORMAL_LEAST
+    clamped = clamped if clamped < _NORMAL_GREATEST else _NORMAL_GREATEST
+    shifted, power = _exp_parts(clamped)
+    # Added to the exponent's bits: those of the rounder and the sign are shifted out.
+    scale = np.float64(shifted).view(np.int64) << _FRACTION_BITS
+    return np.int64(np.float64(power).view(np.int64) + scale).view(np.float64)
 
 
 @inline
@@ -144,6 +181,35 @@ def log(x: float) -> float:
     )
     half_square = 0.5 * f * f
     return k * _LN2_HIGH - ((half_square - (s * (half_square + (even + odd)) + k * _LN2_LOW)) - f)
+
+
+@inline
+def quotient(a: float, b: float) -> float:
+    """Give ``a / b``, in a third of the time where processors divide slowly (16 cycles for 8 numbers).
+
+    A reciprocal in single precision, with two of Newton's steps (P. W. Markstein, IBM Journal of Research and
+    Development 34, 1990): rounded to the nearest number unless the quotient is within 2**-90, relatively, of
+    the middle between two; one of whole numbers up to 2**32 never is.
+
+    Parameters
+    ----------
+    a, b : float
+        Numbers whose size, like that of their quotient, is 0 (`a` alone) or from 1e-30 to 1e30.
+
+    Returns
+    -------
+    float
+        The quotient.
+
+    Examples
+    --------
+    >>> float(quotient(1.0, 10.0))
+    0.1
+    """
+    coarse = np.float64(_ONE_SINGLE / np.float32(b))
+    reciprocal = fma(fma(-b, coarse, 1.0), coarse, coarse)
+    q = a * reciprocal
+    return fma(fma(-b, q, a), reciprocal, q)
 
 
 @inline

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from asmrisk.numerics.jit import fma, inner
+from asmrisk.numerics.portable_math import exp
 from asmrisk.population.latents import OWN_DUAL, OWN_HCC, OWN_LEVEL, SHARED_PATIENTS
 from asmrisk.rule.definitions import MOST_MEASURES
 from asmrisk.simulation.batches import exponentials, normal_scores, take
@@ -150,8 +151,8 @@ def draw_attributes(
         normal_scores(u[lane], level, n)
         for i in range(n_roster):
             mean = prior.case_log_mean[cohort, measure, batch.slot[i]]
-            scores[i] = mean + prior.case_log_sd[cohort, measure, batch.slot[i]] * level[i]
-        exponentials(scores, n_roster)
+            # NaN where nothing is known.
+            scores[i] = exp(mean + prior.case_log_sd[cohort, measure, batch.slot[i]] * level[i])
         for i in range(n):
             level[i] = spread * level[i] - 0.5 * spread * spread
         exponentials(level, n)
@@ -159,7 +160,7 @@ def draw_attributes(
         for i in range(n):
             level[i] *= factor * batch.expected[i]
         for i in range(n_roster):
-            # NaN, of which nothing is known, fails the comparison.
+            # NaN fails the comparison.
             level[i] = scores[i] if scores[i] > 0.0 else level[i]
     # The last block of cases has room for one more.
     normal_scores(u[LANE_MIPS], batch.mips_permanent, n)

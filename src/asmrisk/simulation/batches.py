@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from asmrisk.numerics.jit import fma, inner
-from asmrisk.numerics.portable_math import exp
+from asmrisk.numerics.portable_math import normal_exp
 from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
 from asmrisk.simulation.normal import normal_probability, score_argument, score_from
 
@@ -22,6 +22,7 @@ __all__ = [
     "normal_probabilities",
     "normal_scores",
     "read_quantiles",
+    "score_arguments",
     "set_beyond",
     "take",
 ]
@@ -44,10 +45,20 @@ def normal_scores(uniform: np.ndarray, score: np.ndarray, n: int) -> None:
         How many.
     """
     # In two loops: one has more numbers under way than the processor can hold, and takes half as long again.
-    for i in range(n):
-        score[i] = score_argument(uniform[i])
+    score_arguments(uniform, score, n)
     for i in range(n):
         score[i] = score_from(uniform[i], score[i])
+
+
+@inner
+def score_arguments(uniform: np.ndarray, argument: np.ndarray, n: int) -> None:
+    """Write the first halves of n normal scores, as `normal_scores` does.
+
+    A loop over the second halves, `asmrisk.simulation.normal.score_from`, waits for divisions, so that it
+    does something with the scores at no cost.
+    """
+    for i in range(n):
+        argument[i] = score_argument(uniform[i])
 
 
 @inner
@@ -59,9 +70,9 @@ def normal_probabilities(score: np.ndarray, probability: np.ndarray, n: int) -> 
 
 @inner
 def exponentials(x: np.ndarray, n: int) -> None:
-    """Replace n numbers by their exponentials, in place."""
+    """Replace n numbers from -708 to 709 by their exponentials, in place."""
     for i in range(n):
-        x[i] = exp(x[i])
+        x[i] = normal_exp(x[i])
 
 
 @inner
@@ -85,12 +96,14 @@ def advance(
     n : int
         How many.
     """
-    normal_scores(uniform, scores, n)
+    score_arguments(uniform, scores, n)
     new = math.sqrt(1.0 - persistence * persistence)
     for i in range(settled):
-        state[i] = fma(persistence, state[i], new * scores[i])
-    for i in range(settled, n):
-        state[i] = scores[i]
+        state[i] = fma(persistence, state[i], new * score_from(uniform[i], scores[i]))
+    # Sliced, since an index that does not begin at 0 would be checked for counting from the end.
+    started, theirs, arguments = state[settled:], uniform[settled:], scores[settled:]
+    for i in range(n - settled):
+        started[i] = score_from(theirs[i], arguments[i])
 
 
 @inner

@@ -61,6 +61,8 @@ _BEYOND = 1.0
 _SUMMED_GROUP = 256
 #: Items of a group that is passed over if none is marked.
 _MARKED_GROUP = 32
+#: From here to as far below 1 the tolerance is below 1/2 for every variance from `LEAST_VARIANCE`.
+_LEAST_CENTRAL = 0.005
 #: A sum from 0 upward settles targets up to here; nearer to 1 its rounding errors are too large beside 1 - u.
 _GREATEST_SUM = 1.0 - 2.0**-10
 
@@ -171,6 +173,15 @@ def _poisson_reaches(u: float, mean: float, k: float) -> bool:
         total += term
         j -= 1.0
     return total >= u
+
+
+@inline
+def _central(u: float) -> bool:
+    """Whether the counts on both sides of a doubtful expansion are all that come into question.
+
+    Its error, half of `tolerance`, is below 1/4 there.
+    """
+    return _LEAST_CENTRAL < u < 1.0 - _LEAST_CENTRAL
 
 
 @kernel
@@ -330,12 +341,12 @@ def binomial_quantiles(
         e = 1.0 / deviation
         z = out[i]
         x = cornish_fisher(z, trials[i] * p, deviation, e, 1.0 - 2.0 * p, product)
+        x = x if x > 0.0 else 0.0
         k = (x + ROUNDER) - ROUNDER
         certain = abs(x - k) < 0.5 - tolerance(z, deviation, e)
-        k = k if k > 0.0 else 0.0
         k = k if k < trials[i] else trials[i]
-        # A doubtful candidate is marked by its sign.
-        k = k if certain else -1.0 - k
+        # What is doubtful is marked by its sign.
+        k = k if certain else -1.0 - x
         k = _TO_SUM if small else k
         # A topped-out rate leaves nothing to chance.
         out[i] = trials[i] * p if product == 0.0 else k
@@ -351,7 +362,11 @@ def binomial_quantiles(
             scratch.picked[count] = i
             count += 1
         else:
-            out[i] = _search_binomial(u[i], trials[i], probability[i], -1.0 - out[i])
+            below = min(float(int(-1.0 - out[i])), trials[i])
+            if _central(u[i]):
+                out[i] = below if _binomial_reaches(u[i], trials[i], probability[i], below) else below + 1.0
+            else:
+                out[i] = _search_binomial(u[i], trials[i], probability[i], below)
     _sum_binomials(u, trials, probability, out, count, scratch)
 
 
@@ -380,21 +395,24 @@ def poisson_quantiles(
         e = 1.0 / deviation
         z = out[i]
         x = cornish_fisher(z, mean[i], deviation, e, 1.0, 0.0)
+        x = x if x > 0.0 else 0.0
         k = (x + ROUNDER) - ROUNDER
         certain = abs(x - k) < 0.5 - tolerance(z, deviation, e)
-        k = k if k > 0.0 else 0.0
-        # A doubtful candidate is marked by its sign.
-        out[i] = k if certain and not small else -1.0 - k
+        # What is doubtful is marked by its sign.
+        out[i] = k if certain and not small else -1.0 - x
     # Few are marked: whole groups without a mark are passed over.
     for first in range(0, n, _MARKED_GROUP):
-        end = min(first + _MARKED_GROUP, n)
+        group, width = out[first:], min(_MARKED_GROUP, n - first)
         marked = 0
-        for i in range(first, end):
-            marked += 1 if out[i] < 0.0 else 0
+        for i in range(width):
+            marked += 1 if group[i] < 0.0 else 0
         if marked > 0:
-            for i in range(first, end):
+            for i in range(first, first + width):
                 if out[i] < 0.0:
+                    below = float(int(-1.0 - out[i]))
                     if mean[i] < LEAST_VARIANCE:
                         out[i] = _poisson_sum(u[i], mean[i])
+                    elif _central(u[i]):
+                        out[i] = below if _poisson_reaches(u[i], mean[i], below) else below + 1.0
                     else:
-                        out[i] = _search_poisson(u[i], mean[i], -1.0 - out[i])
+                        out[i] = _search_poisson(u[i], mean[i], below)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from asmrisk.numerics.jit import fma, inline
+from asmrisk.numerics.portable_math import quotient
 from asmrisk.population.latents import BINOMIAL, RISK_STANDARDIZED, SHARED_HABITS, SHARED_QUALITY
 from asmrisk.rule.definitions import COLLECTION_TYPES, NOT_REPORTED
 from asmrisk.simulation.batches import normal_probabilities, normal_scores, read_quantiles, take
@@ -74,9 +75,10 @@ def _rates(
     if kind == BINOMIAL:
         binomial_quantiles(uniform, counts, rates, other, m, batch.binomials)
         for k in range(m):
-            rates[k] = other[k] / max(counts[k], 1.0)
+            rates[k] = quotient(other[k], max(counts[k], 1.0))
     for k in range(m):
-        rates[k] = rates[k] if counts[k] > 0.0 else np.nan
+        rate = rates[k]
+        rates[k] = rate if counts[k] > 0.0 else np.nan
 
 
 @inline

@@ -105,12 +105,15 @@ def observe_mips(
         rest = fma(lasting, permanent[k], yearly * batch.mips[k])
         score[k] = fma(quality, batch.quality[k], fma(habit, batch.reporting[k], rest))
     for k in range(m):
-        group[k] = shared.mips_group[at[k]]
-        score[k] = shared.mips[at[k]] if group[k] != 0 else score[k]
+        # Read in any case: what is read only sometimes makes a branch.
+        own, common, in_group = score[k], shared.mips[at[k]], shared.mips_group[at[k]]
+        group[k] = in_group
+        score[k] = common if in_group != 0 else own
         batch.mips_table[k] = shared.mips_table[at[k]]
     interpolate(batch.tables, batch.mips_table, score, batch.interval, m)
     for k in range(m):
-        score[k] = np.nan if shared.mips_qualifying[at[k]] != 0 else score[k]
+        own = score[k]
+        score[k] = np.nan if shared.mips_qualifying[at[k]] != 0 else own
 
 
 @inline

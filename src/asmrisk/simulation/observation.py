@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from asmrisk.numerics.jit import fma, inline, inner
+from asmrisk.numerics.portable_math import quotient
 from asmrisk.population.latents import (
     COST,
     GENERAL,
@@ -30,7 +31,14 @@ from asmrisk.population.latents import (
 )
 from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, PAYMENT_LAG, YEARS
 from asmrisk.simulation.attributes import draw_attributes
-from asmrisk.simulation.batches import advance, exponentials, interpolate, normal_scores, take
+from asmrisk.simulation.batches import (
+    advance,
+    exponentials,
+    interpolate,
+    normal_scores,
+    score_arguments,
+    take,
+)
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     BLOCK_CONDUCT,
@@ -49,6 +57,7 @@ from asmrisk.simulation.keys import (
 )
 from asmrisk.simulation.measures import CLAIMS, observe_measure
 from asmrisk.simulation.mips import gather_mips, observe_mips
+from asmrisk.simulation.normal import score_from
 from asmrisk.simulation.participation import Field, slots_per_batch
 from asmrisk.simulation.practices import Practices
 from asmrisk.simulation.roster_scores import RosterScores
@@ -99,11 +108,14 @@ def _draw_part_b(
     fixed, persistence = batch.part_b_fixed[start:], batch.part_b_persistence[start:]
     innovation = batch.part_b_innovation[start:]
     table, level = batch.part_b_table[start:], batch.part_b_level[start:]
-    normal_scores(batch.uniforms[LANE_PART_B, start:], scores, n)
+    uniform = batch.uniforms[LANE_PART_B, start:]
+    score_arguments(uniform, scores, n)
     for i in range(settled):
-        moving[i] = fma(persistence[i], moving[i], innovation[i] * scores[i])
-    for i in range(settled, n):
-        moving[i] = scores[i]
+        moving[i] = fma(persistence[i], moving[i], innovation[i] * score_from(uniform[i], scores[i]))
+    # Sliced, since an index that does not begin at 0 would be checked for counting from the end.
+    started, theirs, arguments = moving[settled:], uniform[settled:], scores[settled:]
+    for i in range(n - settled):
+        started[i] = score_from(theirs[i], arguments[i])
     _start_roster(roster.own, OWN_PART_B, batch, moving, n_roster)
     for i in range(n):
         dollars[i] = fma(rest, moving[i], fixed[i]) + common[practice[i]]
@@ -111,7 +123,7 @@ def _draw_part_b(
     interpolate(batch.tables, table, dollars, batch.interval, n)
     exponentials(dollars, n)
     for i in range(n):
-        dollars[i] *= growth[specialty[i]] * level[i]
+        dollars[i] *= growth[np.uint64(specialty[i])] * level[i]
 
 
 @inline
@@ -121,7 +133,8 @@ def _find_measured(batch: Batch, batch_number: int, field: Field, year: int) -> 
     m = field.batch_start[year, batch_number + 1] - start
     member, rows = field.member[year, start:], batch.rows[year]
     for k in range(m):
-        rows[k] = field.row[member[k]]
+        # An unsigned index needs no check for counting from the end.
+        rows[k] = field.row[np.uint32(member[k])]
     for k in range(m):
         batch.practices[k] = batch.practice[rows[k]]
     return Measured(year, start, m)
@@ -142,7 +155,9 @@ def _write_part_b(
     take(batch.part_b[year], rows, now, m)
     take(batch.part_b[year + PAYMENT_LAG], rows, later, m)
     for k in range(m):
-        later[k] = later[k] if field.leaves[member[k]] > year + PAYMENT_LAG else 0.0
+        # Read in any case: what is read only sometimes makes a branch.
+        paid = later[k]
+        later[k] = paid if field.leaves[np.uint32(member[k])] > year + PAYMENT_LAG else 0.0
     if behavior.part_b_allowed != 0:
         for k in range(m):
             allowed = behavior.allowed_over_paid[batch.specialty[rows[k]]]
@@ -164,11 +179,12 @@ def _write_attributes(
     for k in range(m):
         specialty[k] = batch.specialty[rows[k]]
         practice_size[k] = batch.practice_size[rows[k]]
+        exempt[k] = 1 if batch.uniforms[LANE_EXEMPT, rows[k]] < exempt_share else 0
+    for k in range(m):
         practice[k] = shared.practice[batch.practices[k]]
         area[k] = shared.area[batch.practices[k]]
         region[k] = shared.region[batch.practices[k]]
         aco[k] = shared.aco[batch.practices[k]]
-        exempt[k] = 1 if batch.uniforms[LANE_EXEMPT, rows[k]] < exempt_share else 0
 
 
 @inline
@@ -201,25 +217,28 @@ def _write_cost(
     own, rest = own_weight(population, SHARED_COST), population.cost_rest
     to_quality, to_part_b = population.cost_quality, population.cost_part_b
     for k in range(m):
-        episodes[k] = drawn[member[k]]
+        episodes[k] = drawn[np.uint32(member[k])]
+    for k in range(m):
         count[k] = episodes[k]
-    take(batch.cost, rows, true, m)
-    take(shared.cost, batch.practices, noise, m)
+    of_noise, own_scores, common, at = (
+        batch.uniforms[LANE_COST_NOISE],
+        batch.cost,
+        shared.cost,
+        batch.practices,
+    )
     for k in range(m):
+        i = rows[k]
+        uniform[k] = of_noise[i]
         # Better quality goes with lower cost.
-        true[k] = fma(rest, fma(own, true[k], noise[k]), -to_quality * batch.quality[k])
-    take(batch.part_b_score, rows, noise, m)
-    take(batch.cost_shift, rows, uniform, m)
-    for k in range(m):
-        true[k] += fma(to_part_b, noise[k], uniform[k])
-    take(batch.uniforms[LANE_COST_NOISE], rows, uniform, m)
+        score = fma(rest, fma(own, own_scores[i], common[at[k]]), -to_quality * batch.quality[k])
+        true[k] = score + fma(to_part_b, batch.part_b_score[i], batch.cost_shift[i])
     interpolate(batch.tables, batch.cost_table, true, batch.interval, m)
-    spread = population.cost_spread
+    spread, variance = population.cost_spread, population.cost_noise_variance
     for k in range(m):
         true[k] *= spread
     normal_scores(uniform, noise, m)
     for k in range(m):
-        noise[k] *= math.sqrt(population.cost_noise_variance / max(count[k], 1.0))
+        noise[k] *= math.sqrt(quotient(variance, max(count[k], 1.0)))
     exponentials(true, m)
     exponentials(noise, m)
     for k in range(m):
@@ -272,9 +291,11 @@ def simulate_year(
     for k in range(measured.n):
         i, at = rows[k], batch.practices[k]
         batch.quality[k] = fma(own_quality, batch.general[i], shared.general[at])
+        batch.reporting[k] = fma(own_habit, batch.nonreporting[i], shared.nonreporting[at])
+    for k in range(measured.n):
+        i = rows[k]
         batch.shift[k] = batch.quality_shift[i] + learning
         batch.choice[k] = batch.collection_type[i]
-        batch.reporting[k] = fma(own_habit, batch.nonreporting[i], shared.nonreporting[at])
         batch.nonreporter[k] = batch.reporting[k] < batch.nonreporting_limit[i]
     observe_mips(draw, year, batch, shared, measured, out)
     _write_cost(population, now.cost_trend, batch, shared, field, measured, out)

@@ -261,9 +261,8 @@ def _select_measured(population: np.record, slots: int, field: Field) -> None:
         episodes, member = field.episodes[year], field.member[year]
         # Those of the first year are numbered by their slots.
         for c in range(slots):
-            enough = episodes[c] >= minimum_episodes or (once_in and field.last[c] >= 0)
-            taking_part = field.leaves[c] > year and enough
-            owner[c] = c if taking_part else -1
+            enough = (episodes[c] >= minimum_episodes) | (once_in & (field.last[c] >= 0))
+            owner[c] = c if enough & (field.leaves[c] > year) else -1
         for c in range(field.entry_start[1], field.entry_start[year + 1]):
             enough = episodes[c] >= minimum_episodes or (once_in and field.last[c] >= 0)
             if field.leaves[c] > year and enough:
@@ -274,11 +273,13 @@ def _select_measured(population: np.record, slots: int, field: Field) -> None:
         for start in range(0, slots, width):
             field.batch_start[year, batch] = position
             batch += 1
-            for s in range(start, min(start + width, slots)):
+            # Sliced, since an index that does not begin at 0 would be checked for counting from the end.
+            owners = owner[start:]
+            for s in range(min(width, slots - start)):
                 # Branchless compaction.
-                member[position] = owner[s]
-                position += owner[s] >= 0
+                member[np.uint64(position)] = owners[s]
+                position += owners[s] >= 0
         field.batch_start[year, batch] = position
         for r in range(position):
-            field.last[member[r]] = year
+            field.last[np.uint32(member[r])] = year
         field.participants[year] = position

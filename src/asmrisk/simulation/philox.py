@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from asmrisk.numerics.jit import inline
+from asmrisk.numerics.jit import fma, inline
 
 __all__ = ["philox4x32", "seed_key", "uniform"]
 
@@ -28,8 +28,9 @@ _MASK = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 #: Bits of 2**52: with a 32-bit word in the low bits they are the float 2**52 + word.
 _TWO_52_BITS = np.uint64(0x4330000000000000)
-_TWO_52_LESS_HALF = 4503599627370495.5
 _TWO_TO_MINUS_32 = 2.0**-32
+#: Takes (2**52 + word) / 2**32 to the middle of the word's interval; nothing is rounded.
+_TO_MIDDLE = 2.0**-33 - 2.0**20
 
 
 def seed_key(seed: int) -> tuple[np.uint64, np.uint64]:
@@ -93,4 +94,4 @@ def uniform(word: np.uint32 | np.uint64) -> float:
     >>> float(uniform(np.uint64(2**31))) - 0.5 == 2.0**-33
     True
     """
-    return (np.uint64(np.uint64(word) | _TWO_52_BITS).view(np.float64) - _TWO_52_LESS_HALF) * _TWO_TO_MINUS_32
+    return fma(np.uint64(np.uint64(word) | _TWO_52_BITS).view(np.float64), _TWO_TO_MINUS_32, _TO_MIDDLE)

@@ -36,7 +36,7 @@ from asmrisk.population.latents import (
 from asmrisk.population.quantiles import SCORE_COUNT
 from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, PAYMENT_LAG, SPECIALTIES, YEARS
 from asmrisk.scenario.published_tables import MOST_AREAS
-from asmrisk.simulation.batches import advance, normal_probabilities, normal_scores
+from asmrisk.simulation.batches import advance, normal_probabilities, normal_scores, score_arguments, take
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.keys import (
     AREA,
@@ -63,6 +63,7 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
     stream,
 )
+from asmrisk.simulation.normal import score_from
 from asmrisk.simulation.participation import BATCH_SLOTS, Field
 from asmrisk.simulation.practices import Practices, by_size
 from asmrisk.simulation.roster_scores import RosterScores, habit_row, start_conduct
@@ -198,7 +199,7 @@ class SharedParts(NamedTuple):
     mips: np.ndarray  # float64 (BATCH_SLOTS,)
     # Scratch.
     uniforms: np.ndarray  # float64 (UNIFORMS_PER_BLOCK, BATCH_SLOTS)
-    scores: np.ndarray  # float64 (BATCH_SLOTS,)
+    scores: np.ndarray  # float64 (2, BATCH_SLOTS)
     last: np.ndarray  # int64 (BATCH_SLOTS,): last measured year, by order in the cohort
     place: np.ndarray  # int64 (BATCH_SLOTS,): here, by order in the cohort
 
@@ -227,6 +228,7 @@ def make_shared_parts() -> SharedParts:
         **dict.fromkeys(("specific", "submission"), (MOST_MEASURES, BATCH_SLOTS)),
         "finished": (YEARS,),
         "uniforms": (UNIFORMS_PER_BLOCK, BATCH_SLOTS),
+        "scores": (2, BATCH_SLOTS),
     }
     types: dict[str, type] = dict.fromkeys((*whole, *more), np.int64)
     # An unsigned index needs no check for counting from the end.
@@ -260,12 +262,15 @@ def _advance_shared(
 
     The year adds ``sqrt(a) A + sqrt(p) P`` of scores of area and practice.
     """
-    normal_scores(uniform, scores, n)
+    arguments, around = scores[0], scores[1]
+    score_arguments(uniform, arguments, n)
+    take(area_score, area, around, n)
     new = math.sqrt(1.0 - persistence * persistence)
     practice_weight = math.sqrt(population.practice_share[shared])
     area_weight = math.sqrt(population.area_share[shared])
     for i in range(n):
-        score = fma(practice_weight, scores[i], area_weight * area_score[area[i]])
+        score = score_from(uniform[i], arguments[i])
+        score = fma(practice_weight, score, area_weight * around[i])
         state[i] = fma(persistence, state[i], new * score)
 
 
@@ -279,11 +284,12 @@ def _advance_habit(
     n: int,
 ) -> None:
     """Do so with the shared part of a habit of reporting; areas have none of it."""
-    normal_scores(uniform, scores, n)
+    arguments = scores[0]
+    score_arguments(uniform, arguments, n)
     new = math.sqrt(1.0 - persistence * persistence)
     weight = math.sqrt(population.practice_share[SHARED_HABITS])
     for i in range(n):
-        state[i] = fma(persistence, state[i], new * (weight * scores[i]))
+        state[i] = fma(persistence, state[i], new * (weight * score_from(uniform[i], arguments[i])))
 
 
 @inline
@@ -355,12 +361,12 @@ def select_practices(
         shared.mips_group[k] = practices.mips_group[at]
         shared.mips_qualifying[k] = practices.mips_qualifying[at]
         shared.mips_table[k] = (len(SPECIALTIES) + 1 + practices.mips_class[at]) * SCORE_COUNT
-        shared.scores[k] = practices.mips[at]
+        shared.scores[0, k] = practices.mips[at]
         shared.size_class[k] = practices.size_class[at]
         shared.first_slot[k] = practices.first_slot[at]
     for k in range(n):
         shared.region[k] = regions[shared.area[k]]
-    normal_scores(shared.scores, shared.mips_permanent, n)
+    normal_scores(shared.scores[0], shared.mips_permanent, n)
 
 
 @inner
@@ -479,11 +485,12 @@ def share_conduct(draw: CohortDraw, year: int, shared: SharedParts) -> None:
     improvement, interoperability = shared.improvement[start:], shared.interoperability[start:]
     persistence, settled = population.habit_persistence, n if year > 0 else 0
     fill_uniforms(u, block, number, base, FIRST_YEAR + year, draw.number, key, start, end)
-    advance(improvement, u[LANE_IMPROVEMENT, start:], persistence, settled, shared.scores, n)
-    advance(interoperability, u[LANE_INTEROPERABILITY, start:], persistence, settled, shared.scores, n)
+    scores, above = shared.scores[0], shared.scores[1]
+    advance(improvement, u[LANE_IMPROVEMENT, start:], persistence, settled, scores, n)
+    advance(interoperability, u[LANE_INTEROPERABILITY, start:], persistence, settled, scores, n)
     improve = draw.behavior[year].conduct_improvement
     all_activities, all_points = shared.all_activities[start:], shared.all_points[start:]
-    activities, points, above = shared.activities[start:], shared.points[start:], shared.scores
+    activities, points = shared.activities[start:], shared.points[start:]
     improve = improve if year > 0 else 0.0
     more, better = u[LANE_MORE_IMPROVEMENT, start:], u[LANE_MORE_INTEROPERABILITY, start:]
     _note_improvement(activities, 2.0, more, improve, all_activities, settled, n)
