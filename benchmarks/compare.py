@@ -1,8 +1,9 @@
 """Compare the working tree's speed with that of a commit: ``python benchmarks/compare.py BASE``.
 
 The benchmarks of the working tree are run on both, in processes of their own on one processor, in turn (base,
-tree, tree, base, ...), and the least time of each counts: noise only ever adds. A benchmark is believed if it
-takes at least 50 ms; where a believed one seems slower it is measured as often again before it is said.
+tree, tree, base, ...), and the least time of each counts: noise only ever adds. Each benchmark of the tree
+declares the ratio that is a regression. It is believed if it takes at least 50 ms; where a believed one seems
+slower it is measured as often again before it is said.
 
 Exit status: 0 no regression; 1 a regression; 2 nothing was measured, or a benchmark fails in the tree.
 """
@@ -16,24 +17,29 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from machine import BUSY, busy_cores
 
-__all__ = ["Times", "main", "verdict"]
+__all__ = ["GATE", "Times", "main", "verdict"]
 
 _HERE = Path(__file__).resolve().parent
+#: Benchmarks that are compared unless told otherwise: the module of the suite that is made for it.
+GATE = r"^gate\."
+#: Seconds from which a benchmark is believed.
+_LEAST = 0.05
 _ONE_THREAD = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass
 class Times:
-    """Least time of each benchmark, and why others have none."""
+    """Least time of each benchmark with the ratio that it declares a regression, and why others have none."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
     def add(self, lines: str) -> None:
@@ -44,60 +50,57 @@ class Times:
             if "error" in result:
                 self.errors[name] = result["error"]
             else:
+                self.thresholds[name] = result["threshold"]
                 self.seconds[name] = min(result["seconds"], self.seconds.get(name, float("inf")))
 
 
-def regressions(
-    base: Mapping[str, float], tree: Mapping[str, float], threshold: float, least: float
-) -> list[str]:
-    """Name the benchmarks that take `threshold` times as long as before, among those that can be believed."""
+def regressions(base: Times, tree: Times, factor: float = 1.0) -> list[str]:
+    """Name the benchmarks that reach `factor` times their threshold, among those that can be believed."""
     return [
         name
-        for name in tree
-        if name in base and max(base[name], tree[name]) >= least and tree[name] >= threshold * base[name]
+        for name, now in tree.seconds.items()
+        if _believed(base, tree, name) and now >= factor * tree.thresholds[name] * base.seconds[name]
     ]
 
 
-def verdict(base: Times, tree: Times, threshold: float = 1.3, least: float = 0.05) -> tuple[int, list[str]]:
-    """Judge two sets of times.
+def _believed(base: Times, tree: Times, name: str) -> bool:
+    return name in base.seconds and max(base.seconds[name], tree.seconds[name]) >= _LEAST
+
+
+def verdict(base: Times, tree: Times, factor: float = 1.0) -> tuple[int, list[str]]:
+    """Judge two sets of times, each benchmark by the threshold that the tree declares.
 
     Parameters
     ----------
     base, tree : Times
         Before and now.
-    threshold : float
-        Ratio from which it is a regression.
-    least : float
-        Seconds from which a benchmark is believed.
+    factor : float
+        What all thresholds are multiplied by.
 
     Returns
     -------
     int, list of str
         Exit status, and the lines to show.
     """
-    lines = [f"{'base':>12} {'tree':>12} {'ratio':>7}  benchmark"]
-    slower = regressions(base.seconds, tree.seconds, threshold, least)
-    believed = 0
+    lines = [f"{'base':>12} {'tree':>12} {'ratio':>7} {'fails at':>8}  benchmark"]
+    slower = regressions(base, tree, factor)
     for name, now in tree.seconds.items():
-        if name in base.seconds:
-            before = base.seconds[name]
-            trusted = max(before, now) >= least
-            believed += trusted
-            note = "  SLOWER" if name in slower else ("" if trusted else "  (too short to judge)")
-            lines.append(f"{1e3 * before:9.2f} ms {1e3 * now:9.2f} ms {now / before:7.2f}  {name}{note}")
-        else:
-            lines.append(f"{'-':>12} {1e3 * now:9.2f} ms {'-':>7}  {name}  ({base.errors.get(name, 'new')})")
+        times, note = f"{'-':>12} {1e3 * now:9.2f} ms {'-':>7}", f"  ({base.errors.get(name, 'new')})"
+        if before := base.seconds.get(name):
+            times = f"{1e3 * before:9.2f} ms {1e3 * now:9.2f} ms {now / before:7.2f}"
+            note = "" if _believed(base, tree, name) else "  (too short to judge)"
+        note = "  SLOWER" if name in slower else note
+        lines.append(f"{times} {factor * tree.thresholds[name]:8.2f}  {name}{note}")
     lines += [f"failed in the working tree: {name}: {error}" for name, error in tree.errors.items()]
+    judged = sum(_believed(base, tree, name) for name in tree.seconds)
     if slower:
-        lines.append(f"{len(slower)} of {believed} benchmarks take {threshold:g} times as long or longer")
+        lines.append(f"regressions in {len(slower)} of {judged} benchmarks that were judged")
         return 1, lines
-    if tree.errors:
-        return 2, lines
-    if not believed:
-        lines.append(f"nothing was measured that takes at least {1e3 * least:g} ms on both sides")
-        return 2, lines
-    lines.append(f"no regression in {believed} benchmarks")
-    return 0, lines
+    if not judged:
+        lines.append(f"nothing was measured that takes at least {1e3 * _LEAST:g} ms on both sides")
+    else:
+        lines.append(f"no regression in {judged} of {len(tree.seconds)} benchmarks")
+    return (2 if tree.errors or not judged else 0), lines
 
 
 def _git(*arguments: str) -> str:
@@ -153,7 +156,7 @@ def _compare(root: Path, other: Path, arguments: argparse.Namespace) -> tuple[Ti
             print(f"round {count + 1} of {arguments.rounds} done", file=sys.stderr)
 
     rounds(arguments.bench)
-    suspects = regressions(base.seconds, tree.seconds, arguments.threshold, arguments.least)
+    suspects = regressions(base, tree, arguments.factor)
     if suspects:
         print(f"measuring {len(suspects)} again that seem slower", file=sys.stderr)
         rounds("|".join(f"^{re.escape(name)}$" for name in suspects))
@@ -178,12 +181,14 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("base", help="commit, branch or tag to compare with")
     parser.add_argument(
-        "--bench", default=".", metavar="REGEX", help="only benchmarks whose name it is found in"
+        "--bench",
+        default=GATE,
+        metavar="REGEX",
+        help="only benchmarks whose name it is found in; . for the whole suite (%(default)s)",
     )
-    parser.add_argument("--rounds", type=int, default=4, help="measurements of each side (4)")
-    parser.add_argument("--threshold", type=float, default=1.3, help="ratio that is a regression (1.3)")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each side (%(default)s)")
     parser.add_argument(
-        "--least", type=float, default=0.05, help="seconds from which a time is believed (0.05)"
+        "--factor", type=float, default=1.0, help="multiply the declared thresholds by it (%(default)s)"
     )
     parser.add_argument("--busy", action="store_true", help="measure even if others use the machine")
     arguments = parser.parse_args(argv)
@@ -199,7 +204,7 @@ def main(argv: list[str] | None = None) -> int:
     commit = _git("rev-parse", "--verify", f"{arguments.base}^{{commit}}")
     with _checked_out(commit) as other:
         base, tree = _compare(root, other, arguments)
-    status, lines = verdict(base, tree, arguments.threshold, arguments.least)
+    status, lines = verdict(base, tree, arguments.factor)
     print("\n".join(lines))
     return status
 

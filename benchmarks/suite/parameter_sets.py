@@ -12,7 +12,7 @@ from asmrisk.rule.definitions import COHORTS, SPECIALTIES
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.layering import with_values
 from asmrisk.scenario.published_tables import fixed_edges
-from suite.workload import SIZES, Benchmark, baseline, seconds
+from suite.common import SIZES, Benchmark, baseline, seconds
 
 _LEVELS = {"policy.exchange_steepness": 0.1, "behavior.cost_response": 0.002, "population.hcc_mean": 1.5}
 _EPISODES = {"population.episodes_log_sd": 0.7}
@@ -36,6 +36,7 @@ class ParameterSets(Benchmark):
 
     params = ("levels", "episodes", "all")
     param_names = ("uncertain",)
+    threshold = 1.2
     _CENTERS: ClassVar = {"levels": _LEVELS, "episodes": _EPISODES, "all": _ALL}
 
     def setup(self, uncertain: str) -> None:

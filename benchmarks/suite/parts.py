@@ -13,7 +13,8 @@ import numpy as np
 from asmrisk.simulation.counts import make_binomial_scratch
 from asmrisk.simulation.participation import BATCH_SLOTS
 from suite import drivers
-from suite.workload import SIZES, Benchmark, Prepared, seconds
+from suite.common import SIZES, Benchmark, seconds
+from suite.workload import Prepared
 
 #: Batches that a transform works through, again and again.
 _BATCHES = 32
@@ -21,6 +22,8 @@ _BATCHES = 32
 
 class Streams(Benchmark):
     """Uniforms of the keyed generator."""
+
+    threshold = 1.2
 
     def setup(self) -> None:
         super().setup()
@@ -47,6 +50,7 @@ class Transforms(Benchmark):
 
     params = ("normal", "lognormal", "probability", "poisson", "binomial")
     param_names = ("variate",)
+    threshold = 1.2
     _TIMES: ClassVar = {
         "normal": 3000,
         "lognormal": 2500,
@@ -96,6 +100,7 @@ class Steps(Benchmark):
 
     params = drivers.STEPS
     param_names = ("step",)
+    threshold = 1.2
     #: How often a step is repeated to take a time that can be compared.
     _TIMES: ClassVar = {"enrollment": 40, "observation": 8, "scoring": 20, "payment": 150, "recording": 60}
 

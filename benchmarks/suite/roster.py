@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
-
 from asmrisk.clinician_tables.table import write_clinicians
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.replay import replay_draw
-from suite.workload import SIZES, Benchmark, baseline, ratio
+from suite.common import SIZES, Folder, baseline, ratio
 
 
-class Roster(Benchmark):
+class Roster(Folder):
     """Draws with a roster that was itself simulated: the clinicians of one draw's first year."""
+
+    threshold = 1.2
 
     def setup(self) -> None:
         super().setup()
-        self.folder = Path(tempfile.mkdtemp())
         table = replay_draw(baseline(), 0)
         path = self.folder / "roster.csv"
         write_clinicians(table[table["performance_year"] == PERFORMANCE_YEARS[0]], path)
@@ -28,15 +25,9 @@ class Roster(Benchmark):
         self.model = Model(self.scenario)
         simulate_block(self.model, 0, 1)
 
-    def teardown(self) -> None:
-        shutil.rmtree(self.folder)
-
     def time_preparation(self) -> None:
         """Read the table and find every clinician's distributions."""
         Model(self.scenario)
-
-    def time_draws(self) -> None:
-        simulate_block(self.model, 0, SIZES.draws)
 
     def track_ratio_to_no_roster(self) -> float:
         """Give how many times as long draws take with the roster, its clinicians' results included."""

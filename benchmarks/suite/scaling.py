@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import time
-from pathlib import Path
 
 import asmrisk
 from asmrisk.simulation.model import Model
-from suite.workload import SIZES, Benchmark, baseline, seconds, simulator
+from suite.common import SIZES, Benchmark, Folder, baseline, load_kernels, seconds
+from suite.workload import simulator
 
 
 class Clinicians(Benchmark):
@@ -33,7 +31,7 @@ class Clinicians(Benchmark):
     track_nanoseconds_per_clinician_year.unit = "ns"  # type: ignore[attr-defined]
 
 
-class Draws(Benchmark):
+class Draws(Folder):
     """Whole runs by the number of draws, to a store, with one worker."""
 
     params = (100, 1_000, 10_000)
@@ -41,40 +39,27 @@ class Draws(Benchmark):
 
     def setup(self, draws: int) -> None:
         super().setup()
-        self.folder = Path(tempfile.mkdtemp())
-        asmrisk.run(baseline(), draws=1, out=self.folder / "first.zarr", quiet=True)
-
-    def teardown(self, draws: int) -> None:
-        shutil.rmtree(self.folder)
+        load_kernels()
 
     def track_milliseconds_per_draw(self, draws: int) -> float:
         """Give the processor's time of a run by its draws, storing included."""
         count = draws if SIZES.repeats else SIZES.run_draws
-        out = self.folder / "run.zarr"
-        return (
-            1e3
-            * seconds(lambda: asmrisk.run(baseline(), draws=count, workers=1, out=out, quiet=True))
-            / count
-        )
+        out = self.new()
+        taken = seconds(lambda: asmrisk.run(baseline(), draws=count, workers=1, out=out, quiet=True))
+        return 1e3 * taken / count
 
     track_milliseconds_per_draw.unit = "ms"  # type: ignore[attr-defined]
 
 
-class Workers(Benchmark):
+class Workers(Folder):
     """Whole runs, to a store, with one worker and with two."""
 
     def setup(self) -> None:
         super().setup()
-        self.folder = Path(tempfile.mkdtemp())
-        self._run(1)
-
-    def teardown(self) -> None:
-        shutil.rmtree(self.folder)
+        load_kernels()
 
     def _run(self, workers: int) -> float:
-        out = self.folder / "run.zarr"
-        shutil.rmtree(out, ignore_errors=True)
-        draws = SIZES.throughput_draws
+        out, draws = self.new(), SIZES.throughput_draws
         return seconds(
             lambda: asmrisk.run(baseline(), draws=draws, workers=workers, out=out, quiet=True),
             time.perf_counter,

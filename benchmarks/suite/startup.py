@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
 
-from suite.workload import SIZES, Benchmark, seconds
+from suite.common import SIZES, Folder, seconds
 
 
 def _python(*arguments: str, **environment: str) -> None:
@@ -25,25 +22,19 @@ def _python(*arguments: str, **environment: str) -> None:
         raise RuntimeError(f"{' '.join(arguments)} failed:\n{result.stderr}")
 
 
-class Start(Benchmark):
+class Start(Folder):
     """Import and start-up."""
 
     # One process is one sample.
     number = 1
+    threshold = 1.15
 
     def setup(self) -> None:
         super().setup()
-        self.folder = Path(tempfile.mkdtemp())
         self.scenario = self.folder / "scenario.toml"
         self.scenario.write_text(f'title = "start"\n[population]\nclinicians = {SIZES.clinicians}\n')
-        self.runs = 0
-
-    def teardown(self) -> None:
-        shutil.rmtree(self.folder)
 
     def _first_results(self, **environment: str) -> None:
-        self.runs += 1
-        out = self.folder / f"{self.runs}.zarr"
         _python(
             "-m",
             "asmrisk",
@@ -53,7 +44,7 @@ class Start(Benchmark):
             "10" if SIZES.repeats else "1",
             "--quiet",
             "--out",
-            str(out),
+            str(self.new()),
             **environment,
         )
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
-
 import asmrisk
-from suite.workload import SIZES, Benchmark
+from suite.common import SIZES, Folder, load_kernels
 
+#: Parameters that leave the field alone.
 _STUDY = """
 title = "Levers"
 scenario = "base.toml"
@@ -28,28 +25,46 @@ samples = {samples}
 """
 
 
-class Sensitivity(Benchmark):
-    """A Latin hypercube of three parameters: simulated and analyzed, and analyzed again from the store."""
+class _Study(Folder):
+    """A Latin hypercube of three parameters."""
+
+    threshold = 1.15
+
+    def write(self, clinicians: float, samples: int, draws: int) -> None:
+        (self.folder / "base.toml").write_text(f"population.clinicians = {clinicians}\n")
+        self.study = self.folder / "study.toml"
+        self.study.write_text(_STUDY.format(samples=samples, draws=draws))
+
+    def run(self, name: str = "") -> None:
+        out = self.folder / name if name else self.new()
+        asmrisk.sensitivity(self.study, out=out, workers=1, quiet=True)
+
+
+class Sensitivity(_Study):
+    """Many points of a small field: simulated and analyzed, and analyzed again from the store."""
 
     def setup(self) -> None:
         super().setup()
-        self.folder = Path(tempfile.mkdtemp())
-        self.runs = 0
-        samples = 32 if SIZES.repeats else 8
-        (self.folder / "base.toml").write_text(f"population.clinicians = {SIZES.small}\n")
-        self.study = self.folder / "study.toml"
-        self.study.write_text(_STUDY.format(draws=8, samples=samples))
-        self._run("kept")
-
-    def teardown(self) -> None:
-        shutil.rmtree(self.folder)
-
-    def _run(self, name: str) -> None:
-        asmrisk.sensitivity(self.study, out=self.folder / f"{name}.zarr", workers=1, quiet=True)
+        self.write(SIZES.small, min(32, SIZES.points), draws=8)
+        self.run("kept.zarr")
 
     def time_study(self) -> None:
-        self.runs += 1
-        self._run(str(self.runs))
+        self.run()
 
     def time_analysis(self) -> None:
-        self._run("kept")
+        self.run("kept.zarr")
+
+
+class Policies(_Study):
+    """A hundred points of the whole field, simulated and analyzed."""
+
+    # One takes long.
+    number, repeat, warmup_time = 1, 3, 0.0
+
+    def setup(self) -> None:
+        super().setup()
+        load_kernels()
+        self.write(SIZES.clinicians, SIZES.points, SIZES.policy_draws)
+
+    def time_study(self) -> None:
+        self.run()

@@ -1,90 +1,18 @@
-"""What the benchmarks work on: sizes, the baseline, and a draw's data ready for the parts of the kernel."""
+"""A draw's data, ready for the kernel and for its parts."""
 
 from __future__ import annotations
 
-import statistics
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from machine import note_if_busy
 
 from asmrisk.rule.definitions import COHORTS
-from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.draw import DrawRange, Workspace, simulate_draws
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.record import Record, make_record
+from suite.common import baseline
 
-__all__ = ["SIZES", "Benchmark", "Prepared", "baseline", "seconds", "simulator"]
-
-
-@dataclass
-class Sizes:
-    """How much work; a benchmark that is to be compared takes at least 50 ms with the full sizes."""
-
-    clinicians: float = 8600.0
-    small: float = 1000.0
-    #: Draws of a timed call of the kernel.
-    draws: int = 8
-    #: Draws of a run to a store, and of the runs whose throughput is compared.
-    run_draws: int = 100
-    throughput_draws: int = 512
-    #: Draws of which a standard error is taken.
-    sample: int = 200
-    #: Times that a part is repeated on one draw's data, relative to what is written in the benchmark.
-    repeats: float = 1.0
-    #: Times that a measurement is taken, of which the least or the middle counts.
-    rounds: int = 5
-    #: Whether a cold start compiles all kernels; else it finds those that are there.
-    compile: bool = True
-
-    def shrink(self) -> None:
-        """Make everything as small as it can be: whether benchmarks run at all, not how long."""
-        self.clinicians, self.small = 300.0, 200.0
-        self.draws = self.run_draws = self.throughput_draws = 4
-        self.sample, self.repeats, self.rounds, self.compile = 8, 0.0, 1, False
-
-    def times(self, count: int) -> int:
-        """Give how often a part is repeated that is repeated `count` times with the full sizes."""
-        return max(int(count * self.repeats), 1)
-
-
-SIZES = Sizes()
-
-
-class Benchmark:
-    """What all benchmarks share."""
-
-    timeout = 600.0
-
-    def setup(self, *_: object) -> None:
-        note_if_busy()
-
-
-@cache
-def _baseline(clinicians: float) -> Scenario:
-    return scenario_from_dict({"population": {"clinicians": clinicians}})
-
-
-def baseline(clinicians: float | None = None) -> Scenario:
-    """Give the final rule with as many clinicians as asked for, or as `SIZES` says."""
-    return _baseline(SIZES.clinicians if clinicians is None else clinicians)
-
-
-def seconds(work: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
-    """Time a call; the processor's time unless another clock is given."""
-    start = clock()
-    work()
-    return clock() - start
-
-
-def ratio(ours: Callable[[], object], theirs: Callable[[], object]) -> float:
-    """Time two calls in turn, so that both see the same machine; give the middle ratio of their times."""
-    ours()
-    theirs()
-    return statistics.median(seconds(ours) / seconds(theirs) for _ in range(SIZES.rounds))
+__all__ = ["Prepared", "simulator"]
 
 
 def simulator(model: Model, count: int) -> tuple[Callable[[], None], Record]:
