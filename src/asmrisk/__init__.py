@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.convergence import convergence
     from asmrisk.analysis.evidence import evidence
     from asmrisk.analysis.exceedance import exceedance
+    from asmrisk.analysis.plan import plan
     from asmrisk.analysis.precision import run_to_precision
     from asmrisk.analysis.rerun import replay
     from asmrisk.analysis.scoring import score
@@ -46,6 +47,7 @@ __all__ = [
     "exceedance",
     "load_scenario",
     "open_results",
+    "plan",
     "policy",
     "replay",
     "run",
@@ -71,6 +73,7 @@ _HOMES = {
     "exceedance": "analysis.exceedance",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",
+    "plan": "analysis.plan",
     "policy": "scenario.listing",
     "replay": "analysis.rerun",
     "run": "engine.run",

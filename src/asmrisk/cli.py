@@ -257,12 +257,20 @@ def commands() -> None:
     "--target-total", "total", is_flag=True, help="Count doubt about the assumptions for --target-se too."
 )
 @_set_option
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Write nothing: say from a short pilot how exact the run would be, and what it would take.",
+)
+@_format_option
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def run(
     scenarios: tuple[Path, ...],
     targets: tuple[str, ...],
     total: bool,
     overrides: tuple[str, ...],
+    dry_run: bool,
+    layout: str,
     **options: Any,
 ) -> None:
     """Simulate SCENARIO and store the results.
@@ -280,6 +288,16 @@ def run(
     options = _secured(options)
     if total and not targets:
         raise InputError("says what a target is of; give one.", argument="total")
+    if layout != "table" and not dry_run:
+        raise InputError("belongs to --dry-run; ask for it.", argument="layout")
+    if dry_run:
+        if targets:
+            text = "does not go with --dry-run, which says what errors a number of draws has; give --draws."
+            raise InputError(text, argument="targets")
+        from asmrisk.analysis.plan import plan
+
+        _write(plan(*checked, **options), layout)
+        return
     if targets:
         from asmrisk.analysis.precision import run_to_precision
 

@@ -16,7 +16,7 @@ from asmrisk.engine.block_task import ATTEMPTS, BlockError, Executor, Work
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
 
-__all__ = ["Threads", "executor"]
+__all__ = ["Threads", "executor", "usable_processors"]
 
 
 class Threads:
@@ -70,6 +70,11 @@ class Threads:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def usable_processors() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def executor(
     *,
     workers: int | None = None,
@@ -85,7 +90,7 @@ def executor(
     if scheduler is None:
         if security is not None:
             raise InputError("certificates are for a scheduler elsewhere; name it.", argument="scheduler")
-        workers = workers or len(os.sched_getaffinity(0))
+        workers = workers or usable_processors()
         if not processes:
             return nullcontext(Threads(workers))
         # dask's cluster takes half a second to import.

@@ -22,7 +22,7 @@ from asmrisk.results.spec import StoreSpec
 from asmrisk.results.store import Store
 from asmrisk.simulation.arrays import Piece, Simulation
 
-__all__ = ["Job", "fill"]
+__all__ = ["Job", "by_simulation", "fill"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def fill(
         if not any(left):
             return
         works: list[Work] = []
-        for numbers in _by_simulation(jobs):
+        for numbers in by_simulation(jobs):
             pieces = [Piece(jobs[n].member, block) for n in numbers for block in unfinished[n]]
             if pieces:
                 _say_apart([stores[n] for n in numbers if unfinished[n]], progress.say)
@@ -89,7 +89,7 @@ def fill(
             workforce.compute(works, progress, finished)
 
 
-def _by_simulation(jobs: Sequence[Job]) -> list[list[int]]:
+def by_simulation(jobs: Sequence[Job]) -> list[list[int]]:
     """Give the numbers of the jobs of each simulation, by member."""
     found: dict[int, list[int]] = {}
     for number in sorted(range(len(jobs)), key=lambda n: jobs[n].member):

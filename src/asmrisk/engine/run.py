@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TextIO
 
 from asmrisk.engine.executors import executor
@@ -26,7 +26,7 @@ from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
 from asmrisk.simulation.shared_field import differing, field_settings
 from asmrisk.simulation.variables import variables
 
-__all__ = ["run", "run_job", "sharing_jobs"]
+__all__ = ["require_counts", "run", "run_job", "run_jobs", "sharing_jobs"]
 
 #: Bytes of a block from which its memory is worth a word; files a variable, from which they are many.
 _LARGE, _MANY = 2e8, 200
@@ -97,18 +97,37 @@ def run(
     Interrupted
         On Ctrl-C or SIGTERM, within seconds. Complete stores and finished blocks are always kept.
     """
-    _require_counts(draws, seed, workers=workers, block_size=block_size, most_draws=most_draws)
+    require_counts(draws, seed, workers=workers, block_size=block_size, most_draws=most_draws)
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
+    progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
+    jobs = run_jobs(
+        *scenarios, draws=draws, seed=seed, out=out, block_size=block_size, most_draws=most_draws, fixed=fixed
+    )
+    jobs, said = sharing_jobs(jobs)
+    for line in said:
+        progress.say(line)
+    fill(jobs, chosen, progress, lambda store: _remark(store, block_size, progress))
+    places = [job.place for job in jobs]
+    return places[0] if len(scenarios) == 1 else places
+
+
+def run_jobs(
+    *scenarios: Scenario | str | os.PathLike[str],
+    draws: int | None = None,
+    seed: int | None = None,
+    out: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    block_size: int | None = None,
+    most_draws: int | None = None,
+    fixed: bool = False,
+) -> list[Job]:
+    """Declare what computes and holds the runs of scenarios, in their order; arguments as for `run`."""
     resolved = gather(lambda each: _resolved(each, seed, fixed), scenarios)
     places = _places(resolved, out, "_fixed" if fixed else "")
-    progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
 
     def job(each: tuple[Scenario, Place]) -> Job:
         return run_job(*each, draws or int(each[0].values["run.draws"]), block_size, most_draws)
 
-    jobs = sharing_jobs(gather(job, zip(resolved, places, strict=True)), progress.say)
-    fill(jobs, chosen, progress, lambda store: _remark(store, block_size, progress))
-    return places[0] if len(scenarios) == 1 else places
+    return gather(job, zip(resolved, places, strict=True))
 
 
 def run_job(
@@ -139,21 +158,20 @@ def run_job(
     return Job(place, spec, labels, (draws,), ScenarioSimulation(prepared))
 
 
-def sharing_jobs(jobs: Sequence[Job], say: Callable[[str], object]) -> list[Job]:
-    """Let runs whose field is the same be computed together, and say which are and what keeps others apart.
+def sharing_jobs(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
+    """Let runs whose field is the same be computed together.
 
     Parameters
     ----------
     jobs : sequence of Job
         As `run_job` declares them.
-    say : callable
-        Takes lines for the user.
 
     Returns
     -------
-    list of Job
-        In the same order; those that share a field have one simulation, and blocks of one length where they
-        are asked for as many draws.
+    tuple
+        The jobs in the same order, of which those that share a field have one simulation, and blocks of one
+        length where they are asked for as many draws; and lines that say which are together, and what keeps
+        others apart.
     """
     groups: list[list[int]] = []
     settings = [field_settings(_prepared(job)) for job in jobs]
@@ -163,7 +181,7 @@ def sharing_jobs(jobs: Sequence[Job], say: Callable[[str], object]) -> list[Job]
             groups.append([number])
         else:
             shared.append(number)
-    found = list(jobs)
+    found, said = list(jobs), []
     for group in groups:
         if len(group) > 1:
             simulation = ScenarioSimulation(*(_prepared(jobs[number]) for number in group))
@@ -171,12 +189,21 @@ def sharing_jobs(jobs: Sequence[Job], say: Callable[[str], object]) -> list[Job]
                 found[number] = replace(job, simulation=simulation, member=group.index(number))
             most = most_policies(simulation.models, max(found[n].spec.block_shape[-1] for n in group))
             size = f", {most} at a time" if most < len(group) else ""
-            say(f"{len(group)} of {len(jobs)} scenarios share a field, which is simulated once for all{size}")
+            those = _names([jobs[number] for number in group])
+            said.append(f"{those} share a field, which is simulated once for all{size}")
     for number in (group[0] for group in groups[1:]):
         names = differing(settings[0], settings[number])
         differ = "differs" if len(names) == 1 else f"and {len(names) - 1} more differ"
-        say(f"{jobs[number].place} shares no field with {jobs[0].place}: {names[0]} {differ}")
-    return found
+        said.append(f"{_names([jobs[number]])} shares no field with {_names([jobs[0]])}: {names[0]} {differ}")
+    return found, said
+
+
+def _names(jobs: Sequence[Job]) -> str:
+    """Name runs by their stores, the first three and how many more."""
+    names = [PurePath(str(job.place)).name.removesuffix(".zarr") for job in jobs]
+    more = [f"{len(names) - 3} more"] if len(names) > 3 else []
+    *others, last = names[:3] + more
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _aligned(jobs: Sequence[Job]) -> list[Job]:
@@ -200,7 +227,8 @@ def _prepared(job: Job) -> PreparedScenario:
     return job.simulation.prepared[job.member]
 
 
-def _require_counts(draws: int | None, seed: int | None, **counts: int | None) -> None:
+def require_counts(draws: int | None, seed: int | None, **counts: int | None) -> None:
+    """Refuse a number of draws, a seed or other counts that are none; all at once."""
     problems = [
         Problem(f"must be a whole number of at least 1, not {value!r}", argument=name)
         for name, value in {"draws": draws, **counts}.items()

@@ -97,14 +97,7 @@ class Store:
         """
         storage = storage_at(place)
         with _usable(storage.place):
-            if reason := storage.refusal():
-                raise InputError(f"{storage.place} {reason}. Give another place.")
-            spec = _present(storage, spec)
-            if not spec.can_have(lengths):
-                raise InputError(
-                    f"{lengths[-1]:,} draws in blocks of {spec.block_shape[-1]:,} are too many blocks for a "
-                    f"store; the block size must be at least {-(-lengths[-1] // MOST_BLOCKS):,}."
-                )
+            spec = _agreed(storage, spec, lengths)
             storage.prepare()
             storage.create(SPEC, spec.encode(), durable=True)
             if StoreSpec.decode(storage.read(SPEC)) is None:
@@ -118,12 +111,23 @@ class Store:
                 store.writer.write(_LABELS, labels)
         return store
 
+    @classmethod
+    def look(cls, place: Storage | Place, spec: StoreSpec, lengths: tuple[int, ...]) -> Store:
+        """Give the store that `open` would, with its lengths, and change nothing: it need not be there.
+
+        Errors are those of `open`, but that the place can be written to is not tried.
+        """
+        storage = storage_at(place)
+        with _usable(storage.place):
+            spec = _agreed(storage, spec, lengths)
+            return cls(storage, spec, asked_lengths(storage, spec, lengths))
+
     def _found(self, *, verify: bool = False) -> list[Found]:
         return survey(self.storage, self.spec, self.spec.blocks(self.lengths), verify=verify)
 
-    def unfinished_blocks(self) -> list[Block]:
-        """Find the blocks that must be computed, reading and verifying every chunk file that is there."""
-        return [each.block for each in self._found(verify=True) if not each.sound]
+    def unfinished_blocks(self, *, verify: bool = True) -> list[Block]:
+        """Find the blocks that must be computed; to `verify`, every chunk file that is there is read."""
+        return [each.block for each in self._found(verify=verify) if not each.sound]
 
     def finished_length(self) -> int:
         """Count what is finished along the first dimension that can grow, by presence and size of files."""
@@ -169,6 +173,19 @@ class Store:
             # All that was written without waiting must be there before it counts.
             self.storage.flush()
         return wanted
+
+
+def _agreed(storage: Storage, wanted: StoreSpec, lengths: tuple[int, ...]) -> StoreSpec:
+    """Give the specification that a store of these lengths has; InputError if none can be at the place."""
+    if reason := storage.refusal():
+        raise InputError(f"{storage.place} {reason}. Give another place.")
+    spec = _present(storage, wanted)
+    if not spec.can_have(lengths):
+        raise InputError(
+            f"{lengths[-1]:,} draws in blocks of {spec.block_shape[-1]:,} are too many blocks for a store; "
+            f"the block size must be at least {-(-lengths[-1] // MOST_BLOCKS):,}."
+        )
+    return spec
 
 
 def _present(storage: Storage, wanted: StoreSpec) -> StoreSpec:

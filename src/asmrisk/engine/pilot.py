@@ -1,0 +1,90 @@
+"""A pilot of runs that share a field: a few of their draws, and what draws cost on this processor."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.simulation.model import Model
+from asmrisk.simulation.shared_field import simulate_shared
+
+__all__ = ["DRAWS", "Costs", "Pilot", "pilot"]
+
+#: Parameter sets that are looked at, and draws of each.
+_SETS, _PER_SET = 20, 2
+#: Draws of each scenario.
+DRAWS = _SETS * _PER_SET
+
+
+class Costs(NamedTuple):
+    """Processor seconds, of the field and of each policy that lives in it."""
+
+    draw_field: float  #: a draw
+    draw_policy: float
+    set_field: float  #: a parameter set: the population is calibrated to it
+    set_policy: float
+
+
+class Pilot(NamedTuple):
+    """What a pilot found."""
+
+    numbers: NDArray[np.int64]  #: of its draws
+    arrays: list[dict[str, NDArray[Any]]]  #: of each scenario, by path
+    costs: Costs
+    seconds: float  #: of one processor that it took
+
+
+def pilot(models: Sequence[Model]) -> Pilot:
+    """Simulate a few draws of scenarios whose field is the same, each `DRAWS` of its run; nothing is kept.
+
+    Costs are medians for one policy and for several (of one alone, itself twice), of whole draws and of their
+    parameter sets. InputError if no population can be calibrated to the values that a set has.
+    """
+    began = time.thread_time()
+    stride = max(_PER_SET, *(model.scenario.draws_per_set for model in models))
+    crews = models, models[:1] if len(models) > 1 else [*models, *models]
+
+    def simulate(crew: Sequence[Model], first: int) -> list[dict[str, NDArray[Any]]]:
+        return list(simulate_shared(crew, first, _PER_SET))
+
+    def prepare(crew: Sequence[Model], first: int) -> object:
+        return crew[0].inputs_under([model.values_with(model.drawn_values(first)) for model in crew])
+
+    kinds = [(simulate, crews[0]), (simulate, crews[1]), (prepare, crews[0]), (prepare, crews[1])]
+    for crew in crews:  # Not timed: memory is touched first.
+        simulate(crew, 0)
+    # In turn, so that whatever else the processor does counts for all of them; each at parameter sets of its
+    # own, since what was calibrated to one is remembered.
+    firsts = itertools.count(0, stride)
+    seconds: list[list[float]] = [[] for _ in kinds]
+    own, found = [], []
+    for number in range(_SETS):
+        for kind, (work, crew) in enumerate(kinds[: 1 if number % 2 else None]):
+            first, start = next(firsts), time.thread_time()
+            result: Any = work(crew, first)
+            seconds[kind].append(time.thread_time() - start)
+            if kind == 0:
+                own.append(first)
+                found.append(result)
+    whole, other_whole, in_set, in_other_set = map(median, seconds)
+    counts = len(crews[0]), len(crews[1])
+    in_draws = (whole - in_set) / _PER_SET, (other_whole - in_other_set) / _PER_SET
+    costs = Costs(*_line(counts, in_draws), *_line(counts, (in_set, in_other_set)))
+    arrays = [
+        {path: np.concatenate([each[member][path] for each in found]) for path in found[0][member]}
+        for member in range(len(models))
+    ]
+    numbers = (np.array(own)[:, None] + np.arange(_PER_SET)).ravel()
+    return Pilot(numbers, arrays, costs, time.thread_time() - began)
+
+
+def _line(counts: tuple[int, int], seconds: tuple[float, float]) -> tuple[float, float]:
+    """Part seconds at two numbers of policies into those of the field and those of each policy."""
+    slope = max(0.0, (seconds[1] - seconds[0]) / (counts[1] - counts[0]))
+    return max(0.0, seconds[0] - slope * counts[0]), slope
