@@ -181,13 +181,13 @@ def test_many_blocks_are_submitted_in_bounded_memory(blocks, cluster):
 def test_a_simulation_travels_without_what_it_has_made(tiny):
     simulation = ScenarioSimulation(prepare(tiny))
     content = pickle.dumps(simulation)
-    block, slots = Block((1,), (3,), (2,)), np.zeros((2, 2), np.int64)
+    pieces, slots = [Piece(0, Block((1,), (3,), (2,)))], np.zeros((2, 2), np.int64)
     simulation.prepare()
-    here = simulation(block, slots[0])
+    here = next(simulation(pieces, slots[0]))
     assert pickle.dumps(simulation) == content
     # The scenario in words, and little else: records and workspaces take megabytes.
     assert len(content) < 2 * len(json.dumps(tiny.to_dict()))
-    there = pickle.loads(content)(block, slots[1])
+    there = next(pickle.loads(content)(pieces, slots[1]))
     assert {path: each.tobytes() for path, each in here.items()} == {
         path: each.tobytes() for path, each in there.items()
     }

@@ -23,7 +23,7 @@ from click.testing import CliRunner, Result
 import asmrisk
 from asmrisk.analysis.metrics import metric_draws
 from asmrisk.cli import commands
-from asmrisk.simulation.arrays import Block
+from asmrisk.simulation.arrays import Block, Piece
 from asmrisk.studies.report import analyze
 from asmrisk.studies.simulation import StudySimulation
 from asmrisk.studies.study import load_study
@@ -154,7 +154,7 @@ def test_a_simulation_travels_as_plain_data(write: Any) -> None:
     arrived = pickle.loads(content)
     for point in (0, 7):
         block = Block((point, 1), (point, 8), (1, 2))
-        here, there = (each(block, np.zeros(2, np.int64)) for each in (simulation, arrived))
+        here, there = (next(each([Piece(0, block)], np.zeros(2, np.int64))) for each in (simulation, arrived))
         assert {path: array.tobytes() for path, array in here.items()} == {
             path: array.tobytes() for path, array in there.items()
         }
@@ -170,9 +170,9 @@ def test_a_worker_computes_plain_arrays(write: Any) -> None:
     import numpy as np
     import asmrisk.simulation.scenario_simulation
     import asmrisk.studies.simulation
-    from asmrisk.simulation.arrays import Block
+    from asmrisk.simulation.arrays import Block, Piece
     simulation = pickle.load(sys.stdin.buffer)
-    simulation({block!r}, np.zeros(2, np.int64))
+    next(simulation([Piece(0, {block!r})], np.zeros(2, np.int64)))
     print("xarray" in sys.modules)
     """
     done = subprocess.run(
@@ -188,7 +188,7 @@ def test_a_stopped_simulation_ends_at_once(write: Any) -> None:
     simulation = StudySimulation.of(load_study(write(SOBOL)))
     progress = np.array([0, 1], np.int64)
     block = Block((0, 0), (0, 0), (1, 3))
-    assert np.isnan(simulation(block, progress)["outcome_value"]).all()
+    assert np.isnan(next(simulation([Piece(0, block)], progress))["outcome_value"]).all()
     assert progress[0] == 0
 
 

@@ -65,8 +65,9 @@ class BlockTask:
                 raise StoppedError
 
         at, computed = pieces[0], False
+        left: list[Piece] = []
+        slot[0] = 0
         try:
-            left = []
             for piece in pieces:
                 at = piece
                 self.writers[piece.member].require_store()
@@ -74,7 +75,6 @@ class BlockTask:
                     left.append(piece)
             if not left:
                 return
-            slot[0] = 0
             results = self.simulation(left, slot)
             for piece in left:
                 at, computed = piece, False
@@ -88,7 +88,7 @@ class BlockTask:
             writer, block = self.writers[at.member], at.block
             place, what = str(writer.storage.place), writer.spec.describe(block)
             if not computed:
-                draw = block.first + min(int(slot[0]) // len(left), block.count - 1)
+                draw = block.first + min(int(slot[0]) // max(1, len(left)), block.count - 1)
                 raise BlockError(place, what, draw, f"{type(error).__name__}: {error}") from error
             if isinstance(error, OSError):
                 reason = error.strerror or str(error)
