@@ -50,6 +50,14 @@ def test_order_statistics_of_many_values(n: int, shape: str, seed: int) -> None:
     assert_order_statistics(values, [0, *ranks, n - 1])
 
 
+def test_many_ties_are_counted_alike_without_the_compiler() -> None:
+    values = np.random.default_rng(0).integers(0, 12, 2000) / 12.0
+    ranks, out = np.array([3, 700, 1100, 1600]), np.zeros(4)
+    plain = getattr(order_statistics, "py_func", order_statistics)
+    plain(values, len(values), ranks, out, make_order_scratch(len(values)))
+    np.testing.assert_array_equal(out, np.sort(values)[ranks])
+
+
 def test_ties_within_one_bin_are_not_quadratic() -> None:
     # Two neighboring values share a bin; sorting them all by insertion would take minutes.
     generator = np.random.default_rng(0)

@@ -50,8 +50,8 @@ class OrderScratch(NamedTuple):
         Bin of each value.
     counts : ndarray of int32, shape (2 (bins + 1),)
         Values in each bin, every second one counted apart; then where a wanted bin's next value goes.
-    wanted : ndarray of uint8, shape (bins + 1,)
-        1 for a bin that holds a wanted rank, else 0.
+    wanted : ndarray of bool, shape (bins + 1,)
+        Whether a bin holds a wanted rank.
     gathered : ndarray of float64, shape (capacity,)
         Values of the wanted bins, bin after bin.
     picked : ndarray of uint32, shape (capacity,)
@@ -68,7 +68,7 @@ class OrderScratch(NamedTuple):
 
     bin_of: npt.NDArray[np.uint16]
     counts: npt.NDArray[np.int32]
-    wanted: npt.NDArray[np.uint8]
+    wanted: npt.NDArray[np.bool_]
     gathered: npt.NDArray[np.float64]
     picked: npt.NDArray[np.uint32]
     starts: npt.NDArray[np.int64]
@@ -94,7 +94,7 @@ def make_order_scratch(capacity: int) -> OrderScratch:
     return OrderScratch(
         bin_of=np.zeros(capacity, np.uint16),
         counts=np.zeros(2 * (_MOST_BINS + 1), np.int32),
-        wanted=np.zeros(_MOST_BINS + 1, np.uint8),
+        wanted=np.zeros(_MOST_BINS + 1, np.bool_),
         gathered=np.zeros(capacity),
         picked=np.zeros(capacity, np.uint32),
         starts=np.zeros(MOST_RANKS + 1, np.int64),
@@ -267,7 +267,7 @@ def order_statistics(
         counts[bin_of[n - 1]] += 1
 
     starts, places, is_wanted = scratch.starts, scratch.places, scratch.wanted
-    is_wanted[: bins + 1] = 0
+    is_wanted[: bins + 1] = False
     greatest_from = n - int(counts[bins] + others[bins])
     for b in range(bins):
         counts[b] += others[b]
@@ -289,7 +289,7 @@ def order_statistics(
             inside = int(some[b])
             if r < asked and ranks[r] < below + inside:
                 some[b] = kept
-                is_wanted[first + b] = 1
+                is_wanted[first + b] = True
                 starts[wanted] = kept
                 highest = first + b
                 lowest = highest if wanted == 0 else lowest
