@@ -78,7 +78,7 @@ def test_a_plan_writes_nothing_and_agrees_with_the_run(folder):
     facts = json.loads(plan.to_json())
     assert len(facts["sharing"]) == 2
     assert all(line in stream.getvalue().splitlines() for line in facts["sharing"])
-    assert "more.zarr shares no field" in facts["sharing"][1]
+    assert "more shares no field" in facts["sharing"][1]
     assert "population.clinicians" in facts["sharing"][1]
     assert table.field.tolist() == [1, 1, 2]
     together, apart = facts["fields"]

@@ -129,9 +129,8 @@ def test_each_store_is_as_if_it_were_run_alone(
     for name in NAMES:
         assert held(tmp_path / f"{name}.zarr") == alone(name, 18)
     assert said == (
-        "3 of 4 scenarios share a field, which is simulated once for all\n"
-        f"{tmp_path}/d.zarr shares no field with {tmp_path}/a.zarr: behavior.quality_learning and 1 more "
-        "differ\n"
+        "a, b and c share a field, which is simulated once for all\n"
+        "d shares no field with a: behavior.quality_learning and 1 more differ\n"
     )
     # All blocks are of one length, though parameter sets must be whole in one of them.
     assert len({status(tmp_path / f"{name}.zarr").block_length for name in "abc"}) == 1
@@ -172,7 +171,7 @@ def test_blocks_of_other_lengths_are_computed_apart_and_that_is_said(
     said = run(files, tmp_path, "abc", block_size=None)
     length = status(tmp_path / "a.zarr").block_length
     assert said == (
-        "3 of 3 scenarios share a field, which is simulated once for all\n"
+        "a, b and c share a field, which is simulated once for all\n"
         f"{tmp_path}/b.zarr has blocks of 4 draws, {tmp_path}/a.zarr of {length}: what they share is "
         "simulated for each\n"
     )
@@ -291,7 +290,7 @@ def test_more_policies_than_fit_are_taken_in_groups(
     models = [ScenarioSimulation(prepare(load_scenario(files[name]))).models[0] for name in "abc"]
     monkeypatch.setattr(model, "_MOST_BYTES", bytes_of_two(models))
     said = run(files, tmp_path, "abc")
-    assert said == "3 of 3 scenarios share a field, which is simulated once for all, 2 at a time\n"
+    assert said == "a, b and c share a field, which is simulated once for all, 2 at a time\n"
     assert sorted(map(len, computed)) == [1, 1, 1, 2, 2, 2]
     for name in "abc":
         assert held(tmp_path / f"{name}.zarr") == alone(name, 18)

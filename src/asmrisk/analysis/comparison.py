@@ -27,6 +27,7 @@ from asmrisk.analysis.report import (
     statistics_section,
     wrapped,
 )
+from asmrisk.analysis.rerun import stored_run
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.scenario_runs import results_of
 from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates, shown
@@ -301,9 +302,6 @@ def _changes(
     sets: Sequence[Sets],
 ) -> xr.Dataset:
     """Simulate draws again and see who gains and who loses."""
-    # Only here are the kernels needed.
-    from asmrisk.analysis.rerun import stored_run
-
     try:
         scenarios = [stored_run(each.source, **files).scenario for each in runs]
     except InputError as error:

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.simulation.model import Model
-from asmrisk.simulation.shared_field import simulate_shared
+from asmrisk.simulation.model import Model, simulate_shared
 
 __all__ = ["DRAWS", "Costs", "Pilot", "pilot"]
 

@@ -35,7 +35,7 @@ __all__ = ["Model", "most_policies", "scenario_of_draw", "simulate_block", "simu
 _MOST_BYTES, _MOST_SECONDS = 256_000_000, 60.0
 
 #: Seconds there for a clinician slot and year: its field, and what one policy makes of it.
-_FIELD_SECONDS, _POLICY_SECONDS = 500e-9, 200e-9
+_FIELD_SECONDS, _POLICY_SECONDS = 400e-9, 120e-9
 
 
 class Model:

@@ -61,6 +61,6 @@ def sharing(values: Sequence[Values]) -> Iterator[list[int]]:
     left = list(range(len(values)))
     while left:
         first = values[left[0]]
-        together = [k for k in left if all(values[k][name] == first[name] for name in FIELD)]
+        together = [k for k in left if values[k].same(first, FIELD)]
         yield together
         left = [k for k in left if k not in together]
