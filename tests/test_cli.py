@@ -331,7 +331,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
     for place, result in {
         "asmrisk.engine.run.run": Path("results/x.zarr"),
         "asmrisk.simulation.compilation.warmup": None,
-        "asmrisk.analysis.rerun.replay": Path("x.csv"),
+        "asmrisk.analysis.rerun.replay": None,
         "asmrisk.analysis.summary.summarize": summary,
         "asmrisk.results.status.status": "complete",
     }.items():

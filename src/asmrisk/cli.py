@@ -306,7 +306,7 @@ def run(
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
 @click.option("--participant-list", type=click.Path(path_type=Path), help="The same of its list.")
-def replay(results: Place, **options: Any) -> None:
+def replay(results: Place, out: Path, **options: Any) -> None:
     """Write the clinician table of one draw.
 
     The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
@@ -314,8 +314,8 @@ def replay(results: Place, **options: Any) -> None:
     """
     from asmrisk.analysis.rerun import replay
 
-    written = replay(results, **options)
-    click.echo(f"Clinicians: {written}\nScenario: {written.with_suffix('.scenario.toml')}")
+    replay(results, out=out, **options)
+    click.echo(f"Clinicians: {out}\nScenario: {out.with_suffix('.scenario.toml')}")
 
 
 @commands.command(

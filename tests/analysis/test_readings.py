@@ -104,9 +104,9 @@ MONEY = ("medicare_savings", "net_adjustment", "mips_forgone", "net_of_mips", "n
 
 def check_replay(place, folder):
     """Score a draw's clinicians by the rule of the draw's scenario."""
-    table = asmrisk.replay(place, draw=3, out=folder / "t.csv", roster=ROSTER)
-    scenario = load_scenario(table.with_suffix(".scenario.toml"))
-    asmrisk.score(table, scenario=scenario, out=folder / "s.csv", notes=lambda text: None)
+    asmrisk.replay(place, draw=3, out=folder / "t.csv", roster=ROSTER)
+    scenario = load_scenario(folder / "t.scenario.toml")
+    asmrisk.score(folder / "t.csv", scenario=scenario, out=folder / "s.csv", notes=lambda text: None)
     replayed, scored = (pd.read_csv(folder / name) for name in ("t.csv", "s.csv"))
     pd.testing.assert_frame_equal(replayed, scored[replayed.columns])
     # What was simulated adds up to what is stored, so that the table holds the reading too.

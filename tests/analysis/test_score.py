@@ -231,7 +231,8 @@ def test_arrays_of_a_draw_and_their_table_score_to_the_same_bits(tmp_path, cohor
     observed.exempt[:] = rng.random(capacity) < 0.05
     policy = policy_records(PARAMETERS.defaults(), fixed_edges())[2]
     ids = {"clinician_id": [f"{cohort}-{i}" for i in range(n)], "area": ["Boston"] * n}
-    frame = frame_of(score_arrays(cohort, policy, observed, n), 2029, ids)
+    texts = {name: pd.array(each, dtype="str") for name, each in ids.items()}
+    frame = frame_of([score_arrays(cohort, policy, observed, n)], [2029], texts)
     assert not frame["final_score"].isna().all()
     for ending in ("csv", "parquet"):
         path = tmp_path / f"draw.{ending}"

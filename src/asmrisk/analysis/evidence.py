@@ -39,7 +39,7 @@ from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.compilation import warmup
 from asmrisk.simulation.model import Model
-from asmrisk.simulation.replay import replay_draw
+from asmrisk.simulation.replay import replay_draws
 
 __all__ = ["evidence"]
 
@@ -140,9 +140,9 @@ def _simulated(scenario: Scenario, draws: int, per_set: int, quiet: bool) -> dic
     model, steps = Model(scenario), payment_step_values()
     found = []
     with progress.shown(draws, 0):
-        for draw in range(draws):
+        for draw, table in enumerate(replay_draws(model, range(draws))):
             of_mips = mips_values(mips_table(model, draw))
-            found.append(fact_values(replay_draw(scenario, draw)) | of_mips | steps)
+            found.append(fact_values(table) | of_mips | steps)
             progress.close(None, 1)
     sets = None if per_set == 1 else np.arange(draws, dtype=np.int64) // per_set
     return {name: _Draws(np.array([each[name] for each in found]), sets) for name in found[0]}

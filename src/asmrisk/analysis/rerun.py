@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import pandas as pd
+
+from asmrisk.clinician_tables.columns import table_order
 from asmrisk.clinician_tables.table import check_output, replaced, write_clinicians
 from asmrisk.errors import InputError
 from asmrisk.population.participant_list import ParticipantList, read_participant_list
@@ -16,12 +21,16 @@ from asmrisk.results.metadata import read_root
 from asmrisk.results.provenance import run_section
 from asmrisk.results.reading import readable, require_store
 from asmrisk.results.runs import asked_lengths
+from asmrisk.rule.definitions import YEARS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
-from asmrisk.simulation.model import scenario_of_draw
-from asmrisk.simulation.replay import replay_draw
+from asmrisk.simulation.model import Model, scenario_of_draw
+from asmrisk.simulation.replay import replay_draws
 from asmrisk.simulation.scenario_simulation import run_code
 
 __all__ = ["StoredRun", "replay", "stored_run"]
+
+#: Clinician-years in a table of several draws, at most: with what making it takes, 3 GB.
+_MOST_ROWS = 2_000_000
 
 
 class StoredRun(NamedTuple):
@@ -131,25 +140,27 @@ def _file_of(
 def replay(
     results: str | os.PathLike[str],
     *,
-    draw: int,
-    out: str | Path,
+    draw: int | None = None,
+    draws: Iterable[int] | None = None,
+    out: str | Path | None = None,
     roster: str | Path | None = None,
     participant_list: str | Path | None = None,
-) -> Path:
-    """Write the clinician table of one draw of a run, exactly as it was simulated, and its scenario.
-
-    The scenario (TOML) has the values that the unknowns took in the draw: `asmrisk.score` gives the table's
-    numbers with it.
+) -> pd.DataFrame:
+    """Simulate draws of a run again: their clinician tables, exactly as they were simulated.
 
     Parameters
     ----------
     results : str or path
         A store that `asmrisk run` wrote, complete or not.
-    draw : int
+    draw : int, optional
         Number of the draw, from 0.
-    out : str or path
-        Table to write, ``.csv`` or ``.parquet``; replaced if it exists. The scenario stands beside it, with
-        the ending ``.scenario.toml`` instead.
+    draws : iterable of int, optional
+        Numbers of several draws instead, each once: ``range(10)``. Together at most about 2 million
+        clinician-years (1.5 GB), which is 46 draws of the baseline.
+    out : str or path, optional
+        Where to write the table of a single draw too, ``.csv`` or ``.parquet``; replaced if it exists. Beside
+        it, with the ending ``.scenario.toml`` instead, stands the scenario with the values that the unknowns
+        took in the draw: `asmrisk.score` gives the table's numbers with it.
     roster : str or path, optional
         The run's roster, if it had one; looked for in the current folder if not given.
     participant_list : str or path, optional
@@ -157,25 +168,76 @@ def replay(
 
     Returns
     -------
-    pathlib.Path
-        `out`.
+    pandas.DataFrame
+        One row for each measured clinician and performance year, by year, cohort and slot: what was observed
+        and what the rule made of it. Of `draws` one below the other, with a first column ``draw`` (int64).
 
     Raises
     ------
     InputError
-        If `results` is no store, was written by other kernels, or has no such draw; if the run's roster or
-        list is not there or not the same; or if `out` has another ending or cannot be written.
+        If `results` is no store, was written by other kernels, or has no such draw; if not one of `draw` and
+        `draws` is given, or too many draws; if the run's roster or list is not there or not the same; or if
+        `out` is not for one draw, has another ending or cannot be written.
     RunError
         If the disk is full.
     """
     run = stored_run(results, roster=roster, participant_list=participant_list)
+    if (draw is None) == (draws is None):
+        raise InputError("give one of draw, a number, and draws, several.", argument="draw")
+    if draws is not None and out is not None:
+        raise InputError("is for one draw, whose scenario stands beside it; give draw.", argument="out")
     # Any draw of the run: one that failed is replayed to find out why.
-    if not 0 <= draw < run.asked:
-        text = f"{results} has draws 0 to {run.asked - 1}; there is no draw {draw}"
-        raise InputError(text, argument="draw")
-    out = check_output(out)
-    # Neither file is replaced unless both can be: a table is scored with the scenario beside it.
-    with replaced(out.with_suffix(".scenario.toml")) as file:
-        file.write_text(scenario_of_draw(run.scenario, draw).to_toml(), encoding="utf-8")
-        write_clinicians(replay_draw(run.scenario, draw), out)
-    return out
+    name, given = ("draw", [draw]) if draws is None else ("draws", draws)
+    chosen = _checked(name, given, run, results)
+    if out is not None:
+        out = check_output(out)
+    model = Model(run.scenario)
+    if draws is not None:
+        return _one_below_the_other(model, chosen)
+    table = next(replay_draws(model, chosen))
+    if out is not None:
+        # Neither file is replaced unless both can be: a table is scored with the scenario beside it.
+        with replaced(out.with_suffix(".scenario.toml")) as file:
+            file.write_text(scenario_of_draw(run.scenario, chosen[0]).to_toml(), encoding="utf-8")
+            write_clinicians(table, out)
+    return table
+
+
+def _checked(
+    argument: str, draws: Iterable[Any], run: StoredRun, results: str | os.PathLike[str]
+) -> list[int]:
+    """Check numbers of draws, each of which may be there once."""
+    try:
+        # Of more than the run has, one is there twice or is not the run's.
+        chosen = list(islice(draws, run.asked + 1))
+    except TypeError:
+        raise InputError(
+            f"must be several numbers, as range(10), not {draws!r}.", argument=argument
+        ) from None
+    for each in chosen:
+        if isinstance(each, bool) or not isinstance(each, int | np.integer):
+            raise InputError(f"must be whole, not {each!r}.", argument=argument)
+        if not 0 <= each < run.asked:
+            text = f"{results} has draws 0 to {run.asked - 1}; there is no draw {each}"
+            raise InputError(text, argument=argument)
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise InputError("must be one or more, each given once.", argument=argument)
+    return [int(each) for each in chosen]
+
+
+def _one_below_the_other(model: Model, draws: Sequence[int]) -> pd.DataFrame:
+    """Simulate draws, and give one table of them."""
+    per_draw = int(model.scenario.values["population.clinicians"]) * YEARS
+    most = max(1, _MOST_ROWS // per_draw)
+    if len(draws) > most:
+        raise InputError(
+            f"{len(draws):,} draws have about {len(draws) * per_draw:,} clinician-years, more than "
+            f"{_MOST_ROWS:,} in one table; give at most {most} at a time.",
+            argument="draws",
+        )
+    tables = list(replay_draws(model, draws))
+    for draw, each in zip(draws, tables, strict=True):
+        each.insert(0, "draw", draw)
+    table = pd.concat(tables, ignore_index=True)
+    # A measure may be in the set of some draws alone.
+    return table.reindex(columns=["draw", *table_order(table.columns[1:])])

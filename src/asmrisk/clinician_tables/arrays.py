@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.extensions import ExtensionArray
 
-from asmrisk.clinician_tables.columns import in_table_order
+from asmrisk.clinician_tables.columns import table_order
 from asmrisk.rule.arrays import (
     Environment,
     Observed,
@@ -31,6 +32,7 @@ __all__ = [
     "observed_of",
     "score_arrays",
     "scored_columns",
+    "texts_of",
     "word_codes",
 ]
 
@@ -75,16 +77,18 @@ def score_arrays(cohort: int, policy: np.record, observed: Observed, n: int) -> 
     return ScoredCohort(cohort, policy, n, observed, scored, environment)
 
 
-def frame_of(scored_cohort: ScoredCohort, year: int, identities: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Give the clinician table of one cohort and performance year.
+def frame_of(
+    cohorts: Sequence[ScoredCohort], years: Sequence[int], identities: Mapping[str, ExtensionArray]
+) -> pd.DataFrame:
+    """Give the clinician table of cohorts and performance years, one below the other.
 
     Parameters
     ----------
-    scored_cohort : ScoredCohort
-        What goes into the table.
-    year : int
-        Performance year.
-    identities : mapping of str to sequences of str, each of length n
+    cohorts : sequence of ScoredCohort
+        What goes into the table: one cohort in one performance year each.
+    years : sequence of int
+        Performance year of each.
+    identities : mapping of str to ExtensionArray of str, as long as the table
         Columns of text, by name: ``clinician_id``, and ``practice_id`` and ``area`` where they are known.
 
     Returns
@@ -93,20 +97,39 @@ def frame_of(scored_cohort: ScoredCohort, year: int, identities: Mapping[str, Se
         Inputs and scored columns in the table's order. A measure that is not final appears only where the
         policy's set has it. `asmrisk.score` gives the same numbers for this table, to the bit.
     """
-    cohort, policy, n, observed, *_ = scored_cohort
+    sizes = [each.n for each in cohorts]
+    fields: dict[str, Column] = {}
+    arrays: dict[str, NDArray[Any]] = {}
+    end = 0
+    for each in cohorts:
+        start, end = end, end + each.n
+        own: dict[str, NDArray[Any]] = {}
+        for name, column, index, measure in fields_of(COHORTS[each.cohort]):
+            values = getattr(each.observed, column.name)[*index, : each.n]
+            # What nobody knows of anybody has no column.
+            unknown = column.optional and column.empty and (values == column.nothing).all()
+            if not unknown and (
+                measure is None or measure.final or each.policy.measure_in_set[each.cohort][index]
+            ):
+                own[name] = values
+                fields[name] = column
+        for name, values in (own | scored_columns(each, own)).items():
+            if name not in arrays:
+                number = values.dtype == np.float64
+                arrays[name] = np.full(sum(sizes), np.nan if number else NOT_REPORTED, values.dtype)
+            arrays[name][start:end] = values
     columns: dict[str, Any] = {
-        **{name: pd.Series(list(texts), dtype="str") for name, texts in identities.items()},
-        "performance_year": np.full(n, year, dtype=np.int64),
-        "cohort": pd.Series([COHORTS[cohort]] * n, dtype="str"),
+        **identities,
+        "performance_year": np.repeat(np.array(years, np.int64), sizes),
+        "cohort": texts_of(COHORTS, np.repeat([each.cohort for each in cohorts], sizes)),
+        **{name: _cells(fields[name], array) if name in fields else array for name, array in arrays.items()},
     }
-    for name, column, index, measure in fields_of(COHORTS[cohort]):
-        values = getattr(observed, column.name)[*index, :n]
-        # What nobody knows of anybody has no column.
-        unknown = column.optional and column.empty and (values == column.nothing).all()
-        if not unknown and (measure is None or measure.final or policy.measure_in_set[cohort][index]):
-            columns[name] = _cells(column, values)
-    frame = pd.DataFrame(columns)
-    return in_table_order(frame.assign(**scored_columns(scored_cohort, frame)))
+    return pd.DataFrame({name: columns[name] for name in table_order(columns)})
+
+
+def texts_of(words: Sequence[str], codes: NDArray[np.integer]) -> ExtensionArray:
+    """Give words by their indices, as a column of text; a cell is empty where the code is `NOT_REPORTED`."""
+    return pd.array(words, dtype="str").take(codes, allow_fill=True)
 
 
 def observed_of(frame: pd.DataFrame, cohort: int) -> Observed:
@@ -135,22 +158,23 @@ def word_codes(series: pd.Series, column: Column) -> NDArray[np.int64]:
 def _cells(column: Column, values: NDArray[Any]) -> Any:
     """Give an array's values as a table has them."""
     if column.kind == "word":
-        words = [None if code == NOT_REPORTED else column.words[code] for code in values.tolist()]
-        return pd.Series(words, dtype="str")
-    cells = pd.Series(values.copy()).astype(pd.api.types.pandas_dtype(column.dtype))
-    return cells.mask(values == NOT_REPORTED) if column.nothing == NOT_REPORTED else cells
+        return texts_of(column.words, values)
+    if column.kind == "integer":
+        whole = values.astype(np.int64)
+        return pd.arrays.IntegerArray(whole, values == NOT_REPORTED) if column.empty else whole
+    return values
 
 
-def scored_columns(scored_cohort: ScoredCohort, frame: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """Give what `asmrisk.score` adds to a table: by column, points for the measures that the table has."""
+def scored_columns(scored_cohort: ScoredCohort, inputs: Container[str]) -> dict[str, NDArray[np.float64]]:
+    """Give what `asmrisk.score` adds to a table: by column, points for the measures among its inputs."""
     cohort, policy, n, observed, scored, environment = scored_cohort
     columns = {
-        f"{measure.name}_points": scored.points[code, :n].copy()
+        f"{measure.name}_points": scored.points[code, :n]
         for code, measure in enumerate(measures_of(COHORTS[cohort]))
-        if f"{measure.name}_rate" in frame
+        if f"{measure.name}_rate" in inputs
     }
     columns |= {
-        name: getattr(scored, name)[:n].copy()
+        name: getattr(scored, name)[:n]
         for name, column in columns_of(Scored).items()
         if not column.by_measure
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -25,6 +26,7 @@ __all__ = [
     "input_columns",
     "measure_columns",
     "points_column",
+    "table_order",
 ]
 
 _KEYS = (
@@ -132,6 +134,17 @@ def input_columns(cohorts: Iterable[str] = COHORTS) -> tuple[Column, ...]:
 
 def in_table_order(frame: pd.DataFrame) -> pd.DataFrame:
     """Give a table with its columns in the declared order, undeclared ones last."""
+    return frame[table_order(frame.columns)]
+
+
+def table_order(names: Iterable[str]) -> list[str]:
+    """Put names of columns in the declared order, undeclared ones last."""
+    places = _places()
+    return sorted(names, key=lambda name: places.get(name, len(places)))
+
+
+@cache
+def _places() -> dict[str, int]:
+    """Give the place of each declared column."""
     declared = [*input_columns(), *(points_column(measure) for measure in MEASURES), *SCORE_COLUMNS]
-    names = [column.name for column in declared if column.name in frame.columns]
-    return frame[names + [name for name in frame.columns if name not in names]]
+    return {column.name: place for place, column in enumerate(declared)}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
-from asmrisk.clinician_tables.arrays import ScoredCohort, frame_of, score_arrays
-from asmrisk.clinician_tables.columns import in_table_order
+from asmrisk.clinician_tables.arrays import ScoredCohort, frame_of, score_arrays, texts_of
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 from asmrisk.scenario.scenario import Scenario
@@ -18,7 +18,7 @@ from asmrisk.simulation.keys import generation_of, member_of
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.record import make_record
 
-__all__ = ["ReplayedYear", "replay_draw", "replayed_years"]
+__all__ = ["ReplayedYear", "replay_draw", "replay_draws", "replayed_years"]
 
 
 class ReplayedYear(NamedTuple):
@@ -87,56 +87,90 @@ def replayed_years(model: Model, draw: int) -> Iterator[ReplayedYear]:
 
 
 def replay_draw(scenario: Scenario, draw: int) -> pd.DataFrame:
-    """Simulate one draw and give every clinician-year of it.
+    """Simulate one draw of a scenario, with its own ``run.seed``, and give its table as `replay_draws`."""
+    return next(replay_draws(Model(scenario), [draw]))
+
+
+def replay_draws(model: Model, draws: Iterable[int]) -> Iterator[pd.DataFrame]:
+    """Simulate some draws, one after the other, and give every clinician-year of each.
 
     Parameters
     ----------
-    scenario : Scenario
-        As the run's.
-    draw : int
-        Number of the draw, from 0.
+    model : Model
+        The run's scenario made ready.
+    draws : iterable of int
+        Numbers of the draws, from 0.
 
-    Returns
-    -------
+    Yields
+    ------
     pandas.DataFrame
         The clinician table (see `asmrisk.clinician_tables.table`), one row for each measured clinician and
         performance year, with what was observed and what the rule made of it, by year, cohort and slot. A
         synthetic practice is called by cohort and number, its clinicians by their member and generation
         besides. A roster's clinicians and practices have their own identities.
     """
-    model = Model(scenario)
-    own: list[tuple[list[str], list[str]]] = [([], []) for _ in COHORTS]
-    if model.roster is not None:
-        ids = model.roster.practices.ids
-        own = [(each.ids.tolist(), ids[np.unique(each.practice)].tolist()) for each in model.roster.cohorts]
-    taken = [str(each) for identities in own for names in identities for each in names]
+    names = _names(model)
+    for draw in draws:
+        years = list(replayed_years(model, draw))
+        cohorts = [each.cohort for each in years]
+        yield frame_of(cohorts, [PERFORMANCE_YEARS[each.year] for each in years], _identities(years, names))
+
+
+class _Names(NamedTuple):
+    """What clinicians and practices are called, by cohort; a roster's own are a cohort's first."""
+
+    start: list[str]  #: how names of all others begin
+    clinicians: list[list[str]]
+    practices: list[list[str]]
+
+
+def _names(model: Model) -> _Names:
+    if model.roster is None:
+        return _Names(list(COHORTS), [[] for _ in COHORTS], [[] for _ in COHORTS])
+    ids, cohorts = model.roster.practices.ids, model.roster.cohorts
+    clinicians = [each.ids.tolist() for each in cohorts]
+    practices = [ids[np.unique(each.practice)].tolist() for each in cohorts]
+    taken = [str(each) for names in (*clinicians, *practices) for each in names]
     peer = ""
     while any(each.startswith(tuple(f"{peer}{cohort}-" for cohort in COHORTS)) for each in taken):
         peer += "peer-"
-    frames = [
-        frame_of(year.cohort, PERFORMANCE_YEARS[year.year], _identities(year, *own[year.cohort.cohort], peer))
-        for year in replayed_years(model, draw)
-    ]
-    return in_table_order(pd.concat(frames, ignore_index=True))
+    return _Names([f"{peer}{cohort}" for cohort in COHORTS], clinicians, practices)
 
 
-def _identities(
-    year: ReplayedYear, own: Sequence[str], own_practices: Sequence[str], peer: str
-) -> dict[str, list[str]]:
-    """Name clinicians, practices and areas; a roster's own clinicians and practices are a cohort's first."""
-    clinicians, practices = [], []
-    start = f"{peer}{COHORTS[year.cohort.cohort]}"
-    columns = (year.number, year.practice, year.place, year.member, year.generation)
-    for number, practice, place, member, generation in np.stack(columns, axis=1).tolist():
-        if practice < len(own_practices):
-            name = own_practices[practice]
+def _identities(years: Sequence[ReplayedYear], names: _Names) -> dict[str, ExtensionArray]:
+    """Name clinicians, practices and areas: columns of text."""
+    cohort = np.repeat([each.cohort.cohort for each in years], [each.cohort.n for each in years])
+    number, practice, place, member, generation, area = (
+        np.concatenate([getattr(each, name) for each in years])
+        for name in ("number", "practice", "place", "member", "generation", "area")
+    )
+    # Each part of a name is written once, not for every clinician-year.
+    _, first, whose = np.unique(practice * len(COHORTS) + cohort, return_index=True, return_inverse=True)
+    practices, starts = [], []
+    for of, each, at in zip(*(column[first].tolist() for column in (cohort, practice, place)), strict=True):
+        start, own = names.start[of], names.practices[of]
+        if each < len(own):
             # Who follows one of the roster's clinicians; its practice may have the other cohort's too.
-            who = f"{start}-of-{name}-{member:02d}-{generation}"
+            practices.append(own[each])
+            starts.append(f"{start}-of-{own[each]}")
         else:
-            name = f"{start}-{place:05d}"
-            who = f"{name}-{member:02d}-{generation}"
-        practices.append(name)
+            practices.append(f"{start}-{at:05d}")
+            starts.append(practices[-1])
+    clinicians = np.array(starts, object)[whose]
+    clinicians += _numbered("-{:02d}", member) + _numbered("-{}", generation)
+    for of, ids in enumerate(names.clinicians):
         # Clinicians are numbered by year of entry, and those of the first year by slot.
-        clinicians.append(own[number] if number < len(own) else who)
-    areas = [f"area-{area:03d}" for area in year.area.tolist()]
-    return {"clinician_id": clinicians, "practice_id": practices, "area": areas}
+        mine = (cohort == of) & (number < len(ids))
+        clinicians[mine] = np.array(ids, object)[number[mine]]
+    return {
+        "clinician_id": pd.array(clinicians, dtype="str"),
+        "practice_id": texts_of(practices, whose),
+        "area": pd.array(_numbered("area-{:03d}", area), dtype="str"),
+    }
+
+
+def _numbered(form: str, numbers: np.ndarray) -> np.ndarray:
+    """Write numbers from 0 in a form, each of them once: an array of objects."""
+    texts = [form.format(number) for number in range(numbers.max(initial=-1) + 1)]
+    written: np.ndarray = np.array(texts, object)[numbers]
+    return written
