@@ -63,7 +63,9 @@ def baseline(tmp_path_factory):
 
 def written_run(folder, reading):
     scenario = load_scenario(BASELINE.parent / "roster.toml", [SMALL, *reading])
-    return asmrisk.run(scenario, draws=DRAWS, out=folder / "r.zarr", workers=1, quiet=True)
+    return asmrisk.run(
+        scenario, draws=DRAWS, out=folder / "r.zarr", block_size=DRAWS // 2, workers=1, quiet=True
+    )
 
 
 def check_text(report):

@@ -15,7 +15,7 @@ from asmrisk.rule.policy import WEIGHTS
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.model import Model, simulate_block
-from asmrisk.simulation.replay import replay_draw
+from asmrisk.simulation.replay import replay_draws
 
 YEARS = (2027, 2028, 2029, 2030, 2031)
 RISK = (0.09, 0.09, 0.10, 0.11, 0.12)
@@ -71,7 +71,8 @@ def merged(*documents: Mapping[str, Mapping[str, Any]]) -> Any:
 
 def outcome(scenario: Any) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Give a draw's clinician table and results."""
-    return replay_draw(scenario, DRAW), simulate_block(Model(scenario), DRAW, 1)
+    model = Model(scenario)
+    return next(replay_draws(model, [DRAW])), simulate_block(model, DRAW, 1)
 
 
 @cache

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,8 +18,9 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
+from zarr.core.common import ZARR_JSON
+from zarr.core.group import ConsolidatedMetadata, GroupMetadata
 from zarr.core.sync import sync
-from zarr.errors import ZarrUserWarning
 from zarr.storage import MemoryStore, WrapperStore
 
 from asmrisk.errors import Call, RunError
@@ -31,9 +31,6 @@ from asmrisk.results.spec import StoreSpec
 __all__ = ["CheckedStore", "ChunkCodec", "digest_of_values", "hierarchy"]
 
 _PROTOTYPE = default_buffer_prototype()
-
-#: Held while the filters of warnings are others, which all threads share.
-_FILTERING = threading.Lock()
 
 
 def hierarchy(
@@ -46,42 +43,52 @@ def hierarchy(
     Those of the root and of the groups carry what is below them. Readers see the `lengths` of the dimensions
     that can grow. The root has the `attributes` that are made of all other files.
     """
-    files: dict[str, Any] = {}
-    store = MemoryStore(files)
-    root = zarr.create_group(store, zarr_format=3)
-    groups = {"": root} | {name: root.create_group(name) for name in spec.groups}
     shown = dict(zip(spec.growing, lengths, strict=True))
+    members: dict[str, dict[str, Any]] = {group: {} for group in ("", *spec.groups)}
     for path, array in spec.arrays.items():
         group, _, name = path.rpartition("/")
-        shape = tuple(shown.get(dim, size) for dim, size in zip(array.dims, array.shape, strict=True))
-        _create(groups[group], name, spec, path, shape)
-    with _FILTERING, warnings.catch_warnings():
-        # It remarks that consolidated metadata is not yet part of the specification.
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        for name in (*spec.groups, ""):
-            if not name:
-                others = {key: data.to_bytes() for key, data in files.items() if "/" in key}
-                root.update_attributes(attributes(others))
-            zarr.consolidate_metadata(store, path=name, zarr_format=3)
-    return {key: files[key].to_bytes() for key in sorted(files)}
+        chunk = [max(size, 1) for size in spec.chunk_shape(path)]
+        members[group][name] = replace(
+            _example(array.dtype).metadata,
+            shape=tuple(shown.get(dim, size) for dim, size in zip(array.dims, array.shape, strict=True)),
+            chunk_grid={"name": "regular", "configuration": {"chunk_shape": chunk}},
+            dimension_names=array.dims,
+            attributes=array.attributes,
+        )
+    for group in spec.groups:
+        members[""][group] = _group(members[group])
+    files = {
+        "/".join(filter(None, (group, name, ZARR_JSON))): _encoded(node)
+        for group, inside in members.items()
+        for name, node in inside.items()
+    }
+    files[ZARR_JSON] = _encoded(_group(members[""], attributes(files)))
+    return dict(sorted(files.items()))
 
 
-def _create(group: Any, name: str, spec: StoreSpec, path: str, shape: tuple[int, ...]) -> Any:
-    array = spec.arrays[path]
-    return group.create_array(
-        name,
-        shape=shape,
-        chunks=tuple(max(size, 1) for size in spec.chunk_shape(path)),
-        dtype=array.dtype,
-        fill_value={"float64": np.nan, "string": ""}.get(array.dtype, 0),
+def _group(members: dict[str, Any], attributes: dict[str, Any] | None = None) -> GroupMetadata:
+    consolidated = ConsolidatedMetadata(metadata=members)
+    return GroupMetadata(attributes=attributes or {}, consolidated_metadata=consolidated)
+
+
+def _encoded(node: Any) -> bytes:
+    return node.to_buffer_dict(_PROTOTYPE)[ZARR_JSON].to_bytes()
+
+
+@cache
+def _example(dtype: str) -> Any:
+    """Make an array of a type: what encodes a chunk depends on nothing else."""
+    return zarr.create_array(
+        MemoryStore(),
+        shape=(1,),
+        dtype=dtype,
+        fill_value={"float64": np.nan, "string": ""}.get(dtype, 0),
         compressors=[ZstdCodec(level=1), Crc32cCodec()],
         # One folder an array, whatever the number of its chunks' dimensions.
         chunk_key_encoding={"name": "default", "separator": "."},
-        dimension_names=array.dims,
-        attributes=array.attributes,
         # A chunk that holds nothing but the fill value is written too: a missing one is always a fault.
         config={"write_empty_chunks": True},
-    )
+    ).async_array
 
 
 class ChunkCodec:
@@ -89,17 +96,10 @@ class ChunkCodec:
 
     def __init__(self, spec: StoreSpec) -> None:
         self._spec = spec
-        group = zarr.create_group(MemoryStore(), zarr_format=3)
-        # What encodes a chunk depends on its type alone.
-        examples = {array.dtype: path for path, array in spec.arrays.items()}
-        self._arrays = {
-            dtype: _create(group, dtype, spec, path, spec.chunk_shape(path)).async_array
-            for dtype, path in examples.items()
-        }
 
     def _chunk(self, path: str) -> Any:
         """Describe an array's chunk to zarr."""
-        array = self._arrays[self._spec.arrays[path].dtype]
+        array = _example(self._spec.arrays[path].dtype)
         chunk = array.metadata.get_chunk_spec((0,) * array.ndim, array.config, _PROTOTYPE)
         return replace(chunk, shape=self._spec.chunk_shape(path))
 
@@ -112,16 +112,16 @@ class ChunkCodec:
                     f"{path} must be {dtype} of shape {shape}, not {given.dtype} of {given.shape}"
                 )
         chunks: dict[str, bytes] = {}
-        for dtype, array in self._arrays.items():
+        for dtype in dict.fromkeys(self._spec.arrays[path].dtype for path in values):
             paths = [path for path in values if self._spec.arrays[path].dtype == dtype]
             own = [(_PROTOTYPE.nd_buffer.from_numpy_array(values[p]), self._chunk(p)) for p in paths]
-            coded = sync(array.codec_pipeline.encode(own))
+            coded = sync(_example(dtype).codec_pipeline.encode(own))
             chunks |= {path: each.to_bytes() for path, each in zip(paths, coded, strict=True)}
         return chunks
 
     def digest(self, path: str, data: bytes) -> str:
         """Give the digest of the values in the bytes of a chunk; empty if they are damaged."""
-        pipeline = self._arrays[self._spec.arrays[path].dtype].codec_pipeline
+        pipeline = _example(self._spec.arrays[path].dtype).codec_pipeline
         try:
             (values,) = sync(pipeline.decode([(_PROTOTYPE.buffer.from_bytes(data), self._chunk(path))]))
             return digest_of_values(values.as_numpy_array())
