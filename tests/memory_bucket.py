@@ -229,7 +229,7 @@ def write_blocks(store, blocks=None):
     """Write blocks, all that are missing if none are named."""
     fake = Fake(store.spec)
     for block in store.unfinished_blocks() if blocks is None else blocks:
-        store.writer.write(block, fake(block, np.zeros(2, np.int64)))
+        store.writer.write(block, fake.block(block, np.zeros(2, np.int64)))
 
 
 def fill(bucket, draws):

@@ -52,7 +52,7 @@ def block_of(place, index, simulation=None):
     job = small.declare(place, 12)
     block = job.spec.blocks((12,))[index]
     writer = BlockWriter(Folder(Path(place)), job.spec)
-    return writer, block, (simulation or job.simulation)(block, np.zeros(2, np.int64))
+    return writer, block, (simulation or job.simulation).block(block, np.zeros(2, np.int64))
 
 
 def other_bytes(place, key):

@@ -420,7 +420,7 @@ def test_a_run_cut_off_at_any_request_shows_nothing_and_is_completed(every):
 
 def write_elsewhere(data, block):
     writer = pickle.loads(data)
-    writer.write(block, Fake(writer.spec)(block, np.zeros(2, np.int64)))
+    writer.write(block, Fake(writer.spec).block(block, np.zeros(2, np.int64)))
 
 
 def test_workers_in_other_processes_write_their_own_blocks(server, place):

@@ -72,7 +72,8 @@ def _group(members: dict[str, Any], attributes: dict[str, Any] | None = None) ->
 
 
 def _encoded(node: Any) -> bytes:
-    return node.to_buffer_dict(_PROTOTYPE)[ZARR_JSON].to_bytes()
+    data: bytes = node.to_buffer_dict(_PROTOTYPE)[ZARR_JSON].to_bytes()
+    return data
 
 
 @cache
