@@ -430,5 +430,5 @@ def test_unequal_groups_are_parted_where_they_are_large() -> None:
 def test_declared_runs_of_a_field_have_one_length_of_blocks(files: dict[str, Path], tmp_path: Path) -> None:
     jobs = [run_job(load_scenario(files[name]), tmp_path / name, 100) for name in "ac"]
     assert [job.spec.block_shape for job in jobs] == [(13,), (12,)]
-    found = sharing_jobs(jobs, lambda line: None)
+    found, _ = sharing_jobs(jobs)
     assert [job.spec.block_shape for job in found] == [(12,), (12,)]

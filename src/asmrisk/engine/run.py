@@ -173,6 +173,8 @@ def sharing_jobs(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
         length where they are asked for as many draws; and lines that say which are together, and what keeps
         others apart.
     """
+    if len(jobs) == 1:
+        return list(jobs), []
     groups: list[list[int]] = []
     settings = [field_settings(_prepared(job)) for job in jobs]
     for number, own in enumerate(settings):
