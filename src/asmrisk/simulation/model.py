@@ -131,6 +131,15 @@ class Model:
         """Give the values of the unknowns in a draw, by name, which are its parameter set's; or none."""
         return draw_values(self.scenario, draw // self.scenario.draws_per_set, self._key)
 
+    def same_unknowns(self, other: Model) -> bool:
+        """Whether the unknowns have another's values in every draw, given the same seed."""
+        one, two = self.scenario, other.scenario
+        return (one.uncertainty, one.correlations, one.draws_per_set) == (
+            two.uncertainty,
+            two.correlations,
+            two.draws_per_set,
+        )
+
     def inputs_of(self, draw: int) -> KernelInputs:
         """Give what the kernels read in a draw: `inputs` with the values that the unknowns take."""
         return self.inputs_under([self.values_with(self.drawn_values(draw))])
@@ -237,29 +246,33 @@ def simulate_shared(
         for model in models
     ]
     changes = np.flatnonzero(np.any([np.diff(each) for each in sets], axis=0)) + 1
-    tables = [np.full((count, len(parameter_names(model.scenario))), np.nan) for model in models]
+    # By scenario the first whose unknowns are the same: what is drawn for it is drawn for all of them.
+    alike = [
+        next(j for j in range(k + 1) if models[j].same_unknowns(model)) for k, model in enumerate(models)
+    ]
+    tables = {k: np.full((count, len(parameter_names(models[k].scenario))), np.nan) for k in alike}
     for first, end in pairwise([0, *changes.tolist(), count]):
         if progress[1]:
             break
-        drawn = [model.drawn_values(draw0 + first) for model in models]
-        values = [model.values_with(each) for model, each in zip(models, drawn, strict=True)]
+        drawn = {k: models[k].drawn_values(draw0 + first) for k in tables}
+        values = [model.values_with(drawn[k]) for model, k in zip(models, alike, strict=True)]
         for together in sharing(values):
             lead = together[0]
             number = (draw0 + first) // models[lead].scenario.draws_per_set
-            with naming_values(number, drawn[lead]):
+            with naming_values(number, drawn[alike[lead]]):
                 inputs = models[lead].inputs_under([values[k] for k in together])
             if int(inputs.population.slots.max()) > slots:
                 work = models[lead].workspace(inputs)
                 slots = work.response.shape[0]
             rows = np.array(together, np.int64) * count + first
             simulate_draws(inputs, DrawRange(draw0 + first, end - first, rows), record, work, progress)
-        for k, model in enumerate(models):
-            tables[k][first:end] = coded_values(model.scenario, drawn[k])
+        for k, table in tables.items():
+            table[first:end] = coded_values(models[k].scenario, drawn[k])
     for k, model in enumerate(models):
         own = rows_of(record, k * count, count, PeerGroups.of(model.scenario))
         arrays = to_variables(own, model.scenario)
         if model.scenario.uncertainty:
-            arrays |= {"parameters/parameter_value": tables[k], "parameters/parameter_set": sets[k]}
+            arrays |= {"parameters/parameter_value": tables[alike[k]], "parameters/parameter_set": sets[k]}
         yield arrays
 
 
