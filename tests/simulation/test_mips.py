@@ -85,7 +85,7 @@ def forgone(policy, behavior, times=1.0):
     out = make_observations(len(CLINICIANS))
     columns = np.array(list(CLINICIANS.values())).T
     out.mips_score[0], out.mips_group[0], out.aco[0] = columns[:3]
-    out.part_b_payments[0], out.payment_year_part_b[0] = columns[3] * times, 200_000.0 * times
+    out.part_b_payments[0], out.part_b_before_offset[0] = columns[3] * times, 200_000.0 * times
     found = np.zeros(len(CLINICIANS))
     # Python cannot call what is compiled for kernels alone.
     getattr(forgo_mips, "py_func", forgo_mips)(policy, behavior, out, 0, len(CLINICIANS), found)

@@ -348,7 +348,8 @@ def test_records_of_a_task_fit_into_memory_and_time(monkeypatch: pytest.MonkeyPa
             assert most > 1
             assert bytes_of(make_record(draws, clinicians)) * most < 256.2e6
             years = draws * 5 * int(models[0].inputs.population.slots.sum())
-            assert years * (500e-9 + most * 200e-9) < 60
+            # As measured on two virtual processors under load: for one policy and ten.
+            assert years * (310e-9 + most * 126e-9) < 60
     monkeypatch.setattr("asmrisk.simulation.model._MOST_SECONDS", 1e-9)
     assert most_policies([baseline], 512) == 1
     monkeypatch.setattr("asmrisk.simulation.model._MOST_SECONDS", 1e9)
