@@ -297,9 +297,9 @@ def test_memory_does_not_grow_with_the_number_of_draws():
     live, waves = [], 4
 
     def work(task):
-        for number in range(waves * Threads.BLOCKS):
+        for number in range(waves * Threads.TASKS):
             # Once a wave, always at the same place in it.
-            if number % Threads.BLOCKS == 0:
+            if number % Threads.TASKS == 0:
                 gc.collect()
                 live.append(tracemalloc.get_traced_memory()[0])
             yield work_of(task, number)
@@ -308,7 +308,7 @@ def test_memory_does_not_grow_with_the_number_of_draws():
     try:
         progress = Progress(None)
         Threads(1).compute(work(Unwritten(None, Nothing())), progress, lambda number: None)
-        assert progress.done == waves * Threads.BLOCKS * 5
+        assert progress.done == waves * Threads.TASKS * 5
     finally:
         tracemalloc.stop()
     assert len(live) == waves

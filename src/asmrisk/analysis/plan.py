@@ -174,9 +174,8 @@ def _foretold(job: Job, model: Model, store: Store, left: Sequence[Block], found
     sets = found.numbers // per_set if scenario.uncertainty else None
     errors = expected_errors(values, sets, draws, per_set)
     size = footprint(store, job.labels, arrays)
-    stem = str(job.place).rpartition("/")[2].removesuffix(".zarr")
     return {
-        "scenario": stem,
+        "scenario": job.name,
         "results": str(job.place),
         "draws": draws,
         "draws_there": draws - sum(min(block.count, draws - block.first) for block in left),

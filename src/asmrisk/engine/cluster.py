@@ -39,12 +39,12 @@ from asmrisk.simulation.arrays import Piece
 
 __all__ = ["Cluster", "local_cluster", "remote_cluster"]
 
-#: Seconds between a worker's looks at whether the client still wants the block, and between looks at the
+#: Seconds between a worker's looks at whether the client still wants the task, and between looks at the
 #: workers.
 _WATCH, _INTERVAL = 0.2, 2.0
 
-#: Blocks submitted for each thread of the workers (one is computed, one waits), and while none is known.
-_BLOCKS_PER_THREAD, _FIRST_BLOCKS = 2, 8
+#: Tasks submitted for each thread of the workers (one is computed, one waits), and while none is known.
+_TASKS_PER_THREAD, _FIRST_TASKS = 2, 8
 
 _arriving = threading.Lock()
 
@@ -109,7 +109,7 @@ class Cluster:
     def workers(self) -> int:
         """Threads of the workers that are there; some, where none is yet."""
         self._look()
-        return self._threads or _FIRST_BLOCKS
+        return self._threads or _FIRST_TASKS
 
     def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[int], object]) -> None:
         """Compute and write blocks; see `asmrisk.engine.block_task.Executor`."""
@@ -171,7 +171,7 @@ class Cluster:
                 self._said = True
         if self._client.status != "running":
             raise ExecutorError("the scheduler was lost")
-        return _BLOCKS_PER_THREAD * self._threads or _FIRST_BLOCKS
+        return _TASKS_PER_THREAD * self._threads or _FIRST_TASKS
 
     def _look(self) -> None:
         self._looked = time.monotonic()

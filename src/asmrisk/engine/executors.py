@@ -20,10 +20,10 @@ __all__ = ["Threads", "executor", "usable_processors"]
 
 
 class Threads:
-    """So many threads of this process: dask's scheduler for them, given a wave of blocks at a time."""
+    """So many threads of this process: dask's scheduler for them, given a wave of tasks at a time."""
 
-    #: Blocks per thread in a wave: what graph and memory hold, however many draws a run has.
-    BLOCKS = 1_000
+    #: Tasks per thread in a wave: what the graph holds, however many draws a run has.
+    TASKS = 1_000
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -58,7 +58,7 @@ class Threads:
         try:
             # Called in this thread, while the others go on.
             with Callback(posttask=tell):  # type: ignore[no-untyped-call]
-                while wave := list(islice(waiting, self.BLOCKS * self.workers)):
+                while wave := list(islice(waiting, self.TASKS * self.workers)):
                     wave.reverse()  # dask begins with the last one.
                     graph = {f"blocks-{n:06d}": (compute_blocks, each) for n, each in enumerate(wave)}
                     get(graph, list(graph), pool=pool)

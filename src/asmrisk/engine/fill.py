@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from numpy.typing import NDArray
@@ -35,6 +35,11 @@ class Job:
     lengths: tuple[int, ...]  #: how long it is to be along each dimension that can grow
     simulation: Simulation  #: gives its blocks, and those of others that share work with it
     member: int = 0  #: which of the simulation's stores it is
+
+    @property
+    def name(self) -> str:
+        """What a run is called: its store's name without the ending."""
+        return PurePath(str(self.place)).name.removesuffix(".zarr")
 
 
 def fill(

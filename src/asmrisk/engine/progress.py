@@ -19,8 +19,9 @@ _INTERVAL = 0.2
 class Progress:
     """Counts the draws of all workers and shows them; also the way to stop the workers.
 
-    Every piece of work has a *slot*, an int64 array of two elements: the kernel adds one to the first after
-    each draw and gives up when the second is not zero. Each element has one writer, so it takes no lock.
+    Every piece of work has a *slot*, an int64 array of two elements: the kernel adds to the first after each
+    draw, one for each policy, and gives up when the second is not zero. Each element has one writer, so it
+    takes no lock.
 
     The `stream` may be None, as standard error is where whoever started the program closed it.
     """

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, TextIO
 
 from asmrisk.engine.executors import executor
@@ -202,7 +202,7 @@ def sharing_jobs(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
 
 def _names(jobs: Sequence[Job]) -> str:
     """Name runs by their stores, the first three and how many more."""
-    names = [PurePath(str(job.place)).name.removesuffix(".zarr") for job in jobs]
+    names = [job.name for job in jobs]
     more = [f"{len(names) - 3} more"] if len(names) > 3 else []
     *others, last = names[:3] + more
     return f"{', '.join(others)} and {last}" if others else last

@@ -46,7 +46,17 @@ if TYPE_CHECKING:
 
     from asmrisk.scenario.scenario import Scenario
 
-__all__ = ["COHORT_OF", "PIECE", "CohortYear", "PeerGroups", "Record", "Terms", "make_record", "to_variables"]
+__all__ = [
+    "COHORT_OF",
+    "PIECE",
+    "CohortYear",
+    "PeerGroups",
+    "Record",
+    "Terms",
+    "make_record",
+    "rows_of",
+    "to_variables",
+]
 
 _SIZES = len(PRACTICE_SIZES)
 #: Each specialty's cohort.
@@ -119,10 +129,6 @@ class Record(NamedTuple):
     percents: np.ndarray  # int64 (quantiles,): levels
     terms: Terms
     sums: Terms
-
-
-#: The arrays of a record that are no draw's.
-_SCRATCH = ("percents", "cell")
 
 
 class PeerGroups(NamedTuple):
@@ -223,7 +229,7 @@ def rows_of(record: Record, first: int, count: int, groups: PeerGroups) -> Recor
     kept: dict[str, Any] = {
         name: array[rows]
         for name, array in record._asdict().items()
-        if isinstance(array, np.ndarray) and name not in _SCRATCH
+        if isinstance(array, np.ndarray) and name != "percents"
     }
     return record._replace(environment=_of_groups(Environment(*parts), groups), **kept)
 
