@@ -18,7 +18,7 @@ from asmrisk.simulation.arrays import Block, Piece
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.variables import variables
 from asmrisk.studies import simulation
-from asmrisk.studies.points import point_scenario
+from asmrisk.studies.points import point_scenario, prepared_point
 from asmrisk.studies.simulation import StudySimulation
 from asmrisk.studies.study import Study, load_study
 from asmrisk.studies.study_metrics import metrics_by_draw
@@ -54,7 +54,7 @@ def assert_as_alone(place: Path, study: Study) -> None:
     with xr.open_zarr(place, chunks=None) as held:
         stored = held.outcome_value.values
     assert stored.shape[:2] == (study.points, study.draws)
-    base = study.scenario.to_dict()
+    base = study.scenario
     for point, changes in enumerate(study.design.changes):
         chosen = point_scenario(base, changes)
         arrays = simulate_block(Model(chosen), 0, study.draws)
@@ -120,9 +120,9 @@ def test_points_that_may_be_computed_together_are_counted_at_their_largest(
 
     def counted(base: Any, changes: Any) -> Any:
         made.append(changes)
-        return point_scenario(base, changes)
+        return prepared_point(base, changes)
 
-    monkeypatch.setattr(simulation, "point_scenario", counted)
+    monkeypatch.setattr(simulation, "prepared_point", counted)
     name = "policy.quality_peer_group"
     kinds = {
         peers: [

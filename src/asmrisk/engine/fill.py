@@ -81,7 +81,8 @@ def fill(
                 simulation.prepare(progress.say)
                 task = BlockTask(tuple(stores[n].writer for n in numbers), simulation)
                 tasks = tasks_of(simulation, pieces, workforce.workers)
-                works += [Work(task, each, tuple(numbers)) for each in tasks]
+                members = tuple(numbers)
+                works += [Work(task, each, members) for each in tasks]
 
         def finished(number: int) -> None:
             left[number] -= 1

@@ -211,16 +211,19 @@ def _names(jobs: Sequence[Job]) -> str:
 def _aligned(jobs: Sequence[Job]) -> list[Job]:
     """Give runs of as many draws blocks of one length, which the shortest of theirs bounds.
 
-    Lengths differ with the bytes that a draw takes and the draws of a parameter set. Stores that are there
-    keep theirs.
+    Lengths differ with the bytes that a draw takes and the draws of a parameter set. Where whole sets of all
+    would make blocks much longer, each keeps its own, as stores do that are there.
     """
     found = []
     for job in jobs:
         others = [each.spec for each in jobs if each.lengths == job.lengths]
         multiple = math.lcm(*(each.draws_per_set for each in others))
         shortest = min(each.block_shape[-1] for each in others)
-        block = {"draw": max(1, shortest // multiple) * multiple}
-        found.append(replace(job, spec=replace(job.spec, definition=job.spec.definition | {"block": block})))
+        length = max(1, shortest // multiple) * multiple
+        if length <= 2 * shortest:
+            definition = job.spec.definition | {"block": {"draw": length}}
+            job = replace(job, spec=replace(job.spec, definition=definition))
+        found.append(job)
     return found
 
 
