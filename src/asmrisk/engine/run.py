@@ -193,10 +193,15 @@ def sharing_jobs(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
             size = f", {most} at a time" if most < len(group) else ""
             those = _names([jobs[number] for number in group])
             said.append(f"{those} share a field, which is simulated once for all{size}")
-    for number in (group[0] for group in groups[1:]):
-        names = differing(settings[0], settings[number])
+    # A sweep of one parameter is told of once.
+    apart: dict[tuple[str, ...], list[int]] = {}
+    for group in groups[1:]:
+        apart.setdefault(tuple(differing(settings[0], settings[group[0]])), []).extend(group)
+    for names, group in apart.items():
+        share = "shares" if len(group) == 1 else "share"
         differ = "differs" if len(names) == 1 else f"and {len(names) - 1} more differ"
-        said.append(f"{_names([jobs[number]])} shares no field with {_names([jobs[0]])}: {names[0]} {differ}")
+        those = _names([jobs[number] for number in group])
+        said.append(f"{those} {share} no field with {jobs[0].name}: {names[0]} {differ}")
     return found, said
 
 
