@@ -172,8 +172,7 @@ def test_blocks_of_other_lengths_are_computed_apart_and_that_is_said(
     length = status(tmp_path / "a.zarr").block_length
     assert said == (
         "a, b and c share a field, which is simulated once for all\n"
-        f"{tmp_path}/b.zarr has blocks of 4 draws, {tmp_path}/a.zarr of {length}: what they share is "
-        "simulated for each\n"
+        f"b has blocks of 4 draws, a of {length}: what they share is simulated for each\n"
     )
     for name in "abc":
         assert held(tmp_path / f"{name}.zarr") == alone(name, 18)

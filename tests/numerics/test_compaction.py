@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from asmrisk.numerics.compaction import AT_ONCE, pack, pack_places
+from asmrisk.numerics.jit import whole_vectors
 from asmrisk.rule.groups import gather, list_members
 
 
@@ -44,3 +45,10 @@ def test_members_of_a_group_come_in_order_with_their_places(n, code):
     assert list_members(values, -1.0, group, code, n, members, who) == len(wanted)
     np.testing.assert_array_equal(members[: len(wanted)], -values[wanted])
     np.testing.assert_array_equal(who[: len(wanted)], wanted)
+
+
+@pytest.mark.skipif(not whole_vectors() or numba.config.DISABLE_JIT, reason="there are no such vectors here")
+def test_arrays_whose_elements_stand_apart_are_refused():
+    apart = np.arange(32.0)[::2]
+    with pytest.raises(numba.TypingError):
+        packed(apart, np.zeros(16, np.int8), 0, np.zeros(16), np.zeros(16, np.uint32))

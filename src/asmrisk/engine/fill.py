@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+from statistics import mode
 from typing import Any
 
 from numpy.typing import NDArray
@@ -75,7 +76,8 @@ def fill(
         for numbers in by_simulation(jobs):
             pieces = [Piece(jobs[n].member, block) for n in numbers for block in unfinished[n]]
             if pieces:
-                _say_apart([stores[n] for n in numbers if unfinished[n]], progress.say)
+                lengths = {jobs[n].name: stores[n].spec.block_shape[-1] for n in numbers if unfinished[n]}
+                _say_apart(lengths, progress.say)
                 simulation = jobs[numbers[0]].simulation
                 # In the main thread, which a signal can stop.
                 simulation.prepare(progress.say)
@@ -103,15 +105,15 @@ def by_simulation(jobs: Sequence[Job]) -> list[list[int]]:
     return sorted(found.values())
 
 
-def _say_apart(stores: Sequence[Store], say: Callable[[str], object]) -> None:
-    """Say which stores have blocks of another length than most, so that what is shared is made for each."""
-    lengths = [store.spec.block_shape[-1] for store in stores]
-    usual = max(lengths, key=lengths.count)
-    for store, length in zip(stores, lengths, strict=True):
+def _say_apart(lengths: Mapping[str, int], say: Callable[[str], object]) -> None:
+    """Say which runs have blocks of another length than most, so that what is shared is made for each."""
+    usual = mode(lengths.values())
+    like = next(name for name, length in lengths.items() if length == usual)
+    for name, length in lengths.items():
         if length != usual:
             say(
-                f"{store.place} has blocks of {length:,} draws, {stores[lengths.index(usual)].place} of "
-                f"{usual:,}: what they share is simulated for each"
+                f"{name} has blocks of {length:,} draws, {like} of {usual:,}: what they share is simulated "
+                "for each"
             )
 
 

@@ -89,7 +89,15 @@ def _store_wanted(
     return builder.zext(_call(builder, "llvm.ctpop.i8", _BYTE, [bits]), ir.IntType(64))
 
 
+def _side_by_side(*arrays: Any) -> bool:
+    """Whether elements stand beside each other; the compiler refuses arrays with strides."""
+    return all(each.layout == "C" for each in arrays)
+
+
 def _pack_compiled(typing: Any, values: Any, at: Any, group: Any, code: Any, out: Any, to: Any) -> Any:
+    if not _side_by_side(values, group, out):
+        return None
+
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         values, at, group, code, out, to = arguments
         kinds = signature.args
@@ -102,6 +110,9 @@ def _pack_compiled(typing: Any, values: Any, at: Any, group: Any, code: Any, out
 
 
 def _pack_places_compiled(typing: Any, at: Any, group: Any, code: Any, out: Any, to: Any) -> Any:
+    if not _side_by_side(group, out):
+        return None
+
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         at, group, code, out, to = arguments
         kinds = signature.args
