@@ -46,6 +46,7 @@ def stored_run(
     *,
     roster: str | os.PathLike[str] | None = None,
     participant_list: str | os.PathLike[str] | None = None,
+    clinicians: str | os.PathLike[str] | None = None,
 ) -> StoredRun:
     """Read what a store is a run of, for simulating its draws again with the same numbers.
 
@@ -58,6 +59,8 @@ def stored_run(
         it.
     participant_list : str or path-like, optional
         The same of the run's list of participants.
+    clinicians : str or path-like, optional
+        A roster that takes the place of the run's, which is not looked for then.
 
     Raises
     ------
@@ -88,10 +91,14 @@ def stored_run(
     document = dict(spec.about["scenario"]) | spec.definition["scenario"]
     document["run"] = run_section(spec.definition)
     fixed = tuple(spec.definition.get("fixed", ()))
-    given = {"roster": roster, "participant_list": participant_list}
+    given = {"participant_list": participant_list}
+    if clinicians is None:
+        given |= {"roster": roster}
     files = {name: _file_of(place, spec.about, name, path) for name, path in given.items()}
     found = {name: str(file.resolve()) for name, file in files.items() if file is not None}
     document["population"] = document["population"] | found
+    if clinicians is not None:
+        document["population"] |= {"roster": str(Path(clinicians).resolve())}
     scenario = replace(scenario_from_dict(document), fixed=fixed)
     if found:
         digests = {f"population.{name}": _READ[name](path, scenario).digest for name, path in found.items()}

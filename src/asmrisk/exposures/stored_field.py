@@ -1,0 +1,166 @@
+"""The field of a finished run, and given clinicians who live in each of its draws."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.analysis.rerun import stored_run
+from asmrisk.errors import InputError
+from asmrisk.population.roster import Roster
+from asmrisk.results.environments import stored_environments
+from asmrisk.rule.arrays import Environment
+from asmrisk.simulation.model import Model
+from asmrisk.simulation.own_luck import OwnOutcomes, live_in_fields, make_outcomes
+from asmrisk.simulation.parameter_draws import naming_values
+
+__all__ = ["StoredField", "live", "stored_field"]
+
+#: Draws of one parameter set that a thread takes at a time.
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class StoredField:
+    """A finished run as what given clinicians are ranked against.
+
+    Attributes
+    ----------
+    model : Model
+        The run's scenario with the given clinicians, and nobody else.
+    environment : Environment
+        What clinicians are ranked against, (draws, YEARS, cohorts, ...).
+    sets : ndarray of int64, shape (draws,), or None
+        Parameter set of each draw; None where nothing is unknown.
+    """
+
+    model: Model
+    environment: Environment
+    sets: NDArray[np.int64] | None
+
+    @property
+    def draws(self) -> int:
+        """Number of draws."""
+        return len(self.environment.edges)
+
+    @property
+    def roster(self) -> Roster:
+        """The given clinicians."""
+        if self.model.roster is None:
+            raise AssertionError("a stored field has clinicians")
+        return self.model.roster
+
+
+def stored_field(
+    clinicians: str | os.PathLike[str],
+    results: str | os.PathLike[str],
+    *,
+    draws: int | None = None,
+    participant_list: str | os.PathLike[str] | None = None,
+) -> StoredField:
+    """Read the field of a finished run, and make given clinicians ready to live in it.
+
+    Parameters
+    ----------
+    clinicians : path
+        A roster: what is known of the clinicians (see `asmrisk.population.roster`).
+    results : path
+        A store that `asmrisk.run` wrote, complete.
+    draws : int, optional
+        Only its first so many draws.
+    participant_list : path, optional
+        The run's list of participants, if it had one; looked for in the current folder if not given.
+
+    Returns
+    -------
+    StoredField
+        If the run has a roster of its own, it is part of the field.
+
+    Raises
+    ------
+    InputError
+        If there is no such store, it was computed by other code, has fewer draws, or the clinicians cannot be
+        read.
+    """
+    run = stored_run(results, clinicians=clinicians, participant_list=participant_list)
+    count = run.draws if draws is None else draws
+    if not 0 < count <= run.draws:
+        text = f"{results} has {run.draws} draws; give 1 to {run.draws}."
+        raise InputError(text, argument="draws")
+    model = Model(run.scenario, alone=True)
+    scenario = model.scenario
+    sets = np.arange(count, dtype=np.int64) // scenario.draws_per_set if scenario.uncertainty else None
+    return StoredField(model, stored_environments(results, draws=range(count)), sets)
+
+
+def live(field: StoredField, *, parts: bool = False, workers: int | None = None) -> OwnOutcomes:
+    """Let the given clinicians live in every draw of the field.
+
+    Parameters
+    ----------
+    field : StoredField
+        The field, and the clinicians.
+    parts : bool
+        Whether to keep the parts of their scores.
+    workers : int, optional
+        Threads; the usable processors if not given.
+
+    Returns
+    -------
+    OwnOutcomes
+        By draw, performance year and clinician, in the roster's order.
+
+    Raises
+    ------
+    InputError
+        If no population can be calibrated to the values that a parameter set has.
+    """
+    outcomes = make_outcomes(field.draws, field.roster.count, parts=parts)
+    progress = np.zeros(2, np.int64)
+    workers = workers or len(os.sched_getaffinity(0))
+    pieces = list(_pieces(field))
+
+    def simulate(number: int) -> None:
+        # Neighboring draws, so that few parameter sets are made ready twice.
+        own = pieces[number * len(pieces) // workers : (number + 1) * len(pieces) // workers]
+        _simulate(field, own, outcomes, progress)
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for _ in pool.map(simulate, range(workers)):
+                pass
+        except BaseException:
+            progress[1] = 1
+            raise
+    return outcomes
+
+
+def _pieces(field: StoredField) -> Iterator[range]:
+    """Part the draws in pieces, each of one parameter set."""
+    bounds = [0, field.draws]
+    if field.sets is not None:
+        bounds = [0, *(np.flatnonzero(np.diff(field.sets)) + 1).tolist(), field.draws]
+    for first, end in zip(bounds[:-1], bounds[1:], strict=True):
+        yield from (range(each, min(each + _AT_ONCE, end)) for each in range(first, end, _AT_ONCE))
+
+
+def _simulate(
+    field: StoredField, pieces: Sequence[range], outcomes: OwnOutcomes, progress: NDArray[np.int64]
+) -> None:
+    model = field.model
+    inputs, made = model.inputs, -1
+    work = model.workspace(inputs)
+    for piece in pieces:
+        number = 0 if field.sets is None else int(field.sets[piece.start])
+        if field.sets is not None and number != made:
+            drawn = model.drawn_values(piece.start)
+            with naming_values(number, drawn):
+                inputs, made = model.inputs_under([model.values_with(drawn)]), number
+        live_in_fields(
+            inputs, piece.start, piece.start, len(piece), field.environment, work, outcomes, progress
+        )
