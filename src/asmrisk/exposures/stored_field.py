@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,7 +146,7 @@ def _pieces(field: StoredField) -> Iterator[range]:
     bounds = [0, field.draws]
     if field.sets is not None:
         bounds = [0, *(np.flatnonzero(np.diff(field.sets)) + 1).tolist(), field.draws]
-    for first, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, end in pairwise(bounds):
         yield from (range(each, min(each + _AT_ONCE, end)) for each in range(first, end, _AT_ONCE))
 
 

@@ -256,7 +256,7 @@ def _clinicians(frame: pd.DataFrame, cohort: str, practices: Practices) -> Clini
 
 
 def _members(ids: Sequence[str], practice: _Codes) -> _Codes:
-    """Number each practice's clinicians by their identities, whatever their order in the table."""
+    """Give each of a practice's clinicians a number by its identity, whatever the table's order."""
     numbers = np.zeros(len(ids), np.int64)
     for each in np.unique(practice):
         own = sorted(np.flatnonzero(practice == each).tolist(), key=lambda c: ids[c])

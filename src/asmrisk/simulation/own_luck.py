@@ -33,8 +33,8 @@ __all__ = ["OwnOutcomes", "live_in_fields", "make_outcomes"]
 class OwnOutcomes(NamedTuple):
     """What becomes of given clinicians, by draw, performance year and clinician; NaN where not measured.
 
-    Clinicians are in the roster's order, cohort by cohort. Parts of the score have no draws where they are not
-    asked for.
+    Clinicians are in the roster's order, cohort by cohort. Parts of the score have no draws where they are
+    not asked for.
     """
 
     adjustment_factor: np.ndarray  # float64 (draws, YEARS, clinicians): 0 without a final score
