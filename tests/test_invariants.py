@@ -110,11 +110,11 @@ def test_a_constant_added_to_all_scores_changes_no_factor(baseline, baseline_tab
     model = Model(baseline)
     for (_, year, cohort), rows in cells({0: baseline_tables[0]}):
         n = len(rows)
-        scored, environment = make_scored(n), make_environment()
+        scored, environment, scratch = make_scored(n), make_environment(), make_scratch(n)
         final = rows.final_score.to_numpy()
         scored.final_score[:n] = np.where(final > 0, final + 3.7, final)
         observed = observed_of(rows.reset_index(drop=True), cohort)
-        payment_factors(model.inputs.policy[0, year], observed, n, scored, environment, make_scratch(n))
+        payment_factors(model.inputs.policy[0, year], observed, n, scored, environment, scratch, False)
         # A score of 100 moves by 2^-46 when it is rounded, its T by a tenth of that.
         slack = (2 * n + 32) * UNIT
         change = scored.adjustment_factor[:n] - rows.adjustment_factor.to_numpy()

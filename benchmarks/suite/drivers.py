@@ -143,9 +143,11 @@ def repeat_step(
                 n = field.participants[at]
                 observed = observed_in(out, at)
                 if step == 2:
-                    score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch)
+                    score_cohort(
+                        policy, cohort, observed, n, work.scored, work.environment, work.scratch, False
+                    )
                 elif step == 3:
-                    payment_factors(policy, observed, n, work.scored, work.environment, work.scratch)
+                    payment_factors(policy, observed, n, work.scored, work.environment, work.scratch, False)
                 else:
                     scored = CohortYear(
                         policy,

@@ -42,10 +42,8 @@ def everybody_alike(n: int) -> Observed:
 
 def score(observed: Observed, record: np.record | None = None, cohort: int = 0) -> tuple[Scored, Environment]:
     n = len(observed.part_b_payments)
-    scored, environment = make_scored(n), make_environment()
-    score_cohort(
-        policy() if record is None else record, cohort, observed, n, scored, environment, make_scratch(n)
-    )
+    scored, environment, scratch = make_scored(n), make_environment(), make_scratch(n)
+    score_cohort(record or policy(), cohort, observed, n, scored, environment, scratch, False)
     return scored, environment
 
 

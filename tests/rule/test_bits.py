@@ -90,7 +90,7 @@ def test_neither_capacity_nor_what_scratch_held_changes_a_bit(variant: dict[str,
     scored, environment, scratch = make_scored(n + 50), make_environment(), make_scratch(n + 50)
     for array in (*scored, *environment, *scratch[:-1], *scratch.order):
         array[...] = 3
-    score_cohort(record, 1, roomy, n, scored, environment, scratch)
+    score_cohort(record, 1, roomy, n, scored, environment, scratch, False)
     for mine, theirs in zip(scored, plain, strict=True):
         assert mine[..., :n].tobytes() == theirs.tobytes()
         assert (mine[..., n:] == 3).all()

@@ -27,7 +27,7 @@ def pay(
     observed, scored, environment = make_observed(n), make_scored(n), make_environment()
     scored.final_score[:] = final
     observed.part_b_payments[:] = payments
-    payment_factors(record, observed, n, scored, environment, make_scratch(n))
+    payment_factors(record, observed, n, scored, environment, make_scratch(n), False)
     return (
         scored.adjustment_factor,
         float(environment.scaling_factor[0]),

@@ -122,7 +122,7 @@ def score_by_kernels(
     scored, environment = make_scored(capacity), make_environment()
     cohort = COHORTS.index(field[0]["cohort"])
     observed = arrays_of(field, capacity)
-    score_cohort(policy, cohort, observed, len(field), scored, environment, make_scratch(capacity))
+    score_cohort(policy, cohort, observed, len(field), scored, environment, make_scratch(capacity), False)
     for array in scored:
         assert np.isnan(array[..., len(field) :]).all()
     return scored, environment

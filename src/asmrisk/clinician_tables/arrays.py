@@ -31,6 +31,7 @@ __all__ = [
     "frame_of",
     "observed_of",
     "score_arrays",
+    "score_arrays_within",
     "scored_columns",
     "texts_of",
     "word_codes",
@@ -73,7 +74,16 @@ class ScoredCohort(NamedTuple):
 def score_arrays(cohort: int, policy: np.record, observed: Observed, n: int) -> ScoredCohort:
     """Score the first `n` clinicians of the arrays."""
     scored, environment = make_scored(n), make_environment()
-    score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(n))
+    score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(n), False)
+    return ScoredCohort(cohort, policy, n, observed, scored, environment)
+
+
+def score_arrays_within(
+    cohort: int, policy: np.record, observed: Observed, n: int, environment: Environment
+) -> ScoredCohort:
+    """Score the first `n` clinicians of the arrays within an environment that others have made."""
+    scored = make_scored(n)
+    score_cohort(policy, cohort, observed, n, scored, environment, make_scratch(n), True)
     return ScoredCohort(cohort, policy, n, observed, scored, environment)
 
 

@@ -209,6 +209,8 @@ class Environment(NamedTuple):
         Their number.
     hcc, dual : ndarray of float64, shape (3,)
         Median, mean and sample standard deviation of the cohort's HCC risk scores and dual shares.
+    median_quality_score : ndarray of float64, shape (1,)
+        Of the cohort, where the policy has it stand for a missing quality score; otherwise NaN.
     exchange_midpoint, scaling_factor : ndarray of float64, shape (PEER_GROUPS,)
         m and S of § 512.750.
     """
@@ -220,6 +222,7 @@ class Environment(NamedTuple):
     cost_peers: npt.NDArray[np.int64]
     hcc: _Floats
     dual: _Floats
+    median_quality_score: _Floats
     exchange_midpoint: _Floats
     scaling_factor: _Floats
 
@@ -316,6 +319,7 @@ def make_environment() -> Environment:
         cost_peers=np.zeros(PEER_GROUPS, np.int64),
         hcc=np.full(3, np.nan),
         dual=np.full(3, np.nan),
+        median_quality_score=np.full(1, np.nan),
         exchange_midpoint=np.full(PEER_GROUPS, np.nan),
         scaling_factor=np.full(PEER_GROUPS, np.nan),
     )

@@ -26,11 +26,12 @@ def score_cost(
     scored: Scored,
     environment: Environment,
     scratch: Scratch,
+    given: bool,
 ) -> None:
     """Score the cohort's cost measure.
 
     Arguments as for `asmrisk.rule.cohort.score_cohort`. Writes `cost_points` and the environment's
-    `cost_median`, `cost_sd` and `cost_peers`.
+    `cost_median`, `cost_sd` and `cost_peers`, unless given.
     """
     cost, group, points = observed.cost_per_episode, scratch.group, scored.cost_points
     minimum = policy.minimum_episodes
@@ -40,18 +41,23 @@ def score_cost(
         group[i] = scratch.peers[i] if scratch.taking_part[i] != 0 and enough else -1
         points[i] = np.nan
 
-    environment.cost_median[:] = np.nan
-    environment.cost_sd[:] = np.nan
-    environment.cost_peers[:] = 0
+    if not given:
+        environment.cost_median[:] = np.nan
+        environment.cost_sd[:] = np.nan
+        environment.cost_peers[:] = 0
     for code in range(GROUPS[policy.cost_peer_group]):
-        members, peers = values_of_group(cost, group, code, n, scratch.members)
-        if peers == 0:
+        if not given:
+            members, peers = values_of_group(cost, group, code, n, scratch.members)
+            if peers == 0:
+                continue
+            middle = median(members, peers, scratch.order)
+            _, deviation = mean_and_deviation(members, peers, middle, scratch.lanes)
+            environment.cost_peers[code] = peers
+            environment.cost_median[code] = middle
+            environment.cost_sd[code] = deviation
+        middle, deviation = environment.cost_median[code], environment.cost_sd[code]
+        if middle != middle:
             continue
-        middle = median(members, peers, scratch.order)
-        _, deviation = mean_and_deviation(members, peers, middle, scratch.lanes)
-        environment.cost_peers[code] = peers
-        environment.cost_median[code] = middle
-        environment.cost_sd[code] = deviation
         # A deviation that is zero or undefined puts everybody at the median.
         divisor = deviation if deviation > 0.0 else np.inf
         for i in range(n):

@@ -33,21 +33,19 @@ def final_scores(
     scored: Scored,
     environment: Environment,
     scratch: Scratch,
+    given: bool,
 ) -> None:
     """Add up the final score: weighted categories, deductions, complex-patient and small-practice points.
 
     Arguments as for `asmrisk.rule.cohort.score_cohort`. Reads quality, cost, deductions and
     `Scratch.complete`; writes `complex_patient_adjustment`, `small_practice_adjustment` and `final_score`,
-    and the environment's `hcc` and `dual`.
+    and the environment's `hcc`, `dual` and `median_quality_score`, unless given.
     """
     complex_patient = scored.complex_patient_adjustment
     complex_patient[:n] = 0.0
-    _add_complexity(
-        policy, observed.hcc_risk_score, scratch.taking_part, n, complex_patient, environment.hcc, scratch
-    )
-    _add_complexity(
-        policy, observed.dual_share, scratch.taking_part, n, complex_patient, environment.dual, scratch
-    )
+    taking_part, hcc, dual = scratch.taking_part, environment.hcc, environment.dual
+    _add_complexity(policy, observed.hcc_risk_score, taking_part, n, complex_patient, hcc, scratch, given)
+    _add_complexity(policy, observed.dual_share, taking_part, n, complex_patient, dual, scratch, given)
 
     zero_rule = False
     for m in range(len(observed.rate)):
@@ -55,11 +53,15 @@ def final_scores(
         zero_rule = zero_rule or asked
 
     typical_quality, typical_cost = np.nan, np.nan
+    if not given:
+        environment.median_quality_score[0] = np.nan
     if policy.missing_category == _MEDIAN_POINTS:
-        for i in range(n):
-            scratch.group[i] = 0 if scored.quality_score[i] == scored.quality_score[i] else -1
-        count = gather(scored.quality_score, scratch.group, 0, n, scratch.members)
-        typical_quality = median(scratch.members, count, scratch.order)
+        if not given:
+            for i in range(n):
+                scratch.group[i] = 0 if scored.quality_score[i] == scored.quality_score[i] else -1
+            count = gather(scored.quality_score, scratch.group, 0, n, scratch.members)
+            environment.median_quality_score[0] = median(scratch.members, count, scratch.order)
+        typical_quality = environment.median_quality_score[0]
         scratch.group[0] = 0
         scratch.value[0] = 0.0
         interpolate_points(policy, scratch.group, 0, 1, scratch.value, scratch.members)
@@ -114,15 +116,20 @@ def _add_complexity(
     points: npt.NDArray[np.float64],
     reference: npt.NDArray[np.float64],
     scratch: Scratch,
+    given: bool,
 ) -> None:
-    """Add the complex-patient points of one indicator, and leave its reference: median, mean, deviation."""
+    """Add the complex-patient points of one indicator.
+
+    Its reference is median, mean and deviation; it is left, unless given.
+    """
     group = scratch.group
     for i in range(n):
         group[i] = 0 if taking_part[i] != 0 and indicator[i] == indicator[i] else -1
-    members, count = values_of_group(indicator, group, 0, n, scratch.members)
-    middle = median(members, count, scratch.order)
-    mean, deviation = mean_and_deviation(members, count, middle, scratch.lanes)
-    reference[0], reference[1], reference[2] = middle, mean, deviation
+    if not given:
+        members, count = values_of_group(indicator, group, 0, n, scratch.members)
+        reference[0] = median(members, count, scratch.order)
+        reference[1], reference[2] = mean_and_deviation(members, count, reference[0], scratch.lanes)
+    middle, mean, deviation = reference[0], reference[1], reference[2]
     if not deviation > 0.0:
         return
     intercept, slope = policy.complex_patient_intercept, policy.complex_patient_slope

@@ -40,12 +40,13 @@ def payment_factors(
     scored: Scored,
     environment: Environment,
     scratch: Scratch,
+    given: bool,
 ) -> None:
     """Turn final scores into payment adjustment factors, each payment pool apart.
 
     Arguments as for `asmrisk.rule.cohort.score_cohort`. Reads `final_score`; writes `transformed_score`,
-    `adjustment_factor` and the environment's `exchange_midpoint` and `scaling_factor`. Leaves the codes
-    of the pools in `Scratch.peers`.
+    `adjustment_factor` and, unless given, the environment's `exchange_midpoint` and `scaling_factor`. Leaves
+    the codes of the pools in `Scratch.peers`.
     """
     final, group, positive = scored.final_score, scratch.group, scratch.chosen
     list_peers(policy.payment_peer_group, observed, n, scratch.peers)
@@ -54,18 +55,21 @@ def payment_factors(
         positive[i] = scratch.peers[i] if final[i] > 0.0 else -1
         scored.transformed_score[i] = np.nan
         scored.adjustment_factor[i] = 0.0
-    environment.exchange_midpoint[:] = np.nan
-    environment.scaling_factor[:] = np.nan
+    if not given:
+        environment.exchange_midpoint[:] = np.nan
+        environment.scaling_factor[:] = np.nan
+    midpoints, scalings = environment.exchange_midpoint, environment.scaling_factor
     for code in range(GROUPS[policy.payment_peer_group]):
-        count = gather(final, positive, code, n, scratch.members)
-        midpoint = policy.exchange_midpoint
-        if midpoint != midpoint:
-            midpoint = median(scratch.members, count, scratch.order)
-        _transform(policy, midpoint if count > 0 else 0.0, final, group, code, n, scored.transformed_score)
-        environment.exchange_midpoint[code] = midpoint
-        environment.scaling_factor[code] = _exchange(
-            policy, observed.part_b_payments, n, code, scored, scratch
-        )
+        if not given:
+            count = gather(final, positive, code, n, scratch.members)
+            stated = policy.exchange_midpoint
+            midpoints[code] = stated if stated == stated else median(scratch.members, count, scratch.order)
+        # Without a midpoint nothing is distributed, since nobody who would make it has a score above 0.
+        midpoint = midpoints[code] if midpoints[code] == midpoints[code] else 0.0
+        _transform(policy, midpoint, final, group, code, n, scored.transformed_score)
+        if not given:
+            scalings[code] = _scaling_factor(policy, observed.part_b_payments, n, code, scored, scratch)
+        _adjust(policy, scalings[code], code, n, scored, group)
 
 
 @kernel
@@ -78,7 +82,7 @@ def exchange_payments(
     scratch: Scratch,
 ) -> None:
     """Apply `payment_factors` by itself, to final scores that come from elsewhere."""
-    payment_factors(policy, observed, n, scored, environment, scratch)
+    payment_factors(policy, observed, n, scored, environment, scratch, False)
 
 
 @inline
@@ -107,7 +111,7 @@ def _transform(
 
 
 @inline
-def _exchange(
+def _scaling_factor(
     policy: np.record,
     part_b: npt.NDArray[np.float64],
     n: int,
@@ -115,7 +119,7 @@ def _exchange(
     scored: Scored,
     scratch: Scratch,
 ) -> float:
-    """Pay one pool out; give the scaling factor S (NaN where nothing can be distributed)."""
+    """Give the scaling factor S that pays one pool out; NaN where nothing can be distributed."""
     final, transformed, group = scored.final_score, scored.transformed_score, scratch.group
     risk = policy.risk_level
     outside = policy.zero_scorers == OUTSIDE_POOL
@@ -134,12 +138,20 @@ def _exchange(
             scaling = _raise_scaling(
                 shared, scaling, 1.0 + policy.adjustment_cap / risk, n, code, scored, scratch
             )
+    return scaling
+
+
+@inline
+def _adjust(
+    policy: np.record, scaling: float, code: int, n: int, scored: Scored, group: npt.NDArray[np.int8]
+) -> None:
+    """Give each member of a pool the adjustment factor of the transformed score."""
+    risk, distributed = policy.risk_level, scaling == scaling
     for i in range(n):
-        gain = risk * transformed[i] * scaling if weighted > shared * _LEAST_SHARE else 0.0
+        gain = risk * scored.transformed_score[i] * scaling if distributed else 0.0
         factor = gain - risk
         factor = policy.adjustment_cap if factor > policy.adjustment_cap else factor
         scored.adjustment_factor[i] = factor if group[i] == code else scored.adjustment_factor[i]
-    return scaling
 
 
 @inline

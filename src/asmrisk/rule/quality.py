@@ -38,16 +38,18 @@ def score_quality(
     scored: Scored,
     environment: Environment,
     scratch: Scratch,
+    given: bool,
 ) -> None:
     """Score every quality measure of the set and add up the points.
 
     Arguments as for `asmrisk.rule.cohort.score_cohort`. Writes `points` and `quality_score`, and the
-    environment's `edges` and `benchmark_size`. Leaves `Scratch.complete` at 1 where the completeness was met
-    on a measure that is not from claims, for `final_scores`.
+    environment's `edges` and `benchmark_size`, unless given. Leaves `Scratch.complete` at 1 where the
+    completeness was met on a measure that is not from claims, for `final_scores`.
     """
     scratch.complete[:n] = 0
-    environment.edges[:] = np.nan
-    environment.benchmark_size[:] = 0
+    if not given:
+        environment.edges[:] = np.nan
+        environment.benchmark_size[:] = 0
     list_peers(policy.quality_peer_group, observed, n, scratch.peers)
     for m in range(len(observed.rate)):
         points = scored.points[m]
@@ -55,7 +57,7 @@ def score_quality(
             points[:n] = np.nan
             continue
         _classify(policy, cohort, m, observed, n, points, scratch)
-        _score_measure(policy, cohort, m, observed.rate[m], n, points, environment, scratch)
+        _score_measure(policy, cohort, m, observed.rate[m], n, points, environment, scratch, given)
     for i in range(n):
         total, most = 0.0, 0.0
         for m in range(MOST_MEASURES):
@@ -113,8 +115,9 @@ def _score_measure(
     points: npt.NDArray[np.float64],
     environment: Environment,
     scratch: Scratch,
+    given: bool,
 ) -> None:
-    """Form each peer group's benchmark and score its members."""
+    """Form each peer group's benchmark, unless given, and score its members."""
     fixed = policy.quality_benchmarks == _FIXED
     sign = -1.0 if policy.measure_inverse[cohort, m] != 0 else 1.0
     # Groups without a member need no look.
@@ -126,20 +129,20 @@ def _score_measure(
         least = member_of if member_of < least else least
         greatest = code if code > greatest else greatest
     first, last = int(least), int(greatest)
-    if fixed:
+    if fixed and not given:
         first, last = 0, _TYPES - 1
     members, who, earned = scratch.members, scratch.who, scratch.earned
     for peers in range(first, last + 1):
         count = list_members(rate, sign, scratch.group, peers, n, members, who)
         edges = environment.edges[m, peers]
-        if fixed:
+        if fixed and not given:
             for k in range(len(edges)):
                 edges[k] = policy.fixed_edges[cohort, m, peers, k]
             # They are the same for every peer group.
             for same in range(peers + _TYPES, QUALITY_GROUPS, _TYPES):
                 for k in range(len(edges)):
                     environment.edges[m, same, k] = edges[k]
-        else:
+        elif not given:
             benchmark, size = members, count
             if policy.worst_rate_excluded != 0:
                 worst, chosen = sign * policy.measure_worst[cohort, m], scratch.chosen

@@ -109,7 +109,10 @@ def _arguments() -> dict[str, tuple[Any, ...]]:
     return {
         "enroll": (draw, work.field, work.world.practices),
         "observe": (draw, work.world, work.field, work.batch, out),
-        "score_cohort": (inputs.policy[0, 0], 0, observed_in(out, 0), 0, scored, environment, work.scratch),
+        "score_cohort": (
+            *(inputs.policy[0, 0], 0, observed_in(out, 0), 0, scored, environment, work.scratch),
+            False,
+        ),
         "record_year": (year, 0, make_record(1), work.scratch),
     }
 

@@ -130,7 +130,7 @@ def _simulate_policy(
         behavior = inputs.behavior[p, year]
         respond(policy, behavior, year, work)
         observed = observed_in(out, year)
-        score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch)
+        score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch, False)
         for r in range(n):
             work.factor[year, r] = work.scored.adjustment_factor[r]
         paid = inputs.behavior[p, year + PAYMENT_LAG]

@@ -309,6 +309,7 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     for k, moment in enumerate(_MOMENTS):
         values[f"environment/hcc_{moment}"] = kept.hcc[..., k]
         values[f"environment/dual_share_{moment}"] = kept.dual[..., k]
+    values["environment/median_quality_score"] = kept.median_quality_score[..., 0]
     return {
         path: np.ascontiguousarray(values[path], dtype=variable.dtype)
         for path, variable in variables(scenario).items()

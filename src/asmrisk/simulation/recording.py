@@ -210,6 +210,7 @@ def _record_environment(
     for moment in range(len(environment.hcc)):
         kept.hcc[index, year, cohort, moment] = environment.hcc[moment]
         kept.dual[index, year, cohort, moment] = environment.dual[moment]
+    kept.median_quality_score[index, year, cohort, 0] = environment.median_quality_score[0]
 
 
 @inner

@@ -232,6 +232,7 @@ def _environment(
             dual_share_median="Median dual-eligible share",
             dual_share_mean="Mean dual-eligible share",
             dual_share_sd="Standard deviation of the dual-eligible share",
+            median_quality_score="Median quality score, where it stands for a missing one; otherwise NaN",
         ),
         *_declare(
             *((*year, *payment), "points", _NUMBER, group),
