@@ -2,7 +2,7 @@
 
 They are enrolled and observed by the kernels and keys of a run in which they are the roster: so their luck is
 the same in both, number by number. Only what they are ranked against is read instead of formed, and so does
-not move with them.
+not move with them. Beside that base they live through cases, in which they do something otherwise.
 """
 
 from __future__ import annotations
@@ -20,8 +20,16 @@ from asmrisk.simulation.draw import Workspace, respond
 from asmrisk.simulation.kernel_inputs import CohortDraw, KernelInputs
 from asmrisk.simulation.mips import forgo_mips
 from asmrisk.simulation.observation import observe
+from asmrisk.simulation.own_changes import (
+    Changes,
+    Room,
+    change_costs,
+    change_episodes,
+    change_observations,
+    keep_observed,
+)
 from asmrisk.simulation.panel import penalized_bit
-from asmrisk.simulation.participation import enroll
+from asmrisk.simulation.participation import enroll, select_measured
 from asmrisk.simulation.participation_costs import cost_participation
 from asmrisk.simulation.shared_parts import draw_areas
 from asmrisk.simulation.state import observed_in
@@ -56,12 +64,20 @@ class OwnOutcomes(NamedTuple):
 _KEPT = 5
 
 
-def make_outcomes(draws: int, clinicians: int, *, parts: bool = False) -> OwnOutcomes:
-    """Allocate the outcomes of so many draws and clinicians: 200 bytes each, 480 with the score's parts."""
+def make_outcomes(cases: int, draws: int, clinicians: int, *, parts: bool = False) -> OwnOutcomes:
+    """Allocate outcomes with the case before the draw: 200 bytes a clinician, 480 with the score's parts."""
     lengths = [draws] * _KEPT + [draws if parts else 0] * (len(OwnOutcomes._fields) - _KEPT)
-    return OwnOutcomes(*(np.full((length, YEARS, clinicians), np.nan) for length in lengths))
+    return OwnOutcomes(*(np.full((cases, length, YEARS, clinicians), np.nan) for length in lengths))
 
 
+#: One case's outcomes, views, as `_environment_at` gives an environment.
+_outcomes_of: Callable[[OwnOutcomes, int], OwnOutcomes] = inline(
+    eval(
+        "lambda outcomes, case: OwnOutcomes("
+        + ", ".join(f"outcomes.{name}[case]" for name in OwnOutcomes._fields)
+        + ")"
+    )
+)
 #: One cohort's environment in one year of one draw: views. Written out, because a kernel can make a tuple of
 #: arrays of several types in no other way.
 _environment_at: Callable[[Environment, int, int, int], Environment] = inline(
@@ -74,15 +90,8 @@ _environment_at: Callable[[Environment, int, int, int], Environment] = inline(
 
 
 @inner
-def _keep(
-    inputs: KernelInputs, cohort: int, year: int, index: int, work: Workspace, outcomes: OwnOutcomes
-) -> None:
+def _keep(count: int, start: int, year: int, index: int, work: Workspace, outcomes: OwnOutcomes) -> None:
     """Keep what becomes of the given clinicians; of who follows one who left, nothing."""
-    count = inputs.roster_prior.clinicians[cohort]
-    # The clinicians of the cohorts before come first.
-    start = 0
-    for earlier in range(cohort):
-        start += inputs.roster_prior.clinicians[earlier]
     scored, member = work.scored, work.field.member[year]
     paid = work.observations.payment_year_part_b[year]
     parts = index < len(outcomes.final_score)
@@ -113,16 +122,26 @@ def _keep(
 
 @inner
 def _live_in_field(
-    inputs: KernelInputs, fields: Environment, cohort: int, index: int, work: Workspace, outcomes: OwnOutcomes
+    inputs: KernelInputs,
+    fields: Environment,
+    cohort: int,
+    start: int,
+    index: int,
+    changes: Changes,
+    case: int,
+    work: Workspace,
+    outcomes: OwnOutcomes,
 ) -> None:
     """Let the observed clinicians of a cohort be scored and paid in the field at `index`."""
     field, out = work.field, work.observations
+    count = inputs.roster_prior.clinicians[cohort]
     history, factor, member = work.panel.history, work.scored.adjustment_factor, work.field.member
     history[: field.entry_start[YEARS]] = 0
     for year in range(YEARS):
         n = field.participants[year]
         policy, behavior = inputs.policy[0, year], inputs.behavior[0, year]
         respond(policy, behavior, year, work)
+        change_costs(changes, case, start, count, year, field, out.cost_per_episode[year])
         environment = _environment_at(fields, index, year, cohort)
         score_within(policy, cohort, observed_in(out, year), n, work.scored, environment, work.scratch)
         penalized = penalized_bit(year)
@@ -132,7 +151,7 @@ def _live_in_field(
         forgo_mips(policy, paid, out, year, n, work.mips_forgone)
         cost_participation(policy, behavior, out, year, n, work.participation_cost)
         offset_volume(paid, out, year, n, factor, work.scratch)
-        _keep(inputs, cohort, year, index, work, outcomes)
+        _keep(count, start, year, index, work, outcomes)
 
 
 @kernel
@@ -142,7 +161,9 @@ def live_in_fields(
     index: int,
     count: int,
     fields: Environment,
+    changes: Changes,
     work: Workspace,
+    room: Room,
     outcomes: OwnOutcomes,
     progress: np.ndarray,
 ) -> None:
@@ -161,18 +182,22 @@ def live_in_fields(
         Number of draws.
     fields : Environment
         What clinicians are ranked against, with (draws, YEARS, cohorts) before each array's own dimensions.
+    changes : Changes
+        What they do otherwise in each case; the first one should have no changes.
     work : Workspace
         Written.
+    room : Room
+        Written.
     outcomes : OwnOutcomes
-        Written where a clinician is measured.
+        Each array with the case before its own dimensions; written where a clinician is measured.
     progress : ndarray of int64, shape (2,)
         The first element counts finished draws; when the second is not zero, no further draw is begun.
     """
-    before = False
+    cases = len(changes.first) - 1
     for k in range(count):
         if progress[1] != 0:
             break
-        before = False
+        start = 0
         for cohort in range(len(COHORTS)):
             if inputs.roster_prior.clinicians[cohort] > 0:
                 draw = CohortDraw(
@@ -185,8 +210,23 @@ def live_in_fields(
                     inputs.practice_list,
                 )
                 enroll(draw, work.field, work.world.practices)
-                draw_areas(draw, work.world.areas, before)
+                draw_areas(draw, work.world.areas, start > 0)
                 observe(draw, work.world, work.field, work.batch, work.observations)
-                _live_in_field(inputs, fields, cohort, index + k, work, outcomes)
-                before = True
+                if cases > 1:
+                    keep_observed(work.field, work.observations, room.before)
+                for case in range(cases):
+                    more = change_episodes(draw, changes, case, start, work.field)
+                    if more:
+                        select_measured(draw.population, draw.population.slots, work.field)
+                        observe(draw, work.world, work.field, work.batch, work.observations)
+                    change_observations(draw, inputs.policy[0], changes, case, start, work, room)
+                    kept = _outcomes_of(outcomes, case)
+                    _live_in_field(inputs, fields, cohort, start, index + k, changes, case, work, kept)
+                    # As it was, for the next case.
+                    if case + 1 < cases and more:
+                        enroll(draw, work.field, work.world.practices)
+                        observe(draw, work.world, work.field, work.batch, work.observations)
+                    elif case + 1 < cases:
+                        keep_observed(work.field, room.before, work.observations)
+                start += inputs.roster_prior.clinicians[cohort]
         progress[0] += 1
