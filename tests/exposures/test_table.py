@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asmrisk.exposures.table import COLUMNS, Context, Groups, estimates_of_cases, long_table
-from asmrisk.simulation.own_luck import make_outcomes
+from asmrisk.simulation.own_luck import OwnOutcomes, make_outcomes
 
 DRAWS, CLINICIANS, YEARS = 500, 4, 5
 RISK = [0.09, 0.09, 0.10, 0.11, 0.12]
@@ -29,7 +29,7 @@ def groups():
 def outcomes(seed, shift=0.0):
     """Factors of which some are the lowest, some zero, some not there; d is measured in no year."""
     rng = np.random.default_rng(7)
-    made = make_outcomes(DRAWS, CLINICIANS)
+    made = OwnOutcomes(*(each[0] for each in make_outcomes(1, DRAWS, CLINICIANS)))
     shape = (DRAWS, YEARS, CLINICIANS)
     lowest = -np.array(RISK)[None, :, None]
     factor = np.maximum(rng.normal(-0.02, 0.07, shape) + shift, lowest)
@@ -168,7 +168,8 @@ def test_payments_at_stake_and_what_an_average_practice_has(rows, cases):
 def test_changes_are_compared_draw_by_draw(rows, cases):
     for row in rows:
         if row["case"] == "base":
-            assert math.isnan(row["difference"]) and math.isnan(row["probability_of_nothing"])
+            assert math.isnan(row["difference"])
+            assert math.isnan(row["probability_of_nothing"])
             continue
         pairs = zip(*(by_draw(made, row, "adjustment_usd") for made in cases.values()), strict=True)
         gain = [after - before for before, after in pairs]
@@ -180,7 +181,8 @@ def test_changes_are_compared_draw_by_draw(rows, cases):
 def test_a_change_that_changes_nothing_gains_nothing():
     same = {"base": outcomes(7), "same": outcomes(7)}
     found = estimates_of_cases(same, groups(), Context(np.array([RISK]), None, AVERAGE))
-    assert (found["difference"][1] == 0.0).all() and (found["difference_error"][1] == 0.0).all()
+    assert (found["difference"][1] == 0.0).all()
+    assert (found["difference_error"][1] == 0.0).all()
     assert (found["probability_of_nothing"][1] == 1.0).all()
     assert np.isnan(found["net_of_costs"]).all()
 

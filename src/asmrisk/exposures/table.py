@@ -313,5 +313,6 @@ def long_table(found: Mapping[str, _Array], cases: list[str], groups: Groups) ->
         for place in order:
             who = (str(groups.who[place]), str(groups.level[place]), int(counts[place]))
             for year, values in zip(years, numbers[number, place].tolist(), strict=True):
-                rows.append(dict(zip(_LABELS, (*who, *year, case), strict=True)) | dict(zip(names, values)))
+                labels = dict(zip(_LABELS, (*who, *year, case), strict=True))
+                rows.append(labels | dict(zip(names, values, strict=True)))
     return rows
