@@ -346,18 +346,34 @@ def replay(results: Place, out: Path, **options: Any) -> None:
     "--scenario", type=click.Path(path_type=Path), help="Whose policy holds.  [default: the final rule]"
 )
 @_set_option
+@click.option(
+    "--among",
+    metavar="RESULTS",
+    type=_Place(),
+    help="Rank them within the field of this finished run instead, by its policies.",
+)
+@click.option(
+    "--draw", type=click.IntRange(0), help="With --among one draw; otherwise columns are means over all."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
-def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: Path) -> None:
+def score(
+    table: Path,
+    scenario: Path | None,
+    overrides: tuple[str, ...],
+    among: Place | None,
+    draw: int | None,
+    out: Path,
+) -> None:
     """Apply the rule to a table of clinicians.
 
     TABLE is CSV or Parquet, one row for each observed clinician and performance year; everybody in it is
-    ranked against the others of the cohort and year.
+    ranked against the others of the cohort and year, or within the field of a run.
     """
     checked = None if scenario is None and not overrides else _scenario(scenario, overrides)
 
     from asmrisk.analysis.scoring import score
 
-    score(table, scenario=checked, out=out)
+    score(table, scenario=checked, among=among, draw=draw, out=out)
     click.echo(f"Scores: {out}")
 
 
