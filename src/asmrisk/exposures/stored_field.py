@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.analysis.rerun import stored_run
+from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
 from asmrisk.exposures.changes import Case, changes_of
 from asmrisk.population.roster import Roster
@@ -26,6 +27,8 @@ __all__ = ["StoredField", "live", "live_cases", "stored_field"]
 
 #: Draws of one parameter set that a thread takes at a time.
 _AT_ONCE = 64
+#: Clinicians' draws that are done before a bar would tell anything.
+_SOON = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,12 @@ def live(field: StoredField, *, parts: bool = False, workers: int | None = None)
 
 
 def live_cases(
-    field: StoredField, cases: Sequence[Case], *, parts: bool = False, workers: int | None = None
+    field: StoredField,
+    cases: Sequence[Case],
+    *,
+    parts: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> list[OwnOutcomes]:
     """Let the given clinicians live in every draw of the field, as they are and in cases.
 
@@ -123,6 +131,8 @@ def live_cases(
         Whether to keep the parts of their scores.
     workers : int, optional
         Threads; the usable processors if not given.
+    progress : Progress, optional
+        Counts the draws, and shows them where there are many.
 
     Returns
     -------
@@ -138,21 +148,26 @@ def live_cases(
     count = field.roster.count
     outcomes = make_outcomes(1 + len(cases), field.draws, count, parts=parts)
     changes = changes_of(cases, count)
-    progress = np.zeros(2, np.int64)
+    progress = Progress(None) if progress is None else progress
     workers = workers or len(os.sched_getaffinity(0))
     pieces = list(_pieces(field))
 
     def simulate(number: int) -> None:
         # Neighboring draws, so that few parameter sets are made ready twice.
         own = pieces[number * len(pieces) // workers : (number + 1) * len(pieces) // workers]
-        _simulate(field, own, changes, outcomes, progress)
+        slot = progress.slot()
+        try:
+            _simulate(field, own, changes, outcomes, slot)
+        finally:
+            progress.close(slot, int(slot[0]))
 
-    with ThreadPoolExecutor(workers) as pool:
+    lasts = field.sets is not None or field.draws * count * (1 + len(cases)) > _SOON
+    with ThreadPoolExecutor(workers) as pool, progress.shown(field.draws if lasts else 0, 0):
         try:
             for _ in pool.map(simulate, range(workers)):
                 pass
         except BaseException:
-            progress[1] = 1
+            progress.stop()
             raise
     return [OwnOutcomes(*(each[case] for each in outcomes)) for case in range(1 + len(cases))]
 
