@@ -68,13 +68,12 @@ def stored_run(
         run's roster or list is not there or not the same.
     """
     run, spec, place = _stored(path)
-    given = {"participant_list": participant_list} | ({"roster": roster} if clinicians is None else {})
+    given = {"roster": roster, "participant_list": participant_list}
     files = {name: _file_of(place, spec.about, name, file) for name, file in given.items()}
     found = {name: str(file.resolve()) for name, file in files.items() if file is not None}
-    others = {} if clinicians is None else {"roster": str(Path(clinicians).resolve())}
-    if not found | others:
+    if not found:
         return run
-    scenario = _scenario(spec, found | others)
+    scenario = _scenario(spec, found)
     for name, file in found.items():
         if _READ[name](file, scenario).digest != spec.definition["scenario"]["population"][name]:
             raise InputError(
