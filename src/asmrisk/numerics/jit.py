@@ -54,7 +54,7 @@ intrinsic: Any = _numba_intrinsic
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 #: The module that uses all kernels: what it imports, directly or not, decides what they compute.
-_KERNELS = "asmrisk.simulation.draw"
+_KERNELS = "asmrisk.simulation.model"
 
 
 def _use_whole_vectors() -> None:

@@ -14,15 +14,21 @@ from asmrisk.parameters.parameter import Values
 from asmrisk.population.calibration import episode_volume
 from asmrisk.population.quadrature import hermite_rule
 from asmrisk.population.roster import Clinicians, Roster
-from asmrisk.population.roster_evidence import latest, part_b_scores
-from asmrisk.population.roster_habits import Habits, habit_posterior, latest_of_practice
-from asmrisk.population.roster_posterior import Normal, Posterior, case_levels, roster_posterior
+from asmrisk.population.roster_evidence import ScoreEvidence, find_score_evidence, latest
+from asmrisk.population.roster_habits import (
+    HabitEvidence,
+    Habits,
+    find_habit_evidence,
+    habit_posterior,
+    latest_of_practice,
+)
+from asmrisk.population.roster_posterior import Posterior, roster_posterior
 from asmrisk.population.roster_practices import Practices, record_systems
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.keys import FIRST_YEAR
 from asmrisk.simulation.roster_prior import PriorSize, RosterPrior, empty_prior
 
-__all__ = ["Share", "roster_prior", "slots_with_roster"]
+__all__ = ["RosterEvidence", "Share", "find_evidence", "roster_prior", "slots_with_roster"]
 
 #: Everything from the math libraries is rounded: their last bits differ from one processor to the next.
 _DECIMALS = 9
@@ -30,12 +36,25 @@ _DECIMALS = 9
 _NUMBERS = 2**32
 
 
-def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
+class RosterEvidence(NamedTuple):
+    """A roster, and what is found in it once, whatever the population."""
+
+    roster: Roster
+    scores: ScoreEvidence
+    habits: HabitEvidence
+
+
+def find_evidence(roster: Roster) -> RosterEvidence:
+    """Find what a roster tells in any population."""
+    return RosterEvidence(roster, find_score_evidence(roster), find_habit_evidence(roster))
+
+
+def roster_prior(evidence: RosterEvidence, population: np.recarray) -> RosterPrior:
     """Turn a roster into what the kernels read.
 
     Parameters
     ----------
-    roster : Roster
+    evidence : RosterEvidence
         The user's clinicians.
     population : recarray of POPULATION_DTYPE, shape (2,)
         By cohort.
@@ -45,7 +64,9 @@ def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
     RosterPrior
         Every distribution given what is known; the clinicians of each cohort in the roster's order.
     """
-    scores, habits = roster_posterior(population, roster), habit_posterior(population, roster)
+    roster = evidence.roster
+    scores = roster_posterior(population, roster, evidence.scores)
+    habits = habit_posterior(population, roster, evidence.habits)
     there = [(one, other) for one, other in zip(scores, habits, strict=True) if one and other]
     prior = empty_prior(
         PriorSize(
@@ -72,7 +93,7 @@ def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
     for cohort, clinicians in enumerate(roster.cohorts):
         posterior, habit = scores[cohort], habits[cohort]
         if posterior is not None and habit is not None:
-            _fill(prior, cohort, clinicians, population[cohort], posterior.level)
+            _fill(prior, cohort, clinicians, posterior)
             prior.collection_type[cohort, : clinicians.count] = collection_type[clinicians.practice]
             _fill_practices(prior, cohort, roster, posterior, numbers, population[cohort])
             prior.aco[cohort, : len(posterior.shared.practice)] = aco[posterior.shared.practice]
@@ -141,27 +162,22 @@ def _area_places(practices: Practices, areas: int, regions: int) -> NDArray[np.i
     return places
 
 
-def _fill(
-    prior: RosterPrior, cohort: int, clinicians: Clinicians, population: np.record, level: Normal
-) -> None:
+def _fill(prior: RosterPrior, cohort: int, clinicians: Clinicians, posterior: Posterior) -> None:
     n = clinicians.count
     prior.clinicians[cohort] = n
     prior.specialty[cohort, :n] = clinicians.specialty
     prior.practice_size[cohort, :n] = clinicians.practice_size
     prior.hcc_risk_score[cohort, :n] = latest(clinicians.past.hcc_risk_score)[0]
     prior.dual_share[cohort, :n] = latest(clinicians.past.dual_share)[0]
-    factors = part_b_scores(
-        population, clinicians.specialty, clinicians.years, clinicians.past.part_b_payments
-    )[1]
     # Nine significant digits, as a factor may be small.
-    prior.part_b_factor[cohort, :n] = [float(f"{each:.9g}") for each in latest(factors)[0].tolist()]
-    prior.level_mean[cohort, :n] = np.round(level.mean, _DECIMALS)
-    prior.level_sd[cohort, :n] = np.round(level.sd, _DECIMALS)
+    prior.part_b_factor[cohort, :n] = [float(f"{each:.9g}") for each in posterior.part_b_factor.tolist()]
+    prior.level_mean[cohort, :n] = np.round(posterior.level.mean, _DECIMALS)
+    prior.level_sd[cohort, :n] = np.round(posterior.level.sd, _DECIMALS)
     for year, episodes in zip(clinicians.years.tolist(), clinicians.past.episodes, strict=True):
         row = year - (FIRST_YEAR - PAYMENT_LAG)
         if row >= 0:
             prior.episodes[cohort, row, :n] = np.where(np.isnan(episodes), -1.0, episodes).astype(np.int64)
-    cases = case_levels(population, clinicians, level)
+    cases = posterior.cases
     prior.case_log_mean[cohort, :, :n] = np.round(cases.mean, _DECIMALS)
     prior.case_log_sd[cohort, :, :n] = np.round(cases.sd, _DECIMALS)
 
