@@ -64,9 +64,11 @@ def log_probability(z: float) -> float:
     x = abs(z)
     ratio = _tail_ratio(x)
     if z < 0.0:
-        # Far out the ratio's first terms in 1 / x.
-        far = 1.0 / (x * 2.5066282746310002) if x > 1e3 else ratio
-        return log(far) - 0.5 * x * x
+        # Far out Laplace's continued fraction.
+        below = x + 1.0
+        for k in range(12, 0, -1):
+            below = x + k / below
+        return log(ratio if x < 7.0 else 0.3989422804014327 / below) - 0.5 * x * x
     return log(1.0 - normal_exp(-0.5 * x * x) * ratio)
 
 
@@ -156,6 +158,5 @@ def quantile(p: float) -> float:
     )
     bottom = bottom * x + 1.0
     value = top / bottom
-    if central:
-        return q * value
-    return -value if q < 0.0 else value
+    outer = -value if q < 0.0 else value
+    return q * value if central else outer

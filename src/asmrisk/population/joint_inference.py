@@ -102,7 +102,7 @@ def covariance(first: Sites, second: Sites, variance: _Array, persistence: _Arra
 
 @inner
 def invert(matrix: np.ndarray, n: int) -> None:
-    """Replace a positive definite matrix of n rows by its inverse, by the sweep operator (Goodnight, 1979)."""
+    """Replace a positive definite matrix of n rows by its inverse by the sweep operator (Goodnight, 1979)."""
     for k in range(n):
         pivot = 1.0 / matrix[k, k]
         matrix[k, k] = 1.0

@@ -16,8 +16,8 @@ __all__ = ["fill_shock_series", "hermite_rule", "poisson_lognormal", "shock_seri
 _Array = NDArray[np.float64]
 
 _SHOCK_NODES = 9
-#: Terms of a Chebyshev series.
-TERMS = 16
+#: Terms of a polynomial.
+TERMS = 12
 #: Shocks below count as none.
 _NO_SHOCK = 1e-6
 
@@ -35,6 +35,11 @@ _ANGLES = np.pi * (np.arange(TERMS) + 0.5) / TERMS
 _POINTS = np.round(np.cos(_ANGLES), 14)
 _TRANSFORM = np.round(np.cos(np.arange(TERMS)[:, None] * _ANGLES) * (2.0 / TERMS), 14)
 _TRANSFORM[0] /= 2.0
+# From Chebyshev polynomials to powers.
+_POWERS = np.zeros((TERMS, TERMS))
+for _k in range(TERMS):
+    _POWERS[: _k + 1, _k] = np.polynomial.chebyshev.cheb2poly(np.eye(_k + 1)[_k])
+_TRANSFORM = np.round(_POWERS @ _TRANSFORM, 12)
 
 
 @inline
@@ -57,7 +62,7 @@ def fill_shock_series(
     transform: np.ndarray,
     series: np.ndarray,
 ) -> None:
-    """Write the Chebyshev series of `poisson_lognormal` for a shock of this standard deviation."""
+    """Write what `shock_series` gives."""
     terms = series.shape[0]
     for k in range(terms):
         series[k] = 0.0
@@ -76,10 +81,18 @@ def fill_shock_series(
 
 
 def shock_series(log_sd: float) -> _Array:
-    """Give what `poisson_lognormal` needs to know of a shock, shape (TERMS,)."""
+    """Give the polynomial in x - 1 over x + 1 of `poisson_lognormal` for a shock, shape (TERMS,)."""
     series = np.empty(TERMS)
     fill_shock_series(log_sd, _NODES, _WEIGHTS, _POINTS, _TRANSFORM, series)
     return series
+
+
+@inline
+def _nearer(x: float, y: float) -> float:
+    """Take a step towards the x with ``x + log(x) = y``, of fourth order."""
+    rest = y - x - log(x)
+    two = 2.0 * (1.0 + x) * (1.0 + x + 0.6666666666666666 * rest)
+    return x + x * (rest / (1.0 + x) * (two - rest) / (two - 2.0 * rest))
 
 
 @inline
@@ -90,11 +103,8 @@ def _omega(y: float) -> float:
     far = y if y > 1.0 else 1.0
     shift = log(far)
     x = far - shift + shift / far if y > 1.0 else small
-    for _ in range(2):
-        rest = y - x - log(x)
-        two = 2.0 * (1.0 + x) * (1.0 + x + 0.6666666666666666 * rest)
-        x *= 1.0 + rest / (1.0 + x) * (two - rest) / (two - 2.0 * rest)
-    return x
+    x = _nearer(x, y)
+    return _nearer(x, y)
 
 
 @inline
@@ -130,10 +140,16 @@ def poisson_lognormal(count: float, log_mean: float, log_sd: float, series: np.n
     x = _omega(y)
     rate = x / variance
     t = (x - 1.0) / (x + 1.0)
-    # Clenshaw's recurrence.
-    later, last = 0.0, 0.0
-    for k in range(TERMS - 1, 0, -1):
-        later, last = series[k] + 2.0 * t * later - last, later
-    height = series[0] + t * later - last
+    height = series[11] * t + series[10]
+    height = height * t + series[9]
+    height = height * t + series[8]
+    height = height * t + series[7]
+    height = height * t + series[6]
+    height = height * t + series[5]
+    height = height * t + series[4]
+    height = height * t + series[3]
+    height = height * t + series[2]
+    height = height * t + series[1]
+    height = height * t + series[0]
     apart = log_sd * (count - rate)
     return count * (y - x - scale) - rate - 0.5 * apart * apart - 0.5 * log(1.0 + x) + height

@@ -1,4 +1,4 @@
-"""What a roster's past numbers say, whatever the population: where scores are seen, and what likelihoods read.
+"""What a roster's past numbers say in any population: where scores are seen, and what likelihoods read.
 
 All of it is found once for a roster; `asmrisk.population.roster_posterior` and
 `asmrisk.population.roster_habits` tell what it means in a population.
@@ -57,6 +57,7 @@ class Past(NamedTuple):
 class ScoreEvidence(NamedTuple):
     """What is known of the scores of a roster's clinicians."""
 
+    roster: Roster
     codes: list[int]  #: of the cohorts that have anybody
     past: list[Past]  #: by these
     pattern: Pattern
@@ -281,7 +282,7 @@ def find_score_evidence(roster: Roster) -> ScoreEvidence:
     pattern = find_pattern(
         [roster.cohorts[code].practice for code in codes], seen, OWN_STATES, roster.practices
     )
-    return ScoreEvidence(codes, pasts, pattern, evidence, cases.evidence())
+    return ScoreEvidence(roster, codes, pasts, pattern, evidence, cases.evidence())
 
 
 def part_b_columns(past: Past, years: int) -> _Codes:

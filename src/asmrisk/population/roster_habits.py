@@ -114,6 +114,7 @@ class _Seen(NamedTuple):
 class HabitEvidence(NamedTuple):
     """What is known of the habits of a roster's clinicians and practices, whatever the population."""
 
+    roster: Roster
     codes: list[int]  #: of the cohorts that have anybody
     sites: list[tuple[_Codes, _Codes]]  #: by these: habit and year of each site
     pattern: Pattern
@@ -191,6 +192,7 @@ def find_habit_evidence(roster: Roster) -> HabitEvidence:
         roster, [each.past.promoting_interoperability for each in roster.cohorts]
     )
     return HabitEvidence(
+        roster=roster,
         codes=codes,
         sites=sites,
         pattern=find_pattern(
@@ -419,17 +421,13 @@ def _rows(code: int, habit: _Codes, year: _Codes) -> Sites:
     return Sites(np.eye(_JOINT)[number], years, np.full(len(years), code))
 
 
-def habit_posterior(
-    population: np.recarray, roster: Roster, known: HabitEvidence
-) -> tuple[Habits | None, ...]:
+def habit_posterior(population: np.recarray, known: HabitEvidence) -> tuple[Habits | None, ...]:
     """Find what is known of the habits of a roster's clinicians and practices.
 
     Parameters
     ----------
     population : recarray of POPULATION_DTYPE, shape (2,)
         By cohort.
-    roster : Roster
-        What is known.
     known : HabitEvidence
         Of the roster.
 
@@ -438,7 +436,7 @@ def habit_posterior(
     tuple of Habits or None
         By cohort; None where the roster has nobody.
     """
-    scores, pattern, seen = _scores(population[0]), known.pattern, known.seen
+    scores, roster, pattern, seen = _scores(population[0]), known.roster, known.pattern, known.seen
     terms = _Thresholds(*(np.ascontiguousarray(population[name]) for name in _Thresholds._fields))
     rows = [_rows(code, *sites) for code, sites in zip(known.codes, known.sites, strict=True)]
     most, longest = (max(len(each) for each, _ in known.sites), int(np.diff(pattern.seen_start).max()))

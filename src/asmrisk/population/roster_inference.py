@@ -89,7 +89,7 @@ class Beliefs(NamedTuple):
     own: _Array  #: shape (kinds, N, N): covariance of own parts at the sites
     value: _Array  #: shape (n, N): what is seen
     noise: _Array  #: shape (n, N): variance of its noise
-    #: What each clinician tells of the shared part at its own list of sites: precision, and it times the value.
+    #: What each tells of the shared part at its own list of sites: precision, and it times the value.
     precision: _Array  #: shape (n, most, most)
     weighted: _Array  #: shape (n, most)
 
@@ -317,7 +317,7 @@ def _add_area(pattern: Pattern, p: int, mean: np.ndarray, work: _Practices) -> N
 
 @inner
 def _leave_one_out(pattern: Pattern, beliefs: Beliefs, i: int, cavity: Cavity, work: _Practices) -> None:
-    """Give the distribution of a clinician's sites but for their own values (Rasmussen and Williams, 5.4.2)."""
+    """Give the distribution of a clinician's sites but for their values (Rasmussen and Williams, 5.4.2)."""
     spread, product, residual = work.matrices[0], work.matrices[1], work.vector[0]
     first, n, p = (
         pattern.seen_start[i],
@@ -529,7 +529,7 @@ def _finish(
 ) -> None:
     """Write what a cohort's practices share, by `SharedScores`."""
     low, high, k = pattern.row[cohort], pattern.row[cohort + 1], pattern.scores
-    rows, total = high - low, prior.shape[0]
+    rows = high - low
     area_spread, full, root = work.matrices[6], work.matrices[7], work.matrices[8]
     area_mean = work.vector[3]
     for area in range(pattern.area_start.shape[0] - 1):

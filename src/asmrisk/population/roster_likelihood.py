@@ -42,6 +42,8 @@ _Codes = NDArray[np.int64]
 EPISODES, COSTS, RATES, CASES = range(4)
 #: Points of the grid, and prior standard deviations to either side that are looked at.
 POINTS, _REACH = 81, 7.0
+#: Sums and maxima are taken in as many lanes, all points but the last.
+_LANES = 16
 #: A density below exp(-32) of its peak, eight standard deviations off, counts for nothing.
 _NEGLIGIBLE = -32.0
 #: With fewer points than these in the density the grid is drawn in around it.
@@ -287,6 +289,48 @@ def _cases(total: float, years: float, score: np.ndarray, out: np.ndarray) -> No
 
 
 @inner
+def _greatest(values: np.ndarray, lane: np.ndarray) -> float:
+    """Give the greatest of POINTS numbers, in lanes."""
+    for k in range(_LANES):
+        lane[k] = values[POINTS - 1]
+    for begin in range(0, POINTS - _LANES, _LANES):
+        part = values[begin:]
+        for k in range(_LANES):
+            lane[k] = part[k] if part[k] > lane[k] else lane[k]
+    top = lane[0]
+    for k in range(1, _LANES):
+        top = max(top, lane[k])
+    return top
+
+
+@inner
+def _sums(
+    out: np.ndarray, top: float, z: np.ndarray, middle: float, grid: np.ndarray
+) -> tuple[float, float, float]:
+    """Sum a density, and it times the distance from the middle of the grid and its square, in lanes."""
+    density, total, first, second = grid[1], grid[2], grid[3], grid[4]
+    for k in range(POINTS):
+        density[k] = normal_exp(out[k] - top)
+    apart = z[POINTS - 1] - middle
+    for k in range(_LANES):
+        last = density[POINTS - 1] if k == 0 else 0.0
+        total[k], first[k], second[k] = last, last * apart, last * apart * apart
+    for begin in range(0, POINTS - _LANES, _LANES):
+        weight, at = density[begin:], z[begin:]
+        for k in range(_LANES):
+            moment = weight[k] * (at[k] - middle)
+            total[k] += weight[k]
+            first[k] += moment
+            second[k] += moment * (at[k] - middle)
+    a, b, c = total[0], first[0], second[0]
+    for k in range(1, _LANES):
+        a += total[k]
+        b += first[k]
+        c += second[k]
+    return a, b, c
+
+
+@inner
 def _moments(
     evidence: Evidence,
     terms: Terms,
@@ -301,10 +345,10 @@ def _moments(
 
     Exact moments but for the grid: trapezoidal, within seven prior standard deviations.
     """
-    z, score, out = grid[0], grid[1], grid[2]
-    low, high, mean, sd = -_REACH, _REACH, prior_mean, prior_sd
+    z, score, out = grid[0], grid[1], grid[5]
+    low, high = -_REACH, _REACH
     kind, cohort = evidence.kind[e], evidence.cohort[e]
-    for _ in range(_PASSES):
+    for tries in range(_PASSES):
         step = (high - low) / (POINTS - 1)
         for k in range(POINTS):
             z[k] = low + k * step
@@ -319,30 +363,23 @@ def _moments(
             _cases(evidence.number[e], evidence.cases[e], score, out)
         for k in range(POINTS):
             out[k] -= 0.5 * z[k] * z[k]
-        top = out[0]
-        for k in range(1, POINTS):
-            top = max(top, out[k])
-        total = first = second = 0.0
-        left, right = POINTS, 0
-        for k in range(POINTS):
-            score[k] = normal_exp(out[k] - top)
-        for k in range(POINTS):
-            total += score[k]
-            first += score[k] * z[k]
-            near = out[k] - top > _NEGLIGIBLE
-            left = min(left, k if near else POINTS)
-            right = max(right, k if near else 0)
-        center = first / total
-        for k in range(POINTS):
-            second += score[k] * (z[k] - center) * (z[k] - center)
-        mean = prior_mean + prior_sd * center
-        # A density narrower than the grid is one of the grid's width.
-        sd = prior_sd * math.sqrt(max(second / total, step * step / 12.0))
+        top = _greatest(out, grid[3])
+        left, right = 0, POINTS - 1
+        while out[left] - top <= _NEGLIGIBLE:
+            left += 1
+        while out[right] - top <= _NEGLIGIBLE:
+            right -= 1
         left, right = max(left - 1, 0), min(right + 1, POINTS - 1)
-        if right - left >= _ENOUGH:
-            break
+        if right - left >= _ENOUGH or tries == _PASSES - 1:
+            middle = 0.5 * (low + high)
+            total, first, second = _sums(out, top, z, middle, grid)
+            center = first / total
+            spread = second / total - center * center
+            # A density narrower than the grid is one of the grid's width.
+            sd = prior_sd * math.sqrt(max(spread, step * step / 12.0))
+            return prior_mean + prior_sd * (middle + center), sd
         low, high = low + left * step, low + right * step
-    return mean, sd
+    return prior_mean, prior_sd
 
 
 @kernel
@@ -368,7 +405,7 @@ def refine_scores(
         Written.
     cavity : Cavity
         Of all sites.
-    grid : ndarray of float64, shape (5, POINTS)
+    grid : ndarray of float64, shape (6, POINTS)
         Scratch.
     """
     for e in range(evidence.clinician.shape[0]):

@@ -32,7 +32,7 @@ from asmrisk.population.latents import (
     SPECIFIC,
 )
 from asmrisk.population.quadrature import hermite_rule
-from asmrisk.population.roster import Clinicians, Roster
+from asmrisk.population.roster import Clinicians
 from asmrisk.population.roster_evidence import (
     DUAL,
     HCC,
@@ -221,17 +221,13 @@ def _own_scores(
                 root[i - first, a, b] = left[b, a]
 
 
-def roster_posterior(
-    population: np.recarray, roster: Roster, known: ScoreEvidence
-) -> tuple[Posterior | None, ...]:
+def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Posterior | None, ...]:
     """Learn the scores of a roster's clinicians and of their practices and areas.
 
     Parameters
     ----------
     population : recarray of POPULATION_DTYPE, shape (2,)
         By cohort.
-    roster : Roster
-        What is known.
     known : ScoreEvidence
         Of the roster.
 
@@ -241,6 +237,7 @@ def roster_posterior(
         By cohort; None where the roster has nobody.
     """
     scores, terms, pattern = _scores(population), terms_of(population), known.pattern
+    roster = known.roster
     most = max(each.value.shape[1] for each in known.past)
     shape = int(pattern.clinician[-1]), most
     value, noise = np.zeros(shape), np.ones(shape)
@@ -281,7 +278,7 @@ def roster_posterior(
     )
     level_site = np.zeros(len(COHORTS), np.int64)
     level_site[known.codes] = [each.column[LEVEL_SITE] for each in known.past]
-    grid = np.empty((5, POINTS))
+    grid = np.empty((6, POINTS))
 
     def refine(cavity: Cavity) -> None:
         refine_scores(known.evidence, terms, level_site, beliefs, cavity, grid)

@@ -37,16 +37,15 @@ _NUMBERS = 2**32
 
 
 class RosterEvidence(NamedTuple):
-    """A roster, and what is found in it once, whatever the population."""
+    """What a roster tells, found in it once, whatever the population."""
 
-    roster: Roster
     scores: ScoreEvidence
     habits: HabitEvidence
 
 
 def find_evidence(roster: Roster) -> RosterEvidence:
     """Find what a roster tells in any population."""
-    return RosterEvidence(roster, find_score_evidence(roster), find_habit_evidence(roster))
+    return RosterEvidence(find_score_evidence(roster), find_habit_evidence(roster))
 
 
 def roster_prior(evidence: RosterEvidence, population: np.recarray) -> RosterPrior:
@@ -64,9 +63,9 @@ def roster_prior(evidence: RosterEvidence, population: np.recarray) -> RosterPri
     RosterPrior
         Every distribution given what is known; the clinicians of each cohort in the roster's order.
     """
-    roster = evidence.roster
-    scores = roster_posterior(population, roster, evidence.scores)
-    habits = habit_posterior(population, roster, evidence.habits)
+    roster = evidence.scores.roster
+    scores = roster_posterior(population, evidence.scores)
+    habits = habit_posterior(population, evidence.habits)
     there = [(one, other) for one, other in zip(scores, habits, strict=True) if one and other]
     prior = empty_prior(
         PriorSize(
