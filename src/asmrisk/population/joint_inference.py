@@ -7,7 +7,8 @@ sites are condensed to information about what is shared at the sites, clinicians
 practices to areas, and the way back gives everybody's own part given what is shared (Rasmussen and Williams,
 Gaussian Processes for Machine Learning, 2006, chapter 2; Bates and others, lme4, 2015, for the nesting).
 
-Matrices are the upper left corners, of a stated size, of arrays with room for larger ones.
+Matrices are the upper left corners, of a stated size, of arrays with room for larger ones, by whole widths of
+a vector in both dimensions (`padded`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.numerics.jit import inner, kernel
+from asmrisk.numerics.jit import inline, inner, kernel
 
 __all__ = [
     "Scores",
@@ -26,7 +27,10 @@ __all__ = [
     "covariance",
     "generalized_quotient",
     "invert",
+    "joined",
     "multiply",
+    "padded",
+    "part_of",
     "posterior",
     "upper_root",
 ]
@@ -36,6 +40,10 @@ _Codes = NDArray[np.int64]
 
 #: A variance below this is rounding.
 _NOTHING = 1e-12
+#: Columns of a matrix that are worked on at once, and the numbers up to it; an unsigned index needs no check
+#: for counting from the end.
+WIDTH = 8
+_1, _2, _3, _4, _5, _6, _7, _8 = (np.uint64(each) for each in range(1, WIDTH + 1))
 
 
 class Scores(NamedTuple):
@@ -54,6 +62,26 @@ class Sites(NamedTuple):
     direction: _Array  #: shape (N, K): coefficients
     year: _Codes  #: shape (N,)
     cohort: _Codes  #: shape (N,): code
+
+
+def part_of(sites: Sites, part: slice) -> Sites:
+    """Give some of a list of sites."""
+    return Sites(sites.direction[part], sites.year[part], sites.cohort[part])
+
+
+def joined(sites: list[Sites]) -> Sites:
+    """Give lists of sites one after the other."""
+    return Sites(
+        np.concatenate([each.direction for each in sites]),
+        np.concatenate([each.year for each in sites]),
+        np.concatenate([each.cohort for each in sites]),
+    )
+
+
+@inline
+def padded(n: int) -> int:
+    """Give the room that n rows or columns take: whole widths."""
+    return (n + WIDTH - 1) // WIDTH * WIDTH
 
 
 @kernel
@@ -101,19 +129,42 @@ def covariance(first: Sites, second: Sites, variance: _Array, persistence: _Arra
 
 
 @inner
-def invert(matrix: np.ndarray, n: int) -> None:
-    """Replace a positive definite matrix of n rows by its inverse by the sweep operator (Goodnight, 1979)."""
+def invert(matrix: np.ndarray, n: int, scratch: np.ndarray) -> None:
+    """Replace a positive definite matrix of n rows by its inverse by the sweep operator (Goodnight, 1979).
+
+    Two rows of `scratch` are overwritten.
+    """
+    row, column = scratch[0], scratch[1]
     for k in range(n):
         pivot = 1.0 / matrix[k, k]
         matrix[k, k] = 1.0
-        for j in range(n):
-            matrix[k, j] *= pivot
         for i in range(n):
-            if i != k:
-                factor = matrix[i, k]
-                matrix[i, k] = 0.0
-                for j in range(n):
-                    matrix[i, j] -= factor * matrix[k, j]
+            column[i] = matrix[i, k]
+            matrix[i, k] = 0.0
+        matrix[k, k] = 1.0
+        column[k] = 0.0
+        for j in range(n):
+            row[j] = matrix[k, j] * pivot
+            matrix[k, j] = row[j]
+        for j in range(n, padded(n)):
+            row[j] = 0.0
+        for part in range(padded(n) // WIDTH):
+            c0 = np.uint64(part) * _8
+            c1, c2, c3, c4, c5, c6, c7 = c0 + _1, c0 + _2, c0 + _3, c0 + _4, c0 + _5, c0 + _6, c0 + _7
+            r0, r1, r2, r3 = row[c0], row[c1], row[c2], row[c3]
+            r4, r5, r6, r7 = row[c4], row[c5], row[c6], row[c7]
+            for i in range(n):
+                factor = column[i]
+                m0, m1, m2, m3 = matrix[i, c0], matrix[i, c1], matrix[i, c2], matrix[i, c3]
+                m4, m5, m6, m7 = matrix[i, c4], matrix[i, c5], matrix[i, c6], matrix[i, c7]
+                matrix[i, c0] = m0 - factor * r0
+                matrix[i, c1] = m1 - factor * r1
+                matrix[i, c2] = m2 - factor * r2
+                matrix[i, c3] = m3 - factor * r3
+                matrix[i, c4] = m4 - factor * r4
+                matrix[i, c5] = m5 - factor * r5
+                matrix[i, c6] = m6 - factor * r6
+                matrix[i, c7] = m7 - factor * r7
 
 
 @inner
@@ -134,15 +185,56 @@ def upper_root(matrix: np.ndarray, n: int) -> None:
 def multiply(
     first: np.ndarray, second: np.ndarray, rows: int, middle: int, columns: int, out: np.ndarray
 ) -> None:
-    """Write the product of a matrix of so many rows and columns in the middle, and another, to a third."""
-    for i in range(rows):
-        for j in range(columns):
-            out[i, j] = 0.0
-        for k in range(middle):
-            factor = first[i, k]
-            if factor != 0.0:
-                for j in range(columns):
-                    out[i, j] += factor * second[k, j]
+    """Write the product of a matrix of so many rows and columns in the middle, and another, to a third.
+
+    Two rows of `WIDTH` columns at once, which the processor holds; what lies beyond rows and columns is
+    overwritten up to their padded numbers.
+    """
+    for part in range(padded(columns) // WIDTH):
+        c0 = np.uint64(part) * _8
+        c1, c2, c3, c4, c5, c6, c7 = c0 + _1, c0 + _2, c0 + _3, c0 + _4, c0 + _5, c0 + _6, c0 + _7
+        for pair in range((rows + 1) // 2):
+            i = 2 * pair
+            one, two = first[i], first[i + 1]
+            a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
+            b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = 0.0
+            for k in range(middle):
+                x, y = one[k], two[k]
+                s0, s1, s2, s3 = second[k, c0], second[k, c1], second[k, c2], second[k, c3]
+                s4, s5, s6, s7 = second[k, c4], second[k, c5], second[k, c6], second[k, c7]
+                a0 += x * s0
+                a1 += x * s1
+                a2 += x * s2
+                a3 += x * s3
+                a4 += x * s4
+                a5 += x * s5
+                a6 += x * s6
+                a7 += x * s7
+                b0 += y * s0
+                b1 += y * s1
+                b2 += y * s2
+                b3 += y * s3
+                b4 += y * s4
+                b5 += y * s5
+                b6 += y * s6
+                b7 += y * s7
+            upper, lower = out[i], out[i + 1]
+            upper[c0] = a0
+            upper[c1] = a1
+            upper[c2] = a2
+            upper[c3] = a3
+            upper[c4] = a4
+            upper[c5] = a5
+            upper[c6] = a6
+            upper[c7] = a7
+            lower[c0] = b0
+            lower[c1] = b1
+            lower[c2] = b2
+            lower[c3] = b3
+            lower[c4] = b4
+            lower[c5] = b5
+            lower[c6] = b6
+            lower[c7] = b7
 
 
 @inner
@@ -162,7 +254,7 @@ def posterior(prior: np.ndarray, precision: np.ndarray, n: int, out: np.ndarray,
         How many values.
     out : ndarray of float64, shape (at least n, at least n)
         Written.
-    scratch : ndarray of float64, shape (3, at least n, at least n)
+    scratch : ndarray of float64, shape (4, at least n, at least n)
         Overwritten.
     """
     lower, product, inside = scratch[0], scratch[1], scratch[2]
@@ -174,7 +266,7 @@ def posterior(prior: np.ndarray, precision: np.ndarray, n: int, out: np.ndarray,
     multiply(product, lower, n, n, n, inside)
     for i in range(n):
         inside[i, i] += 1.0
-    invert(inside, n)
+    invert(inside, n, scratch[3])
     multiply(inside, prior, n, n, n, product)
     multiply(lower, product, n, n, n, out)
 

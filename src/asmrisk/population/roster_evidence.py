@@ -6,7 +6,7 @@ All of it is found once for a roster; `asmrisk.population.roster_posterior` and
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from asmrisk.population.roster_likelihood import CASES, COSTS, EPISODES, RATES, 
 from asmrisk.population.roster_practices import record_systems
 from asmrisk.rule.definitions import COLLECTION_TYPES, MOST_MEASURES, PERFORMANCE_YEARS, measures_of
 
-__all__ = ["Past", "ScoreEvidence", "find_score_evidence", "latest", "part_b_scores"]
+__all__ = ["Past", "ScoreEvidence", "find_score_evidence", "has_choice", "latest", "part_b_scores"]
 
 _Array = NDArray[np.float64]
 _Codes = NDArray[np.int64]
@@ -155,12 +155,17 @@ def part_b_scores(
     return score, factor
 
 
-def _chosen_type(clinicians: Clinicians) -> _Codes:
-    """Find how clinicians report where they have the choice: the latest year's way, -1 where not known."""
+def has_choice(clinicians: Clinicians) -> NDArray[np.bool_]:
+    """Say which of a cohort's measures leave the collection type to the clinician, shape (MOST_MEASURES,)."""
     choice = np.zeros(MOST_MEASURES, dtype=bool)
     measures = measures_of(clinicians.cohort)
     choice[: len(measures)] = [len(each.collection_types) > 1 for each in measures]
-    system = latest(record_systems(clinicians.past.collection_type, choice))[0]
+    return choice
+
+
+def _chosen_type(clinicians: Clinicians) -> _Codes:
+    """Find how clinicians report where they have the choice: the latest year's way, -1 where not known."""
+    system = latest(record_systems(clinicians.past.collection_type, has_choice(clinicians)))[0]
     return np.where(np.isnan(system), -1, system).astype(np.int64)
 
 
@@ -168,12 +173,12 @@ class _Rows:
     """Collects rows of `Evidence`."""
 
     def __init__(self) -> None:
-        self.parts: list[dict[str, NDArray[np.float64]]] = []
+        self.parts: list[dict[str, NDArray[Any]]] = []
         self.counts: list[float] = []
 
-    def add(self, clinicians: Clinicians, code: int, who: _Codes, first: int, **columns: object) -> None:
+    def add(self, clinicians: Clinicians, code: int, who: _Codes, first: int, **columns: Any) -> None:
         """Add what is known of some clinicians, whose numbers begin at `first`."""
-        row = dict.fromkeys(Evidence._fields[:-1], 0.0) | {
+        row: dict[str, Any] = dict.fromkeys(Evidence._fields[:-1], 0.0) | {
             "clinician": who + first,
             "cohort": code,
             "specialty": clinicians.specialty[who],
@@ -182,7 +187,7 @@ class _Rows:
         self.parts.append({name: np.broadcast_to(each, who.shape) for name, each in (row | columns).items()})
 
     def evidence(self) -> Evidence:
-        columns = {}
+        columns: dict[str, Any] = {}
         for name in Evidence._fields[:-1]:
             dtype = np.float64 if name in ("number", "cases") else np.int64
             columns[name] = np.concatenate([np.zeros(0), *(each[name] for each in self.parts)]).astype(dtype)

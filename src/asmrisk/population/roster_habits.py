@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from asmrisk.numerics.jit import inline, kernel
 from asmrisk.numerics.portable_math import log, normal_exp
 from asmrisk.numerics.portable_normal import log_probability, probability, quantile
-from asmrisk.population.joint_inference import Scores, Sites, covariance
+from asmrisk.population.joint_inference import Scores, Sites, covariance, joined, padded, part_of
 from asmrisk.population.latents import (
     HABITS,
     IMPROVEMENT,
@@ -156,7 +156,8 @@ def latest_of_practice(roster: Roster, values: list[_Array]) -> tuple[_Array, _C
 def find_habit_evidence(roster: Roster) -> HabitEvidence:
     """Find what is known of the habits of a roster's clinicians and practices."""
     codes = [code for code, each in enumerate(roster.cohorts) if each.count]
-    sites, patterns, parts = [], [], []
+    sites, patterns, shares = [], [], []
+    parts: list[tuple[_Codes | int, ...]] = []
     first = 0
     for code in codes:
         clinicians = roster.cohorts[code]
@@ -165,25 +166,14 @@ def find_habit_evidence(roster: Roster) -> HabitEvidence:
         places = np.cumsum(seen, axis=1) - 1
         for site, (habit, year, what, share) in enumerate(used):
             who = np.flatnonzero(what >= 0)
-            columns = (
-                who + first,
-                code,
-                site,
-                places[who, site],
-                habit,
-                what[who],
-                PERFORMANCE_YEARS[0] - year,
-                clinicians.practice_size[who],
-                share[who],
-            )
-            parts.append([np.broadcast_to(each, who.shape) for each in columns])
+            since, size = PERFORMANCE_YEARS[0] - year, clinicians.practice_size[who]
+            parts.append((who + first, code, site, places[who, site], habit, what[who], since, size))
+            shares.append(share[who])
         sites.append(
             (np.array([each[0] for each in used], np.int64), np.array([each[1] for each in used], np.int64))
         )
         patterns.append(seen)
         first += clinicians.count
-    empty: list[list[NDArray[np.float64]]] = [[np.zeros(0)] * len(_Seen._fields)]
-    columns = [np.concatenate(each) for each in zip(*(empty + parts), strict=True)]
     told = [
         latest_of_practice(roster, [_activities(each, needed) for each in roster.cohorts])
         for needed in range(_MOST_ELEMENTS + 1)
@@ -201,12 +191,27 @@ def find_habit_evidence(roster: Roster) -> HabitEvidence:
             len(SHARED_HABIT_ROWS),
             roster.practices,
         ),
-        seen=_Seen(*(each.astype(np.int64) for each in columns[:-1]), share=columns[-1]),
+        seen=_Seen(**_columns(parts), share=np.concatenate([np.zeros(0), *shares])),
         activities=np.array([each[0] for each in told]),
         activities_year=np.array([each[1] for each in told]),
         interoperability=score,
         interoperability_year=when,
     )
+
+
+def _columns(parts: list[tuple[_Codes | int, ...]]) -> dict[str, _Codes]:
+    """Give the columns of `_Seen` but the last from rows, of each of which the first column says how many."""
+    lengths = [np.shape(each[0]) for each in parts]
+    return {
+        name: np.concatenate(
+            [np.zeros(0, np.int64)]
+            + [
+                np.broadcast_to(np.asarray(each[k], np.int64), n)
+                for each, n in zip(parts, lengths, strict=True)
+            ]
+        )
+        for k, name in enumerate(_Seen._fields[:-1])
+    }
 
 
 def _what_was_seen(clinicians: Clinicians) -> list[tuple[int, int, _Codes, _Array]]:
@@ -439,11 +444,14 @@ def habit_posterior(population: np.recarray, known: HabitEvidence) -> tuple[Habi
     scores, roster, pattern, seen = _scores(population[0]), known.roster, known.pattern, known.seen
     terms = _Thresholds(*(np.ascontiguousarray(population[name]) for name in _Thresholds._fields))
     rows = [_rows(code, *sites) for code, sites in zip(known.codes, known.sites, strict=True)]
-    most, longest = (max(len(each) for each, _ in known.sites), int(np.diff(pattern.seen_start).max()))
+    most, longest = (
+        max(len(each) for each, _ in known.sites),
+        padded(int(np.diff(pattern.seen_start).max())),
+    )
     n, now = int(pattern.clinician[-1]), len(SHARED_HABIT_ROWS)
     own = np.zeros((len(rows), most, most))
     for each, every in zip(own, rows, strict=True):
-        then = Sites(*(part[now:] for part in every))
+        then = part_of(every, slice(now, None))
         size = len(then.year)
         each[:size, :size] = covariance(then, then, scores.own, scores.own_persistence)
     beliefs = Beliefs(
@@ -451,7 +459,7 @@ def habit_posterior(population: np.recarray, known: HabitEvidence) -> tuple[Habi
         own=own,
         value=np.zeros((n, most)),
         noise=np.ones((n, most)),
-        precision=np.empty((n, longest, longest)),
+        precision=np.zeros((n, longest, longest)),
         weighted=np.empty((n, longest)),
     )
     low, high = np.empty(len(seen.share)), np.empty(len(seen.share))
@@ -460,8 +468,7 @@ def habit_posterior(population: np.recarray, known: HabitEvidence) -> tuple[Habi
     def refine(cavity: Cavity) -> None:
         _refine(seen, low, high, beliefs, cavity)
 
-    joint = Sites(*(np.concatenate(parts) for parts in zip(*rows, strict=True)))
-    inferred = infer(pattern, beliefs, joint, scores, refine)
+    inferred = infer(pattern, beliefs, joined(rows), scores, refine)
     found: list[Habits | None] = [None] * len(COHORTS)
     for cohort, (code, shared, sites) in enumerate(zip(known.codes, inferred, known.sites, strict=True)):
         clinicians = roster.cohorts[code]

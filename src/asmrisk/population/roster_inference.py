@@ -24,6 +24,7 @@ from asmrisk.population.joint_inference import (
     generalized_quotient,
     invert,
     multiply,
+    padded,
     posterior,
     upper_root,
 )
@@ -111,8 +112,8 @@ class _Practices(NamedTuple):
     area_precision: _Array  #: shape (most of an area, same)
     area_weighted: _Array  #: shape (most of an area,)
     area_covariance: _Array  #: shape (most of an area, same)
-    matrices: _Array  #: shape (6, most rows, most rows)
-    vector: _Array  #: shape (3, most rows)
+    matrices: _Array  #: shape (10, most rows, most rows)
+    vector: _Array  #: shape (4, most rows)
 
 
 class SharedScores(NamedTuple):
@@ -197,7 +198,7 @@ def find_pattern(
 
 
 @inner
-def _condense(pattern: Pattern, beliefs: Beliefs, i: int) -> None:
+def _condense(pattern: Pattern, beliefs: Beliefs, i: int, scratch: np.ndarray) -> None:
     """Turn a clinician's noisy sites into information about what is shared at them."""
     first, n = pattern.seen_start[i], pattern.seen_start[i + 1] - pattern.seen_start[i]
     own, value, noise = beliefs.own[beliefs.kind[i]], beliefs.value[i], beliefs.noise[i]
@@ -207,7 +208,7 @@ def _condense(pattern: Pattern, beliefs: Beliefs, i: int) -> None:
         for b in range(n):
             precision[a, b] = own[site, pattern.seen[first + b]]
         precision[a, a] += noise[site]
-    invert(precision, n)
+    invert(precision, n, scratch)
     for a in range(n):
         total = 0.0
         for b in range(n):
@@ -352,7 +353,7 @@ def _sweep(
 ) -> None:
     """Learn what is shared, and every site's distribution given all the rest."""
     for i in range(pattern.practice.shape[0]):
-        _condense(pattern, beliefs, i)
+        _condense(pattern, beliefs, i, work.matrices[0])
     for area in range(pattern.area_start.shape[0] - 1):
         start, end = pattern.area_start[area], pattern.area_start[area + 1]
         for at in range(start, end):
@@ -420,11 +421,11 @@ def _project(
             total += cross[z, a] * (weighted[a] - work.vector[0, a])
             product[a, z] = cross[z, a]
         out_mean[z] = total
-    multiply(full, product, rows, n, rows, out)
+    multiply(full, product, rows, n, rows, told)
     for z in range(rows):
         for y in range(rows):
             both = prior[low + z, low + y] + (area_prior[low + z, low + y] if joined else 0.0)
-            out[z, y] = both - out[z, y]
+            out[z, y] = both - told[z, y]
 
 
 @inner
@@ -492,13 +493,16 @@ def _add_area_rows(
         mean[z] += shift
         for y in range(total):
             toward[z, y] = area_spread[low + z, y] - product[z, y]
+    nearby, solved = work.matrices[3], work.matrices[4]
+    for a in range(n):
+        i = pattern.known[start + a]
+        for z in range(rows):
+            known[z, a] = toward[z, i]
+            nearby[a, z] = full[z, a]
+    multiply(known, nearby, rows, n, rows, product)
     for z in range(rows):
         for y in range(rows):
-            extra = toward[z, low + y]
-            for a in range(n):
-                extra -= toward[z, pattern.known[start + a]] * full[y, a]
-            out[z, y] += extra
-    nearby, solved = work.matrices[3], work.matrices[4]
+            out[z, y] += toward[z, low + y] - product[z, y]
     for z in range(rows):
         for y in range(k):
             nearby[z, y] = toward[z, low + y]
@@ -517,6 +521,22 @@ def _write_root(matrix: np.ndarray, n: int, out: np.ndarray) -> None:
             out[i, j] = matrix[j, i]
 
 
+@inner
+def _write_left(
+    spread: np.ndarray, gain: np.ndarray, rows: int, k: int, joined: bool, work: _Practices, root: np.ndarray
+) -> None:
+    """Write the root of what remains of a practice's covariance given the area's scores."""
+    left, toward = work.matrices[5], work.matrices[3]
+    for z in range(rows):
+        for y in range(rows):
+            rest = spread[z, y]
+            if not joined:
+                for j in range(k):
+                    rest -= gain[z, j] * toward[y, j]
+            left[z, y] = rest
+    _write_root(left, rows, root)
+
+
 @kernel
 def _finish(
     pattern: Pattern,
@@ -524,12 +544,10 @@ def _finish(
     prior: np.ndarray,
     area_prior: np.ndarray,
     work: _Practices,
-    cohort: int,
-    shared: SharedScores,
+    shared: tuple[SharedScores, ...],
 ) -> None:
-    """Write what a cohort's practices share, by `SharedScores`."""
-    low, high, k = pattern.row[cohort], pattern.row[cohort + 1], pattern.scores
-    rows = high - low
+    """Write what each cohort's practices share."""
+    k = pattern.scores
     area_spread, full, root = work.matrices[6], work.matrices[7], work.matrices[8]
     area_mean = work.vector[3]
     for area in range(pattern.area_start.shape[0] - 1):
@@ -539,54 +557,61 @@ def _finish(
         _learn_area(pattern, prior, area_prior, area, joined, work)
         if not joined:
             _area_rows(pattern, area, area_prior, work, area_mean, area_spread)
-            for i in range(k):
-                for j in range(k):
-                    root[i, j] = area_spread[low + i, low + j]
-            _write_root(root, k, shared.area_root[area])
-        for at in range(pattern.area_start[area], pattern.area_start[area + 1]):
-            p = pattern.area[at]
-            index = pattern.present[cohort, p]
-            if index >= 0:
-                mean, spread = shared.mean[index], shared.covariance[index]
-                _project(pattern, p, prior, area_prior, joined, low, high, work, full, mean, spread)
-                left, nearby, gain = work.matrices[5], work.matrices[3], shared.gain[index]
-                if not joined:
-                    _add_area_rows(
-                        pattern, p, low, high, area_mean, area_spread, full, work, mean, spread, gain, root
-                    )
-                for z in range(rows):
-                    for y in range(rows):
-                        rest = spread[z, y]
-                        if not joined:
-                            for j in range(k):
-                                rest -= gain[z, j] * nearby[y, j]
-                        left[z, y] = rest
-                _write_root(left, rows, shared.root[index])
+        for cohort in range(len(shared)):
+            low, high = pattern.row[cohort], pattern.row[cohort + 1]
+            rows, found = high - low, shared[cohort]
+            if not joined:
+                for i in range(k):
+                    for j in range(k):
+                        root[i, j] = area_spread[low + i, low + j]
+                _write_root(root, k, found.area_root[area])
+            for at in range(pattern.area_start[area], pattern.area_start[area + 1]):
+                p = pattern.area[at]
+                index = pattern.present[cohort, p]
+                if index >= 0:
+                    mean, spread, gain = found.mean[index], found.covariance[index], found.gain[index]
+                    _project(pattern, p, prior, area_prior, joined, low, high, work, full, mean, spread)
+                    if not joined:
+                        _add_area_rows(
+                            pattern,
+                            p,
+                            low,
+                            high,
+                            area_mean,
+                            area_spread,
+                            full,
+                            work,
+                            mean,
+                            spread,
+                            gain,
+                            root,
+                        )
+                    _write_left(spread, gain, rows, k, joined, work, found.root[index])
 
 
 @kernel
-def _tell(pattern: Pattern, beliefs: Beliefs) -> None:
+def _tell(pattern: Pattern, beliefs: Beliefs, work: _Practices) -> None:
     """Write what each clinician tells of what is shared."""
     for i in range(pattern.practice.shape[0]):
-        _condense(pattern, beliefs, i)
+        _condense(pattern, beliefs, i, work.matrices[0])
 
 
 def _workspace(pattern: Pattern) -> _Practices:
     """Allocate what practices and areas are learned in."""
     practices = pattern.present.shape[1]
-    most = int(np.diff(pattern.known_start).max())
-    area = int(np.diff(pattern.rows_start).max())
-    rows = int(pattern.row[-1])
+    most = padded(int(np.diff(pattern.known_start).max()))
+    area = padded(int(np.diff(pattern.rows_start).max()))
+    rows = padded(int(pattern.row[-1]))
     return _Practices(
-        precision=np.empty((practices, most, most)),
-        weighted=np.empty((practices, most)),
-        mean=np.empty((practices, most)),
-        covariance=np.empty((practices, most, most)),
-        area_precision=np.empty((area, area)),
-        area_weighted=np.empty(area),
-        area_covariance=np.empty((area, area)),
-        matrices=np.empty((9, rows, rows)),
-        vector=np.empty((4, rows)),
+        precision=np.zeros((practices, most, most)),
+        weighted=np.zeros((practices, most)),
+        mean=np.zeros((practices, most)),
+        covariance=np.zeros((practices, most, most)),
+        area_precision=np.zeros((area, area)),
+        area_weighted=np.zeros(area),
+        area_covariance=np.zeros((area, area)),
+        matrices=np.zeros((10, rows, rows)),
+        vector=np.zeros((4, rows)),
     )
 
 
@@ -624,7 +649,7 @@ def infer(
     for _ in range(_SWEEPS):
         _sweep(pattern, beliefs, prior, area_prior, cavity, work)
         refine(cavity)
-    _tell(pattern, beliefs)
+    _tell(pattern, beliefs, work)
     found = []
     for cohort, (low, high) in enumerate(
         zip(pattern.row[:-1].tolist(), pattern.row[1:].tolist(), strict=True)
@@ -638,6 +663,6 @@ def infer(
             gain=np.zeros((len(here), size, k)),
             area_root=np.zeros((pattern.areas, k, k)),
         )
-        _finish(pattern, beliefs, prior, area_prior, work, cohort, shared)
         found.append(shared)
+    _finish(pattern, beliefs, prior, area_prior, work, tuple(found))
     return found

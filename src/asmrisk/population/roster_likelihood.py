@@ -16,7 +16,7 @@ from asmrisk.numerics.jit import inline, inner, kernel
 from asmrisk.numerics.portable_math import log, normal_exp
 from asmrisk.numerics.portable_normal import log_probability, probability, quantile
 from asmrisk.population.latents import BINOMIAL
-from asmrisk.population.quadrature import poisson_lognormal, shock_series
+from asmrisk.population.quadrature import add_poisson_lognormal, shock_series
 from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
 from asmrisk.population.roster_inference import Beliefs, Cavity, normal_site
 from asmrisk.rule.definitions import size_class
@@ -155,9 +155,7 @@ def _episodes(
     for k in range(POINTS):
         out[k] = 0.0
     for at in range(evidence.begin[e], evidence.end[e]):
-        count = evidence.counts[at]
-        for k in range(POINTS):
-            out[k] += poisson_lognormal(count, other[k], shock, series)
+        add_poisson_lognormal(evidence.counts[at], other, shock, series, out, POINTS)
 
 
 @inner
@@ -201,14 +199,11 @@ def _binomial(
 def _read(x: float, at: np.ndarray, heights: np.ndarray) -> float:
     """Read a function that is linear between ascending points and constant outside."""
     last = at.shape[0] - 1
-    if x >= at[last]:
-        return heights[last]
-    if x < at[0]:
-        return heights[0]
-    j = 0
-    while j < last - 1 and x >= at[j + 1]:
-        j += 1
-    return heights[j] + (x - at[j]) / (at[j + 1] - at[j]) * (heights[j + 1] - heights[j])
+    read: float = heights[0] if x < at[0] else heights[last]
+    for j in range(last):
+        if at[j] <= x < at[j + 1]:
+            read = heights[j] + (x - at[j]) / (at[j + 1] - at[j]) * (heights[j + 1] - heights[j])
+    return read
 
 
 @inner
@@ -297,7 +292,7 @@ def _greatest(values: np.ndarray, lane: np.ndarray) -> float:
         part = values[begin:]
         for k in range(_LANES):
             lane[k] = part[k] if part[k] > lane[k] else lane[k]
-    top = lane[0]
+    top: float = lane[0]
     for k in range(1, _LANES):
         top = max(top, lane[k])
     return top

@@ -15,7 +15,16 @@ from numpy.typing import NDArray
 
 from asmrisk.numerics.jit import kernel
 from asmrisk.numerics.portable_math import log
-from asmrisk.population.joint_inference import Scores, Sites, covariance, multiply, upper_root
+from asmrisk.population.joint_inference import (
+    Scores,
+    Sites,
+    covariance,
+    joined,
+    multiply,
+    padded,
+    part_of,
+    upper_root,
+)
 from asmrisk.population.latents import (
     COST,
     GENERAL,
@@ -241,7 +250,9 @@ def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Pos
     most = max(each.value.shape[1] for each in known.past)
     shape = int(pattern.clinician[-1]), most
     value, noise = np.zeros(shape), np.ones(shape)
-    kinds, rows, own, cross, factors = [], [], [], [], []
+    kinds, rows, factors = [], [], []
+    own: list[_Array] = []
+    cross: list[_Array] = []
     for code, past, first, end in zip(
         known.codes, known.past, pattern.clinician[:-1], pattern.clinician[1:], strict=True
     ):
@@ -255,9 +266,7 @@ def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Pos
         years = np.concatenate([np.full(OWN_STATES, PERFORMANCE_YEARS[0]), past.year])
         every = Sites(direction, years, np.full(len(years), code))
         rows.append(every)
-        now, then = (
-            Sites(*(each[part] for each in every)) for part in (slice(OWN_STATES), slice(OWN_STATES, None))
-        )
+        now, then = part_of(every, slice(OWN_STATES)), part_of(every, slice(OWN_STATES, None))
         specialties, kind = np.unique(clinicians.specialty, return_inverse=True)
         kinds.append(kind + len(own))
         for specialty in specialties.tolist():
@@ -267,13 +276,13 @@ def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Pos
             to_sites[:, :sites] = covariance(now, then, np.sqrt(scores.own), lasting)
             own.append(at_sites)
             cross.append(to_sites)
-    longest = int(np.diff(pattern.seen_start).max())
+    longest = padded(int(np.diff(pattern.seen_start).max()))
     beliefs = Beliefs(
         kind=np.concatenate(kinds),
         own=np.array(own),
         value=value,
         noise=noise,
-        precision=np.empty((len(value), longest, longest)),
+        precision=np.zeros((len(value), longest, longest)),
         weighted=np.empty((len(value), longest)),
     )
     level_site = np.zeros(len(COHORTS), np.int64)
@@ -283,8 +292,7 @@ def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Pos
     def refine(cavity: Cavity) -> None:
         refine_scores(known.evidence, terms, level_site, beliefs, cavity, grid)
 
-    joint = Sites(*(np.concatenate(parts) for parts in zip(*rows, strict=True)))
-    shared = infer(pattern, beliefs, joint, scores, refine)
+    shared = infer(pattern, beliefs, joined(rows), scores, refine)
     found: list[Posterior | None] = [None] * len(COHORTS)
     for cohort, (code, past, factor) in enumerate(zip(known.codes, known.past, factors, strict=True)):
         n, sites = roster.cohorts[code].count, len(past.year)
@@ -298,14 +306,14 @@ def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Pos
             cases=Normal(np.full((MOST_MEASURES, n), np.nan), np.ones((MOST_MEASURES, n))),
             part_b_factor=latest(factor)[0],
         )
-        size = max(longest, OWN_STATES)
+        size = max(longest, padded(OWN_STATES))
         _own_scores(
             pattern,
             beliefs,
             np.array(cross),
             shared[cohort],
             cohort,
-            np.empty((4, size, size)),
+            np.zeros((4, size, size)),
             posterior.mean,
             posterior.gain,
             posterior.root,
