@@ -20,10 +20,9 @@ from asmrisk.population.roster_inference import (
     EXACT,
     MOST_NOISE,
     SEEN_NOISE,
-    Pattern,
-    find_pattern,
 )
 from asmrisk.population.roster_likelihood import CASES, COSTS, EPISODES, RATES, Evidence
+from asmrisk.population.roster_pattern import Pattern, find_pattern
 from asmrisk.population.roster_practices import record_systems
 from asmrisk.rule.definitions import COLLECTION_TYPES, MOST_MEASURES, PERFORMANCE_YEARS, measures_of
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.numerics.jit import inline, kernel
+from asmrisk.numerics.jit import inline, inner, kernel
 from asmrisk.numerics.portable_math import log, normal_exp
 from asmrisk.numerics.portable_normal import log_probability, probability, quantile
 from asmrisk.population.joint_inference import Scores, Sites, covariance, joined, padded, part_of
@@ -31,12 +31,11 @@ from asmrisk.population.roster_inference import (
     SEEN_NOISE,
     Beliefs,
     Cavity,
-    Pattern,
     SharedScores,
-    find_pattern,
     infer,
     normal_site,
 )
+from asmrisk.population.roster_pattern import Pattern, find_pattern
 from asmrisk.rule.definitions import (
     COHORTS,
     MOST_MEASURES,
@@ -266,14 +265,14 @@ class _Thresholds(NamedTuple):
     interoperability_slope: _Array
 
 
-@inline
+@inner
 def _low_score(low: float) -> float:
     """Turn the lower probability of an interval into a score: 0 is as good as infinitely far."""
     low = min(max(low, _LEAST), 1.0 - _LEAST)
     return -FARTHEST if low <= _LEAST else quantile(low)
 
 
-@inline
+@inner
 def _high_score(low: float, high: float) -> float:
     """Turn the higher probability of an interval into a score: 1 is as good as infinitely far."""
     high = min(max(max(high, low), _LEAST), 1.0 - _LEAST)

@@ -52,8 +52,9 @@ from asmrisk.population.roster_evidence import (
     part_b_columns,
     part_b_scores,
 )
-from asmrisk.population.roster_inference import Beliefs, Cavity, Pattern, SharedScores, infer
+from asmrisk.population.roster_inference import Beliefs, Cavity, SharedScores, infer
 from asmrisk.population.roster_likelihood import POINTS, Terms, learn_cases, refine_scores, terms_of
+from asmrisk.population.roster_pattern import Pattern
 from asmrisk.rule.definitions import COHORTS, MOST_MEASURES, PERFORMANCE_YEARS, SPECIALTIES, SPECIALTIES_OF
 
 __all__ = ["Normal", "Posterior", "roster_posterior"]
