@@ -247,7 +247,7 @@ def _what(
     if found is None or name not in (*quantities, "collection_type"):
         ways = (*quantities, "collection_type") if found else (*quantities, *reported, _COMPLETE)
         best = nearest(name, ways)
-        if name in {f"{each.name}_rate" for each in MEASURES}:
+        if found and name in {f"{each.name}_rate" for each in MEASURES}:
             text = f"is of no measure that is scored from {PERFORMANCE_YEARS[year]} on"
             raise _problem(clause, text, name, ", ".join(quantities))
         text = "cannot be changed" if found else "says no change"
@@ -312,7 +312,9 @@ def _numbers(clause: str, name: str, quantity: _Quantity, sign: str, value: str)
     fraction = quantity.measure is not None and not quantity.relative
     span = f"{low:g} or more" if math.isinf(high) else f"{low:g} to {high:g}"
     unit = "" if quantity.measure is not None else f" ({column.unit})"
-    found = re.fullmatch(r"\$?\s*([+-]?(?:\d[\d,]*\.?\d*|\.\d+))\s*(%|points?)?", value)
+    # Only a value has a sign of its own.
+    minus = "-?" if sign == "=" else ""
+    found = re.fullmatch(rf"\$?\s*({minus}(?:\d[\d,]*\.?\d*|\.\d+))\s*(%|points?)?", value)
     if found is None:
         raise _problem(clause, f"{value} is no number", name, f"{span}{unit}")
     number, unit_word = float(found[1].replace(",", "")), found[2]
