@@ -76,7 +76,7 @@ def read(tmp_path_factory):
             EVERYBODY,
             (1, 10, 0, 100),
         ),
-        ("collaborative_care_elements = 3", None, "collaborative_care_elements", 0, EVERYBODY, (0, 3, 0, 5)),
+        ("collaborative_care_elements = 3", None, "collaborative_care_elements", 0, EVERYBODY, (1, 3, 0, 5)),
         (
             "collection_type = MIPS CQM for practice Back",
             "collection_type = mips_cqm for practice Back",
@@ -195,6 +195,20 @@ def test_every_change_that_is_wrong_is_told(read):
     with pytest.raises(InputError) as caught:
         read("q236_rate = 2; complete data; episodes = -1")
     assert [each.what for each in caught.value.problems] == ["q236_rate", "episodes"]
+
+
+def test_elements_are_added_to_the_connection_unless_that_lacks(tmp_path):
+    parts = {"improvement_activities": 1, "collaborative_care_elements": 4}
+    table = rows(
+        {"practice_id": "A", "primary_care_connection": 0} | parts,
+        {"practice_id": "B", "primary_care_connection": 1} | parts | {"improvement_activities": 2},
+        {"practice_id": "C", "improvement_activities": 1},
+    )
+    known = roster(tmp_path, table)
+    changes = parse_change("collaborative_care_elements = 3", known, scenario_from_dict({})).changes
+    assert [(each.clinicians, each.factor) for each in changes] == [((1, 2), 1.0), ((0,), 0.0)]
+    (only,) = parse_change("collaborative_care_elements = 3 for A", known, scenario_from_dict({})).changes
+    assert (only.clinicians, only.factor) == ((0,), 0.0)
 
 
 def test_kernels_take_cases_one_after_the_other(read):
