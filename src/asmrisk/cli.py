@@ -560,7 +560,6 @@ def _write(report: Any, layout: str) -> None:
 @click.option("--levers", is_flag=True, help="Rank the usual changes.")
 @click.option("--draws", type=click.IntRange(1), help="Only the first so many draws of RESULTS.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write the table, .csv or .parquet.")
-@click.option("--participant-list", type=click.Path(path_type=Path), help="The run's list, if not here.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @_format_option

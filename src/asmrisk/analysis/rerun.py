@@ -48,7 +48,6 @@ def stored_run(
     *,
     roster: str | os.PathLike[str] | None = None,
     participant_list: str | os.PathLike[str] | None = None,
-    clinicians: str | os.PathLike[str] | None = None,
 ) -> StoredRun:
     """Read what a store is a run of, for simulating its draws again with the same numbers.
 
@@ -61,8 +60,6 @@ def stored_run(
         it.
     participant_list : str or path-like, optional
         The same of the run's list of participants.
-    clinicians : str or path-like, optional
-        A roster that takes the place of the run's, which is not looked for then.
 
     Raises
     ------
@@ -71,13 +68,12 @@ def stored_run(
         run's roster or list is not there or not the same.
     """
     run, spec, place = _stored(path)
-    given = {"participant_list": participant_list} | ({"roster": roster} if clinicians is None else {})
+    given = {"roster": roster, "participant_list": participant_list}
     files = {name: _file_of(place, spec.about, name, file) for name, file in given.items()}
     found = {name: str(file.resolve()) for name, file in files.items() if file is not None}
-    others = {} if clinicians is None else {"roster": str(Path(clinicians).resolve())}
-    if not found | others:
+    if not found:
         return run
-    scenario = _scenario(spec, found | others)
+    scenario = _scenario(spec, found)
     for name, file in found.items():
         if _READ[name](file, scenario).digest != spec.definition["scenario"]["population"][name]:
             raise InputError(

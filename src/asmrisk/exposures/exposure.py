@@ -77,7 +77,6 @@ def exposure(
     what_if: Sequence[str] = (),
     levers: bool = False,
     draws: int | None = None,
-    participant_list: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     out: str | os.PathLike[str] | None = None,
     quiet: bool = False,
@@ -98,8 +97,6 @@ def exposure(
         Rank the standard changes too.
     draws : int, optional
         Only the run's first so many draws.
-    participant_list : path, optional
-        The run's list of participants, if it had one; looked for in the current folder if not given.
     workers : int, optional
         Threads; the usable processors if not given.
     out : path, optional
@@ -127,7 +124,7 @@ def exposure(
     if out is not None:
         out = check_output(out, inputs=[clinicians])
     run = _finished_run(against)
-    field = stored_field(clinicians, against, draws=draws, participant_list=participant_list)
+    field = stored_field(clinicians, against, draws=draws)
     run = run.at(slice(field.draws))
     roster, scenario = field.roster, field.model.scenario
     _check_cohorts(run, roster, clinicians)

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.rerun import stored_run
+from asmrisk.analysis.rerun import stored_scenario
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
 from asmrisk.exposures.changes import Case, changes_of
 from asmrisk.population.roster import Roster
 from asmrisk.results.environments import stored_environments
 from asmrisk.rule.arrays import Environment
+from asmrisk.scenario.declarations import ROSTER
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.own_changes import Changes, make_room
 from asmrisk.simulation.own_luck import OwnOutcomes, live_in_fields, make_outcomes
@@ -67,7 +69,6 @@ def stored_field(
     results: str | os.PathLike[str],
     *,
     draws: int | None = None,
-    participant_list: str | os.PathLike[str] | None = None,
 ) -> StoredField:
     """Read the field of a finished run, and make given clinicians ready to live in it.
 
@@ -79,13 +80,11 @@ def stored_field(
         A store that `asmrisk.run` wrote, complete.
     draws : int, optional
         Only its first so many draws.
-    participant_list : path, optional
-        The run's list of participants, if it had one; looked for in the current folder if not given.
 
     Returns
     -------
     StoredField
-        If the run has a roster of its own, it is part of the field.
+        What the run's own roster and list of participants made of the field is in it; neither file is needed.
 
     Raises
     ------
@@ -93,13 +92,14 @@ def stored_field(
         If there is no such store, it was computed by other code, has fewer draws, or the clinicians cannot be
         read.
     """
-    run = stored_run(results, clinicians=clinicians, participant_list=participant_list)
+    run = stored_scenario(results)
     count = run.draws if draws is None else draws
     if not 0 < count <= run.draws:
         text = f"{results} has {run.draws} draws; give 1 to {run.draws}."
         raise InputError(text, argument="draws")
-    model = Model(run.scenario, alone=True)
-    scenario = model.scenario
+    roster = {ROSTER.name: os.fspath(Path(clinicians).resolve())}
+    scenario = replace(run.scenario, values=run.scenario.values.replace(**roster))
+    model = Model(scenario, alone=True)
     sets = np.arange(count, dtype=np.int64) // scenario.draws_per_set if scenario.uncertainty else None
     return StoredField(model, stored_environments(results, draws=range(count)), sets)
 
