@@ -44,7 +44,7 @@ from asmrisk.results.place import storage_at
 from asmrisk.rule.arrays import Environment
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 
-__all__ = ["Exposure", "exposure"]
+__all__ = ["Exposure", "check_cohorts", "exposure"]
 
 #: Draws from which what is not told is estimated: shares of variance need no more.
 _READINESS_DRAWS = 1000
@@ -127,7 +127,7 @@ def exposure(
     field = stored_field(clinicians, against, draws=draws)
     run = run.at(slice(field.draws))
     roster, scenario = field.roster, field.model.scenario
-    _check_cohorts(run, roster, clinicians)
+    check_cohorts(run, roster, clinicians)
     cases = gather(lambda text: parse_change(text, roster, scenario), what_if)
     progress = Progress(sys.stderr, quiet=quiet)
     few = field.draws <= _READINESS_DRAWS
@@ -184,7 +184,7 @@ def _by_cohort(run: RunResults, name: str) -> _Array:
     return found
 
 
-def _check_cohorts(run: RunResults, roster: Roster, clinicians: str | os.PathLike[str]) -> None:
+def check_cohorts(run: RunResults, roster: Roster, clinicians: str | os.PathLike[str]) -> None:
     """Check that the field has somebody in the cohorts of the roster."""
     participants = _by_cohort(run, "participants").sum(axis=0)
     nobody = [

@@ -296,15 +296,13 @@ def readiness_rows(
     last = told.last.max(axis=0, initial=0)
     columns = {
         name: np.concatenate([_latest(each, name) for each in roster.cohorts])
-        for name in (
-            *("episodes", "aco", "improvement_activities"),
-            *ACTIVITY_PARTS,
-        )
+        for name in ("episodes", "aco", "improvement_activities", *ACTIVITY_PARTS)
     }
     practices, cohorts = roster.practice_ids, roster.cohort_names
     rows = []
     for place, clinician in enumerate(roster.ids.tolist()):
         own = {name: _number(cells[place]) for name, cells in columns.items()}
+        connection, elements = (own[name] for name in ACTIVITY_PARTS)
         rows.append(
             {
                 "clinician_id": clinician,
@@ -320,9 +318,7 @@ def readiness_rows(
                 "aco": None if own["aco"] is None else bool(own["aco"]),
                 "mips_forgone": float(mips_forgone[place]),
                 "improvement_activities": own["improvement_activities"],
-                "lacks": _lacks(
-                    own["improvement_activities"], *(own[name] for name in ACTIVITY_PARTS), needed
-                ),
+                "lacks": _lacks(own["improvement_activities"], connection, elements, needed),
             }
         )
     return rows

@@ -146,7 +146,7 @@ def sections_of(run: RunResults, tables: Tables, loss: float | None) -> tuple[Se
     """
     (whole,) = _rows(tables, ALL)
     sections = [
-        _by_year(run, tables, loss),
+        *_by_year(run, tables, loss),
         *_practices(run, tables),
         _clinicians(run, tables),
         *_cases(run, tables),
@@ -180,7 +180,7 @@ def _beside(rows: Sequence[Row], scale: float, *names: str) -> list[list[str]]:
     return [[number(row[name] * scale, row["mean_error"] * scale) for row in rows] for name in names]
 
 
-def _by_year(run: RunResults, tables: Tables, loss: float | None) -> Section:
+def _by_year(run: RunResults, tables: Tables, loss: float | None) -> list[Section]:
     rows = _rows(tables, ALL, year=None)
     labels = [f"{row['performance_year']}, paid {row['payment_year']}" for row in rows[:-1]]
     scale, units = _scale(rows)
@@ -199,18 +199,17 @@ def _by_year(run: RunResults, tables: Tables, loss: float | None) -> Section:
     hit = [_percent(row["probability_of_maximum"], sets) for row in rows]
     labels = [*labels, "all five years"]
     title = f"All {rows[0]['clinicians']:,} clinicians together, {units}"
-    shown = (
-        Table(labels, [Group(title, heads, columns)]),
-        Table(labels, [Group(f"Beside it, {units}", further, [*beside, hit])]),
+    notes = (
+        "Dollars of the payment years. The largest loss is that of everybody measured and given the lowest "
+        "factor. An average practice: the same payments at the mean factor of the field's clinicians of the "
+        "same specialty and practice size.",
     )
-    return Section(
-        tables=shown,
-        notes=(
-            "Dollars of the payment years. The largest loss is that of everybody measured and given the "
-            "lowest factor. An average practice: the same payments at the mean factor of the field's "
-            "clinicians of the same specialty and practice size.",
+    return [
+        Section(tables=(Table(labels, [Group(title, heads, columns)]),)),
+        Section(
+            tables=(Table(labels, [Group(f"Beside it, {units}", further, [*beside, hit])]),), notes=notes
         ),
-    )
+    ]
 
 
 def _practices(run: RunResults, tables: Tables) -> list[Section]:
@@ -341,13 +340,13 @@ def _readiness(tables: Tables) -> list[Section]:
 def _standing(rows: Sequence[Row]) -> list[str]:
     """Say who may not be measured, who is in an ACO, and what activities lack."""
     lines = []
-    near: list[tuple[float, str]] = []
+    near = []
     for row in rows:
         if row["may_not_be_measured"]:
-            chance, year = min((row[f"measured_{year}"], year) for year in PERFORMANCE_YEARS)
-            near.append((chance, f"{row['clinician_id']} ({100.0 * chance:.0f}% in {year})"))
+            chances = [100.0 * row[f"measured_{year}"] for year in PERFORMANCE_YEARS]
+            near.append(f"{row['clinician_id']} ({min(chances):.0f} to {max(chances):.0f}%)")
     if near:
-        lines.append(f"May have too few episodes to be measured: {_some([who for _, who in sorted(near)])}.")
+        lines.append(f"May have too few episodes to be measured, by year with a chance of: {_some(near)}.")
     inside = [row["clinician_id"] for row in rows if row["aco"]]
     untold = sum(row["aco"] is None for row in rows)
     if inside or untold:
@@ -368,7 +367,7 @@ def _some(names: Sequence[str], most: int = 4) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 20 else name[:19] + "…"
+    return name if len(name) <= 18 else name[:17] + "…"
 
 
 # ------------------------------------------------------------------------------------------------ notes
