@@ -72,12 +72,16 @@ def rosters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.csv" for name in tables}
 
 
-def assert_agrees(roster: Path, out: Path, *overrides: str, doubt: bool = False, scenario: str = "baseline") -> None:
+def assert_agrees(
+    roster: Path, out: Path, *overrides: str, doubt: bool = False, scenario: str = "baseline"
+) -> None:
     given = load_scenario(
         SCENARIOS / f"{scenario}.toml",
         overrides=["population.clinicians=300", *overrides, f"population.roster={roster}"],
     )
-    store = asmrisk.run(given if doubt else given.fixed_at_medians(), draws=DRAWS, out=out, workers=1, quiet=True)
+    store = asmrisk.run(
+        given if doubt else given.fixed_at_medians(), draws=DRAWS, out=out, workers=1, quiet=True
+    )
     stored = asmrisk.open_results(store, group="clinician")
     field = stored_field(roster, store)
     own = live(field, workers=2)
