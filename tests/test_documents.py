@@ -25,6 +25,7 @@ from asmrisk.clinician_tables.columns import (
     Column,
     measure_columns,
     points_column,
+    status_column,
 )
 from asmrisk.handbook import TOPICS, docs, summary
 from asmrisk.population.roster import REQUIRED
@@ -148,7 +149,7 @@ def _clinician_table() -> str:
         )
 
     observed = [*CLINICIAN_COLUMNS, *measure_columns(q008)]
-    scored = [points_column(q008), *SCORE_COLUMNS]
+    scored = [points_column(q008), status_column(q008), *SCORE_COLUMNS]
     return _table(
         ("column", "given by", "in a roster", "meaning", "allowed"),
         [

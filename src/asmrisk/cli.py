@@ -346,18 +346,34 @@ def replay(results: Place, out: Path, **options: Any) -> None:
     "--scenario", type=click.Path(path_type=Path), help="Whose policy holds.  [default: the final rule]"
 )
 @_set_option
+@click.option(
+    "--among",
+    metavar="RESULTS",
+    type=_Place(),
+    help="Rank them within the field of this finished run instead, by its policies.",
+)
+@click.option(
+    "--draw", type=click.IntRange(0), help="With --among one draw; otherwise columns are means over all."
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
-def score(table: Path, scenario: Path | None, overrides: tuple[str, ...], out: Path) -> None:
+def score(
+    table: Path,
+    scenario: Path | None,
+    overrides: tuple[str, ...],
+    among: Place | None,
+    draw: int | None,
+    out: Path,
+) -> None:
     """Apply the rule to a table of clinicians.
 
     TABLE is CSV or Parquet, one row for each observed clinician and performance year; everybody in it is
-    ranked against the others of the cohort and year.
+    ranked against the others of the cohort and year, or within the field of a run.
     """
     checked = None if scenario is None and not overrides else _scenario(scenario, overrides)
 
     from asmrisk.analysis.scoring import score
 
-    score(table, scenario=checked, out=out)
+    score(table, scenario=checked, among=among, draw=draw, out=out)
     click.echo(f"Scores: {out}")
 
 
@@ -529,6 +545,33 @@ def _probabilities(text: str) -> list[float]:
 def _write(report: Any, layout: str) -> None:
     text = report.to_text(_command_of) if layout == "table" else getattr(report, f"to_{layout}")()
     click.echo(text.rstrip("\n"))
+
+
+@commands.command(epilog=_example("asmrisk exposure ours.csv --against results/baseline.zarr --loss 500000"))
+@click.argument("clinicians", type=click.Path(path_type=Path))
+@click.option("--against", type=_Place(), required=True, metavar="RESULTS", help="The run that is the field.")
+@click.option("--loss", type=float, metavar="DOLLARS", help="How likely is it to lose more than this?")
+@click.option(
+    "--what-if",
+    metavar="CHANGE",
+    multiple=True,
+    help='What a change would bring, for example "q236_rate +0.05 from 2027"; may be repeated.',
+)
+@click.option("--levers", is_flag=True, help="Rank the usual changes.")
+@click.option("--draws", type=click.IntRange(1), help="Only the first so many draws of RESULTS.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write the table, .csv or .parquet.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@_format_option
+def exposure(clinicians: Path, against: Place, layout: str, **options: Any) -> None:
+    """Say what the given CLINICIANS may win or lose, ranked against the field of a finished run.
+
+    CLINICIANS is a roster: one row for each clinician and past year. Of each, each practice and all together
+    it tells what is expected in every payment year, how wide the range is, and how likely losses are.
+    """
+    from asmrisk.exposures.exposure import exposure
+
+    _write(exposure(clinicians, against, **options), layout)
 
 
 @commands.command(epilog=_example("asmrisk sensitivity scenarios/studies/policy_levers.toml --draws 16"))

@@ -18,16 +18,18 @@ from asmrisk.errors import InputError
 from asmrisk.population.participant_list import ParticipantList, read_participant_list
 from asmrisk.population.roster import Roster, read_roster
 from asmrisk.results.metadata import read_root
-from asmrisk.results.provenance import run_section
+from asmrisk.results.place import Place
+from asmrisk.results.provenance import definition_of
 from asmrisk.results.reading import readable, require_store
 from asmrisk.results.runs import asked_lengths
+from asmrisk.results.spec import StoreSpec
 from asmrisk.rule.definitions import YEARS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
 from asmrisk.simulation.model import Model, scenario_of_draw
 from asmrisk.simulation.replay import replay_draws
 from asmrisk.simulation.scenario_simulation import run_code
 
-__all__ = ["StoredRun", "replay", "stored_run"]
+__all__ = ["StoredRun", "replay", "stored_run", "stored_scenario"]
 
 #: Clinician-years in a table of several draws, at most: with what making it takes, 3 GB.
 _MOST_ROWS = 2_000_000
@@ -46,7 +48,6 @@ def stored_run(
     *,
     roster: str | os.PathLike[str] | None = None,
     participant_list: str | os.PathLike[str] | None = None,
-    clinicians: str | os.PathLike[str] | None = None,
 ) -> StoredRun:
     """Read what a store is a run of, for simulating its draws again with the same numbers.
 
@@ -59,8 +60,6 @@ def stored_run(
         it.
     participant_list : str or path-like, optional
         The same of the run's list of participants.
-    clinicians : str or path-like, optional
-        A roster that takes the place of the run's, which is not looked for then.
 
     Raises
     ------
@@ -68,6 +67,33 @@ def stored_run(
         If there is no store, it was computed by other code, whose numbers this one cannot give again, or the
         run's roster or list is not there or not the same.
     """
+    run, spec, place = _stored(path)
+    given = {"roster": roster, "participant_list": participant_list}
+    files = {name: _file_of(place, spec.about, name, file) for name, file in given.items()}
+    found = {name: str(file.resolve()) for name, file in files.items() if file is not None}
+    if not found:
+        return run
+    scenario = _scenario(spec, found)
+    for name, file in found.items():
+        if _READ[name](file, scenario).digest != spec.definition["scenario"]["population"][name]:
+            raise InputError(
+                f"{files[name]} is not the {_CALLED[name]} of {place}: its content differs from the one "
+                "that was simulated; give the table as it was then.",
+                argument=name,
+            )
+    return run._replace(scenario=scenario)
+
+
+def stored_scenario(path: str | os.PathLike[str]) -> StoredRun:
+    """Read what a store is a run of as `stored_run` does, but for the files that its field was made of.
+
+    Its scenario is without roster and list of participants: what they made is in the store.
+    """
+    return _stored(path)[0]
+
+
+def _stored(path: str | os.PathLike[str]) -> tuple[StoredRun, StoreSpec, Place]:
+    """Read what a store is a run of, without the files that it does not hold."""
     storage, spec = require_store(path)
     place = storage.place
     if spec.growing != ("draw",):
@@ -88,29 +114,13 @@ def stored_run(
             f"{place} is damaged: {faults[0]}. The command that wrote it, given again, repairs it."
         )
     draws = 0 if root is None else root.lengths[0]
-    document = dict(spec.about["scenario"]) | spec.definition["scenario"]
-    document["run"] = run_section(spec.definition)
+    return StoredRun(_scenario(spec, {}), draws, asked), spec, place
+
+
+def _scenario(spec: StoreSpec, files: Mapping[str, str]) -> Scenario:
+    """Give the scenario of a store, with its files where they are."""
     fixed = tuple(spec.definition.get("fixed", ()))
-    given = {"participant_list": participant_list}
-    if clinicians is None:
-        given |= {"roster": roster}
-    files = {name: _file_of(place, spec.about, name, path) for name, path in given.items()}
-    found = {name: str(file.resolve()) for name, file in files.items() if file is not None}
-    document["population"] = document["population"] | found
-    if clinicians is not None:
-        document["population"] |= {"roster": str(Path(clinicians).resolve())}
-    scenario = replace(scenario_from_dict(document), fixed=fixed)
-    if found:
-        digests = {f"population.{name}": _READ[name](path, scenario).digest for name, path in found.items()}
-        own = spec.definition["scenario"]["population"]
-        for name in found:
-            if digests[f"population.{name}"] != own[name]:
-                raise InputError(
-                    f"{files[name]} is not the {_CALLED[name]} of {place}: its content differs from the one "
-                    "that was simulated; give the table as it was then.",
-                    argument=name,
-                )
-    return StoredRun(scenario, draws, asked)
+    return replace(scenario_from_dict(definition_of(spec, files)), fixed=fixed)
 
 
 #: By the argument that says where a run's file is: what it is called, and how it is read.

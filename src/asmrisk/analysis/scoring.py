@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 
-from asmrisk.clinician_tables.arrays import ScoredCohort, observed_of, score_arrays, scored_columns
-from asmrisk.clinician_tables.columns import in_table_order
+from asmrisk.analysis.scoring_field import ScoringField, open_scoring_field
+from asmrisk.clinician_tables.arrays import (
+    ScoredCohort,
+    observed_of,
+    score_arrays,
+    scored_cells,
+    scored_columns,
+    word_cells,
+)
+from asmrisk.clinician_tables.columns import FIELD_COLUMNS, in_table_order
 from asmrisk.clinician_tables.policy_needs import policy_needs
 from asmrisk.clinician_tables.table import (
     check_clinicians,
@@ -18,6 +27,7 @@ from asmrisk.clinician_tables.table import (
     to_stderr,
     write_clinicians,
 )
+from asmrisk.errors import InputError
 from asmrisk.parameters.parameter import Values
 from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import (
@@ -30,6 +40,7 @@ from asmrisk.rule.definitions import (
 )
 from asmrisk.rule.groups import list_peers
 from asmrisk.rule.policy import policy_records
+from asmrisk.rule.reasons import STATUSES
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario, load_scenario
@@ -41,13 +52,16 @@ def score(
     table: str | os.PathLike[str] | pd.DataFrame,
     *,
     scenario: str | os.PathLike[str] | Scenario | None = None,
+    among: str | os.PathLike[str] | None = None,
+    draw: int | None = None,
     out: str | os.PathLike[str] | None = None,
     notes: Callable[[str], None] = to_stderr,
 ) -> pd.DataFrame:
     """Apply the rule to observed clinicians.
 
-    Each cohort is scored apart in each performance year; its clinicians are ranked against each other, so a
-    table should hold everybody, not a few. Scored columns that the table already has are recomputed.
+    Each cohort is scored apart in each performance year. Its clinicians are ranked against each other, so a
+    table should hold everybody; a few are scored among those of a finished run. Scored columns that the
+    table already has are recomputed.
 
     Parameters
     ----------
@@ -55,11 +69,19 @@ def score(
         A clinician table (CSV or Parquet), several cohorts and years if wanted.
     scenario : path or Scenario, optional
         Whose policy holds, with unknowns at their central values; the final rule if not given.
+    among : path, optional
+        Results of a finished run instead: clinicians are ranked within its field, which they do not change,
+        by its policies, each draw's with the values that its unknowns took.
+    draw : int, optional
+        Within the field of this draw alone, from 0. Of all draws the scored columns are means (over the
+        draws where they are defined; of a measure's status the commonest), and the columns ``final_score_sd``
+        and ``adjustment_usd_sd`` say how much the field's chance moves them. What chance does to a clinician,
+        which is far more, `asmrisk.exposure` says.
     out : path, optional
         Where to write the result: ``.csv`` or ``.parquet``.
     notes : callable
-        Receives remarks: that central values are used, benchmarks that did not form, clinicians without a
-        final score, scores of zero.
+        Receives remarks: that central values are used, cohorts too small to rank, benchmarks that did not
+        form, clinicians without a final score, scores of zero.
 
     Returns
     -------
@@ -70,7 +92,8 @@ def score(
     Raises
     ------
     InputError
-        If the table, the scenario or the place to write to cannot be used; nothing is written then.
+        If the table, the scenario, the results or the place to write to cannot be used; nothing is written
+        then.
     RunError
         If the disk is full.
     """
@@ -78,15 +101,18 @@ def score(
     inputs = [each for each in (table, origin) if isinstance(each, str | os.PathLike)]
     if out is not None:
         check_output(out, inputs=inputs)
-    values, remark = _central_values(scenario)
-    policies = policy_records(values, fixed_edges())
+    field = _field(among, draw, scenario)
+    values, remark = _central_values(scenario) if field is None else (field.scenario.values, _words(field))
     if isinstance(table, pd.DataFrame):
         frame = check_clinicians(table, notes=notes, needs=policy_needs(values))
     else:
         frame = read_clinicians(table, notes=notes, needs=policy_needs(values))
     if remark:
         notes(remark)
-    scored = _score_frame(frame, policies, notes)
+    if field is None:
+        scored = _score_frame(frame, values, notes)
+    else:
+        scored = _by_cohort(frame, lambda year, cohort, part: _within(field, year, cohort, part))
     if out is not None:
         write_clinicians(scored, out, inputs=inputs)
     return scored
@@ -107,17 +133,105 @@ def _central_values(scenario: str | os.PathLike[str] | Scenario | None) -> tuple
     return loaded.fixed_at_medians().values, remark
 
 
-def _score_frame(frame: pd.DataFrame, policies: np.recarray, notes: Callable[[str], None]) -> pd.DataFrame:
+def _field(among: str | os.PathLike[str] | None, draw: int | None, scenario: object) -> ScoringField | None:
+    """Open the field of a run, if one is given."""
+    if among is None:
+        if draw is not None:
+            raise InputError("is one of a finished run's; give its results as among.", argument="draw")
+        return None
+    if scenario is not None:
+        text = "does not go with the results of a run, whose own policies hold; leave one of them out."
+        raise InputError(text, argument="scenario")
+    return open_scoring_field(among, draw)
+
+
+def _words(field: ScoringField) -> str:
+    """Say within which field a table is scored, and what its columns are."""
+    if len(field.draws) == 1:
+        return f"scored within the field of draw {field.draws[0]} of {field.source}."
+    return (
+        f"scored within the fields of {len(field.draws):,} draws of {field.source}: columns are means over "
+        "them, final_score_sd and adjustment_usd_sd the field's chance alone. A clinician's own chance is "
+        "far larger: `asmrisk exposure` says what it does."
+    )
+
+
+def _by_cohort(
+    frame: pd.DataFrame, score_part: Callable[[int, int, pd.DataFrame], dict[str, Any]]
+) -> pd.DataFrame:
+    """Score each cohort in each year apart, by the columns that a function of year, cohort and rows gives."""
     parts = []
-    for policy, year in zip(policies, PERFORMANCE_YEARS, strict=True):
+    for year, calendar_year in enumerate(PERFORMANCE_YEARS):
         for cohort, name in enumerate(COHORTS):
-            rows = np.flatnonzero((frame["performance_year"] == year) & (frame["cohort"] == name))
+            rows = np.flatnonzero((frame["performance_year"] == calendar_year) & (frame["cohort"] == name))
             if len(rows):
                 part = frame.iloc[rows]
-                scored = score_arrays(cohort, policy, observed_of(part, cohort), len(part))
-                parts.append(part.assign(**scored_columns(scored, part)))
-                _remark(f"{year} {name}", scored, part, notes)
+                parts.append(part.assign(**score_part(year, cohort, part)))
     return in_table_order(pd.concat(parts).sort_index() if len(parts) > 1 else parts[0])
+
+
+def _score_frame(frame: pd.DataFrame, values: Values, notes: Callable[[str], None]) -> pd.DataFrame:
+    """Score the clinicians of each cohort and year among each other."""
+    policies = policy_records(values, fixed_edges())
+    _warn_of_few(frame, values, notes)
+
+    def score_part(year: int, cohort: int, part: pd.DataFrame) -> dict[str, Any]:
+        scored = score_arrays(cohort, policies[year], observed_of(part, cohort), len(part))
+        _remark(f"{PERFORMANCE_YEARS[year]} {COHORTS[cohort]}", scored, part, notes)
+        return scored_cells(scored, part)
+
+    return _by_cohort(frame, score_part)
+
+
+def _within(field: ScoringField, year: int, cohort: int, part: pd.DataFrame) -> dict[str, Any]:
+    """Score rows of one cohort and year within a field: of several draws by means, with two deviations."""
+    observed, n = observed_of(part, cohort), len(part)
+    first = field.score(0, year, cohort, observed, n)
+    if len(field.draws) == 1:
+        return scored_cells(first, part)
+    names = scored_columns(first, part)
+    words = [name for name in names if name.endswith("_status")]
+    numbers = [name for name in names if name not in words]
+    mean, squares, count = (np.zeros((len(numbers), n)) for _ in range(3))
+    seen = np.zeros((len(words), len(STATUSES), n), np.int64)
+    for k in range(len(field.draws)):
+        columns = scored_columns(field.score(k, year, cohort, observed, n), part)
+        value = np.array([columns[name] for name in numbers])
+        known = ~np.isnan(value)
+        count += known
+        change = np.where(known, value - mean, 0.0)
+        mean += change / np.maximum(count, 1.0)
+        squares += change * np.where(known, value - mean, 0.0)
+        for w, name in enumerate(words):
+            seen[w, columns[name], np.arange(n)] += 1
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = np.sqrt(squares / (count - 1.0))
+    cells: dict[str, Any] = dict(zip(numbers, np.where(count > 0.0, mean, np.nan), strict=True))
+    cells |= {name: word_cells(name, seen[w].argmax(axis=0)) for w, name in enumerate(words)}
+    spread = (each.name for each in FIELD_COLUMNS)
+    return cells | {name: deviation[numbers.index(name.removesuffix("_sd"))] for name in spread}
+
+
+def _warn_of_few(frame: pd.DataFrame, values: Values, notes: Callable[[str], None]) -> None:
+    """Say what it means where a table's cohort is a small part of the model's."""
+    shares = values["population.cohort_share"]
+    few, kept = [], []
+    for each, n in frame.groupby(["performance_year", "cohort"]).size().items():
+        year, cohort = cast("tuple[int, str]", each)
+        usual = values["population.clinicians"] * shares[cohort] / sum(shares.values())
+        if n < usual / 2:
+            few.append(f"{year} {cohort} {n:,} of about {usual:,.0f}")
+            at_risk = values.at("policy.risk_level", year)
+            kept.append(at_risk * (1.0 - values.at("policy.redistribution_share", year)))
+    if few:
+        low, high = f"{min(kept):.2%}", f"{max(kept):.2%}"
+        notes(
+            f"CAUTION: the table has few of a cohort's clinicians ({', '.join(few)}), who are ranked only "
+            f"against each other. Together they lose about {low if low == high else f'{low} to {high}'} of "
+            "their Part B payments, the share that Medicare keeps, whatever they do. `asmrisk score --among "
+            "RESULTS` scores them among the clinicians of a finished run; `asmrisk exposure` says what they "
+            "risk there."
+        )
 
 
 def _choice(policy: np.record, name: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pandas.api.extensions import ExtensionArray
 
-from asmrisk.clinician_tables.columns import table_order
+from asmrisk.clinician_tables.columns import status_column, table_order
 from asmrisk.rule.arrays import (
     Environment,
     Observed,
@@ -22,8 +22,9 @@ from asmrisk.rule.arrays import (
 )
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.columns import Column, columns_of
-from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, NOT_REPORTED, Measure, measures_of
+from asmrisk.rule.definitions import COHORTS, COLLECTION_TYPES, MEASURES, NOT_REPORTED, Measure, measures_of
 from asmrisk.rule.groups import list_peers
+from asmrisk.rule.reasons import measure_status
 
 __all__ = [
     "ScoredCohort",
@@ -32,10 +33,16 @@ __all__ = [
     "observed_of",
     "score_arrays",
     "score_arrays_within",
+    "scored_cells",
     "scored_columns",
     "texts_of",
+    "word_cells",
     "word_codes",
 ]
+
+
+#: The scored columns that are words.
+_STATUS = {each.name: each for each in map(status_column, MEASURES)}
 
 
 def fields_of(cohort: str) -> Iterator[tuple[str, Column, tuple[Any, ...], Measure | None]]:
@@ -108,7 +115,7 @@ def frame_of(
         policy's set has it. `asmrisk.score` gives the same numbers for this table, to the bit.
     """
     sizes = [each.n for each in cohorts]
-    fields: dict[str, Column] = {}
+    fields = dict(_STATUS)
     arrays: dict[str, NDArray[Any]] = {}
     end = 0
     for each in cohorts:
@@ -175,14 +182,30 @@ def _cells(column: Column, values: NDArray[Any]) -> Any:
     return values
 
 
-def scored_columns(scored_cohort: ScoredCohort, inputs: Container[str]) -> dict[str, NDArray[np.float64]]:
-    """Give what `asmrisk.score` adds to a table: by column, points for the measures among its inputs."""
-    cohort, policy, n, observed, scored, environment = scored_cohort
-    columns = {
-        f"{measure.name}_points": scored.points[code, :n]
-        for code, measure in enumerate(measures_of(COHORTS[cohort]))
-        if f"{measure.name}_rate" in inputs
+def scored_cells(scored_cohort: ScoredCohort, inputs: Container[str]) -> dict[str, Any]:
+    """Give `scored_columns` as a table has them."""
+    return {
+        name: word_cells(name, values) if name in _STATUS else values
+        for name, values in scored_columns(scored_cohort, inputs).items()
     }
+
+
+def word_cells(name: str, codes: NDArray[np.integer]) -> ExtensionArray:
+    """Give the cells of a scored column of words by their codes."""
+    return texts_of(_STATUS[name].words, codes)
+
+
+def scored_columns(scored_cohort: ScoredCohort, inputs: Container[str]) -> dict[str, NDArray[Any]]:
+    """Give what `asmrisk.score` adds to a table, by column; of the measures whose rates are among its inputs.
+
+    Numbers are float64; why a measure has its points is a code.
+    """
+    cohort, policy, n, observed, scored, environment = scored_cohort
+    columns: dict[str, NDArray[Any]] = {}
+    for code, measure in enumerate(measures_of(COHORTS[cohort])):
+        if f"{measure.name}_rate" in inputs:
+            columns[f"{measure.name}_points"] = scored.points[code, :n]
+            columns[f"{measure.name}_status"] = measure_status(policy, cohort, code, observed, scored, n)
     columns |= {
         name: getattr(scored, name)[:n]
         for name, column in columns_of(Scored).items()

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
 from asmrisk.clinician_tables.columns import (
+    FIELD_COLUMNS,
     SCORE_COLUMNS,
     Column,
     in_table_order,
     input_columns,
     points_column,
+    status_column,
 )
 from asmrisk.clinician_tables.policy_needs import (
     ACTIVITY_PARTS,
@@ -130,7 +132,9 @@ def _check_header(
     problems: Problems,
     notes: Callable[[str], None],
 ) -> None:
-    known = {column.name for column in (*input_columns(), *map(points_column, MEASURES), *SCORE_COLUMNS)}
+    of_measures = (column(measure) for measure in MEASURES for column in (points_column, status_column))
+    scored = (*of_measures, *SCORE_COLUMNS, *FIELD_COLUMNS)
+    known = {column.name for column in (*input_columns(), *scored)}
     unknown = [name for name in dict.fromkeys(names) if name not in known]
     absent = [column for column in columns if column.name not in names]
     misspelled = set()

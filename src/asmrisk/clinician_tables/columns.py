@@ -17,15 +17,18 @@ import pandas as pd
 from asmrisk.rule.arrays import Observed, Scored
 from asmrisk.rule.columns import Column, columns_of
 from asmrisk.rule.definitions import COHORTS, MEASURES, PERFORMANCE_YEARS, Measure, measures_of
+from asmrisk.rule.reasons import STATUSES
 
 __all__ = [
     "CLINICIAN_COLUMNS",
+    "FIELD_COLUMNS",
     "SCORE_COLUMNS",
     "Column",
     "in_table_order",
     "input_columns",
     "measure_columns",
     "points_column",
+    "status_column",
     "table_order",
 ]
 
@@ -85,6 +88,14 @@ SCORE_COLUMNS = tuple(
 )
 
 
+_SD = "Standard deviation over the draws of a simulated field of the column before"
+#: What it adds after two of them that are means over the draws of a simulated field.
+FIELD_COLUMNS = (
+    Column("number", "points", _SD, empty=True, name="final_score_sd"),
+    Column("number", "USD", _SD, empty=True, name="adjustment_usd_sd"),
+)
+
+
 def measure_columns(measure: Measure) -> tuple[Column, ...]:
     """Declare the columns in which one quality measure is observed.
 
@@ -125,6 +136,12 @@ def points_column(measure: Measure) -> Column:
     return replace(columns_of(Scored)["points"], name=f"{measure.name}_points")
 
 
+def status_column(measure: Measure) -> Column:
+    """Declare the column that says why a measure has its points, or none."""
+    meaning = "Why it has these points, or none"
+    return Column("word", "", meaning, words=STATUSES, empty=True, name=f"{measure.name}_status")
+
+
 def input_columns(cohorts: Iterable[str] = COHORTS) -> tuple[Column, ...]:
     """Give the columns of a table of these cohorts before scoring, in the table's order."""
     chosen = set(cohorts)
@@ -146,5 +163,8 @@ def table_order(names: Iterable[str]) -> list[str]:
 @cache
 def _places() -> dict[str, int]:
     """Give the place of each declared column."""
-    declared = [*input_columns(), *(points_column(measure) for measure in MEASURES), *SCORE_COLUMNS]
+    results = (column(measure) for measure in MEASURES for column in (points_column, status_column))
+    spread = {column.name.removesuffix("_sd"): column for column in FIELD_COLUMNS}
+    scores = [each for column in SCORE_COLUMNS for each in (column, spread.get(column.name)) if each]
+    declared = [*input_columns(), *results, *scores]
     return {column.name: place for place, column in enumerate(declared)}

@@ -40,6 +40,7 @@ _RELATIVE = ("cost_per_episode", "episodes")
 _LEAST_COST, _MOST_EPISODES = 0.01, 100_000.0
 
 _REPORTED, _COMPLETE = "reported", "complete data"
+_FORMS = "a quantity with +, - or = and a value, a measure's name with reported, or complete data"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class _Whom(NamedTuple):
 
     label: str
     clinicians: NDArray[np.bool_]
-    #: Practice of a single clinician who has colleagues, by whether it is named; else None.
+    #: The practice, where it is one clinician who has colleagues in it.
     part_of: str | None = None
 
 
@@ -145,7 +146,7 @@ def parse_change(text: str, roster: Roster, scenario: Scenario) -> Case:
     if not clauses:
         raise _problem(text, "says no change", allowed='such as "q236_rate +0.05 from 2027"')
     read = gather(lambda clause: _parse(clause, roster, scenario), clauses)
-    return Case("; ".join(label for label, _ in read), tuple(change for _, each in read for change in each))
+    return Case("; ".join(label for label, _ in read), tuple(change for _, change in read))
 
 
 def _problem(
@@ -156,8 +157,8 @@ def _problem(
     )
 
 
-def _parse(clause: str, roster: Roster, scenario: Scenario) -> tuple[str, list[Change]]:
-    """Read one change, which is one of each cohort where no measure is named."""
+def _parse(clause: str, roster: Roster, scenario: Scenario) -> tuple[str, Change]:
+    """Read one change; give it in one way of writing it too."""
     tokens = re.findall(r"""(?:^|(?<=\s))(?:"[^"]*"|'[^']*')(?=\s|$)|\S+""", clause)
     lowered = [each.lower() for each in tokens]
     end = min([lowered.index(word) for word in ("for", "from") if word in lowered], default=len(tokens))
@@ -182,13 +183,15 @@ def _qualifiers(clause: str, tokens: Sequence[str], roster: Roster) -> tuple[_Wh
             year = _year(clause, rest.pop(0))
         elif word in ("for", "from"):
             missing = "a name" if word == "for" else "a year"
-            raise _problem(
-                clause, f"has a second {word!r}" if rest else f"has no {missing} after {word!r}", word
-            )
+            text = f"a second {word!r}" if rest else f"{missing} is missing after {word!r}"
+            raise _problem(clause, text, word)
         else:
             raise _problem(clause, "is left over; a name with spaces stands in quotes", word)
-    everybody = _Whom("", np.ones(roster.count, np.bool_))
-    return everybody if whom is None else whom, 0 if year is None else year
+    return whom or _everybody(roster), year or 0
+
+
+def _everybody(roster: Roster) -> _Whom:
+    return _Whom("", np.ones(roster.count, np.bool_))
 
 
 def _year(clause: str, token: str) -> int:
@@ -201,6 +204,8 @@ def _year(clause: str, token: str) -> int:
 def _whom(clause: str, kind: str, token: str, roster: Roster) -> _Whom:
     name = token[1:-1] if token[:1] in ("'", '"') and token[-1:] == token[:1] and len(token) > 1 else token
     written = f'"{name}"' if re.search(r"""\s|^["']""", name) else name
+    if not kind and name.lower() == "all":
+        return _everybody(roster)
     found = {"practice": roster.practice_ids == name, "clinician": roster.ids == name}
     kinds = [each for each in found if kind in ("", each) and found[each].any()]
     if len(kinds) == 2:
@@ -227,36 +232,30 @@ def _whom(clause: str, kind: str, token: str, roster: Roster) -> _Whom:
 
 def _what(
     clause: str, head: str, year: int, whom: _Whom, roster: Roster, scenario: Scenario
-) -> tuple[str, list[Change]]:
+) -> tuple[str, Change]:
     """Read what is changed, and how."""
-    words = "_".join(re.sub(r"[\s_]+", " ", head).lower().split())
     measures = _measures(scenario, year)
-    if words == "complete_data":
-        return _COMPLETE, [Change(KINDS[_COMPLETE], -1, year, _places(whom.clinicians))]
-    for name in measures if words.endswith("_reported") else ():
-        if words == f"{name}_reported":
-            return f"{name} reported", [_reported(clause, measures[name], year, whom, roster)]
-    found = re.fullmatch(r"([A-Za-z][\w ]*?)\s*([=+\-−])\s*(\S.*)", head)
     quantities = _quantities(measures)
-    if found is None:
-        ways = (*quantities, "collection_type")
-        name = re.sub(r"_?(not_)?reported$", "", words)
+    words = " ".join(head.lower().split())
+    if words == _COMPLETE:
+        return _COMPLETE, Change(KINDS[_COMPLETE], -1, year, _places(whom.clinicians))
+    reported = {f"{name} {_REPORTED}": measure for name, measure in measures.items()}
+    if words in reported:
+        return words, _reported(clause, reported[words], year, whom, roster)
+    found = re.fullmatch(r"([A-Za-z][\w ]*?)\s*([=+\-−])\s*(\S.*)", head)
+    name = "_".join(found[1].lower().split()) if found else words
+    if found is None or name not in (*quantities, "collection_type"):
+        ways = (*quantities, "collection_type") if found else (*quantities, *reported, _COMPLETE)
         best = nearest(name, ways)
-        text = "says no change"
-        allowed = f"{best or 'q236_rate'} with +, - or = and a value, a measure's name with reported, "
-        raise _problem(clause, text, head, f"{allowed}or complete data")
-    name = "_".join(found[1].lower().split())
+        if name in {f"{each.name}_rate" for each in MEASURES}:
+            text = f"is of no measure that is scored from {PERFORMANCE_YEARS[year]} on"
+            raise _problem(clause, text, name, ", ".join(quantities))
+        text = "cannot be changed" if found else "says no change"
+        allowed = ", ".join(ways) if found else _FORMS
+        raise _problem(clause, text, name, "" if found and best else allowed, None if best == name else best)
     sign, value = found[2].replace("−", "-"), found[3].strip()
     if name == "collection_type":
         return _collection_type(clause, sign, value, year, whom)
-    if name not in quantities:
-        everything = (*quantities, "collection_type")
-        best = nearest(name, everything)
-        allowed = "" if best else ", ".join((*everything, *(f"{each} reported" for each in measures)))
-        if name in {f"{each.name}_rate" for each in MEASURES}:
-            since = PERFORMANCE_YEARS[year]
-            raise _problem(clause, f"is not of a measure that is scored from {since} on", name, allowed, best)
-        raise _problem(clause, "cannot be changed", name, allowed or "", best)
     quantity = quantities[name]
     factor, shift, written = _numbers(clause, name, quantity, sign, value)
     if name in _OF_PRACTICES:
@@ -274,7 +273,7 @@ def _what(
         quantity.low,
         quantity.high,
     )
-    return f"{name} {written}", [change]
+    return f"{name} {written}", change
 
 
 def _places(mask: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -372,16 +371,16 @@ def _reported(clause: str, measure: Measure, year: int, whom: _Whom, roster: Ros
     return Change(KINDS[_REPORTED], code, year, _places(clinicians), 0.0, float(fixed))
 
 
-def _collection_type(clause: str, sign: str, value: str, year: int, whom: _Whom) -> tuple[str, list[Change]]:
+def _collection_type(clause: str, sign: str, value: str, year: int, whom: _Whom) -> tuple[str, Change]:
     words = COLLECTION_TYPES[:2]
     word = "_".join(re.sub(r"[\s_-]+", " ", value).lower().split())
     if sign != "=" or word not in words:
         allowed = " or ".join(f"= {each}" for each in words)
-        raise _problem(clause, f"{sign} {value} cannot be", "collection_type", allowed, nearest(word, words))
+        raise _problem(clause, f"{sign} {value} cannot be", "collection_type", allowed)
     _refuse_single(clause, "collection_type", whom)
     code = float(COLLECTION_TYPES.index(word))
     change = Change(KINDS["collection_type"], -1, year, _places(whom.clinicians), 0.0, code)
-    return f"collection_type = {word}", [change]
+    return f"collection_type = {word}", change
 
 
 def _refuse_single(clause: str, name: str, whom: _Whom) -> None:

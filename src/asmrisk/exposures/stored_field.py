@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.rerun import stored_run
+from asmrisk.analysis.rerun import stored_scenario
+from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
 from asmrisk.exposures.changes import Case, changes_of
 from asmrisk.population.roster import Roster
 from asmrisk.results.environments import stored_environments
 from asmrisk.rule.arrays import Environment
+from asmrisk.scenario.declarations import ROSTER
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.own_changes import Changes, make_room
 from asmrisk.simulation.own_luck import OwnOutcomes, live_in_fields, make_outcomes
@@ -26,6 +29,8 @@ __all__ = ["StoredField", "live", "live_cases", "stored_field"]
 
 #: Draws of one parameter set that a thread takes at a time.
 _AT_ONCE = 64
+#: Clinicians' draws that are done before a bar would tell anything.
+_SOON = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,6 @@ def stored_field(
     results: str | os.PathLike[str],
     *,
     draws: int | None = None,
-    participant_list: str | os.PathLike[str] | None = None,
 ) -> StoredField:
     """Read the field of a finished run, and make given clinicians ready to live in it.
 
@@ -76,13 +80,11 @@ def stored_field(
         A store that `asmrisk.run` wrote, complete.
     draws : int, optional
         Only its first so many draws.
-    participant_list : path, optional
-        The run's list of participants, if it had one; looked for in the current folder if not given.
 
     Returns
     -------
     StoredField
-        If the run has a roster of its own, it is part of the field.
+        What the run's own roster and list of participants made of the field is in it; neither file is needed.
 
     Raises
     ------
@@ -90,13 +92,14 @@ def stored_field(
         If there is no such store, it was computed by other code, has fewer draws, or the clinicians cannot be
         read.
     """
-    run = stored_run(results, clinicians=clinicians, participant_list=participant_list)
+    run = stored_scenario(results)
     count = run.draws if draws is None else draws
     if not 0 < count <= run.draws:
         text = f"{results} has {run.draws} draws; give 1 to {run.draws}."
         raise InputError(text, argument="draws")
-    model = Model(run.scenario, alone=True)
-    scenario = model.scenario
+    roster = {ROSTER.name: os.fspath(Path(clinicians).resolve())}
+    scenario = replace(run.scenario, values=run.scenario.values.replace(**roster))
+    model = Model(scenario, alone=True)
     sets = np.arange(count, dtype=np.int64) // scenario.draws_per_set if scenario.uncertainty else None
     return StoredField(model, stored_environments(results, draws=range(count)), sets)
 
@@ -107,7 +110,12 @@ def live(field: StoredField, *, parts: bool = False, workers: int | None = None)
 
 
 def live_cases(
-    field: StoredField, cases: Sequence[Case], *, parts: bool = False, workers: int | None = None
+    field: StoredField,
+    cases: Sequence[Case],
+    *,
+    parts: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> list[OwnOutcomes]:
     """Let the given clinicians live in every draw of the field, as they are and in cases.
 
@@ -123,6 +131,8 @@ def live_cases(
         Whether to keep the parts of their scores.
     workers : int, optional
         Threads; the usable processors if not given.
+    progress : Progress, optional
+        Counts the draws, and shows them where there are many.
 
     Returns
     -------
@@ -138,21 +148,26 @@ def live_cases(
     count = field.roster.count
     outcomes = make_outcomes(1 + len(cases), field.draws, count, parts=parts)
     changes = changes_of(cases, count)
-    progress = np.zeros(2, np.int64)
+    progress = Progress(None) if progress is None else progress
     workers = workers or len(os.sched_getaffinity(0))
     pieces = list(_pieces(field))
 
     def simulate(number: int) -> None:
         # Neighboring draws, so that few parameter sets are made ready twice.
         own = pieces[number * len(pieces) // workers : (number + 1) * len(pieces) // workers]
-        _simulate(field, own, changes, outcomes, progress)
+        slot = progress.slot()
+        try:
+            _simulate(field, own, changes, outcomes, slot)
+        finally:
+            progress.close(slot, int(slot[0]))
 
-    with ThreadPoolExecutor(workers) as pool:
+    lasts = field.sets is not None or field.draws * count * (1 + len(cases)) > _SOON
+    with ThreadPoolExecutor(workers) as pool, progress.shown(field.draws if lasts else 0, 0):
         try:
             for _ in pool.map(simulate, range(workers)):
                 pass
         except BaseException:
-            progress[1] = 1
+            progress.stop()
             raise
     return [OwnOutcomes(*(each[case] for each in outcomes)) for case in range(1 + len(cases))]
 

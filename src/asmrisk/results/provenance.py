@@ -12,14 +12,16 @@ import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any
 
 from llvmlite import binding
 
 from asmrisk.results.spec import StoreSpec, canonical
 
-__all__ = ["circumstances", "provenance", "run_section"]
+__all__ = ["circumstances", "definition_of", "provenance"]
 
+_FILES = ("roster", "participant_list")
 _OF_SETS = ("draws_per_parameter_set", "fixed")
 _SOFTWARE = ("asmrisk", "numpy", "numba", "llvmlite", "scipy", "xarray", "dask", "zarr")
 
@@ -35,9 +37,9 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
     """
     scenario = spec.definition["scenario"]
     first, *further = runs or [circumstances()]
-    definition = spec.about["scenario"] | scenario | {"run": run_section(spec.definition)}
-    files = {name: spec.about[name]["file"] for name in ("roster", "participant_list") if name in spec.about}
-    definition["population"] = definition.get("population", {}) | files
+    definition = definition_of(
+        spec, {name: spec.about[name]["file"] for name in _FILES if name in spec.about}
+    )
     return {
         **spec.about,
         "identity": spec.identity,
@@ -52,10 +54,18 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
     }
 
 
-def run_section(definition: Mapping[str, Any]) -> dict[str, int]:
-    """Give a scenario's section ``run`` from what defines a store."""
-    names = ("seed", "draws_per_parameter_set")
-    return {name: definition[name] for name in names if name in definition}
+def definition_of(spec: StoreSpec, files: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """Give the scenario that a store is a run of, as `asmrisk.scenario.scenario.scenario_from_dict` reads it.
+
+    The seed is that of the run. A store does not hold the scenario's files; they are where `files` says, by
+    the names of the parameters, and left out otherwise.
+    """
+    run = {
+        name: spec.definition[name] for name in ("seed", "draws_per_parameter_set") if name in spec.definition
+    }
+    definition: dict[str, Any] = spec.about["scenario"] | spec.definition["scenario"] | {"run": run}
+    own = {name: value for name, value in definition.get("population", {}).items() if name not in _FILES}
+    return definition | {"population": own | files}
 
 
 def circumstances() -> dict[str, Any]:

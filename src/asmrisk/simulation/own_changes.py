@@ -70,11 +70,19 @@ class Changes(NamedTuple):
 
 def make_changes(cases: int, changes: int, clinicians: int) -> Changes:
     """Allocate so many changes, of nobody, all of which the last case has."""
-    whole = (np.zeros(changes, np.int64) for _ in range(3))
-    numbers = (np.zeros(changes) for _ in range(4))
     first = np.zeros(cases + 1, np.int64)
     first[-1] = changes
-    return Changes(first, *whole, np.zeros((changes, clinicians), np.int8), *numbers)
+    return Changes(
+        first=first,
+        kind=np.zeros(changes, np.int64),
+        measure=np.full(changes, -1, np.int64),
+        year=np.zeros(changes, np.int64),
+        who=np.zeros((changes, clinicians), np.int8),
+        factor=np.ones(changes),
+        shift=np.zeros(changes),
+        low=np.full(changes, -np.inf),
+        high=np.full(changes, np.inf),
+    )
 
 
 class Room(NamedTuple):

@@ -223,10 +223,10 @@ def live_in_fields(
                     kept = _outcomes_of(outcomes, case)
                     _live_in_field(inputs, fields, cohort, start, index + k, changes, case, work, kept)
                     # As it was, for the next case.
-                    if case + 1 < cases and more:
+                    if cases > 1:
+                        keep_observed(work.field, room.before, work.observations)
+                    if more and case + 1 < cases:
                         enroll(draw, work.field, work.world.practices)
                         observe(draw, work.world, work.field, work.batch, work.observations)
-                    elif case + 1 < cases:
-                        keep_observed(work.field, room.before, work.observations)
                 start += inputs.roster_prior.clinicians[cohort]
         progress[0] += 1

@@ -9,9 +9,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asmrisk.errors import InputError
+from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.correlation import correlated
+from asmrisk.scenario.layering import with_values
+from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.toml_source import show
 from asmrisk.simulation.keys import (
     BLOCK_FIELD,
@@ -22,11 +26,12 @@ from asmrisk.simulation.keys import (
     fill_uniforms,
     stream,
 )
+from asmrisk.simulation.philox import seed_key
 
 if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
 
-__all__ = ["coded_values", "draw_values", "naming_values", "parameter_names"]
+__all__ = ["coded_values", "draw_values", "drawn_policies", "naming_values", "parameter_names"]
 
 
 @lru_cache(maxsize=1024)
@@ -66,6 +71,42 @@ def draw_values(scenario: Scenario, parameter_set: int, key: np.ndarray) -> dict
     for name, unknown in scenario.uncertainty.items():
         drawn |= unknown.quantiles(chances[name])
     return dict(sorted(drawn.items()))
+
+
+def drawn_policies(
+    scenario: Scenario, draws: NDArray[np.int64]
+) -> tuple[list[np.recarray], NDArray[np.int64]]:
+    """Give the policies that draws have, each one once.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        With its own ``run.seed``.
+    draws : ndarray of int64
+        Numbers of draws.
+
+    Returns
+    -------
+    policies : list of numpy.recarray
+        As `asmrisk.rule.policy.policy_records` gives them.
+    which : ndarray of int64, shape of `draws`
+        Each draw's place among them.
+    """
+    key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
+    own = [name for unknown in scenario.uncertainty.values() for name in unknown.names]
+    policies: list[np.recarray] = []
+    places: dict[str, int] = {}
+    sets, of_draw = np.unique(draws // scenario.draws_per_set, return_inverse=True)
+    if not any(name.startswith("policy.") for name in own):
+        sets, of_draw = sets[:1], np.zeros_like(of_draw)
+    which = np.zeros(len(sets), np.int64)
+    for k, number in enumerate(sets.tolist()):
+        drawn = draw_values(scenario, number, key) if own else {}
+        ruling = {name: value for name, value in drawn.items() if name.startswith("policy.")}
+        which[k] = places.setdefault(repr(ruling), len(policies))
+        if which[k] == len(policies):
+            policies.append(policy_records(with_values(scenario.values, ruling), fixed_edges()))
+    return policies, which[of_draw]
 
 
 def parameter_names(scenario: Scenario) -> tuple[str, ...]:

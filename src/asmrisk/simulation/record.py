@@ -15,14 +15,12 @@ from asmrisk.rule.definitions import (
     CALENDAR_YEARS,
     COHORTS,
     COLLECTION_TYPES,
-    EDGES,
     PERFORMANCE_YEARS,
     PRACTICE_SIZES,
     SPECIALTIES,
-    SPECIALTIES_OF,
-    measures_of,
 )
 from asmrisk.rule.sums import LANES
+from asmrisk.simulation.environments import environment_variables
 from asmrisk.simulation.state import Observations
 from asmrisk.simulation.variables import (
     BY_CLINICIAN,
@@ -34,10 +32,8 @@ from asmrisk.simulation.variables import (
     PEERS_OF,
     PRACTICE_MEMBERS,
     QUANTILES,
-    benchmarks_by_type,
     peer_names,
     record_dtype,
-    scored_measures,
     variables,
 )
 
@@ -47,7 +43,6 @@ if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
 
 __all__ = [
-    "COHORT_OF",
     "PIECE",
     "CohortYear",
     "PeerGroups",
@@ -59,12 +54,6 @@ __all__ = [
 ]
 
 _SIZES = len(PRACTICE_SIZES)
-#: Each specialty's cohort.
-COHORT_OF = np.array(
-    [code for each in SPECIALTIES for code, cohort in enumerate(COHORTS) if each in SPECIALTIES_OF[cohort]]
-)
-#: What `Environment.hcc` and `Environment.dual` hold, in this order.
-_MOMENTS = ("median", "mean", "sd")
 
 #: Clinicians whose terms are summed together: few enough for the processor's cache, whole lanes of a sum.
 PIECE = 2 * LANES
@@ -238,15 +227,6 @@ def _columns(records: np.ndarray) -> dict[str, np.ndarray]:
     return {name: records[name] for name in records.dtype.names or ()}
 
 
-def _by_peers(array: np.ndarray, peers: str) -> np.ndarray:
-    """Turn (…, cohort, groups) into (…, cohort), (…, specialty) or (…, cohort, group)."""
-    if peers == "cohort":
-        return array[..., 0]
-    if peers == "specialty":
-        return array[..., COHORT_OF, np.arange(len(SPECIALTIES))]
-    return array
-
-
 def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     """Give a block's results by the paths of the results' variables.
 
@@ -262,7 +242,6 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     dict of str to ndarray
         As `asmrisk.simulation.variables.variables` declares them, without the group ``parameters``.
     """
-    kept = record.environment
     by_specialty = record.by_specialty.reshape(*record.by_specialty.shape[:2], len(SPECIALTIES), _SIZES)
     panel = record.panel.reshape(-1, len(SPECIALTIES), _SIZES)
     quantiles = record.panel_factor_quantile
@@ -280,36 +259,7 @@ def to_variables(record: Record, scenario: Scenario) -> dict[str, np.ndarray]:
     values["panel_factor_quantile"] = quantiles.reshape(*panel.shape, quantiles.shape[-1])
     values["budget_savings"] = record.budget_savings
 
-    by_cohort = scenario.values["policy.quality_peer_group"] == "cohort"
-    # Benchmarks by peer group and collection type, without what is one.
-    apart: Any = (0 if by_cohort else slice(None), slice(None) if benchmarks_by_type(scenario) else 0)
-    used = scored_measures(scenario)
-    groups = (kept.edges.shape[4] // len(COLLECTION_TYPES), len(COLLECTION_TYPES))
-    edges, sizes = [], []
-    for cohort, name in enumerate(COHORTS):
-        for number, measure in enumerate(measures_of(name)):
-            if measure.name in used:
-                # Edges of an inverse measure are of its negated rate.
-                sign = -1.0 if measure.inverse else 1.0
-                of_measure = kept.edges[:, :, cohort, number]
-                of_measure = of_measure.reshape(*of_measure.shape[:2], *groups, EDGES)
-                edges.append(of_measure[:, :, *apart] * sign)
-                size = kept.benchmark_size[:, :, cohort, number]
-                sizes.append(size.reshape(*size.shape[:2], *groups)[:, :, *apart])
-    values["environment/benchmark_minimum"] = np.stack([each[..., 0] for each in edges], axis=2)
-    values["environment/benchmark_edges"] = np.stack([each[..., 1:] for each in edges], axis=2)
-    values["environment/benchmark_size"] = np.stack(sizes, axis=2)
-    for name, array, peers in (
-        ("cost_median", kept.cost_median, "cost"),
-        ("cost_sd", kept.cost_sd, "cost"),
-        ("exchange_midpoint", kept.exchange_midpoint, "payment"),
-        ("scaling_factor", kept.scaling_factor, "payment"),
-    ):
-        values[f"environment/{name}"] = _by_peers(array, scenario.values[f"policy.{peers}_peer_group"])
-    for k, moment in enumerate(_MOMENTS):
-        values[f"environment/hcc_{moment}"] = kept.hcc[..., k]
-        values[f"environment/dual_share_{moment}"] = kept.dual[..., k]
-    values["environment/median_quality_score"] = kept.median_quality_score[..., 0]
+    values |= environment_variables(record.environment, scenario)
     return {
         path: np.ascontiguousarray(values[path], dtype=variable.dtype)
         for path, variable in variables(scenario).items()

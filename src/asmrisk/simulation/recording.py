@@ -16,9 +16,10 @@ from asmrisk.rule.groups import BY_COHORT, values_of_group
 from asmrisk.rule.order import quantiles
 from asmrisk.rule.payment import OUTSIDE_POOL
 from asmrisk.rule.sums import add_to_lanes, sum_of_lanes
+from asmrisk.simulation.environments import COHORT_OF
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.practice_outcomes import record_practices
-from asmrisk.simulation.record import COHORT_OF, PIECE, CohortYear, Record, Terms
+from asmrisk.simulation.record import PIECE, CohortYear, Record, Terms
 from asmrisk.simulation.roster_prior import RosterPrior
 from asmrisk.simulation.variables import QUANTILES
 
