@@ -35,6 +35,8 @@ class Sizes:
     policy_draws: int = 16
     #: Draws of which a standard error is taken.
     sample: int = 200
+    #: Draws of the run that given clinicians are ranked in.
+    exposure_draws: int = 1000
     #: Design points of a study.
     points: int = 100
     #: Times that a part is repeated on one draw's data, relative to what is written in the benchmark.
@@ -48,7 +50,7 @@ class Sizes:
         """Make everything as small as it can be: whether benchmarks run at all, not how long."""
         self.clinicians, self.small = 300.0, 200.0
         self.draws = self.run_draws = self.throughput_draws = self.gate_draws = 4
-        self.policy_draws = self.sample = self.points = 8
+        self.policy_draws = self.sample = self.points = self.exposure_draws = 8
         self.repeats, self.rounds, self.compile = 0.0, 1, False
 
     def times(self, count: int) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.summary import summarize
     from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
+    from asmrisk.exposures.exposure import exposure
     from asmrisk.handbook import docs
     from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
@@ -45,6 +46,7 @@ __all__ = [
     "docs",
     "evidence",
     "exceedance",
+    "exposure",
     "load_scenario",
     "open_results",
     "plan",
@@ -71,6 +73,7 @@ _HOMES = {
     "docs": "handbook",
     "evidence": "analysis.evidence",
     "exceedance": "analysis.exceedance",
+    "exposure": "exposures.exposure",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",
     "plan": "analysis.plan",

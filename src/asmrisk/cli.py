@@ -547,6 +547,33 @@ def _write(report: Any, layout: str) -> None:
     click.echo(text.rstrip("\n"))
 
 
+@commands.command(epilog=_example("asmrisk exposure ours.csv --against results/baseline.zarr --loss 500000"))
+@click.argument("clinicians", type=click.Path(path_type=Path))
+@click.option("--against", type=_Place(), required=True, metavar="RESULTS", help="The run that is the field.")
+@click.option("--loss", type=float, metavar="DOLLARS", help="How likely is it to lose more than this?")
+@click.option(
+    "--what-if",
+    metavar="CHANGE",
+    multiple=True,
+    help='What a change would bring, for example "q236_rate +0.05 from 2027"; may be repeated.',
+)
+@click.option("--levers", is_flag=True, help="Rank the usual changes.")
+@click.option("--draws", type=click.IntRange(1), help="Only the first so many draws of RESULTS.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write the table, .csv or .parquet.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@_format_option
+def exposure(clinicians: Path, against: Place, layout: str, **options: Any) -> None:
+    """Say what the given CLINICIANS may win or lose, ranked against the field of a finished run.
+
+    CLINICIANS is a roster: one row for each clinician and past year. Of each, each practice and all together
+    it tells what is expected in every payment year, how wide the range is, and how likely losses are.
+    """
+    from asmrisk.exposures.exposure import exposure
+
+    _write(exposure(clinicians, against, **options), layout)
+
+
 @commands.command(epilog=_example("asmrisk sensitivity scenarios/studies/policy_levers.toml --draws 16"))
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--draws", type=click.IntRange(1), help="Draws of each design point; the study's if not given.")

@@ -307,7 +307,7 @@ def kernels(path):
 
 def test_the_folder_of_compiled_kernels_is_named_by_all_kernels(pristine):
     """And each has a name of its own in its module, since the line it stands on tells no two apart."""
-    covered = covered_modules(jit._KERNELS)
+    covered = covered_modules(*jit._KERNELS)
     found = {path: [each.name for each in kernels(path)] for path in pristine.rglob("*.py")}
     assert sum(map(len, found.values())) > 50
     for path, names in found.items():

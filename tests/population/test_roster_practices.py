@@ -33,8 +33,30 @@ def test_practices_are_the_tables_and_clinicians_stand_by_practice(tmp_path):
     np.testing.assert_array_equal(found.practices.size, [30, 4])
     assert list(found.practices.areas) == ["Reno"]
     np.testing.assert_array_equal(found.practices.area, [0, -1])
-    np.testing.assert_array_equal(found.cohorts[HF].member, [0, 1, 0, 1])
-    np.testing.assert_array_equal(found.cohorts[LBP].member, [0])
+    for cohort in found.cohorts:
+        pairs = list(zip(cohort.practice.tolist(), cohort.member.tolist(), strict=True))
+        assert len(set(pairs)) == len(pairs)
+        assert all(0 <= member < 2**13 for _, member in pairs)
+
+
+def test_a_colleague_more_changes_nobody_elses_number(tmp_path):
+    names = [f"clinician {k}" for k in range(40)]
+    frame = rows(*({"clinician_id": name, "practice_id": "east"} for name in names))
+    read_all, _ = read(tmp_path, frame)
+    everybody = dict(zip(read_all.cohorts[HF].ids, read_all.cohorts[HF].member.tolist(), strict=True))
+    assert len(set(everybody.values())) == len(names)
+    shuffled, _ = read(tmp_path, frame.sample(frac=1.0, random_state=1))
+    again = dict(zip(shuffled.cohorts[HF].ids, shuffled.cohorts[HF].member.tolist(), strict=True))
+    assert again == everybody
+    some, _ = read(tmp_path, frame.iloc[::3])
+    fewer = dict(zip(some.cohorts[HF].ids, some.cohorts[HF].member.tolist(), strict=True))
+    assert fewer.items() <= everybody.items()
+
+
+def test_a_practice_of_more_members_than_keys_is_refused(tmp_path):
+    frame = rows(*({"clinician_id": str(k), "practice_id": "east"} for k in range(8193)))
+    with pytest.raises(InputError, match=r"'east' has 8,193 clinicians of one cohort.*at most 8,192"):
+        read(tmp_path, frame)
 
 
 def test_who_bills_is_carried_forward(tmp_path):

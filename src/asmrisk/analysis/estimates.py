@@ -244,7 +244,11 @@ def first_draws(sets: NDArray[np.int64]) -> NDArray[np.int64]:
 def set_counts(draws: ArrayLike, sets: Sets = None) -> _Counts:
     """Count the parameter sets that have a value."""
     x, n = _draws(draws)
-    return n if sets is None else np.asarray((_sizes(x, sets) > 0).sum(axis=0), dtype=np.int64)
+    if sets is None:
+        return n
+    if len(x) and (n == len(x)).all():
+        return np.full(n.shape, len(first_draws(sets)))
+    return np.asarray((_sizes(x, sets) > 0).sum(axis=0), dtype=np.int64)
 
 
 def t_quantile(freedom: ArrayLike) -> _Array:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import with_interval
 from asmrisk.analysis.estimates import Sets, mean
+from asmrisk.analysis.money_at_risk import IN_A_ROW, hit_by_maximum, penalized_in_a_row
 from asmrisk.analysis.run_results import definitions
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
@@ -18,15 +19,12 @@ from asmrisk.rule.definitions import CALENDAR_YEARS, PERFORMANCE_YEARS
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.layering import laid_over
 
-__all__ = ["ESTIMATES", "IN_A_ROW", "Penalties", "is_risk_level", "risk_levels"]
+__all__ = ["ESTIMATES", "Penalties", "is_risk_level", "risk_levels"]
 
 #: What is told of each probability and mean number: value, standard error, and the ends of a 95% interval, of
 #: a probability that of `asmrisk.analysis.tail.probability`, of a mean number 1.96 standard errors to each
 #: side.
 ESTIMATES = ("value", "error", "low", "high")
-
-#: Years of penalties in a row that are asked about.
-IN_A_ROW = 3
 
 _PARAMETER = "policy.risk_level"
 _NORMAL_95 = 1.959963984540054
@@ -77,7 +75,7 @@ class Penalties:
     """
 
     def __init__(self, draws: int, years: int, risk_level: _Array, sets: Sets = None) -> None:
-        self._risk = risk_level[:, :, None]
+        self._risk = risk_level
         self._sets = sets
         # How many have it, by draw, and what is told of each clinician.
         self._numbers = {
@@ -89,13 +87,8 @@ class Penalties:
 
     def add(self, factor: _Array) -> None:
         """Take in the factors of some clinicians: (draws, years, clinicians), NaN where not measured."""
-        penalized = factor < 0.0
-        # A transformed score of zero leaves exactly minus the risk level.
-        most = penalized & (factor <= -self._risk)
-        row = np.zeros_like(most[:, 0])
-        for first in range(factor.shape[1] - IN_A_ROW + 1):
-            row |= penalized[:, first : first + IN_A_ROW].all(axis=1)
-        events = (most, most.any(axis=1), row)
+        most = hit_by_maximum(factor, self._risk)
+        events = (most, most.any(axis=1), penalized_in_a_row(factor))
         for (name, numbers), event in zip(self._numbers.items(), events, strict=True):
             numbers += event.sum(axis=-1)
             told = np.where(np.isnan(factor), np.nan, event) if event is most else event

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -27,7 +27,7 @@ from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds, polic
 from asmrisk.clinician_tables.table import read_clinicians, to_stderr
 from asmrisk.errors import InputError
 from asmrisk.parameters.parameter import Values
-from asmrisk.population.roster_practices import Practices, find_practices
+from asmrisk.population.roster_practices import MOST_MEMBERS, Practices, find_practices, numbers_of
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.columns import columns_of
 from asmrisk.rule.definitions import (
@@ -67,7 +67,8 @@ class Clinicians:
     ids : ndarray of str objects, shape (n,)
         Practice by practice, in each in the order of the table.
     practice, member : ndarray of int64, shape (n,)
-        Index in the roster's `Practices`, ascending; place among the practice's clinicians of the cohort.
+        Index in the roster's `Practices`, ascending; number among the practice's clinicians of the cohort,
+        which follows from the identity, so that one colleague more changes nobody else's luck.
     billing_practice : ndarray of str objects, shape (n,)
         Who bills for the clinician in the years that are simulated: as last given, else the practice.
     specialty, practice_size : ndarray of int64, shape (n,)
@@ -192,12 +193,22 @@ def _read(path: Path, _: str, notes: Callable[[str], None], needs: PolicyNeeds) 
     text = frame.to_csv(index=False, lineterminator="\n")
     practice, practices = find_practices(frame, str(path), notes)
     frame = frame.assign(practice=practice)
+    _check_members(frame, practices, path)
     return Roster(
         path=path,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         practices=practices,
         cohorts=tuple(_clinicians(frame[frame["cohort"] == cohort], cohort, practices) for cohort in COHORTS),
     )
+
+
+def _check_members(frame: pd.DataFrame, practices: Practices, path: Path) -> None:
+    members = frame.groupby(["practice", "cohort"])["clinician_id"].nunique()
+    if len(members) and members.max() > MOST_MEMBERS:
+        name = practices.ids[members.idxmax()[0]]
+        text = f"the practice {name!r} has {members.max():,} clinicians of one cohort"
+        allowed = f"at most {MOST_MEMBERS:,}; part it in several practices"
+        raise InputError(text, where=str(path), what="practice_id", allowed=allowed)
 
 
 def _clinicians(frame: pd.DataFrame, cohort: str, practices: Practices) -> Clinicians:
@@ -235,10 +246,19 @@ def _clinicians(frame: pd.DataFrame, cohort: str, practices: Practices) -> Clini
         years=years,
         ids=np.array(ids, dtype=object),
         practice=practice,
-        member=np.arange(len(ids)) - np.searchsorted(practice, practice),
+        member=_members(ids, practice),
         billing_practice=billing,
         # The same in every row, and missing where a clinician has none.
         specialty=past.specialty.max(axis=0, initial=UNKNOWN),
         practice_size=np.nan_to_num(past.practice_size).max(axis=0, initial=0.0).astype(np.int64),
         past=past,
     )
+
+
+def _members(ids: Sequence[str], practice: _Codes) -> _Codes:
+    """Give each of a practice's clinicians a number by its identity, whatever the table's order."""
+    numbers = np.zeros(len(ids), np.int64)
+    for each in np.unique(practice):
+        own = sorted(np.flatnonzero(practice == each).tolist(), key=lambda c: ids[c])
+        numbers[own] = numbers_of([ids[c] for c in own], MOST_MEMBERS)
+    return numbers

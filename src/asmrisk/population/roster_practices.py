@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,10 @@ from asmrisk.rule.arrays import Observed
 from asmrisk.rule.columns import columns_of
 from asmrisk.rule.definitions import MEASURES, REGIONS
 
-__all__ = ["Practices", "find_practices", "record_systems"]
+__all__ = ["MOST_MEMBERS", "Practices", "find_practices", "numbers_of", "record_systems"]
+
+#: Members of a practice, at most: they have 13 bits of a counter word.
+MOST_MEMBERS = 8192
 
 _Codes = NDArray[np.int64]
 
@@ -49,6 +53,19 @@ class Practices:
     def count(self) -> int:
         """Number of practices."""
         return len(self.ids)
+
+
+def numbers_of(names: Iterable[str], most: int, taken: Iterable[int] = ()) -> _Codes:
+    """Give names numbers below `most` by their digests, each one not yet taken as long as there are any."""
+    numbers: list[int] = []
+    taken = set(taken)
+    for name in names:
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") % most
+        while number in taken and len(taken) < most:
+            number = (number + 1) % most
+        taken.add(number)
+        numbers.append(number)
+    return np.array(numbers, dtype=np.int64)
 
 
 def record_systems(collection_type: NDArray[np.int64], choice: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -35,7 +35,7 @@ from asmrisk.simulation.shared_parts import draw_areas, make_areas, make_shared_
 from asmrisk.simulation.state import Batch, Observations, make_batch, make_observations, observed_in
 from asmrisk.simulation.volume import offset_volume
 
-__all__ = ["DrawRange", "Workspace", "make_workspace", "simulate_draws"]
+__all__ = ["DrawRange", "Workspace", "make_workspace", "respond", "simulate_draws"]
 
 
 class DrawRange(NamedTuple):
@@ -89,7 +89,7 @@ def make_workspace(slots: int, prior: RosterPrior) -> Workspace:
 
 
 @inner
-def _respond(policy: np.record, behavior: np.record, year: int, work: Workspace) -> None:
+def respond(policy: np.record, behavior: np.record, year: int, work: Workspace) -> None:
     """Lower the cost of a year by the response to the incentive, more after a penalty two years before.
 
     The response of every active clinician accumulates, measured or not; a new clinician starts without. Who
@@ -128,7 +128,7 @@ def _simulate_policy(
         n = field.participants[year]
         policy = inputs.policy[p, year]
         behavior = inputs.behavior[p, year]
-        _respond(policy, behavior, year, work)
+        respond(policy, behavior, year, work)
         observed = observed_in(out, year)
         score_cohort(policy, cohort, observed, n, work.scored, work.environment, work.scratch, False)
         for r in range(n):

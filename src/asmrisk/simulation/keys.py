@@ -76,7 +76,6 @@ __all__ = [
     "LANE_VALUE",
     "LANE_YEARLY_MIPS",
     "LEAST_UNIFORM",
-    "MOST_PLACES",
     "PERMANENT",
     "ROSTER",
     "ROSTER_BLOCKS",
@@ -156,8 +155,6 @@ UNIFORMS_PER_BLOCK = 4
 LEAST_UNIFORM, GREATEST_UNIFORM = 2.0**-33, 1.0 - 2.0**-33
 _GENERATION = 255
 _YEAR_ZERO = 2000
-#: Members of a practice, at most: they have 13 bits of a counter word.
-MOST_PLACES = 8192
 
 
 @inline

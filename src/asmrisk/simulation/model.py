@@ -14,6 +14,7 @@ from asmrisk.parameters.parameter import Values
 from asmrisk.population.latents import NOT_SIMULATED
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.population.records import behavior_records, population_records
+from asmrisk.population.roster_practices import MOST_MEMBERS
 from asmrisk.rule.definitions import COHORTS, YEARS
 from asmrisk.rule.policy import policy_records
 from asmrisk.scenario.layering import with_values
@@ -21,7 +22,6 @@ from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.draw import DrawRange, Workspace, make_workspace, simulate_draws
 from asmrisk.simulation.kernel_inputs import KernelInputs, PracticeList, no_practice_list
-from asmrisk.simulation.keys import MOST_PLACES
 from asmrisk.simulation.parameter_draws import coded_values, draw_values, naming_values, parameter_names
 from asmrisk.simulation.philox import seed_key
 from asmrisk.simulation.record import PeerGroups, Record, make_record, rows_of, to_variables
@@ -45,6 +45,9 @@ class Model:
     ----------
     scenario : Scenario or PreparedScenario
         Checked values of all parameters, and what is unknown; prepared if it is not.
+    alone : bool
+        Whether the roster's clinicians are simulated without any others, for
+        `asmrisk.simulation.own_luck`.
 
     Attributes
     ----------
@@ -64,17 +67,18 @@ class Model:
         If no population can be calibrated to the scenario's values, or the roster cannot be read.
     """
 
-    def __init__(self, scenario: Scenario | PreparedScenario) -> None:
+    def __init__(self, scenario: Scenario | PreparedScenario, *, alone: bool = False) -> None:
         prepared = prepare(scenario) if isinstance(scenario, Scenario) else scenario
         self.scenario = scenario = prepared.scenario
         self._key = np.array(seed_key(scenario.values["run.seed"]), dtype=np.uint64)
         self._edges = fixed_edges()
         self.roster = prepared.roster
+        self._alone = alone
         self._participants = prepared.participants
         self._prior_of = (b"", empty_prior())
         self.inputs = self._inputs_from(scenario.values, prepared.population.copy())
         self.notes = prepared.notes
-        if self.roster is not None:
+        if self.roster is not None and not alone:
             shares = slots_with_roster(scenario.values, self.inputs.roster_prior)
             self.notes += tuple(share.note(cohort) for cohort, share in zip(COHORTS, shares, strict=True))
 
@@ -83,7 +87,11 @@ class Model:
         prior = self._roster_prior(population)
         # A roster takes the place of others of the list's number.
         practices = self._practice_list(population)
-        if self.roster is not None:
+        if self._alone:
+            population.slots = prior.clinicians
+            # Ranks among all slots make a Latin hypercube; these few have none.
+            population.strata = 0
+        elif self.roster is not None:
             for cohort, share in enumerate(slots_with_roster(values, prior)):
                 if share.roster:
                     population[cohort].slots = share.slots
@@ -101,7 +109,7 @@ class Model:
 
     def _practice_list(self, population: np.recarray) -> PracticeList:
         """Give the practices of the list of participants, filled up to a population's clinicians."""
-        if self._participants is None:
+        if self._participants is None or self._alone:
             return no_practice_list()
         cohorts = self._participants.cohorts
         counts = [len(each.participants) for each in cohorts]
@@ -110,10 +118,10 @@ class Model:
         for cohort, (practices, count) in enumerate(zip(cohorts, counts, strict=True)):
             listed.members[cohort, :count] = practices.members(int(population[cohort].slots))
             listed.small[cohort, :count] = practices.small
-        if (most := int(listed.members.max())) > MOST_PLACES:
+        if (most := int(listed.members.max())) > MOST_MEMBERS:
             raise InputError(
                 f"a practice of {self._participants.path} would have {most:,} clinicians, more than "
-                f"{MOST_PLACES:,}, as so few of them are measured in a year; lower "
+                f"{MOST_MEMBERS:,}, as so few of them are measured in a year; lower "
                 "population.minimum_episodes."
             )
         return listed

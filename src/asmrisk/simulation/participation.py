@@ -37,7 +37,7 @@ from asmrisk.simulation.keys import (
 from asmrisk.simulation.practices import Practices, found_practices
 from asmrisk.simulation.roster_scores import draw_roster
 
-__all__ = ["BATCH_SLOTS", "Field", "enroll", "make_field", "slots_per_batch"]
+__all__ = ["BATCH_SLOTS", "Field", "enroll", "make_field", "select_measured", "slots_per_batch"]
 
 #: Most slots in a batch: enough to outweigh the calls, few enough for the processor's cache.
 BATCH_SLOTS = 1100
@@ -245,11 +245,11 @@ def enroll(draw: CohortDraw, field: Field, practices: Practices) -> None:
             _draw_episodes(draw, entry, first, n, field, practices)
         total += count
     field.entry_start[YEARS] = total
-    _select_measured(draw.population, slots, field)
+    select_measured(draw.population, slots, field)
 
 
 @inner
-def _select_measured(population: np.record, slots: int, field: Field) -> None:
+def select_measured(population: np.record, slots: int, field: Field) -> None:
     """Give the measured clinicians of each year positions in the order of their slots.
 
     They have enough episodes two years before, or had so in an earlier year where once in is in for good.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +15,7 @@ from asmrisk.population.roster import Clinicians, Roster
 from asmrisk.population.roster_evidence import latest, part_b_scores
 from asmrisk.population.roster_habits import Habits, habit_posterior, latest_of_practice
 from asmrisk.population.roster_posterior import Normal, Posterior, case_levels, roster_posterior
-from asmrisk.population.roster_practices import Practices, record_systems
+from asmrisk.population.roster_practices import Practices, numbers_of, record_systems
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.keys import FIRST_YEAR
 from asmrisk.simulation.roster_prior import PriorSize, RosterPrior, empty_prior
@@ -67,8 +65,8 @@ def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
     collection_type = np.where(np.isnan(systems), -1, systems).astype(np.int64)
     member = latest_of_practice(roster, [each.past.aco for each in roster.cohorts])[0]
     aco = np.where(np.isnan(member), -1, member).astype(np.int64)
-    numbers = _numbers(roster.practices.ids, _NUMBERS)
-    prior.area_number[:] = _numbers(roster.practices.areas, _NUMBERS)
+    numbers = numbers_of(roster.practices.ids, _NUMBERS)
+    prior.area_number[:] = numbers_of(roster.practices.areas, _NUMBERS)
     for cohort, clinicians in enumerate(roster.cohorts):
         posterior, habit = scores[cohort], habits[cohort]
         if posterior is not None and habit is not None:
@@ -79,19 +77,6 @@ def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
             _fill_scores(prior, cohort, posterior)
             _fill_habits(prior, cohort, habit)
     return prior
-
-
-def _numbers(names: NDArray[np.object_], most: int, taken: Iterable[int] = ()) -> NDArray[np.int64]:
-    """Give names numbers below `most` by their digests, each one not yet taken as long as there are any."""
-    numbers: list[int] = []
-    taken = set(taken)
-    for name in names:
-        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little") % most
-        while number in taken and len(taken) < most:
-            number = (number + 1) % most
-        taken.add(number)
-        numbers.append(number)
-    return np.array(numbers, dtype=np.int64)
 
 
 def _fill_practices(
@@ -126,7 +111,7 @@ def _area_places(practices: Practices, areas: int, regions: int) -> NDArray[np.i
     region = np.full(len(names), -1)
     there = (practices.area >= 0) & (practices.region >= 0)
     region[practices.area[there]] = practices.region[there] % regions
-    places = _numbers(names, areas)
+    places = numbers_of(names, areas)
     for place, name in enumerate(names):
         replayed = re.fullmatch(r"area-(\d{3,})", name)
         if replayed and int(replayed[1]) < areas:
@@ -137,7 +122,7 @@ def _area_places(practices: Practices, areas: int, regions: int) -> NDArray[np.i
         those = np.flatnonzero((region == each) & ~inside)
         taken = (places[inside] // regions).tolist()
         count = len(range(each, areas, regions))
-        places[those] = each + regions * _numbers(names[those], count, taken)
+        places[those] = each + regions * numbers_of(names[those], count, taken)
     return places
 
 

@@ -1,0 +1,248 @@
+"""What given clinicians risk, ranked against the field of a finished run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from asmrisk.analysis.money_at_risk import check_loss
+from asmrisk.analysis.penalties import is_risk_level, risk_levels
+from asmrisk.analysis.report import Report
+from asmrisk.analysis.roster_money import stated_prices
+from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.clinician_tables.table import check_output, replaced
+from asmrisk.engine.progress import Progress
+from asmrisk.errors import Call, InputError, Problem, gather
+from asmrisk.exposures.average_practice import field_factors
+from asmrisk.exposures.changes import parse_change
+from asmrisk.exposures.field_reaction import field_reaction_error
+from asmrisk.exposures.levers import levers as ranked_levers
+from asmrisk.exposures.readiness import readiness_rows, told_of, told_rows
+from asmrisk.exposures.stored_field import StoredField, live, live_cases, stored_field
+from asmrisk.exposures.table import (
+    ALL,
+    BASE,
+    COLUMNS,
+    Context,
+    Groups,
+    estimates_of_cases,
+    groups_of,
+    long_table,
+)
+from asmrisk.exposures.text import head_of, sections_of
+from asmrisk.population.roster import Roster
+from asmrisk.results.place import storage_at
+from asmrisk.rule.arrays import Environment
+from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
+
+__all__ = ["Exposure", "exposure"]
+
+#: Draws from which what is not told is estimated: shares of variance need no more.
+_READINESS_DRAWS = 1000
+
+_DEFAULT_SCENARIO = "scenarios/baseline.toml"
+
+_Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, repr=False)
+class Exposure(Report):
+    """What given clinicians risk; printed, it is text.
+
+    As `asmrisk.analysis.report.Report`, whose ``dataset`` has the numbers of the table by ``case``, ``place``
+    (with the labels ``who`` and ``level``) and ``performance_year``. Its further tables are ``readiness``,
+    ``untold`` and, if asked for, ``levers``.
+    """
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The tidy table, with the columns of `asmrisk.exposures.table.COLUMNS`."""
+        return self.to_dataframe()
+
+
+def exposure(
+    clinicians: str | os.PathLike[str],
+    against: str | os.PathLike[str],
+    *,
+    loss: float | None = None,
+    what_if: Sequence[str] = (),
+    levers: bool = False,
+    draws: int | None = None,
+    workers: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
+) -> Exposure:
+    """Estimate what given clinicians win or lose, ranked against the field of a finished run.
+
+    Parameters
+    ----------
+    clinicians : path
+        A roster: what is known of the clinicians.
+    against : path
+        A store that `asmrisk.run` wrote, complete. A roster of its own is part of the field.
+    loss : float, optional
+        Positive: the chance of losing more than so many dollars is wanted too.
+    what_if : sequence of str
+        Changes of the future, a case each, as ``"q236_rate +0.05 from 2027"``.
+    levers : bool
+        Rank the standard changes too.
+    draws : int, optional
+        Only the run's first so many draws.
+    workers : int, optional
+        Threads; the usable processors if not given.
+    out : path, optional
+        Where to write the table too, ``.csv`` or ``.parquet``; replaced if it exists.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    Exposure
+        Its ``table`` has a row for each clinician, practice and all of them, performance year and all years,
+        and case.
+
+    Raises
+    ------
+    InputError
+        If there are no such results, they are not finished, those of a study, or computed by other code; if
+        the clinicians cannot be read, or the run has nobody of their cohort; if the loss is not positive, a
+        change cannot be read, or the run has fewer draws; or if `out` has another ending or cannot be
+        written.
+    RunError
+        If the disk is full, or a chunk of the results is damaged.
+    """
+    loss = check_loss(loss)
+    if out is not None:
+        out = check_output(out, inputs=[clinicians])
+    run = _finished_run(against)
+    field = stored_field(clinicians, against, draws=draws)
+    run = run.at(slice(field.draws))
+    roster, scenario = field.roster, field.model.scenario
+    participants = _participants(run, roster, clinicians)
+    cases = gather(lambda text: parse_change(text, roster, scenario), what_if)
+    progress = Progress(sys.stderr, quiet=quiet)
+    few = field.draws <= _READINESS_DRAWS
+    lived = live_cases(field, cases, parts=few, workers=workers, progress=progress)
+    with_parts = lived[0] if few else live(_first(field, _READINESS_DRAWS), parts=True, workers=workers)
+    outcomes = dict(zip([BASE, *(case.label for case in cases)], lived, strict=True))
+
+    groups = groups_of(roster)
+    context = Context(
+        _risk_levels(run), run.sets, field_factors(run.dataset, roster), stated_prices(run), loss
+    )
+    found = estimates_of_cases(outcomes, groups, context)
+    given = np.array([each.count for each in roster.cohorts])
+    found["field_reaction_error"] = field_reaction_error(given, participants, found["mean"])
+    told = told_of(roster, scenario)
+    n = roster.count
+    measured, mips = found["probability_measured"][0, :n, :YEARS].T, found["mips_forgone"][0, :n, YEARS]
+    tables: dict[str, list[dict[str, Any]]] = {
+        "exposure": long_table(found, list(outcomes), groups),
+        "readiness": readiness_rows(roster, scenario, told, measured, mips),
+        "untold": told_rows(told, with_parts, groups),
+    }
+    if levers:
+        tables["levers"] = ranked_levers(field, workers=workers).to_dict("records")
+    report = Exposure(
+        _dataset(found, list(outcomes), groups, run),
+        facts=run.facts() | {"clinicians": os.fspath(clinicians), "loss": loss},
+        head=head_of(run, tables, os.fspath(clinicians), loss, _full_run(run, clinicians)),
+        sections=sections_of(run, tables, loss),
+        tables=tables,
+    )
+    if out is not None:
+        _write(report.table, Path(out))
+    return report
+
+
+def _finished_run(against: str | os.PathLike[str]) -> RunResults:
+    """Open the results of a run, or say which command makes them."""
+    storage = storage_at(against)
+    if not storage.exists():
+        place = str(storage.place)
+        make = Call("run", _DEFAULT_SCENARIO, {"out": place})
+        text = (f"{place} does not exist; a finished run is needed, such as ", make, " makes.")
+        raise InputError(Problem(text))
+    return open_run_results(against)
+
+
+def _participants(run: RunResults, roster: Roster, clinicians: str | os.PathLike[str]) -> _Array:
+    """Give the mean number of the field's clinicians by cohort; somebody must be in those of the roster."""
+    numbers = run.dataset["participants"].transpose("draw", "performance_year", "cohort")
+    participants: _Array = np.asarray(numbers.values, dtype=np.float64).mean(axis=(0, 1))
+    nobody = [
+        cohort
+        for cohort, own, number in zip(COHORTS, roster.cohorts, participants, strict=True)
+        if own.count and not number
+    ]
+    if roster.count == 0:
+        raise InputError("has no clinicians", where=os.fspath(clinicians))
+    if nobody:
+        text = f"has clinicians of {nobody[0]}, and {run.source} has no field of that cohort to rank them in"
+        raise InputError(text, where=os.fspath(clinicians), what="cohort")
+    return participants
+
+
+def _risk_levels(run: RunResults) -> _Array:
+    names = list(filter(is_risk_level, run.unknowns))
+    drawn = run.drawn(names) if names else None
+    columns = {} if drawn is None else dict(zip(names, drawn.T, strict=True))
+    return risk_levels(run.provenance, columns)
+
+
+def _first(field: StoredField, draws: int) -> StoredField:
+    """Give the first draws of a field."""
+    environment = Environment(*(each[:draws] for each in field.environment))
+    return replace(field, environment=environment, sets=None if field.sets is None else field.sets[:draws])
+
+
+def _full_run(run: RunResults, clinicians: str | os.PathLike[str]) -> Call:
+    """Give the run in which these clinicians are part of the field."""
+    file = run.provenance.get("file") or _DEFAULT_SCENARIO
+    overrides = [*run.provenance.get("overrides", []), f"population.roster={os.fspath(clinicians)}"]
+    options: dict[str, Any] = {"overrides": overrides, "draws": run.count}
+    if run.fixed:
+        options |= {"fixed": True}
+    return Call("run", file, options | {"out": f"{run.source.removesuffix('.zarr')}_with_roster.zarr"})
+
+
+def _dataset(found: Mapping[str, _Array], cases: list[str], groups: Groups, run: RunResults) -> xr.Dataset:
+    """Label the table's numbers."""
+    declared = {column.name: column for column in COLUMNS}
+    variables = {
+        name: (
+            ("case", "place", "performance_year"),
+            values,
+            {"units": declared[name].unit, "long_name": declared[name].meaning},
+        )
+        for name, values in found.items()
+    }
+    return xr.Dataset(
+        variables,
+        coords={
+            "case": np.array(cases, dtype=object),
+            "who": ("place", groups.who),
+            "level": ("place", groups.level),
+            "performance_year": np.array([*map(str, PERFORMANCE_YEARS), ALL], dtype=object),
+        },
+        attrs={"range_holds": run.holds},
+    )
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    with replaced(path) as file:
+        if path.suffix.lower() == ".csv":
+            file.write_text(table.to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+        else:
+            # A column of Parquet has one type: years are text beside "all".
+            years = {name: table[name].astype(str) for name in ("performance_year", "payment_year")}
+            table.assign(**years).to_parquet(file, index=False)

@@ -1,0 +1,346 @@
+"""How ready given clinicians are: what they have not told, who may not be measured, what activities lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.clinician_tables.arrays import fields_of
+from asmrisk.exposures.table import Groups
+from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
+from asmrisk.rule.definitions import PERFORMANCE_YEARS, YEARS, measures_of
+from asmrisk.scenario.scenario import Scenario
+from asmrisk.simulation.own_luck import OwnOutcomes
+from asmrisk.simulation.variables import scored_measures
+
+__all__ = ["LEAST_DRAWS", "TOPICS", "UNTOLD", "Told", "readiness_rows", "told_of", "told_rows"]
+
+#: From fewer draws the share of variance is not estimated.
+LEAST_DRAWS = 50
+
+#: A clinician may or may not be measured where the chance lies between these.
+_NEAR = (0.05, 0.95)
+
+#: What is told together, and the part of the first year's score that shows it. What episodes decide is
+#: whether a clinician is measured at all.
+TOPICS = {
+    "quality": "quality_score",
+    "cost_per_episode": "cost_points",
+    "episodes": "",
+    "improvement_activities": "improvement_activities_adjustment",
+    "promoting_interoperability": "promoting_interoperability_adjustment",
+    "patients": "complex_patient_adjustment",
+}
+#: Every topic of which nothing is told.
+UNTOLD = "untold"
+
+_COLUMNS = {
+    "cost_per_episode": ("cost_per_episode",),
+    "episodes": ("episodes",),
+    "improvement_activities": ("improvement_activities",),
+    "promoting_interoperability": ("promoting_interoperability",),
+    "patients": ("hcc_risk_score", "dual_share"),
+}
+
+_Array = NDArray[np.float64]
+_Flags = NDArray[np.bool_]
+
+
+class Told(NamedTuple):
+    """What is told of n clinicians, topic by topic of `TOPICS`.
+
+    Attributes
+    ----------
+    any : ndarray of bool, shape (topics, n)
+        Whether anything is told, in any year.
+    last : ndarray of int64, shape (topics, n)
+        The last year of which anything is; 0 for none.
+    years : tuple of tuple of tuple of int
+        By topic and clinician, all such years.
+    missing : tuple of tuple of tuple of str
+        By topic and clinician, the columns of which nothing is told in any year.
+    """
+
+    any: _Flags
+    last: NDArray[np.int64]
+    years: tuple[tuple[tuple[int, ...], ...], ...]
+    missing: tuple[tuple[tuple[str, ...], ...], ...]
+
+
+def told_of(roster: Roster, scenario: Scenario) -> Told:
+    """Find what a roster tells of what a scenario scores."""
+    scored = scored_measures(scenario)
+    by_cohort = [_told(each, scored) for each in roster.cohorts if each.count]
+    years = tuple(
+        tuple(year for each in by_cohort for year in each.years[topic]) for topic in range(len(TOPICS))
+    )
+    missing = tuple(
+        tuple(column for each in by_cohort for column in each.missing[topic]) for topic in range(len(TOPICS))
+    )
+    found, last = (
+        np.concatenate(each, axis=1) for each in zip(*((t.any, t.last) for t in by_cohort), strict=True)
+    )
+    return Told(found, last, years, missing)
+
+
+def _told(clinicians: Clinicians, scored: tuple[str, ...]) -> Told:
+    columns = _columns_of(clinicians, scored)
+    parts = []
+    for topic in TOPICS:
+        names = columns[topic]
+        known = np.stack([_known(clinicians, name) for name in names])  # (columns, Y, n)
+        years = known.any(axis=0)
+        parts.append(
+            (
+                years.any(axis=0),
+                np.where(years, clinicians.years[:, None], 0).max(axis=0, initial=0),
+                tuple(tuple(clinicians.years[each].tolist()) for each in years.T),
+                tuple(
+                    tuple(name for name, there in zip(names, each, strict=True) if not there)
+                    for each in known.any(axis=1).T
+                ),
+            )
+        )
+    found, last, years_told, missing = zip(*parts, strict=True)
+    return Told(np.stack(found), np.stack(last), years_told, missing)
+
+
+def _columns_of(clinicians: Clinicians, scored: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Name a cohort's columns by topic: of measures that CMS computes itself, rate and cases."""
+    quality = [
+        f"{measure.name}_{part}"
+        for measure in measures_of(clinicians.cohort)
+        if measure.name in scored
+        for part in ("rate", "cases", *(() if measure.claims else ("completeness", "collection_type")))
+    ]
+    return {"quality": tuple(quality), **_COLUMNS}
+
+
+def _known(clinicians: Clinicians, name: str) -> _Flags:
+    """Say in which years a column is told of whom, (Y, n)."""
+    for each, column, index, _ in fields_of(clinicians.cohort):
+        if each == name:
+            cells = getattr(clinicians.past, column.name)[(slice(None), *index)]
+            return np.asarray(cells != UNKNOWN if column.kind == "word" else ~np.isnan(cells))
+    raise AssertionError(f"{name} is a column")
+
+
+def _latest(clinicians: Clinicians, name: str) -> _Array:
+    """Give the last known number of a column, (n,); NaN where none is known."""
+    values = getattr(clinicians.past, name)
+    found = np.full(clinicians.count, np.nan)
+    for each in values:
+        found = np.where(np.isnan(each), found, each)
+    return found
+
+
+def told_rows(told: Told, outcomes: OwnOutcomes, groups: Groups) -> list[dict[str, Any]]:
+    """Say what is not told of each clinician and practice, and how much of their spread it explains.
+
+    Parameters
+    ----------
+    told : Told
+        What is told.
+    outcomes : OwnOutcomes
+        Of the same clinicians, with the parts of their scores.
+    groups : Groups
+        Whose rows there are.
+
+    Returns
+    -------
+    list of dict
+        By ``who``, ``level`` and ``topic``, of `TOPICS` and then `UNTOLD`: ``clinicians``; ``nothing_told``,
+        how many of them tell nothing of it; ``last_year`` of which anything is told, and of a clinician all
+        ``years`` and the columns ``missing`` in all years; ``share_of_variance``.
+
+        The share is that of the variance over draws of the dollars of all five years which is explained by
+        what the draws have in the first year: of a topic the drawn part of the score, of episodes whether the
+        clinician is measured, of `UNTOLD` all such parts together of which the clinician tells nothing. Each
+        clinician's dollars are predicted from the own parts by least squares; the dollars of a practice are
+        explained by the sum of the predictions. Corrected for the number of parts (Ezekiel's adjusted R²),
+        and NaN from fewer than `LEAST_DRAWS` draws or where nothing varies. Telling more narrows about so
+        much of the spread at most: part of what varies in the first year is that year's chance.
+    """
+    shares = _shares_explained(told, outcomes, groups)
+    n = len(groups.billing)
+    counts = groups.counts
+    untold = [*(groups.sums(~each) for each in told.any), groups.sums((~told.any).any(axis=0))]
+    rows: list[dict[str, Any]] = []
+    for place in _order(groups):
+        single = place < n
+        own = [place] if single else _members(groups, place)
+        for number, topic in enumerate((*TOPICS, UNTOLD)):
+            of_topic = number < len(TOPICS)
+            last = told.last[number, own].max(initial=0) if of_topic else 0
+            rows.append(
+                {
+                    "who": str(groups.who[place]),
+                    "level": str(groups.level[place]),
+                    "topic": topic,
+                    "clinicians": int(counts[place]),
+                    "nothing_told": int(untold[number][place]),
+                    "last_year": int(last) or None,
+                    "years": ", ".join(map(str, told.years[number][place])) if single and of_topic else "",
+                    "missing": ", ".join(told.missing[number][place]) if single and of_topic else "",
+                    "share_of_variance": float(shares[number, place]),
+                }
+            )
+    return rows
+
+
+def _order(groups: Groups) -> Iterator[int]:
+    """Run through everybody: all, practices, clinicians."""
+    n = len(groups.billing)
+    yield len(groups.who) - 1
+    yield from range(n, len(groups.who) - 1)
+    yield from range(n)
+
+
+def _members(groups: Groups, place: int) -> list[int]:
+    """Give the clinicians of a practice, or all."""
+    n = len(groups.billing)
+    if place == len(groups.who) - 1:
+        return list(range(n))
+    return np.flatnonzero(groups.billing == place - n).tolist()
+
+
+def _shares_explained(told: Told, outcomes: OwnOutcomes, groups: Groups) -> _Array:
+    """Give the shares of variance by topic, and of all of which nothing is told: (topics + 1, who)."""
+    draws = len(outcomes.final_score)
+    found = np.full((len(TOPICS) + 1, len(groups.who)), np.nan)
+    if draws < LEAST_DRAWS:
+        return found
+    dollars = np.nan_to_num(outcomes.adjustment_usd[:draws]).sum(axis=1)
+    dollars -= dollars.mean(axis=0)
+    parts = np.stack([_first_year(outcomes, part, draws) for part in TOPICS.values()])  # (topics, draws, n)
+    summed = groups.sums(dollars)
+    for number in range(len(TOPICS)):
+        found[number] = _explained(parts[number : number + 1], dollars, summed, groups)
+    found[-1] = _explained(np.where(told.any[:, None], 0.0, parts), dollars, summed, groups)
+    return found
+
+
+def _first_year(outcomes: OwnOutcomes, part: str, draws: int) -> _Array:
+    """Give what is drawn of the first year in units of its spread, 0 on average and where there is none."""
+    values = getattr(outcomes, part)[:, 0] if part else ~np.isnan(outcomes.adjustment_factor[:draws, 0])
+    there = ~np.isnan(values)
+    count = np.maximum(there.sum(axis=0), 1)
+    centered = np.where(there, values - np.where(there, values, 0.0).sum(axis=0) / count, 0.0)
+    spread = np.sqrt((centered**2).mean(axis=0))
+    # What is the same in all draws differs by rounding alone.
+    size = np.abs(np.where(there, values, 0.0)).max(axis=0, initial=0.0)
+    varies = spread > 1e-12 * size
+    scaled: _Array = np.where(varies, centered / np.where(varies, spread, 1.0), 0.0)
+    return scaled
+
+
+def _explained(parts: _Array, dollars: _Array, summed: _Array, groups: Groups) -> _Array:
+    """Give the share of the variance of sums of dollars that sums of predictions explain."""
+    draws = len(dollars)
+    products = np.einsum("idc,jdc->cij", parts, parts, optimize=True)
+    along = np.einsum("idc,dc->ci", parts, dollars, optimize=True)
+    slopes = np.einsum("cij,cj->ci", np.linalg.pinv(products, rcond=1e-10, hermitian=True), along)
+    predicted = groups.sums(np.einsum("idc,ci->dc", parts, slopes, optimize=True))
+    used = (np.diagonal(products, axis1=1, axis2=2) > 0.0).sum(axis=1)
+    most = np.array(
+        [used[_members(groups, place)].max(initial=0) for place in range(len(used), len(summed[0]))]
+    )
+    used = np.concatenate([used, most])
+    variance, of_predictions = (summed**2).sum(axis=0), (predicted**2).sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (summed * predicted).sum(axis=0) ** 2 / (variance * of_predictions)
+        share = np.where(of_predictions > 0.0, share, 0.0)
+        adjusted = 1.0 - (1.0 - share) * (draws - 1) / (draws - used - 1)
+    shares: _Array = np.where(variance > 0.0, np.clip(np.where(used > 0, adjusted, 0.0), 0.0, 1.0), np.nan)
+    return shares
+
+
+def readiness_rows(
+    roster: Roster, scenario: Scenario, told: Told, measured: _Array, mips_forgone: _Array
+) -> list[dict[str, Any]]:
+    """Say of each clinician whether the model will measure them, and what they have and lack.
+
+    Parameters
+    ----------
+    roster : Roster
+        The given clinicians.
+    scenario : Scenario
+        The run's.
+    told : Told
+        What is told.
+    measured : ndarray of float64, shape (YEARS, n)
+        Chance of being measured.
+    mips_forgone : ndarray of float64, shape (n,)
+        Expected adjustments that MIPS would have made, USD of all years.
+
+    Returns
+    -------
+    list of dict
+        By ``clinician_id`` with ``practice_id`` and ``cohort``: ``last_year`` of which anything is told;
+        ``episodes`` last told; ``measured_YEAR``, the chances; ``may_not_be_measured``, whether one of them
+        lies between 5% and 95%; ``aco``, whether in an accountable care organization (None: not told);
+        ``mips_forgone``; ``improvement_activities`` last told; ``lacks``, what they lack in words, empty
+        where nothing.
+    """
+    needed = [
+        int(scenario.values.at("policy.collaborative_care_elements", year)) for year in PERFORMANCE_YEARS
+    ]
+    near = ((measured > _NEAR[0]) & (measured < _NEAR[1])).any(axis=0)
+    last = told.last.max(axis=0, initial=0)
+    columns = {
+        name: np.concatenate([_latest(each, name) for each in roster.cohorts])
+        for name in (
+            *("episodes", "aco", "improvement_activities"),
+            *("primary_care_connection", "collaborative_care_elements"),
+        )
+    }
+    practices, cohorts = roster.practice_ids, roster.cohort_names
+    rows = []
+    for place, clinician in enumerate(roster.ids.tolist()):
+        own = {name: _number(values[place]) for name, values in columns.items()}
+        rows.append(
+            {
+                "clinician_id": clinician,
+                "practice_id": str(practices[place]),
+                "cohort": str(cohorts[place]),
+                "last_year": int(last[place]) or None,
+                "episodes": own["episodes"],
+                **{
+                    f"measured_{year}": float(measured[number, place])
+                    for number, year in enumerate(PERFORMANCE_YEARS[:YEARS])
+                },
+                "may_not_be_measured": bool(near[place]),
+                "aco": None if own["aco"] is None else bool(own["aco"]),
+                "mips_forgone": float(mips_forgone[place]),
+                "improvement_activities": own["improvement_activities"],
+                "lacks": _lacks(
+                    own["improvement_activities"],
+                    own["primary_care_connection"],
+                    own["collaborative_care_elements"],
+                    needed,
+                ),
+            }
+        )
+    return rows
+
+
+def _number(value: float) -> int | None:
+    return None if np.isnan(value) else int(value)
+
+
+def _lacks(activities: int | None, connection: int | None, elements: int | None, needed: int) -> str:
+    """Say what improvement activities lack.
+
+    >>> _lacks(1, 1, 2, 3), _lacks(0, None, None, 3), _lacks(2, None, None, 3), _lacks(None, None, None, 3)
+    ('2 of 3 elements of collaborative care', 'both activities', '', 'not told')
+    """
+    if connection is not None and elements is not None:
+        found = [] if connection else ["connection to primary care"]
+        found += [] if elements >= needed else [f"{elements} of {needed} elements of collaborative care"]
+        return "; ".join(found)
+    if activities is None:
+        return "not told"
+    return ("both activities", "one of two activities", "")[activities]

@@ -1,0 +1,201 @@
+"""The field of a finished run, and given clinicians who live in each of its draws."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.analysis.rerun import stored_scenario
+from asmrisk.engine.progress import Progress
+from asmrisk.errors import InputError
+from asmrisk.exposures.changes import Case, changes_of
+from asmrisk.population.roster import Roster
+from asmrisk.results.environments import stored_environments
+from asmrisk.rule.arrays import Environment
+from asmrisk.scenario.declarations import ROSTER
+from asmrisk.simulation.model import Model
+from asmrisk.simulation.own_changes import Changes, make_room
+from asmrisk.simulation.own_luck import OwnOutcomes, live_in_fields, make_outcomes
+from asmrisk.simulation.parameter_draws import naming_values
+
+__all__ = ["StoredField", "live", "live_cases", "stored_field"]
+
+#: Draws of one parameter set that a thread takes at a time.
+_AT_ONCE = 64
+#: Clinicians' draws that are done before a bar would tell anything.
+_SOON = 2_000_000
+
+
+@dataclass(frozen=True)
+class StoredField:
+    """A finished run as what given clinicians are ranked against.
+
+    Attributes
+    ----------
+    model : Model
+        The run's scenario with the given clinicians, and nobody else.
+    environment : Environment
+        What clinicians are ranked against, (draws, YEARS, cohorts, ...).
+    sets : ndarray of int64, shape (draws,), or None
+        Parameter set of each draw; None where nothing is unknown.
+    """
+
+    model: Model
+    environment: Environment
+    sets: NDArray[np.int64] | None
+
+    @property
+    def draws(self) -> int:
+        """Number of draws."""
+        return len(self.environment.edges)
+
+    @property
+    def roster(self) -> Roster:
+        """The given clinicians."""
+        if self.model.roster is None:
+            raise AssertionError("a stored field has clinicians")
+        return self.model.roster
+
+
+def stored_field(
+    clinicians: str | os.PathLike[str],
+    results: str | os.PathLike[str],
+    *,
+    draws: int | None = None,
+) -> StoredField:
+    """Read the field of a finished run, and make given clinicians ready to live in it.
+
+    Parameters
+    ----------
+    clinicians : path
+        A roster: what is known of the clinicians (see `asmrisk.population.roster`).
+    results : path
+        A store that `asmrisk.run` wrote, complete.
+    draws : int, optional
+        Only its first so many draws.
+
+    Returns
+    -------
+    StoredField
+        What the run's own roster and list of participants made of the field is in it; neither file is needed.
+
+    Raises
+    ------
+    InputError
+        If there is no such store, it was computed by other code, has fewer draws, or the clinicians cannot be
+        read.
+    """
+    run = stored_scenario(results)
+    count = run.draws if draws is None else draws
+    if not 0 < count <= run.draws:
+        text = f"{results} has {run.draws} draws; give 1 to {run.draws}."
+        raise InputError(text, argument="draws")
+    roster = {ROSTER.name: os.fspath(Path(clinicians).resolve())}
+    scenario = replace(run.scenario, values=run.scenario.values.replace(**roster))
+    model = Model(scenario, alone=True)
+    sets = np.arange(count, dtype=np.int64) // scenario.draws_per_set if scenario.uncertainty else None
+    return StoredField(model, stored_environments(results, draws=range(count)), sets)
+
+
+def live(field: StoredField, *, parts: bool = False, workers: int | None = None) -> OwnOutcomes:
+    """Let the given clinicians live in every draw of the field; as `live_cases`, without any case."""
+    return live_cases(field, (), parts=parts, workers=workers)[0]
+
+
+def live_cases(
+    field: StoredField,
+    cases: Sequence[Case],
+    *,
+    parts: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> list[OwnOutcomes]:
+    """Let the given clinicians live in every draw of the field, as they are and in cases.
+
+    Each draw is the same future in all of them, so that they can be compared draw by draw.
+
+    Parameters
+    ----------
+    field : StoredField
+        The field, and the clinicians.
+    cases : sequence of Case
+        What they do otherwise.
+    parts : bool
+        Whether to keep the parts of their scores.
+    workers : int, optional
+        Threads; the usable processors if not given.
+    progress : Progress, optional
+        Counts the draws, and shows them where there are many.
+
+    Returns
+    -------
+    list of OwnOutcomes
+        As they are, then of each case: by draw, performance year and clinician, in the roster's order; 200
+        bytes each, 480 with parts.
+
+    Raises
+    ------
+    InputError
+        If no population can be calibrated to the values that a parameter set has.
+    """
+    count = field.roster.count
+    outcomes = make_outcomes(1 + len(cases), field.draws, count, parts=parts)
+    changes = changes_of(cases, count)
+    progress = Progress(None) if progress is None else progress
+    workers = workers or len(os.sched_getaffinity(0))
+    pieces = list(_pieces(field))
+
+    def simulate(number: int) -> None:
+        # Neighboring draws, so that few parameter sets are made ready twice.
+        own = pieces[number * len(pieces) // workers : (number + 1) * len(pieces) // workers]
+        slot = progress.slot()
+        try:
+            _simulate(field, own, changes, outcomes, slot)
+        finally:
+            progress.close(slot, int(slot[0]))
+
+    lasts = field.sets is not None or field.draws * count * (1 + len(cases)) > _SOON
+    with ThreadPoolExecutor(workers) as pool, progress.shown(field.draws if lasts else 0, 0):
+        try:
+            for _ in pool.map(simulate, range(workers)):
+                pass
+        except BaseException:
+            progress.stop()
+            raise
+    return [OwnOutcomes(*(each[case] for each in outcomes)) for case in range(1 + len(cases))]
+
+
+def _pieces(field: StoredField) -> Iterator[range]:
+    """Part the draws in pieces, each of one parameter set."""
+    bounds = [0, field.draws]
+    if field.sets is not None:
+        bounds = [0, *(np.flatnonzero(np.diff(field.sets)) + 1).tolist(), field.draws]
+    for first, end in pairwise(bounds):
+        yield from (range(each, min(each + _AT_ONCE, end)) for each in range(first, end, _AT_ONCE))
+
+
+def _simulate(
+    field: StoredField,
+    pieces: Sequence[range],
+    changes: Changes,
+    outcomes: OwnOutcomes,
+    progress: NDArray[np.int64],
+) -> None:
+    model = field.model
+    inputs, made = model.inputs, -1
+    work, room = model.workspace(inputs), make_room(int(inputs.population.slots.max()))
+    for piece in pieces:
+        number = 0 if field.sets is None else int(field.sets[piece.start])
+        if field.sets is not None and number != made:
+            drawn = model.drawn_values(piece.start)
+            with naming_values(number, drawn):
+                inputs, made = model.inputs_under([model.values_with(drawn)]), number
+        first, environment = piece.start, field.environment
+        live_in_fields(inputs, first, first, len(piece), environment, changes, work, room, outcomes, progress)

@@ -1,0 +1,318 @@
+"""Exposure as one table: what each clinician, each practice and all together win or lose, by year and case.
+
+Plain arrays whose last axis says who: the clinicians, then the practices, then all together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.analysis.estimates import Sets, mean
+from asmrisk.analysis.money_at_risk import hit_by_maximum, money_at_risk, penalized_in_a_row
+from asmrisk.population.roster import Roster
+from asmrisk.rule.columns import Column
+from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
+from asmrisk.simulation.own_luck import OwnOutcomes
+
+__all__ = ["ALL", "BASE", "COLUMNS", "Context", "Groups", "estimates_of_cases", "groups_of", "long_table"]
+
+#: What is not told apart.
+ALL = "all"
+#: The case in which nothing is changed.
+BASE = "base"
+
+_Array = NDArray[np.float64]
+_Codes = NDArray[np.int64]
+
+
+def _column(name: str, kind: str, unit: str, meaning: str) -> Column:
+    return Column(kind, unit, meaning, name=name)
+
+
+_PAID = "in dollars of the payment year"
+_SHARE = "of a practice and of all the expected share of clinicians"
+
+#: The table's columns, each declared here and nowhere else. Dollars of a practice are those of the clinicians
+#: whom it bills for; a year without measurement counts as 0; rows of all years are sums of cash.
+COLUMNS = (
+    _column("who", "text", "", "Clinician or practice; all for the given clinicians together"),
+    Column("word", "", "Of whom the row is", words=("all", "practice", "clinician"), name="level"),
+    _column("clinicians", "integer", "clinicians", "Given clinicians in the row"),
+    _column("performance_year", "text", "", "Year in which performance is measured; all for the five years"),
+    _column("payment_year", "text", "", "Year in which it is paid; all for the five years"),
+    _column("case", "text", "", "base, or the change"),
+    _column(
+        *("part_b_payments", "number", "USD"),
+        f"Part B payments that are adjusted, expected where a clinician is measured, {_PAID}",
+    ),
+    _column(
+        *("largest_loss", "number", "USD"),
+        f"What is lost (negative) if everybody is measured and gets the lowest factor there is, {_PAID}",
+    ),
+    _column("mean", "number", "USD", f"Expected adjustment (negative: a loss), {_PAID}"),
+    _column("mean_error", "number", "USD", "Its standard error"),
+    _column("sd", "number", "USD", "Standard deviation of the adjustment"),
+    _column("p05", "number", "USD", "Adjustment that is worse in 5% of draws"),
+    _column("p50", "number", "USD", "Median adjustment"),
+    _column("p95", "number", "USD", "Adjustment that is better in 5% of draws"),
+    _column("worst_5_percent_mean", "number", "USD", "Mean adjustment of the worst 5% of draws"),
+    _column("average_practice", "number", "USD", "The same Part B at the field's mean factor; see `Context`"),
+    _column("probability_of_loss", "number", "fraction", "Chance that the adjustment is negative"),
+    _column("probability_of_loss_above", "number", "fraction", "Chance of losing more than was asked about"),
+    _column(
+        *("probability_of_maximum", "number", "fraction"),
+        f"Chance of the lowest factor there is, minus the risk level, in the year or any year; {_SHARE}",
+    ),
+    _column(
+        *("probability_three_in_a_row", "number", "fraction"),
+        f"Chance of negative factors in three consecutive years, in rows of all years; {_SHARE}",
+    ),
+    _column(
+        *("probability_measured", "number", "fraction"),
+        f"Chance of being measured in the year or any year; {_SHARE}",
+    ),
+    _column("mips_forgone", "number", "USD", f"Expected adjustment that MIPS would have made, {_PAID}"),
+    _column("net_of_mips", "number", "USD", f"Expected adjustment less that of MIPS, {_PAID}"),
+    _column(
+        *("cost_of_participation", "number", "USD"),
+        "Expected cost of taking part, borne where the clinician works, in dollars of the performance year",
+    ),
+    _column(
+        *("net_of_costs", "number", "USD"),
+        "Expected adjustment less that of MIPS and the cost of taking part, in dollars of "
+        "population.dollar_year",
+    ),
+    _column(
+        *("field_reaction_error", "number", "USD"),
+        "How far the mean may be off because the field is not moved by these clinicians",
+    ),
+    _column("difference", "number", "USD", f"Expected adjustment less that of the base case, {_PAID}"),
+    _column("difference_error", "number", "USD", "Its standard error; draws are paired"),
+    _column("probability_of_nothing", "number", "fraction", "Chance that the change pays nothing, or costs"),
+)
+
+#: The columns before the numbers.
+_LABELS = ("who", "level", "clinicians", "performance_year", "payment_year", "case")
+
+
+class Groups(NamedTuple):
+    """Whose rows there are: n clinicians, P practices, and all together, in this order."""
+
+    who: NDArray[np.object_]  #: shape (n + P + 1,)
+    level: NDArray[np.object_]  #: shape (n + P + 1,)
+    billing: _Codes  #: shape (n,): place among the practices of the one that bills for each clinician
+    working: _Codes  #: shape (n,): of the one where the clinician works
+
+    @property
+    def practices(self) -> int:
+        """Number of practices."""
+        return len(self.who) - len(self.billing) - 1
+
+    def sums(self, values: NDArray[Any], of: _Codes | None = None) -> _Array:
+        """Append sums of clinicians by practice, that which bills if no other is given, and of all.
+
+        Parameters
+        ----------
+        values : ndarray, shape (..., n)
+            Of clinicians.
+        of : ndarray of int64, shape (n,), optional
+            Place of each clinician's practice.
+
+        Returns
+        -------
+        ndarray of float64, shape (..., n + P + 1)
+            Of everybody in `who`.
+        """
+        of = self.billing if of is None else of
+        n, order = len(of), np.argsort(of, kind="stable")
+        found = np.zeros((*values.shape[:-1], len(self.who)))
+        found[..., :n] = values
+        there, first = np.unique(of[order], return_index=True)
+        # Who comes practice by practice needs no second copy.
+        sorted_values = values if np.array_equal(order, np.arange(n)) else values[..., order]
+        found[..., n + there] = np.add.reduceat(sorted_values, first, axis=-1)
+        found[..., -1] = found[..., n:-1].sum(axis=-1)
+        return found
+
+    @property
+    def counts(self) -> _Codes:
+        """Clinicians of each in `who`; of practices those whom they bill for."""
+        return self.sums(np.ones(len(self.billing))).astype(np.int64)
+
+
+class Context(NamedTuple):
+    """What outcomes are put beside.
+
+    Attributes
+    ----------
+    risk_levels : ndarray of float64, shape (1 or draws, YEARS)
+        Share of Part B payments at risk.
+    sets : ndarray of int64, shape (draws,), or None
+        Number of each draw's parameter set; None where each draw is a set of its own.
+    field_factors : ndarray of float64, shape (YEARS, n)
+        Mean factor of the field's clinicians who are most like each one; NaN where the field has none.
+    prices : ndarray of float64, shape (2, 1 or draws, YEARS), or None
+        Of one year over those of each performance and payment year, as
+        `asmrisk.analysis.roster_money.stated_prices` gives them.
+    loss : float or None
+        Positive: the loss that is asked about.
+    """
+
+    risk_levels: _Array
+    sets: Sets
+    field_factors: _Array
+    prices: _Array | None = None
+    loss: float | None = None
+
+
+def groups_of(roster: Roster) -> Groups:
+    """Give the clinicians of a roster, the practices where they work or that bill for them, and all."""
+    works, bills = roster.practice_ids.tolist(), roster.billing_practice_ids.tolist()
+    names = list(dict.fromkeys([*works, *bills]))
+    place = {name: code for code, name in enumerate(names)}
+    levels = ["clinician"] * roster.count + ["practice"] * len(names) + [ALL]
+    return Groups(
+        np.array([*roster.ids, *names, ALL], dtype=object),
+        np.array(levels, dtype=object),
+        np.array([place[name] for name in bills], dtype=np.int64),
+        np.array([place[name] for name in works], dtype=np.int64),
+    )
+
+
+def estimates_of_cases(
+    cases: Mapping[str, OwnOutcomes], groups: Groups, context: Context
+) -> dict[str, _Array]:
+    """Estimate the table's numbers.
+
+    Parameters
+    ----------
+    cases : mapping of str to OwnOutcomes
+        Outcomes by case, of the same draws; the first is the base.
+    groups : Groups
+        Whose rows there are.
+    context : Context
+        What outcomes are put beside.
+
+    Returns
+    -------
+    dict of str to ndarray of float64, shape (cases, n + P + 1, YEARS + 1)
+        By column of `COLUMNS` but for ``field_reaction_error``; the last year stands for all of them. NaN
+        where a number has no meaning.
+
+    Raises
+    ------
+    InputError
+        If the loss is not positive.
+    """
+    parts = [_means(outcomes, groups, context) for outcomes in cases.values()]
+    found = {name: np.stack([each[name] for each in parts]) for name in parts[0]}
+    totals = [np.zeros(()) for _ in cases]
+    by_year: list[list[dict[str, _Array]]] = []
+    for year in range(YEARS + 1):
+        by_year.append([])
+        base: _Array | None = None
+        for number, outcomes in enumerate(cases.values()):
+            if year < YEARS:
+                dollars = groups.sums(np.nan_to_num(outcomes.adjustment_usd[:, year]))
+                totals[number] = totals[number] + dollars
+            else:
+                dollars = totals[number]
+            numbers = money_at_risk(dollars, context.sets, loss=context.loss)
+            nothing = np.full(len(groups.who), np.nan)
+            compared = dict.fromkeys(("difference", "difference_error", "probability_of_nothing"), nothing)
+            if base is None:
+                base = dollars
+            else:
+                gain = dollars - base
+                value, error, _ = mean(gain, context.sets)
+                compared = dict(zip(compared, (value, error, (gain <= 0.0).mean(axis=0)), strict=True))
+            by_year[year].append(numbers | compared)
+    for name in by_year[0][0]:
+        found[name] = np.stack(
+            [np.stack([each[number][name] for each in by_year], axis=-1) for number in range(len(cases))]
+        )
+    found["net_of_mips"] = found["mean"] - found["mips_forgone"]
+    return found
+
+
+def _means(outcomes: OwnOutcomes, groups: Groups, context: Context) -> dict[str, _Array]:
+    """Give what adds up over clinicians: (n + P + 1, YEARS + 1) each."""
+    factor, paid = outcomes.adjustment_factor, outcomes.part_b_payments
+    there = ~np.isnan(factor)
+    measured = there.mean(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        risk = context.risk_levels[:, :, None]
+        at_stake = np.nansum(paid, axis=0) / there.sum(axis=0)
+        lost = -np.nansum(risk * paid, axis=0) / there.sum(axis=0) if len(risk) > 1 else -risk[0] * at_stake
+    usd, mips, costs = (
+        np.nansum(each, axis=0) / len(factor)
+        for each in (outcomes.adjustment_usd, outcomes.mips_forgone, outcomes.cost_of_participation)
+    )
+    maximum = hit_by_maximum(factor, context.risk_levels)
+    like_others = np.nan_to_num(at_stake) * measured * context.field_factors
+    like_others = np.where(measured > 0.0, like_others, 0.0)
+
+    def added(values: _Array, of: _Codes | None = None) -> _Array:
+        sums = groups.sums(values, of)
+        return np.concatenate([sums, sums.sum(axis=0, keepdims=True)]).T
+
+    def shared(values: _Array) -> _Array:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares: _Array = groups.sums(values).T / groups.counts[:, None]
+        return shares
+
+    never = np.full((YEARS, factor.shape[-1]), np.nan)
+    in_a_row = penalized_in_a_row(factor).mean(axis=0)
+    found = {
+        "part_b_payments": added(np.nan_to_num(at_stake)),
+        "largest_loss": added(np.nan_to_num(lost)),
+        "average_practice": added(like_others),
+        "probability_of_maximum": shared(_with_any(maximum)),
+        "probability_three_in_a_row": shared(np.concatenate([never, in_a_row[None]])),
+        "probability_measured": shared(_with_any(there)),
+        "mips_forgone": added(mips),
+        "cost_of_participation": added(costs, groups.working),
+        "net_of_costs": np.full((len(groups.who), YEARS + 1), np.nan),
+    }
+    if context.prices is not None:
+        now, later = context.prices
+        if len(later) > 1:
+            usd = _weighted(outcomes.adjustment_usd, later) - _weighted(outcomes.mips_forgone, later)
+            costs = _weighted(outcomes.cost_of_participation, now)
+        else:
+            usd, costs = (usd - mips) * later[0][:, None], costs * now[0][:, None]
+        found["net_of_costs"] = added(usd) - added(costs, groups.working)
+    return found
+
+
+def _weighted(values: _Array, prices: _Array) -> _Array:
+    """Give the mean over draws at the prices of each draw; 0 where not measured."""
+    found: _Array = np.nansum(values * prices[:, :, None], axis=0) / len(values)
+    return found
+
+
+def _with_any(events: NDArray[np.bool_]) -> _Array:
+    """Give the share of draws with an event by year, and that of those with it in any year."""
+    return np.concatenate([events.mean(axis=0), events.any(axis=1).mean(axis=0)[None]])
+
+
+def long_table(found: Mapping[str, _Array], cases: list[str], groups: Groups) -> list[dict[str, Any]]:
+    """Give estimates as rows with the columns of `COLUMNS`: case by case, all, practices, clinicians."""
+    names = [column.name for column in COLUMNS if column.name not in _LABELS]
+    numbers = np.stack([found[name] for name in names], axis=-1)
+    people = len(groups.billing)
+    order = [len(groups.who) - 1, *range(people, len(groups.who) - 1), *range(people)]
+    counts = groups.counts
+    years = [*((year, year + PAYMENT_LAG) for year in PERFORMANCE_YEARS), (ALL, ALL)]
+    rows = []
+    for number, case in enumerate(cases):
+        for place in order:
+            who = (str(groups.who[place]), str(groups.level[place]), int(counts[place]))
+            for year, values in zip(years, numbers[number, place].tolist(), strict=True):
+                labels = dict(zip(_LABELS, (*who, *year, case), strict=True))
+                rows.append(labels | dict(zip(names, values, strict=True)))
+    return rows

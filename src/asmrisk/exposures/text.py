@@ -1,0 +1,398 @@
+"""Exposure in words and tables: a board's screen first, then by year, practice and clinician, changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from scipy.special import ndtri
+
+from asmrisk.analysis.digits import number, with_error
+from asmrisk.analysis.report import Section
+from asmrisk.analysis.run_results import RunResults
+from asmrisk.analysis.statistics import HOLDS, Row
+from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.errors import Call
+from asmrisk.exposures.readiness import UNTOLD
+from asmrisk.exposures.table import ALL, BASE
+from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
+
+__all__ = ["head_of", "ranks_of", "sections_of"]
+
+_LISTED = 10
+#: In which dollars are shown, up to a million of each.
+_UNITS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billion"))
+#: Standard error of the 5% and 95% quantiles of a normal distribution, in units of σ/√n.
+_QUANTILE_ERROR = 2.11
+#: Of all pairs of clinicians together, how often one is told apart that is not apart.
+_FALSE_ORDER = 0.05
+#: The reaction of the field counts where it is more than this share of the mean, and than its error.
+_SMALL = 0.05
+
+Tables = Mapping[str, Sequence[Row]]
+
+
+def _rows(tables: Tables, level: str, *, case: str = BASE, year: int | str | None = ALL) -> list[Row]:
+    return [
+        row
+        for row in tables["exposure"]
+        if row["level"] == level and row["case"] == case and year in (None, row["performance_year"])
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ cells
+
+
+def _usd(value: float, error: float, *, shown: bool = False) -> str:
+    """Write dollars to the digits that the error supports, with it if it is to be shown.
+
+    >>> _usd(-1234567.0, 4321.0), _usd(-1234567.0, 4321.0, shown=True)
+    ('-$1,234,600', '-$1,234,600 ± 4,300')
+    """
+    text = with_error(abs(value), error) if shown else number(abs(value), error)
+    return ("-$" if value < 0.0 and text.strip("0.,") else "$") + text if not math.isnan(value) else "n/a"
+
+
+def _range_error(row: Row, sets: int) -> float:
+    return float(_QUANTILE_ERROR * row["sd"] / math.sqrt(max(sets, 1)))
+
+
+def _percent(share: float, sets: int) -> str:
+    """Write a probability in percent to the digits that as many independent draws support.
+
+    >>> _percent(0.98765, 1000), _percent(0.0, 1000), _percent(1.0, 50)
+    ('98.77', 'below 0.3', 'above 94')
+    """
+    if math.isnan(share):
+        return "n/a"
+    # The rule of three: none of n draws leaves up to about 3/n.
+    most = 300.0 / max(sets, 1)
+    if share in (0.0, 1.0):
+        return f"below {most:.1g}" if share == 0.0 else f"above {number(100.0 - most, most)}"
+    return number(100.0 * share, 100.0 * math.sqrt(share * (1.0 - share) / max(sets, 1)))
+
+
+def _scale(rows: Sequence[Row]) -> tuple[float, str]:
+    size = max((abs(row[name]) for row in rows for name in ("p05", "p95", "largest_loss")), default=0.0)
+    return next((each for each in _UNITS if size * each[0] < 1e6), _UNITS[-1])
+
+
+# ------------------------------------------------------------------------------------------------- head
+
+
+def head_of(
+    run: RunResults, tables: Tables, clinicians: str, loss: float | None, full_run: Call
+) -> tuple[str | tuple[str | Call, ...], ...]:
+    """Say first what a board asks for: what is expected, how wide the range is, how likely losses are.
+
+    Parameters
+    ----------
+    run : RunResults
+        What clinicians are ranked against.
+    tables : mapping of str to sequence of Row
+        Those of an `asmrisk.exposures.exposure.Exposure`.
+    clinicians : str
+        Name of their file.
+    loss : float or None
+        The loss that is asked about.
+    full_run : Call
+        The run in which these clinicians are part of the field.
+    """
+    (row,) = _rows(tables, ALL)
+    practices = len(_rows(tables, "practice"))
+    crowd = f"{row['clinicians']:,} clinician{'s' * (row['clinicians'] > 1)}"
+    homes = f"{practices:,} practice{'s' * (practices > 1)}"
+    seed = "" if run.seed is None else f", seed {run.seed}"
+    told = _board(run, row, loss) if row["probability_measured"] else ["Nobody is measured in any draw."]
+    reaction, counts = _reaction(row)
+    return (
+        f"{clinicians}: {crowd} of {homes}, ranked against {run.count:,} draws of {run.title}{seed}",
+        *told,
+        *([(f"{reaction} That is not small; this run has them in the field:", full_run)] if counts else []),
+        *run.rule_words,
+        *run.doubt_words,
+    )
+
+
+def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
+    """Say what is expected, and within which range, of all clinicians and years."""
+    sets, error = run.set_count, row["mean_error"]
+    wide = _range_error(row, sets)
+    first, last = PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1]
+    a_year = _usd(row["mean"] / YEARS, error / YEARS, shown=True)
+    chances = f"chance of a loss {_percent(row['probability_of_loss'], sets)}%"
+    if loss is not None:
+        above = _percent(row["probability_of_loss_above"], sets)
+        chances += f", of losing more than ${loss:,.12g} {above}%"
+    return [
+        f"Expected: {a_year} a year, {_usd(row['mean'], error, shown=True)} in all five years (performance "
+        f"{first}-{last}, paid {first + PAYMENT_LAG}-{last + PAYMENT_LAG}, in dollars of those years). An "
+        f"average practice with the same Part B payments has {_usd(row['average_practice'], error)}.",
+        f"Nine draws in ten ({HOLDS[run.holds]}): {_usd(row['p05'], wide)} to {_usd(row['p95'], wide)}; "
+        f"{chances}; largest possible loss {_usd(row['largest_loss'], error)}.",
+    ]
+
+
+# --------------------------------------------------------------------------------------------- sections
+
+
+def sections_of(run: RunResults, tables: Tables, loss: float | None) -> tuple[Section, ...]:
+    """Show the whole by year, practices, clinicians, changes, levers, readiness, and what to know of it.
+
+    Parameters
+    ----------
+    run, tables, loss
+        As for `head_of`.
+    """
+    (whole,) = _rows(tables, ALL)
+    sections = [
+        _by_year(run, tables, loss),
+        *_practices(run, tables),
+        _clinicians(run, tables),
+        *_cases(run, tables),
+        *_levers(tables),
+        *_readiness(tables),
+        Section(notes=tuple(_notes(tables, whole))),
+        Section((f"Results: {run.source}",)),
+    ]
+    return tuple(sections)
+
+
+def _money(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str], list[list[str]]]:
+    """Give the columns that every table of dollars has."""
+    sets = run.set_count
+    ranges = []
+    for row in rows:
+        wide = _range_error(row, sets) * scale
+        ranges.append(f"{number(row['p05'] * scale, wide)} to {number(row['p95'] * scale, wide)}")
+    return (
+        ["mean ± error", f"5-95%, {run.holds.replace('_', ' ')}", "loss, %"],
+        [
+            [with_error(row["mean"] * scale, row["mean_error"] * scale) for row in rows],
+            ranges,
+            [_percent(row["probability_of_loss"], sets) for row in rows],
+        ],
+    )
+
+
+def _beside(rows: Sequence[Row], scale: float, *names: str) -> list[list[str]]:
+    """Give columns of dollars that are shown to the digits of the mean."""
+    return [[number(row[name] * scale, row["mean_error"] * scale) for row in rows] for name in names]
+
+
+def _by_year(run: RunResults, tables: Tables, loss: float | None) -> Section:
+    rows = _rows(tables, ALL, year=None)
+    labels = [f"{row['performance_year']}, paid {row['payment_year']}" for row in rows[:-1]]
+    scale, units = _scale(rows)
+    sets = run.set_count
+    heads, columns = _money(run, rows, scale)
+    further = ["largest loss", "average practice", "worst 5%,\nmean"]
+    beside = _beside(rows, scale, "largest_loss", "average_practice", "worst_5_percent_mean")
+    chances = ["lowest\nfactor, %"]
+    of = [[_percent(row["probability_of_maximum"], sets) for row in rows]]
+    if loss is not None:
+        chances.insert(0, f"more than\n${loss:,.12g}, %")
+        of.insert(0, [_percent(row["probability_of_loss_above"], sets) for row in rows])
+    title = f"All {rows[0]['clinicians']:,} clinicians together, {units}"
+    table = Table(
+        [*labels, "all five years"],
+        [Group(title, heads, columns), Group("The same", [*further, *chances], [*beside, *of])],
+    )
+    return Section(
+        tables=(table,),
+        notes=(
+            "Dollars of the payment years. The largest loss is that of everybody measured and given the "
+            "lowest factor. An average practice: the same payments at the mean factor of the field's "
+            "clinicians of the same specialty and practice size.",
+        ),
+    )
+
+
+def _practices(run: RunResults, tables: Tables) -> list[Section]:
+    rows = _rows(tables, "practice")
+    if len(rows) < 2:
+        return []
+    rows.sort(key=lambda row: row["mean"])
+    shown = rows[:_LISTED]
+    scale, units = _scale(shown)
+    heads, columns = _money(run, shown, scale)
+    listed = "" if len(rows) <= _LISTED else f", the lowest {_LISTED} of {len(rows):,}"
+    counts = [f"{row['clinicians']:,}" for row in shown]
+    title = f"Practices, all five years, {units}{listed}"
+    heads = ["clinicians", *heads, "average\npractice"]
+    columns = [counts, *columns, *_beside(shown, scale, "average_practice")]
+    return [Section(tables=(Table([_short(row["who"]) for row in shown], [Group(title, heads, columns)]),))]
+
+
+def ranks_of(values: Sequence[float], errors: Sequence[float]) -> list[int]:
+    """Rank values from the lowest, each behind those that are lower by more than errors explain.
+
+    Differences of all pairs together hold with a confidence of 95% (Bonferroni); errors are taken for
+    independent, where those of clinicians in the same draws rather go together. Values that are not told
+    apart from the lowest have rank 1.
+
+    >>> ranks_of([0.0, 5.0, 5.1], [0.5, 0.5, 0.5])
+    [1, 2, 2]
+    """
+    pairs = max(len(values) * (len(values) - 1), 1)
+    sigmas = -float(ndtri(_FALSE_ORDER / pairs))
+    return [
+        1
+        + sum(
+            value - other > sigmas * math.hypot(error, with_)
+            for other, with_ in zip(values, errors, strict=True)
+        )
+        for value, error in zip(values, errors, strict=True)
+    ]
+
+
+def _clinicians(run: RunResults, tables: Tables) -> Section:
+    rows = _rows(tables, "clinician")
+    ranks = ranks_of([row["mean"] for row in rows], [row["mean_error"] for row in rows])
+    apart = max(ranks) > 1
+    order = sorted(range(len(rows)), key=lambda k: (ranks[k], rows[k]["mean"])) if apart else range(len(rows))
+    places = list(order)[:_LISTED]
+    shown = [rows[place] for place in places]
+    scale, units = _scale(shown)
+    heads, columns = _money(run, shown, scale)
+    heads = [*heads, "measured,\n% of draws", "average\npractice"]
+    columns += [
+        [_percent(row["probability_measured"], run.set_count) for row in shown],
+        *_beside(shown, scale, "average_practice"),
+    ]
+    if apart:
+        heads, columns = ["rank", *heads], [[str(ranks[place]) for place in places], *columns]
+    first = "the lowest" if apart else "the first"
+    listed = "" if len(rows) <= _LISTED else f", {first} {_LISTED} of {len(rows):,}"
+    title = f"Clinicians, all five years, {units}{listed}"
+    table = Table([_short(row["who"]) for row in shown], [Group(title, heads, columns)])
+    notes = (
+        "Clinicians of one rank are not told apart by their means."
+        if apart
+        else "The means differ by no more than their errors explain: clinicians are in the table's order.",
+    )
+    return Section(tables=(table,), notes=notes if len(rows) > 1 else ())
+
+
+def _cases(run: RunResults, tables: Tables) -> list[Section]:
+    names = list(dict.fromkeys(row["case"] for row in tables["exposure"]))[1:]
+    if not names:
+        return []
+    rows = [_rows(tables, ALL, case=name)[0] for name in names]
+    size = max(abs(row["difference"]) for row in rows)
+    scale, units = next((each for each in _UNITS if size * each[0] < 1e6), _UNITS[-1])
+    columns = [
+        [with_error(row["difference"] * scale, row["difference_error"] * scale) for row in rows],
+        [_percent(row["probability_of_nothing"], run.set_count) for row in rows],
+        [number(row["mean"] * scale, row["mean_error"] * scale) for row in rows],
+    ]
+    heads = ["difference ± error", "pays nothing,\n% of draws", "mean then"]
+    title = f"What if, all five years, {units}"
+    return [
+        Section(
+            tables=(Table(names, [Group(title, heads, columns)]),),
+            notes=("Draw by draw against what is expected as it is; what a change costs is not in it.",),
+        )
+    ]
+
+
+def _levers(tables: Tables) -> list[Section]:
+    rows = [row for row in tables.get("levers", ()) if row["level"] == ALL]
+    if not rows:
+        return []
+    size = max(abs(row["difference"]) for row in rows)
+    scale, units = next((each for each in _UNITS if size * each[0] < 1e6), _UNITS[-1])
+    columns = [
+        [str(row["rank"]) for row in rows],
+        [with_error(row["difference"] * scale, row["difference_error"] * scale) for row in rows],
+        [number(row["break_even"] * scale, row["difference_error"] * scale / YEARS) for row in rows],
+    ]
+    heads = ["rank", "difference ± error", "may cost\na year"]
+    title = f"Levers of all clinicians, all five years, {units}"
+    return [Section(tables=(Table([row["lever"] for row in rows], [Group(title, heads, columns)]),))]
+
+
+# -------------------------------------------------------------------------------------------- readiness
+
+
+def _readiness(tables: Tables) -> list[Section]:
+    rows = [row for row in tables["untold"] if row["level"] == ALL]
+    labels = [
+        "everything untold" if row["topic"] == UNTOLD else row["topic"].replace("_", " ") for row in rows
+    ]
+    columns = [
+        [f"{row['nothing_told']:,} of {row['clinicians']:,}" for row in rows],
+        [str(row["last_year"] or "") for row in rows],
+        [
+            "n/a" if math.isnan(row["share_of_variance"]) else f"{100.0 * row['share_of_variance']:.0f}"
+            for row in rows
+        ],
+    ]
+    heads = ["clinicians who\ntell nothing", "last told", "share of\nvariance, %"]
+    table = Table(labels, [Group("What is told, and how much of the spread it is", heads, columns)])
+    explained = (
+        "Share of the variance of the five years' dollars that the first year's draw of it explains: about "
+        "so much of the spread, at most, can be told away."
+    )
+    return [Section(tables=(table,), notes=(explained, *_standing(tables["readiness"])))]
+
+
+def _standing(rows: Sequence[Row]) -> list[str]:
+    """Say who may not be measured, who is in an ACO, and what activities lack."""
+    lines = []
+    if near := [row for row in rows if row["may_not_be_measured"]]:
+        years = PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1]
+        names = [f"measured_{year}" for year in years]
+        each = [
+            f"{row['clinician_id']} ({100 * row[names[0]]:.0f}% and {100 * row[names[1]]:.0f}%)"
+            for row in near
+        ]
+        lines.append(
+            f"May or may not have the episodes to be measured in {years[0]} and {years[1]}: {_some(each)}."
+        )
+    inside = [row["clinician_id"] for row in rows if row["aco"]]
+    untold = sum(row["aco"] is None for row in rows)
+    if inside or untold:
+        told = f"In an accountable care organization: {_some(inside) or 'nobody'}"
+        lines.append(told + (f"; not told for {untold:,}." if untold else "."))
+    lacking: dict[str, list[str]] = {}
+    for row in rows:
+        if row["lacks"]:
+            lacking.setdefault(row["lacks"], []).append(row["clinician_id"])
+    lines += [f"Improvement activities, lacking {lacks}: {_some(who)}." for lacks, who in lacking.items()]
+    return [line.replace("lacking not told", "not told") for line in lines]
+
+
+def _some(names: Sequence[str], most: int = 6) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 20 else name[:19] + "…"
+
+
+# ------------------------------------------------------------------------------------------------ notes
+
+
+def _notes(tables: Tables, whole: Row) -> list[str]:
+    error = whole["mean_error"]
+    left = (
+        "MIPS, which no longer adjusts who is measured, would have made "
+        f"{_usd(whole['mips_forgone'], error)} in these years: net of it "
+        f"{_usd(whole['net_of_mips'], error)}. Taking part costs "
+        f"{_usd(whole['cost_of_participation'], error)}."
+    )
+    never = [row["who"] for row in _rows(tables, "clinician") if not row["probability_measured"]]
+    reaction, counts = _reaction(whole)
+    notes = [left, f"Measured in no draw: {_some(never)}." if never else "", "" if counts else reaction]
+    return list(filter(None, notes))
+
+
+def _reaction(whole: Row) -> tuple[str, bool]:
+    """Say how far the field's reaction may move the mean, and whether that counts; empty without any."""
+    reaction = whole["field_reaction_error"]
+    if not reaction > 0.0:
+        return "", False
+    text = f"The field does not react to these clinicians: the mean may be off by {_usd(reaction, reaction)}."
+    return text, reaction > max(_SMALL * abs(whole["mean"]), 2.0 * whole["mean_error"])

@@ -1,0 +1,174 @@
+"""The command `exposure` and its function, on a small run and four clinicians."""
+
+import json
+from io import StringIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+import asmrisk
+from asmrisk.cli import commands
+from asmrisk.errors import InputError
+from asmrisk.exposures.table import COLUMNS
+from asmrisk.exposures.text import ranks_of
+
+DRAWS = 60
+CLINICIANS = """\
+clinician_id,practice_id,performance_year,cohort,specialty,practice_size,part_b_payments,episodes,aco
+a,P,2025,heart_failure,cardiology,3,200000,60,1
+b,P,2025,heart_failure,cardiology,3,250000,19,1
+c,Q,2025,heart_failure,cardiology,2,300000,45,
+d,Q,2025,low_back_pain,neurosurgery,2,300000,70,
+"""
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("exposure")
+
+
+@pytest.fixture(scope="session")
+def ours(folder):
+    path = folder / "ours.csv"
+    path.write_text(CLINICIANS)
+    return path
+
+
+@pytest.fixture(scope="session")
+def results(tiny, folder):
+    """A run of 200 clinicians."""
+    return asmrisk.run(tiny, draws=DRAWS, out=folder / "tiny.zarr", workers=1, quiet=True)
+
+
+@pytest.fixture(scope="session")
+def found(ours, results):
+    changes = ("improvement_activities = 2", "cost_per_episode -10% from 2029")
+    return asmrisk.exposure(ours, results, loss=20_000, what_if=changes, quiet=True)
+
+
+def row_of(table, who, year, case="base", level=None):
+    rows = table[(table.who == who) & (table.performance_year == year) & (table.case == case)]
+    rows = rows if level is None else rows[rows.level == level]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_the_table_has_the_declared_columns_and_a_row_for_each(found):
+    table = found.table
+    assert list(table) == [column.name for column in COLUMNS]
+    assert len(table) == 3 * (4 + 2 + 1) * 6
+    assert sorted(set(table.case)) == [
+        "base",
+        "cost_per_episode -10% from 2029",
+        "improvement_activities = 2",
+    ]
+    assert found.dataset["mean"].shape == (3, 7, 6)
+    assert found.dataset["mean"].attrs["units"] == "USD"
+
+
+def test_years_and_clinicians_add_up(found):
+    table = found.table
+    for name in ("mean", "average_practice", "largest_loss", "mips_forgone", "cost_of_participation"):
+        for year in (2027, 2031, "all"):
+            own = sum(row_of(table, who, year)[name] for who in "abcd")
+            assert row_of(table, "all", year)[name] == pytest.approx(own)
+        years = sum(row_of(table, "P", year)[name] for year in range(2027, 2032))
+        assert row_of(table, "P", "all")[name] == pytest.approx(years)
+
+
+def test_figures_are_possible_ones(found):
+    table = found.table
+    assert (table.mean_error >= 0).all()
+    assert (table["largest_loss"] <= table["mean"]).all()
+    assert (table.p05 <= table.p50).all()
+    assert (table.p50 <= table.p95).all()
+    for name in (each for each in table if each.startswith("probability")):
+        there = table[name].dropna()
+        assert ((there >= 0) & (there <= 1)).all()
+    # Two years before 2027 b has too few episodes, and a has enough.
+    assert row_of(table, "b", 2027)["probability_measured"] == 0.0
+    assert row_of(table, "a", 2027)["probability_measured"] == 1.0
+    assert row_of(table, "b", 2027)["mean"] == 0.0
+    assert row_of(table, "a", 2027)["payment_year"] == 2029
+
+
+def test_a_change_tells_what_it_brings(found):
+    table = found.table
+    assert row_of(table, "all", "all", "improvement_activities = 2")["difference"] >= 0.0
+    cheaper = "cost_per_episode -10% from 2029"
+    assert row_of(table, "a", 2027, cheaper)["difference"] == 0.0
+    assert row_of(table, "a", 2027, cheaper)["probability_of_nothing"] == 1.0
+    assert row_of(table, "all", "all", cheaper)["difference"] > 0.0
+
+
+def test_text_says_first_what_a_board_asks(found):
+    text = found.to_text()
+    head = " ".join(text.split("\n\n")[0].split())
+    assert f"4 clinicians of 2 practices, ranked against {DRAWS} draws" in head
+    for words in ("Expected: ", " a year", "in all five years", "performance 2027-2031, paid 2029-2033"):
+        assert words in head
+    for words in (
+        "Nine draws in ten (chance alone)",
+        "of losing more than $20,000",
+        "largest possible loss -$",
+    ):
+        assert words in head
+    assert "2027, paid 2029" in text
+    assert "What if" in text
+    assert "In an accountable care organization: a, b; not told for 2." in " ".join(text.split())
+    assert max(map(len, text.split("\n"))) <= 80 or "population.roster" in text
+    assert "<table>" in found._repr_html_()
+
+
+def test_fewer_draws_are_the_first_of_the_run(ours, results, found):
+    fewer = asmrisk.exposure(ours, results, draws=30, quiet=True)
+    assert json.loads(fewer.to_json())["draws"] == 30
+    assert fewer.table["mean"].tolist() != found.table["mean"].tolist()[: len(fewer.table)]
+    with pytest.raises(InputError, match="60 draws"):
+        asmrisk.exposure(ours, results, draws=61)
+
+
+def command(*arguments):
+    return CliRunner().invoke(commands, ["exposure", *map(str, arguments), "--quiet"])
+
+
+def test_the_command_writes_json_csv_and_a_table(ours, results, found, tmp_path):
+    given = (ours, "--against", results, "--loss", "20000")
+    told = json.loads(command(*given, "--format", "json").stdout)
+    assert list(told["exposure"][0]) == [column.name for column in COLUMNS]
+    assert {row["clinician_id"] for row in told["readiness"]} == set("abcd")
+    assert {row["level"] for row in told["untold"]} == {"all", "practice", "clinician"}
+    assert told["loss"] == 20_000
+    text = command(*given, "--format", "csv", "--out", tmp_path / "table.csv").stdout
+    table = pd.read_csv(StringIO(text))
+    base = found.table[found.table.case == "base"]
+    np.testing.assert_allclose(table["mean"], base["mean"].to_numpy())
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), table)
+    command(*given, "--out", tmp_path / "table.parquet")
+    again = pd.read_parquet(tmp_path / "table.parquet")
+    np.testing.assert_array_equal(again["mean"], base["mean"].to_numpy())
+
+
+def test_what_cannot_be_answered_is_said(ours, results, tmp_path, folder):
+    def refused(*arguments):
+        answer = command(*arguments)
+        assert answer.exit_code == 2
+        assert answer.stdout == ""
+        return " ".join(answer.stderr.split())
+
+    assert "asmrisk run scenarios/baseline.toml --out" in refused(ours, "--against", tmp_path / "no.zarr")
+    assert "--loss" in refused(ours, "--against", results, "--loss", "-500000")
+    assert "write 500000" in refused(ours, "--against", results, "--loss", "-500000")
+    assert "--what-if" in refused(ours, "--against", results, "--what-if", "q236_rat +0.05")
+    assert "--out" in refused(ours, "--against", results, "--out", tmp_path / "table.txt")
+    future = tmp_path / "future.csv"
+    future.write_text(CLINICIANS.replace(",2025,", ",2029,"))
+    assert "2029" in refused(future, "--against", results)
+
+
+def test_a_ranking_within_noise_has_one_rank():
+    assert ranks_of([-5.0, -4.0, 3.0, 2.0], [5.0] * 4) == [1, 1, 1, 1]
+    assert ranks_of([-50.0, 0.0, 1.0], [1.0] * 3) == [1, 2, 2]
+    assert ranks_of([1.0], [2.0]) == [1]
