@@ -89,7 +89,7 @@ def cache_directory() -> Path | None:
         f"{config.CPU_FEATURES or binding.get_host_cpu_features().flatten()}"
     )
     versions = f"{platform.python_version()} {numba.__version__} {llvmlite.__version__} {sys.platform}"
-    tag = hashlib.sha256(f"{code_identity(_KERNELS)} {versions} {processor}".encode()).hexdigest()[:16]
+    tag = hashlib.sha256(f"{code_identity(*_KERNELS)} {versions} {processor}".encode()).hexdigest()[:16]
     path = cache_base() / f"kernels-{tag}"
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def _keep_only_unchanged(dispatcher: Any) -> None:
     save = dispatcher._cache.save_overload
 
     def save_overload(signature: Any, data: Any) -> None:
-        if code_identity.__wrapped__(_KERNELS) == code_identity(_KERNELS):
+        if code_identity.__wrapped__(*_KERNELS) == code_identity(*_KERNELS):
             save(signature, data)
 
     dispatcher._cache.save_overload = save_overload
