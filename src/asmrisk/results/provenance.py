@@ -64,7 +64,8 @@ def definition_of(spec: StoreSpec, files: Mapping[str, str] = MappingProxyType({
         name: spec.definition[name] for name in ("seed", "draws_per_parameter_set") if name in spec.definition
     }
     definition: dict[str, Any] = spec.about["scenario"] | spec.definition["scenario"] | {"run": run}
-    own = {name: value for name, value in definition.get("population", {}).items() if name not in _FILES}
+    held = {name for name in _FILES if name in spec.about}
+    own = {name: value for name, value in definition.get("population", {}).items() if name not in held}
     return definition | {"population": {**own, **files}}
 
 
