@@ -50,8 +50,8 @@ RULES = {
         "policy.cost_peer_group=aco",
         "policy.payment_peer_group=practice_size",
         "policy.quality_benchmarks=fixed",
-        "policy.failed_submission=not_adjusted",
-        "policy.tie_rule=midpoint",
+        "policy.failed_submission=no_adjustment",
+        "policy.tie_rule=mid",
     ],
     "nobody else": ["population.clinicians=40"],
 }
@@ -72,12 +72,16 @@ def rosters(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / f"{name}.csv" for name in tables}
 
 
-def assert_agrees(roster: Path, out: Path, *overrides: str, doubt: bool = False, scenario: str = "baseline") -> None:
+def assert_agrees(
+    roster: Path, out: Path, *overrides: str, doubt: bool = False, scenario: str = "baseline"
+) -> None:
     given = load_scenario(
         SCENARIOS / f"{scenario}.toml",
         overrides=["population.clinicians=300", *overrides, f"population.roster={roster}"],
     )
-    store = asmrisk.run(given if doubt else given.fixed_at_medians(), draws=DRAWS, out=out, workers=1, quiet=True)
+    store = asmrisk.run(
+        given if doubt else given.fixed_at_medians(), draws=DRAWS, out=out, workers=1, quiet=True
+    )
     stored = asmrisk.open_results(store, group="clinician")
     field = stored_field(roster, store)
     own = live(field, workers=2)
@@ -110,7 +114,7 @@ def test_a_synthetic_clinician_in_the_stored_field_has_its_replayed_outcomes(tmp
     scenario = load_scenario(SCENARIOS / "baseline.toml", overrides=["population.clinicians=300"])
     store = asmrisk.run(scenario, draws=DRAWS, out=tmp_path / "run.zarr", workers=1, quiet=True)
     model, draw = Model(scenario), 3
-    environment = stored_environments(store, scenario, slice(draw, draw + 1))
+    environment = stored_environments(store, draws=range(draw, draw + 1))
     policy = model.inputs_of(draw).policy[0]
     rng = np.random.default_rng(1)
     for each in replayed_years(model, draw):

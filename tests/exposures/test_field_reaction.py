@@ -49,7 +49,12 @@ def test_shares_are_of_the_own_cohort_and_at_most_all_of_it() -> None:
 
 @pytest.mark.parametrize(
     ("error", "sd", "share", "small"),
-    [(-9.0, 100.0, 0.1, True), (11.0, 100.0, 0.01, False), (-11.0, 100.0, 0.01, False), (0.0, 1.0, 0.2, False)],
+    [
+        (-9.0, 100.0, 0.1, True),
+        (11.0, 100.0, 0.01, False),
+        (-11.0, 100.0, 0.01, False),
+        (0.0, 1.0, 0.2, False),
+    ],
 )
 def test_small_is_a_tenth_of_the_spread_in_place_and_width(
     error: float, sd: float, share: float, small: bool
