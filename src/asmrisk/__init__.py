@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.summary import summarize
     from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
+    from asmrisk.exposures.explain import explain
     from asmrisk.exposures.exposure import exposure
     from asmrisk.handbook import docs
     from asmrisk.population.preparation import validate
@@ -46,6 +47,7 @@ __all__ = [
     "docs",
     "evidence",
     "exceedance",
+    "explain",
     "exposure",
     "load_scenario",
     "open_results",
@@ -73,6 +75,7 @@ _HOMES = {
     "docs": "handbook",
     "evidence": "analysis.evidence",
     "exceedance": "analysis.exceedance",
+    "explain": "exposures.explain",
     "exposure": "exposures.exposure",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",

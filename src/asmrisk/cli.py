@@ -574,6 +574,37 @@ def exposure(clinicians: Path, against: Place, layout: str, **options: Any) -> N
     _write(exposure(clinicians, against, **options), layout)
 
 
+@commands.command(
+    epilog=_example("asmrisk explain ours.csv --against results/baseline.zarr --clinician 1234567890")
+)
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--against", type=_Place(), required=True, metavar="RESULTS", help="The run that is the field.")
+@click.option("--clinician", required=True, metavar="ID", help="Whose score; a clinician_id of TABLE.")
+@click.option(
+    "--year",
+    type=int,
+    help="Performance year; of a clinician observed before it the latest year is scored as if it were it.",
+)
+@click.option("--draw", type=click.IntRange(0), help="One draw; otherwise means over all.")
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to write it; JSON has all digits.",
+)
+def explain(table: Path, layout: str, **options: Any) -> None:
+    """Explain one clinician's score.
+
+    What the score in TABLE is made of, why, what it pays within the field of RESULTS, and what single changes
+    would bring.
+    """
+    from asmrisk.exposures.explain import explain
+
+    _write(explain(table, **options), layout)
+
+
 @commands.command(epilog=_example("asmrisk sensitivity scenarios/studies/policy_levers.toml --draws 16"))
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("--draws", type=click.IntRange(1), help="Draws of each design point; the study's if not given.")

@@ -205,7 +205,9 @@ def scored_columns(scored_cohort: ScoredCohort, inputs: Container[str]) -> dict[
     for code, measure in enumerate(measures_of(COHORTS[cohort])):
         if f"{measure.name}_rate" in inputs:
             columns[f"{measure.name}_points"] = scored.points[code, :n]
-            columns[f"{measure.name}_status"] = measure_status(policy, cohort, code, observed, scored, n)
+            columns[f"{measure.name}_status"] = measure_status(
+                policy, cohort, code, observed, scored.points[code], n
+            )
     columns |= {
         name: getattr(scored, name)[:n]
         for name, column in columns_of(Scored).items()

@@ -320,6 +320,8 @@ def _payment(case: _Case, scores: dict[str, _Floats]) -> dict[str, float]:
 def _steps(case: _Case, status: list[int], ranked: list[_Ranked], scores: dict[str, _Floats]) -> list[Step]:
     """Score single changes in every draw, and put them by the dollars that they bring."""
     changes = list(_changes(case, [STATUSES[code] for code in status], ranked, scores))
+    if not changes:
+        return []
     n = len(changes)
     observed = Observed(*(np.repeat(array, n, axis=-1) for array in case.observed))
     for i, (_, values) in enumerate(changes):

@@ -103,8 +103,8 @@ def split(values: Sequence[float], places: int) -> list[float]:
 
     Those are rounded the other way whose fractions are nearest to it.
 
-    >>> split([16.24, 35.74, -10.0, -0.84, 5.74], 1)
-    [16.2, 35.8, -10.0, -0.8, 5.7]
+    >>> split([1.44, 1.33, 1.21], 1)
+    [1.5, 1.3, 1.2]
     """
     unit = 10.0**-places
     scaled = np.array(values) / unit
@@ -153,11 +153,8 @@ def report(explained: Explained) -> Report:
 def _head(explained: Explained) -> tuple[str, ...]:
     cohort = COHORTS[explained.cohort].replace("_", " ")
     year, draws = explained.year, explained.draws
-    as_if = (
-        ""
-        if explained.observed_in == year
-        else f", observed in {explained.observed_in} and scored as if then"
-    )
+    earlier = explained.observed_in
+    as_if = "" if earlier == year else f" (observed in {earlier}, scored as if in {year})"
     many = len(draws) > 1
     field = f"{len(draws):,} draws" if many else f"draw {draws[0]}"
     means = "; scores are means over them, edges and medians of peers medians" if many else ""
@@ -172,14 +169,15 @@ def _score_words(explained: Explained) -> tuple[str, ...]:
     """Say what the final score is made of."""
     if not explained.parts:
         return wrapped([_unscored(explained)])
-    values = split([each.points for each in explained.parts], 1)
+    always = ("quality", "cost")
+    parts = [each for each in explained.parts if each.name in always or abs(each.points) > _NOTHING]
+    values = split([each.points for each in parts], 1)
     said = [f"Final {sum_of(values):.1f} ="]
-    for part, value in zip(explained.parts, values, strict=True):
-        if part.name in ("quality", "cost") or abs(part.points) > _NOTHING:
-            sign = "" if part.name == "quality" and value >= 0 else ("- " if value < 0 else "+ ")
-            why = _why(explained, part)
-            label = f"{part.name} " if part.name in ("quality", "cost") else ""
-            said.append(f"{sign}{label}{abs(value):.1f}" + (f" ({why})" if why else ""))
+    for k, (part, value) in enumerate(zip(parts, values, strict=True)):
+        sign = "- " if value < 0 else ("+ " if k else "")
+        name = f"{part.name} " if part.name in always else ""
+        why = _why(explained, part)
+        said.append(f"{sign}{name}{abs(value):.1f}" + (f" ({why})" if why else ""))
     return wrapped([" ".join(said)])
 
 

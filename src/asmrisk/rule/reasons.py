@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.rule.arrays import Observed, Scored
+from asmrisk.rule.arrays import Observed
 from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import NOT_REPORTED
 
@@ -26,7 +26,7 @@ STATUSES = (
 
 
 def measure_status(
-    policy: np.record, cohort: int, measure: int, observed: Observed, scored: Scored, n: int
+    policy: np.record, cohort: int, measure: int, observed: Observed, points: NDArray[np.float64], n: int
 ) -> NDArray[np.int8]:
     """Tell why the first `n` clinicians have their points in a measure, or none.
 
@@ -38,8 +38,8 @@ def measure_status(
         Codes.
     observed : Observed
         The clinicians.
-    scored : Scored
-        Their scores under this policy.
+    points : ndarray of float64, shape (at least n,)
+        Their points in the measure under this policy.
     n : int
         How many.
 
@@ -48,7 +48,7 @@ def measure_status(
     ndarray of int8, shape (n,)
         Codes, indices in `STATUSES`. A claims measure is reported by CMS, complete as it is.
     """
-    points, cases = scored.points[measure, :n], observed.cases[measure, :n]
+    points, cases = points[:n], observed.cases[measure, :n]
     claims = policy.measure_claims[cohort, measure] != 0
     unreported = (observed.collection_type[measure, :n] == NOT_REPORTED) & (not claims)
     in_aco = (observed.aco[:n] != 0) & (policy.aco_participants == _EXEMPT)

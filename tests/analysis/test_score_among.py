@@ -1,0 +1,120 @@
+"""Scoring a table within the field of a finished run, and what a table alone cannot say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import asmrisk
+from asmrisk.clinician_tables.columns import FIELD_COLUMNS, SCORE_COLUMNS
+from asmrisk.errors import InputError
+
+DRAWS = 6
+NUMBERS = [column.name for column in SCORE_COLUMNS]
+QUIET: dict[str, Any] = {"notes": lambda text: None}
+
+
+@pytest.fixture(scope="module")
+def store(load: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of 600 clinicians whose exchange function is in doubt."""
+    scenario = load("population.clinicians=600")
+    return asmrisk.run(scenario, draws=DRAWS, out=tmp_path_factory.mktemp("among") / "run.zarr", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def table(store: Path) -> pd.DataFrame:
+    return asmrisk.replay(store, draw=2)
+
+
+def a_practice(table: pd.DataFrame) -> pd.DataFrame:
+    """Take 40 heart-failure clinicians, nobody above another."""
+    rows = table[(table["cohort"] == "heart_failure") & (table["performance_year"] == 2027)]
+    return rows.head(40).drop(columns="practice_id").reset_index(drop=True)
+
+
+def test_a_replayed_table_has_its_own_numbers_within_its_own_draw(store: Path, table: pd.DataFrame) -> None:
+    pd.testing.assert_frame_equal(asmrisk.score(table, among=store, draw=2, **QUIET), table, check_exact=True)
+    some = table.sample(50, random_state=1).reset_index(drop=True)
+    pd.testing.assert_frame_equal(asmrisk.score(some, among=store, draw=2, **QUIET), some, check_exact=True)
+
+
+def test_all_draws_give_means_and_what_the_field_moves(store: Path, table: pd.DataFrame) -> None:
+    some = table.sample(50, random_state=1).reset_index(drop=True)
+    every = [asmrisk.score(some, among=store, draw=draw, **QUIET) for draw in range(DRAWS)]
+    said: list[str] = []
+    scored = asmrisk.score(some, among=store, notes=said.append)
+    for name in NUMBERS:
+        values = pd.concat([each[name] for each in every], axis=1)
+        np.testing.assert_allclose(scored[name], values.mean(axis=1), rtol=1e-12, atol=1e-12, err_msg=name)
+        if f"{name}_sd" in scored:
+            np.testing.assert_allclose(scored[f"{name}_sd"], values.std(axis=1), rtol=1e-9, atol=1e-12)
+    assert {column.name for column in FIELD_COLUMNS} == {name for name in scored if name.endswith("_sd")}
+    assert scored["final_score_sd"].max() > 0.0
+    assert any("the field's chance alone" in each and "exposure" in each for each in said)
+    # A scored table is scored anew.
+    again = asmrisk.score(scored, among=store, **QUIET)
+    pd.testing.assert_frame_equal(again, scored, check_exact=True)
+
+
+def test_a_practice_alone_always_loses_what_medicare_keeps_and_among_all_it_does_not(
+    store: Path, table: pd.DataFrame
+) -> None:
+    """Nobody among 40 can be ranked by more than the others: dear and idle, they lose the same."""
+    ours = a_practice(table).assign(part_b_payments=2e5, payment_year_part_b=2e5)
+    worse = ours.assign(cost_per_episode=ours["cost_per_episode"] * 1.3, improvement_activities=0)
+    worse = worse.drop(columns=["primary_care_connection", "collaborative_care_elements"], errors="ignore")
+    said: list[str] = []
+    for frame in (ours, worse):
+        alone = asmrisk.score(frame, notes=said.append)
+        assert alone["adjustment_factor"].mean() == pytest.approx(-(1 - 0.85) * 0.09, abs=1e-12)
+    caution = [each for each in said if each.startswith("CAUTION")]
+    assert len(caution) == 2
+    for word in ("2027 heart_failure 40 of about 3,380", "1.35%", "score --among", "exposure"):
+        assert word in caution[0]
+    good, bad = (
+        asmrisk.score(each, among=store, **QUIET)["adjustment_factor"].mean() for each in (ours, worse)
+    )
+    assert bad < good - 0.01
+
+
+def test_a_whole_cohort_is_no_few(store: Path, table: pd.DataFrame, load: Any) -> None:
+    said: list[str] = []
+    asmrisk.score(table, scenario=load("population.clinicians=600"), notes=said.append)
+    assert not any("CAUTION" in each for each in said)
+
+
+def test_what_cannot_be_meant_is_refused(store: Path, table: pd.DataFrame, tmp_path: Path) -> None:
+    for arguments, text in (
+        ({"draw": 1}, "draw: is one of a finished run's"),
+        ({"among": store, "draw": DRAWS}, f"draw: .* has draws 0 to {DRAWS - 1}; there is no draw {DRAWS}"),
+        ({"among": store, "scenario": "x.toml"}, "scenario: does not go with the results of a run"),
+        ({"among": tmp_path / "none.zarr"}, "does not exist"),
+    ):
+        with pytest.raises(InputError, match=text):
+            asmrisk.score(table, **arguments, **QUIET)
+
+
+def test_every_measure_says_why_it_has_its_points(store: Path, table: pd.DataFrame) -> None:
+    """By the text of § 512.725: 20 cases, 75% of the data, 20 clinicians in a benchmark."""
+    heart = table[table["cohort"] == "heart_failure"]
+    for name in ("q008", "q005", "q236", "q377"):
+        cells = heart[[f"{name}_{field}" for field in ("rate", "cases", "completeness", "points", "status")]]
+        cells = cells.set_axis(["rate", "cases", "completeness", "points", "status"], axis=1)
+        unreported = heart[f"{name}_collection_type"].isna()
+        few = ~unreported & (cells["cases"] < 20)
+        partial = ~unreported & ~few & (cells["completeness"] < 0.75)
+        expected = np.select(
+            [unreported, few, partial, cells["points"].isna()],
+            ["not reported", "too few cases", "incomplete", "no benchmark"],
+            "scored",
+        )
+        assert cells["status"].tolist() == expected.tolist()
+        assert (cells["points"][expected == "scored"] >= 1.0).all()
+    assert set(heart["q492_status"]) <= {"scored", "too few cases", "no benchmark"}
+    assert heart["q238_status"].isna().all()
+    exempt = asmrisk.score(table.assign(exempt=1), among=store, draw=2, **QUIET)
+    assert set(exempt.filter(like="_status").stack()) == {"exempt"}
