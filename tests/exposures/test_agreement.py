@@ -50,8 +50,8 @@ RULES = {
         "policy.cost_peer_group=aco",
         "policy.payment_peer_group=practice_size",
         "policy.quality_benchmarks=fixed",
-        "policy.failed_submission=not_adjusted",
-        "policy.tie_rule=midpoint",
+        "policy.failed_submission=no_adjustment",
+        "policy.tie_rule=mid",
     ],
     "nobody else": ["population.clinicians=40"],
 }
@@ -114,7 +114,7 @@ def test_a_synthetic_clinician_in_the_stored_field_has_its_replayed_outcomes(tmp
     scenario = load_scenario(SCENARIOS / "baseline.toml", overrides=["population.clinicians=300"])
     store = asmrisk.run(scenario, draws=DRAWS, out=tmp_path / "run.zarr", workers=1, quiet=True)
     model, draw = Model(scenario), 3
-    environment = stored_environments(store, scenario, slice(draw, draw + 1))
+    environment = stored_environments(store, draws=range(draw, draw + 1))
     policy = model.inputs_of(draw).policy[0]
     rng = np.random.default_rng(1)
     for each in replayed_years(model, draw):
