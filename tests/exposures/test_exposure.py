@@ -1,6 +1,7 @@
 """The command `exposure` and its function, on a small run and four clinicians."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -9,10 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 import asmrisk
+from asmrisk.analysis.run_results import open_run_results
 from asmrisk.cli import commands
-from asmrisk.errors import InputError
+from asmrisk.errors import Call, InputError
+from asmrisk.exposures.exposure import check_cohorts
 from asmrisk.exposures.table import COLUMNS
-from asmrisk.exposures.text import ranks_of
+from asmrisk.exposures.text import head_of, ranks_of
+from asmrisk.population.roster import read_roster
 
 DRAWS = 60
 CLINICIANS = """\
@@ -166,6 +170,34 @@ def test_what_cannot_be_answered_is_said(ours, results, tmp_path, folder):
     future = tmp_path / "future.csv"
     future.write_text(CLINICIANS.replace(",2025,", ",2029,"))
     assert "2029" in refused(future, "--against", results)
+
+
+def test_a_field_that_would_react_names_the_run_that_does(found, results):
+    run, call = (
+        open_run_results(results),
+        Call("run", "ours.toml", {"overrides": ["population.roster=ours.csv"]}),
+    )
+    head = head_of(run, found.tables, "ours.csv", None, call)
+    (told,) = [each for each in head if isinstance(each, tuple)]
+    assert "does not react" in told[0]
+    assert told[1] is call
+    assert not [
+        each for each in head_of(run, found.tables, "ours.csv", None, None) if isinstance(each, tuple)
+    ]
+
+
+def test_who_is_never_measured_has_no_expectation(found, results):
+    rows = [row | {"probability_measured": 0.0} for row in found.tables["exposure"]]
+    head = head_of(open_run_results(results), {**found.tables, "exposure": rows}, "ours.csv", None, None)
+    assert head[1] == "Nobody is measured in any draw."
+
+
+def test_clinicians_need_a_field_of_their_cohort(ours, results):
+    run = open_run_results(results)
+    hearts = run.dataset["participants"] * [1, 0]
+    run = replace(run, dataset=run.dataset.assign(participants=hearts))
+    with pytest.raises(InputError, match=r"low_back_pain.* no field of that cohort"):
+        check_cohorts(run, read_roster(ours, notes=lambda text: None), ours)
 
 
 def test_a_ranking_within_noise_has_one_rank():

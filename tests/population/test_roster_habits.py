@@ -12,9 +12,14 @@ from scipy import stats
 
 from asmrisk.population.latents import HABITS, IMPROVEMENT, INTEROPERABILITY, NONREPORTING, SUBMISSION
 from asmrisk.population.records import population_records
-from asmrisk.population.roster_habits import FARTHEST, habit_posterior, truncated_moments
+from asmrisk.population.roster_habits import (
+    FARTHEST,
+    find_habit_evidence,
+    habit_posterior,
+    truncated_moments,
+)
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.roster import roster_prior
+from asmrisk.simulation.roster import find_evidence, roster_prior
 from tests.population.rosters import roster, rows
 
 HF, LBP = 0, 1
@@ -28,7 +33,7 @@ def population():
 
 def habits(tmp_path, population, *told, **common):
     frame = rows(*({"practice_id": f"practice {i}"} | each for i, each in enumerate(told)), **common)
-    found = habit_posterior(population, roster(tmp_path, frame))[HF]
+    found = habit_posterior(population, find_habit_evidence(roster(tmp_path, frame)))[HF]
     assert found.low.shape[0] == HABITS
     return stats.norm.cdf(found.low), stats.norm.cdf(found.high), found.years_since
 
@@ -109,7 +114,7 @@ def test_how_a_practice_reports_is_known_from_the_latest_year_of_any_of_its_clin
         },
         practice_id="ours",
     ).assign(practice_id=["ours", "ours", "ours", "other"])
-    known = roster_prior(roster(tmp_path, table), population)
+    known = roster_prior(find_evidence(roster(tmp_path, table)), population)
     # Everybody reports Q377 as eCQM: it tells nothing of the choice.
     np.testing.assert_array_equal(known.collection_type[HF], [1, 1, -1])
     np.testing.assert_array_equal(known.habit_years_since[HF, IMPROVEMENT], [1, 1, -1])
@@ -119,7 +124,8 @@ def test_how_a_practice_reports_is_known_from_the_latest_year_of_any_of_its_clin
 def test_moments_between_two_scores_are_those_of_the_truncated_normal_distribution():
     low = np.array([-FARTHEST, 0.0, -0.3, 3.0, 5.0, -9.0])
     high = np.array([-2.0, FARTHEST, 0.4, FARTHEST, 5.1, -8.0])
-    mean, sd = truncated_moments(low, high)
+    found = [truncated_moments(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True)]
+    mean, sd = np.array(found).T
     np.testing.assert_allclose(mean, stats.truncnorm.mean(low, high), rtol=1e-9)
     np.testing.assert_allclose(sd, stats.truncnorm.std(low, high), rtol=1e-4)
 
@@ -137,7 +143,7 @@ def test_what_colleagues_missed_tells_of_a_habit(tmp_path, population):
     frame = rows(*told, practice_id="ours").assign(
         q236_collection_type="ecqm", q236_cases=20, q236_rate=0.5, q236_completeness=1.0
     )
-    found = habit_posterior(population, roster(tmp_path, frame))[HF]
+    found = habit_posterior(population, find_habit_evidence(roster(tmp_path, frame)))[HF]
     rng, n = np.random.default_rng(4), 3_000_000
     share, kept = record.practice_share[SHARED_HABITS], record.habit_persistence
     missed = record.missed_z[1]
@@ -163,7 +169,9 @@ def test_what_colleagues_missed_tells_of_a_habit(tmp_path, population):
 def test_habits_of_another_practice_change_nothing(tmp_path, population):
     told = {"q008_collection_type": None, "q008_cases": 9, "q236_collection_type": "ecqm", "q236_cases": 9}
     ours, other = rows(told, {}, practice_id="ours"), rows(told, practice_id="other", clinician_id="x")
-    alone = habit_posterior(population, roster(tmp_path, ours, "a.csv"))[HF]
-    among = habit_posterior(population, roster(tmp_path, pd.concat([ours, other]), "b.csv"))[HF]
+    alone = habit_posterior(population, find_habit_evidence(roster(tmp_path, ours, "a.csv")))[HF]
+    among = habit_posterior(
+        population, find_habit_evidence(roster(tmp_path, pd.concat([ours, other]), "b.csv"))
+    )[HF]
     np.testing.assert_allclose(among.shared.mean[0], alone.shared.mean[0], atol=1e-12)
     np.testing.assert_allclose(among.mean[:, :2], alone.mean, atol=1e-12)

@@ -12,8 +12,9 @@ import pytest
 from scipy import stats
 
 from asmrisk.population.records import population_records
-from asmrisk.population.roster_evidence import log_expected_episodes, part_b_scores
-from asmrisk.population.roster_posterior import case_levels, roster_posterior
+from asmrisk.population.roster_evidence import find_score_evidence, part_b_scores
+from asmrisk.population.roster_likelihood import log_episodes, terms_of
+from asmrisk.population.roster_posterior import roster_posterior
 from asmrisk.scenario.scenario import scenario_from_dict
 from tests.population.rosters import (
     COST,
@@ -139,7 +140,7 @@ def shrunk_weight(record, scores, rate, cases):
 
 def one(population, read):
     """Mean and covariance of the scores of the only clinician."""
-    mean, spread = learned(population[HF], roster_posterior(population, read)[HF])
+    mean, spread = learned(population[HF], roster_posterior(population, find_score_evidence(read))[HF])
     return mean[0], spread[0, :, 0]
 
 
@@ -153,17 +154,18 @@ def test_the_level_is_that_of_paths_weighted_by_what_is_known(tmp_path, populati
             for year, episodes in ((2023, 55), (2025, 70))
         )
     )
-    found = roster_posterior(population, roster(tmp_path, frame))[HF]
+    found = roster_posterior(population, find_score_evidence(roster(tmp_path, frame)))[HF]
     scores, weight = world(record, paid, 1, 150_000, np.random.default_rng(1))
     weight = weight * count_weight(record, scores[2027][LEVEL, 0], (55, 70))
     assert_moments(weight, scores[2027][LEVEL, 0], found.level.mean[0], found.level.sd[0], slack=1e-3)
     mean, spread = one(population, roster(tmp_path, frame))
     assert_moments(weight, scores[2027][PART_B, 0], mean[PART_B], math.sqrt(spread[PART_B, PART_B]), 1e-3)
-    np.testing.assert_allclose(
-        np.exp(log_expected_episodes(record, np.array([-3.0, 0.5, 4.0]))),
-        expected_episodes(record, np.array([-3.0, 0.5, 4.0])),
-        rtol=1e-9,
-    )
+
+
+def test_expected_episodes_are_read_at_scores_of_the_level(population):
+    scores, found = np.array([-3.0, 0.5, 4.0]), np.empty(3)
+    getattr(log_episodes, "py_func", log_episodes)(terms_of(population), HF, scores, found, 3)
+    np.testing.assert_allclose(np.exp(found), expected_episodes(population[HF], scores), rtol=1e-9)
 
 
 def test_cases_are_those_of_levels_weighted_by_what_is_known(tmp_path, population):
@@ -171,8 +173,8 @@ def test_cases_are_those_of_levels_weighted_by_what_is_known(tmp_path, populatio
     frame = rows({"clinician_id": "a", "performance_year": 2024, "q236_cases": 150, "q008_cases": 22})
     frame = pd.concat([frame, rows({"clinician_id": "a", "performance_year": 2025, "q236_cases": 190})])
     read = roster(tmp_path, frame)
-    level = roster_posterior(population, read)[HF].level
-    found = case_levels(record, read.cohorts[HF], level)
+    posterior = roster_posterior(population, find_score_evidence(read))[HF]
+    level, found = posterior.level, posterior.cases
     rng = np.random.default_rng(2)
     n = 400_000
     for place, counts in ((3, (150, 190)), (1, (22,))):
@@ -270,7 +272,7 @@ def test_a_practice_of_three_is_that_of_paths_weighted_by_what_is_known(tmp_path
     frame = rows(*told, practice_id="ours")
     frame["part_b_payments"] = dollars_at(record, 0, np.array(paid[2025]))
     read = roster(tmp_path, frame)
-    mean, spread = learned(record, roster_posterior(population, read)[HF])
+    mean, spread = learned(record, roster_posterior(population, find_score_evidence(read))[HF])
     scores, weight = world(record, paid, 3, paths, np.random.default_rng(21))
     then, now = scores[2025], scores[2027]
     weight = weight * rate_weight(record, then[:, 0], 1, 0, 6, 12)
@@ -311,7 +313,7 @@ def test_more_cases_leave_less_uncertain(tmp_path, population):
             for n in sizes
         )
     )
-    found = roster_posterior(population, roster(tmp_path, table))[HF]
+    found = roster_posterior(population, find_score_evidence(roster(tmp_path, table)))[HF]
     for row in (COST, SPECIFIC + 1):
         sd = np.array([learned(record, found, each)[1][0, row, 0, row] for each in range(len(sizes))]) ** 0.5
         assert (np.diff(sd) < 0).all()
@@ -384,7 +386,7 @@ def test_intervals_of_practices_means_cover_the_truth(tmp_path, population):
             )
         )
     read = roster(tmp_path, table_of(record, truth, practices, members, rng))
-    found = roster_posterior(population, read)[HF]
+    found = roster_posterior(population, find_score_evidence(read))[HF]
     combinations = {"cost": np.zeros(SCORES_OF_ONE), "q008": np.zeros(SCORES_OF_ONE)}
     for unit in range(SCORES_OF_ONE):
         scores = np.eye(SCORES_OF_ONE)[unit]
@@ -412,7 +414,7 @@ def test_another_practice_in_another_area_changes_nothing(tmp_path, population):
     neighbor = other.assign(area="Here")
     record = population[HF]
     alone, among, near = (
-        learned(record, roster_posterior(population, roster(tmp_path, frame, name))[HF])
+        learned(record, roster_posterior(population, find_score_evidence(roster(tmp_path, frame, name)))[HF])
         for name, frame in (
             ("a.csv", ours),
             ("b.csv", pd.concat([ours, other])),

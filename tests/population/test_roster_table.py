@@ -12,7 +12,7 @@ from asmrisk.errors import InputError
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import read_roster
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.roster import roster_prior
+from asmrisk.simulation.roster import find_evidence, roster_prior
 from tests.population.rosters import roster, rows
 
 HF, LBP = 0, 1
@@ -120,7 +120,7 @@ def test_any_table_is_a_roster_or_refused_with_a_message(tmp_path_factory, popul
     table = table.drop(columns=[table.columns[each] for each in set(gone)])
     said = ()
     try:
-        known = roster_prior(roster(tmp_path_factory.mktemp("fuzz"), table), population)
+        known = roster_prior(find_evidence(roster(tmp_path_factory.mktemp("fuzz"), table)), population)
     except InputError as error:
         said = [str(each) for each in error.problems]
     assert all("roster.csv" in each for each in said)

@@ -1,65 +1,26 @@
 """Given clinicians in fields that are simulated for them: what cases change, and what they leave as it is."""
 
-from pathlib import Path
+import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from asmrisk.exposures.changes import changes_of, parse_change
+from asmrisk.exposures.stored_field import live
 from asmrisk.rule.definitions import MEASURES
-from asmrisk.scenario.scenario import load_scenario
-from asmrisk.simulation.draw import DrawRange, simulate_draws
-from asmrisk.simulation.model import Model
-from asmrisk.simulation.own_changes import make_room
-from asmrisk.simulation.own_luck import OwnOutcomes, live_in_fields, make_outcomes
-from asmrisk.simulation.record import make_record
+from asmrisk.simulation.own_luck import OwnOutcomes
+from tests.simulation.desk import Desk
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
-DRAWS = 24
-#: Else who is not penalized any more saves less two years later, and may score less.
-NO_RESPONSE = ("behavior.cost_response=0", "behavior.cost_response_penalized=0")
-
-
-def load(*overrides):
-    return load_scenario(SCENARIOS / "roster.toml", [*NO_RESPONSE, *overrides]).fixed_at_medians()
-
-
-class Desk:
-    """The example's 48 clinicians, and what they are ranked against in some draws."""
-
-    def __init__(self, *overrides):
-        scenario = load(*overrides)
-        self.full, self.model = Model(scenario), Model(scenario, alone=True)
-        self.roster = self.model.roster
-        inputs = self.full.inputs
-        self.record = make_record(DRAWS, self.roster.count)
-        work, progress = self.full.workspace(inputs), np.zeros(2, np.int64)
-        simulate_draws(inputs, DrawRange(0, DRAWS), self.record, work, progress)
-
-    def live(self, *texts, model=None):
-        """The base and each case, with all parts of the score."""
-        model = model or self.model
-        cases = [parse_change(text, self.roster, model.scenario) for text in texts]
-        outcomes = make_outcomes(1 + len(cases), DRAWS, self.roster.count, parts=True)
-        work, room = model.workspace(model.inputs), make_room(int(model.inputs.population.slots.max()))
-        live_in_fields(
-            model.inputs,
-            0,
-            0,
-            DRAWS,
-            self.record.environment,
-            changes_of(cases, self.roster.count),
-            work,
-            room,
-            outcomes,
-            np.zeros(2, np.int64),
-        )
-        return [OwnOutcomes(*(each[case] for each in outcomes)) for case in range(1 + len(cases))]
+OVERRIDES = (
+    # Else who is not penalized any more saves less two years later, and may score less.
+    *("behavior.cost_response=0", "behavior.cost_response_penalized=0"),
+    "behavior.collaborative_care_cost=7",
+)
 
 
 @pytest.fixture(scope="module")
 def desk():
-    return Desk()
+    return Desk(*OVERRIDES)
 
 
 def assert_same(one, other, where=...):
@@ -163,7 +124,7 @@ def test_conduct_is_deducted_as_the_rule_says(desk):
     )
     had = base.improvement_activities_adjustment
     scored = np.isfinite(had)
-    most = desk.model.scenario.values.at("policy.promoting_interoperability_points", 2027)
+    most = desk.field.model.scenario.values.at("policy.promoting_interoperability_points", 2027)
     assert np.allclose(points.promoting_interoperability_adjustment[scored], 0.6 * most, rtol=0, atol=1e-12)
     assert (none.improvement_activities_adjustment[scored] == -20.0).all()
     # One that is attested alone is taken to be the connection to primary care.
@@ -178,17 +139,28 @@ def test_conduct_is_deducted_as_the_rule_says(desk):
     assert (three.cost_of_participation > base.cost_of_participation)[newly].any()
 
 
-def test_a_record_system_is_that_of_a_scenario_where_all_have_it(desk):
-    """Of practices that have not told theirs; the scenario's share moves nothing else."""
-    untold = desk.model.inputs.roster_prior.collection_type[:, :]
-    own = [int(count) for count in desk.model.inputs.roster_prior.clinicians]
-    unknown = np.concatenate([row[:n] < 0 for row, n in zip(untold, own, strict=True)])
-    shares = "population.ecqm_share={solo=1.0,small=1.0,large=1.0}"
-    everywhere = Model(load(shares), alone=True)
-    (expected,) = desk.live(model=everywhere)
-    base, case = desk.live("collection_type = ecqm")
-    assert_same(case, expected, np.s_[..., unknown])
-    assert not np.array_equal(base.quality_score, case.quality_score, equal_nan=True)
+def test_a_record_system_is_that_of_a_population_where_all_have_it(desk):
+    """Of practices that have not told theirs, whose share moves no other number."""
+    prior = desk.field.model.inputs.roster_prior
+    told = np.concatenate(
+        [
+            row[:count] >= 0
+            for row, count in zip(prior.collection_type, prior.clinicians.tolist(), strict=True)
+        ]
+    )
+    assert not told.all()
+    for text, share in (("collection_type = ecqm", 1.0), ("collection_type = mips_cqm", 0.0)):
+        everywhere = copy.copy(desk.field.model)
+        population = everywhere.inputs.population.copy()
+        population.ecqm_share[:] = share
+        everywhere.inputs = everywhere.inputs._replace(population=population)
+        expected = live(replace(desk.field, model=everywhere), parts=True)
+        base, case = desk.live(text)
+        assert_same(case, expected, np.s_[..., ~told])
+        assert not np.array_equal(base.quality_score, case.quality_score, equal_nan=True)
+        (later,) = desk.live(f"{text} from 2030")[1:]
+        assert_same(later, base, np.s_[:, :3])
+        assert_same(later, case, np.s_[:, 3:])
 
 
 def test_episodes_decide_two_years_later(desk):

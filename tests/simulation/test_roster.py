@@ -18,6 +18,7 @@ from asmrisk.population.latents import COST, OWN_LATENT, OWN_STATES
 from asmrisk.population.practices import area_shares
 from asmrisk.population.records import population_records
 from asmrisk.population.roster import read_roster
+from asmrisk.population.roster_evidence import find_score_evidence
 from asmrisk.population.roster_posterior import roster_posterior
 from asmrisk.rule.definitions import SPECIALTIES
 from asmrisk.scenario.published_tables import allowed_over_paid
@@ -26,7 +27,7 @@ from asmrisk.simulation.draw import DrawRange, simulate_draws
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.record import make_record
 from asmrisk.simulation.replay import replay_draw
-from asmrisk.simulation.roster import roster_prior, slots_with_roster
+from asmrisk.simulation.roster import find_evidence, roster_prior, slots_with_roster
 from tests.population.rosters import dollars_at, expected_episodes, learned, roster, rows, shares
 
 HF, LBP = 0, 1
@@ -43,7 +44,7 @@ def test_peers_fill_what_the_roster_leaves_of_the_cohort(tmp_path, population):
     table = pd.concat(
         [table, rows({"clinician_id": "z", "cohort": "low_back_pain", "specialty": "neurosurgery"})]
     )
-    known = roster_prior(roster(tmp_path, table), population)
+    known = roster_prior(find_evidence(roster(tmp_path, table)), population)
     heart, back = slots_with_roster(values, known)
     assert (heart.roster, back.roster) == (4, 1)
     # The expected number measured, by simulation: known episodes decide the first year.
@@ -65,12 +66,43 @@ def test_peers_fill_what_the_roster_leaves_of_the_cohort(tmp_path, population):
 def test_a_larger_roster_replaces_the_cohort(tmp_path):
     values = scenario_from_dict({"population": {"clinicians": 50.0}}).values
     read = roster(tmp_path, rows(*({"episodes": 60} for _ in range(40))))
-    heart, back = slots_with_roster(values, roster_prior(read, population_records(values)))
+    heart, back = slots_with_roster(values, roster_prior(find_evidence(read), population_records(values)))
     assert (heart.roster, heart.slots, heart.replaced) == (40, 40, True)
     assert "replace the synthetic cohort" in heart.note("heart_failure")
     assert back.roster == 0
     assert not back.replaced
     assert "all" in back.note("low_back_pain")
+
+
+def test_what_is_found_once_in_a_roster_serves_any_population(tmp_path, population):
+    """Priors of two populations in turn are those that a roster read anew has in each."""
+    other = {"population": {"episodes_log_sd": 0.5, "episodes_shock_log_sd": 0.35, "latent_persistence": 0.6}}
+    populations = population, population_records(scenario_from_dict(other).values)
+    heart = {"q008_rate": 0.8, "q008_cases": 40, "q008_completeness": 0.9, "q492_rate": 66, "q492_cases": 30}
+    table = pd.concat(
+        [
+            rows(
+                heart | {"q008_collection_type": "ecqm", "episodes": 44, "cost_per_episode": 15000},
+                heart | {"area": "There", "improvement_activities": 2, "hcc_risk_score": 2.5},
+                {"area": "There", "cost_per_episode": 12000, "promoting_interoperability": 80},
+            ).assign(practice_id=["one", "two", "three"]),
+            rows(
+                {"clinician_id": "z", "q134_rate": 0.5, "q134_cases": 21, "area": "There"},
+                cohort="low_back_pain",
+                specialty="neurosurgery",
+                practice_id="two",
+            ),
+        ]
+    )
+    read = roster(tmp_path, table)
+    once = find_evidence(read)
+    for each in (*populations, *populations):
+        for found, anew in zip(
+            roster_prior(once, each), roster_prior(find_evidence(read), each), strict=True
+        ):
+            np.testing.assert_array_equal(found, anew)
+    first, second = (roster_prior(once, each) for each in populations)
+    assert np.abs(first.own_mean - second.own_mean).max() > 1e-3
 
 
 SMALL = {"population": {"clinicians": 300.0}}
@@ -224,7 +256,7 @@ def test_scores_are_drawn_as_they_were_learned(tmp_path):
     model, draws = Model(scenario), 1500
     inputs = model.inputs
     work, record = model.workspace(inputs), make_record(1, 6)
-    posterior = roster_posterior(inputs.population, model.roster)
+    posterior = roster_posterior(inputs.population, find_score_evidence(model.roster))
     comparisons = 2 * (3 * 11 + 2 * 11) + 2
     limit = stats.norm.isf(5e-4 / comparisons)
     general = {}

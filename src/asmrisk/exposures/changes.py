@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from asmrisk.errors import InputError, Problem, gather, nearest
 from asmrisk.population.roster import Roster
+from asmrisk.population.roster_habits import latest_of_practice
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.columns import Column, columns_of
 from asmrisk.rule.definitions import COLLECTION_TYPES, MEASURES, PERFORMANCE_YEARS, Measure, measures_of
@@ -58,7 +59,8 @@ class Change:
     clinicians : tuple of int
         Whose, by place in the roster's `ids`.
     factor, shift, low, high : float
-        What becomes of it; a set value has a factor of 0. A word's `shift` is its code.
+        What becomes of it; a set value has a factor of 0. A word's `shift` is its code. Of elements of
+        collaborative care `factor` is 1 where an activity attested alone is the connection to primary care.
     """
 
     kind: int
@@ -146,7 +148,7 @@ def parse_change(text: str, roster: Roster, scenario: Scenario) -> Case:
     if not clauses:
         raise _problem(text, "says no change", allowed='such as "q236_rate +0.05 from 2027"')
     read = gather(lambda clause: _parse(clause, roster, scenario), clauses)
-    return Case("; ".join(label for label, _ in read), tuple(change for _, change in read))
+    return Case("; ".join(label for label, _ in read), tuple(change for _, each in read for change in each))
 
 
 def _problem(
@@ -157,7 +159,7 @@ def _problem(
     )
 
 
-def _parse(clause: str, roster: Roster, scenario: Scenario) -> tuple[str, Change]:
+def _parse(clause: str, roster: Roster, scenario: Scenario) -> tuple[str, list[Change]]:
     """Read one change; give it in one way of writing it too."""
     tokens = re.findall(r"""(?:^|(?<=\s))(?:"[^"]*"|'[^']*')(?=\s|$)|\S+""", clause)
     lowered = [each.lower() for each in tokens]
@@ -232,22 +234,22 @@ def _whom(clause: str, kind: str, token: str, roster: Roster) -> _Whom:
 
 def _what(
     clause: str, head: str, year: int, whom: _Whom, roster: Roster, scenario: Scenario
-) -> tuple[str, Change]:
+) -> tuple[str, list[Change]]:
     """Read what is changed, and how."""
     measures = _measures(scenario, year)
     quantities = _quantities(measures)
     words = " ".join(head.lower().split())
     if words == _COMPLETE:
-        return _COMPLETE, Change(KINDS[_COMPLETE], -1, year, _places(whom.clinicians))
+        return _COMPLETE, [Change(KINDS[_COMPLETE], -1, year, _places(whom.clinicians))]
     reported = {f"{name} {_REPORTED}": measure for name, measure in measures.items()}
     if words in reported:
-        return words, _reported(clause, reported[words], year, whom, roster)
+        return words, [_reported(clause, reported[words], year, whom, roster)]
     found = re.fullmatch(r"([A-Za-z][\w ]*?)\s*([=+\-−])\s*(\S.*)", head)
     name = "_".join(found[1].lower().split()) if found else words
     if found is None or name not in (*quantities, "collection_type"):
         ways = (*quantities, "collection_type") if found else (*quantities, *reported, _COMPLETE)
         best = nearest(name, ways)
-        if name in {f"{each.name}_rate" for each in MEASURES}:
+        if found and name in {f"{each.name}_rate" for each in MEASURES}:
             text = f"is of no measure that is scored from {PERFORMANCE_YEARS[year]} on"
             raise _problem(clause, text, name, ", ".join(quantities))
         text = "cannot be changed" if found else "says no change"
@@ -263,17 +265,23 @@ def _what(
     measure, clinicians = -1, whom.clinicians
     if quantity.measure is not None:
         measure, clinicians = _of_cohort(clause, quantity.measure, whom, roster)
-    change = Change(
-        KINDS[quantity.kind],
-        measure,
-        year,
-        _places(clinicians),
-        factor,
-        shift,
-        quantity.low,
-        quantity.high,
-    )
-    return f"{name} {written}", change
+    kind, low, high = KINDS[quantity.kind], quantity.low, quantity.high
+    parts = [(clinicians, factor)]
+    if name == "collaborative_care_elements":
+        # One activity attested alone is the connection to primary care, but where that is what lacks.
+        lacks = _lack_connection(roster)
+        parts = [(clinicians & ~lacks, 1.0), (clinicians & lacks, 0.0)]
+    return f"{name} {written}", [
+        Change(kind, measure, year, _places(mask), each, shift, low, high)
+        for mask, each in parts
+        if mask.any()
+    ]
+
+
+def _lack_connection(roster: Roster) -> NDArray[np.bool_]:
+    """Find the clinicians of practices that last told that they have no connection to primary care."""
+    told = latest_of_practice(roster, [each.past.primary_care_connection for each in roster.cohorts])[0]
+    return np.concatenate([told[each.practice] == 0.0 for each in roster.cohorts])
 
 
 def _places(mask: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -312,7 +320,9 @@ def _numbers(clause: str, name: str, quantity: _Quantity, sign: str, value: str)
     fraction = quantity.measure is not None and not quantity.relative
     span = f"{low:g} or more" if math.isinf(high) else f"{low:g} to {high:g}"
     unit = "" if quantity.measure is not None else f" ({column.unit})"
-    found = re.fullmatch(r"\$?\s*([+-]?(?:\d[\d,]*\.?\d*|\.\d+))\s*(%|points?)?", value)
+    # Only a value has a sign of its own.
+    minus = "-?" if sign == "=" else ""
+    found = re.fullmatch(rf"\$?\s*({minus}(?:\d[\d,]*\.?\d*|\.\d+))\s*(%|points?)?", value)
     if found is None:
         raise _problem(clause, f"{value} is no number", name, f"{span}{unit}")
     number, unit_word = float(found[1].replace(",", "")), found[2]
@@ -371,7 +381,7 @@ def _reported(clause: str, measure: Measure, year: int, whom: _Whom, roster: Ros
     return Change(KINDS[_REPORTED], code, year, _places(clinicians), 0.0, float(fixed))
 
 
-def _collection_type(clause: str, sign: str, value: str, year: int, whom: _Whom) -> tuple[str, Change]:
+def _collection_type(clause: str, sign: str, value: str, year: int, whom: _Whom) -> tuple[str, list[Change]]:
     words = COLLECTION_TYPES[:2]
     word = "_".join(re.sub(r"[\s_-]+", " ", value).lower().split())
     if sign != "=" or word not in words:
@@ -380,7 +390,7 @@ def _collection_type(clause: str, sign: str, value: str, year: int, whom: _Whom)
     _refuse_single(clause, "collection_type", whom)
     code = float(COLLECTION_TYPES.index(word))
     change = Change(KINDS["collection_type"], -1, year, _places(whom.clinicians), 0.0, code)
-    return f"collection_type = {word}", change
+    return f"collection_type = {word}", [change]
 
 
 def _refuse_single(clause: str, name: str, whom: _Whom) -> None:

@@ -24,7 +24,7 @@ from asmrisk.engine.progress import Progress
 from asmrisk.errors import Call, InputError, Problem, gather
 from asmrisk.exposures.average_practice import field_factors
 from asmrisk.exposures.changes import parse_change
-from asmrisk.exposures.field_reaction import field_reaction_error
+from asmrisk.exposures.field_reaction import cohort_shares, field_reaction_error, is_small
 from asmrisk.exposures.levers import levers as ranked_levers
 from asmrisk.exposures.readiness import readiness_rows, told_of, told_rows
 from asmrisk.exposures.stored_field import StoredField, live, live_cases, stored_field
@@ -44,7 +44,7 @@ from asmrisk.results.place import storage_at
 from asmrisk.rule.arrays import Environment
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 
-__all__ = ["Exposure", "exposure"]
+__all__ = ["Exposure", "check_cohorts", "exposure"]
 
 #: Draws from which what is not told is estimated: shares of variance need no more.
 _READINESS_DRAWS = 1000
@@ -127,7 +127,7 @@ def exposure(
     field = stored_field(clinicians, against, draws=draws)
     run = run.at(slice(field.draws))
     roster, scenario = field.roster, field.model.scenario
-    participants = _participants(run, roster, clinicians)
+    check_cohorts(run, roster, clinicians)
     cases = gather(lambda text: parse_change(text, roster, scenario), what_if)
     progress = Progress(sys.stderr, quiet=quiet)
     few = field.draws <= _READINESS_DRAWS
@@ -140,8 +140,7 @@ def exposure(
         _risk_levels(run), run.sets, field_factors(run.dataset, roster), stated_prices(run), loss
     )
     found = estimates_of_cases(outcomes, groups, context)
-    given = np.array([each.count for each in roster.cohorts])
-    found["field_reaction_error"] = field_reaction_error(given, participants, found["mean"])
+    found["field_reaction_error"], small = _reaction(found, roster, run, groups)
     told = told_of(roster, scenario)
     n = roster.count
     measured, mips = found["probability_measured"][0, :n, :YEARS].T, found["mips_forgone"][0, :n, YEARS]
@@ -151,11 +150,14 @@ def exposure(
         "untold": told_rows(told, with_parts, groups),
     }
     if levers:
-        tables["levers"] = ranked_levers(field, workers=workers).to_dict("records")
+        frame = ranked_levers(field, workers=workers)
+        tables["levers"] = [
+            dict(zip(map(str, frame), row, strict=True)) for row in frame.itertuples(index=False)
+        ]
     report = Exposure(
         _dataset(found, list(outcomes), groups, run),
         facts=run.facts() | {"clinicians": os.fspath(clinicians), "loss": loss},
-        head=head_of(run, tables, os.fspath(clinicians), loss, _full_run(run, clinicians)),
+        head=head_of(run, tables, os.fspath(clinicians), loss, None if small else _full_run(run, clinicians)),
         sections=sections_of(run, tables, loss),
         tables=tables,
     )
@@ -175,10 +177,16 @@ def _finished_run(against: str | os.PathLike[str]) -> RunResults:
     return open_run_results(against)
 
 
-def _participants(run: RunResults, roster: Roster, clinicians: str | os.PathLike[str]) -> _Array:
-    """Give the mean number of the field's clinicians by cohort; somebody must be in those of the roster."""
-    numbers = run.dataset["participants"].transpose("draw", "performance_year", "cohort")
-    participants: _Array = np.asarray(numbers.values, dtype=np.float64).mean(axis=(0, 1))
+def _by_cohort(run: RunResults, name: str) -> _Array:
+    """Give the mean over draws of a variable of the field, (YEARS, cohorts)."""
+    values = run.dataset[name].transpose("draw", "performance_year", "cohort").values
+    found: _Array = np.asarray(values, dtype=np.float64).mean(axis=0)
+    return found
+
+
+def check_cohorts(run: RunResults, roster: Roster, clinicians: str | os.PathLike[str]) -> None:
+    """Check that the field has somebody in the cohorts of the roster."""
+    participants = _by_cohort(run, "participants").sum(axis=0)
     nobody = [
         cohort
         for cohort, own, number in zip(COHORTS, roster.cohorts, participants, strict=True)
@@ -189,7 +197,26 @@ def _participants(run: RunResults, roster: Roster, clinicians: str | os.PathLike
     if nobody:
         text = f"has clinicians of {nobody[0]}, and {run.source} has no field of that cohort to rank them in"
         raise InputError(text, where=os.fspath(clinicians), what="cohort")
-    return participants
+
+
+def _reaction(
+    found: Mapping[str, _Array], roster: Roster, run: RunResults, groups: Groups
+) -> tuple[_Array, bool]:
+    """Give the errors that a field which does not react leaves, and whether those of all are small."""
+    n = roster.count
+    cohort = np.repeat(np.arange(len(COHORTS)), [each.count for each in roster.cohorts])
+    field_payments, field_dollars = (
+        _by_cohort(run, name) for name in ("payment_year_part_b", "net_adjustment")
+    )
+    # In draws in which who is not measured has none.
+    payments = np.nan_to_num(found["part_b_payments"] * found["probability_measured"])[:, :n, :YEARS]
+    errors = []
+    for dollars, paid in zip(found["mean"][:, :n, :YEARS], payments, strict=True):
+        each = field_reaction_error(dollars.T, paid.T, cohort, field_dollars, field_payments)
+        sums = groups.sums(each)
+        errors.append(np.concatenate([sums, sums.sum(axis=0, keepdims=True)]).T)
+    shares = cohort_shares(payments[0].T, cohort, field_payments)
+    return np.stack(errors), is_small(float(errors[0][-1, YEARS]), float(found["sd"][0, -1, YEARS]), shares)
 
 
 def _risk_levels(run: RunResults) -> _Array:
@@ -201,7 +228,8 @@ def _risk_levels(run: RunResults) -> _Array:
 
 def _first(field: StoredField, draws: int) -> StoredField:
     """Give the first draws of a field."""
-    environment = Environment(*(each[:draws] for each in field.environment))
+    first: Any = [each[:draws] for each in field.environment]
+    environment = Environment(*first)
     return replace(field, environment=environment, sets=None if field.sets is None else field.sets[:draws])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.clinician_tables.arrays import fields_of
+from asmrisk.clinician_tables.policy_needs import ACTIVITY_PARTS
 from asmrisk.exposures.table import Groups
 from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
 from asmrisk.rule.definitions import PERFORMANCE_YEARS, YEARS, measures_of
@@ -21,8 +22,8 @@ __all__ = ["LEAST_DRAWS", "TOPICS", "UNTOLD", "Told", "readiness_rows", "told_of
 #: From fewer draws the share of variance is not estimated.
 LEAST_DRAWS = 50
 
-#: A clinician may or may not be measured where the chance lies between these.
-_NEAR = (0.05, 0.95)
+#: A clinician may or may not be measured where the chance lies between these: around 20 episodes.
+_NEAR = (0.2, 0.8)
 
 #: What is told together, and the part of the first year's score that shows it. What episodes decide is
 #: whether a clinician is measured at all.
@@ -92,15 +93,19 @@ def _told(clinicians: Clinicians, scored: tuple[str, ...]) -> Told:
     for topic in TOPICS:
         names = columns[topic]
         known = np.stack([_known(clinicians, name) for name in names])  # (columns, Y, n)
-        years = known.any(axis=0)
+        if topic == "improvement_activities":
+            # Their number follows from the parts.
+            known |= np.logical_and.reduce([_known(clinicians, name) for name in ACTIVITY_PARTS])
+        years: _Flags = np.logical_or.reduce(known)
+        columns_told: _Flags = np.logical_or.reduce(known, axis=1)
         parts.append(
             (
-                years.any(axis=0),
+                np.logical_or.reduce(years),
                 np.where(years, clinicians.years[:, None], 0).max(axis=0, initial=0),
                 tuple(tuple(clinicians.years[each].tolist()) for each in years.T),
                 tuple(
                     tuple(name for name, there in zip(names, each, strict=True) if not there)
-                    for each in known.any(axis=1).T
+                    for each in columns_told.T
                 ),
             )
         )
@@ -167,7 +172,7 @@ def told_rows(told: Told, outcomes: OwnOutcomes, groups: Groups) -> list[dict[st
     shares = _shares_explained(told, outcomes, groups)
     n = len(groups.billing)
     counts = groups.counts
-    untold = [*(groups.sums(~each) for each in told.any), groups.sums((~told.any).any(axis=0))]
+    untold = [*(groups.sums(~each) for each in told.any), groups.sums(~np.logical_and.reduce(told.any))]
     rows: list[dict[str, Any]] = []
     for place in _order(groups):
         single = place < n
@@ -281,26 +286,23 @@ def readiness_rows(
     list of dict
         By ``clinician_id`` with ``practice_id`` and ``cohort``: ``last_year`` of which anything is told;
         ``episodes`` last told; ``measured_YEAR``, the chances; ``may_not_be_measured``, whether one of them
-        lies between 5% and 95%; ``aco``, whether in an accountable care organization (None: not told);
+        lies between 20% and 80%; ``aco``, whether in an accountable care organization (None: not told);
         ``mips_forgone``; ``improvement_activities`` last told; ``lacks``, what they lack in words, empty
         where nothing.
     """
-    needed = [
-        int(scenario.values.at("policy.collaborative_care_elements", year)) for year in PERFORMANCE_YEARS
-    ]
-    near = ((measured > _NEAR[0]) & (measured < _NEAR[1])).any(axis=0)
+    values = scenario.values
+    needed = max(int(values.at("policy.collaborative_care_elements", year)) for year in PERFORMANCE_YEARS)
+    near: _Flags = np.logical_or.reduce((measured > _NEAR[0]) & (measured < _NEAR[1]))
     last = told.last.max(axis=0, initial=0)
     columns = {
         name: np.concatenate([_latest(each, name) for each in roster.cohorts])
-        for name in (
-            *("episodes", "aco", "improvement_activities"),
-            *("primary_care_connection", "collaborative_care_elements"),
-        )
+        for name in ("episodes", "aco", "improvement_activities", *ACTIVITY_PARTS)
     }
     practices, cohorts = roster.practice_ids, roster.cohort_names
     rows = []
     for place, clinician in enumerate(roster.ids.tolist()):
-        own = {name: _number(values[place]) for name, values in columns.items()}
+        own = {name: _number(cells[place]) for name, cells in columns.items()}
+        connection, elements = (own[name] for name in ACTIVITY_PARTS)
         rows.append(
             {
                 "clinician_id": clinician,
@@ -316,12 +318,7 @@ def readiness_rows(
                 "aco": None if own["aco"] is None else bool(own["aco"]),
                 "mips_forgone": float(mips_forgone[place]),
                 "improvement_activities": own["improvement_activities"],
-                "lacks": _lacks(
-                    own["improvement_activities"],
-                    own["primary_care_connection"],
-                    own["collaborative_care_elements"],
-                    needed,
-                ),
+                "lacks": _lacks(own["improvement_activities"], connection, elements, needed),
             }
         )
     return rows

@@ -88,7 +88,8 @@ COLUMNS = (
     ),
     _column(
         *("field_reaction_error", "number", "USD"),
-        "How far the mean may be off because the field is not moved by these clinicians",
+        "About what the mean is above (negative: below) that of a run in which these clinicians are part of "
+        "the field, which they move",
     ),
     _column("difference", "number", "USD", f"Expected adjustment less that of the base case, {_PAID}"),
     _column("difference_error", "number", "USD", "Its standard error; draws are paired"),
@@ -217,7 +218,7 @@ def estimates_of_cases(
         base: _Array | None = None
         for number, outcomes in enumerate(cases.values()):
             if year < YEARS:
-                dollars = groups.sums(np.nan_to_num(outcomes.adjustment_usd[:, year]))
+                dollars = groups.sums(_filled(outcomes.adjustment_usd[:, year]))
                 totals[number] = totals[number] + dollars
             else:
                 dollars = totals[number]
@@ -246,10 +247,12 @@ def _means(outcomes: OwnOutcomes, groups: Groups, context: Context) -> dict[str,
     measured = there.mean(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         risk = context.risk_levels[:, :, None]
-        at_stake = np.nansum(paid, axis=0) / there.sum(axis=0)
-        lost = -np.nansum(risk * paid, axis=0) / there.sum(axis=0) if len(risk) > 1 else -risk[0] * at_stake
+        at_stake = _filled(paid).sum(axis=0) / there.sum(axis=0)
+        lost = -risk[0] * at_stake
+        if len(risk) > 1:
+            lost = -_filled(risk * paid).sum(axis=0) / there.sum(axis=0)
     usd, mips, costs = (
-        np.nansum(each, axis=0) / len(factor)
+        _filled(each).sum(axis=0) / len(factor)
         for each in (outcomes.adjustment_usd, outcomes.mips_forgone, outcomes.cost_of_participation)
     )
     maximum = hit_by_maximum(factor, context.risk_levels)
@@ -291,8 +294,13 @@ def _means(outcomes: OwnOutcomes, groups: Groups, context: Context) -> dict[str,
 
 def _weighted(values: _Array, prices: _Array) -> _Array:
     """Give the mean over draws at the prices of each draw; 0 where not measured."""
-    found: _Array = np.nansum(values * prices[:, :, None], axis=0) / len(values)
+    found: _Array = _filled(values * prices[:, :, None]).sum(axis=0) / len(values)
     return found
+
+
+def _filled(values: _Array) -> _Array:
+    """Give 0 where there is none; much faster than `numpy.nan_to_num`."""
+    return np.where(np.isnan(values), 0.0, values)
 
 
 def _with_any(events: NDArray[np.bool_]) -> _Array:

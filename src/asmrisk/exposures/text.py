@@ -26,8 +26,7 @@ _UNITS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billi
 _QUANTILE_ERROR = 2.11
 #: Of all pairs of clinicians together, how often one is told apart that is not apart.
 _FALSE_ORDER = 0.05
-#: The reaction of the field counts where it is more than this share of the mean, and than its error.
-_SMALL = 0.05
+
 
 Tables = Mapping[str, Sequence[Row]]
 
@@ -68,12 +67,13 @@ def _percent(share: float, sets: int) -> str:
     # The rule of three: none of n draws leaves up to about 3/n.
     most = 300.0 / max(sets, 1)
     if share in (0.0, 1.0):
-        return f"below {most:.1g}" if share == 0.0 else f"above {number(100.0 - most, most)}"
+        return f"below {most:.1g}" if share == 0.0 else f"above {100.0 - most:.4g}"
     return number(100.0 * share, 100.0 * math.sqrt(share * (1.0 - share) / max(sets, 1)))
 
 
-def _scale(rows: Sequence[Row]) -> tuple[float, str]:
-    size = max((abs(row[name]) for row in rows for name in ("p05", "p95", "largest_loss")), default=0.0)
+def _scale(rows: Sequence[Row], *names: str) -> tuple[float, str]:
+    """Choose in which dollars columns are shown, and their name."""
+    size = max(abs(row[name]) for row in rows for name in names or ("p05", "p95", "largest_loss"))
     return next((each for each in _UNITS if size * each[0] < 1e6), _UNITS[-1])
 
 
@@ -81,7 +81,7 @@ def _scale(rows: Sequence[Row]) -> tuple[float, str]:
 
 
 def head_of(
-    run: RunResults, tables: Tables, clinicians: str, loss: float | None, full_run: Call
+    run: RunResults, tables: Tables, clinicians: str, loss: float | None, full_run: Call | None
 ) -> tuple[str | tuple[str | Call, ...], ...]:
     """Say first what a board asks for: what is expected, how wide the range is, how likely losses are.
 
@@ -95,8 +95,8 @@ def head_of(
         Name of their file.
     loss : float or None
         The loss that is asked about.
-    full_run : Call
-        The run in which these clinicians are part of the field.
+    full_run : Call or None
+        The run in which these clinicians are part of the field, where what the field does not do counts.
     """
     (row,) = _rows(tables, ALL)
     practices = len(_rows(tables, "practice"))
@@ -104,11 +104,11 @@ def head_of(
     homes = f"{practices:,} practice{'s' * (practices > 1)}"
     seed = "" if run.seed is None else f", seed {run.seed}"
     told = _board(run, row, loss) if row["probability_measured"] else ["Nobody is measured in any draw."]
-    reaction, counts = _reaction(row)
+    reaction = [] if full_run is None else [(f"{_reaction(row)} This run has them in the field:", full_run)]
     return (
         f"{clinicians}: {crowd} of {homes}, ranked against {run.count:,} draws of {run.title}{seed}",
         *told,
-        *([(f"{reaction} That is not small; this run has them in the field:", full_run)] if counts else []),
+        *reaction,
         *run.rule_words,
         *run.doubt_words,
     )
@@ -146,7 +146,7 @@ def sections_of(run: RunResults, tables: Tables, loss: float | None) -> tuple[Se
     """
     (whole,) = _rows(tables, ALL)
     sections = [
-        _by_year(run, tables, loss),
+        *_by_year(run, tables, loss),
         *_practices(run, tables),
         _clinicians(run, tables),
         *_cases(run, tables),
@@ -180,32 +180,36 @@ def _beside(rows: Sequence[Row], scale: float, *names: str) -> list[list[str]]:
     return [[number(row[name] * scale, row["mean_error"] * scale) for row in rows] for name in names]
 
 
-def _by_year(run: RunResults, tables: Tables, loss: float | None) -> Section:
+def _by_year(run: RunResults, tables: Tables, loss: float | None) -> list[Section]:
     rows = _rows(tables, ALL, year=None)
     labels = [f"{row['performance_year']}, paid {row['payment_year']}" for row in rows[:-1]]
     scale, units = _scale(rows)
     sets = run.set_count
     heads, columns = _money(run, rows, scale)
-    further = ["largest loss", "average practice", "worst 5%,\nmean"]
-    beside = _beside(rows, scale, "largest_loss", "average_practice", "worst_5_percent_mean")
-    chances = ["lowest\nfactor, %"]
-    of = [[_percent(row["probability_of_maximum"], sets) for row in rows]]
     if loss is not None:
-        chances.insert(0, f"more than\n${loss:,.12g}, %")
-        of.insert(0, [_percent(row["probability_of_loss_above"], sets) for row in rows])
+        heads.append(f"more than\n${loss:,.12g}, %")
+        columns.append([_percent(row["probability_of_loss_above"], sets) for row in rows])
+    beside = _beside(rows, scale, "average_practice", "worst_5_percent_mean", "largest_loss")
+    further = [
+        "average\npractice",
+        "worst 5%,\nmean",
+        "largest\nloss",
+        "clinicians with the\nlowest factor, %",
+    ]
+    hit = [_percent(row["probability_of_maximum"], sets) for row in rows]
+    labels = [*labels, "all five years"]
     title = f"All {rows[0]['clinicians']:,} clinicians together, {units}"
-    table = Table(
-        [*labels, "all five years"],
-        [Group(title, heads, columns), Group("The same", [*further, *chances], [*beside, *of])],
+    notes = (
+        "Dollars of the payment years. The largest loss is that of everybody measured and given the lowest "
+        "factor. An average practice: the same payments at the mean factor of the field's clinicians of the "
+        "same specialty and practice size.",
     )
-    return Section(
-        tables=(table,),
-        notes=(
-            "Dollars of the payment years. The largest loss is that of everybody measured and given the "
-            "lowest factor. An average practice: the same payments at the mean factor of the field's "
-            "clinicians of the same specialty and practice size.",
+    return [
+        Section(tables=(Table(labels, [Group(title, heads, columns)]),)),
+        Section(
+            tables=(Table(labels, [Group(f"Beside it, {units}", further, [*beside, hit])]),), notes=notes
         ),
-    )
+    ]
 
 
 def _practices(run: RunResults, tables: Tables) -> list[Section]:
@@ -255,11 +259,8 @@ def _clinicians(run: RunResults, tables: Tables) -> Section:
     shown = [rows[place] for place in places]
     scale, units = _scale(shown)
     heads, columns = _money(run, shown, scale)
-    heads = [*heads, "measured,\n% of draws", "average\npractice"]
-    columns += [
-        [_percent(row["probability_measured"], run.set_count) for row in shown],
-        *_beside(shown, scale, "average_practice"),
-    ]
+    heads = [*heads, "average\npractice"]
+    columns += _beside(shown, scale, "average_practice")
     if apart:
         heads, columns = ["rank", *heads], [[str(ranks[place]) for place in places], *columns]
     first = "the lowest" if apart else "the first"
@@ -279,8 +280,7 @@ def _cases(run: RunResults, tables: Tables) -> list[Section]:
     if not names:
         return []
     rows = [_rows(tables, ALL, case=name)[0] for name in names]
-    size = max(abs(row["difference"]) for row in rows)
-    scale, units = next((each for each in _UNITS if size * each[0] < 1e6), _UNITS[-1])
+    scale, units = _scale(rows, "difference")
     columns = [
         [with_error(row["difference"] * scale, row["difference_error"] * scale) for row in rows],
         [_percent(row["probability_of_nothing"], run.set_count) for row in rows],
@@ -288,20 +288,15 @@ def _cases(run: RunResults, tables: Tables) -> list[Section]:
     ]
     heads = ["difference ± error", "pays nothing,\n% of draws", "mean then"]
     title = f"What if, all five years, {units}"
-    return [
-        Section(
-            tables=(Table(names, [Group(title, heads, columns)]),),
-            notes=("Draw by draw against what is expected as it is; what a change costs is not in it.",),
-        )
-    ]
+    notes = ("Draw by draw against what is expected as it is; what a change costs is not in it.",)
+    return [Section(tables=(Table(names, [Group(title, heads, columns)]),), notes=notes)]
 
 
 def _levers(tables: Tables) -> list[Section]:
     rows = [row for row in tables.get("levers", ()) if row["level"] == ALL]
     if not rows:
         return []
-    size = max(abs(row["difference"]) for row in rows)
-    scale, units = next((each for each in _UNITS if size * each[0] < 1e6), _UNITS[-1])
+    scale, units = _scale(rows, "difference")
     columns = [
         [str(row["rank"]) for row in rows],
         [with_error(row["difference"] * scale, row["difference_error"] * scale) for row in rows],
@@ -309,7 +304,12 @@ def _levers(tables: Tables) -> list[Section]:
     ]
     heads = ["rank", "difference ± error", "may cost\na year"]
     title = f"Levers of all clinicians, all five years, {units}"
-    return [Section(tables=(Table([row["lever"] for row in rows], [Group(title, heads, columns)]),))]
+    notes = (
+        "Levers of one rank are not told apart. It may cost: a performance year, until it no longer pays, "
+        "what MIPS and taking part bring or cost counted.",
+    )
+    table = Table([row["lever"] for row in rows], [Group(title, heads, columns)])
+    return [Section(tables=(table,), notes=notes)]
 
 
 # -------------------------------------------------------------------------------------------- readiness
@@ -340,16 +340,13 @@ def _readiness(tables: Tables) -> list[Section]:
 def _standing(rows: Sequence[Row]) -> list[str]:
     """Say who may not be measured, who is in an ACO, and what activities lack."""
     lines = []
-    if near := [row for row in rows if row["may_not_be_measured"]]:
-        years = PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1]
-        names = [f"measured_{year}" for year in years]
-        each = [
-            f"{row['clinician_id']} ({100 * row[names[0]]:.0f}% and {100 * row[names[1]]:.0f}%)"
-            for row in near
-        ]
-        lines.append(
-            f"May or may not have the episodes to be measured in {years[0]} and {years[1]}: {_some(each)}."
-        )
+    near = []
+    for row in rows:
+        if row["may_not_be_measured"]:
+            chances = [100.0 * row[f"measured_{year}"] for year in PERFORMANCE_YEARS]
+            near.append(f"{row['clinician_id']} ({min(chances):.0f} to {max(chances):.0f}%)")
+    if near:
+        lines.append(f"May have too few episodes to be measured, by year with a chance of: {_some(near)}.")
     inside = [row["clinician_id"] for row in rows if row["aco"]]
     untold = sum(row["aco"] is None for row in rows)
     if inside or untold:
@@ -363,13 +360,14 @@ def _standing(rows: Sequence[Row]) -> list[str]:
     return [line.replace("lacking not told", "not told") for line in lines]
 
 
-def _some(names: Sequence[str], most: int = 6) -> str:
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def _some(names: Sequence[str], most: int = 4) -> str:
+    """Name a few, or say how many they are."""
+    listed = ", ".join(names[:most])
+    return listed if len(names) <= most else f"{len(names):,} clinicians, such as {listed}"
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 20 else name[:19] + "…"
+    return name if len(name) <= 18 else name[:17] + "…"
 
 
 # ------------------------------------------------------------------------------------------------ notes
@@ -380,19 +378,22 @@ def _notes(tables: Tables, whole: Row) -> list[str]:
     left = (
         "MIPS, which no longer adjusts who is measured, would have made "
         f"{_usd(whole['mips_forgone'], error)} in these years: net of it "
-        f"{_usd(whole['net_of_mips'], error)}. Taking part costs "
-        f"{_usd(whole['cost_of_participation'], error)}."
+        f"{_usd(whole['net_of_mips'], error)}."
     )
+    if whole["cost_of_participation"]:
+        left += f" Taking part costs {_usd(whole['cost_of_participation'], error)}."
     never = [row["who"] for row in _rows(tables, "clinician") if not row["probability_measured"]]
-    reaction, counts = _reaction(whole)
-    notes = [left, f"Measured in no draw: {_some(never)}." if never else "", "" if counts else reaction]
-    return list(filter(None, notes))
+    missed = f"Measured in no draw: {_some(never)}." if never else ""
+    return list(filter(None, (left, missed, _reaction(whole))))
 
 
-def _reaction(whole: Row) -> tuple[str, bool]:
-    """Say how far the field's reaction may move the mean, and whether that counts; empty without any."""
-    reaction = whole["field_reaction_error"]
-    if not reaction > 0.0:
-        return "", False
-    text = f"The field does not react to these clinicians: the mean may be off by {_usd(reaction, reaction)}."
-    return text, reaction > max(_SMALL * abs(whole["mean"]), 2.0 * whole["mean_error"])
+def _reaction(whole: Row) -> str:
+    """Say how far the mean is off because the field does not react; nothing where it is not."""
+    error = whole["field_reaction_error"]
+    if not error:
+        return ""
+    size = _usd(abs(error), abs(error) / 10.0)
+    return (
+        "The field does not react to these clinicians: the expected dollars of all five years are about "
+        f"{size} too {'high' if error > 0.0 else 'low'}."
+    )

@@ -54,7 +54,7 @@ intrinsic: Any = _numba_intrinsic
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 #: The modules that use all kernels: what they import, directly or not, decides what they compute.
-_KERNELS = ("asmrisk.simulation.own_luck", "asmrisk.simulation.roster")
+_KERNELS = ("asmrisk.simulation.model", "asmrisk.simulation.own_luck")
 
 
 def _use_whole_vectors() -> None:

@@ -6,26 +6,33 @@ with normal noise. Then all that is learned follows from covariances between sit
 sites are condensed to information about what is shared at the sites, clinicians are summed to practices and
 practices to areas, and the way back gives everybody's own part given what is shared (Rasmussen and Williams,
 Gaussian Processes for Machine Learning, 2006, chapter 2; Bates and others, lme4, 2015, for the nesting).
+
+Matrices are the upper left corners, of a stated size, of arrays with room for larger ones, by whole widths of
+a vector in both dimensions (`padded`).
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from asmrisk.numerics.jit import inline, inner, kernel
+
 __all__ = [
-    "Information",
     "Scores",
-    "Shared",
     "Sites",
-    "condense",
     "covariance",
-    "leave_one_out",
-    "own_gains",
-    "semidefinite_root",
-    "shared_posterior",
+    "generalized_quotient",
+    "invert",
+    "joined",
+    "multiply",
+    "padded",
+    "part_of",
+    "posterior",
+    "upper_root",
 ]
 
 _Array = NDArray[np.float64]
@@ -33,6 +40,10 @@ _Codes = NDArray[np.int64]
 
 #: A variance below this is rounding.
 _NOTHING = 1e-12
+#: Columns of a matrix that are worked on at once, and the numbers up to it; an unsigned index needs no check
+#: for counting from the end.
+WIDTH = 8
+_1, _2, _3, _4, _5, _6, _7, _8 = (np.uint64(each) for each in range(1, WIDTH + 1))
 
 
 class Scores(NamedTuple):
@@ -53,22 +64,46 @@ class Sites(NamedTuple):
     cohort: _Codes  #: shape (N,): code
 
 
-class Information(NamedTuple):
-    """What n clinicians or practices tell of what is shared at N sites: precision, and it times the value."""
-
-    precision: _Array  #: shape (n, N, N)
-    weighted: _Array  #: shape (n, N)
+def part_of(sites: Sites, part: slice) -> Sites:
+    """Give some of a list of sites."""
+    return Sites(sites.direction[part], sites.year[part], sites.cohort[part])
 
 
-class Shared(NamedTuple):
-    """The normal distribution of what P practices share at N sites, given everything."""
+def joined(sites: list[Sites]) -> Sites:
+    """Give lists of sites one after the other."""
+    return Sites(
+        np.concatenate([each.direction for each in sites]),
+        np.concatenate([each.year for each in sites]),
+        np.concatenate([each.cohort for each in sites]),
+    )
 
-    mean: _Array  #: shape (P, N)
-    covariance: _Array  #: shape (P, N, N)
-    #: Of the areas, and what a practice's mean adds for each unit of its area's.
-    area_mean: _Array  #: shape (areas, N)
-    area_covariance: _Array  #: shape (areas, N, N)
-    from_area: _Array  #: shape (P, N, N)
+
+@inline
+def padded(n: int) -> int:
+    """Give the room that n rows or columns take: whole widths."""
+    return (n + WIDTH - 1) // WIDTH * WIDTH
+
+
+@kernel
+def _fill_covariance(
+    first: Sites, second: Sites, variance: np.ndarray, persistence: np.ndarray, out: np.ndarray
+) -> None:
+    for i in range(first.direction.shape[0]):
+        for j in range(second.direction.shape[0]):
+            lag = first.year[i] - second.year[j]
+            one, other = first.cohort[i], second.cohort[j]
+            later = one if lag >= 0 else other
+            total = 0.0
+            for k in range(variance.shape[0]):
+                weight = first.direction[i, k] * second.direction[j, k] * variance[k]
+                if weight != 0.0:
+                    for _ in range(abs(lag)):
+                        weight *= persistence[later, k]
+                    a, b = persistence[one, k], persistence[other, k]
+                    if a != b:
+                        weight *= math.sqrt((1.0 - a * a) * (1.0 - b * b)) / (1.0 - a * b)
+                    total += weight
+            out[i, j] = total
 
 
 def covariance(first: Sites, second: Sites, variance: _Array, persistence: _Array) -> _Array:
@@ -88,138 +123,166 @@ def covariance(first: Sites, second: Sites, variance: _Array, persistence: _Arra
     ndarray of float64, shape (N, M)
         Covariances.
     """
-    lag = np.abs(first.year[:, None] - second.year)[:, :, None]
-    later = first.year[:, None] >= second.year
-    kept = np.where(later[:, :, None], persistence[first.cohort][:, None], persistence[second.cohort]) ** lag
-    one, other = persistence[first.cohort][:, None], persistence[second.cohort]
-    common = np.sqrt((1.0 - one * one) * (1.0 - other * other)) / np.where(
-        one == other, 1.0, 1.0 - one * other
-    )
-    common = np.where(one == other, 1.0, common)
-    return np.asarray(np.einsum("ik,jk,ijk->ij", first.direction, second.direction, variance * kept * common))
+    out = np.empty((len(first.year), len(second.year)))
+    _fill_covariance(first, second, variance, persistence, out)
+    return out
 
 
-def condense(own: _Array, value: _Array, noise: _Array) -> Information:
-    """Turn each clinician's noisy sites into information about what is shared at them.
+@inner
+def invert(matrix: np.ndarray, n: int, scratch: np.ndarray) -> None:
+    """Replace a positive definite matrix of n rows by its inverse by the sweep operator (Goodnight, 1979).
+
+    Two rows of `scratch` are overwritten.
+    """
+    row, column = scratch[0], scratch[1]
+    for k in range(n):
+        pivot = 1.0 / matrix[k, k]
+        matrix[k, k] = 1.0
+        for i in range(n):
+            column[i] = matrix[i, k]
+            matrix[i, k] = 0.0
+        matrix[k, k] = 1.0
+        column[k] = 0.0
+        for j in range(n):
+            row[j] = matrix[k, j] * pivot
+            matrix[k, j] = row[j]
+        for j in range(n, padded(n)):
+            row[j] = 0.0
+        for part in range(padded(n) // WIDTH):
+            c0 = np.uint64(part) * _8
+            c1, c2, c3, c4, c5, c6, c7 = c0 + _1, c0 + _2, c0 + _3, c0 + _4, c0 + _5, c0 + _6, c0 + _7
+            r0, r1, r2, r3 = row[c0], row[c1], row[c2], row[c3]
+            r4, r5, r6, r7 = row[c4], row[c5], row[c6], row[c7]
+            for i in range(n):
+                factor = column[i]
+                m0, m1, m2, m3 = matrix[i, c0], matrix[i, c1], matrix[i, c2], matrix[i, c3]
+                m4, m5, m6, m7 = matrix[i, c4], matrix[i, c5], matrix[i, c6], matrix[i, c7]
+                matrix[i, c0] = m0 - factor * r0
+                matrix[i, c1] = m1 - factor * r1
+                matrix[i, c2] = m2 - factor * r2
+                matrix[i, c3] = m3 - factor * r3
+                matrix[i, c4] = m4 - factor * r4
+                matrix[i, c5] = m5 - factor * r5
+                matrix[i, c6] = m6 - factor * r6
+                matrix[i, c7] = m7 - factor * r7
+
+
+@inner
+def upper_root(matrix: np.ndarray, n: int) -> None:
+    """Replace a covariance matrix, which may be singular, by its upper triangular root U: ``U' U``."""
+    for k in range(n):
+        pivot = matrix[k, k]
+        scale = 1.0 / math.sqrt(pivot) if pivot > _NOTHING else 0.0
+        for j in range(n):
+            matrix[k, j] = matrix[k, j] * scale if j >= k else 0.0
+        for i in range(k + 1, n):
+            factor = matrix[k, i]
+            for j in range(i, n):
+                matrix[i, j] -= factor * matrix[k, j]
+
+
+@inner
+def multiply(
+    first: np.ndarray, second: np.ndarray, rows: int, middle: int, columns: int, out: np.ndarray
+) -> None:
+    """Write the product of a matrix of so many rows and columns in the middle, and another, to a third.
+
+    Two rows of `WIDTH` columns at once, which the processor holds; what lies beyond rows and columns is
+    overwritten up to their padded numbers.
+    """
+    for part in range(padded(columns) // WIDTH):
+        c0 = np.uint64(part) * _8
+        c1, c2, c3, c4, c5, c6, c7 = c0 + _1, c0 + _2, c0 + _3, c0 + _4, c0 + _5, c0 + _6, c0 + _7
+        for pair in range((rows + 1) // 2):
+            i = 2 * pair
+            one, two = first[i], first[i + 1]
+            a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
+            b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = 0.0
+            for k in range(middle):
+                x, y = one[k], two[k]
+                s0, s1, s2, s3 = second[k, c0], second[k, c1], second[k, c2], second[k, c3]
+                s4, s5, s6, s7 = second[k, c4], second[k, c5], second[k, c6], second[k, c7]
+                a0 += x * s0
+                a1 += x * s1
+                a2 += x * s2
+                a3 += x * s3
+                a4 += x * s4
+                a5 += x * s5
+                a6 += x * s6
+                a7 += x * s7
+                b0 += y * s0
+                b1 += y * s1
+                b2 += y * s2
+                b3 += y * s3
+                b4 += y * s4
+                b5 += y * s5
+                b6 += y * s6
+                b7 += y * s7
+            upper, lower = out[i], out[i + 1]
+            upper[c0] = a0
+            upper[c1] = a1
+            upper[c2] = a2
+            upper[c3] = a3
+            upper[c4] = a4
+            upper[c5] = a5
+            upper[c6] = a6
+            upper[c7] = a7
+            lower[c0] = b0
+            lower[c1] = b1
+            lower[c2] = b2
+            lower[c3] = b3
+            lower[c4] = b4
+            lower[c5] = b5
+            lower[c6] = b6
+            lower[c7] = b7
+
+
+@inner
+def posterior(prior: np.ndarray, precision: np.ndarray, n: int, out: np.ndarray, scratch: np.ndarray) -> None:
+    """Write the covariance of n values given information of some precision.
+
+    With a root of the prior, ``U' U``, it is ``U' (1 + U precision U')^-1 U``, which holds where the prior or
+    the precision is singular.
 
     Parameters
     ----------
-    own : ndarray of float64, shape (n, N, N)
-        Covariance of own parts at the sites.
-    value, noise : ndarray of float64, shape (n, N)
-        What is seen, and the variance of its noise; NaN where nothing is.
-
-    Returns
-    -------
-    Information
-        Of each clinician: zeros where nothing is seen.
+    prior : ndarray of float64, shape (at least n, at least n)
+        Covariance; left as its upper triangular root.
+    precision : ndarray of float64, shape (at least n, at least n)
+        Of the information.
+    n : int
+        How many values.
+    out : ndarray of float64, shape (at least n, at least n)
+        Written.
+    scratch : ndarray of float64, shape (4, at least n, at least n)
+        Overwritten.
     """
-    seen = ~np.isnan(value)
-    both = seen[:, :, None] & seen[:, None, :]
-    total = np.where(both, own, 0.0)
-    sites = np.arange(value.shape[1])
-    total[:, sites, sites] = np.where(seen, total[:, sites, sites] + np.nan_to_num(noise), 1.0)
-    precision = np.where(both, np.linalg.inv(total), 0.0)
-    return Information(precision, _times(precision, np.nan_to_num(value)))
+    lower, product, inside = scratch[0], scratch[1], scratch[2]
+    upper_root(prior, n)
+    for i in range(n):
+        for j in range(n):
+            lower[i, j] = prior[j, i]
+    multiply(prior, precision, n, n, n, product)
+    multiply(product, lower, n, n, n, inside)
+    for i in range(n):
+        inside[i, i] += 1.0
+    invert(inside, n, scratch[3])
+    multiply(inside, prior, n, n, n, product)
+    multiply(lower, product, n, n, n, out)
 
 
-def _times(matrices: _Array, vectors: _Array) -> _Array:
-    return np.asarray((matrices @ vectors[:, :, None])[:, :, 0])
-
-
-def shared_posterior(
-    practices: Information, area: _Codes, practice_prior: _Array, area_prior: _Array
-) -> Shared:
-    """Learn what practices and areas share from the information of their clinicians.
-
-    Parameters
-    ----------
-    practices : Information
-        The sums over each practice's clinicians.
-    area : ndarray of int64, shape (P,)
-        Numbers of areas, 0 to their number less 1.
-    practice_prior, area_prior : ndarray of float64, shape (N, N)
-        Covariance of the practice's and the area's part at the sites.
-
-    Returns
-    -------
-    Shared
-        Both parts together, by practice; areas by their numbers.
-    """
-    precision, weighted = practices
-    size = precision.shape[1]
-    areas = int(area.max(initial=-1)) + 1
-    # Symmetric inverses of singular matrices: (prior^-1 + precision)^-1 = prior (1 + precision prior)^-1.
-    rest: _Array = np.asarray(np.linalg.inv(np.eye(size) + precision @ practice_prior), dtype=np.float64)
-    given = practice_prior @ rest
-    of_area = np.zeros((areas, size, size))
-    value_of_area = np.zeros((areas, size))
-    np.add.at(of_area, area, rest @ precision)
-    np.add.at(value_of_area, area, _times(rest, weighted))
-    area_covariance = np.asarray(area_prior @ np.linalg.inv(np.eye(size) + of_area @ area_prior), np.float64)
-    area_mean = _times(area_covariance, value_of_area)
-    from_area = rest.swapaxes(1, 2)
-    return Shared(
-        mean=_times(from_area, area_mean[area]) + _times(given, weighted),
-        covariance=given + from_area @ area_covariance[area] @ rest,
-        area_mean=area_mean,
-        area_covariance=area_covariance,
-        from_area=from_area,
-    )
-
-
-def leave_one_out(
-    clinicians: Information, value: _Array, noise: _Array, mean: _Array, covariance: _Array
-) -> tuple[_Array, _Array]:
-    """Give the distribution of each site given all that is known but the site itself.
-
-    Parameters
-    ----------
-    clinicians : Information
-        Of each of n clinicians, from `value` and `noise`.
-    value, noise : ndarray of float64, shape (n, N)
-        As `condense` took them.
-    mean, covariance : ndarray of float64, shapes (n, N) and (n, N, N)
-        Of what is shared at the clinician's sites, given everything.
-
-    Returns
-    -------
-    mean, variance : ndarray of float64, shape (n, N)
-        Of the site without its noise (Rasmussen and Williams, section 5.4.2); NaN where nothing is seen.
-    """
-    precision = clinicians.precision
-    residual = clinicians.weighted - _times(precision, mean)
-    sites = np.arange(value.shape[1])
-    seen = precision[:, sites, sites] - ((precision @ covariance) * precision).sum(axis=2)
-    seen = np.where(np.isnan(value), np.nan, seen)
-    return value - residual / seen, 1.0 / seen - noise
-
-
-def own_gains(clinicians: Information, cross: _Array) -> tuple[_Array, _Array, _Array]:
-    """Give the distribution of own scores given what is shared at the sites.
-
-    Parameters
-    ----------
-    clinicians : Information
-        Of each of n clinicians.
-    cross : ndarray of float64, shape (n, K, N)
-        Covariance of standardized own scores and own parts at the sites.
-
-    Returns
-    -------
-    mean, gain, covariance : ndarray of float64, shapes (n, K), (n, K, N) and (n, K, K)
-        The mean is ``mean + gain @ shared``.
-    """
-    gain = cross @ clinicians.precision
-    left = np.eye(cross.shape[1]) - gain @ cross.swapaxes(1, 2)
-    return _times(cross, clinicians.weighted), -gain, left
-
-
-def semidefinite_root(covariances: _Array) -> _Array:
-    """Give lower triangular roots of covariance matrices that may be singular, shape (n, K, K)."""
-    root = np.zeros_like(covariances)
-    for column in range(covariances.shape[1]):
-        left = covariances[:, column:, column] - _times(root[:, column:, :column], root[:, column, :column])
-        pivot = np.sqrt(np.where(left[:, 0] > _NOTHING, left[:, 0], np.inf))
-        root[:, column:, column] = left / pivot[:, None]
-    return root
+@inner
+def generalized_quotient(vectors: np.ndarray, root: np.ndarray, rows: int, n: int, out: np.ndarray) -> None:
+    """Write row vectors times a generalized inverse of ``U' U``, of which U is the upper triangular root."""
+    for row in range(rows):
+        for j in range(n):
+            rest = vectors[row, j]
+            for i in range(j):
+                rest -= out[row, i] * root[i, j]
+            out[row, j] = rest / root[j, j] if root[j, j] > 0.0 else 0.0
+        for back in range(n):
+            j = n - 1 - back
+            rest = out[row, j]
+            for i in range(j + 1, n):
+                rest -= root[j, i] * out[row, i]
+            out[row, j] = rest / root[j, j] if root[j, j] > 0.0 else 0.0

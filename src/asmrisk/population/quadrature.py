@@ -1,34 +1,25 @@
-"""Quadrature over normal scores: Gauss-Hermite, and posterior moments of many clinicians at once."""
+"""Quadrature over normal scores: Gauss-Hermite, and counts that are Poisson with a lognormal mean."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
-__all__ = ["hermite_rule", "poisson_lognormal_log_likelihood", "posterior_moments"]
+from asmrisk.numerics.jit import inline, inner, kernel
+from asmrisk.numerics.portable_math import log, normal_exp
+
+__all__ = ["TERMS", "add_poisson_lognormal", "hermite_rule", "shock_series"]
 
 _Array = NDArray[np.float64]
 
-#: A function of the score at grid points, shape (k, P), for the clinicians with these numbers, shape (k,).
-LogLikelihood = Callable[[_Array, NDArray[np.intp]], _Array]
-
-_POINTS = 81
-#: Prior standard deviations to either side that are looked at.
-_REACH = 7.0
-#: A density below exp(-32) of its peak, eight standard deviations off, counts for nothing.
-_NEGLIGIBLE = -32.0
-#: With fewer points than these in the density the grid is drawn in around it.
-_ENOUGH = 40
-_PASSES = 5
-#: Clinicians worked on together, for the sake of memory.
-_TOGETHER = 2048
-
-_NEWTON_STEPS = 8
 _SHOCK_NODES = 9
+#: Terms of a polynomial.
+TERMS = 12
+#: Shocks below count as none.
+_NO_SHOCK = 1e-6
 
 
 @cache
@@ -38,90 +29,126 @@ def hermite_rule(count: int) -> tuple[_Array, _Array]:
     return nodes, weights / weights.sum()
 
 
-def posterior_moments(
-    log_likelihood: LogLikelihood, prior_mean: _Array, prior_sd: _Array
-) -> tuple[_Array, _Array]:
-    """Update normal priors of n scores, one for each clinician, on grids that adapt to each.
+# Rounded, since the last bits of math libraries differ.
+_NODES, _WEIGHTS = (np.round(each, 14) for each in hermite_rule(_SHOCK_NODES))
+_ANGLES = np.pi * (np.arange(TERMS) + 0.5) / TERMS
+_POINTS = np.round(np.cos(_ANGLES), 14)
+_TRANSFORM = np.round(np.cos(np.arange(TERMS)[:, None] * _ANGLES) * (2.0 / TERMS), 14)
+_TRANSFORM[0] /= 2.0
+# From Chebyshev polynomials to powers.
+_POWERS = np.zeros((TERMS, TERMS))
+for _k in range(TERMS):
+    _POWERS[: _k + 1, _k] = np.polynomial.chebyshev.cheb2poly(np.eye(_k + 1)[_k])
+_TRANSFORM = np.round(_POWERS @ _TRANSFORM, 12)
+
+
+@inline
+def _third_remainder(x: float) -> float:
+    """Give ``exp(x) - 1 - x - x^2 / 2``."""
+    if abs(x) > 1.0:
+        return normal_exp(x) - 1.0 - x - 0.5 * x * x
+    total = 1.0
+    for k in range(20, 3, -1):
+        total = 1.0 + x / k * total
+    return x * x * x / 6.0 * total
+
+
+@kernel
+def _fill_series(
+    log_sd: float,
+    nodes: np.ndarray,
+    weights: np.ndarray,
+    points: np.ndarray,
+    transform: np.ndarray,
+    series: np.ndarray,
+) -> None:
+    """Write what `shock_series` gives."""
+    terms = series.shape[0]
+    for k in range(terms):
+        series[k] = 0.0
+    if log_sd < _NO_SHOCK:
+        return
+    for j in range(terms):
+        u = 0.5 + 0.5 * points[j]
+        width = log_sd * math.sqrt(1.0 - u)
+        rate = u / (log_sd * log_sd * (1.0 - u))
+        total = 0.0
+        for n in range(nodes.shape[0]):
+            total += weights[n] * normal_exp(-rate * _third_remainder(width * nodes[n]))
+        height = log(total)
+        for k in range(terms):
+            series[k] += transform[k, j] * height
+
+
+def shock_series(log_sd: float) -> _Array:
+    """Give the polynomial in x - 1 over x + 1 of `add_poisson_lognormal` for a shock, shape (TERMS,)."""
+    series = np.empty(TERMS)
+    _fill_series(log_sd, _NODES, _WEIGHTS, _POINTS, _TRANSFORM, series)
+    return series
+
+
+@inline
+def _nearer(x: float, y: float) -> float:
+    """Take a step towards the x with ``x + log(x) = y``, of fourth order."""
+    rest = y - x - log(x)
+    two = 2.0 * (1.0 + x) * (1.0 + x + 0.6666666666666666 * rest)
+    return x + x * (rest / (1.0 + x) * (two - rest) / (two - 2.0 * rest))
+
+
+@inline
+def _omega(y: float) -> float:
+    """Give the x with ``x + log(x) = y``, Wright's omega function (Fritsch and others, CACM 16, 1973)."""
+    e = normal_exp(y if y < 1.0 else 1.0)
+    small = e * (1.0 + 1.3333333333333333 * e) / (1.0 + e * (2.3333333333333335 + 0.8333333333333334 * e))
+    far = y if y > 1.0 else 1.0
+    shift = log(far)
+    x = far - shift + shift / far if y > 1.0 else small
+    x = _nearer(x, y)
+    return _nearer(x, y)
+
+
+@inner
+def add_poisson_lognormal(
+    count: float, log_mean: np.ndarray, log_sd: float, series: np.ndarray, out: np.ndarray, n: int
+) -> None:
+    """Add the logarithm of the probability of a count that is Poisson with a lognormal mean.
+
+    It is Gauss-Hermite quadrature, nine nodes, around the integrand's peak over the shock (Liu and Pierce,
+    Biometrika 81, 1994). With x = s^2 r for the rate r at the peak and the shock's deviation s, the peak is
+    where ``x + log(x) = log_mean - s^2 / 2 + s^2 count + log(s^2)``, and the sum over the nodes relative to
+    its normal part depends on ``x / (1 + x)`` alone, as `shock_series` has it.
 
     Parameters
     ----------
-    log_likelihood : callable
-        ``log_likelihood(scores, rows)`` for scores of shape (k, P) of the clinicians `rows`, shape (k,);
-        constants of a clinician do not matter.
-    prior_mean, prior_sd : ndarray of float64, shape (n,)
-        Of the scores; no deviation is 0.
-
-    Returns
-    -------
-    mean, sd : ndarray of float64, shape (n,)
-        Of the posterior, exact moments but for the grid: trapezoidal, within seven prior standard deviations.
-    """
-    mean, sd = np.empty_like(prior_mean), np.empty_like(prior_sd)
-    unit = np.linspace(0.0, 1.0, _POINTS)
-    for first in range(0, len(mean), _TOGETHER):
-        rows = np.arange(first, min(first + _TOGETHER, len(mean)))
-        low, high = np.full(len(rows), -_REACH), np.full(len(rows), _REACH)
-        for _ in range(_PASSES):
-            z = low[:, None] + (high - low)[:, None] * unit
-            log = log_likelihood(prior_mean[rows, None] + prior_sd[rows, None] * z, rows) - z * z / 2.0
-            log -= log.max(axis=1, keepdims=True)
-            density = np.exp(log)
-            total = density.sum(axis=1)
-            center = (density * z).sum(axis=1) / total
-            spread = (density * (z - center[:, None]) ** 2).sum(axis=1) / total
-            # A density narrower than the grid is one of the grid's width.
-            step = (high - low) / (_POINTS - 1)
-            mean[rows] = prior_mean[rows] + prior_sd[rows] * center
-            sd[rows] = prior_sd[rows] * np.sqrt(np.maximum(spread, step * step / 12.0))
-            near = log > _NEGLIGIBLE
-            left = np.maximum(near.argmax(axis=1) - 1, 0)
-            right = np.minimum(_POINTS - near[:, ::-1].argmax(axis=1), _POINTS - 1)
-            narrow = right - left < _ENOUGH
-            if not narrow.any():
-                break
-            rows = rows[narrow]
-            low, high = (low + left * step)[narrow], (low + right * step)[narrow]
-    return mean, sd
-
-
-def poisson_lognormal_log_likelihood(count: _Array, log_mean: _Array, log_sd: float) -> _Array:
-    """Give the logarithm of the probability of counts that are Poisson with a lognormal mean.
-
-    Parameters
-    ----------
-    count : ndarray of float64, shape (k, 1)
-        Whole numbers.
-    log_mean : ndarray of float64, shape (k, P)
+    count : float
+        A whole number.
+    log_mean : ndarray of float64, shape (at least n,)
         Logarithm of the expectation of the count.
     log_sd : float
         Standard deviation of the logarithm of the Poisson's mean.
-
-    Returns
-    -------
-    ndarray of float64, shape (k, P)
-        By Gauss-Hermite quadrature around the integrand's peak (Liu and Pierce, Biometrika 81, 1994).
+    series : ndarray of float64, shape (TERMS,)
+        `shock_series` of this deviation.
+    out : ndarray of float64, shape (at least n,)
+        Added to, but for a constant of the count.
+    n : int
+        How many.
     """
-    constant = gammaln(count + 1.0)
-    if log_sd == 0.0:
-        return np.asarray(count * log_mean - np.exp(log_mean) - constant, dtype=np.float64)
-    base = log_mean - log_sd * log_sd / 2.0
-    # The peak over the shock e of count (base + sd e) - exp(base + sd e) - e^2 / 2, by Newton's method from
-    # where it would be if the logarithm of the count were normal.
-    information = (count + 0.5) * log_sd
-    shock = information * (np.log(count + 0.5) - base) / (1.0 + information * log_sd)
-    for _ in range(_NEWTON_STEPS):
-        rate = np.exp(base + log_sd * shock)
-        slope = log_sd * (count - rate) - shock
-        shock = shock + np.clip(slope / (1.0 + log_sd * log_sd * rate), -2.0 / log_sd, 2.0 / log_sd)
-    width = 1.0 / np.sqrt(1.0 + log_sd * log_sd * np.exp(base + log_sd * shock))
-    total = np.zeros_like(log_mean)
-
-    def integrand(at: _Array) -> _Array:
-        power = base + log_sd * at
-        return np.asarray(count * power - np.exp(power) - at * at / 2.0, dtype=np.float64)
-
-    peak = integrand(shock)
-    nodes, weights = hermite_rule(_SHOCK_NODES)
-    for node, weight in zip(nodes.tolist(), np.log(weights).tolist(), strict=True):
-        total += np.exp(integrand(shock + width * node) - peak + node * node / 2.0 + weight)
-    return np.asarray(peak + np.log(width * total) - constant, dtype=np.float64)
+    if log_sd < _NO_SHOCK:
+        for k in range(n):
+            out[k] += count * log_mean[k] - normal_exp(log_mean[k])
+        return
+    variance = log_sd * log_sd
+    scale = log(variance)
+    shift = variance * (count - 0.5) + scale
+    # Scalars instead of array elements: so the loop becomes vector instructions.
+    c0, c1, c2, c3, c4, c5 = series[0], series[1], series[2], series[3], series[4], series[5]
+    c6, c7, c8, c9, c10, c11 = series[6], series[7], series[8], series[9], series[10], series[11]
+    for k in range(n):
+        y = log_mean[k] + shift
+        x = _omega(y)
+        rate = x / variance
+        t = (x - 1.0) / (x + 1.0)
+        height = ((((c11 * t + c10) * t + c9) * t + c8) * t + c7) * t + c6
+        height = (((((height * t + c5) * t + c4) * t + c3) * t + c2) * t + c1) * t + c0
+        apart = log_sd * (count - rate)
+        out[k] += count * (y - x - scale) - rate - 0.5 * apart * apart - 0.5 * log(1.0 + x) + height

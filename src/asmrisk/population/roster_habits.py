@@ -7,14 +7,16 @@ between few outcomes leaves an interval of its score, one that decides a number 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, ndtr, ndtri
 
-from asmrisk.population.joint_inference import Information, Scores, Sites
+from asmrisk.numerics.jit import inline, inner, kernel
+from asmrisk.numerics.portable_math import log, normal_exp
+from asmrisk.numerics.portable_normal import log_probability, probability, quantile
+from asmrisk.population.joint_inference import Scores, Sites, covariance, joined, padded, part_of
 from asmrisk.population.latents import (
     HABITS,
     IMPROVEMENT,
@@ -24,7 +26,16 @@ from asmrisk.population.latents import (
     SUBMISSION,
 )
 from asmrisk.population.roster import KNOWN_YEARS, UNKNOWN, Clinicians, Roster
-from asmrisk.population.roster_inference import SEEN_NOISE, Cohort, SharedScores, infer, own_covariances
+from asmrisk.population.roster_inference import (
+    MOST_NOISE,
+    SEEN_NOISE,
+    Beliefs,
+    Cavity,
+    SharedScores,
+    infer,
+    normal_site,
+)
+from asmrisk.population.roster_pattern import Pattern, find_pattern
 from asmrisk.rule.definitions import (
     COHORTS,
     MOST_MEASURES,
@@ -34,7 +45,16 @@ from asmrisk.rule.definitions import (
     size_class,
 )
 
-__all__ = ["FARTHEST", "SHARED_HABIT_ROWS", "Habits", "habit_posterior", "latest_of_practice"]
+__all__ = [
+    "FARTHEST",
+    "SHARED_HABIT_ROWS",
+    "HabitEvidence",
+    "Habits",
+    "find_habit_evidence",
+    "habit_posterior",
+    "latest_of_practice",
+    "truncated_moments",
+]
 
 _Array = NDArray[np.float64]
 _Codes = NDArray[np.int64]
@@ -49,6 +69,13 @@ _LEAST = 1e-12
 _POINT = 1e-6
 #: Scores of both cohorts: reporting nothing, then the submission of each cohort's measures.
 _JOINT = 1 + len(COHORTS) * MOST_MEASURES
+#: Elements that can make a collaborative care arrangement, or more than anybody has.
+_MOST_ELEMENTS = 6
+#: What is seen: nothing at all or something was reported; a measure was missed, submitted with an unknown, a
+#: known and the full share of its cases.
+_SILENT, _HEARD, _MISSED, _SUBMITTED, _IN_PART, _WHOLE = range(6)
+
+_size_class = inline(size_class)
 
 
 class Habits(NamedTuple):
@@ -67,6 +94,35 @@ class Habits(NamedTuple):
     site: _Codes  #: shape (HABITS, n): of the year when it was last seen
     #: By row of `SHARED_HABIT_ROWS` in the first performance year, then by site.
     shared: SharedScores
+
+
+class _Seen(NamedTuple):
+    """What was seen of C habits of clinicians in some years, in the order of the years."""
+
+    clinician: _Codes
+    cohort: _Codes
+    site: _Codes
+    place: _Codes  #: of the site among the clinician's
+    habit: _Codes
+    what: _Codes
+    years_since: _Codes
+    practice_size: _Codes
+    share: _Array  #: of the cases submitted
+
+
+class HabitEvidence(NamedTuple):
+    """What is known of the habits of a roster's clinicians and practices, whatever the population."""
+
+    roster: Roster
+    codes: list[int]  #: of the cohorts that have anybody
+    sites: list[tuple[_Codes, _Codes]]  #: by these: habit and year of each site
+    pattern: Pattern
+    seen: _Seen
+    #: Of each practice, by how many elements make a collaborative care arrangement, and the year of it.
+    activities: _Array
+    activities_year: _Codes
+    interoperability: _Array
+    interoperability_year: _Codes
 
 
 def latest_of_practice(roster: Roster, values: list[_Array]) -> tuple[_Array, _Codes]:
@@ -96,59 +152,73 @@ def latest_of_practice(roster: Roster, values: list[_Array]) -> tuple[_Array, _C
     return found, np.where(np.isnan(found), KNOWN_YEARS.last, when).astype(np.int64)
 
 
-def habit_posterior(population: np.recarray, roster: Roster) -> tuple[Habits | None, ...]:
-    """Find what is known of the habits of a roster's clinicians and practices.
-
-    Parameters
-    ----------
-    population : recarray of POPULATION_DTYPE, shape (2,)
-        By cohort.
-    roster : Roster
-        What is known.
-
-    Returns
-    -------
-    tuple of Habits or None
-        By cohort; None where the roster has nobody.
-    """
-    scores = _scores(population[0])
+def find_habit_evidence(roster: Roster) -> HabitEvidence:
+    """Find what is known of the habits of a roster's clinicians and practices."""
     codes = [code for code, each in enumerate(roster.cohorts) if each.count]
-    intervals = {code: list(_intervals(population[code], roster.cohorts[code])) for code in codes}
-    cohorts = [_cohort(code, roster.cohorts[code], intervals[code], scores) for code in codes]
-    found: list[Habits | None] = [None] * len(COHORTS)
-    inferred = infer(cohorts, scores, roster.practices)
-    for code, cohort, (told, shared) in zip(codes, cohorts, inferred, strict=True):
-        habits = _habits(roster.cohorts[code], intervals[code], cohort, told, shared)
-        _add_conduct(population[code], roster, roster.cohorts[code], habits)
-        found[code] = habits
-    return tuple(found)
+    sites, patterns, shares = [], [], []
+    parts: list[tuple[_Codes | int, ...]] = []
+    first = 0
+    for code in codes:
+        clinicians = roster.cohorts[code]
+        used = [each for each in _what_was_seen(clinicians) if (each[2] >= 0).any()]
+        seen = np.array([what >= 0 for _, _, what, _ in used]).reshape(len(used), clinicians.count).T
+        places = np.cumsum(seen, axis=1) - 1
+        for site, (habit, year, what, share) in enumerate(used):
+            who = np.flatnonzero(what >= 0)
+            since, size = PERFORMANCE_YEARS[0] - year, clinicians.practice_size[who]
+            parts.append((who + first, code, site, places[who, site], habit, what[who], since, size))
+            shares.append(share[who])
+        sites.append(
+            (np.array([each[0] for each in used], np.int64), np.array([each[1] for each in used], np.int64))
+        )
+        patterns.append(seen)
+        first += clinicians.count
+    told = [
+        latest_of_practice(roster, [_activities(each, needed) for each in roster.cohorts])
+        for needed in range(_MOST_ELEMENTS + 1)
+    ]
+    score, when = latest_of_practice(
+        roster, [each.past.promoting_interoperability for each in roster.cohorts]
+    )
+    return HabitEvidence(
+        roster=roster,
+        codes=codes,
+        sites=sites,
+        pattern=find_pattern(
+            [roster.cohorts[code].practice for code in codes],
+            patterns,
+            len(SHARED_HABIT_ROWS),
+            roster.practices,
+        ),
+        seen=_Seen(**_columns(parts), share=np.concatenate([np.zeros(0), *shares])),
+        activities=np.array([each[0] for each in told]),
+        activities_year=np.array([each[1] for each in told]),
+        interoperability=score,
+        interoperability_year=when,
+    )
 
 
-def _scores(record: np.record) -> Scores:
-    practice = np.full(_JOINT, record.practice_share[SHARED_HABITS])
-    area = np.full(_JOINT, record.area_share[SHARED_HABITS])
-    lasting = np.full((len(COHORTS), _JOINT), record.habit_persistence)
-    return Scores(practice, area, np.maximum(1.0 - practice - area, 0.0), lasting, lasting[:1])
+def _columns(parts: list[tuple[_Codes | int, ...]]) -> dict[str, _Codes]:
+    """Give the columns of `_Seen` but the last from rows, of each of which the first column says how many."""
+    lengths = [np.shape(each[0]) for each in parts]
+    return {
+        name: np.concatenate(
+            [np.zeros(0, np.int64)]
+            + [
+                np.broadcast_to(np.asarray(each[k], np.int64), n)
+                for each, n in zip(parts, lengths, strict=True)
+            ]
+        )
+        for k, name in enumerate(_Seen._fields[:-1])
+    }
 
 
-class _Interval(NamedTuple):
-    """Between which probabilities a habit of n clinicians lay in a year."""
-
-    habit: int
-    year: int
-    seen: NDArray[np.bool_]
-    low: _Array
-    high: _Array
-
-
-def _intervals(population: np.record, clinicians: Clinicians) -> Iterator[_Interval]:
-    """Give what was seen of habits of reporting, year by year."""
-    past = clinicians.past
+def _what_was_seen(clinicians: Clinicians) -> list[tuple[int, int, _Codes, _Array]]:
+    """Give habit, year, what was seen of each clinician's (-1 nothing) and the share of cases submitted."""
+    past, found = clinicians.past, []
     voluntary = [
         code for code, each in enumerate(measures_of(clinicians.cohort)) if not each.claims and each.final
     ]
-    group = np.searchsorted(population.practice_high, clinicians.practice_size)
-    threshold = ndtr(population.nothing_reported_z[np.minimum(group, len(population.nothing_reported_z) - 1)])
     for year, types, completeness in zip(
         clinicians.years.tolist(), past.collection_type, past.completeness, strict=True
     ):
@@ -156,124 +226,18 @@ def _intervals(population: np.record, clinicians: Clinicians) -> Iterator[_Inter
         reported = stated & (types != NOT_REPORTED)
         some = reported[voluntary].any(axis=0)
         none = stated[voluntary].all(axis=0) & ~some
-        yield _Interval(
-            NONREPORTING, year, some | none, np.where(some, threshold, 0.0), np.where(some, 1.0, threshold)
+        found.append(
+            (NONREPORTING, year, np.where(some, _HEARD, np.where(none, _SILENT, -1)), np.zeros(len(some)))
         )
         for measure in voluntary:
-            missed = population.missed_probability[measure]
-            enough = missed + population.incomplete_probability[measure]
-            slope = population.completeness_slope[measure]
             share = completeness[measure]
-            point = missed + (share - population.completeness_low) / (slope if slope > 0.0 else np.inf)
-            point = np.clip(point, missed, enough)
-            cases = [~reported[measure], np.isnan(share), share < 1.0]
-            low = np.select(cases, [0.0, missed, point], enough)
-            high = np.select(cases, [missed, 1.0, point], 1.0)
+            how = np.select(
+                [~reported[measure], np.isnan(share), share < 1.0], [_MISSED, _SUBMITTED, _IN_PART], _WHOLE
+            )
             # Of who reported nothing at all it is not known whether this measure would have been missed.
-            yield _Interval(SUBMISSION + measure, year, stated[measure] & ~none, low, high)
-
-
-def _as_scores(low: _Array, high: _Array) -> tuple[_Array, _Array]:
-    """Turn probabilities into scores: an end at 0 or 1 is as good as infinitely far."""
-    low = np.clip(low, _LEAST, 1.0 - _LEAST)
-    high = np.clip(np.maximum(high, low), _LEAST, 1.0 - _LEAST)
-    open_below, open_above = low <= _LEAST, high >= 1.0 - _LEAST
-    return np.where(open_below, -FARTHEST, ndtri(low)), np.where(open_above, FARTHEST, ndtri(high))
-
-
-def _cohort(code: int, clinicians: Clinicians, intervals: list[_Interval], scores: Scores) -> Cohort:
-    """Gather the sites of a cohort: each habit in each year, where it was seen at all."""
-    numbers = np.array(
-        [0, *(1 + code * MOST_MEASURES + measure for measure in range(MOST_MEASURES))], dtype=np.int64
-    )
-    row = {habit: numbers[place] for place, habit in enumerate(SHARED_HABIT_ROWS)}
-    used = [each for each in intervals if each.seen.any()]
-    unit = np.eye(_JOINT)
-    count = len(used)
-    sites = Sites(
-        unit[[row[each.habit] for each in used]].reshape(count, _JOINT),
-        np.array([each.year for each in used], dtype=np.int64),
-        np.full(count, code),
-    )
-    now = Sites(unit[numbers], np.full(len(numbers), PERFORMANCE_YEARS[0]), np.full(len(numbers), code))
-    own, cross = own_covariances(now, sites, scores.own, scores.own_persistence)
-    seen = np.zeros((clinicians.count, count), dtype=bool)
-    low, high = np.zeros(seen.shape), np.zeros(seen.shape)
-    for site, each in enumerate(used):
-        seen[:, site] = each.seen
-        low[:, site], high[:, site] = _as_scores(each.low, each.high)
-    point = seen & (high - low < _POINT)
-    pending = seen & ~point
-
-    def moments(mean: _Array, variance: _Array) -> list[tuple[_Codes, _Codes, _Array, _Array]]:
-        clinician, site = at = np.nonzero(pending)
-        sd = np.sqrt(variance[at])
-        center, spread = truncated_moments((low[at] - mean[at]) / sd, (high[at] - mean[at]) / sd)
-        return [(clinician, site, mean[at] + sd * center, sd * spread)]
-
-    return Cohort(
-        practice=clinicians.practice,
-        now=now,
-        sites=sites,
-        kind=np.zeros(clinicians.count, np.int64),
-        own=own,
-        cross=cross,
-        value=np.where(point, low, np.nan),
-        noise=np.where(point, SEEN_NOISE, np.nan),
-        pending=pending,
-        moments=moments,
-    )
-
-
-def truncated_moments(low: _Array, high: _Array) -> tuple[_Array, _Array]:
-    """Give mean and standard deviation of a standard normal variable that lies between two scores.
-
-    >>> mean, sd = truncated_moments(np.array([0.0]), np.array([40.0]))
-    >>> round(float(mean[0]), 6), round(float(sd[0]), 6)
-    (0.797885, 0.60281)
-    """
-    # In the lower half, where probabilities keep their digits; in logarithms, however far out.
-    mirrored = low + high > 0.0
-    low, high = np.where(mirrored, -high, low), np.where(mirrored, -low, high)
-    below, above = log_ndtr(low), log_ndtr(high)
-    mass = above + np.log(-np.expm1(np.minimum(below - above, -_LEAST)))
-    density = [np.exp(-end * end / 2.0 - mass) / np.sqrt(2.0 * np.pi) for end in (low, high)]
-    mean = np.clip(density[0] - density[1], low, high)
-    variance = 1.0 + low * density[0] - high * density[1] - mean * mean
-    return np.where(mirrored, -mean, mean), np.sqrt(np.maximum(variance, _POINT**2))
-
-
-def _habits(
-    clinicians: Clinicians,
-    intervals: list[_Interval],
-    cohort: Cohort,
-    told: Information,
-    shared: SharedScores,
-) -> Habits:
-    """Find when each habit was last seen, and what the years before and the colleagues tell of it."""
-    n, count = clinicians.count, len(cohort.sites.year)
-    habits = Habits(
-        low=np.full((HABITS, n), -FARTHEST),
-        high=np.full((HABITS, n), FARTHEST),
-        years_since=np.full((HABITS, n), -1),
-        mean=np.zeros((HABITS, n)),
-        sd=np.ones((HABITS, n)),
-        gain=np.zeros((HABITS, n, count)),
-        site=np.zeros((HABITS, n), np.int64),
-        shared=shared,
-    )
-    diagonal = np.diagonal(told.precision, axis1=1, axis2=2)
-    for site, each in enumerate(each for each in intervals if each.seen.any()):
-        at, habit = np.flatnonzero(each.seen), each.habit
-        habits.low[habit, at], habits.high[habit, at] = (end[at] for end in _as_scores(each.low, each.high))
-        habits.years_since[habit, at] = PERFORMANCE_YEARS[0] - each.year
-        habits.site[habit, at] = site
-        # Given all but the site itself (`leave_one_out`), and what is shared.
-        precision = diagonal[at, site]
-        habits.mean[habit, at] = cohort.value[at, site] - told.weighted[at, site] / precision
-        habits.gain[habit, at] = told.precision[at, site] / precision[:, None]
-        habits.sd[habit, at] = np.sqrt(np.maximum(1.0 / precision - cohort.noise[at, site], SEEN_NOISE))
-    return habits
+            what = np.where(stated[measure] & ~none, how, -1)
+            found.append((SUBMISSION + measure, year, what, np.nan_to_num(share)))
+    return found
 
 
 def _activities(clinicians: Clinicians, elements_needed: int) -> _Array:
@@ -284,33 +248,252 @@ def _activities(clinicians: Clinicians, elements_needed: int) -> _Array:
     return np.where(parts, made, past.improvement_activities)
 
 
-def _add_conduct(population: np.record, roster: Roster, clinicians: Clinicians, habits: Habits) -> None:
-    """Write the habits that are a practice's: improvement activities and promoting interoperability."""
-    size = size_class(roster.practices.size)
-    none, one = ndtr(population.improvement_none_z[size]), ndtr(population.improvement_one_z[size])
-    needed = population.collaborative_care_elements
-    attested, when = latest_of_practice(roster, [_activities(each, needed) for each in roster.cohorts])
-    low: _Array = np.select([attested == 0, attested == 1], [np.zeros_like(none), none], one)
-    high: _Array = np.select([attested == 0, attested == 1], [none, one], np.ones_like(one))
-    _write_conduct(habits, IMPROVEMENT, clinicians, attested, when, low, high)
+class _Thresholds(NamedTuple):
+    """What decides habits in a population, by cohort first; fields as in its records."""
 
-    zero = population.interoperability_zero_probability[size]
-    full = 1.0 - population.interoperability_full_probability[size]
-    score, when = latest_of_practice(
-        roster, [each.past.promoting_interoperability for each in roster.cohorts]
-    )
-    slope = population.interoperability_slope[size]
-    point = zero + (score - population.interoperability_low) / np.where(slope > 0.0, slope, np.inf)
-    point = np.clip(point, zero, np.maximum(zero, full))
-    low = np.select([score == 0.0, score == 100.0], [0.0, full], point)
-    high = np.select([score == 0.0, score == 100.0], [zero, 1.0], point)
-    _write_conduct(habits, INTEROPERABILITY, clinicians, score, when, low, high)
+    practice_high: _Codes
+    nothing_reported_z: _Array
+    missed_probability: _Array
+    incomplete_probability: _Array
+    completeness_low: _Array
+    completeness_slope: _Array
+    improvement_none_z: _Array
+    improvement_one_z: _Array
+    interoperability_zero_probability: _Array
+    interoperability_full_probability: _Array
+    interoperability_low: _Array
+    interoperability_slope: _Array
 
 
-def _write_conduct(
-    habits: Habits, habit: int, clinicians: Clinicians, known: _Array, when: _Codes, low: _Array, high: _Array
+@inner
+def _low_score(low: float) -> float:
+    """Turn the lower probability of an interval into a score: 0 is as good as infinitely far."""
+    low = min(max(low, _LEAST), 1.0 - _LEAST)
+    return -FARTHEST if low <= _LEAST else quantile(low)
+
+
+@inner
+def _high_score(low: float, high: float) -> float:
+    """Turn the higher probability of an interval into a score: 1 is as good as infinitely far."""
+    high = min(max(max(high, low), _LEAST), 1.0 - _LEAST)
+    return FARTHEST if high >= 1.0 - _LEAST else quantile(high)
+
+
+@kernel
+def _place(seen: _Seen, terms: _Thresholds, low: np.ndarray, high: np.ndarray, beliefs: Beliefs) -> None:
+    """Write between which scores habits lay, shape (C,), and the sites that this makes before any round."""
+    for c in range(seen.clinician.shape[0]):
+        cohort, what, i, site = seen.cohort[c], seen.what[c], seen.clinician[c], seen.site[c]
+        if seen.habit[c] == NONREPORTING:
+            group, last = 0, terms.nothing_reported_z.shape[1] - 1
+            while group < last and seen.practice_size[c] > terms.practice_high[cohort, group]:
+                group += 1
+            threshold = probability(terms.nothing_reported_z[cohort, group])
+            below, above = (threshold, 1.0) if what == _HEARD else (0.0, threshold)
+        else:
+            measure = seen.habit[c] - SUBMISSION
+            missed = terms.missed_probability[cohort, measure]
+            enough = missed + terms.incomplete_probability[cohort, measure]
+            slope = terms.completeness_slope[cohort, measure]
+            point = missed
+            if slope > 0.0:
+                point += (seen.share[c] - terms.completeness_low[cohort]) / slope
+            point = min(max(point, missed), enough)
+            below = 0.0 if what == _MISSED else (missed if what == _SUBMITTED else enough)
+            above = missed if what == _MISSED else 1.0
+            below, above = (point, point) if what == _IN_PART else (below, above)
+        low[c], high[c] = _low_score(below), _high_score(below, above)
+        point_seen = high[c] - low[c] < _POINT
+        beliefs.value[i, site] = low[c] if point_seen else 0.0
+        beliefs.noise[i, site] = SEEN_NOISE if point_seen else MOST_NOISE
+
+
+@inline
+def truncated_moments(low: float, high: float) -> tuple[float, float]:
+    """Give mean and standard deviation of a standard normal variable that lies between two scores.
+
+    >>> mean, sd = truncated_moments(0.0, 40.0)
+    >>> round(float(mean), 6), round(float(sd), 6)
+    (0.797885, 0.60281)
+    """
+    # In the lower half, where probabilities keep their digits; in logarithms, however far out.
+    mirrored = low + high > 0.0
+    left = -high if mirrored else low
+    right = -low if mirrored else high
+    above = log_probability(right)
+    apart = min(log_probability(left) - above, -_LEAST)
+    # 1 - exp(apart), by its series where that would lose digits.
+    series = 1.0 + apart / 2.0 * (1.0 + apart / 3.0 * (1.0 + apart / 4.0 * (1.0 + apart / 5.0)))
+    mass = above + log(-apart * series if apart > -1e-3 else 1.0 - normal_exp(apart))
+    first = normal_exp(-0.5 * left * left - mass) / 2.5066282746310002
+    last = normal_exp(-0.5 * right * right - mass) / 2.5066282746310002
+    mean = min(max(first - last, left), right)
+    variance = 1.0 + left * first - right * last - mean * mean
+    return (-mean if mirrored else mean), math.sqrt(max(variance, _POINT * _POINT))
+
+
+@kernel
+def _refine(seen: _Seen, low: np.ndarray, high: np.ndarray, beliefs: Beliefs, cavity: Cavity) -> None:
+    """Give the sites of intervals the moments between their ends."""
+    for c in range(seen.clinician.shape[0]):
+        if high[c] - low[c] >= _POINT:
+            i, site = seen.clinician[c], seen.site[c]
+            mean, sd = cavity.mean[i, site], math.sqrt(cavity.variance[i, site])
+            center, spread = truncated_moments((low[c] - mean) / sd, (high[c] - mean) / sd)
+            normal_site(beliefs, cavity, i, site, mean + sd * center, sd * spread)
+
+
+@kernel
+def _write_habits(
+    pattern: Pattern,
+    seen: _Seen,
+    cohort: int,
+    code: int,
+    low: np.ndarray,
+    high: np.ndarray,
+    beliefs: Beliefs,
+    habits: Habits,
 ) -> None:
-    at = np.flatnonzero(~np.isnan(known)[clinicians.practice])
-    practice = clinicians.practice[at]
-    habits.low[habit, at], habits.high[habit, at] = _as_scores(low[practice], high[practice])
-    habits.years_since[habit, at] = PERFORMANCE_YEARS[0] - when[practice]
+    """Find when each habit was last seen, and what the years before and the colleagues tell of it."""
+    first = pattern.clinician[cohort]
+    for c in range(seen.clinician.shape[0]):
+        if seen.cohort[c] == code:
+            i, site, habit, a = seen.clinician[c], seen.site[c], seen.habit[c], seen.place[c]
+            at, start = i - first, pattern.seen_start[i]
+            habits.low[habit, at], habits.high[habit, at] = low[c], high[c]
+            habits.years_since[habit, at] = seen.years_since[c]
+            habits.site[habit, at] = site
+            # Given all but the site itself, and what is shared.
+            precision = beliefs.precision[i, a, a]
+            habits.mean[habit, at] = beliefs.value[i, site] - beliefs.weighted[i, a] / precision
+            for b in range(pattern.seen_start[i + 1] - start):
+                habits.gain[habit, at, pattern.seen[start + b]] = beliefs.precision[i, a, b] / precision
+            habits.sd[habit, at] = math.sqrt(max(1.0 / precision - beliefs.noise[i, site], SEEN_NOISE))
+
+
+@kernel
+def _write_conduct(
+    terms: _Thresholds,
+    code: int,
+    practice: np.ndarray,
+    size: np.ndarray,
+    activities: np.ndarray,
+    activities_year: np.ndarray,
+    scores: np.ndarray,
+    scores_year: np.ndarray,
+    habits: Habits,
+) -> None:
+    """Write the habits that are a practice's: improvement activities and promoting interoperability."""
+    for i in range(practice.shape[0]):
+        p = practice[i]
+        group = _size_class(size[p])
+        attested, score = activities[p], scores[p]
+        if not np.isnan(attested):
+            none = probability(terms.improvement_none_z[code, group])
+            one = probability(terms.improvement_one_z[code, group])
+            low = 0.0 if attested == 0.0 else (none if attested == 1.0 else one)
+            high = none if attested == 0.0 else (one if attested == 1.0 else 1.0)
+            habits.low[IMPROVEMENT, i], habits.high[IMPROVEMENT, i] = _low_score(low), _high_score(low, high)
+            habits.years_since[IMPROVEMENT, i] = PERFORMANCE_YEARS[0] - activities_year[p]
+        if not np.isnan(score):
+            zero = terms.interoperability_zero_probability[code, group]
+            full = 1.0 - terms.interoperability_full_probability[code, group]
+            slope = terms.interoperability_slope[code, group]
+            point = zero
+            if slope > 0.0:
+                point += (score - terms.interoperability_low[code]) / slope
+            point = min(max(point, zero), max(zero, full))
+            low = 0.0 if score == 0.0 else (full if score == 100.0 else point)
+            high = zero if score == 0.0 else (1.0 if score == 100.0 else point)
+            habits.low[INTEROPERABILITY, i] = _low_score(low)
+            habits.high[INTEROPERABILITY, i] = _high_score(low, high)
+            habits.years_since[INTEROPERABILITY, i] = PERFORMANCE_YEARS[0] - scores_year[p]
+
+
+def _scores(record: np.record) -> Scores:
+    practice = np.full(_JOINT, record["practice_share"][SHARED_HABITS])
+    area = np.full(_JOINT, record["area_share"][SHARED_HABITS])
+    lasting = np.full((len(COHORTS), _JOINT), record["habit_persistence"])
+    return Scores(practice, area, np.maximum(1.0 - practice - area, 0.0), lasting, lasting)
+
+
+def _rows(code: int, habit: _Codes, year: _Codes) -> Sites:
+    """Give the scores in the first performance year, then the sites, of a cohort."""
+    every = np.concatenate([SHARED_HABIT_ROWS, habit])
+    number = np.where(every == NONREPORTING, 0, 1 + code * MOST_MEASURES + every - SUBMISSION)
+    years = np.concatenate([np.full(len(SHARED_HABIT_ROWS), PERFORMANCE_YEARS[0]), year])
+    return Sites(np.eye(_JOINT)[number], years, np.full(len(years), code))
+
+
+def habit_posterior(population: np.recarray, known: HabitEvidence) -> tuple[Habits | None, ...]:
+    """Find what is known of the habits of a roster's clinicians and practices.
+
+    Parameters
+    ----------
+    population : recarray of POPULATION_DTYPE, shape (2,)
+        By cohort.
+    known : HabitEvidence
+        Of the roster.
+
+    Returns
+    -------
+    tuple of Habits or None
+        By cohort; None where the roster has nobody.
+    """
+    scores, roster, pattern, seen = _scores(population[0]), known.roster, known.pattern, known.seen
+    terms = _Thresholds(*(np.ascontiguousarray(population[name]) for name in _Thresholds._fields))
+    rows = [_rows(code, *sites) for code, sites in zip(known.codes, known.sites, strict=True)]
+    most, longest = (
+        max(len(each) for each, _ in known.sites),
+        padded(int(np.diff(pattern.seen_start).max())),
+    )
+    n, now = int(pattern.clinician[-1]), len(SHARED_HABIT_ROWS)
+    own = np.zeros((len(rows), most, most))
+    for each, every in zip(own, rows, strict=True):
+        then = part_of(every, slice(now, None))
+        size = len(then.year)
+        each[:size, :size] = covariance(then, then, scores.own, scores.own_persistence)
+    beliefs = Beliefs(
+        kind=np.repeat(np.arange(len(rows)), np.diff(pattern.clinician)),
+        own=own,
+        value=np.zeros((n, most)),
+        noise=np.ones((n, most)),
+        precision=np.zeros((n, longest, longest)),
+        weighted=np.empty((n, longest)),
+    )
+    low, high = np.empty(len(seen.share)), np.empty(len(seen.share))
+    _place(seen, terms, low, high, beliefs)
+
+    def refine(cavity: Cavity) -> None:
+        _refine(seen, low, high, beliefs, cavity)
+
+    inferred = infer(pattern, beliefs, joined(rows), scores, refine)
+    found: list[Habits | None] = [None] * len(COHORTS)
+    for cohort, (code, shared, sites) in enumerate(zip(known.codes, inferred, known.sites, strict=True)):
+        clinicians = roster.cohorts[code]
+        shape = HABITS, clinicians.count
+        habits = Habits(
+            low=np.full(shape, -FARTHEST),
+            high=np.full(shape, FARTHEST),
+            years_since=np.full(shape, -1),
+            mean=np.zeros(shape),
+            sd=np.ones(shape),
+            gain=np.zeros((*shape, len(sites[0]))),
+            site=np.zeros(shape, np.int64),
+            shared=shared,
+        )
+        _write_habits(pattern, seen, cohort, code, low, high, beliefs, habits)
+        needed = min(int(population["collaborative_care_elements"][code]), _MOST_ELEMENTS)
+        _write_conduct(
+            terms,
+            code,
+            clinicians.practice,
+            roster.practices.size,
+            known.activities[needed],
+            known.activities_year[needed],
+            known.interoperability,
+            known.interoperability_year,
+            habits,
+        )
+        found[code] = habits
+    return tuple(found)

@@ -4,6 +4,9 @@ What is known is exact at some sites; at others it has a likelihood of its own, 
 that gives its combination of scores the mean and the variance that the likelihood does, given everything else
 that is known, colleagues' numbers too (Minka, Expectation propagation, 2001; Rasmussen and Williams, Gaussian
 Processes for Machine Learning, 2006, section 3.6).
+
+Where something is known is found once for a roster (`asmrisk.population.roster_pattern`); what it tells depends
+on the population.
 """
 
 from __future__ import annotations
@@ -14,21 +17,30 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asmrisk.numerics.jit import inner, kernel
 from asmrisk.population.joint_inference import (
-    Information,
     Scores,
-    Shared,
     Sites,
-    condense,
     covariance,
-    leave_one_out,
-    semidefinite_root,
-    shared_posterior,
+    generalized_quotient,
+    invert,
+    multiply,
+    padded,
+    posterior,
+    upper_root,
 )
-from asmrisk.population.roster_practices import Practices
-from asmrisk.rule.definitions import COHORTS
+from asmrisk.population.roster_pattern import Pattern
 
-__all__ = ["EXACT", "SEEN_NOISE", "Cohort", "Moments", "SharedScores", "infer", "own_covariances"]
+__all__ = [
+    "EXACT",
+    "MOST_NOISE",
+    "SEEN_NOISE",
+    "Beliefs",
+    "Cavity",
+    "SharedScores",
+    "infer",
+    "normal_site",
+]
 
 _Array = NDArray[np.float64]
 _Codes = NDArray[np.int64]
@@ -38,26 +50,40 @@ _SWEEPS = 4
 #: Variance of the noise of scores that are seen as they are, and where not even a rounding is allowed.
 SEEN_NOISE, EXACT = 1e-6, 1e-14
 #: Noise of a site that stands for a likelihood: at most (as good as nothing known), and at least.
-_MOST_NOISE, _LEAST_NOISE = 1e6, 1e-9
-
-#: Gives clinicians and sites of some numbers, and the means and standard deviations of the sites given these
-#: numbers, from the means and variances of all sites given everything else, shape (n, N).
-Moments = Callable[[_Array, _Array], list[tuple[_Codes, _Codes, _Array, _Array]]]
+MOST_NOISE, _LEAST_NOISE = 1e6, 1e-9
 
 
-class Cohort(NamedTuple):
-    """One cohort's n clinicians, the sites at which something is known, and what."""
+class Beliefs(NamedTuple):
+    """What is seen of n clinicians at up to N sites, or stands for it, and what follows from it."""
 
-    practice: _Codes  #: shape (n,): index of the practice
-    now: Sites  #: each of K scores in the first performance year
-    sites: Sites  #: N of them
-    kind: _Codes  #: shape (n,): kind of clinician
+    kind: _Codes  #: shape (n,): kind of each clinician
     own: _Array  #: shape (kinds, N, N): covariance of own parts at the sites
-    cross: _Array  #: shape (kinds, K, N): of standardized own scores now and own parts at the sites
-    value: _Array  #: shape (n, N): what is seen; NaN where nothing is; written for likelihoods
-    noise: _Array  #: shape (n, N): variance of its noise, likewise
-    pending: NDArray[np.bool_]  #: shape (n, N): where a likelihood says something
-    moments: Moments  #: of the likelihoods
+    value: _Array  #: shape (n, N): what is seen
+    noise: _Array  #: shape (n, N): variance of its noise
+    #: What each tells of the shared part at its own list of sites: precision, and it times the value.
+    precision: _Array  #: shape (n, most, most)
+    weighted: _Array  #: shape (n, most)
+
+
+class Cavity(NamedTuple):
+    """The distribution of each clinician's sites given all that is known but the site itself."""
+
+    mean: _Array  #: shape (n, N)
+    variance: _Array  #: shape (n, N)
+
+
+class _Practices(NamedTuple):
+    """What P practices and some areas know of the rows that are theirs; scratch."""
+
+    precision: _Array  #: shape (P, most, most)
+    weighted: _Array  #: shape (P, most)
+    mean: _Array  #: shape (P, most)
+    covariance: _Array  #: shape (P, most, most)
+    area_precision: _Array  #: shape (most of an area, same)
+    area_weighted: _Array  #: shape (most of an area,)
+    area_covariance: _Array  #: shape (most of an area, same)
+    matrices: _Array  #: shape (10, most rows, most rows)
+    vector: _Array  #: shape (4, most rows)
 
 
 class SharedScores(NamedTuple):
@@ -72,121 +98,472 @@ class SharedScores(NamedTuple):
     area_root: _Array  #: shape (areas, K, K): of known areas, lower triangular
 
 
-def own_covariances(now: Sites, sites: Sites, own: _Array, persistence: _Array) -> tuple[_Array, _Array]:
-    """Give the fields `Cohort.own` and `Cohort.cross` from own variances and persistence, (kinds, K)."""
-    lasting = [np.broadcast_to(each, (len(COHORTS), len(each))) for each in persistence]
-    return (
-        np.array([covariance(sites, sites, own, each) for each in lasting]),
-        np.array([covariance(now, sites, np.sqrt(own), each) for each in lasting]),
+@inner
+def _condense(pattern: Pattern, beliefs: Beliefs, i: int, scratch: np.ndarray) -> None:
+    """Turn a clinician's noisy sites into information about what is shared at them."""
+    first, n = pattern.seen_start[i], pattern.seen_start[i + 1] - pattern.seen_start[i]
+    own, value, noise = beliefs.own[beliefs.kind[i]], beliefs.value[i], beliefs.noise[i]
+    precision, weighted = beliefs.precision[i], beliefs.weighted[i]
+    for a in range(n):
+        site = pattern.seen[first + a]
+        for b in range(n):
+            precision[a, b] = own[site, pattern.seen[first + b]]
+        precision[a, a] += noise[site]
+    invert(precision, n, scratch)
+    for a in range(n):
+        total = 0.0
+        for b in range(n):
+            total += precision[a, b] * value[pattern.seen[first + b]]
+        weighted[a] = total
+
+
+@inner
+def _gather(pattern: Pattern, beliefs: Beliefs, p: int, work: _Practices) -> None:
+    """Sum what a practice's clinicians tell."""
+    n = pattern.known_start[p + 1] - pattern.known_start[p]
+    precision, weighted = work.precision[p], work.weighted[p]
+    for a in range(n):
+        weighted[a] = 0.0
+        for b in range(n):
+            precision[a, b] = 0.0
+    for m in range(pattern.member_start[p], pattern.member_start[p + 1]):
+        i = pattern.member[m]
+        first, sites = pattern.seen_start[i], pattern.seen_start[i + 1] - pattern.seen_start[i]
+        theirs = beliefs.precision[i]
+        for a in range(sites):
+            place = pattern.place[first + a]
+            weighted[place] += beliefs.weighted[i, a]
+            for b in range(sites):
+                precision[place, pattern.place[first + b]] += theirs[a, b]
+
+
+@inner
+def _times(matrix: np.ndarray, vector: np.ndarray, n: int, out: np.ndarray) -> None:
+    """Write a matrix of n rows and columns times a vector."""
+    for i in range(n):
+        total = 0.0
+        for j in range(n):
+            total += matrix[i, j] * vector[j]
+        out[i] = total
+
+
+@inner
+def _learn_area(
+    pattern: Pattern, prior: np.ndarray, area_prior: np.ndarray, area: int, joined: bool, work: _Practices
+) -> None:
+    """Learn what an area's practices share given the area's part, and what the area's part is like.
+
+    Where practice and area are one (`joined`) the covariance given nothing is learned at once.
+    """
+    matrix, moved, small = work.matrices[0], work.matrices[1], work.vector[0]
+    first, size = pattern.rows_start[area], pattern.rows_start[area + 1] - pattern.rows_start[area]
+    for a in range(size):
+        work.area_weighted[a] = 0.0
+        for b in range(size):
+            work.area_precision[a, b] = 0.0
+    for at in range(pattern.area_start[area], pattern.area_start[area + 1]):
+        p = pattern.area[at]
+        start, n = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p]
+        given, precision, weighted = work.covariance[p], work.precision[p], work.weighted[p]
+        for a in range(n):
+            for b in range(n):
+                i, j = pattern.known[start + a], pattern.known[start + b]
+                matrix[a, b] = prior[i, j] + area_prior[i, j] if joined else prior[i, j]
+        posterior(matrix, precision, n, given, work.matrices[3:])
+        _times(given, weighted, n, work.mean[p])
+        if not joined:
+            # What is told of the area: precision - precision given precision, and so for the value.
+            multiply(given, precision, n, n, n, moved)
+            multiply(precision, moved, n, n, n, matrix)
+            _times(precision, work.mean[p], n, small)
+            for a in range(n):
+                i = pattern.known_place[start + a]
+                work.area_weighted[i] += weighted[a] - small[a]
+                for b in range(n):
+                    work.area_precision[i, pattern.known_place[start + b]] += precision[a, b] - matrix[a, b]
+    if not joined:
+        for a in range(size):
+            for b in range(size):
+                matrix[a, b] = area_prior[pattern.rows[first + a], pattern.rows[first + b]]
+        posterior(matrix, work.area_precision, size, work.area_covariance, work.matrices[3:])
+
+
+@inner
+def _add_area(pattern: Pattern, p: int, mean: np.ndarray, work: _Practices) -> None:
+    """Add what is learned of the area to what a practice is like given the area."""
+    kept, moved, turned, product = work.matrices[0], work.matrices[1], work.matrices[2], work.matrices[3]
+    start, n = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p]
+    given, precision, own, here = work.covariance[p], work.precision[p], work.mean[p], work.vector[1]
+    # A unit of the area's is one less what the practice's figures say against it.
+    multiply(given, precision, n, n, n, kept)
+    for a in range(n):
+        for b in range(n):
+            kept[a, b] = (1.0 if a == b else 0.0) - kept[a, b]
+    for a in range(n):
+        i = pattern.known_place[start + a]
+        here[a] = mean[i]
+        for b in range(n):
+            moved[a, b] = work.area_covariance[i, pattern.known_place[start + b]]
+            turned[a, b] = kept[b, a]
+    multiply(kept, moved, n, n, n, product)
+    multiply(product, turned, n, n, n, moved)
+    for a in range(n):
+        total = own[a]
+        for b in range(n):
+            given[a, b] += moved[a, b]
+            total += kept[a, b] * here[b]
+        work.vector[2, a] = total
+    for a in range(n):
+        own[a] = work.vector[2, a]
+
+
+@inner
+def _leave_one_out(pattern: Pattern, beliefs: Beliefs, i: int, cavity: Cavity, work: _Practices) -> None:
+    """Give the distribution of a clinician's sites but for their values (Rasmussen and Williams, 5.4.2)."""
+    spread, product, residual = work.matrices[0], work.matrices[1], work.vector[0]
+    first, n, p = (
+        pattern.seen_start[i],
+        pattern.seen_start[i + 1] - pattern.seen_start[i],
+        pattern.practice[i],
+    )
+    precision = beliefs.precision[i]
+    for a in range(n):
+        place = pattern.place[first + a]
+        residual[a] = work.mean[p, place]
+        for b in range(n):
+            spread[a, b] = work.covariance[p, place, pattern.place[first + b]]
+    multiply(precision, spread, n, n, n, product)
+    for a in range(n):
+        rest, seen = beliefs.weighted[i, a], precision[a, a]
+        for b in range(n):
+            rest -= precision[a, b] * residual[b]
+            seen -= product[a, b] * precision[a, b]
+        site = pattern.seen[first + a]
+        cavity.mean[i, site] = beliefs.value[i, site] - rest / seen
+        cavity.variance[i, site] = 1.0 / seen - beliefs.noise[i, site]
+
+
+@kernel
+def _sweep(
+    pattern: Pattern,
+    beliefs: Beliefs,
+    prior: np.ndarray,
+    area_prior: np.ndarray,
+    cavity: Cavity,
+    work: _Practices,
+) -> None:
+    """Learn what is shared, and every site's distribution given all the rest."""
+    for i in range(pattern.practice.shape[0]):
+        _condense(pattern, beliefs, i, work.matrices[0])
+    for area in range(pattern.area_start.shape[0] - 1):
+        start, end = pattern.area_start[area], pattern.area_start[area + 1]
+        for at in range(start, end):
+            _gather(pattern, beliefs, pattern.area[at], work)
+        joined = end - start == 1
+        _learn_area(pattern, prior, area_prior, area, joined, work)
+        if not joined:
+            size = pattern.rows_start[area + 1] - pattern.rows_start[area]
+            mean = work.matrices[5, 0]
+            _times(work.area_covariance, work.area_weighted, size, mean)
+            for at in range(start, end):
+                _add_area(pattern, pattern.area[at], mean, work)
+        for at in range(start, end):
+            p = pattern.area[at]
+            for m in range(pattern.member_start[p], pattern.member_start[p + 1]):
+                _leave_one_out(pattern, beliefs, pattern.member[m], cavity, work)
+
+
+@inner
+def normal_site(beliefs: Beliefs, cavity: Cavity, i: int, site: int, mean: float, sd: float) -> None:
+    """Give a likelihood's site the moments that it has given all the rest."""
+    before, wide = cavity.mean[i, site], cavity.variance[i, site]
+    precision = min(max(1.0 / (sd * sd) - 1.0 / wide, 1.0 / MOST_NOISE), 1.0 / _LEAST_NOISE)
+    weighted = mean * (precision + 1.0 / wide) - before / wide
+    beliefs.value[i, site] = weighted / precision
+    beliefs.noise[i, site] = 1.0 / precision
+
+
+@inner
+def _project(
+    pattern: Pattern,
+    p: int,
+    prior: np.ndarray,
+    area_prior: np.ndarray,
+    joined: bool,
+    low: int,
+    high: int,
+    work: _Practices,
+    full: np.ndarray,
+    out_mean: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Carry what a practice's known rows tell given the area to rows from `low` to `high`.
+
+    Written are mean and covariance, and to `full`, shape (rows, known), what a unit at the known rows takes
+    from a row.
+    """
+    start, n, rows = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p], high - low
+    given, precision, weighted = work.covariance[p], work.precision[p], work.weighted[p]
+    told, product, cross = work.matrices[0], work.matrices[1], work.matrices[2]
+    multiply(given, precision, n, n, n, product)
+    multiply(precision, product, n, n, n, told)
+    for a in range(n):
+        for b in range(n):
+            told[a, b] = precision[a, b] - told[a, b]
+    _times(precision, work.mean[p], n, work.vector[0])
+    for z in range(rows):
+        for a in range(n):
+            i = pattern.known[start + a]
+            cross[z, a] = prior[low + z, i] + (area_prior[low + z, i] if joined else 0.0)
+    multiply(cross, told, rows, n, n, full)
+    for z in range(rows):
+        total = 0.0
+        for a in range(n):
+            total += cross[z, a] * (weighted[a] - work.vector[0, a])
+            product[a, z] = cross[z, a]
+        out_mean[z] = total
+    multiply(full, product, rows, n, rows, told)
+    for z in range(rows):
+        for y in range(rows):
+            both = prior[low + z, low + y] + (area_prior[low + z, low + y] if joined else 0.0)
+            out[z, y] = both - told[z, y]
+
+
+@inner
+def _area_rows(
+    pattern: Pattern, area: int, area_prior: np.ndarray, work: _Practices, mean: np.ndarray, out: np.ndarray
+) -> None:
+    """Write what an area is like at all rows."""
+    first, size = pattern.rows_start[area], pattern.rows_start[area + 1] - pattern.rows_start[area]
+    rows = area_prior.shape[0]
+    told, product, cross = work.matrices[0], work.matrices[1], work.matrices[2]
+    small = work.vector[0]
+    multiply(work.area_covariance, work.area_precision, size, size, size, product)
+    multiply(work.area_precision, product, size, size, size, told)
+    _times(work.area_covariance, work.area_weighted, size, work.vector[1])
+    _times(work.area_precision, work.vector[1], size, small)
+    for a in range(size):
+        small[a] = work.area_weighted[a] - small[a]
+        for b in range(size):
+            told[a, b] = work.area_precision[a, b] - told[a, b]
+    for z in range(rows):
+        total = 0.0
+        for a in range(size):
+            cross[z, a] = area_prior[z, pattern.rows[first + a]]
+            total += cross[z, a] * small[a]
+        mean[z] = total
+    multiply(cross, told, rows, size, size, product)
+    for z in range(rows):
+        for a in range(size):
+            told[a, z] = cross[z, a]
+    multiply(product, told, rows, size, rows, out)
+    for z in range(rows):
+        for y in range(rows):
+            out[z, y] = area_prior[z, y] - out[z, y]
+
+
+@inner
+def _add_area_rows(
+    pattern: Pattern,
+    p: int,
+    low: int,
+    high: int,
+    area_mean: np.ndarray,
+    area_spread: np.ndarray,
+    full: np.ndarray,
+    work: _Practices,
+    mean: np.ndarray,
+    out: np.ndarray,
+    gain: np.ndarray,
+    root: np.ndarray,
+) -> None:
+    """Add an area's part to a practice's rows; write what remains given the area's scores, and their gain."""
+    start, n, rows = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p], high - low
+    k = pattern.scores
+    toward, product, known = work.matrices[0], work.matrices[1], work.matrices[2]
+    total = area_spread.shape[0]
+    for a in range(n):
+        i = pattern.known[start + a]
+        for y in range(total):
+            known[a, y] = area_spread[i, y]
+    multiply(full, known, rows, n, total, product)
+    for z in range(rows):
+        shift = area_mean[low + z]
+        for a in range(n):
+            shift -= full[z, a] * area_mean[pattern.known[start + a]]
+        mean[z] += shift
+        for y in range(total):
+            toward[z, y] = area_spread[low + z, y] - product[z, y]
+    nearby, solved = work.matrices[3], work.matrices[4]
+    for a in range(n):
+        i = pattern.known[start + a]
+        for z in range(rows):
+            known[z, a] = toward[z, i]
+            nearby[a, z] = full[z, a]
+    multiply(known, nearby, rows, n, rows, product)
+    for z in range(rows):
+        for y in range(rows):
+            out[z, y] += toward[z, low + y] - product[z, y]
+    for z in range(rows):
+        for y in range(k):
+            nearby[z, y] = toward[z, low + y]
+    generalized_quotient(nearby, root, rows, k, solved)
+    for z in range(rows):
+        for y in range(k):
+            gain[z, y] = solved[z, y]
+
+
+@inner
+def _write_root(matrix: np.ndarray, n: int, out: np.ndarray) -> None:
+    """Write the lower triangular root of a covariance matrix, which is overwritten."""
+    upper_root(matrix, n)
+    for i in range(n):
+        for j in range(i + 1):
+            out[i, j] = matrix[j, i]
+
+
+@inner
+def _write_left(
+    spread: np.ndarray, gain: np.ndarray, rows: int, k: int, joined: bool, work: _Practices, root: np.ndarray
+) -> None:
+    """Write the root of what remains of a practice's covariance given the area's scores."""
+    left, toward = work.matrices[5], work.matrices[3]
+    for z in range(rows):
+        for y in range(rows):
+            rest = spread[z, y]
+            if not joined:
+                for j in range(k):
+                    rest -= gain[z, j] * toward[y, j]
+            left[z, y] = rest
+    _write_root(left, rows, root)
+
+
+@kernel
+def _finish(
+    pattern: Pattern,
+    beliefs: Beliefs,
+    prior: np.ndarray,
+    area_prior: np.ndarray,
+    work: _Practices,
+    shared: tuple[SharedScores, ...],
+) -> None:
+    """Write what each cohort's practices share."""
+    k = pattern.scores
+    area_spread, full, root = work.matrices[6], work.matrices[7], work.matrices[8]
+    area_mean = work.vector[3]
+    for area in range(pattern.area_start.shape[0] - 1):
+        joined = area >= pattern.areas
+        for at in range(pattern.area_start[area], pattern.area_start[area + 1]):
+            _gather(pattern, beliefs, pattern.area[at], work)
+        _learn_area(pattern, prior, area_prior, area, joined, work)
+        if not joined:
+            _area_rows(pattern, area, area_prior, work, area_mean, area_spread)
+        for cohort in range(len(shared)):
+            low, high = pattern.row[cohort], pattern.row[cohort + 1]
+            rows, found = high - low, shared[cohort]
+            if not joined:
+                for i in range(k):
+                    for j in range(k):
+                        root[i, j] = area_spread[low + i, low + j]
+                _write_root(root, k, found.area_root[area])
+            for at in range(pattern.area_start[area], pattern.area_start[area + 1]):
+                p = pattern.area[at]
+                index = pattern.present[cohort, p]
+                if index >= 0:
+                    mean, spread, gain = found.mean[index], found.covariance[index], found.gain[index]
+                    _project(pattern, p, prior, area_prior, joined, low, high, work, full, mean, spread)
+                    if not joined:
+                        _add_area_rows(
+                            pattern,
+                            p,
+                            low,
+                            high,
+                            area_mean,
+                            area_spread,
+                            full,
+                            work,
+                            mean,
+                            spread,
+                            gain,
+                            root,
+                        )
+                    _write_left(spread, gain, rows, k, joined, work, found.root[index])
+
+
+@kernel
+def _tell(pattern: Pattern, beliefs: Beliefs, work: _Practices) -> None:
+    """Write what each clinician tells of what is shared."""
+    for i in range(pattern.practice.shape[0]):
+        _condense(pattern, beliefs, i, work.matrices[0])
+
+
+def _workspace(pattern: Pattern) -> _Practices:
+    """Allocate what practices and areas are learned in."""
+    practices = pattern.present.shape[1]
+    most = padded(int(np.diff(pattern.known_start).max()))
+    area = padded(int(np.diff(pattern.rows_start).max()))
+    rows = padded(int(pattern.row[-1]))
+    return _Practices(
+        precision=np.zeros((practices, most, most)),
+        weighted=np.zeros((practices, most)),
+        mean=np.zeros((practices, most)),
+        covariance=np.zeros((practices, most, most)),
+        area_precision=np.zeros((area, area)),
+        area_weighted=np.zeros(area),
+        area_covariance=np.zeros((area, area)),
+        matrices=np.zeros((10, rows, rows)),
+        vector=np.zeros((4, rows)),
     )
 
 
-def _joint(sites: list[Sites]) -> Sites:
-    return Sites(*(np.concatenate(parts) for parts in zip(*sites, strict=True)))
-
-
-class _Sharing:
-    """What practices share at the sites of all cohorts together."""
-
-    def __init__(
-        self, cohorts: list[Cohort], sites: list[Sites], scores: Scores, practices: Practices
-    ) -> None:
-        self.cohorts, self.count = cohorts, practices.count
-        every = _joint(sites)
-        ends = np.cumsum([len(each.year) for each in sites])
-        self.parts = [slice(end - len(each.year), end) for end, each in zip(ends, sites, strict=True)]
-        self.size = len(every.year)
-        self.practice_prior = covariance(every, every, scores.practice, scores.shared_persistence)
-        self.area_prior = covariance(every, every, scores.area, scores.shared_persistence)
-        # Where it is not known a practice has an area of its own.
-        self.area = practices.area.copy()
-        unknown = self.area < 0
-        self.area[unknown] = len(practices.areas) + np.arange(unknown.sum())
-
-    def given(self, told: list[Information]) -> Shared:
-        """Give what is shared, given what each clinician tells of the last sites of its cohort's part."""
-        precision = np.zeros((self.count, self.size, self.size))
-        weighted = np.zeros((self.count, self.size))
-        for cohort, each, part in zip(self.cohorts, told, self.parts, strict=True):
-            where = slice(part.stop - each.weighted.shape[1], part.stop)
-            np.add.at(precision[:, where, where], cohort.practice, each.precision)
-            np.add.at(weighted[:, where], cohort.practice, each.weighted)
-        return shared_posterior(
-            Information(precision, weighted), self.area, self.practice_prior, self.area_prior
-        )
-
-
 def infer(
-    cohorts: list[Cohort], scores: Scores, practices: Practices
-) -> list[tuple[Information, SharedScores]]:
+    pattern: Pattern,
+    beliefs: Beliefs,
+    rows: Sites,
+    scores: Scores,
+    refine: Callable[[Cavity], None],
+) -> list[SharedScores]:
     """Find what is shared, and what each clinician tells of it.
 
     Parameters
     ----------
-    cohorts : list of Cohort
-        Their values and noise are written where a likelihood says something.
+    pattern : Pattern
+        Where something is known.
+    beliefs : Beliefs
+        Values and noise are written where a likelihood says something; what each clinician tells is written.
+    rows : Sites
+        The scores in the first performance year and the sites of all cohorts.
     scores : Scores
         Of all cohorts.
-    practices : Practices
-        Of the roster.
+    refine : callable
+        Gives the sites that stand for likelihoods new values and noise, from the distribution of each site
+        given all the rest.
 
     Returns
     -------
-    list of (Information, SharedScores)
-        Of each cohort given.
+    list of SharedScores
+        By cohort.
     """
-    for cohort in cohorts:
-        cohort.value[cohort.pending], cohort.noise[cohort.pending] = 0.0, _MOST_NOISE
-    sharing = _Sharing(cohorts, [each.sites for each in cohorts], scores, practices)
+    prior = covariance(rows, rows, scores.practice, scores.shared_persistence)
+    area_prior = covariance(rows, rows, scores.area, scores.shared_persistence)
+    work, cavity = _workspace(pattern), Cavity(np.empty_like(beliefs.value), np.empty_like(beliefs.value))
     for _ in range(_SWEEPS):
-        told = [_told(each) for each in cohorts]
-        shared = sharing.given(told)
-        for cohort, each, part in zip(cohorts, told, sharing.parts, strict=True):
-            mean = shared.mean[cohort.practice, part]
-            _refine(cohort, each, mean, shared.covariance[cohort.practice, part, part])
-    told = [_told(each) for each in cohorts]
-    sharing = _Sharing(cohorts, [_joint([each.now, each.sites]) for each in cohorts], scores, practices)
-    shared = sharing.given(told)
-    return [
-        (each, _shared_scores(cohort, shared, part, practices))
-        for cohort, each, part in zip(cohorts, told, sharing.parts, strict=True)
-    ]
-
-
-def _told(cohort: Cohort) -> Information:
-    return condense(cohort.own[cohort.kind], cohort.value, cohort.noise)
-
-
-def _refine(cohort: Cohort, told: Information, mean: _Array, spread: _Array) -> None:
-    """Give every likelihood's site the moments that it has given all the rest."""
-    center, variance = leave_one_out(told, cohort.value, cohort.noise, mean, spread)
-    for clinician, site, after, sd in cohort.moments(center, variance):
-        before, wide = center[clinician, site], variance[clinician, site]
-        precision = np.clip(1.0 / sd**2 - 1.0 / wide, 1.0 / _MOST_NOISE, 1.0 / _LEAST_NOISE)
-        weighted = after * (precision + 1.0 / wide) - before / wide
-        cohort.value[clinician, site], cohort.noise[clinician, site] = weighted / precision, 1.0 / precision
-
-
-def _shared_scores(cohort: Cohort, shared: Shared, part: slice, practices: Practices) -> SharedScores:
-    """Gather what is known of what a cohort's practices share."""
-    present = np.unique(cohort.practice)
-    area, known = practices.area[present], len(practices.areas)
-    now = slice(part.start, part.start + len(cohort.now.year))
-    of_area = shared.area_covariance[:known, now, now]
-    mean, spread = shared.mean[present, part], shared.covariance[present, part, part]
-    gain = np.zeros((*mean.shape, len(cohort.now.year)))
-    left = spread.copy()
-    if known:
-        # Through the area's scores of the first performance year: those of years before add next to nothing.
-        placed = np.flatnonzero(area >= 0)
-        toward = shared.from_area[present[placed], part] @ shared.area_covariance[area[placed]][:, :, now]
-        gain[placed] = toward @ np.linalg.pinv(of_area, rcond=1e-9, hermitian=True)[area[placed]]
-        left[placed] -= gain[placed] @ toward.swapaxes(1, 2)
-    return SharedScores(
-        practice=present,
-        mean=mean,
-        covariance=spread,
-        root=semidefinite_root(left),
-        gain=gain,
-        area_root=semidefinite_root(of_area),
-    )
+        _sweep(pattern, beliefs, prior, area_prior, cavity, work)
+        refine(cavity)
+    _tell(pattern, beliefs, work)
+    found = []
+    for cohort, (low, high) in enumerate(
+        zip(pattern.row[:-1].tolist(), pattern.row[1:].tolist(), strict=True)
+    ):
+        here, size, k = np.flatnonzero(pattern.present[cohort] >= 0), high - low, pattern.scores
+        shared = SharedScores(
+            practice=here,
+            mean=np.zeros((len(here), size)),
+            covariance=np.zeros((len(here), size, size)),
+            root=np.zeros((len(here), size, size)),
+            gain=np.zeros((len(here), size, k)),
+            area_root=np.zeros((pattern.areas, k, k)),
+        )
+        found.append(shared)
+    _finish(pattern, beliefs, prior, area_prior, work, tuple(found))
+    return found

@@ -2,19 +2,32 @@
 
 The scores of a cohort's clinicians and what they share have the population's own distribution. Part B, HCC
 and dual share are seen as they are; episodes, costs and rates have likelihoods of their own
-(`asmrisk.population.roster_inference`).
+(`asmrisk.population.roster_likelihood`).
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.population.joint_inference import Information, Scores, Sites, own_gains, semidefinite_root
+from asmrisk.numerics.jit import kernel
+from asmrisk.numerics.portable_math import log
+from asmrisk.population.joint_inference import (
+    Scores,
+    Sites,
+    covariance,
+    joined,
+    multiply,
+    padded,
+    part_of,
+    upper_root,
+)
 from asmrisk.population.latents import (
     COST,
+    GENERAL,
     OWN_DUAL,
     OWN_HCC,
     OWN_LATENT,
@@ -27,27 +40,24 @@ from asmrisk.population.latents import (
     SHARED_QUALITY,
     SPECIFIC,
 )
-from asmrisk.population.quadrature import hermite_rule, posterior_moments
-from asmrisk.population.roster import Clinicians, Roster
+from asmrisk.population.quadrature import hermite_rule
+from asmrisk.population.roster import Clinicians
 from asmrisk.population.roster_evidence import (
+    DUAL,
+    HCC,
     LEVEL_SITE,
-    PART_B_SITES,
-    evidence,
-    log_expected_episodes,
-    seen_exactly,
-    sites_of,
+    Past,
+    ScoreEvidence,
+    latest,
+    part_b_columns,
+    part_b_scores,
 )
-from asmrisk.population.roster_inference import (
-    EXACT,
-    SEEN_NOISE,
-    Cohort,
-    SharedScores,
-    infer,
-    own_covariances,
-)
+from asmrisk.population.roster_inference import Beliefs, Cavity, SharedScores, infer
+from asmrisk.population.roster_likelihood import POINTS, Terms, learn_cases, refine_scores, terms_of
+from asmrisk.population.roster_pattern import Pattern
 from asmrisk.rule.definitions import COHORTS, MOST_MEASURES, PERFORMANCE_YEARS, SPECIALTIES, SPECIALTIES_OF
 
-__all__ = ["Normal", "Posterior", "case_levels", "roster_posterior"]
+__all__ = ["Normal", "Posterior", "roster_posterior"]
 
 _Array = NDArray[np.float64]
 _Codes = NDArray[np.int64]
@@ -55,6 +65,8 @@ _Codes = NDArray[np.int64]
 #: Variances are kept this far from 0.
 _NEVER = 1e-9
 _LEVEL_NODES = 15
+#: Scores of patients are kept within this many standard deviations, where rounded shares say nothing more.
+_FARTHEST = 4.0
 
 #: Scores of both cohorts: those in common, then each cohort's of its measures.
 _COMMON = OWN_LATENT + SPECIFIC
@@ -62,7 +74,7 @@ _JOINT = _COMMON + len(COHORTS) * MOST_MEASURES
 
 
 class Normal(NamedTuple):
-    """A normal distribution for each clinician."""
+    """Normal distributions."""
 
     mean: _Array
     sd: _Array
@@ -81,32 +93,8 @@ class Posterior(NamedTuple):
     gain: _Array  #: shape (n, OWN_STATES, N): for each unit of what is shared at the sites
     root: _Array  #: shape (n, OWN_STATES, OWN_STATES): lower triangular
     level: Normal  #: of the normal score of expected episodes, whatever is shared
-
-
-def roster_posterior(population: np.recarray, roster: Roster) -> tuple[Posterior | None, ...]:
-    """Learn the scores of a roster's clinicians and of their practices and areas.
-
-    Parameters
-    ----------
-    population : recarray of POPULATION_DTYPE, shape (2,)
-        By cohort.
-    roster : Roster
-        What is known.
-
-    Returns
-    -------
-    tuple of Posterior or None
-        By cohort; None where the roster has nobody.
-    """
-    scores = _scores(population)
-    found: list[Posterior | None] = [None] * len(COHORTS)
-    codes = [code for code, each in enumerate(roster.cohorts) if each.count]
-    cohorts = [_cohort(roster.cohorts[code], population[code], scores) for code in codes]
-    for code, cohort, (told, shared) in zip(
-        codes, cohorts, infer(cohorts, scores, roster.practices), strict=True
-    ):
-        found[code] = _posterior(cohort, told, shared)
-    return tuple(found)
+    cases: Normal  #: shape (MOST_MEASURES, n): of the logarithm of eligible cases a year; NaN not known
+    part_b_factor: _Array  #: shape (n,): known dollars over the distribution's at their score
 
 
 def _scores_of(cohort: int) -> _Codes:
@@ -122,130 +110,225 @@ def _scores(population: np.recarray) -> Scores:
     numbers[[OWN_HCC, OWN_DUAL]] = SHARED_PATIENTS
     numbers[OWN_PART_B] = SHARED_PART_B
     numbers[OWN_LATENT + COST] = SHARED_COST
-    practice, area = record.practice_share[numbers], record.area_share[numbers]
+    practice, area = record["practice_share"][numbers], record["area_share"][numbers]
     practice[OWN_LEVEL] = area[OWN_LEVEL] = 0.0
     own = 1.0 - practice - area
-    own[OWN_PART_B] -= record.part_b_episode_correlation**2
-    lasting = np.full((len(SPECIALTIES), _JOINT), record.latent_persistence)
+    own[OWN_PART_B] -= record["part_b_episode_correlation"] ** 2
+    lasting = np.full((len(SPECIALTIES), _JOINT), record["latent_persistence"])
     lasting[:, [OWN_LEVEL, OWN_HCC, OWN_DUAL]] = 1.0
     shared = lasting[: len(COHORTS)].copy()
-    shared[:, OWN_PART_B] = population.part_b_shared_persistence
+    shared[:, OWN_PART_B] = population["part_b_shared_persistence"]
     for cohort, name in enumerate(COHORTS):
         codes = [SPECIALTIES.index(each) for each in SPECIALTIES_OF[name]]
-        lasting[codes, OWN_PART_B] = population[cohort].part_b_persistence[codes]
+        lasting[codes, OWN_PART_B] = population["part_b_persistence"][cohort][codes]
     return Scores(practice, area, np.maximum(own, 0.0), shared, lasting)
 
 
-def _cohort(clinicians: Clinicians, population: np.record, scores: Scores) -> Cohort:
-    """Gather the sites of a cohort at which something is known, and what."""
-    code, n = COHORTS.index(clinicians.cohort), clinicians.count
-    every = sites_of(population, clinicians)
-    value = seen_exactly(population, clinicians)
-    noise = np.where(np.isnan(value), np.nan, SEEN_NOISE)
-    # The latest payments go on to the last bit.
-    paid = ~np.isnan(value[:, PART_B_SITES])
-    latest = paid.shape[1] - 1 - paid[:, ::-1].argmax(axis=1)
-    noise[:, PART_B_SITES][np.arange(n), latest] *= EXACT / SEEN_NOISE
-    pending = np.zeros(value.shape, dtype=bool)
-    pending[:, LEVEL_SITE] = True
-    for each in evidence(population, clinicians, np.zeros(n)):
-        pending[each.clinician, each.site] = True
-    used = (pending | ~np.isnan(value)).any(axis=0)
-    place = np.cumsum(used) - 1
-    direction = np.zeros((int(used.sum()), _JOINT))
-    direction[:, _scores_of(code)] = every.direction[used]
-    sites = Sites(direction, every.year[used], every.cohort[used])
-    now = Sites(
-        np.eye(_JOINT)[_scores_of(code)],
-        np.full(OWN_STATES, PERFORMANCE_YEARS[0]),
-        np.full(OWN_STATES, code),
-    )
-    kinds, kind = np.unique(clinicians.specialty, return_inverse=True)
-    own, cross = own_covariances(now, sites, scores.own, scores.own_persistence[kinds])
-
-    def moments(mean: _Array, variance: _Array) -> list[tuple[_Codes, _Codes, _Array, _Array]]:
-        found = []
-        for each in evidence(population, clinicians, mean[:, place[LEVEL_SITE]]):
-            at = each.clinician, place[each.site]
-            if len(each.site):
-                after, sd = posterior_moments(
-                    each.log_likelihood, mean[at] + each.offset, np.sqrt(variance[at])
-                )
-                found.append((*at, after - each.offset, sd))
-        return found
-
-    return Cohort(
-        practice=clinicians.practice,
-        now=now,
-        sites=sites,
-        kind=kind,
-        own=own,
-        cross=cross,
-        value=value[:, used],
-        noise=noise[:, used],
-        pending=pending[:, used],
-        moments=moments,
-    )
-
-
-def _posterior(cohort: Cohort, told: Information, shared: SharedScores) -> Posterior:
-    """Give each clinician's own scores given what is shared."""
-    mean, gain, spread = own_gains(told, cohort.cross[cohort.kind])
-    place = np.searchsorted(shared.practice, cohort.practice)
-    sites = slice(OWN_STATES, None)
-    toward = gain[:, OWN_LEVEL]
-    level = mean[:, OWN_LEVEL] + np.einsum("nj,nj->n", toward, shared.mean[place, sites])
-    variance = spread[:, OWN_LEVEL, OWN_LEVEL] + np.einsum(
-        "ni,nij,nj->n", toward, shared.covariance[place, sites, sites], toward
-    )
-    return Posterior(
-        place=place,
-        shared=shared,
-        mean=mean,
-        gain=gain,
-        root=semidefinite_root(spread),
-        level=Normal(level, np.sqrt(np.maximum(variance, _NEVER))),
-    )
-
-
-def case_levels(population: np.record, clinicians: Clinicians, level: Normal) -> Normal:
-    """Learn the logarithm of a clinician's eligible cases a year from past cases.
-
-    Parameters
-    ----------
-    population : record of POPULATION_DTYPE
-        The cohort's.
-    clinicians : Clinicians
-        Of the cohort.
-    level : Normal
-        Of the normal score of expected episodes, on which cases depend.
+def _directions(population: np.recarray, cohort: int) -> _Array:
+    """Give what sites of each kind combine: HCC, dual share, expected episodes, Part B, cost, the measures.
 
     Returns
     -------
-    Normal
-        Shape (MOST_MEASURES, n); NaN where no cases are known.
+    ndarray of float64, shape (5 + MOST_MEASURES, OWN_STATES)
+        Over the own scores of `asmrisk.population.latents`.
     """
-    nodes, weights = hermite_rule(_LEVEL_NODES)
-    logs = log_expected_episodes(population, level.mean + level.sd * nodes[:, None])
-    expected = weights @ logs
-    variance = weights @ (logs - expected) ** 2
-    own = population.cases_log_sd**2
-    spread = np.sqrt(np.maximum(variance + own, _NEVER))
-    mean, sd = np.full((MOST_MEASURES, clinicians.count), np.nan), np.ones((MOST_MEASURES, clinicians.count))
-    for measure in range(MOST_MEASURES):
-        cases = clinicians.past.cases[:, measure]
-        years = (~np.isnan(cases)).sum(axis=0)
-        seen = np.flatnonzero(years)
-        if population.cases_factor[measure] <= 0.0 or not len(seen):
-            continue
-        total = np.nansum(cases[:, seen], axis=0)[:, None]
-        count = years[seen][:, None]
+    record = population[cohort]
+    unit = np.eye(OWN_STATES)
+    correlation = float(record["dual_hcc_correlation"])
+    dual = correlation * unit[OWN_HCC] + math.sqrt(1.0 - correlation * correlation) * unit[OWN_DUAL]
+    complexity = (unit[OWN_HCC] + dual) / math.sqrt(2.0 * (1.0 + correlation))
+    part_b = record["part_b_episode_correlation"] * unit[OWN_LEVEL] + unit[OWN_PART_B]
+    cost = (
+        record["cost_episodes"] * unit[OWN_LEVEL]
+        + record["cost_part_b"] * part_b
+        - record["cost_quality"] * unit[OWN_LATENT + GENERAL]
+        + record["cost_rest"] * unit[OWN_LATENT + COST]
+        + record["cost_complexity"] * complexity
+    )
+    loading = record["quality_loading"]
+    rates = (
+        loading[:, None] * unit[OWN_LATENT + GENERAL]
+        + np.sqrt(1.0 - loading * loading)[:, None] * unit[OWN_LATENT + SPECIFIC :]
+        - record["quality_complexity"] * complexity
+    )
+    return np.vstack([unit[OWN_HCC], dual, unit[OWN_LEVEL], part_b, cost, rates])
 
-        def log_likelihood(
-            log_cases: _Array, rows: NDArray[np.intp], total: _Array = total, count: _Array = count
-        ) -> _Array:
-            return np.asarray(total[rows] * log_cases - count[rows] * np.exp(log_cases))
 
-        prior = np.log(population.cases_factor[measure]) + expected[seen] - own / 2.0
-        mean[measure, seen], sd[measure, seen] = posterior_moments(log_likelihood, prior, spread[seen])
-    return Normal(mean, sd)
+@kernel
+def _write_patients(known: np.ndarray, mean: float, sd: float, out: np.ndarray) -> None:
+    """Write the normal scores of lognormal numbers."""
+    for i in range(known.shape[0]):
+        if not np.isnan(known[i]):
+            score = (log(known[i]) - mean) / sd if known[i] > 0.0 else -_FARTHEST
+            out[i] = min(max(score, -_FARTHEST), _FARTHEST)
+
+
+def _seen_exactly(record: np.record, clinicians: Clinicians, past: Past, value: _Array) -> _Array:
+    """Write the values of sites that are known as they are; give the factors of Part B, shape (Y, n)."""
+    for known, kind, name in ((past.hcc, HCC, "hcc"), (past.dual, DUAL, "dual")):
+        if (column := past.column[kind]) >= 0:
+            _write_patients(known, record[f"{name}_log_mean"], record[f"{name}_log_sd"], value[:, column])
+    scores, factors = part_b_scores(
+        record, clinicians.specialty, clinicians.years, clinicians.past.part_b_payments
+    )
+    for year, column in enumerate(part_b_columns(past, len(clinicians.years)).tolist()):
+        if column >= 0:
+            paid = factors[year] > 0.0
+            value[paid, column] = scores[year, paid]
+    return factors
+
+
+@kernel
+def _own_scores(
+    pattern: Pattern,
+    beliefs: Beliefs,
+    cross: np.ndarray,
+    shared: SharedScores,
+    cohort: int,
+    scratch: np.ndarray,
+    mean: np.ndarray,
+    gain: np.ndarray,
+    root: np.ndarray,
+    level_mean: np.ndarray,
+    level_sd: np.ndarray,
+) -> None:
+    """Write the distribution of own scores given what is shared at the sites, as `Posterior` has it."""
+    k, first = pattern.scores, pattern.clinician[cohort]
+    here, product, turned, left = scratch[0], scratch[1], scratch[2], scratch[3]
+    for i in range(first, pattern.clinician[cohort + 1]):
+        start, n = pattern.seen_start[i], pattern.seen_start[i + 1] - pattern.seen_start[i]
+        index = pattern.present[cohort, pattern.practice[i]]
+        own, out, row = cross[beliefs.kind[i]], gain[i - first], mean[i - first]
+        for a in range(k):
+            total = 0.0
+            for b in range(n):
+                here[a, b] = own[a, pattern.seen[start + b]]
+                turned[b, a] = here[a, b]
+                total += here[a, b] * beliefs.weighted[i, b]
+            row[a] = total
+        multiply(here, beliefs.precision[i], k, n, n, product)
+        multiply(product, turned, k, n, k, left)
+        for a in range(k):
+            for b in range(k):
+                left[a, b] = (1.0 if a == b else 0.0) - left[a, b]
+        spread = left[OWN_LEVEL, OWN_LEVEL]
+        center = row[OWN_LEVEL]
+        for b in range(n):
+            site = pattern.seen[start + b]
+            for a in range(k):
+                out[a, site] = -product[a, b]
+            center -= product[OWN_LEVEL, b] * shared.mean[index, k + site]
+            for c in range(n):
+                spread += (
+                    product[OWN_LEVEL, b]
+                    * product[OWN_LEVEL, c]
+                    * shared.covariance[index, k + site, k + pattern.seen[start + c]]
+                )
+        level_mean[i - first], level_sd[i - first] = center, math.sqrt(max(spread, _NEVER))
+        upper_root(left, k)
+        for a in range(k):
+            for b in range(a + 1):
+                root[i - first, a, b] = left[b, a]
+
+
+def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Posterior | None, ...]:
+    """Learn the scores of a roster's clinicians and of their practices and areas.
+
+    Parameters
+    ----------
+    population : recarray of POPULATION_DTYPE, shape (2,)
+        By cohort.
+    known : ScoreEvidence
+        Of the roster.
+
+    Returns
+    -------
+    tuple of Posterior or None
+        By cohort; None where the roster has nobody.
+    """
+    scores, terms, pattern = _scores(population), terms_of(population), known.pattern
+    roster = known.roster
+    most = max(each.value.shape[1] for each in known.past)
+    shape = int(pattern.clinician[-1]), most
+    value, noise = np.zeros(shape), np.ones(shape)
+    kinds, rows, factors = [], [], []
+    own: list[_Array] = []
+    cross: list[_Array] = []
+    for code, past, first, end in zip(
+        known.codes, known.past, pattern.clinician[:-1], pattern.clinician[1:], strict=True
+    ):
+        clinicians, sites = roster.cohorts[code], len(past.year)
+        noise[first:end, :sites] = past.noise
+        factors.append(_seen_exactly(population[code], clinicians, past, value[first:end]))
+        numbers = _scores_of(code)
+        direction = np.zeros((OWN_STATES + sites, _JOINT))
+        direction[:OWN_STATES] = np.eye(_JOINT)[numbers]
+        direction[OWN_STATES:, numbers] = _directions(population, code)[past.kind]
+        years = np.concatenate([np.full(OWN_STATES, PERFORMANCE_YEARS[0]), past.year])
+        every = Sites(direction, years, np.full(len(years), code))
+        rows.append(every)
+        now, then = part_of(every, slice(OWN_STATES)), part_of(every, slice(OWN_STATES, None))
+        specialties, kind = np.unique(clinicians.specialty, return_inverse=True)
+        kinds.append(kind + len(own))
+        for specialty in specialties.tolist():
+            lasting = np.tile(scores.own_persistence[specialty], (len(COHORTS), 1))
+            at_sites, to_sites = np.zeros((most, most)), np.zeros((OWN_STATES, most))
+            at_sites[:sites, :sites] = covariance(then, then, scores.own, lasting)
+            to_sites[:, :sites] = covariance(now, then, np.sqrt(scores.own), lasting)
+            own.append(at_sites)
+            cross.append(to_sites)
+    longest = padded(int(np.diff(pattern.seen_start).max()))
+    beliefs = Beliefs(
+        kind=np.concatenate(kinds),
+        own=np.array(own),
+        value=value,
+        noise=noise,
+        precision=np.zeros((len(value), longest, longest)),
+        weighted=np.empty((len(value), longest)),
+    )
+    level_site = np.zeros(len(COHORTS), np.int64)
+    level_site[known.codes] = [each.column[LEVEL_SITE] for each in known.past]
+    grid = np.empty((6, POINTS))
+
+    def refine(cavity: Cavity) -> None:
+        refine_scores(known.evidence, terms, level_site, beliefs, cavity, grid)
+
+    shared = infer(pattern, beliefs, joined(rows), scores, refine)
+    found: list[Posterior | None] = [None] * len(COHORTS)
+    for cohort, (code, past, factor) in enumerate(zip(known.codes, known.past, factors, strict=True)):
+        n, sites = roster.cohorts[code].count, len(past.year)
+        posterior = Posterior(
+            place=pattern.present[cohort, roster.cohorts[code].practice],
+            shared=shared[cohort],
+            mean=np.empty((n, OWN_STATES)),
+            gain=np.zeros((n, OWN_STATES, sites)),
+            root=np.zeros((n, OWN_STATES, OWN_STATES)),
+            level=Normal(np.empty(n), np.empty(n)),
+            cases=Normal(np.full((MOST_MEASURES, n), np.nan), np.ones((MOST_MEASURES, n))),
+            part_b_factor=latest(factor)[0],
+        )
+        size = max(longest, padded(OWN_STATES))
+        _own_scores(
+            pattern,
+            beliefs,
+            np.array(cross),
+            shared[cohort],
+            cohort,
+            np.zeros((4, size, size)),
+            posterior.mean,
+            posterior.gain,
+            posterior.root,
+            *posterior.level,
+        )
+        _learn_cases(known, terms, code, posterior, grid)
+        found[code] = posterior
+    return tuple(found)
+
+
+def _learn_cases(known: ScoreEvidence, terms: Terms, code: int, posterior: Posterior, grid: _Array) -> None:
+    """Learn the logarithm of a clinician's eligible cases a year from past cases and the level."""
+    mine = known.cases.cohort == code
+    evidence = known.cases._replace(
+        **{name: getattr(known.cases, name)[mine] for name in known.cases._fields[:-1]}
+    )
+    learn_cases(evidence, terms, *posterior.level, *hermite_rule(_LEVEL_NODES), grid, *posterior.cases)

@@ -65,7 +65,7 @@ def definition_of(spec: StoreSpec, files: Mapping[str, str] = MappingProxyType({
     }
     definition: dict[str, Any] = spec.about["scenario"] | spec.definition["scenario"] | {"run": run}
     own = {name: value for name, value in definition.get("population", {}).items() if name not in _FILES}
-    return definition | {"population": own | files}
+    return definition | {"population": {**own, **files}}
 
 
 def circumstances() -> dict[str, Any]:

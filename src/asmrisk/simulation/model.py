@@ -25,7 +25,7 @@ from asmrisk.simulation.kernel_inputs import KernelInputs, PracticeList, no_prac
 from asmrisk.simulation.parameter_draws import coded_values, draw_values, naming_values, parameter_names
 from asmrisk.simulation.philox import seed_key
 from asmrisk.simulation.record import PeerGroups, Record, make_record, rows_of, to_variables
-from asmrisk.simulation.roster import roster_prior, slots_with_roster
+from asmrisk.simulation.roster import find_evidence, roster_prior, slots_with_roster
 from asmrisk.simulation.roster_prior import RosterPrior, empty_prior
 from asmrisk.simulation.shared_field import sharing
 
@@ -75,6 +75,7 @@ class Model:
         self.roster = prepared.roster
         self._alone = alone
         self._participants = prepared.participants
+        self._evidence = None if self.roster is None else find_evidence(self.roster)
         self._prior_of = (b"", empty_prior())
         self.inputs = self._inputs_from(scenario.values, prepared.population.copy())
         self.notes = prepared.notes
@@ -130,8 +131,8 @@ class Model:
         """Give the roster's prior in a population."""
         # Most uncertain parameters leave the population as it is: the last prior still holds.
         before, prior = self._prior_of
-        if self.roster is not None and before != population.tobytes():
-            before, prior = population.tobytes(), roster_prior(self.roster, population)
+        if self._evidence is not None and before != population.tobytes():
+            before, prior = population.tobytes(), roster_prior(self._evidence, population)
             self._prior_of = (before, prior)
         return prior
 

@@ -196,8 +196,8 @@ def change_observations(
 ) -> None:
     """Change what is observed of a cohort whose first clinician is number `start`, all but costs.
 
-    Of the two improvement activities the connection to primary care is taken to be the one that is attested
-    alone, as the rule takes it; with elements of collaborative care both parts are known.
+    With elements of collaborative care both parts of improvement activities are known. One that was attested
+    alone is the connection to primary care, unless the change's factor is 0.
 
     Parameters
     ----------
@@ -246,7 +246,9 @@ def change_observations(
                     out.improvement_activities[year, r] = _changed_count(changes, each, activities)
                 elif kind == _ELEMENTS:
                     elements = int(changes.shift[each])
-                    connection = 1 if out.improvement_activities[year, r] > 0 else 0
+                    activities = float(out.improvement_activities[year, r])
+                    alone = 1 if activities == 1.0 and changes.factor[each] != 0.0 else 0
+                    connection = 1 if activities > 1.0 else alone
                     out.primary_care_connection[year, r] = connection
                     out.collaborative_care_elements[year, r] = elements
                     out.improvement_activities[year, r] = connection + (1 if elements >= needed else 0)

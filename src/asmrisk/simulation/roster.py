@@ -8,33 +8,103 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asmrisk.numerics.jit import kernel
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.calibration import episode_volume
 from asmrisk.population.quadrature import hermite_rule
-from asmrisk.population.roster import Clinicians, Roster
-from asmrisk.population.roster_evidence import latest, part_b_scores
-from asmrisk.population.roster_habits import Habits, habit_posterior, latest_of_practice
-from asmrisk.population.roster_posterior import Normal, Posterior, case_levels, roster_posterior
+from asmrisk.population.roster import Roster
+from asmrisk.population.roster_evidence import ScoreEvidence, find_score_evidence, has_choice, latest
+from asmrisk.population.roster_habits import (
+    HabitEvidence,
+    Habits,
+    find_habit_evidence,
+    habit_posterior,
+    latest_of_practice,
+)
+from asmrisk.population.roster_posterior import Posterior, roster_posterior
 from asmrisk.population.roster_practices import Practices, numbers_of, record_systems
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
 from asmrisk.simulation.keys import FIRST_YEAR
 from asmrisk.simulation.roster_prior import PriorSize, RosterPrior, empty_prior
 
-__all__ = ["Share", "roster_prior", "slots_with_roster"]
+__all__ = ["RosterEvidence", "Share", "find_evidence", "roster_prior", "slots_with_roster"]
 
 #: Everything from the math libraries is rounded: their last bits differ from one processor to the next.
 _DECIMALS = 9
+_SCALE = 10.0**_DECIMALS
 #: Numbers of practices and areas have 32 bits of a counter word.
 _NUMBERS = 2**32
 
 
-def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
+class RosterEvidence(NamedTuple):
+    """What a roster tells, found in it once, whatever the population."""
+
+    scores: ScoreEvidence
+    habits: HabitEvidence
+    practices: list[NDArray[np.int64]]  #: by cohort: its practices, indices in the roster's
+    prior: RosterPrior  #: what no population decides; the rest knows nothing
+
+
+#: What a population decides of a prior; the rest is the roster's.
+_LEARNED = (
+    *("area", "region", "level_mean", "level_sd", "part_b_factor", "case_log_mean", "case_log_sd"),
+    *("area_root", "shared_mean", "shared_root", "shared_gain", "own_mean", "own_gain", "own_root"),
+    *("habit_low", "habit_high", "habit_years_since", "habit_mean", "habit_sd", "habit_gain", "habit_site"),
+    *("shared_habit_mean", "shared_habit_root"),
+)
+
+
+def find_evidence(roster: Roster) -> RosterEvidence:
+    """Find what a roster tells in any population."""
+    scores, habits = find_score_evidence(roster), find_habit_evidence(roster)
+    practices = [np.unique(each.practice) for each in roster.cohorts]
+    prior = empty_prior(
+        PriorSize(
+            clinicians=max(each.count for each in roster.cohorts),
+            practices=max(map(len, practices)),
+            areas=len(roster.practices.areas),
+            sites=max(len(each.year) for each in scores.past),
+            habit_sites=max(len(year) for _, year in habits.sites),
+        )
+    )
+    systems = latest_of_practice(
+        roster, [record_systems(each.past.collection_type, has_choice(each)) for each in roster.cohorts]
+    )[0]
+    collection_type = np.where(np.isnan(systems), -1, systems).astype(np.int64)
+    member = latest_of_practice(roster, [each.past.aco for each in roster.cohorts])[0]
+    aco = np.where(np.isnan(member), -1, member).astype(np.int64)
+    numbers = numbers_of(roster.practices.ids, _NUMBERS)
+    prior.area_number[:] = numbers_of(roster.practices.areas, _NUMBERS)
+    for cohort, (clinicians, practice) in enumerate(zip(roster.cohorts, practices, strict=True)):
+        count, n = len(practice), clinicians.count
+        prior.practices[cohort], prior.clinicians[cohort] = count, n
+        prior.practice[cohort, :n] = np.searchsorted(practice, clinicians.practice)
+        prior.member[cohort, :n] = clinicians.member
+        prior.practice_number[cohort, :count] = numbers[practice]
+        prior.roster_area[cohort, :count] = roster.practices.area[practice]
+        prior.aco[cohort, :count] = aco[practice]
+        prior.collection_type[cohort, :n] = collection_type[clinicians.practice]
+        prior.specialty[cohort, :n] = clinicians.specialty
+        prior.practice_size[cohort, :n] = clinicians.practice_size
+        if n:
+            prior.hcc_risk_score[cohort, :n] = latest(clinicians.past.hcc_risk_score)[0]
+            prior.dual_share[cohort, :n] = latest(clinicians.past.dual_share)[0]
+        for year, episodes in zip(clinicians.years.tolist(), clinicians.past.episodes, strict=True):
+            row = year - (FIRST_YEAR - PAYMENT_LAG)
+            if row >= 0:
+                prior.episodes[cohort, row, :n] = np.where(np.isnan(episodes), -1.0, episodes).astype(
+                    np.int64
+                )
+    return RosterEvidence(scores, habits, practices, prior)
+
+
+def roster_prior(evidence: RosterEvidence, population: np.recarray) -> RosterPrior:
     """Turn a roster into what the kernels read.
 
     Parameters
     ----------
-    roster : Roster
-        The user's clinicians.
+    evidence : RosterEvidence
+        What the user's clinicians tell.
     population : recarray of POPULATION_DTYPE, shape (2,)
         By cohort.
 
@@ -43,63 +113,31 @@ def roster_prior(roster: Roster, population: np.recarray) -> RosterPrior:
     RosterPrior
         Every distribution given what is known; the clinicians of each cohort in the roster's order.
     """
-    scores, habits = roster_posterior(population, roster), habit_posterior(population, roster)
-    there = [(one, other) for one, other in zip(scores, habits, strict=True) if one and other]
-    prior = empty_prior(
-        PriorSize(
-            clinicians=max(each.count for each in roster.cohorts),
-            practices=max(len(one.shared.practice) for one, _ in there),
-            areas=len(roster.practices.areas),
-            sites=max(one.gain.shape[2] for one, _ in there),
-            habit_sites=max(other.gain.shape[2] for _, other in there),
-        )
-    )
-    choices = [record.measure_collection_type < 0 for record in population]
-    systems = latest_of_practice(
-        roster,
-        [
-            record_systems(each.past.collection_type, choice)
-            for each, choice in zip(roster.cohorts, choices, strict=True)
-        ],
-    )[0]
-    collection_type = np.where(np.isnan(systems), -1, systems).astype(np.int64)
-    member = latest_of_practice(roster, [each.past.aco for each in roster.cohorts])[0]
-    aco = np.where(np.isnan(member), -1, member).astype(np.int64)
-    numbers = numbers_of(roster.practices.ids, _NUMBERS)
-    prior.area_number[:] = numbers_of(roster.practices.areas, _NUMBERS)
-    for cohort, clinicians in enumerate(roster.cohorts):
-        posterior, habit = scores[cohort], habits[cohort]
+    scores = roster_posterior(population, evidence.scores)
+    habits = habit_posterior(population, evidence.habits)
+    prior = evidence.prior._replace(**{name: getattr(evidence.prior, name).copy() for name in _LEARNED})
+    practices = evidence.scores.roster.practices
+    for cohort, (posterior, habit) in enumerate(zip(scores, habits, strict=True)):
         if posterior is not None and habit is not None:
-            _fill(prior, cohort, clinicians, population[cohort], posterior.level)
-            prior.collection_type[cohort, : clinicians.count] = collection_type[clinicians.practice]
-            _fill_practices(prior, cohort, roster, posterior, numbers, population[cohort])
-            prior.aco[cohort, : len(posterior.shared.practice)] = aco[posterior.shared.practice]
+            _fill_places(prior, cohort, practices, evidence.practices[cohort], population[cohort])
             _fill_scores(prior, cohort, posterior)
             _fill_habits(prior, cohort, habit)
     return prior
 
 
-def _fill_practices(
+def _fill_places(
     prior: RosterPrior,
     cohort: int,
-    roster: Roster,
-    posterior: Posterior,
-    numbers: NDArray[np.int64],
+    practices: Practices,
+    practice: NDArray[np.int64],
     population: np.record,
 ) -> None:
-    practice, clinicians = posterior.shared.practice, roster.cohorts[cohort]
-    count, n = len(practice), clinicians.count
-    prior.practices[cohort] = count
-    prior.practice[cohort, :n] = np.searchsorted(practice, clinicians.practice)
-    prior.member[cohort, :n] = clinicians.member
-    prior.practice_number[cohort, :count] = numbers[practice]
-    prior.roster_area[cohort, :count] = roster.practices.area[practice]
+    areas, regions = int(population["areas"]), int(population["regions"])
     # The model's areas have no names: the table's are given places among them.
-    places = _area_places(roster.practices, int(population.areas), int(population.regions))
-    prior.area[cohort, :count] = np.append(places, -1)[roster.practices.area[practice]]
-    region = roster.practices.region
-    told = (roster.practices.area < 0) & (region >= 0)
-    prior.region[cohort, :count] = np.where(told, region % int(population.regions), -1)[practice]
+    places = _area_places(practices, areas, regions)
+    prior.area[cohort, : len(practice)] = np.append(places, -1)[practices.area[practice]]
+    told = (practices.area < 0) & (practices.region >= 0)
+    prior.region[cohort, : len(practice)] = np.where(told, practices.region % regions, -1)[practice]
 
 
 def _area_places(practices: Practices, areas: int, regions: int) -> NDArray[np.int64]:
@@ -126,38 +164,35 @@ def _area_places(practices: Practices, areas: int, regions: int) -> NDArray[np.i
     return places
 
 
-def _fill(
-    prior: RosterPrior, cohort: int, clinicians: Clinicians, population: np.record, level: Normal
-) -> None:
-    n = clinicians.count
-    prior.clinicians[cohort] = n
-    prior.specialty[cohort, :n] = clinicians.specialty
-    prior.practice_size[cohort, :n] = clinicians.practice_size
-    prior.hcc_risk_score[cohort, :n] = latest(clinicians.past.hcc_risk_score)[0]
-    prior.dual_share[cohort, :n] = latest(clinicians.past.dual_share)[0]
-    factors = part_b_scores(
-        population, clinicians.specialty, clinicians.years, clinicians.past.part_b_payments
-    )[1]
-    # Nine significant digits, as a factor may be small.
-    prior.part_b_factor[cohort, :n] = [float(f"{each:.9g}") for each in latest(factors)[0].tolist()]
-    prior.level_mean[cohort, :n] = np.round(level.mean, _DECIMALS)
-    prior.level_sd[cohort, :n] = np.round(level.sd, _DECIMALS)
-    for year, episodes in zip(clinicians.years.tolist(), clinicians.past.episodes, strict=True):
-        row = year - (FIRST_YEAR - PAYMENT_LAG)
-        if row >= 0:
-            prior.episodes[cohort, row, :n] = np.where(np.isnan(episodes), -1.0, episodes).astype(np.int64)
-    cases = case_levels(population, clinicians, level)
-    prior.case_log_mean[cohort, :, :n] = np.round(cases.mean, _DECIMALS)
-    prior.case_log_sd[cohort, :, :n] = np.round(cases.sd, _DECIMALS)
+@kernel
+def _write_rounded(array: np.ndarray, values: np.ndarray) -> None:
+    """Write values of shape (n, rows, columns), rounded, into the corner of an array (rows, columns, ...)."""
+    for i in range(values.shape[0]):
+        for row in range(values.shape[1]):
+            for column in range(values.shape[2]):
+                # As NumPy rounds; a whole number is even where two are as near.
+                array[row, column, i] = np.rint(values[i, row, column] * _SCALE) / _SCALE
 
 
 def _write(array: NDArray[np.float64], values: NDArray[np.float64]) -> None:
     """Write rounded values, whose first axis is the array's last, into its corner."""
-    moved = np.round(np.moveaxis(values, 0, -1), _DECIMALS)
-    array[tuple(slice(length) for length in moved.shape)] = moved
+    matrices = values.ndim == 3
+    _write_rounded(array if matrices else array[:, None], values if matrices else values[:, :, None])
 
 
 def _fill_scores(prior: RosterPrior, cohort: int, posterior: Posterior) -> None:
+    n = len(posterior.place)
+    # Nine significant digits, as a factor may be small.
+    prior.part_b_factor[cohort, :n] = [
+        each if each in (0.0, 1.0) else float(f"{each:.9g}") for each in posterior.part_b_factor.tolist()
+    ]
+    for array, values in (
+        (prior.level_mean, posterior.level.mean),
+        (prior.level_sd, posterior.level.sd),
+        (prior.case_log_mean, posterior.cases.mean),
+        (prior.case_log_sd, posterior.cases.sd),
+    ):
+        array[cohort, ..., :n] = np.round(values, _DECIMALS)
     shared = posterior.shared
     _write(prior.shared_mean[cohort], shared.mean)
     _write(prior.shared_root[cohort], shared.root)

@@ -1,0 +1,141 @@
+"""What improving is worth: the standard levers ranked, and the trap of editing a past row."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from asmrisk.exposures.levers import _ranks, levers, standard_levers
+from asmrisk.exposures.stored_field import live_cases
+from asmrisk.simulation.model import Model
+from tests.simulation.desk import SCENARIOS, Desk
+
+OURS = SCENARIOS / "our_clinicians.csv"
+
+
+@pytest.fixture(scope="module")
+def desk():
+    return Desk("behavior.collaborative_care_cost=7", draws=40)
+
+
+@pytest.fixture(scope="module")
+def ranked(desk):
+    return levers(desk.field, workers=1)
+
+
+def gains_of(base, case):
+    return np.nan_to_num(case.adjustment_usd) - np.nan_to_num(base.adjustment_usd)
+
+
+def test_the_standard_levers_are_those_of_the_cohorts_measures(desk):
+    labels = [each.label for each in standard_levers(desk.roster, desk.field.model.scenario)]
+    assert labels == [
+        *("q492_rate -5%", "q008_rate +0.05", "q008 reported", "q005_rate +0.05", "q005 reported"),
+        *("q236_rate +0.05", "q236 reported", "q377_rate +0.05", "q377 reported"),
+        *("q238_rate -0.05", "q238 reported", "q134_rate +0.05", "q134 reported"),
+        *("q128_rate +0.05", "q128 reported", "q220_rate +0.05", "q220 reported"),
+        *("complete data", "improvement_activities = 2", "promoting_interoperability = 100"),
+        *("cost_per_episode -10%", "collection_type = ecqm", "collection_type = mips_cqm"),
+        *("collaborative_care_elements = 3", "episodes +10%"),
+    ]
+
+
+def test_a_lever_of_all_is_each_ones_own(desk, ranked):
+    """What a practice gains by a change of its own is what the change of everybody tells of it."""
+    practice = str(desk.roster.practice_ids[0])
+    text = "promoting_interoperability = 100"
+    base, own = live_cases(desk.field, desk.cases(f"{text} for practice {practice}"), workers=1)
+    gains = gains_of(base, own).sum(axis=(1, 2))
+    row = ranked[(ranked["who"] == practice) & (ranked["level"] == "practice") & (ranked["lever"] == text)]
+    assert row["difference"].item() == pytest.approx(gains.mean(), rel=1e-9)
+    assert row["difference_error"].item() == pytest.approx(gains.std(ddof=1) / np.sqrt(40), rel=1e-9)
+    assert row["probability_of_nothing"].item() == np.mean(gains <= 0)
+    assert row["break_even"].item() == pytest.approx(gains.mean() / 5, rel=1e-9)
+
+
+def test_dollars_add_up_and_the_best_comes_first(desk, ranked):
+    by_level = ranked.pivot_table(index="lever", columns="level", values="difference", aggfunc="sum")
+    for level in ("practice", "clinician"):
+        assert by_level[level].to_numpy() == pytest.approx(by_level["all"].to_numpy(), rel=1e-9, abs=1e-6)
+    for _, rows in ranked.groupby(["level", "who"]):
+        assert rows["difference"].is_monotonic_decreasing
+        assert rows["rank"].is_monotonic_increasing
+        assert rows["rank"].iloc[0] == 1
+    heart = set(desk.roster.ids[desk.roster.cohort_names == "heart_failure"])
+    of_backs = ranked["lever"].str.startswith(("q238", "q134", "q128", "q220"))
+    assert not (of_backs & ranked["who"].isin(heart) & (ranked["level"] == "clinician")).any()
+
+
+def test_what_is_so_already_gains_nothing_and_comes_after_what_gains(desk, ranked):
+    # Twice the same: nothing is left to gain.
+    cases = desk.cases(
+        "promoting_interoperability +0", "cost_per_episode -10%", "q236_rate -0.05", "cost_per_episode -10.0%"
+    )
+    rows = levers(desk.field, cases, workers=1)
+    rows = rows[rows["level"] == "all"]
+    assert rows["rank"].tolist() == [1, 1, 3, 4]
+    nothing = rows[rows["lever"] == "promoting_interoperability +0"]
+    assert nothing["difference"].item() == 0.0
+    assert nothing["probability_of_nothing"].item() == 1.0
+    assert rows["difference"].iloc[-1] < 0
+
+
+def test_the_break_even_cost_is_beside_what_is_counted_already(ranked):
+    rows = ranked[ranked["lever"] == "episodes +10%"]
+    left = rows["difference"] - rows["mips_forgone"] - rows["cost_of_participation"]
+    assert rows["break_even"].to_numpy() == pytest.approx(left.to_numpy() / 5, rel=1e-9, abs=1e-9)
+    assert (rows["cost_of_participation"] != 0).any()
+    assert (rows["mips_forgone"] != 0).any()
+
+
+def test_few_bytes_for_many_cases_change_nothing(desk, ranked, monkeypatch):
+    monkeypatch.setattr("asmrisk.exposures.levers._MOST_BYTES", 1)
+    pd.testing.assert_frame_equal(levers(desk.field, workers=1), ranked)
+
+
+def test_ranks_within_noise_are_ties():
+    rng = np.random.default_rng(3)
+    draws, common = 400, rng.normal(0, 100, 400)
+    noise = rng.normal(0, 1, (4, draws))
+    # Of 10, 9.99, 5 and 4.5 dollars, all moved by the same luck: it is their own noise that counts.
+    values = np.array([10.0, 9.99, 5.0, 4.0])[:, None] + common + noise - noise.mean(axis=1, keepdims=True)
+    residuals = list(values - values.mean(axis=1, keepdims=True))
+    assert _ranks(values.mean(axis=1).tolist(), residuals, draws) == [1, 1, 3, 4]
+    assert _ranks([2.0, 1.0], [np.zeros(1), np.zeros(1)], 10) == [1, 1]
+
+
+#: Five levers, and the cells of a past row that say the same.
+LEVERS = {
+    "q236_rate +0.05": lambda row: row.assign(q236_rate=(row["q236_rate"] + 0.05).clip(upper=1.0)),
+    "cost_per_episode -10%": lambda row: row.assign(cost_per_episode=row["cost_per_episode"] * 0.9),
+    "complete data": lambda row: row.assign(
+        **{
+            name: row[name].where(row[name].isna(), 1.0)
+            for name in row.columns
+            if name.endswith("completeness") and not name.startswith("q492")
+        }
+    ),
+    "improvement_activities = 2": lambda row: row.assign(
+        improvement_activities=row["improvement_activities"].where(row["improvement_activities"].isna(), 2)
+    ),
+    "q008_rate +0.05": lambda row: row.assign(q008_rate=(row["q008_rate"] + 0.05).clip(upper=1.0)),
+}
+
+
+def test_editing_past_rows_understates_what_doing_it_is_worth(desk, tmp_path):
+    """A past figure is evidence: it is shrunk, and fades; the future is not."""
+    base, *cases = live_cases(desk.field, desk.cases(*LEVERS), workers=1)
+    done = [gains_of(base, each).sum(axis=(1, 2)) for each in cases]
+    table, edited = pd.read_csv(OURS), []
+    for number, edit in enumerate(LEVERS.values()):
+        path = tmp_path / f"{number}.csv"
+        edit(table).to_csv(path, index=False)
+        values = desk.field.model.scenario.values.replace(**{"population.roster": str(path)})
+        scenario = replace(desk.field.model.scenario, values=values)
+        believed = replace(desk.field, model=Model(scenario, alone=True))
+        edited.append(gains_of(base, live_cases(believed, (), workers=1)[0]).sum(axis=(1, 2)))
+    both = sum(done), sum(edited)
+    assert both[0].mean() > 5 * both[0].std(ddof=1) / np.sqrt(40)
+    short = 0.75 * both[0] - both[1]
+    assert short.mean() > 3 * short.std(ddof=1) / np.sqrt(40)
