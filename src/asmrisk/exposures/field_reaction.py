@@ -11,8 +11,8 @@ same ``d``::
 
 So the mean factor is ``s (f - k)`` too far from the field's: linear in the share, nothing for average
 clinicians, exact where there is nobody else (``s = 1``). The same holds draw by draw: deviations from the
-field's mean are too large by ``s``, and so is the standard deviation. Factors near their bounds move less than
-others do, so that the error of very good or very poor clinicians is between half of this and all of it
+field's mean are too large by ``s``, and so is the standard deviation. Factors near their bounds move less
+than others do, so that the error of very good or very poor clinicians is between half of this and all of it
 (``benchmarks/field_reaction.py``): it is about the most that the mean is off.
 """
 
