@@ -28,11 +28,12 @@ from asmrisk.results.reading import open_results
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from tests import fake_run
 from tests.conftest import BASELINE
+from tests.fake_simulation import Fake
 
 SCENARIO = fake_run.scenario()
 
 
-class Toy(fake_run.Fake):
+class Toy(Fake):
     """Savings of standard normal draws, in one cohort and year alone, and shares penalized near one half."""
 
     def __init__(self, stop_at=None, chosen=SCENARIO):
