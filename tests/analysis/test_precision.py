@@ -133,7 +133,7 @@ def test_nothing_else_decides_where_it_ends(tmp_path, simulate):
     # Draws that were there before, fewer or more.
     for held in (150, 300):
         place = tmp_path / f"held {held}.zarr"
-        asmrisk.run(SCENARIO, draws=held, out=place, workers=1, quiet=True)
+        asmrisk.run(SCENARIO, draws=held, block_size=100, out=place, workers=1, quiet=True)
         toy = simulate(Toy())
         found = run(place, target)
         assert found.draws == end
