@@ -446,6 +446,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     studies.mkdir(parents=True)
     for path in STUDIES.glob("*.toml"):
         (studies / path.name).write_text(path.read_text())
+    ours = ROOT / "scenarios" / "our_clinicians.csv"
+    (folder / "scenarios" / ours.name).write_bytes(ours.read_bytes())
     (folder / "scenarios" / "baseline.toml").write_text(
         f'extends = "{ROOT}/scenarios/baseline.toml"\n[population]\nclinicians = 200.0\n'
     )

@@ -12,8 +12,8 @@ same ``d``::
 So the mean factor is ``s (f - k)`` too far from the field's: linear in the share, nothing for average
 clinicians, exact where there is nobody else (``s = 1``). The same holds draw by draw: deviations from the
 field's mean are too large by ``s``, and so is the standard deviation. Factors near their bounds move less
-than others do, so that the error of very good or very poor clinicians is between half of this and all of it
-(``benchmarks/field_reaction.py``): it is about the most that the mean is off.
+than others do: of very poor clinicians 0.6 of this is true, of others 0.9 to 1.1
+(``benchmarks/field_reaction.py``).
 """
 
 from __future__ import annotations
@@ -75,9 +75,9 @@ def field_reaction_error(
     Returns
     -------
     ndarray of float64, shape (YEARS, n)
-        USD: about the most that each one's expected adjustment is above that of a run in which these
-        clinicians are the roster. The move of the field is that of all of a cohort together, each one's part
-        by Part B payments. Sums over clinicians and years are the errors of sums.
+        USD: about what each one's expected adjustment is above that of a run in which these clinicians are
+        the roster. The move of the field is that of all of a cohort together, each one's part by Part B
+        payments. Sums over clinicians and years are the errors of sums.
     """
     shares = cohort_shares(part_b_payments, cohort, field_part_b_payments)
     members = (cohort[:, None] == np.arange(shares.shape[1])).astype(np.float64)
