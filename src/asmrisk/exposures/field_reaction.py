@@ -51,7 +51,8 @@ def cohort_shares(
     cohorts = np.arange(field_part_b_payments.shape[1])
     own = part_b_payments @ (cohort[:, None] == cohorts).astype(np.float64)
     there = field_part_b_payments > 0.0
-    return np.minimum(np.divide(own, field_part_b_payments, out=np.ones_like(own), where=there), 1.0)
+    shares: _Array = np.divide(own, field_part_b_payments, out=np.ones_like(own), where=there)
+    return np.minimum(shares, 1.0)
 
 
 def field_reaction_error(

@@ -193,20 +193,24 @@ def _read(path: Path, _: str, notes: Callable[[str], None], needs: PolicyNeeds) 
     text = frame.to_csv(index=False, lineterminator="\n")
     practice, practices = find_practices(frame, str(path), notes)
     frame = frame.assign(practice=practice)
-    _check_members(frame, practices, path)
+    cohorts = tuple(_clinicians(frame[frame["cohort"] == cohort], cohort, practices) for cohort in COHORTS)
+    for each in cohorts:
+        _check_members(each.practice, practices, path)
     return Roster(
         path=path,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         practices=practices,
-        cohorts=tuple(_clinicians(frame[frame["cohort"] == cohort], cohort, practices) for cohort in COHORTS),
+        cohorts=cohorts,
     )
 
 
-def _check_members(frame: pd.DataFrame, practices: Practices, path: Path) -> None:
-    members = frame.groupby(["practice", "cohort"])["clinician_id"].nunique()
-    if len(members) and members.max() > MOST_MEMBERS:
-        name = practices.ids[int(members.index.get_level_values("practice")[members.argmax()])]
-        text = f"the practice {name!r} has {members.max():,} clinicians of one cohort"
+def _check_members(practice: _Codes, practices: Practices, path: Path) -> None:
+    """Refuse more clinicians of a cohort in a practice than there are keys for."""
+    members = np.bincount(practice, minlength=1)
+    if members.max() > MOST_MEMBERS:
+        text = (
+            f"the practice {practices.ids[members.argmax()]!r} has {members.max():,} clinicians of one cohort"
+        )
         allowed = f"at most {MOST_MEMBERS:,}; part it in several practices"
         raise InputError(text, where=str(path), what="practice_id", allowed=allowed)
 
