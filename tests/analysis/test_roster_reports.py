@@ -31,7 +31,7 @@ DIMS = ("draw", "performance_year", "clinician")
 
 
 def roster_results(draws=200, seed=3, extra=0.0, names=tuple("abcd"), means=None, scale=10e3):
-    """The nation's results with those of clinicians, some of whose years are not measured."""
+    """Results of clinicians, some of whose years are not measured."""
     rng = np.random.default_rng(seed)
     centers = np.array(list(MEANS.values()) if means is None else means)
     dollars = centers + scale * rng.normal(size=(draws, 5, len(centers)))
@@ -41,7 +41,7 @@ def roster_results(draws=200, seed=3, extra=0.0, names=tuple("abcd"), means=None
     held = {"adjustment_usd": dollars + extra, "mips_forgone": forgone, "cost_of_participation": cost}
     held["adjustment_factor"] = (dollars / 1e6).clip(-0.09, None)
     works, bills = (WORKS, BILLS) if len(centers) == 4 else (["one"] * len(centers),) * 2
-    own = xr.Dataset(
+    return xr.Dataset(
         {name: (DIMS, np.where(gone, np.nan, each)) for name, each in held.items()},
         coords={
             "draw": np.arange(draws),
@@ -51,7 +51,29 @@ def roster_results(draws=200, seed=3, extra=0.0, names=tuple("abcd"), means=None
             "billing_practice_id": ("clinician", bills),
         },
     )
-    return with_origin(results(draws), **ORIGIN).merge(own)
+
+
+#: Stores that are not there: the nation's results, and those of the clinicians.
+STORES = {}
+
+
+def store(group):
+    """Put results of clinicians into a store beside some of the nation."""
+    place = f"no/such/run_{len(STORES)}.zarr"
+    root = with_origin(results(group.sizes["draw"]), roster={"sha256": "0"}, code="c0de", **ORIGIN)
+    STORES[place] = (root, group)
+    return place
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stores():
+    def opened(place, *, partial=False, group=None, chunked=True):
+        return STORES[place][1 if group == "clinician" else 0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("run_results", "clinician_risk"):
+            patch.setattr(f"asmrisk.analysis.{module}.open_results", opened)
+        yield
 
 
 def long_table(data):
@@ -66,7 +88,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def summary(data):
-    return summarize(data, loss=60_000)
+    return summarize(store(data), loss=60_000)
 
 
 def draws_by_hand(data, metric, by_year):
@@ -156,8 +178,8 @@ def test_the_roster_comes_first_then_practices_clinicians_and_the_nation(summary
     assert set(summary.details["roster"]["clinician"].values) == set("abcd")
 
 
-def test_results_without_a_roster_are_summarized_as_before(data):
-    plain = data.drop_vars(["adjustment_usd", "clinician", "practice_id", "billing_practice_id"])
+def test_results_without_a_roster_are_summarized_as_before():
+    plain = results()
     report = summarize(plain)
     assert "payment_year" not in report.to_dataframe()
     assert not report.details
@@ -172,12 +194,12 @@ def test_a_negative_loss_is_refused_with_what_to_write(data):
     """The chance of losing $500,000 came out as 0 for a wrong sign."""
     for wrong in (-500_000, 0):
         with pytest.raises(InputError, match="a loss is asked for as a positive number of dollars"):
-            summarize(data, loss=wrong)
+            summarize(store(data), loss=wrong)
     with pytest.raises(InputError, match="write 500000 for the chance of losing more than"):
-        summarize(data, loss=-500_000)
+        summarize(store(data), loss=-500_000)
     with pytest.raises(InputError, match="metrics of the roster"):
-        summarize(data, metrics=["net_adjustment"], loss=5.0)
-    chosen = summarize(data, metrics=["clinician_net_adjustment"], loss=200e3)
+        summarize(store(data), metrics=["net_adjustment"], loss=5.0)
+    chosen = summarize(store(data), metrics=["clinician_net_adjustment"], loss=200e3)
     assert "over $200,000, %" in chosen.to_text()
     total = draws_by_hand(data, "clinician_net_adjustment", False).unstack()
     found = chosen.dataset["clinician_net_adjustment"].sel(statistic="probability_of_loss_above")
@@ -185,7 +207,7 @@ def test_a_negative_loss_is_refused_with_what_to_write(data):
 
 
 def test_curves_of_a_practice_say_which_side_they_mean(data):
-    found = exceedance(data, ["practice_net_adjustment"], points=[-150e3, 0.0])
+    found = exceedance(store(data), ["practice_net_adjustment"], points=[-150e3, 0.0])
     total = draws_by_hand(data, "practice_net_adjustment", False).unstack()
     for point, place in ((-150e3, 0), (0.0, 1)):
         curve = found.dataset["practice_net_adjustment"].sel(statistic="probability").isel(threshold=place)
@@ -194,14 +216,14 @@ def test_curves_of_a_practice_say_which_side_they_mean(data):
     text = " ".join(found.to_text().split())
     assert "more than -150,000" in text
     assert "A loss is negative: more than -5 is a loss of less than 5, or a gain." in text
-    levels = exceedance(data, ["roster_net_adjustment", "net_adjustment"], by=["year"], levels=[0.95])
+    levels = exceedance(store(data), ["roster_net_adjustment", "net_adjustment"], by=["year"], levels=[0.95])
     assert "in one draw of twenty less is paid, or more lost" in " ".join(levels.to_text().split())
     assert "performance 2031, paid 2033" in levels.to_text()
     assert set(levels.to_dataframe()["practice"]) == {"all"}
 
 
 def test_metrics_of_a_roster_converge_too(data):
-    found = convergence(data, ["clinician_net_of_costs"]).dataset["clinician_net_of_costs"]
+    found = convergence(store(data), ["clinician_net_of_costs"]).dataset["clinician_net_of_costs"]
     total = draws_by_hand(data, "clinician_net_of_costs", False).unstack()
     for count in found["checkpoint"].values.tolist():
         np.testing.assert_allclose(found.sel(checkpoint=count, statistic="mean"), total[:count].mean())
@@ -222,7 +244,7 @@ def test_who_is_told_apart_has_a_rank_and_others_share_one(summary):
 
 def many(draws, means, seed=5):
     names = [f"clinician-{place:02d}" for place in range(len(means))]
-    return roster_results(draws, seed, names=names, means=means)
+    return store(roster_results(draws, seed, names=names, means=means))
 
 
 def test_of_equal_clinicians_none_is_listed_as_the_worst():
@@ -253,12 +275,15 @@ def reform(data):
     changed = data.copy()
     changed["adjustment_usd"] = data["adjustment_usd"] + xr.DataArray(change, dims="draw")
     # Another order of the same clinicians.
-    own = changed.isel(clinician=[2, 0, 3, 1])
-    return own.assign_attrs(provenance=json.dumps(json.loads(data.attrs["provenance"])))
+    return changed.isel(clinician=[2, 0, 3, 1])
+
+
+def compared(*groups, **options):
+    return compare(*map(store, groups), replay_draws=0, **options)
 
 
 def test_a_reform_is_told_for_the_roster_first(data, reform):
-    report = compare(data, reform)
+    report = compared(data, reform)
     table = report.to_dataframe()
     assert table["metric"].tolist()[:5] == ["roster_net_adjustment"] * 5
     for metric in ("roster_net_adjustment", "practice_net_adjustment", "clinician_net_adjustment"):
@@ -281,7 +306,7 @@ def test_a_reform_is_told_for_the_roster_first(data, reform):
 
 
 def test_a_reform_that_changes_nothing_pays_nothing(data):
-    report = compare(data, data)
+    report = compared(data, data)
     table = report.to_dataframe()
     own = table[table["metric"].str.match("roster|practice|clinician")]
     assert (own["difference"] == 0.0).all()
@@ -291,22 +316,22 @@ def test_a_reform_that_changes_nothing_pays_nothing(data):
 
 
 def test_several_reforms_stand_beside_each_other(data, reform):
-    text = compare(data, reform, data).to_text()
+    text = compared(data, reform, data).to_text()
     assert text.index("Net adjustment, the roster") < text.index("Medicare savings, $ million")
 
 
 def test_rosters_of_other_clinicians_are_not_compared(data):
     other = roster_results(names=tuple("abcx"))
-    report = compare(data, other)
+    report = compared(data, other)
     assert not [name for name in report.dataset if name.startswith("roster")]
     assert "The rosters have different clinicians" in report.to_text()
     with pytest.raises(InputError, match="different clinicians; compare roster_net_adjustment"):
-        compare(data, other, metrics=["clinician_net_adjustment"])
-    assert compare(data, other, metrics=["roster_net_adjustment"]).to_dataframe().shape[0] == 1
+        compared(data, other, metrics=["clinician_net_adjustment"])
+    assert compared(data, other, metrics=["roster_net_adjustment"]).to_dataframe().shape[0] == 1
     moved = data.assign_coords(
         practice_id=("clinician", ["north"] * 4), billing_practice_id=("clinician", ["north"] * 4)
     )
-    names = {name.partition("_")[0] for name in compare(data, moved).dataset}
+    names = {name.partition("_")[0] for name in compared(data, moved).dataset}
     assert "clinician" in names
     assert "practice" not in names
 
