@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from asmrisk.analysis.precision import check_targets
 from asmrisk.cli import commands
+from asmrisk.errors import InputError
 
 
 def call(*arguments: str) -> Result:
@@ -35,3 +37,10 @@ def test_a_loss_of_the_wrong_sign_is_refused_with_what_to_write() -> None:
     assert "write 500000 for the chance of losing more than $500,000" in result.stderr
     result = call("summarize", "none.zarr", "--loss", "5", "--exceedance")
     assert "--loss: goes with none of" in result.stderr
+
+
+def test_a_target_is_of_one_number() -> None:
+    (target,) = check_targets(["roster_net_of_mips=5000"])
+    assert target.metric == "roster_net_of_mips"
+    with pytest.raises(InputError, match="has a number for each practice; roster_net_of_mips has one"):
+        check_targets(["practice_net_of_mips=5000"])

@@ -90,6 +90,8 @@ def sections(rows: Sequence[Row], changes: Mapping[str, xr.DataArray], sets: Set
     notes: list[str] = []
     for level, draws in changes.items():
         dim = METRICS[level].of
+        if dim == "practice" and draws.sizes[dim] < 2:
+            continue
         ranks = ranks_of(draws.values, sets)
         told = [row for row in rows if row["metric"] == level]
         chosen = listing(dim, draws.values.mean(axis=0), ranks, len(draws), "the least difference")

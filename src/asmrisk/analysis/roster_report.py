@@ -210,10 +210,17 @@ def listing(
         return Listing(tables, ())
     if apart and tables:
         return Listing(tables, (_RANK_NOTE.format(lowest),))
-    more = "more draws would not tell either, as far as these say"
-    if math.isfinite(ranks.draws_needed):
-        more = f"about {ranks.draws_needed:,.0f} draws would tell the lowest from the one in the middle"
-    return Listing(tables, (f"The {count:,} {plural} cannot be told apart at {draws:,} draws; {more}.",))
+    words = f"The {count:,} {plural} cannot be told apart at {draws:,} draws"
+    if apart:
+        words = (
+            f"At {draws:,} draws none of the {count:,} {plural} is surely among those who lose or gain most"
+        )
+    if not math.isfinite(ranks.draws_needed):
+        words += ", nor would they be at more, as far as these tell"
+    elif ranks.draws_needed > draws:
+        needed = float(f"{ranks.draws_needed:.2g}")
+        words += f"; about {needed:,.0f} draws would tell the lowest from the one in the middle"
+    return Listing(tables, (f"{words}.",))
 
 
 def _listed(found: xr.Dataset, dim: str, total: str, ranks: str) -> Listing:

@@ -111,8 +111,8 @@ def summarize(
         one that ends a run: dollars by performance year and over all five, with what they are set against
         (MIPS forgone, the cost of taking part), percentiles of the adjustment
         factor by cohort, and by practice size shares penalized, what happens to clinicians over all years,
-        and how far practices differ in their mean factor. With `by` alone it has every metric kept by these
-        labels.
+        and how far practices differ in their mean factor. With `by` alone it has every metric of the nation
+        kept by these labels.
     tail : sequence of float
         Probabilities of tails: 0.05 asks for the worst twentieth of draws.
     loss : float, optional
