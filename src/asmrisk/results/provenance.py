@@ -64,7 +64,12 @@ def definition_of(spec: StoreSpec, files: Mapping[str, str] = MappingProxyType({
         name: spec.definition[name] for name in ("seed", "draws_per_parameter_set") if name in spec.definition
     }
     definition: dict[str, Any] = spec.about["scenario"] | spec.definition["scenario"] | {"run": run}
-    own = {name: value for name, value in definition.get("population", {}).items() if name not in _FILES}
+    # Of a file the definition has the digest.
+    own = {
+        name: value
+        for name, value in definition.get("population", {}).items()
+        if name not in _FILES or name not in spec.about
+    }
     return definition | {"population": {**own, **files}}
 
 
