@@ -1,11 +1,11 @@
-"""How far exposure is off because the field does not react: against runs in which the clinicians are the roster.
+"""How far exposure is off because the field does not react, by runs in which the clinicians are the roster.
 
 .venv/bin/python benchmarks/field_reaction.py [DRAWS]
 
-Prints the table of the handbook's page `desk`, from 500 draws if not said otherwise. Rosters are clinicians of
-the baseline's first draw, with what was observed of them in 2027: some of any kind, and those who are best and
-worst off in the five years. Each roster's luck is the same in both runs, so that errors are far smaller than
-chance.
+Prints the table of the handbook's page `desk`, of 500 draws if not said otherwise. Rosters are clinicians of
+the baseline's first draw who are measured in all years, with what was observed of them in 2027: some of any
+kind, and those with the best and the worst factors. Their own luck is the same in both runs, so that errors
+are far smaller than chance.
 """
 
 from __future__ import annotations
@@ -69,9 +69,7 @@ def compared(field: str, roster: Path, draws: int, *overrides: str) -> dict[str,
     run = scenario(*overrides, f"population.roster={roster}")
     full = asmrisk.run(run, draws=draws, out=roster.with_suffix(".zarr"), quiet=True)
     group = asmrisk.open_results(full, group="clinician")
-    here, there = (
-        np.nan_to_num(each) for each in (own.adjustment_usd, group["adjustment_usd"].values)
-    )
+    here, there = (np.nan_to_num(each) for each in (own.adjustment_usd, group["adjustment_usd"].values))
     paid = np.nan_to_num(own.part_b_payments)
     results = asmrisk.open_results(field)
     dollars, payments = (
@@ -90,6 +88,7 @@ def compared(field: str, roster: Path, draws: int, *overrides: str) -> dict[str,
         "error": float(off.mean() / years),
         "error_error": float(off.std(ddof=1) / np.sqrt(draws) / years),
         "error_share": float(off.mean() / base),
+        "error_share_error": float(off.std(ddof=1) / np.sqrt(draws) / base),
         "rule": float(rule.sum() / base),
         "sd": float(one.std() / other.std()),
         "p05": float(np.quantile(one, 0.05) / base),

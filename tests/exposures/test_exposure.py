@@ -134,6 +134,13 @@ def test_fewer_draws_are_the_first_of_the_run(ours, results, found):
         asmrisk.exposure(ours, results, draws=61)
 
 
+def test_levers_are_ranked_if_asked_for(ours, results):
+    found = asmrisk.exposure(ours, results, draws=20, levers=True, quiet=True)
+    rows = json.loads(found.to_json())["levers"]
+    assert {row["level"] for row in rows} == {"all", "practice", "clinician"}
+    assert "Levers of all clinicians" in found.to_text()
+
+
 def command(*arguments):
     return CliRunner().invoke(commands, ["exposure", *map(str, arguments), "--quiet"])
 

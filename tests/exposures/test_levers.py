@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from asmrisk.analysis.estimates import mean
 from asmrisk.exposures.levers import _ranks, levers, standard_levers
 from asmrisk.exposures.stored_field import live_cases
 from asmrisk.simulation.model import Model
@@ -89,9 +90,26 @@ def test_the_break_even_cost_is_beside_what_is_counted_already(ranked):
     assert (rows["mips_forgone"] != 0).any()
 
 
-def test_few_bytes_for_many_cases_change_nothing(desk, ranked, monkeypatch):
-    monkeypatch.setattr("asmrisk.exposures.levers._MOST_BYTES", 1)
-    pd.testing.assert_frame_equal(levers(desk.field, workers=1), ranked)
+def test_draws_in_pieces_change_nothing(desk, ranked, monkeypatch):
+    monkeypatch.setattr("asmrisk.exposures.levers._MOST_BYTES", 7 * 200 * 48 * 26)
+    pd.testing.assert_frame_equal(levers(desk.field, workers=1), ranked, rtol=1e-9, atol=1e-6)
+
+
+def test_errors_come_from_parameter_sets(desk, monkeypatch):
+    """Of unequal size, as `asmrisk.analysis.estimates` has it."""
+    sets = np.repeat([0, 1, 2, 3, 4, 5], [4, 6, 10, 2, 8, 10])
+    # The sets' values are not drawn: what the clinicians are stays the same.
+    monkeypatch.setattr(desk.field.model, "drawn_values", lambda draw: {})
+    field = replace(desk.field, sets=sets)
+    cases = desk.cases("cost_per_episode -10%")
+    row = levers(field, cases, workers=1).iloc[0]
+    base, case = live_cases(desk.field, cases, workers=1)
+    expected = mean(gains_of(base, case).sum(axis=(1, 2)), sets)
+    assert row["difference"] == pytest.approx(float(expected.value), rel=1e-9)
+    assert row["difference_error"] == pytest.approx(float(expected.error), rel=1e-9)
+    one = levers(replace(desk.field, sets=np.zeros(40, np.int64)), cases, workers=1)
+    assert one["difference_error"].isna().all()
+    assert one["difference"].iloc[0] == pytest.approx(row["difference"], rel=1e-9)
 
 
 def test_ranks_within_noise_are_ties():
@@ -100,9 +118,9 @@ def test_ranks_within_noise_are_ties():
     noise = rng.normal(0, 1, (4, draws))
     # Of 10, 9.99, 5 and 4.5 dollars, all moved by the same luck: it is their own noise that counts.
     values = np.array([10.0, 9.99, 5.0, 4.0])[:, None] + common + noise - noise.mean(axis=1, keepdims=True)
-    residuals = list(values - values.mean(axis=1, keepdims=True))
-    assert _ranks(values.mean(axis=1).tolist(), residuals, draws) == [1, 1, 3, 4]
-    assert _ranks([2.0, 1.0], [np.zeros(1), np.zeros(1)], 10) == [1, 1]
+    residuals = values - values.mean(axis=1, keepdims=True)
+    assert _ranks(values.mean(axis=1), residuals, draws) == [1, 1, 3, 4]
+    assert _ranks(np.array([2.0, 1.0]), np.zeros((2, 1)), 10) == [1, 1]
 
 
 #: Five levers, and the cells of a past row that say the same.

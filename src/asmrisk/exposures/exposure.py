@@ -139,7 +139,7 @@ def exposure(
     context = Context(
         _risk_levels(run), run.sets, field_factors(run.dataset, roster), stated_prices(run), loss
     )
-    found = estimates_of_cases(outcomes, groups, context)
+    found = estimates_of_cases(outcomes, groups, context, workers=workers)
     found["field_reaction_error"], small = _reaction(found, roster, run, groups)
     told = told_of(roster, scenario)
     n = roster.count

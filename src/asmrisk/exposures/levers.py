@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asmrisk.analysis.estimates import first_draws, mean
 from asmrisk.exposures.changes import Case, parse_change
 from asmrisk.exposures.stored_field import StoredField, live_cases
 from asmrisk.exposures.table import groups_of
@@ -25,11 +24,12 @@ from asmrisk.simulation.variables import scored_measures
 
 __all__ = ["levers", "standard_levers"]
 
-#: Bytes that the outcomes of cases that are lived through together may take, and bytes of one clinician's in
-#: one draw.
+#: Bytes that the outcomes of draws that are lived through together may take, and bytes of one clinician's in
+#: one draw and case.
 _MOST_BYTES, _BYTES = 1_000_000_000, 200
-#: Parts of the draws, whole parameter sets, from which the error of a difference between levers is told.
-_CLUSTERS = 500
+#: Sums over parts of the draws that are kept, and parts that there are in any case if there are enough draws:
+#: whole parameter sets, from which errors are told.
+_MOST_SUMS, _PARTS = 30_000_000, 500
 #: Two levers are told apart where they differ by more than so many standard errors.
 _TOLD_APART = 2.0
 
@@ -93,39 +93,43 @@ def levers(
     """
     roster = field.roster
     cases = standard_levers(roster, field.model.scenario) if cases is None else list(cases)
-    groups, clusters = groups_of(roster), _clusters(field)
-    together = max(1, _MOST_BYTES // (_BYTES * field.draws * roster.count) - 1)
-    numbers: list[dict[str, _Array]] = []
-    residuals: list[_Array] = []
-    for start in range(0, len(cases), together):
-        base, *others = live_cases(field, cases[start : start + together], workers=workers)
-        for case in others:
+    groups = groups_of(roster)
+    shape = (len(cases), len(groups.who))
+    part = _parts(field, _MOST_SUMS // (shape[0] * shape[1]))
+    sums = np.zeros((shape[0], part[-1] + 1, shape[1]))
+    nothing, mips, cost = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    together = max(1, _MOST_BYTES // (_BYTES * roster.count * (1 + len(cases))))
+    for start in range(0, field.draws, together):
+        draws = range(start, min(start + together, field.draws))
+        base, *others = live_cases(field, cases, draws=draws, workers=workers)
+        own = part[draws.start : draws.stop]
+        first = np.flatnonzero(np.diff(own, prepend=-1))
+        for k, case in enumerate(others):
             gains = groups.sums(_more("adjustment_usd", base, case))
-            value, error, _ = mean(gains, field.sets)
-            mips = groups.sums(_more("mips_forgone", base, case).mean(axis=0))
-            cost = groups.sums(_more("cost_of_participation", base, case).mean(axis=0), groups.working)
-            numbers.append(
-                {
-                    "difference": value,
-                    "difference_error": error,
-                    "probability_of_nothing": (gains <= 0.0).mean(axis=0),
-                    "mips_forgone": mips,
-                    "cost_of_participation": cost,
-                    "break_even": (value - mips - cost) / YEARS,
-                }
-            )
-            residuals.append(np.add.reduceat(gains - value, clusters, axis=0))
+            sums[k, own[first]] += np.add.reduceat(gains, first, axis=0)
+            nothing[k] += (gains <= 0.0).sum(axis=0)
+            mips[k] += groups.sums(_more("mips_forgone", base, case).sum(axis=0))
+            cost[k] += groups.sums(_more("cost_of_participation", base, case).sum(axis=0), groups.working)
+    difference = sums.sum(axis=1) / field.draws
+    residuals = sums - np.bincount(part)[:, None] * difference[:, None]
+    numbers = {
+        "difference": difference,
+        "difference_error": _error(residuals, field.draws),
+        "probability_of_nothing": nothing / field.draws,
+        "mips_forgone": mips / field.draws,
+        "cost_of_participation": cost / field.draws,
+        "break_even": (difference - (mips + cost) / field.draws) / YEARS,
+    }
     meant = np.stack([groups.sums(_mask(case, roster.count)) > 0.0 for case in cases])
     rows: list[dict[str, Any]] = []
     people = roster.count
     for place in (len(groups.who) - 1, *range(people, len(groups.who) - 1), *range(people)):
-        own = np.flatnonzero(meant[:, place]).tolist()
-        own.sort(key=lambda k: -numbers[k]["difference"][place])
-        differences = [float(numbers[k]["difference"][place]) for k in own]
-        ranks = _ranks(differences, [residuals[k][:, place] for k in own], field.draws)
-        for rank, k in zip(ranks, own, strict=True):
+        order = np.flatnonzero(meant[:, place])
+        order = order[np.argsort(-difference[order, place], kind="stable")]
+        ranks = _ranks(difference[order, place], residuals[order, :, place], field.draws)
+        for rank, k in zip(ranks, order.tolist(), strict=True):
             named = {"who": str(groups.who[place]), "level": str(groups.level[place])}
-            found = {name: float(each[place]) for name, each in numbers[k].items()}
+            found = {name: float(each[k, place]) for name, each in numbers.items()}
             rows.append(named | {"rank": rank, "lever": cases[k].label} | found)
     return pd.DataFrame(rows)
 
@@ -144,21 +148,29 @@ def _mask(case: Case, count: int) -> _Array:
     return mask
 
 
-def _clusters(field: StoredField) -> NDArray[np.int64]:
-    """Give the first draws of neighboring parameter sets put together, `_CLUSTERS` at most."""
-    first = np.arange(field.draws) if field.sets is None else first_draws(field.sets)
-    count = min(len(first), _CLUSTERS)
-    return first[np.arange(count) * len(first) // count]
+def _parts(field: StoredField, most: int) -> NDArray[np.int64]:
+    """Give the part of each draw: its parameter set, or neighboring ones put together where they are many."""
+    sets = np.arange(field.draws) if field.sets is None else field.sets
+    number = np.cumsum(np.diff(sets, prepend=sets[:1]) != 0)
+    count = int(number[-1]) + 1
+    parts: NDArray[np.int64] = number * min(count, max(most, _PARTS)) // count
+    return parts
 
 
-def _ranks(differences: Sequence[float], residuals: Sequence[_Array], draws: int) -> list[int]:
-    """Rank levers, the best first; sums of deviations, by cluster of draws, tell whether two are apart."""
+def _error(residuals: _Array, draws: int) -> _Array:
+    """Give the standard error of means from sums of deviations by part, (..., parts, n)."""
+    parts = residuals.shape[-2]
+    squares = (residuals**2).sum(axis=-2)
+    return np.sqrt(squares * parts / (parts - 1)) / draws if parts > 1 else np.full(squares.shape, np.nan)
+
+
+def _ranks(differences: _Array, residuals: _Array, draws: int) -> list[int]:
+    """Rank levers, the best first; sums of deviations (levers, parts) tell whether two are apart."""
     ranks: list[int] = []
     first = 0
     for k, difference in enumerate(differences):
-        clusters = len(residuals[k])
-        squares = float(((residuals[first] - residuals[k]) ** 2).sum())
-        error = np.sqrt(squares * clusters / (clusters - 1)) / draws if clusters > 1 else np.inf
+        error = _error((residuals[first] - residuals[k])[:, None], draws)[0]
+        # Without an error nothing is told apart.
         if differences[first] - difference > _TOLD_APART * error:
             first = k
         ranks.append(first + 1)

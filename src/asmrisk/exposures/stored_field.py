@@ -113,11 +113,12 @@ def live_cases(
     field: StoredField,
     cases: Sequence[Case],
     *,
+    draws: range | None = None,
     parts: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> list[OwnOutcomes]:
-    """Let the given clinicians live in every draw of the field, as they are and in cases.
+    """Let the given clinicians live in draws of the field, as they are and in cases.
 
     Each draw is the same future in all of them, so that they can be compared draw by draw.
 
@@ -127,6 +128,8 @@ def live_cases(
         The field, and the clinicians.
     cases : sequence of Case
         What they do otherwise.
+    draws : range, optional
+        Consecutive ones; all if not given.
     parts : bool
         Whether to keep the parts of their scores.
     workers : int, optional
@@ -145,24 +148,25 @@ def live_cases(
     InputError
         If no population can be calibrated to the values that a parameter set has.
     """
-    count = field.roster.count
-    outcomes = make_outcomes(1 + len(cases), field.draws, count, parts=parts)
+    count, draws = field.roster.count, range(field.draws) if draws is None else draws
+    environment = Environment._make(each[draws.start : draws.stop] for each in field.environment)
+    outcomes = make_outcomes(1 + len(cases), len(draws), count, parts=parts)
     changes = changes_of(cases, count)
     progress = Progress(None) if progress is None else progress
     workers = workers or len(os.sched_getaffinity(0))
-    pieces = list(_pieces(field))
+    pieces = list(_pieces(field, draws))
 
     def simulate(number: int) -> None:
         # Neighboring draws, so that few parameter sets are made ready twice.
         own = pieces[number * len(pieces) // workers : (number + 1) * len(pieces) // workers]
         slot = progress.slot()
         try:
-            _simulate(field, own, changes, outcomes, slot)
+            _simulate(field, own, draws.start, environment, changes, outcomes, slot)
         finally:
             progress.close(slot, int(slot[0]))
 
-    lasts = field.sets is not None or field.draws * count * (1 + len(cases)) > _SOON
-    with ThreadPoolExecutor(workers) as pool, progress.shown(field.draws if lasts else 0, 0):
+    lasts = field.sets is not None or len(draws) * count * (1 + len(cases)) > _SOON
+    with ThreadPoolExecutor(workers) as pool, progress.shown(len(draws) if lasts else 0, 0):
         try:
             for _ in pool.map(simulate, range(workers)):
                 pass
@@ -172,11 +176,12 @@ def live_cases(
     return [OwnOutcomes(*(each[case] for each in outcomes)) for case in range(1 + len(cases))]
 
 
-def _pieces(field: StoredField) -> Iterator[range]:
-    """Part the draws in pieces, each of one parameter set."""
-    bounds = [0, field.draws]
+def _pieces(field: StoredField, draws: range) -> Iterator[range]:
+    """Part draws in pieces, each of one parameter set."""
+    bounds = [draws.start, draws.stop]
     if field.sets is not None:
-        bounds = [0, *(np.flatnonzero(np.diff(field.sets)) + 1).tolist(), field.draws]
+        changes = np.flatnonzero(np.diff(field.sets[draws.start : draws.stop])) + 1 + draws.start
+        bounds[1:1] = changes.tolist()
     for first, end in pairwise(bounds):
         yield from (range(each, min(each + _AT_ONCE, end)) for each in range(first, end, _AT_ONCE))
 
@@ -184,10 +189,13 @@ def _pieces(field: StoredField) -> Iterator[range]:
 def _simulate(
     field: StoredField,
     pieces: Sequence[range],
+    start: int,
+    environment: Environment,
     changes: Changes,
     outcomes: OwnOutcomes,
     progress: NDArray[np.int64],
 ) -> None:
+    """Simulate pieces of draws whose environments and outcomes begin with draw `start`."""
     model = field.model
     inputs, made = model.inputs, -1
     work, room = model.workspace(inputs), make_room(int(inputs.population.slots.max()))
@@ -197,5 +205,5 @@ def _simulate(
             drawn = model.drawn_values(piece.start)
             with naming_values(number, drawn):
                 inputs, made = model.inputs_under([model.values_with(drawn)]), number
-        first, environment = piece.start, field.environment
-        live_in_fields(inputs, first, first, len(piece), environment, changes, work, room, outcomes, progress)
+        first, index = piece.start, piece.start - start
+        live_in_fields(inputs, first, index, len(piece), environment, changes, work, room, outcomes, progress)

@@ -5,7 +5,9 @@ Plain arrays whose last axis says who: the clinicians, then the practices, then 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,6 +98,12 @@ COLUMNS = (
     _column("probability_of_nothing", "number", "fraction", "Chance that the change pays nothing, or costs"),
 )
 
+#: What is told of a case against the base.
+_COMPARED = ("difference", "difference_error", "probability_of_nothing")
+
+#: Numbers that are summed at a time.
+_TOGETHER = 100_000
+
 #: The columns before the numbers.
 _LABELS = ("who", "level", "clinicians", "performance_year", "payment_year", "case")
 
@@ -185,7 +193,7 @@ def groups_of(roster: Roster) -> Groups:
 
 
 def estimates_of_cases(
-    cases: Mapping[str, OwnOutcomes], groups: Groups, context: Context
+    cases: Mapping[str, OwnOutcomes], groups: Groups, context: Context, *, workers: int | None = None
 ) -> dict[str, _Array]:
     """Estimate the table's numbers.
 
@@ -197,6 +205,8 @@ def estimates_of_cases(
         Whose rows there are.
     context : Context
         What outcomes are put beside.
+    workers : int, optional
+        Threads; the usable processors if not given.
 
     Returns
     -------
@@ -209,35 +219,38 @@ def estimates_of_cases(
     InputError
         If the loss is not positive.
     """
-    parts = [_means(outcomes, groups, context) for outcomes in cases.values()]
-    found = {name: np.stack([each[name] for each in parts]) for name in parts[0]}
-    totals = [np.zeros(()) for _ in cases]
-    by_year: list[list[dict[str, _Array]]] = []
-    for year in range(YEARS + 1):
-        by_year.append([])
-        base: _Array | None = None
-        for number, outcomes in enumerate(cases.values()):
-            if year < YEARS:
-                dollars = groups.sums(_filled(outcomes.adjustment_usd[:, year]))
-                totals[number] = totals[number] + dollars
-            else:
-                dollars = totals[number]
-            numbers = money_at_risk(dollars, context.sets, loss=context.loss)
-            nothing = np.full(len(groups.who), np.nan)
-            compared = dict.fromkeys(("difference", "difference_error", "probability_of_nothing"), nothing)
-            if base is None:
-                base = dollars
-            else:
-                gain = dollars - base
-                value, error, _ = mean(gain, context.sets)
-                compared = dict(zip(compared, (value, error, (gain <= 0.0).mean(axis=0)), strict=True))
-            by_year[year].append(numbers | compared)
-    for name in by_year[0][0]:
-        found[name] = np.stack(
-            [np.stack([each[number][name] for each in by_year], axis=-1) for number in range(len(cases))]
-        )
+    # Most of the work leaves other threads free.
+    with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
+        by_year = pool.map(lambda year: _of_year(year, cases, groups, context), range(YEARS + 1))
+        means = pool.map(lambda outcomes: _means(outcomes, groups, context), cases.values())
+        years, adding = list(by_year), list(means)
+    found = {name: np.stack([each[name] for each in years], axis=-1) for name in years[0]}
+    found |= {name: np.stack([each[name] for each in adding]) for name in adding[0]}
     found["net_of_mips"] = found["mean"] - found["mips_forgone"]
     return found
+
+
+def _of_year(
+    year: int, cases: Mapping[str, OwnOutcomes], groups: Groups, context: Context
+) -> dict[str, _Array]:
+    """Estimate dollars by draw of a year, or of all: (cases, n + P + 1) each."""
+    years = range(YEARS) if year == YEARS else [year]
+    base: _Array | None = None
+    told = []
+    for outcomes in cases.values():
+        paid = _filled(outcomes.adjustment_usd[:, years[0]])
+        for each in years[1:]:
+            paid += _filled(outcomes.adjustment_usd[:, each])
+        dollars = groups.sums(paid)
+        compared: tuple[_Array, ...] = (np.full(len(groups.who), np.nan),) * len(_COMPARED)
+        if base is None:
+            base = dollars
+        else:
+            gain = dollars - base
+            compared = (*mean(gain, context.sets)[:2], (gain <= 0.0).mean(axis=0))
+        numbers = money_at_risk(dollars, context.sets, loss=context.loss)
+        told.append(numbers | dict(zip(_COMPARED, compared, strict=True)))
+    return {name: np.stack([each[name] for each in told]) for name in told[0]}
 
 
 def _means(outcomes: OwnOutcomes, groups: Groups, context: Context) -> dict[str, _Array]:
@@ -247,12 +260,10 @@ def _means(outcomes: OwnOutcomes, groups: Groups, context: Context) -> dict[str,
     measured = there.mean(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         risk = context.risk_levels[:, :, None]
-        at_stake = _filled(paid).sum(axis=0) / there.sum(axis=0)
-        lost = -risk[0] * at_stake
-        if len(risk) > 1:
-            lost = -_filled(risk * paid).sum(axis=0) / there.sum(axis=0)
+        at_stake = _summed(paid) / there.sum(axis=0)
+        lost = -risk[0] * at_stake if len(risk) == 1 else -_summed(paid, risk) / there.sum(axis=0)
     usd, mips, costs = (
-        _filled(each).sum(axis=0) / len(factor)
+        _summed(each) / len(factor)
         for each in (outcomes.adjustment_usd, outcomes.mips_forgone, outcomes.cost_of_participation)
     )
     maximum = hit_by_maximum(factor, context.risk_levels)
@@ -284,23 +295,29 @@ def _means(outcomes: OwnOutcomes, groups: Groups, context: Context) -> dict[str,
     if context.prices is not None:
         now, later = context.prices
         if len(later) > 1:
-            usd = _weighted(outcomes.adjustment_usd, later) - _weighted(outcomes.mips_forgone, later)
-            costs = _weighted(outcomes.cost_of_participation, now)
+            now, later = now[:, :, None], later[:, :, None]
+            usd = _summed(outcomes.adjustment_usd, later) - _summed(outcomes.mips_forgone, later)
+            costs = _summed(outcomes.cost_of_participation, now)
+            usd, costs = usd / len(factor), costs / len(factor)
         else:
             usd, costs = (usd - mips) * later[0][:, None], costs * now[0][:, None]
         found["net_of_costs"] = added(usd) - added(costs, groups.working)
     return found
 
 
-def _weighted(values: _Array, prices: _Array) -> _Array:
-    """Give the mean over draws at the prices of each draw; 0 where not measured."""
-    found: _Array = _filled(values * prices[:, :, None]).sum(axis=0) / len(values)
-    return found
-
-
 def _filled(values: _Array) -> _Array:
     """Give 0 where there is none; much faster than `numpy.nan_to_num`."""
     return np.where(np.isnan(values), 0.0, values)
+
+
+def _summed(values: _Array, weights: _Array | None = None) -> _Array:
+    """Sum over draws, what is not there as 0; some draws at a time, which stay in a processor's cache."""
+    total = np.zeros(values.shape[1:])
+    together = max(1, _TOGETHER // max(total.size, 1))
+    for first in range(0, len(values), together):
+        some = slice(first, first + together)
+        total += _filled(values[some] if weights is None else values[some] * weights[some]).sum(axis=0)
+    return total
 
 
 def _with_any(events: NDArray[np.bool_]) -> _Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from scipy.special import ndtri
 
 from asmrisk.analysis.digits import number, with_error
@@ -238,16 +239,11 @@ def ranks_of(values: Sequence[float], errors: Sequence[float]) -> list[int]:
     >>> ranks_of([0.0, 5.0, 5.1], [0.5, 0.5, 0.5])
     [1, 2, 2]
     """
-    pairs = max(len(values) * (len(values) - 1), 1)
-    sigmas = -float(ndtri(_FALSE_ORDER / pairs))
-    return [
-        1
-        + sum(
-            value - other > sigmas * math.hypot(error, with_)
-            for other, with_ in zip(values, errors, strict=True)
-        )
-        for value, error in zip(values, errors, strict=True)
-    ]
+    means, spreads = np.asarray(values), np.asarray(errors)
+    pairs = max(len(means) * (len(means) - 1), 1)
+    apart = -ndtri(_FALSE_ORDER / pairs) * np.hypot(spreads[:, None], spreads)
+    ranks: list[int] = (1 + (means[:, None] - means > apart).sum(axis=1)).tolist()
+    return ranks
 
 
 def _clinicians(run: RunResults, tables: Tables) -> Section:

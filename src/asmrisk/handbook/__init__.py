@@ -18,6 +18,7 @@ TOPICS = (
     "readings",
     "counterfactual",
     "uncertainty",
+    "desk",
     "rosters",
     "scoring",
     "results",
