@@ -14,6 +14,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from asmrisk.analysis.labels import labeled
 from asmrisk.analysis.money_at_risk import check_loss
 from asmrisk.analysis.penalties import is_risk_level, risk_levels
 from asmrisk.analysis.report import Report
@@ -246,24 +247,13 @@ def _full_run(run: RunResults, clinicians: str | os.PathLike[str]) -> Call:
 def _dataset(found: Mapping[str, _Array], cases: list[str], groups: Groups, run: RunResults) -> xr.Dataset:
     """Label the table's numbers."""
     declared = {column.name: column for column in COLUMNS}
+    along = {"case": cases, "place": None, "performance_year": [*map(str, PERFORMANCE_YEARS), ALL]}
+    who = {"who": ("place", groups.who), "level": ("place", groups.level)}
     variables = {
-        name: (
-            ("case", "place", "performance_year"),
-            values,
-            {"units": declared[name].unit, "long_name": declared[name].meaning},
-        )
+        name: labeled(values, along, {"units": declared[name].unit, "long_name": declared[name].meaning}, who)
         for name, values in found.items()
     }
-    return xr.Dataset(
-        variables,
-        coords={
-            "case": np.array(cases, dtype=object),
-            "who": ("place", groups.who),
-            "level": ("place", groups.level),
-            "performance_year": np.array([*map(str, PERFORMANCE_YEARS), ALL], dtype=object),
-        },
-        attrs={"range_holds": run.holds},
-    )
+    return xr.Dataset(variables, attrs={"range_holds": run.holds})
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
