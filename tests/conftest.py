@@ -1,5 +1,6 @@
 """Fixtures that several test modules share: scenarios, and one run that is simulated once."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ BASELINE = Path(__file__).parents[1] / "scenarios" / "baseline.toml"
 
 #: Draws of the full-size baseline in `baseline_block`, and those of them in `baseline_tables`.
 BLOCK, REPLAYED = 40, (0, 39)
+
+
+def pytest_collection_finish():
+    """Look for garbage no more among what modules hold, which is as much as all tests make."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

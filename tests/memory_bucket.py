@@ -14,7 +14,7 @@ from zarr.storage import ObjectStore
 from asmrisk.results.object_storage import Bucket
 from asmrisk.results.status import status
 from asmrisk.results.store import Store
-from tests.fake_run import Fake
+from tests.fake_simulation import Fake
 from tests.results.small import assert_holds, declare
 
 #: Draws of a block.

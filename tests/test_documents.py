@@ -440,7 +440,8 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for name in ("baseline", "budget_neutral", "roster")
     }
     for name, scenario in (runs | {"what_if": what_if}).items():
-        asmrisk.run(scenario, draws=4, out=folder / "results" / f"{name}.zarr", workers=1, quiet=True)
+        place = folder / "results" / f"{name}.zarr"
+        asmrisk.run(scenario, draws=4, block_size=4, out=place, workers=1, quiet=True)
     studies = folder / "scenarios" / "studies"
     studies.mkdir(parents=True)
     for path in STUDIES.glob("*.toml"):

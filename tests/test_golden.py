@@ -133,7 +133,7 @@ def digests(name, folder):
     if name == "study":
         asmrisk.sensitivity(source, draws=STUDY_DRAWS, out=store, quiet=True)
     else:
-        asmrisk.run(source, draws=DRAWS, out=store, quiet=True)
+        asmrisk.run(source, draws=DRAWS, block_size=DRAWS, out=store, quiet=True)
     found = {}
     for group in GROUPS:
         try:

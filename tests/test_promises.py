@@ -5,6 +5,7 @@ Where the promise is *the same bits*, nothing is tolerated.
 
 from __future__ import annotations
 
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -121,55 +122,65 @@ def test_every_seed_and_every_draw_is_another_world(tiny, load, whole):
     assert len(np.unique(drawn)) == drawn.size == 5 * DRAWS * 10
 
 
-PROGRAM = """
-import sys, numpy
+PEERS_BY_SPECIALTY = (
+    'policy.measures={low_back_pain=["q238","q134","q128","q220","mri"]}',
+    "policy.tie_rule=mid",
+    "policy.zero_scorers=outside_pool",
+    "policy.quality_peer_group=specialty",
+    "policy.payment_peer_group=specialty",
+    "policy.cost_peer_group=specialty",
+    "policy.adjustment_cap=0.05",
+    "policy.cap_excess=redistributed",
+    "behavior.exempt_share={heart_failure=0.1, low_back_pain=0.1}",
+    "population.latin_hypercube=true",
+)
+READINGS = (
+    "policy.eligibility=once_in",
+    'policy.aco_participants={2027="attesting", 2029="exempt"}',
+    "policy.quality_peer_group=practice_size",
+    "policy.quality_collection_types=together",
+    "policy.cost_peer_group=region",
+    "policy.payment_peer_group=aco",
+    "policy.failed_submission=no_adjustment",
+    "policy.adjustment_cap=risk_level",
+    "policy.part_b_base=allowed",
+    "population.regions=2",
+    "behavior.participation_cost={solo=9000, small=-50, large=2000}",
+    "behavior.collaborative_care_cost=60",
+)
+
+UNCOMPILED = """
+import json, sys, numpy
 from asmrisk.scenario.scenario import load_scenario
 from asmrisk.simulation.model import Model, simulate_block
-scenario = load_scenario(sys.argv[1], overrides=sys.argv[3:]).fixed_at_medians()
-numpy.savez(sys.argv[2], **simulate_block(Model(scenario), 5, 2))
+for path, draws, changes in json.loads(sys.argv[2]):
+    scenario = load_scenario(sys.argv[1], overrides=changes).fixed_at_medians()
+    numpy.savez(path, **simulate_block(Model(scenario), 5, draws))
 """
 
+#: Draws, of which a second one finds what the first has left behind, and settings.
+VARIANTS = {
+    "final rule": (2, ["population.clinicians=90"]),
+    "peers by specialty": (1, ["population.clinicians=90", *PEERS_BY_SPECIALTY]),
+    "readings": (1, ["population.clinicians=90", *READINGS]),
+}
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        (),
-        (
-            'policy.measures={low_back_pain=["q238","q134","q128","q220","mri"]}',
-            "policy.tie_rule=mid",
-            "policy.zero_scorers=outside_pool",
-            "policy.quality_peer_group=specialty",
-            "policy.payment_peer_group=specialty",
-            "policy.cost_peer_group=specialty",
-            "policy.adjustment_cap=0.05",
-            "policy.cap_excess=redistributed",
-            "behavior.exempt_share={heart_failure=0.1, low_back_pain=0.1}",
-            "population.latin_hypercube=true",
-        ),
-        (
-            "policy.eligibility=once_in",
-            'policy.aco_participants={2027="attesting", 2029="exempt"}',
-            "policy.quality_peer_group=practice_size",
-            "policy.quality_collection_types=together",
-            "policy.cost_peer_group=region",
-            "policy.payment_peer_group=aco",
-            "policy.failed_submission=no_adjustment",
-            "policy.adjustment_cap=risk_level",
-            "policy.part_b_base=allowed",
-            "population.regions=2",
-            "behavior.participation_cost={solo=9000, small=-50, large=2000}",
-            "behavior.collaborative_care_cost=60",
-        ),
-    ],
-    ids=["final rule", "peers by specialty", "readings"],
-)
-def test_uncompiled_kernels_give_the_same_bits(load, tmp_path, changes):
-    """Plain Python on NumPy's numbers, without a warning."""
-    changes = ("population.clinicians=90", *changes)
-    scenario = load(*changes)
-    printed(PROGRAM, scenario.source, tmp_path / "plain.npz", *changes, compiled=False)
-    with np.load(tmp_path / "plain.npz") as plain:
-        same(dict(plain), simulate_block(Model(scenario), 5, 2))
+
+@pytest.fixture(scope="module")
+def uncompiled(baseline, tmp_path_factory):
+    """What plain Python gives on NumPy's numbers, without a warning: a file for each variant."""
+    folder = tmp_path_factory.mktemp("uncompiled")
+    files = {name: folder / f"{number}.npz" for number, name in enumerate(VARIANTS)}
+    asked = [(str(files[name]), *variant) for name, variant in VARIANTS.items()]
+    printed(UNCOMPILED, baseline.source, json.dumps(asked), compiled=False)
+    return files
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_uncompiled_kernels_give_the_same_bits(load, uncompiled, name):
+    draws, changes = VARIANTS[name]
+    with np.load(uncompiled[name]) as plain:
+        same(dict(plain), simulate_block(Model(load(*changes)), 5, draws))
 
 
 # --- Replay and score ---------------------------------------------------------------------------------------

@@ -6,13 +6,14 @@ imported inside the commands, so that each waits only for what it needs.
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import sys
 import threading
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -208,6 +209,22 @@ def _secured(options: dict[str, Any]) -> dict[str, Any]:
     return options | {"security": security}
 
 
+@contextmanager
+def _importing() -> Iterator[None]:
+    """Import modules without looking for garbage, of which they have none, nor look there later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _import_summary() -> None:
+    with _importing():
+        import_module("asmrisk.analysis.summary")
+
+
 def _example(command: str) -> str:
     return f"\b\nExample:\n  {command}"
 
@@ -279,11 +296,13 @@ def run(
     stopped goes on when the same command is given again. Several scenarios share the workers and have one
     store each.
     """
-    from asmrisk.scenario.scenario import load_scenario
+    with _importing():
+        from asmrisk.scenario.scenario import load_scenario
 
     checked = gather(lambda path: load_scenario(path, overrides), scenarios)
 
-    from asmrisk.engine.run import run
+    with _importing():
+        from asmrisk.engine.run import run
 
     options = _secured(options)
     if total and not targets:
@@ -308,7 +327,7 @@ def run(
         stores, short = [precision.path], None if precision.met else RunError(precision.shortfall())
     else:
         # What the summary needs is imported while kernels are loaded, which leaves a processor idle.
-        threading.Thread(target=import_module, args=["asmrisk.analysis.summary"], daemon=True).start()
+        threading.Thread(target=_import_summary, daemon=True).start()
         written = run(*checked, **options)
         stores, short = written if isinstance(written, list) else [written], None
     from asmrisk.analysis.summary import summarize

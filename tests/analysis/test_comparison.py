@@ -356,7 +356,8 @@ def stores(tmp_path_factory):
         place = folder / f"{name}.zarr"
         if name == "extended":
             asmrisk.run(scenario, draws=5, out=place, workers=1, block_size=4, quiet=True)
-        asmrisk.run(scenario, draws=DRAWS, out=place, workers=1, quiet=True)
+        length = 4 if name == "extended" else DRAWS
+        asmrisk.run(scenario, draws=DRAWS, block_size=length, out=place, workers=1, quiet=True)
     return folder
 
 

@@ -141,7 +141,7 @@ def test_what_cannot_be_followed_is_refused():
 
 def test_an_extended_store_gives_the_same_as_one_run(tmp_path):
     scenario = load_scenario(BASELINE, ["population.clinicians=200"])
-    asmrisk.run(scenario, draws=24, out=tmp_path / "whole.zarr", workers=1, quiet=True)
+    asmrisk.run(scenario, draws=24, out=tmp_path / "whole.zarr", workers=1, block_size=24, quiet=True)
     for draws in (5, 13, 24):
         asmrisk.run(scenario, draws=draws, out=tmp_path / "grown.zarr", workers=1, block_size=10, quiet=True)
     pair = [tmp_path / "whole.zarr", tmp_path / "grown.zarr"]

@@ -399,7 +399,7 @@ def store(tmp_path_factory):
     """A small run with unknowns, two draws a parameter set."""
     out = tmp_path_factory.mktemp("evidence") / "small.zarr"
     scenario = load_scenario(BASELINE, ["population.clinicians=300"])
-    asmrisk.run(scenario, draws=8, out=out, workers=1, quiet=True)
+    asmrisk.run(scenario, draws=8, block_size=8, out=out, workers=1, quiet=True)
     return out
 
 

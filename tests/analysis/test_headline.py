@@ -281,7 +281,8 @@ def test_a_real_store_has_a_related_run_with_the_list(load, tmp_path):
     made = {}
     for name, clinicians in (("mine", 200), ("list", 6510), ("other", 300)):
         scenario = load(f"population.clinicians={clinicians}")
-        made[name] = asmrisk.run(scenario, draws=4, out=tmp_path / f"{name}.zarr", quiet=True)
+        place = tmp_path / f"{name}.zarr"
+        made[name] = asmrisk.run(scenario, draws=4, block_size=4, out=place, quiet=True)
     lines, rows = told(made["mine"])
     assert lines[1].startswith("With CMS's preliminary list (6,510) instead of 200: ")
     assert rows["preliminary_list"]["source"] == str(made["list"])

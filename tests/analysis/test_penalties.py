@@ -140,7 +140,7 @@ def test_a_linked_year_s_risk_level_and_a_table_of_all_years():
 def test_a_run_with_a_roster_tells_of_penalties(tmp_path):
     place = tmp_path / "roster.zarr"
     scenario = load_scenario(BASELINE.parent / "roster.toml", ["population.clinicians=400"])
-    asmrisk.run(scenario, draws=30, out=place, workers=1, quiet=True)
+    asmrisk.run(scenario, draws=30, block_size=30, out=place, workers=1, quiet=True)
     group = asmrisk.open_results(place, group="clinician")
     provenance = json.loads(asmrisk.open_results(place).attrs["provenance"])
     found = asmrisk.clinicians(place)

@@ -28,11 +28,12 @@ from asmrisk.results.reading import open_results
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from tests import fake_run
 from tests.conftest import BASELINE
+from tests.fake_simulation import Fake
 
 SCENARIO = fake_run.scenario()
 
 
-class Toy(fake_run.Fake):
+class Toy(Fake):
     """Savings of standard normal draws, in one cohort and year alone, and shares penalized near one half."""
 
     def __init__(self, stop_at=None, chosen=SCENARIO):
@@ -132,7 +133,7 @@ def test_nothing_else_decides_where_it_ends(tmp_path, simulate):
     # Draws that were there before, fewer or more.
     for held in (150, 300):
         place = tmp_path / f"held {held}.zarr"
-        asmrisk.run(SCENARIO, draws=held, out=place, workers=1, quiet=True)
+        asmrisk.run(SCENARIO, draws=held, block_size=100, out=place, workers=1, quiet=True)
         toy = simulate(Toy())
         found = run(place, target)
         assert found.draws == end

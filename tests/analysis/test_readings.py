@@ -98,7 +98,9 @@ def check_analyses(place, baseline):
         old, new = (float(each[name].sum()) for each in results)
         difference = found.dataset[f"{name}:"].sel(statistic="difference").item()
         assert difference == pytest.approx((new - old) / DRAWS, rel=1e-9, abs=1e-3)
-    assert "compared with 2 reforms" in " ".join(compare(baseline, place, baseline).to_text().split())
+    assert "compared with 2 reforms" in " ".join(
+        compare(baseline, place, baseline, replay_draws=0).to_text().split()
+    )
 
 
 MONEY = ("medicare_savings", "net_adjustment", "mips_forgone", "net_of_mips", "net_of_costs")
@@ -155,7 +157,7 @@ def test_readings_can_be_the_factors_of_a_study(tmp_path):
     assert found.outcome.values.tolist()[-1] == "net_of_costs cardiology"
     words = [str(each).strip('"') for each in found["policy.aco_participants"].values]
     exempt = load_scenario(tmp_path / "tiny.toml", ["policy.aco_participants=exempt"])
-    place = asmrisk.run(exempt, draws=4, out=tmp_path / "r.zarr", workers=1, quiet=True)
+    place = asmrisk.run(exempt, draws=4, block_size=4, out=tmp_path / "r.zarr", workers=1, quiet=True)
     results = asmrisk.open_results(place).load()
     at = found["mean"][words.index("exempt")]
     for name in ("net_of_mips", "mips_forgone", "cost_of_participation", "beneficiaries"):

@@ -34,7 +34,7 @@ def results(tmp_path_factory):
         }
     )
     place = tmp_path_factory.mktemp("replay") / "r.zarr"
-    return asmrisk.run(scenario, draws=DRAWS, out=place, workers=1, quiet=True)
+    return asmrisk.run(scenario, draws=DRAWS, block_size=DRAWS, out=place, workers=1, quiet=True)
 
 
 def test_tables_add_up_to_the_stored_results(results):

@@ -22,7 +22,7 @@ LIST = SCENARIO.with_name("synthetic_participants.csv")
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     out = tmp_path_factory.mktemp("list") / "r.zarr"
-    return run(load_scenario(SCENARIO), draws=4, out=out, workers=1, quiet=True)
+    return run(load_scenario(SCENARIO), draws=4, block_size=4, out=out, workers=1, quiet=True)
 
 
 def test_a_replayed_draw_is_the_stored_one_and_scores_to_itself(results, tmp_path):
@@ -51,7 +51,7 @@ def test_a_run_asks_for_its_own_list(results, tmp_path, monkeypatch):
 
 def test_a_reform_is_compared_by_the_same_list(results, tmp_path):
     reform = load_scenario(SCENARIO, overrides=["policy.redistribution_share=1.0"])
-    other = run(reform, draws=4, out=tmp_path / "reform.zarr", workers=1, quiet=True)
+    other = run(reform, draws=4, block_size=4, out=tmp_path / "reform.zarr", workers=1, quiet=True)
     with pytest.raises(InputError, match=r"^participant_list: "):
         compare(results, other)
     # Draws are simulated again to see who gains.

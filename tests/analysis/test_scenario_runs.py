@@ -20,10 +20,11 @@ def files(tmp_path, monkeypatch):
 
 
 def test_a_reform_given_as_a_scenario_has_the_draws_and_the_seed_of_the_results(files):
-    base = asmrisk.run("risk_5.toml", draws=7, seed=3, out="base.zarr", quiet=True)
+    base = asmrisk.run("risk_5.toml", draws=7, block_size=7, seed=3, out="base.zarr", quiet=True)
     found = asmrisk.compare(base, "risk_6.toml", asmrisk.load_scenario("risk_7.toml"), replay_draws=0)
     for risk in (6, 7):
-        alone = asmrisk.run(f"risk_{risk}.toml", draws=7, seed=3, out=f"alone_{risk}.zarr", quiet=True)
+        place = f"alone_{risk}.zarr"
+        alone = asmrisk.run(f"risk_{risk}.toml", draws=7, block_size=7, seed=3, out=place, quiet=True)
         held = asmrisk.open_results(f"results/risk_{risk}.zarr")
         assert status(f"results/risk_{risk}.zarr", verify=True).complete
         np.testing.assert_array_equal(held.medicare_savings, asmrisk.open_results(alone).medicare_savings)

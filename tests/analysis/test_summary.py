@@ -19,6 +19,7 @@ from asmrisk.analysis.summary import summarize
 from asmrisk.errors import InputError, RunError
 from tests import fake_run
 from tests.analysis.synthetic_results import LEVELS, SIZES, YEARS, results
+from tests.fake_simulation import Fake
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +275,7 @@ def test_unfinished_runs_say_so_in_every_format(tmp_path):
         assert json.loads(report.to_json())["partial"] is True
 
 
-class Failing(fake_run.Fake):
+class Failing(Fake):
     """A simulation that is lost at the ninth draw."""
 
     def __init__(self, scenario):
@@ -307,7 +308,7 @@ print(time.process_time() - begin, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
-class Plausible(fake_run.Fake):
+class Plausible(Fake):
     """A thousand draws of numbers that can be summarized, again and again."""
 
     def __init__(self, spec):

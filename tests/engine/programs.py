@@ -16,6 +16,7 @@ from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from tests import fake_run
+from tests.fake_simulation import Fake
 from tests.results import small
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +132,7 @@ def write(place, draws, *, size=5, simulation=None, stream=None, **computing):
     return place
 
 
-class FailingAt(fake_run.Fake):
+class FailingAt(Fake):
     """Fails when it comes to one draw of a small store."""
 
     def __init__(self, failing):

@@ -12,7 +12,7 @@ from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.place import place_of
 from tests.engine.operations import operations
-from tests.fake_run import Fake
+from tests.fake_simulation import Fake
 from tests.results import small
 
 

@@ -5,7 +5,6 @@ Schedulers and workers are processes of their own that talk over TCP.
 
 import io
 import json
-import os
 import pickle
 import re
 import shutil
@@ -21,18 +20,18 @@ import pytest
 from distributed.security import Security
 
 import asmrisk
-from asmrisk.engine.block_task import BlockTask, Work
+from asmrisk.engine.block_task import Work
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.population.preparation import prepare
-from asmrisk.results.folder import Folder
 from asmrisk.results.reading import open_results
 from asmrisk.results.status import status
 from asmrisk.simulation.arrays import Block, Piece
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
 from tests.engine.dask_cluster import DaskCluster
+from tests.engine.faults import Elsewhere, Lossy, Nothing
 from tests.engine.programs import (
     PATIENCE,
     ROOT,
@@ -45,7 +44,7 @@ from tests.engine.programs import (
     until,
     write,
 )
-from tests.fake_run import Fake, OneByOne
+from tests.fake_simulation import Fake, OneByOne
 from tests.results import small
 
 PROGRAM = {"module": "tests.engine.small_run"}
@@ -135,14 +134,7 @@ def test_progress_counts_the_draws_of_other_processes(cluster, tmp_path):
 # Bounded
 
 
-class Nothing(BlockTask):
-    """A task that computes and writes nothing."""
-
-    def __call__(self, pieces, slot):
-        pass
-
-
-@pytest.mark.parametrize("blocks", [400, pytest.param(4_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("blocks", [200, pytest.param(4_000, marks=pytest.mark.long)])
 def test_many_blocks_are_submitted_in_bounded_memory(blocks, cluster):
     """Client and scheduler hold a few blocks at a time, and neither grows by 40 MB.
 
@@ -253,13 +245,6 @@ def test_a_worker_of_other_code_or_packages_is_refused_and_one_of_another_zarr_i
     small.assert_holds(place, 30)
 
 
-class Elsewhere(Folder):
-    """A folder that other processes look for at another place."""
-
-    def __reduce__(self):
-        return Folder, (self.place.parent / "elsewhere" / self.place.name,)
-
-
 def test_a_worker_that_does_not_see_the_store_says_so(cluster, tmp_path):
     place = Elsewhere(tmp_path / "r.zarr")
     said = r"elsewhere/r\.zarr is not there: the results must lie on a file system that all workers share"
@@ -269,23 +254,6 @@ def test_a_worker_that_does_not_see_the_store_says_so(cluster, tmp_path):
 
 
 # What fails
-
-
-class Lossy(Fake):
-    """Fails at one draw, by an exception or by the worker's death, as often as it is told to."""
-
-    def __init__(self, draw, times, folder, death=False):
-        super().__init__(small_spec())
-        self.failing, self.times, self.folder, self.death = draw, times, folder, death
-
-    def draw(self, number):
-        attempt = len(list(self.folder.iterdir()))
-        if number == self.failing and attempt < self.times:
-            (self.folder / f"{attempt}").touch()
-            if self.death:
-                os._exit(1)
-            raise ZeroDivisionError("division by zero")
-        return super().draw(number)
 
 
 @pytest.fixture
@@ -360,7 +328,7 @@ def test_the_schedulers_death_ends_the_run(tmp_path):
 
 def test_a_scheduler_that_does_not_answer(tmp_path):
     # It may take half a minute, which nobody is to wait for here.
-    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+    with dask.config.set({"distributed.comm.timeouts.connect": "300ms"}):
         with pytest.raises(RunError, match=r"^no scheduler answers at tcp://127\.0\.0\.1:9 .*Start one with"):
             write(tmp_path / "r.zarr", 3, scheduler="127.0.0.1:9")
         (tmp_path / "scheduler.json").write_text('{"address": "tcp://127.0.0.1:9"}')

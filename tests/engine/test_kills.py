@@ -5,7 +5,6 @@ bit with what the stand-in gives. The trials are seeded; the moments are the mac
 is tried, the process kills itself before one of them.
 """
 
-import errno
 import os
 import random
 import re
@@ -18,13 +17,13 @@ import psutil
 import pytest
 
 from asmrisk.errors import RunError
-from asmrisk.results.folder import Folder
 from asmrisk.results.status import status
 from tests import fake_run
 from tests.engine.dask_cluster import DaskCluster
+from tests.engine.faults import FullDisk
 from tests.engine.operations import operations
 from tests.engine.programs import assert_holds, draws_shown, finish, kill, laid_out, start, until
-from tests.fake_run import Fake, run
+from tests.fake_run import run
 from tests.results import small
 
 #: What is killed: on a cluster, or among processes of one machine.
@@ -148,23 +147,6 @@ def test_killed_at_any_operation_a_run_is_completed(every, tmp_path):
 
 
 # Full disks
-
-
-class FullDisk(Fake):
-    """Finds the disk full in the worker's process once it has come to some draw."""
-
-    def __init__(self, spec, draw):
-        super().__init__(spec)
-        self.full_at = draw
-
-    def block(self, block, slot):
-        if block.first >= self.full_at:
-
-            def create(*_, **__):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-            Folder.create = create
-        return super().block(block, slot)
 
 
 def test_a_worker_that_finds_the_disk_full_ends_the_run(tmp_path):

@@ -25,7 +25,7 @@ from asmrisk.simulation import compilation
 from asmrisk.simulation.arrays import Block, Piece
 from tests import fake_run
 from tests.engine.programs import FailingAt, Terminal, small_spec, write
-from tests.fake_run import Fake, OneByOne
+from tests.fake_simulation import Fake, OneByOne
 from tests.results import small
 
 # Errors

@@ -38,7 +38,7 @@ from asmrisk.simulation import model
 from asmrisk.simulation.arrays import Block, Piece, Simulation
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
 from tests.engine.programs import small_spec
-from tests.fake_run import Fake
+from tests.fake_simulation import Fake
 from tests.results import small
 
 ROOT = Path(__file__).parents[2]

@@ -223,7 +223,8 @@ def test_one_known_number_is_shrunk_as_the_model_implies(tmp_path, population, t
     np.testing.assert_allclose(spread, (apart * weight) @ apart.T, atol=error)
 
 
-def test_many_known_numbers_over_years_are_combined(tmp_path, population):
+@pytest.mark.parametrize("paths", [450_000, pytest.param(900_000, marks=pytest.mark.long)])
+def test_many_known_numbers_over_years_are_combined(tmp_path, population, paths):
     record = population[HF]
     early = {"q008_rate": 0.70, "q008_cases": 20, "q008_collection_type": "mips_cqm"}
     late = {"q008_rate": 0.75, "q008_cases": 16, "q236_rate": 0.6, "q236_cases": 30}
@@ -237,7 +238,7 @@ def test_many_known_numbers_over_years_are_combined(tmp_path, population):
     table["part_b_payments"] = [dollars_at(record, 0, 0.2, 2024), dollars_at(record, 0, 0.5, 2026)]
     mean, spread = one(population, roster(tmp_path, table))
     rng = np.random.default_rng(12)
-    scores, weight = world(record, {2024: [0.2], 2026: [0.5]}, 1, 900_000, rng)
+    scores, weight = world(record, {2024: [0.2], 2026: [0.5]}, 1, paths, rng)
     hcc = (math.log(2.4) - record.hcc_log_mean) / record.hcc_log_sd
     for each in scores.values():
         each[HCC] = hcc

@@ -23,13 +23,14 @@ from asmrisk.results.block_writer import BlockWriter
 from asmrisk.results.folder import Folder
 from asmrisk.results.store import Store
 from tests import fake_run
+from tests.fake_simulation import Fake
 from tests.results import small
 from tests.results.moments import Watched
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
 
 
-class Other(fake_run.Fake):
+class Other(Fake):
     """Other numbers of the same kinds: what an unreliable processor computes."""
 
     def draw(self, number):
@@ -159,7 +160,7 @@ def test_a_damaged_chunk_is_replaced(vouched, harm, store):
 def test_a_run_that_is_overtaken_agrees(tmp_path):
     place = tmp_path / "r.zarr"
 
-    class Overtaken(fake_run.Fake):
+    class Overtaken(Fake):
         """Another run writes everything while this one is at its first block."""
 
         def block(self, block, slot):
@@ -391,7 +392,7 @@ def test_what_a_stalled_writer_leaves_in_an_unfinished_store_is_put_right(moment
 def test_a_run_whose_store_is_replaced_ends_and_leaves_the_other(tmp_path):
     place = tmp_path / "r.zarr"
 
-    class Replaced(fake_run.Fake):
+    class Replaced(Fake):
         def block(self, block, slot):
             if block.first == 5:
                 shutil.rmtree(place)
@@ -408,7 +409,7 @@ def test_a_run_whose_store_is_replaced_ends_and_leaves_the_other(tmp_path):
 def test_a_run_whose_store_is_deleted_does_not_make_it_again(tmp_path):
     place = tmp_path / "r.zarr"
 
-    class Deleted(fake_run.Fake):
+    class Deleted(Fake):
         def block(self, block, slot):
             if block.first == 5:
                 shutil.rmtree(place)

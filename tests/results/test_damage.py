@@ -8,7 +8,7 @@ import pytest
 
 import asmrisk
 from asmrisk.errors import InputError, RunError
-from tests import fake_run
+from tests.fake_simulation import Fake
 from tests.results import small
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
@@ -30,7 +30,7 @@ KINDS = {
 }
 
 
-class Other(fake_run.Fake):
+class Other(Fake):
     """Other numbers of the same kinds."""
 
     def draw(self, number):
@@ -280,7 +280,7 @@ def test_a_flipped_bit_is_found_by_reading_and_by_verifying(original, tmp_path):
 def test_damage_during_a_run_is_not_shown(tmp_path):
     place = tmp_path / "r.zarr"
 
-    class Harming(fake_run.Fake):
+    class Harming(Fake):
         def block(self, block, slot):
             if block.first == 10:
                 (place / "amount/c.1.0.0").unlink()

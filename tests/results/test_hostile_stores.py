@@ -18,7 +18,7 @@ from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.spec import StoreSpec
 from asmrisk.simulation.arrays import array_specs
-from tests import fake_run
+from tests.fake_simulation import Fake
 from tests.results import small
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
@@ -307,7 +307,7 @@ def test_a_store_cannot_name_a_roster_anywhere(tmp_path, tiny):
     about = job.spec.about | {"roster": {"file": "../../etc/passwd", "sha256": "0", "clinicians": {}}}
     spec = StoreSpec(job.spec.definition, about, job.spec.arrays)
     fill(
-        [Job(job.place, spec, job.labels, job.lengths, fake_run.Fake(spec))],
+        [Job(job.place, spec, job.labels, job.lengths, Fake(spec))],
         executor(workers=1),
         Progress(None),
     )
@@ -322,7 +322,7 @@ def test_labels_are_data_and_never_part_of_a_path(tmp_path):
     plain = small.declare(tmp_path, 4)
     spec = StoreSpec(plain.spec.definition, plain.spec.about, arrays)
     place = tmp_path / "below/here/r.zarr"
-    fill([Job(place, spec, values, (4,), fake_run.Fake(spec))], executor(workers=1), Progress(None))
+    fill([Job(place, spec, values, (4,), Fake(spec))], executor(workers=1), Progress(None))
     assert list(asmrisk.open_results(place).kind.values) == evil
     outside = [path for path in tmp_path.rglob("*") if path.is_file() and place not in path.parents]
     assert outside == []

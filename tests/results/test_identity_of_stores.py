@@ -16,6 +16,7 @@ from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from tests import fake_run
 from tests.fake_run import scenario
+from tests.fake_simulation import Fake
 from tests.results import small
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
@@ -198,7 +199,7 @@ def test_a_store_from_before_there_were_readings_is_read_and_refused_for_another
     former["scenario"]["policy"]["quality_peer_group"] = "collection_type"
     spec = replace(declared.spec, definition=former)
     spec.about.pop("rule")
-    old = replace(declared, spec=spec, simulation=fake_run.Fake(spec))
+    old = replace(declared, spec=spec, simulation=Fake(spec))
     fill([old], executor(workers=1), Progress(None, quiet=True))
     place = tmp_path / "r.zarr"
     assert asmrisk.status(place, verify=True).complete
@@ -293,7 +294,7 @@ def test_another_specification_with_a_digest_that_fits_is_noticed_by_all_that_re
 def other(tmp_path):
     """A store of another seed whose files have the same names, and whose numbers differ."""
 
-    class Other(fake_run.Fake):
+    class Other(Fake):
         def draw(self, number):
             return super().draw(number + 1000)
 

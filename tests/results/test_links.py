@@ -10,7 +10,7 @@ import pytest
 
 import asmrisk
 from asmrisk.errors import InputError, RunError
-from tests import fake_run
+from tests.fake_simulation import Fake
 from tests.results import small
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
@@ -173,7 +173,7 @@ def test_a_link_planted_while_a_run_goes_on_leads_nowhere(key, outside, tmp_path
     place = tmp_path / "r.zarr"
     before = dated(outside)
 
-    class Planting(fake_run.Fake):
+    class Planting(Fake):
         def block(self, block, slot):
             link = place / key
             if block.first == 5 and not link.is_symlink():

@@ -28,7 +28,8 @@ from asmrisk.results.reading import open_results
 from asmrisk.results.status import status
 from asmrisk.results.store import Store
 from tests.engine.programs import finish, start, until
-from tests.fake_run import Fake, run
+from tests.fake_run import run
+from tests.fake_simulation import Fake
 from tests.memory_bucket import Cut, MemoryBucket, assert_shows, assert_whole, fill
 from tests.object_server import server as running_server
 from tests.results.small import assert_holds, declare, write
@@ -103,6 +104,7 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path):
         assert "pip install 'asmrisk[s3]'" in ended.stderr
 
 
+@pytest.mark.usefixtures("hasty_service")
 def test_what_cannot_be_reached_is_said(server, place, monkeypatch):
     missing = "s3://missing-bucket/a"
     for use in (lambda: status(missing), lambda: write(missing, 3), lambda: open_results(missing)):
@@ -126,6 +128,7 @@ def test_what_cannot_be_reached_is_said(server, place, monkeypatch):
             use()
 
 
+@pytest.mark.usefixtures("hasty_service")
 def test_plain_http_is_used_only_when_asked_for(server, place, monkeypatch):
     assert not Bucket(place).exists()
     # The same server, asked for encryption, which it does not have.
@@ -499,6 +502,7 @@ def test_a_run_that_was_paused_neither_hinders_nor_harms_another(server, place):
     assert status(place, verify=True).complete
 
 
+@pytest.mark.usefixtures("hasty_service")
 def test_a_service_that_stops_answering_ends_the_run_and_loses_nothing(server, place, monkeypatch):
     class Outage(Fake):
         def block(self, block, slot):

@@ -450,6 +450,7 @@ def test_a_request_that_is_repeated_because_its_answer_was_lost_is_no_failure(ev
     assert number > 60
 
 
+@pytest.mark.usefixtures("hasty_service")
 def test_a_service_none_of_whose_answers_to_writes_arrives_at_once_is_used(server):
     url = server.url("lost.zarr")
     server.answers_lost = 1000

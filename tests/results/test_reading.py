@@ -14,6 +14,7 @@ from asmrisk import open_results
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.store import Store
 from tests import fake_run
+from tests.fake_simulation import Fake
 from tests.results import small
 from tests.results.moments import Watched
 
@@ -141,7 +142,7 @@ def test_partial_results_have_the_bits_of_the_finished_ones(store, finished):
 
 
 def test_partial_results_of_an_extension_that_was_stopped_go_on_behind_what_is_shown(store):
-    class Stopping(fake_run.Fake):
+    class Stopping(Fake):
         def block(self, block, slot):
             if block.first == 30:
                 raise ValueError("no such thing")

@@ -18,7 +18,7 @@ from asmrisk.results.spec import StoreSpec
 from asmrisk.results.store import Store
 from asmrisk.simulation.arrays import array_specs
 from asmrisk.simulation.variables import Variable
-from tests.fake_run import OneByOne
+from tests.fake_simulation import OneByOne
 from tests.results import small
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")

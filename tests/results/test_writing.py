@@ -19,6 +19,7 @@ from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation import variables as schema
 from tests import fake_run
 from tests.fake_run import scenario
+from tests.fake_simulation import Fake, OneByOne
 from tests.results import small
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
@@ -133,7 +134,7 @@ def test_a_variable_has_one_file_a_block_in_one_folder(finished):
 def test_a_chunk_of_nothing_but_fill_values_is_a_file(value, tmp_path):
     job = small.declare(tmp_path / "r.zarr", 5)
 
-    class Nothing(fake_run.OneByOne):
+    class Nothing(OneByOne):
         def block(self, block, slot):
             shapes = job.simulation.shapes.items()
             return {
@@ -344,7 +345,7 @@ def test_a_store_keeps_its_block_length(store):
 
 
 def test_wrong_types_and_shapes_from_the_simulation_are_refused(tmp_path):
-    class Other(fake_run.Fake):
+    class Other(Fake):
         def block(self, block, slot):
             return self.change(super().block(block, slot))
 
@@ -362,7 +363,7 @@ def test_wrong_types_and_shapes_from_the_simulation_are_refused(tmp_path):
 # One step shows it to readers
 
 
-class Stopping(fake_run.Fake):
+class Stopping(Fake):
     """Fails from some draw on."""
 
     first = 10
@@ -415,7 +416,7 @@ def test_the_root_is_the_last_file_that_a_run_writes(tmp_path):
 def test_a_reader_during_an_extension_sees_the_committed_draws(store):
     before, seen = xr.open_zarr(store), []
 
-    class Looking(fake_run.Fake):
+    class Looking(Fake):
         def block(self, block, slot):
             seen.append(asmrisk.open_results(store).sizes["draw"])
             small.assert_holds(store, 22)

@@ -40,7 +40,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of a user: a finished run, an interrupted one, a table, and files of no concern to us."""
     folder = tmp_path_factory.mktemp("bench")
     scenario = load_scenario(BASELINE, [FEW])
-    asmrisk.run(scenario, draws=2, out=folder / "run.zarr", workers=1, quiet=True)
+    asmrisk.run(scenario, draws=2, block_size=2, out=folder / "run.zarr", workers=1, quiet=True)
     job = run_job(scenario, folder / "interrupted.zarr", 2)
     Store.open(job.place, job.spec, job.labels, job.lengths)
     asmrisk.replay(folder / "run.zarr", draw=1, out=folder / "table.csv")
@@ -205,7 +205,7 @@ def test_records_that_make_no_sense_are_damage(
             look(store, partial=True)
     with contextlib.suppress(InputError):
         asmrisk.replay(store, draw=1, out=tmp_path / "table.csv")
-    asmrisk.run(load_scenario(BASELINE, [FEW]), draws=2, out=store, workers=1, quiet=True)
+    asmrisk.run(load_scenario(BASELINE, [FEW]), draws=2, block_size=2, out=store, workers=1, quiet=True)
     assert asmrisk.status(store, verify=True).complete
     assert {each.name for each in store.parent.iterdir()} == {"run.zarr"}
 

@@ -108,7 +108,7 @@ _DOCUMENTS = st.dictionaries(_KEYS, _VALUES, max_size=5) | st.dictionaries(
 )
 
 
-@settings(_PATIENT, max_examples=300)
+@settings(_PATIENT, max_examples=150)
 @given(document=_DOCUMENTS)
 def test_random_documents(document: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "x.toml"

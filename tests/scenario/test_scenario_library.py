@@ -54,7 +54,8 @@ def outcome_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Outc
         # A list of participants says itself how many there are.
         few = [] if name == "participant_list" else [FEW]
         scenario = load_scenario(LIBRARY[name], few).fixed_at_medians()
-        place = asmrisk.run(scenario, draws=DRAWS, out=folder / f"{name}.zarr", workers=1, quiet=True)
+        place = folder / f"{name}.zarr"
+        asmrisk.run(scenario, draws=DRAWS, block_size=DRAWS, out=place, workers=1, quiet=True)
         return Outcome(
             scenario,
             xr.open_zarr(place, chunks=None).load(),

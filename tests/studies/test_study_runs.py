@@ -66,7 +66,8 @@ def test_a_design_point_is_the_run_of_its_scenario_to_the_bit(write: Any, folder
         (4, "policy.tie_rule=mid"),
     ):
         changed = asmrisk.load_scenario(folder / "tiny.toml", [override])
-        alone = asmrisk.run(changed, draws=19, out=folder / f"{point}.zarr", workers=1, quiet=True)
+        place = folder / f"{point}.zarr"
+        alone = asmrisk.run(changed, draws=19, block_size=20, out=place, workers=1, quiet=True)
         results = asmrisk.open_results(alone)
         savings = metric_draws(results, "medicare_savings").values
         shares = metric_draws(results, "penalized_share", ["year", "practice_size"]).values

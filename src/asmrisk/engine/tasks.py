@@ -32,7 +32,9 @@ def tasks_of(simulation: Simulation, pieces: Sequence[Piece], workers: int) -> l
     for piece in pieces:
         found.setdefault(simulation.shares(piece), []).append(piece)
     groups = list(found.values())
-    numbers = [-(-len(group) // simulation.most_together(group)) for group in groups]
+    numbers = [
+        1 if len(group) == 1 else -(-len(group) // simulation.most_together(group)) for group in groups
+    ]
     # The longest are parted further while workers would idle.
     longest = [
         (-len(group) / number, k) for k, (group, number) in enumerate(zip(groups, numbers, strict=True))

@@ -157,7 +157,7 @@ def _head(explained: Explained) -> tuple[str, ...]:
     as_if = "" if earlier == year else f" (observed in {earlier}, scored as if in {year})"
     many = len(draws) > 1
     field = f"{len(draws):,} draws" if many else f"draw {draws[0]}"
-    means = "; scores are means over them, edges and medians of peers medians" if many else ""
+    means = "; scores are means over them, decile edges, costs, m and S of the peers medians" if many else ""
     return (
         f"{explained.clinician}: {cohort}, performance {year}, paid {year + PAYMENT_LAG}{as_if}",
         f"Rule: {VINTAGES[explained.vintage]}.",

@@ -5,8 +5,8 @@ that gives its combination of scores the mean and the variance that the likeliho
 that is known, colleagues' numbers too (Minka, Expectation propagation, 2001; Rasmussen and Williams, Gaussian
 Processes for Machine Learning, 2006, section 3.6).
 
-Where something is known is found once for a roster (`asmrisk.population.roster_pattern`); what it tells depends
-on the population.
+Where something is known is found once for a roster (`asmrisk.population.roster_pattern`); what it tells
+depends on the population.
 """
 
 from __future__ import annotations

@@ -441,6 +441,7 @@ def refine_scores(
 def learn_cases(
     evidence: Evidence,
     terms: Terms,
+    code: int,
     level_mean: np.ndarray,
     level_sd: np.ndarray,
     nodes: np.ndarray,
@@ -449,12 +450,13 @@ def learn_cases(
     mean: np.ndarray,
     sd: np.ndarray,
 ) -> None:
-    """Write the mean and standard deviation of the logarithm of eligible cases, shape (MOST_MEASURES, n)."""
+    """Write mean and deviation of the logarithm of a cohort's eligible cases, shape (MOST_MEASURES, n)."""
     count = nodes.shape[0]
     for e in range(evidence.clinician.shape[0]):
         i, cohort, measure = evidence.clinician[e], evidence.cohort[e], evidence.measure[e]
-        factor, own = terms.cases_factor[cohort, measure], terms.cases_log_sd[cohort] ** 2
-        if factor <= 0.0:
+        factor, own = terms.cases_factor[cohort, measure], terms.cases_log_sd[cohort]
+        own *= own
+        if cohort != code or factor <= 0.0:
             continue
         for k in range(count):
             grid[0, k] = level_mean[i] + level_sd[i] * nodes[k]
@@ -463,6 +465,6 @@ def learn_cases(
         for k in range(count):
             expected += weights[k] * grid[1, k]
         for k in range(count):
-            variance += weights[k] * (grid[1, k] - expected) ** 2
+            variance += weights[k] * (grid[1, k] - expected) * (grid[1, k] - expected)
         prior, spread = log(factor) + expected - own / 2.0, math.sqrt(max(variance + own, _NEVER))
         mean[measure, i], sd[measure, i] = _moments(evidence, terms, e, prior, spread, 0.0, 1.0, grid)

@@ -53,7 +53,7 @@ from asmrisk.population.roster_evidence import (
     part_b_scores,
 )
 from asmrisk.population.roster_inference import Beliefs, Cavity, SharedScores, infer
-from asmrisk.population.roster_likelihood import POINTS, Terms, learn_cases, refine_scores, terms_of
+from asmrisk.population.roster_likelihood import POINTS, learn_cases, refine_scores, terms_of
 from asmrisk.population.roster_pattern import Pattern
 from asmrisk.rule.definitions import COHORTS, MOST_MEASURES, PERFORMANCE_YEARS, SPECIALTIES, SPECIALTIES_OF
 
@@ -320,15 +320,7 @@ def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Pos
             posterior.root,
             *posterior.level,
         )
-        _learn_cases(known, terms, code, posterior, grid)
+        nodes = hermite_rule(_LEVEL_NODES)
+        learn_cases(known.cases, terms, code, *posterior.level, *nodes, grid, *posterior.cases)
         found[code] = posterior
     return tuple(found)
-
-
-def _learn_cases(known: ScoreEvidence, terms: Terms, code: int, posterior: Posterior, grid: _Array) -> None:
-    """Learn the logarithm of a clinician's eligible cases a year from past cases and the level."""
-    mine = known.cases.cohort == code
-    evidence = known.cases._replace(
-        **{name: getattr(known.cases, name)[mine] for name in known.cases._fields[:-1]}
-    )
-    learn_cases(evidence, terms, *posterior.level, *hermite_rule(_LEVEL_NODES), grid, *posterior.cases)

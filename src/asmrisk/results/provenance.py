@@ -6,11 +6,13 @@ a host or user and no path.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any
@@ -71,8 +73,13 @@ def definition_of(spec: StoreSpec, files: Mapping[str, str] = MappingProxyType({
 
 def circumstances() -> dict[str, Any]:
     """Say in plain JSON when (``created``), with which ``software`` and in what ``environment``."""
+    return {"created": datetime.now(UTC).isoformat(timespec="seconds"), **copy.deepcopy(_process())}
+
+
+@cache
+def _process() -> dict[str, Any]:
+    """Say what does not change while a process runs: its ``software`` and ``environment``."""
     return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "software": {"python": platform.python_version()} | {name: version(name) for name in _SOFTWARE},
         "environment": {
             "processor": binding.get_host_cpu_name(),
