@@ -205,7 +205,7 @@ def _read(path: Path, _: str, notes: Callable[[str], None], needs: PolicyNeeds) 
 def _check_members(frame: pd.DataFrame, practices: Practices, path: Path) -> None:
     members = frame.groupby(["practice", "cohort"])["clinician_id"].nunique()
     if len(members) and members.max() > MOST_MEMBERS:
-        name = practices.ids[members.idxmax()[0]]
+        name = practices.ids[int(members.index.get_level_values("practice")[members.argmax()])]
         text = f"the practice {name!r} has {members.max():,} clinicians of one cohort"
         allowed = f"at most {MOST_MEMBERS:,}; part it in several practices"
         raise InputError(text, where=str(path), what="practice_id", allowed=allowed)
@@ -246,7 +246,7 @@ def _clinicians(frame: pd.DataFrame, cohort: str, practices: Practices) -> Clini
         years=years,
         ids=np.array(ids, dtype=object),
         practice=practice,
-        member=_members(ids, practice),
+        member=_members(ids.tolist(), practice),
         billing_practice=billing,
         # The same in every row, and missing where a clinician has none.
         specialty=past.specialty.max(axis=0, initial=UNKNOWN),

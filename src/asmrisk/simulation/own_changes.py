@@ -22,7 +22,6 @@ from asmrisk.rule.definitions import CALENDAR, MOST_MEASURES, NOT_REPORTED, PAYM
 from asmrisk.simulation.draw import Workspace
 from asmrisk.simulation.kernel_inputs import CohortDraw
 from asmrisk.simulation.measures import CLAIMS
-from asmrisk.simulation.observation import observe
 from asmrisk.simulation.participation import Field
 from asmrisk.simulation.state import Observations, make_observations
 
@@ -30,9 +29,12 @@ __all__ = [
     "KINDS",
     "Changes",
     "Room",
+    "begin_record_system",
     "change_costs",
     "change_episodes",
     "change_observations",
+    "changes_record_system",
+    "end_record_system",
     "keep_observed",
     "make_changes",
     "make_room",
@@ -148,19 +150,33 @@ def change_episodes(draw: CohortDraw, changes: Changes, case: int, start: int, f
     return found
 
 
+@inline
+def changes_record_system(changes: Changes, each: int) -> bool:
+    """Whether a change is one of the record system."""
+    return bool(changes.kind[each] == _COLLECTION_TYPE)
+
+
 @inner
-def _change_record_system(
+def begin_record_system(
     draw: CohortDraw, changes: Changes, each: int, start: int, work: Workspace, room: Room
 ) -> None:
-    """Observe with another record system, and take from it what is reported from the change's year on."""
-    field, out, other, practices = work.field, work.observations, room.other, work.world.practices
+    """Give practices another record system, with which they are to be observed."""
+    field, practices = work.field, work.world.practices
     count = draw.prior.clinicians[draw.cohort]
     for practice in range(practices.founded[0]):
         room.record_system[practice] = practices.collection_type[practice]
     for c in range(count):
         if _meant(changes, each, start, count, c):
             practices.collection_type[field.practice[c]] = int(changes.shift[each])
-    observe(draw, work.world, field, work.batch, other)
+
+
+@inner
+def end_record_system(
+    draw: CohortDraw, changes: Changes, each: int, start: int, work: Workspace, room: Room
+) -> None:
+    """Take from what was observed so what is reported from the change's year on, and give the own back."""
+    field, out, other, practices = work.field, work.observations, room.other, work.world.practices
+    count = draw.prior.clinicians[draw.cohort]
     for practice in range(practices.founded[0]):
         practices.collection_type[practice] = room.record_system[practice]
     for year in range(changes.year[each], YEARS):
@@ -192,12 +208,12 @@ def change_observations(
     case: int,
     start: int,
     work: Workspace,
-    room: Room,
 ) -> None:
     """Change what is observed of a cohort whose first clinician is number `start`, all but costs.
 
-    With elements of collaborative care both parts of improvement activities are known. One that was attested
-    alone is the connection to primary care, unless the change's factor is 0.
+    What another record system changes has been observed. With elements of collaborative care both parts of
+    improvement activities are known. One that was attested alone is the connection to primary care, unless
+    the change's factor is 0.
 
     Parameters
     ----------
@@ -213,14 +229,9 @@ def change_observations(
         Clinicians of earlier cohorts.
     work : Workspace
         Its observations are changed.
-    room : Room
-        Written.
     """
     field, out, practices = work.field, work.observations, work.world.practices
     count = draw.prior.clinicians[draw.cohort]
-    for each in range(changes.first[case], changes.first[case + 1]):
-        if changes.kind[each] == _COLLECTION_TYPE:
-            _change_record_system(draw, changes, each, start, work, room)
     for each in range(changes.first[case], changes.first[case + 1]):
         kind, measure = changes.kind[each], changes.measure[each]
         for year in range(changes.year[each], YEARS):

@@ -23,9 +23,12 @@ from asmrisk.simulation.observation import observe
 from asmrisk.simulation.own_changes import (
     Changes,
     Room,
+    begin_record_system,
     change_costs,
     change_episodes,
     change_observations,
+    changes_record_system,
+    end_record_system,
     keep_observed,
 )
 from asmrisk.simulation.panel import penalized_bit
@@ -209,24 +212,36 @@ def live_in_fields(
                     inputs.roster_prior,
                     inputs.practice_list,
                 )
-                enroll(draw, work.field, work.world.practices)
                 draw_areas(draw, work.world.areas, start > 0)
-                observe(draw, work.world, work.field, work.batch, work.observations)
-                if cases > 1:
-                    keep_observed(work.field, work.observations, room.before)
+                fresh = True
                 for case in range(cases):
+                    if fresh:
+                        enroll(draw, work.field, work.world.practices)
                     more = change_episodes(draw, changes, case, start, work.field)
                     if more:
                         select_measured(draw.population, draw.population.slots, work.field)
-                        observe(draw, work.world, work.field, work.batch, work.observations)
-                    change_observations(draw, inputs.policy[0], changes, case, start, work, room)
+                    begin = changes.first[case]
+                    # First as they report, then with each other record system: what observes stands here only
+                    # once, because it is compiled anew wherever it is called.
+                    for step in range(begin - 1, changes.first[case + 1]):
+                        other = step >= begin
+                        if other and not changes_record_system(changes, step):
+                            continue
+                        if other:
+                            begin_record_system(draw, changes, step, start, work, room)
+                        if other or fresh or more:
+                            out = room.other if other else work.observations
+                            observe(draw, work.world, work.field, work.batch, out)
+                            if cases > 1 and not other:
+                                keep_observed(work.field, work.observations, room.before)
+                        if other:
+                            end_record_system(draw, changes, step, start, work, room)
+                    change_observations(draw, inputs.policy[0], changes, case, start, work)
                     kept = _outcomes_of(outcomes, case)
                     _live_in_field(inputs, fields, cohort, start, index + k, changes, case, work, kept)
                     # As it was, for the next case.
+                    fresh = more
                     if cases > 1:
                         keep_observed(work.field, room.before, work.observations)
-                    if more and case + 1 < cases:
-                        enroll(draw, work.field, work.world.practices)
-                        observe(draw, work.world, work.field, work.batch, work.observations)
                 start += inputs.roster_prior.clinicians[cohort]
         progress[0] += 1
