@@ -34,7 +34,7 @@ COHORTS = {"heart failure": ["heart_failure"], "both": ["heart_failure", "low_ba
 #: Columns of the table: what they are called, by the name in the dictionaries of `compared`.
 COLUMNS = {
     "who": "clinicians",
-    "share": "share of the cohorts' Part B",
+    "share": "share of the cohort's Part B",
     "factor": "mean factor",
     "error": "error of the mean, $ a clinician-year",
     "error_share": "the same, % of Part B",
