@@ -18,7 +18,6 @@ from asmrisk.analysis.labels import labeled
 from asmrisk.analysis.money_at_risk import check_loss
 from asmrisk.analysis.penalties import is_risk_level, risk_levels
 from asmrisk.analysis.report import Report
-from asmrisk.analysis.roster_money import stated_prices
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.clinician_tables.table import check_output, replaced
 from asmrisk.engine.progress import Progress
@@ -138,7 +137,7 @@ def exposure(
 
     groups = groups_of(roster)
     context = Context(
-        _risk_levels(run), run.sets, field_factors(run.dataset, roster), stated_prices(run), loss
+        _risk_levels(run), run.sets, field_factors(run.dataset, roster), run.prices(), loss
     )
     found = estimates_of_cases(outcomes, groups, context, workers=workers)
     found["field_reaction_error"], small = _reaction(found, roster, run, groups)
