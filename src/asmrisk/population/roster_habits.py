@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr, ndtri
 
+from asmrisk.clinician_tables.checks import KNOWN_YEARS
 from asmrisk.population.joint_inference import Information, Scores, Sites
 from asmrisk.population.latents import (
     HABITS,
@@ -23,7 +24,7 @@ from asmrisk.population.latents import (
     SHARED_HABITS,
     SUBMISSION,
 )
-from asmrisk.population.roster import KNOWN_YEARS, UNKNOWN, Clinicians, Roster
+from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
 from asmrisk.population.roster_inference import SEEN_NOISE, Cohort, SharedScores, infer, own_covariances
 from asmrisk.rule.definitions import (
     COHORTS,
