@@ -385,8 +385,8 @@ def score(
 ) -> None:
     """Apply the rule to a table of clinicians.
 
-    TABLE is CSV or Parquet, one row for each observed clinician and performance year; everybody in it is
-    ranked against the others of the cohort and year, or within the field of a run.
+    TABLE is CSV, Parquet or a workbook (.xlsx), one row for each observed clinician and performance year;
+    everybody in it is ranked against the others of the cohort and year, or within the field of a run.
     """
     checked = None if scenario is None and not overrides else _scenario(scenario, overrides)
 
@@ -401,6 +401,21 @@ def _scenario(path: Path | None, overrides: tuple[str, ...]) -> Scenario:
     from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 
     return scenario_from_dict({}, overrides) if path is None else load_scenario(path, overrides)
+
+
+@commands.command(epilog=_example("asmrisk template --cohort heart_failure --out ours.xlsx"))
+@click.option("--cohort", help="heart_failure or low_back_pain.  [default: both]")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Workbook .xlsx, or .csv.")
+def template(cohort: str | None, out: Path) -> None:
+    """Write a table of clinicians to fill in.
+
+    It has the columns, two example rows of each cohort, which are left out where the table is read, and in a
+    workbook what is allowed and notes. `asmrisk score` takes it, and a scenario names it as a roster.
+    """
+    from asmrisk.clinician_tables.template import template
+
+    template(cohort, out=out)
+    click.echo(f"Template: {out}")
 
 
 @commands.command(epilog=_example("asmrisk status results/baseline.zarr"))

@@ -136,9 +136,7 @@ def exposure(
     outcomes = dict(zip([BASE, *(case.label for case in cases)], lived, strict=True))
 
     groups = groups_of(roster)
-    context = Context(
-        _risk_levels(run), run.sets, field_factors(run.dataset, roster), run.prices(), loss
-    )
+    context = Context(_risk_levels(run), run.sets, field_factors(run.dataset, roster), run.prices(), loss)
     found = estimates_of_cases(outcomes, groups, context, workers=workers)
     found["field_reaction_error"], small = _reaction(found, roster, run, groups)
     told = told_of(roster, scenario)
