@@ -39,6 +39,7 @@ from asmrisk.exposures.table import (
     long_table,
 )
 from asmrisk.exposures.text import head_of, sections_of
+from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.roster import Roster
 from asmrisk.results.place import storage_at
 from asmrisk.rule.arrays import Environment
@@ -124,12 +125,14 @@ def exposure(
     if out is not None:
         out = check_output(out, inputs=[clinicians])
     run = _finished_run(against)
+    progress = Progress(sys.stderr, quiet=quiet)
+    if not kernels_compiled("live_in_fields"):
+        progress.say("compiling the kernels of exposure (once after an install, a minute or two)")
     field = stored_field(clinicians, against, draws=draws)
     run = run.at(slice(field.draws))
     roster, scenario = field.roster, field.model.scenario
     check_cohorts(run, roster, clinicians)
     cases = gather(lambda text: parse_change(text, roster, scenario), what_if)
-    progress = Progress(sys.stderr, quiet=quiet)
     few = field.draws <= _READINESS_DRAWS
     lived = live_cases(field, cases, parts=few, workers=workers, progress=progress)
     with_parts = lived[0] if few else live(_first(field, _READINESS_DRAWS), parts=True, workers=workers)
