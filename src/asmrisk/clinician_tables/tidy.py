@@ -182,13 +182,12 @@ def _below(frame: pd.DataFrame, inputs: dict[str, Column], row: int, kept: _Rows
         return ""
     above = kept.copy()
     above[row:] = False
-    summed = [name for name in filled if name in inputs and inputs[name].unit in _SUMMED]
+    summed = [name for name in filled if name in inputs and name != "cost_per_episode"]
     with np.errstate(over="ignore"):
-        sums = [
-            (values[row], np.nansum(values[above])) for values in (numbers(frame[name]) for name in summed)
-        ]
-    near = [abs(value - total) <= _NEAR * total for value, total in sums if 0.0 < total < np.inf]
-    return "totals" if any(near) else ""
+        values = [numbers(frame[name]) for name in summed if inputs[name].unit in _SUMMED]
+        sums = [(each[row], np.nansum(each[above])) for each in values]
+    near = [0.0 < total < np.inf and abs(value - total) <= _NEAR * total for value, total in sums]
+    return "totals" if near and all(near) and above.sum() > 1 else ""
 
 
 def _is_example(frame: pd.DataFrame, inputs: dict[str, Column], row: int, identity: str) -> bool:

@@ -25,7 +25,13 @@ _SCORED = frozenset({"final_score", "adjustment_factor", "adjustment_usd"})
 _TO_SCORE = frozenset({"performance_year", "payment_year_part_b"})
 #: Earlier years are mistakes.
 _LONG_AGO = 30
-_AS_ROSTER = ("a scenario names it as population.roster, and ", Call("run"), " takes the scenario")
+_AS_ROSTER = (
+    "a scenario names it as population.roster, and ",
+    Call("run"),
+    " takes the scenario; ",
+    Call("exposure"),
+    " takes the table itself",
+)
 
 
 def refuse_other_files(path: Path) -> None:
@@ -51,7 +57,14 @@ def refuse_participants(source: str, names: Collection[str]) -> None:
     """Refuse CMS's list of participants, known by its columns."""
     if _LISTED in names:
         text = "is CMS's list of participants, not a table of clinicians; a scenario names it as "
-        raise _other(source, f"{text}population.participant_list, and ", Call("run"), " takes the scenario")
+        raise _other(
+            source,
+            f"{text}population.participant_list, and ",
+            Call("run"),
+            " takes the scenario; ",
+            Call("exposure"),
+            " takes the table itself",
+        )
 
 
 def refuse_roster(source: str, names: Collection[str], years: NDArray[np.float64]) -> None:
