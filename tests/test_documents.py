@@ -83,6 +83,7 @@ def _metrics() -> str:
         (True, True): "all labels",
         (True, False): "year, cohort",
         (False, True): "all labels",
+        (False, False): "year; with a roster",
     }
     return _table(
         ("metric", "meaning, unit", "total", "`--by`"),

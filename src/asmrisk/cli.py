@@ -400,10 +400,20 @@ def status(results: Place, verify: bool) -> None:
     help="Estimates from an eighth, a quarter, half and all of the draws instead.",
 )
 @click.option(
+    "--loss",
+    type=float,
+    metavar="DOLLARS",
+    help="With a roster: how likely it, each practice and each clinician is to lose more than this positive "
+    "number; for example 500000.",
+)
+@click.option(
     "--exceedance",
     "exceeding",
-    is_flag=True,
-    help="Exceedance curves instead, each point with a 95% band.",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAMES]",
+    help="Exceedance curves instead, each point with a 95% band, of the metrics named if any, with commas "
+    "between them; for example roster_net_adjustment.",
 )
 @click.option(
     "--budget",
@@ -422,8 +432,9 @@ def status(results: Place, verify: bool) -> None:
 def summarize(
     results: Place,
     tail: str | None,
+    loss: float | None,
     converging: bool,
-    exceeding: bool,
+    exceeding: str | None,
     budgeting: bool,
     discount: float | None,
     layout: str,
@@ -432,15 +443,24 @@ def summarize(
     """Print the main figures of RESULTS.
 
     Every estimate comes with its standard error. With neither --by nor --metric it prints what a run prints
-    at its end; an unknown NAME is answered with the list of metrics.
+    at its end, of a run with a roster first what the roster, its practices and clinicians are to expect; an
+    unknown NAME is answered with the list of metrics.
     """
     if tail is not None:
         options["tail"] = _probabilities(tail)
-    if converging + exceeding + budgeting > 1:
+    if converging + (exceeding is not None) + budgeting > 1:
         text = "--convergence, --exceedance and --budget are different tables; ask for one of them."
         raise InputError(text)
     if discount is not None and not budgeting:
         raise InputError("belongs to --budget; ask for it.", argument="discount")
+    if loss is not None:
+        if converging or exceeding is not None or budgeting:
+            text = "goes with none of --convergence, --exceedance and --budget."
+            raise InputError(text, argument="loss")
+        options["loss"] = loss
+    if exceeding:
+        named = [each.strip() for each in exceeding.split(",")]
+        options["metrics"] = [*(options["metrics"] or ()), *named]
     if budgeting:
         wrong = [name for name in ("by", "metrics", "tail") if options.pop(name, None)]
         if wrong:
@@ -454,7 +474,7 @@ def summarize(
     from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.summary import summarize
 
-    table: Any = convergence if converging else exceedance if exceeding else summarize
+    table: Any = convergence if converging else summarize if exceeding is None else exceedance
     _write(table(results, **options), layout)
 
 
