@@ -73,7 +73,7 @@ def benchmark() -> ModuleType:
 
 
 def test_full_runs_lie_between_no_error_and_the_rule(benchmark: ModuleType) -> None:
-    """Clinicians who make some 7% of a small cohort; the rule may be a quarter short, and five errors of it."""
+    """Some 7% of a small cohort; the rule may be short by a quarter, and by five standard errors."""
     rows = benchmark.main(60, (20,), "population.clinicians=600")
     assert len(rows) == 6
     for row in rows:
