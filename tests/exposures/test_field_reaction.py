@@ -73,9 +73,9 @@ def benchmark() -> ModuleType:
 
 
 def test_full_runs_lie_between_no_error_and_the_rule(benchmark: ModuleType) -> None:
-    """Clinicians who make 7% of a small cohort; five standard errors, which also cover what is not linear."""
+    """Some 7% of a small cohort; the rule may be short by a quarter, and by five standard errors."""
     rows = benchmark.main(60, (20,), "population.clinicians=600")
     assert len(rows) == 6
     for row in rows:
         noise = 5.0 * row["error_share_error"]
-        assert -noise <= row["error_share"] * np.sign(row["rule"]) <= abs(row["rule"]) + noise, row
+        assert -noise <= row["error_share"] * np.sign(row["rule"]) <= 1.25 * abs(row["rule"]) + noise, row
