@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from asmrisk.errors import InputError, RunError
     from asmrisk.exposures.explain import explain
     from asmrisk.exposures.exposure import exposure
+    from asmrisk.exposures.levers import levers
     from asmrisk.handbook import docs
     from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
@@ -50,6 +51,7 @@ __all__ = [
     "exceedance",
     "explain",
     "exposure",
+    "levers",
     "load_scenario",
     "open_results",
     "plan",
@@ -79,6 +81,7 @@ _HOMES = {
     "exceedance": "analysis.exceedance",
     "explain": "exposures.explain",
     "exposure": "exposures.exposure",
+    "levers": "exposures.levers",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",
     "plan": "analysis.plan",

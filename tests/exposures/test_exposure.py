@@ -212,3 +212,14 @@ def test_a_ranking_within_noise_has_one_rank():
     assert ranks_of([-5.0, -4.0, 3.0, 2.0], [5.0] * 4) == [1, 1, 1, 1]
     assert ranks_of([-50.0, 0.0, 1.0], [1.0] * 3) == [1, 2, 2]
     assert ranks_of([1.0], [2.0]) == [1]
+
+
+def test_levers_alone_are_worth_what_exposure_says(found, ours, results):
+    change = "improvement_activities = 2"
+    ranked = asmrisk.levers(ours, results, what_if=[change], workers=1)
+    total = ranked[ranked.level == "all"].iloc[0]
+    table = found.table
+    rows = table[(table.level == "all") & (table.case == change) & (table.performance_year == "all")]
+    assert total.lever == change
+    assert total.difference == pytest.approx(rows.iloc[0].difference, rel=1e-9)
+    assert set(asmrisk.levers(ours, results, draws=1, workers=1).lever) >= {change, "complete data"}

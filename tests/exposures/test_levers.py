@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from asmrisk.analysis.estimates import mean
-from asmrisk.exposures.levers import _ranks, levers, standard_levers
+from asmrisk.exposures.levers import _ranks, ranked_levers, standard_levers
 from asmrisk.exposures.stored_field import live_cases
 from asmrisk.simulation.model import Model
 from tests.simulation.desk import SCENARIOS, Desk
@@ -22,7 +22,7 @@ def desk():
 
 @pytest.fixture(scope="module")
 def ranked(desk):
-    return levers(desk.field, workers=1)
+    return ranked_levers(desk.field, workers=1)
 
 
 def gains_of(base, case):
@@ -73,7 +73,7 @@ def test_what_is_so_already_gains_nothing_and_comes_after_what_gains(desk, ranke
     cases = desk.cases(
         "promoting_interoperability +0", "cost_per_episode -10%", "q236_rate -0.05", "cost_per_episode -10.0%"
     )
-    rows = levers(desk.field, cases, workers=1)
+    rows = ranked_levers(desk.field, cases, workers=1)
     rows = rows[rows["level"] == "all"]
     assert rows["rank"].tolist() == [1, 1, 3, 4]
     nothing = rows[rows["lever"] == "promoting_interoperability +0"]
@@ -92,7 +92,7 @@ def test_the_break_even_cost_is_beside_what_is_counted_already(ranked):
 
 def test_draws_in_pieces_change_nothing(desk, ranked, monkeypatch):
     monkeypatch.setattr("asmrisk.exposures.levers._MOST_BYTES", 7 * 200 * 48 * 26)
-    pd.testing.assert_frame_equal(levers(desk.field, workers=1), ranked, rtol=1e-9, atol=1e-6)
+    pd.testing.assert_frame_equal(ranked_levers(desk.field, workers=1), ranked, rtol=1e-9, atol=1e-6)
 
 
 def test_errors_come_from_parameter_sets(desk, monkeypatch):
@@ -102,12 +102,12 @@ def test_errors_come_from_parameter_sets(desk, monkeypatch):
     monkeypatch.setattr(desk.field.model, "drawn_values", lambda draw: {})
     field = replace(desk.field, sets=sets)
     cases = desk.cases("cost_per_episode -10%")
-    row = levers(field, cases, workers=1).iloc[0]
+    row = ranked_levers(field, cases, workers=1).iloc[0]
     base, case = live_cases(desk.field, cases, workers=1)
     expected = mean(gains_of(base, case).sum(axis=(1, 2)), sets)
     assert row["difference"] == pytest.approx(float(expected.value), rel=1e-9)
     assert row["difference_error"] == pytest.approx(float(expected.error), rel=1e-9)
-    one = levers(replace(desk.field, sets=np.zeros(40, np.int64)), cases, workers=1)
+    one = ranked_levers(replace(desk.field, sets=np.zeros(40, np.int64)), cases, workers=1)
     assert one["difference_error"].isna().all()
     assert one["difference"].iloc[0] == pytest.approx(row["difference"], rel=1e-9)
 

@@ -25,7 +25,7 @@ from asmrisk.errors import Call, InputError, Problem, gather
 from asmrisk.exposures.average_practice import field_factors
 from asmrisk.exposures.changes import parse_change
 from asmrisk.exposures.field_reaction import cohort_shares, field_reaction_error, is_small
-from asmrisk.exposures.levers import levers as ranked_levers
+from asmrisk.exposures.levers import ranked_levers
 from asmrisk.exposures.readiness import readiness_rows, told_of, told_rows
 from asmrisk.exposures.stored_field import StoredField, live, live_cases, stored_field
 from asmrisk.exposures.table import (

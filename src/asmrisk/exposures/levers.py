@@ -6,6 +6,7 @@ makes tells what it is worth to each.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asmrisk.errors import gather
 from asmrisk.exposures.changes import Case, parse_change
-from asmrisk.exposures.stored_field import StoredField, live_cases
+from asmrisk.exposures.stored_field import StoredField, live_cases, stored_field
 from asmrisk.exposures.table import groups_of
 from asmrisk.population.roster import Roster
 from asmrisk.rule.definitions import MEASURES, PERFORMANCE_YEARS, YEARS
@@ -22,7 +24,7 @@ from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.own_luck import OwnOutcomes
 from asmrisk.simulation.variables import scored_measures
 
-__all__ = ["levers", "standard_levers"]
+__all__ = ["levers", "ranked_levers", "standard_levers"]
 
 #: Bytes that the outcomes of draws that are lived through together may take, and bytes of one clinician's in
 #: one draw and case.
@@ -62,6 +64,48 @@ def standard_levers(roster: Roster, scenario: Scenario) -> list[Case]:
 
 
 def levers(
+    clinicians: str | os.PathLike[str],
+    against: str | os.PathLike[str],
+    *,
+    what_if: Sequence[str] = (),
+    draws: int | None = None,
+    workers: int | None = None,
+) -> pd.DataFrame:
+    """Rank what given clinicians could do otherwise by what it adds in all five years together.
+
+    Parameters
+    ----------
+    clinicians : path
+        A roster: what is known of the clinicians.
+    against : path
+        A store that `asmrisk.run` wrote, complete.
+    what_if : sequence of str
+        Changes to rank, as ``"q236_rate +0.05 from 2027"``; the standard ones if none is given.
+    draws : int, optional
+        Only the run's first so many draws.
+    workers : int, optional
+        Threads; the usable processors if not given.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `asmrisk.exposures.levers.ranked_levers` gives it.
+
+    Raises
+    ------
+    InputError
+        If there are no such results, they are not finished, those of a study, or computed by other code; if
+        the clinicians cannot be read, a change cannot be read, or the run has fewer draws.
+    RunError
+        If a chunk of the results is damaged.
+    """
+    field = stored_field(clinicians, against, draws=draws)
+    roster, scenario = field.roster, field.model.scenario
+    cases = gather(lambda text: parse_change(text, roster, scenario), what_if)
+    return ranked_levers(field, cases or None, workers=workers)
+
+
+def ranked_levers(
     field: StoredField, cases: Sequence[Case] | None = None, *, workers: int | None = None
 ) -> pd.DataFrame:
     """Rank levers of each clinician, practice and all by what they add in all five years together.
