@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 
 import asmrisk
@@ -12,7 +10,7 @@ from asmrisk.exposures.table import Context, Groups, estimates_of_cases
 from asmrisk.rule.definitions import PERFORMANCE_YEARS, YEARS
 from asmrisk.simulation.own_luck import OwnOutcomes, make_outcomes
 from asmrisk.simulation.replay import replay_draw
-from suite.common import SIZES, Benchmark, Folder, baseline, seconds
+from suite.common import SIZES, Benchmark, Folder, baseline
 
 
 class Exposure(Folder):
@@ -34,12 +32,6 @@ class Exposure(Folder):
     def time_exposure(self) -> None:
         """Read the field, live, and estimate."""
         asmrisk.exposure(self.roster, self.results, quiet=True)
-
-    def track_seconds_as_a_user_waits(self) -> float:
-        """Give the seconds on the clock, the least of three."""
-        return min(seconds(self.time_exposure, time.perf_counter) for _ in range(3))
-
-    track_seconds_as_a_user_waits.unit = "s"  # type: ignore[attr-defined]
 
 
 class Statistics(Benchmark):
