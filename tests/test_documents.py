@@ -21,6 +21,7 @@ from asmrisk.analysis.metrics import METRICS
 from asmrisk.cli import commands
 from asmrisk.clinician_tables.columns import (
     CLINICIAN_COLUMNS,
+    REQUIRED,
     SCORE_COLUMNS,
     Column,
     measure_columns,
@@ -28,7 +29,6 @@ from asmrisk.clinician_tables.columns import (
     status_column,
 )
 from asmrisk.handbook import TOPICS, docs, summary
-from asmrisk.population.roster import REQUIRED
 from asmrisk.rule.definitions import measures_of
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
@@ -84,6 +84,7 @@ def _metrics() -> str:
         (True, True): "all labels",
         (True, False): "year, cohort",
         (False, True): "all labels",
+        (False, False): "year; with a roster",
     }
     return _table(
         ("metric", "meaning, unit", "total", "`--by`"),

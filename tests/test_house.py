@@ -19,8 +19,8 @@ ORDER = (
 
 #: Packages that take long to import, or may be missing: an import of them may wait until it is needed.
 HEAVY = {
-    *("click", "dask", "distributed", "filelock", "importlib.metadata", "numba", "obstore", "pandas"),
-    *("platformdirs", "rapidfuzz", "rich", "scipy", "xarray", "zarr"),
+    *("click", "dask", "distributed", "filelock", "importlib.metadata", "numba", "obstore", "openpyxl"),
+    *("pandas", "platformdirs", "rapidfuzz", "rich", "scipy", "xarray", "zarr"),
 }
 
 TESTS = Path(__file__).parent

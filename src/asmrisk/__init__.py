@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.rerun import replay
     from asmrisk.analysis.scoring import score
     from asmrisk.analysis.summary import summarize
+    from asmrisk.clinician_tables.template import template
     from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
     from asmrisk.exposures.explain import explain
@@ -60,6 +61,7 @@ __all__ = [
     "sensitivity",
     "status",
     "summarize",
+    "template",
     "validate",
     "warmup",
 ]
@@ -88,6 +90,7 @@ _HOMES = {
     "sensitivity": "studies.run",
     "status": "results.status",
     "summarize": "analysis.summary",
+    "template": "clinician_tables.template",
     "validate": "population.preparation",
     "warmup": "simulation.compilation",
 }

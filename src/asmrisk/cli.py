@@ -385,8 +385,8 @@ def score(
 ) -> None:
     """Apply the rule to a table of clinicians.
 
-    TABLE is CSV or Parquet, one row for each observed clinician and performance year; everybody in it is
-    ranked against the others of the cohort and year, or within the field of a run.
+    TABLE is CSV, Parquet or a workbook (.xlsx), one row for each observed clinician and performance year;
+    everybody in it is ranked against the others of the cohort and year, or within the field of a run.
     """
     checked = None if scenario is None and not overrides else _scenario(scenario, overrides)
 
@@ -401,6 +401,21 @@ def _scenario(path: Path | None, overrides: tuple[str, ...]) -> Scenario:
     from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 
     return scenario_from_dict({}, overrides) if path is None else load_scenario(path, overrides)
+
+
+@commands.command(epilog=_example("asmrisk template --cohort heart_failure --out ours.xlsx"))
+@click.option("--cohort", help="heart_failure or low_back_pain.  [default: both]")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Workbook .xlsx, or .csv.")
+def template(cohort: str | None, out: Path) -> None:
+    """Write a table of clinicians to fill in.
+
+    It has the columns, two example rows of each cohort, which are left out where the table is read, and in a
+    workbook what is allowed and notes. `asmrisk score` takes it, and a scenario names it as a roster.
+    """
+    from asmrisk.clinician_tables.template import template
+
+    template(cohort, out=out)
+    click.echo(f"Template: {out}")
 
 
 @commands.command(epilog=_example("asmrisk status results/baseline.zarr"))
@@ -435,10 +450,20 @@ def status(results: Place, verify: bool) -> None:
     help="Estimates from an eighth, a quarter, half and all of the draws instead.",
 )
 @click.option(
+    "--loss",
+    type=float,
+    metavar="DOLLARS",
+    help="With a roster: how likely it, each practice and each clinician is to lose more than this positive "
+    "number; for example 500000.",
+)
+@click.option(
     "--exceedance",
     "exceeding",
-    is_flag=True,
-    help="Exceedance curves instead, each point with a 95% band.",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAMES]",
+    help="Exceedance curves instead, each point with a 95% band, of the metrics named if any, with commas "
+    "between them; for example roster_net_adjustment.",
 )
 @click.option(
     "--budget",
@@ -457,8 +482,9 @@ def status(results: Place, verify: bool) -> None:
 def summarize(
     results: Place,
     tail: str | None,
+    loss: float | None,
     converging: bool,
-    exceeding: bool,
+    exceeding: str | None,
     budgeting: bool,
     discount: float | None,
     layout: str,
@@ -467,15 +493,24 @@ def summarize(
     """Print the main figures of RESULTS.
 
     Every estimate comes with its standard error. With neither --by nor --metric it prints what a run prints
-    at its end; an unknown NAME is answered with the list of metrics.
+    at its end, of a run with a roster first what the roster, its practices and clinicians are to expect; an
+    unknown NAME is answered with the list of metrics.
     """
     if tail is not None:
         options["tail"] = _probabilities(tail)
-    if converging + exceeding + budgeting > 1:
+    if converging + (exceeding is not None) + budgeting > 1:
         text = "--convergence, --exceedance and --budget are different tables; ask for one of them."
         raise InputError(text)
     if discount is not None and not budgeting:
         raise InputError("belongs to --budget; ask for it.", argument="discount")
+    if loss is not None:
+        if converging or exceeding is not None or budgeting:
+            text = "goes with none of --convergence, --exceedance and --budget."
+            raise InputError(text, argument="loss")
+        options["loss"] = loss
+    if exceeding:
+        named = [each.strip() for each in exceeding.split(",")]
+        options["metrics"] = [*(options["metrics"] or ()), *named]
     if budgeting:
         wrong = [name for name in ("by", "metrics", "tail") if options.pop(name, None)]
         if wrong:
@@ -489,7 +524,7 @@ def summarize(
     from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.summary import summarize
 
-    table: Any = convergence if converging else exceedance if exceeding else summarize
+    table: Any = convergence if converging else summarize if exceeding is None else exceedance
     _write(table(results, **options), layout)
 
 

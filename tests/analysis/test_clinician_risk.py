@@ -12,7 +12,7 @@ from asmrisk.analysis.statistics import columns_of
 from asmrisk.analysis.tail import tail_value_at_risk
 from asmrisk.errors import InputError
 
-STATISTICS = columns_of(statistics_at(0.05))
+STATISTICS = columns_of(statistics_at([0.05]))
 
 
 def group(draws=800, count=3, seed=4):
@@ -46,19 +46,21 @@ def test_estimates_are_plain_statistics_of_the_draws():
                 assert got["mean"] == pytest.approx(there.mean())
                 assert got["mean_error"] == pytest.approx(there.std(ddof=1) / math.sqrt(n))
                 assert got["sd"] == pytest.approx(there.std(ddof=1))
-                lost = (there < 0).mean()
-                assert got["penalty_probability"] == pytest.approx(lost)
-                assert got["penalty_probability_error"] == pytest.approx(
-                    math.sqrt(lost * (1 - lost) / (n - 1))
-                )
+                # Of all draws: a year without measurement is no loss.
+                lost = (x < 0).mean()
+                assert got["probability_of_loss"] == pytest.approx(lost)
+                assert got["probability_of_loss_error"] == pytest.approx(math.sqrt(lost * (1 - lost) / 799))
                 for level in (5, 25, 50, 75, 95):
                     at = np.quantile(there, level / 100)
                     assert got[f"p{level:02d}"] == pytest.approx(at)
                     assert got[f"p{level:02d}_low"] < at < got[f"p{level:02d}_high"]
-                assert got["value_at_risk"] == pytest.approx(np.quantile(-there, 0.95))
-                # A tail needs twenty draws.
-                beyond = got["tail_value_at_risk"]
-                assert beyond > got["value_at_risk"] if 0.05 * n >= 20 else math.isnan(beyond)
+                # A tail needs twenty draws; a loss is negative.
+                if 0.05 * n >= 20:
+                    assert got["worst_5"] == pytest.approx(np.quantile(there, 0.05))
+                    assert got["worst_5_mean"] < got["worst_5"] < 0.0
+                else:
+                    assert math.isnan(got["worst_5"])
+                    assert math.isnan(got["worst_5_mean"])
 
 
 def test_the_roster_is_summed_within_draws():

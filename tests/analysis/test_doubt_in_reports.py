@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from asmrisk.analysis.clinician_risk import clinician_sections, clinicians
+from asmrisk.analysis.clinician_risk import clinicians
 from asmrisk.analysis.comparison import compare
 from asmrisk.analysis.convergence import convergence
 from asmrisk.analysis.exceedance import exceedance
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.analysis.report import Report
+from asmrisk.analysis.roster_report import roster_sections
 from asmrisk.analysis.run_results import definitions, open_run_results
 from asmrisk.analysis.summary import summarize
 from asmrisk.analysis.text_tables import WIDTH
@@ -301,7 +302,8 @@ def test_a_roster_s_errors_count_sets():
         each for each in once.statistic.values if each.endswith("_error") and each.split("_")[0] != "sd"
     ]
     assert "measured_share_error" in errors
-    for name in once:
+    numbers = [name for name in once if not name.startswith("rank_")]
+    for name in numbers:
         if "statistic" in once[name].dims:
             pair = [each[name].sel(statistic=errors).values for each in (once, twice)]
         else:
@@ -312,21 +314,24 @@ def test_a_roster_s_errors_count_sets():
             np.ptp(each[name].sel(estimate=["low", "high"]).values, axis=0) for each in (once, twice)
         )
         assert (wide > 0.9 * alone).all()
-    assert {each.attrs["range_holds"] for each in once.data_vars.values()} == {"chance"}
-    assert {each.attrs["range_holds"] for each in twice.data_vars.values()} == {"chance_and_doubt"}
+    assert {once[name].attrs["range_holds"] for name in numbers} == {"chance"}
+    assert {twice[name].attrs["range_holds"] for name in numbers} == {"chance_and_doubt"}
+    # Ranks tell no more than with half as many draws.
+    for end in ("rank_first", "rank_last"):
+        np.testing.assert_array_equal(twice[end], once[end])
 
 
 def test_a_roster_s_tables_say_what_ranges_hold_and_what_a_tail_needs():
-    sections = clinician_sections(clinicians(doubled(roster(), uncertainty=OTHER)))
+    sections = roster_sections(clinicians(doubled(roster(), uncertainty=OTHER)))
     report = Report(xr.Dataset(), {}, (), tuple(sections), {"rows": []})
     assert "chance and doubt" in flat(report)
     assert "one of 5% needs 800 draws." in flat(report)
     assert max(map(len, report.to_text().splitlines())) <= WIDTH
-    enough = clinician_sections(clinicians(roster(400)))
-    # Nothing is n/a: what a tail holds is all that is left to say.
-    assert {note for section in enough for note in section.notes} == {
-        "The worst draws are those of chance alone."
-    }
+    enough = roster_sections(clinicians(roster(400)))
+    # Nothing is n/a.
+    notes = {note for section in enough for note in section.notes}
+    assert "The worst draws are those of chance alone." in notes
+    assert not any("needs" in note for note in notes)
 
 
 def test_the_drawn_risk_level_of_a_store_is_the_maximum_penalty(monkeypatch):

@@ -95,8 +95,8 @@ def test_tails_of_clinicians_at_a_chosen_probability():
     for c in range(4):
         one = found.isel(clinician=c)
         worst = np.sort(losses[:, c])[-20:]
-        assert float(one.sel(statistic="tail_value_at_risk")) == pytest.approx(worst.mean())
-        assert float(one.sel(statistic="value_at_risk")) == pytest.approx(np.quantile(losses[:, c], 0.9))
+        assert float(one.sel(statistic="worst_10_mean")) == pytest.approx(-worst.mean())
+        assert float(one.sel(statistic="worst_10")) == pytest.approx(-np.quantile(losses[:, c], 0.9))
     assert "maximum_penalty" not in clinicians(data)
     with pytest.raises(InputError, match=r"^tail: "):
         clinicians(data, tail=0.9)
@@ -158,11 +158,11 @@ def test_a_run_with_a_roster_tells_of_penalties(tmp_path):
     assert "mean of worst 10%" in text
     assert text.count("with the maximum penalty") == 1
     # Curves of the roster and of each clinician.
-    whole = asmrisk.exceedance(place, ["roster_adjustment"], points=[0.0]).dataset.roster_adjustment
+    whole = asmrisk.exceedance(place, ["roster_net_adjustment"], points=[0.0]).dataset.roster_net_adjustment
     dollars = np.nan_to_num(group.adjustment_usd.values).sum(axis=(1, 2))
     assert float(whole.sel(statistic="probability")[0]) == np.mean(dollars > 0)
-    report = asmrisk.exceedance(place, ["clinician_adjustment"], by=["year"], points=[0.0])
-    each = report.dataset.clinician_adjustment.isel(threshold=0)
+    report = asmrisk.exceedance(place, ["clinician_net_adjustment"], by=["year"], points=[0.0])
+    each = report.dataset.clinician_net_adjustment.isel(threshold=0)
     assert report.to_dataframe().clinician.nunique() == each.sizes["clinician"]
     paid = group.adjustment_usd.values
     measured = (~np.isnan(paid)).sum(axis=0)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from asmrisk.analysis.clinician_risk import clinician_sections, clinicians
+from asmrisk.analysis.clinician_risk import clinicians
+from asmrisk.analysis.roster_report import roster_sections
 from asmrisk.analysis.text_tables import table_lines
 
 WORKS = ["east", "east", "west", "west", "solo"]
@@ -59,7 +60,7 @@ def test_practices_are_estimated_in_parts(results):
 
 
 def test_the_table_names_practices_by_what_they_are_expected_to_lose(results):
-    sections = clinician_sections(clinicians(results))
+    sections = roster_sections(clinicians(results))
     lines = [line for section in sections for table in section.tables for line in table_lines(table)]
     start = next(number for number, line in enumerate(lines) if "Mean factor, %" in line or "billed" in line)
     text = "\n".join(lines[start:])

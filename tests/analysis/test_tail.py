@@ -258,7 +258,7 @@ def test_points_of_a_curve_have_exact_binomial_bands():
         assert one.draws == 500
     assert curve.threshold.attrs["units"] == "USD"
     assert [row["threshold"] for row in json.loads(report.to_json())["exceedance"]] == points
-    assert "\n1000 " in report.to_text()
+    assert "\nmore than 1,000 " in report.to_text()
 
 
 def test_levels_of_a_curve_have_order_statistics_as_bands():
@@ -323,6 +323,6 @@ def test_curves_that_cannot_be_given_are_refused():
     with pytest.raises(InputError, match="points: are of one metric"):
         exceedance(results, points=[1.0])
     with pytest.raises(InputError, match="these have none"):
-        exceedance(results, ["roster_adjustment"])
-    with pytest.raises(InputError, match="by year alone"):
-        exceedance(results, ["clinician_adjustment"], by=["cohort"])
+        exceedance(results, ["roster_net_adjustment"])
+    with pytest.raises(InputError, match="clinician_net_adjustment is not kept by cohort"):
+        exceedance(results, ["clinician_net_adjustment"], by=["cohort"])

@@ -4,6 +4,7 @@ import csv
 import errno
 import io
 import os
+import re
 import sys
 import time
 
@@ -47,6 +48,10 @@ def test_what_is_written_is_read(tmp_path, ending):
 dollars = st.floats(0, sys.float_info.max, allow_subnormal=True)
 fraction = st.floats(0, 1, allow_subnormal=True)
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+# Not what stands for nothing, nor what a spreadsheet makes of a number.
+names = names.filter(
+    lambda name: name not in "-–—" and not re.fullmatch(r"\d+\.0+|\d.*[eE]\+\d+|(?i:n/a)", name)
+)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -148,7 +153,7 @@ def test_a_roster_may_leave_columns_out_and_cells_empty(tmp_path):
         ("part_b_payments", "-3.5", ["'-3.5'", "0 or more", "USD"]),
         ("part_b_payments", "1e999", ["'1e999'"]),
         ("part_b_payments", "1_000", ["'1_000'"]),
-        ("part_b_payments", "$100", ["'$100'"]),
+        ("part_b_payments", "$1O0", ["'$1O0'"]),
         ("part_b_payments", "inf", ["'inf'"]),
         ("part_b_payments", "٣", ["a number"]),
         ("part_b_payments", "", ["is empty"]),
@@ -156,15 +161,15 @@ def test_a_roster_may_leave_columns_out_and_cells_empty(tmp_path):
         ("cost_per_episode", "-1", ["0 or more"]),
         ("q008_rate", "1.0000000000000002", ["from 0 to 1"]),
         ("q008_rate", "-0.1", ["from 0 to 1"]),
-        ("q492_rate", "-1", ["0 or more", "unit"]),
-        ("q008_completeness", "75", ["from 0 to 1"]),
+        ("q492_rate", "-1", ["0 or more", "admissions per 100 person-years"]),
+        ("q008_completeness", "75", ["from 0 to 1", "if it is percent, write 75% or 0.75"]),
         ("q008_cases", "2.5", ["whole number"]),
         ("q008_cases", "-1", ["whole number", "0 or more"]),
         ("q008_cases", "3000000000", ["at most 2,147,483,647"]),
-        ("q008_collection_type", "eCQM", ["did you mean ecqm?", "ecqm, mips_cqm"]),
+        ("q008_collection_type", "eCQMs", ["did you mean ecqm?", "ecqm, mips_cqm"]),
         ("q377_collection_type", "mips_cqm", ["'mips_cqm'", "allowed: ecqm"]),
         ("q492_collection_type", "ecqm", ["allowed: claims"]),
-        ("cohort", "heart failure", ["did you mean heart_failure?", "low_back_pain"]),
+        ("cohort", "heart failures", ["did you mean heart_failure?", "low_back_pain"]),
         ("cohort", "", ["is empty"]),
         ("specialty", "cardiologist", ["did you mean cardiology?"]),
         ("specialty", "neurosurgery", ["not of the cohort heart_failure", "cardiology"]),
@@ -179,7 +184,7 @@ def test_a_roster_may_leave_columns_out_and_cells_empty(tmp_path):
         ("improvement_activities", "3", ["from 0 to 2"]),
         ("promoting_interoperability", "101", ["from 0 to 100"]),
         ("exempt", "2", ["from 0 to 1"]),
-        ("exempt", "yes", ["from 0 to 1"]),
+        ("exempt", "perhaps", ["from 0 to 1"]),
         ("clinician_id", "", ["is empty"]),
         ("clinician_id", "a\tb", ["control characters"]),
     ],
@@ -376,7 +381,7 @@ def test_a_doubled_column_is_named(tmp_path):
         (b"\x00\x01\x02", "not a text file"),
         (b"PK\x03\x04rest of a spreadsheet", "not a text file"),
         (b"clinician_id,cohort\n\xff\xfe,x\n", ":2: not UTF-8"),
-        (b"clinician_id;cohort\n1;2\n", "separated by commas"),
+        (b"clinician;cohorts\n1;2\n", "separated by commas"),
         (b'a,b\n"1,2\n3,4\n', "not valid CSV"),
         (b"a,b\n" + b"x" * 200_000 + b",1\n", "not valid CSV"),
     ],

@@ -91,7 +91,7 @@ def test_a_number_that_the_parts_do_not_make_names_row_and_remedy(tmp_path):
     [
         ("primary_care_connection", 2, "from 0 to 1"),
         ("collaborative_care_elements", 6, "from 0 to 5 (elements)"),
-        ("aco", "yes", "from 0 to 1"),
+        ("aco", "perhaps", "from 0 to 1"),
         ("region", "region-10", "region-9"),
     ],
 )

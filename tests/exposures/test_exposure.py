@@ -130,6 +130,7 @@ def test_fewer_draws_are_the_first_of_the_run(ours, results, found):
     fewer = asmrisk.exposure(ours, results, draws=30, quiet=True)
     assert json.loads(fewer.to_json())["draws"] == 30
     assert fewer.table["mean"].tolist() != found.table["mean"].tolist()[: len(fewer.table)]
+    assert "± n/a" in asmrisk.exposure(ours, results, draws=1, quiet=True).to_text()
     with pytest.raises(InputError, match="60 draws"):
         asmrisk.exposure(ours, results, draws=61)
 

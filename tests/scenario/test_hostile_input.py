@@ -105,7 +105,7 @@ RUN = ["run", BASELINE, "--set", FEW, "--draws", "2", "--quiet"]
         (["score", "table.csv", "--out", "table.csv"], "--out table.csv: is the input"),
         (["score", "table.csv", "--out", "thesis"], "a table is written as .csv or .parquet"),
         (["score", "table.csv", "--scenario", "reform.toml", "--out", "x.csv"], "2 is not allowed"),
-        (["score", "table.csv", "--scenario", "table.csv", "--out", "x.csv"], "malformed TOML"),
+        (["score", "table.csv", "--scenario", "table.csv", "--out", "x.csv"], "is a table, not a scenario"),
     ],
     ids=lambda value: " ".join(value)[:60].replace(BASELINE, "") if isinstance(value, list) else "",
 )

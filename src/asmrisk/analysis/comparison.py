@@ -11,10 +11,11 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from asmrisk.analysis import roster_comparison
 from asmrisk.analysis.estimates import Sets, first_draws
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE, check_metrics
-from asmrisk.analysis.paired import LARGER, MEANS, PAIRED, TIED, UNPAIRED, pairs
+from asmrisk.analysis.paired import LARGER, MEANS, PAIRED, PAYS_NOTHING, TIED, UNPAIRED, pairs
 from asmrisk.analysis.report import (
     ALL,
     Report,
@@ -28,6 +29,7 @@ from asmrisk.analysis.report import (
     wrapped,
 )
 from asmrisk.analysis.rerun import stored_run
+from asmrisk.analysis.roster_comparison import aligned, comparable_levels
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.scenario_runs import results_of
 from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates, shown
@@ -55,6 +57,9 @@ _PLAN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("net_adjustment", "penalized_share"), BY[2:3]),
     (("net_adjustment", "penalized_share"), BY[3:]),
 )
+
+#: Whose draws are looked at one by one: who can be told apart is listed.
+_LISTED = ("practice_net_adjustment", "clinician_net_adjustment")
 
 #: Titles of tables of several metrics, by their unit.
 _UNIT_TITLES = {
@@ -159,18 +164,28 @@ def compare(
     common = _common(opened)
     replayed = _replayed_draws(replay_draws, standard, opened, common)
 
-    plan = [(f"{name}:{'+'.join(each)}", name, each) for some, each in _PLAN for name in some]
+    levels = comparable_levels(opened)
+    plan = [
+        (f"{name}:{'+'.join(each)}", name, each)
+        for some, each in (*roster_comparison.PLAN, *_PLAN)
+        for name in some
+        if not METRICS[name].of or METRICS[name].of in levels
+    ]
     if not standard:
         plan = [(name, name, labels) for name in names]
+        _check_levels(names, levels, opened)
     parts: dict[str, list[xr.DataArray]] = {key: [] for key, _, _ in plan}
-    identical = []
+    identical, listed = [], dict[str, xr.DataArray]()
     first = _at(opened[0], common)
     before = {key: first.draws(name, apart) for key, name, apart in plan}
     for reform in opened[1:]:
         second = _at(reform, common)
         sets, holds = _sets(first, second, common), _holds(first, second)
         for key, name, apart in plan:
-            found = _paired(before[key], second.draws(name, apart), sets)
+            after = aligned(second.draws(name, apart), before[key])
+            if name in _LISTED and len(reform_labels) == 1:
+                listed[name] = after - before[key]
+            found = _paired(before[key], after, sets)
             parts[key].append(found.assign_attrs(range_holds=holds))
         unchanged = all((found[-1].sel(statistic="tied") == 1.0).all() for found in parts.values())
         identical.append(bool(unchanged) and _same(first.dataset, second.dataset))
@@ -186,10 +201,17 @@ def compare(
     ]
     tables: dict[str, list[Row]] = {"differences": [row for rows in found_rows for row in rows]}
     remarks = [_remarks(opened[0], each, same) for each, same in zip(opened[1:], identical, strict=True)]
+    if standard and not levels and all(each.has_roster for each in opened):
+        for lines in remarks:
+            lines.append("The rosters have different clinicians: nothing of them is compared.")
     told_of = [name for _, name, _ in plan]
     sections = []
     if len(remarks) == 1:
         title, said = f"{reform_labels[0]}, compared with {first_label}", remarks[0]
+        if standard and levels:
+            own = [row for row in found_rows[0] if METRICS[row["metric"]].of]
+            sections += roster_comparison.sections(own, listed, _sets(first, opened[1], common))
+            found_rows[0] = [row for row in found_rows[0] if not METRICS[row["metric"]].of]
         for some in grouped(found_rows[0], _table_of if standard else lambda row: row["metric"]):
             whole = all(row[label] == ALL for row in some for label in BY)
             sections += _differences(some, spread=whole or not standard)
@@ -198,7 +220,8 @@ def compare(
         by_reform = zip(reform_labels, remarks, strict=True)
         said = [f"{label}: {remark}" for label, those in by_reform for remark in those]
         if standard:
-            told_of, found_rows = list(_HEADLINE), list(map(_headline, found_rows))
+            told_of = ["roster_net_adjustment"] * bool(levels) + list(_HEADLINE)
+            found_rows = [_headline(some, told_of) for some in found_rows]
         sections.append(_side_by_side(labels_of_runs, found_rows))
     if changes is not None:
         for index, label in enumerate(reform_labels):
@@ -240,6 +263,16 @@ def compare(
 def _paired(baseline: xr.DataArray, reform: xr.DataArray, sets: Sets) -> xr.DataArray:
     values = estimates(PAIRED, pairs(baseline.values, reform.values, sets))
     return relabeled(values, baseline, {"statistic": columns_of(PAIRED)})
+
+
+def _check_levels(names: Sequence[str], levels: Sequence[str], runs: Sequence[RunResults]) -> None:
+    """InputError if a metric of practices or clinicians is asked for that are not the same in all runs."""
+    wrong = [name for name in names if METRICS[name].of in ("practice", "clinician")]
+    wrong = [name for name in wrong if METRICS[name].of not in levels]
+    if wrong and all(run.has_roster for run in runs):
+        of = METRICS[wrong[0]].of
+        text = f"{wrong[0]}: the runs' rosters have different {of}s; compare roster_net_adjustment instead."
+        raise InputError(text, argument="metrics")
 
 
 def _joined(found: Sequence[xr.DataArray], labels: Sequence[str]) -> xr.DataArray:
@@ -360,10 +393,10 @@ def _remarks(baseline: RunResults, reform: RunResults, identical: bool) -> list[
     ]
 
 
-def _headline(rows: Iterable[Row]) -> list[Row]:
+def _headline(rows: Iterable[Row], names: Iterable[str]) -> list[Row]:
     """Choose the headline's outcomes, over all years and groups."""
     whole = {row["metric"]: row for row in rows if all(row[label] == ALL for label in BY)}
-    return [whole[name] for name in _HEADLINE]
+    return [whole[name] for name in names]
 
 
 def _side_by_side(labels: Sequence[str], rows: Sequence[Sequence[Row]]) -> Section:
@@ -374,7 +407,11 @@ def _side_by_side(labels: Sequence[str], rows: Sequence[Sequence[Row]]) -> Secti
         label = row_label(some[0])
         title = METRICS[some[0]["metric"]].title + units + ("" if label == ALL else f": {label}")
         _, ((first, *_), values, differences) = shown(MEANS, some, scale)
-        groups.append(Group(title, ("value", "difference"), ([first, *values], ["", *differences])))
+        heads, columns = ["value", "difference"], [[first, *values], ["", *differences]]
+        if METRICS[some[0]["metric"]].of:
+            (head,), (cells,) = shown((PAYS_NOTHING,), some, scale)
+            heads, columns = [*heads, head], [*columns, ["", *cells]]
+        groups.append(Group(title, heads, columns))
     apart = any(row["specialty"] != ALL for row in rows[0])
     return Section(tables=(Table(labels, groups),), notes=(SPECIALTY_NOTE,) if apart else ())
 
@@ -495,7 +532,9 @@ def _replayed_draws(
     """Choose the draws that are simulated again, and check that they can be."""
     stored = all(each.source for each in opened)
     if asked is None:
-        asked = REPLAY_DRAWS if standard and stored and len(opened) == 2 else 0
+        # Not of other rosters, whose clinicians may be the same with other figures.
+        rosters = {str(each.provenance.get("roster", {}).get("sha256")) for each in opened}
+        asked = REPLAY_DRAWS if standard and stored and len(opened) == 2 and len(rosters) == 1 else 0
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 0:
         text = f"{asked!r} is not allowed"
         raise InputError(text, argument="replay_draws", allowed="whole numbers from 0 on")

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from asmrisk.analysis.estimates import quantiles
 from asmrisk.analysis.labels import axis
-from asmrisk.analysis.metrics import ROSTER_OUTCOMES, check_metrics
+from asmrisk.analysis.metrics import METRICS, check_metrics
 from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.statistics import HOLDS, Statistic, estimated, interval_cell
@@ -49,9 +49,9 @@ def exceedance(
     results : path or xarray.Dataset
         The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
     metrics : sequence of str, optional
-        Names out of `asmrisk.analysis.metrics.METRICS`; with a roster also ``roster_adjustment`` (all its
-        clinicians together) and ``clinician_adjustment`` (each), both in dollars paid: a loss is negative.
-        `EXCEEDANCE_METRICS` (those of them kept by the labels) if not given.
+        Names out of `asmrisk.analysis.metrics.METRICS`, with a roster also those of the roster, each practice
+        and each clinician (``roster_net_adjustment``): a loss is negative. `EXCEEDANCE_METRICS` (those of
+        them kept by the labels) if not given.
     by : sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``. What is not told apart
         is added up or averaged within each draw, so the correlation of years and groups is kept.
@@ -104,9 +104,7 @@ def exceedance(
         raise InputError(text, argument="points")
     if not 0.0 < confidence < 1.0:
         raise InputError(f"{confidence!r} is not allowed", argument="confidence", allowed="between 0 and 1")
-    chosen = None if metrics is None else [name for name in metrics if name not in ROSTER_OUTCOMES]
-    names, labels = check_metrics(chosen, by or (), EXCEEDANCE_METRICS)
-    names = names if metrics is None else list(dict.fromkeys(metrics))
+    names, labels = check_metrics(metrics, by or (), EXCEEDANCE_METRICS)
     tail = check_tail(tail)
     run = open_run_results(results, partial=partial)
     warn_of_few_draws(tail, run.count, run.draws_per_set)
@@ -116,6 +114,9 @@ def exceedance(
         statistic, along, column = _exceeded(at, confidence, band), "exceedance", "value"
         labels_along = axis(along, at, {"units": "1", "long_name": "Probability of exceedance"})
         words = f"What is exceeded with the probability on the left, by {HOLDS[run.holds]}; a {band} at each."
+        own = (
+            "A loss is negative: in one draw of twenty less is paid, or more lost, than is exceeded with 95%."
+        )
     else:
         if len(names) != 1:
             raise InputError("are of one metric; name it", argument="points")
@@ -124,25 +125,23 @@ def exceedance(
         units = run.draws(names[0], labels).attrs["units"]
         labels_along = axis(along, at, {"units": units, "long_name": "Threshold"})
         words = f"The probability of more than what is on the left, by {HOLDS[run.holds]}; a {band} at each."
+        own = "A loss is negative: more than -5 is a loss of less than 5, or a gain."
     curves = {
         name: estimated((statistic,), run.draws(name, labels), sets=run.sets, along={along: labels_along})
         for name in names
     }
-    rows = [
-        row
-        for name, curve in curves.items()
-        for row in long_rows([(name, curve)], [each for each in ("clinician", along) if each in curve.dims])
-    ]
+    rows = long_rows(curves.items(), [along])
     sections = []
     for title, scale, some in by_metric_and_label(rows, column):
         if points is None:
             heads = [f"{100 * row[along]:g}%" for row in some]
         else:
-            heads = [f"{row[along] * scale:.12g}" for row in some]
+            heads = [f"more than {row[along] * scale:,.12g}" for row in some]
         sections.append(statistics_section(title, heads, (statistic,), some, scale))
     return run.report(
         f"exceedance curves of {run.count:,} {'draw' if run.count == 1 else 'draws'}",
         words,
+        *([own] if any(METRICS[name].of for name in names) else []),
         *run.dollar_words(names),
         dataset=xr.Dataset(curves, attrs={"confidence": confidence}),
         sections=sections,

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY",
+    "LEVELS_OF_ROSTER",
     "METRICS",
-    "ROSTER_OUTCOMES",
+    "NATIONAL",
     "SPECIALTY_NOTE",
     "Metric",
     "check_by",
@@ -64,6 +65,14 @@ class Metric(NamedTuple):
     #: forgo or spend. Of everything else it is that of small values: Medicare saves less, clinicians are paid
     #: less.
     high_is_worse: bool = False
+    #: Level of `LEVELS_OF_ROSTER` that it is of; empty where it is of all participants. Then `outcome` is
+    #: what the name says after it.
+    of: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """What it is of the level: the metric's name without it."""
+        return self.name.removeprefix(f"{self.of}_")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -133,13 +142,27 @@ _DECLARED = (
     _of_years("panel_mean_adjustment", "Mean adjustment a clinician and year", "USD"),
 )
 
-#: By name.
-METRICS = {metric.name: metric for metric in _DECLARED}
+#: Of whom results with a roster have dollars, with their names in titles.
+LEVELS_OF_ROSTER = {"roster": "the roster", "practice": "each practice", "clinician": "each clinician"}
+#: What they have of each: outcomes of the nation that are known clinician by clinician.
+_OF_ROSTER = ("net_adjustment", "mips_forgone", "net_of_mips", "cost_of_participation", "net_of_costs")
 
-#: What can be asked of a roster's clinicians, with titles: all together, and each.
-ROSTER_OUTCOMES = {
-    "roster_adjustment": "Adjustments paid to the roster",
-    "clinician_adjustment": "Adjustments paid to each clinician",
+#: Names of those of all participants, which all results have.
+NATIONAL = tuple(metric.name for metric in _DECLARED)
+
+#: By name; with a roster also those of the roster, its practices and its clinicians.
+METRICS = {metric.name: metric for metric in _DECLARED}
+METRICS |= {
+    f"{level}_{name}": METRICS[name]._replace(
+        name=f"{level}_{name}",
+        title=f"{METRICS[name].title}, {whose}",
+        only_by=BY[:1],
+        by_cohort=False,
+        by_specialty=False,
+        of=level,
+    )
+    for level, whose in LEVELS_OF_ROSTER.items()
+    for name in _OF_ROSTER
 }
 
 
@@ -171,14 +194,14 @@ def check_metric(name: str, by: Sequence[str] = ()) -> Metric:
         raise InputError(text, argument="metrics", allowed=", ".join(METRICS), nearest=best)
     metric = METRICS[name]
     if missing := [label for label in by if label not in metric.labels]:
-        others = ", ".join(each.name for each in _DECLARED if set(by) <= set(each.labels))
+        others = ", ".join(each.name for each in METRICS.values() if set(by) <= set(each.labels))
         text = f"{name} is not kept by {' and '.join(missing)}; these are by all labels asked for: {others}."
         raise InputError(text, argument="metrics")
     return metric
 
 
 def check_metrics(
-    metrics: Sequence[str] | None, by: Sequence[str], shown: Iterable[str] = METRICS
+    metrics: Sequence[str] | None, by: Sequence[str], shown: Iterable[str] = NATIONAL
 ) -> tuple[list[str], tuple[str, ...]]:
     """Check names of metrics and labels together.
 

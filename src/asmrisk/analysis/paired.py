@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asmrisk.analysis.digits import number
+from asmrisk.analysis.digits import number, with_interval
 from asmrisk.analysis.estimates import Sets, mean, standard_deviation
 from asmrisk.analysis.statistics import DRAWS, RANGE, Row, Statistic, error_cell, interval_cell
 from asmrisk.analysis.tail import probability
 
-__all__ = ["LARGER", "MEANS", "PAIRED", "TIED", "UNPAIRED", "Pairs", "pairs"]
+__all__ = ["LARGER", "MEANS", "PAIRED", "PAYS_NOTHING", "TIED", "UNPAIRED", "Pairs", "pairs"]
 
 #: More unpaired draws than this are not counted out.
 _MANY = 1_000_000
@@ -85,6 +85,15 @@ LARGER = Statistic(
     (("reform larger, %", interval_cell("larger")),),
     units="fraction",
 )
+
+
+def _pays_nothing_cell(row: Row, scale: float) -> str:
+    value, low, high = (scale * (1.0 - row[f"larger{end}"]) for end in ("", "_high", "_low"))
+    return "n/a" if math.isnan(value) else with_interval(value, low, high, error=(high - low) / 2.0)
+
+
+#: The other way round, of what somebody is paid: probability that the reform leaves no more.
+PAYS_NOTHING = LARGER._replace(cells=(("pays nothing, %", _pays_nothing_cell),))
 #: Share of draws in which both are equal.
 TIED = Statistic(
     ("tied",), _tied, (("equal, %", lambda row, scale: number(scale * row["tied"], 0.0)),), units="fraction"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.digits import with_interval
 from asmrisk.analysis.estimates import Sets, mean
 from asmrisk.analysis.money_at_risk import IN_A_ROW, hit_by_maximum, penalized_in_a_row
+from asmrisk.analysis.roster_metrics import year_words
 from asmrisk.analysis.run_results import definitions
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
@@ -123,16 +124,16 @@ def penalty_tables(found: xr.Dataset, clinicians: list[int]) -> list[Table]:
         whole = (found[f"{name}_ever{part}"], found[f"roster_three_penalties{part}"])
         rows = [*found[name + part].values.T, *(each.values for each in whole)]
         columns.append([_cell(row, scale) for row in rows])
-    years = [str(year) for year in found.performance_year.values]
+    years = [year_words(int(year)) for year in found.performance_year.values]
     labels = [*years, "any year", f"{IN_A_ROW} penalties in a row"]
-    heads = ["mean number", "at least one, % of draws"]
+    heads = ["mean number", "at least one, %"]
     tables = [Table(labels, [Group("The roster's clinicians with the maximum penalty", heads, columns)])]
     if clinicians:
         ids = [str(found.clinician.values[place]) for place in clinicians]
         parts = ("maximum_penalty_ever", "three_penalties")
         columns = [[_cell(found[part].values[:, place], 100.0) for place in clinicians] for part in parts]
         heads = ["maximum penalty, any year", f"{IN_A_ROW} penalties in a row"]
-        tables.append(Table(ids, [Group("Largest expected losses: % of draws with", heads, columns)]))
+        tables.append(Table(ids, [Group("Of the clinicians listed first, % of draws with", heads, columns)]))
     return tables
 
 

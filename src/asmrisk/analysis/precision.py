@@ -24,7 +24,7 @@ import numpy as np
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.doubt import mean_given_assumptions
 from asmrisk.analysis.estimates import mean
-from asmrisk.analysis.metrics import check_metric
+from asmrisk.analysis.metrics import LEVELS_OF_ROSTER, check_metric
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.engine.run import run
 from asmrisk.errors import InputError, Problem
@@ -141,9 +141,12 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
                 )
     for name, value in pairs:
         try:
-            check_metric(name)
+            metric = check_metric(name)
         except InputError as error:
             problems += [replace(each, argument="targets") for each in error.problems]
+            continue
+        if metric.of in ("practice", "clinician"):
+            refuse(f"{name} has a number for {LEVELS_OF_ROSTER[metric.of]}; roster_{metric.outcome} has one.")
             continue
         relative = isinstance(value, str) and value.endswith("%")
         try:

@@ -14,14 +14,17 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from asmrisk.analysis.metrics import BY, METRICS, ROSTER_OUTCOMES, SPECIALTY_NOTE
-from asmrisk.analysis.statistics import HOLDS, Row, Statistic, scale_of, shown
+from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE
+from asmrisk.analysis.roster_metrics import year_words
+from asmrisk.analysis.statistics import HOLDS, Row, Statistic, dollar_scale, scale_of, shown
 from asmrisk.analysis.tail import LEAST_SETS_IN_TAIL, sets_needed
 from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
 from asmrisk.errors import Call
+from asmrisk.rule.definitions import PAYMENT_LAG
 
 __all__ = [
     "ALL",
+    "WHO",
     "Report",
     "Section",
     "by_metric_and_label",
@@ -38,6 +41,11 @@ __all__ = [
 
 #: Label of what is not told apart.
 ALL = "all"
+
+#: Labels of a roster's metrics, beside years.
+WHO = ("practice", "clinician")
+#: Labels that another one implies: label, the coordinate that has it, and by which.
+_HOMES = (("cohort", "cohort", "specialty"), ("practice", "practice_id", "clinician"))
 
 
 class Section(NamedTuple):
@@ -167,9 +175,12 @@ def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str
 
     Arrays have the dimension ``statistic``, any labels of metrics, and the dimensions `extra`; rows have
     ``metric``, ``units``, the labels (`ALL` where not told apart), ``quantile`` (of quantile metrics, NaN of
-    others), `extra`, the statistics, and ``range_holds``, an attribute of the arrays.
+    others), `extra`, the statistics, and ``range_holds``, an attribute of the arrays. If any metric is of a
+    roster, all rows have ``payment_year``, ``practice`` and ``clinician`` too; a clinician's practice is
+    where the clinician works.
     """
-    rows = []
+    estimates, rows = list(estimates), []
+    own = any(METRICS[name].of for name, _ in estimates)
     for name, array in estimates:
         array = array.transpose(..., *extra, "statistic")
         statistics = [str(each) for each in array.coords["statistic"].values]
@@ -178,16 +189,21 @@ def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str
             array.coords[dim].values.tolist() if dim in array.coords else range(array.sizes[dim])
             for dim in dims
         ]
-        homes = {}
-        if "cohort" in array.coords and "specialty" in dims and "cohort" not in dims:
-            homes = dict(zip(array.coords["specialty"].values, array.coords["cohort"].values, strict=True))
+        homes = {
+            label: (inner, dict(zip(array.coords[inner].values, array.coords[further].values, strict=True)))
+            for label, further, inner in _HOMES
+            if further in array.coords and inner in dims and label not in dims
+        }
         numbers = array.values.reshape(-1, len(statistics)).tolist()
         for values, found in zip(product(*labels), numbers, strict=True):
             at = dict(zip(dims, values, strict=True))
-            if homes:
-                at["cohort"] = homes[at["specialty"]]
+            at |= {label: home[at[inner]] for label, (inner, home) in homes.items()}
             row: Row = {"metric": name, "units": array.attrs["units"]}
             row |= {label: at.get(label, ALL) for label in BY}
+            if own:
+                year = row["performance_year"]
+                row["payment_year"] = year if year == ALL else year + PAYMENT_LAG
+                row |= {label: at.get(label, ALL) for label in WHO}
             row |= {"quantile": at.get("quantile", math.nan)} | {dim: at[dim] for dim in extra}
             row |= dict(zip(statistics, found, strict=True))
             row |= {name: int(row[name]) for name in ("draws", "parameter_sets") if name in row}
@@ -205,19 +221,22 @@ def grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> list[list[Ro
 
 def by_metric_and_label(rows: Iterable[Row], name: str) -> Iterator[tuple[str, float, list[Row]]]:
     """Part a long table by metric and labels: title with the unit, scale (by the column named), rows."""
-    titles = {each.name: each.title for each in METRICS.values()} | ROSTER_OUTCOMES
-    keys = ("metric", *BY, "quantile", "clinician")
+    keys = ("metric", *BY, "quantile", *WHO)
     for some in grouped(rows, lambda row: tuple(row.get(key) for key in keys)):
         scale, units = scale_for(some, name)
         label = row_label(some[0])
-        yield titles[some[0]["metric"]] + units + ("" if label == ALL else f": {label}"), scale, some
+        yield METRICS[some[0]["metric"]].title + units + ("" if label == ALL else f": {label}"), scale, some
 
 
 def scale_for(rows: Iterable[Row], *names: str) -> tuple[float, str]:
     """Choose the unit in which rows of one unit are shown, by the largest of the named columns."""
     rows = list(rows)
     sizes = (abs(row[name]) for row in rows for name in names)
-    return scale_of(rows[0]["units"], max((size for size in sizes if not math.isnan(size)), default=0.0))
+    largest = max((size for size in sizes if not math.isnan(size)), default=0.0)
+    if rows[0]["units"] == "USD" and METRICS[rows[0]["metric"]].of:
+        scale, units = dollar_scale(largest)
+        return scale, f", {units}"
+    return scale_of(rows[0]["units"], largest)
 
 
 def statistics_section(
@@ -248,12 +267,14 @@ def tail_notes(level: float, values: Iterable[float], per_set: int, holds: str) 
 
 def row_label(row: Row) -> str:
     """Name a row by its labels, ``2027 solo``, or ``all``; a specialty belongs to one cohort alone."""
-    named = [str(row["clinician"])] if "clinician" in row else []
-    named += [
-        str(row[label]).replace("_", " ")
+    who = [row[label] for label in WHO if row.get(label, ALL) != ALL][-1:]
+    own = METRICS[row["metric"]].of
+    named = [
+        year_words(row[label]) if own and label == "performance_year" else str(row[label]).replace("_", " ")
         for label in BY
         if row[label] != ALL and not (label == "cohort" and row["specialty"] != ALL)
     ]
+    named = [", ".join([*map(str, who), *named])] if who else named
     return " ".join(named + ([] if math.isnan(row["quantile"]) else [ordinal(row["quantile"])])) or ALL
 
 

@@ -1,4 +1,4 @@
-"""From results to the draws of one outcome: a metric of `asmrisk.analysis.metrics`, or a roster's dollars."""
+"""From results to the draws of a metric of `asmrisk.analysis.metrics`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis.estimates import Sets, first_draws
-from asmrisk.analysis.labels import relabeled
-from asmrisk.analysis.metrics import METRICS, ROSTER_OUTCOMES, SPECIALTY_NOTE, metric_draws
+from asmrisk.analysis.labels import labeled
+from asmrisk.analysis.metrics import METRICS, SPECIALTY_NOTE, Metric, check_by, check_metric, metric_draws
 from asmrisk.analysis.report import Report, Section, note_facts
+from asmrisk.analysis.roster_metrics import Practices, held_by, practices_of, prices, roster_values
 from asmrisk.analysis.statistics import HOLDS, Row, fixed_words
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.reading import open_results
 
-__all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_results"]
+__all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_results", "practices_in"]
 
 #: In which dollars metrics are.
 _DOLLARS = {
@@ -34,7 +35,7 @@ _DOLLARS = {
     "Dollars of {}": ("medicare_savings", "net_of_costs"),
 }
 
-_ROSTER_LABELS = ("year", "performance_year")
+_DEFLATOR = "population.deflator"
 
 
 @dataclass(frozen=True)
@@ -138,13 +139,13 @@ class RunResults:
     def dollar_words(self, names: Iterable[str]) -> list[str]:
         """Say in which dollars metrics are, for a report's head; nothing if none is in dollars."""
         year = self.dollar_year or "a year that the results do not state"
-        known = set(names)
+        known = {METRICS[name].outcome for name in names}
         found = {
             dollars.format(year): [METRICS[name].title for name in those if name in known]
             for dollars, those in _DOLLARS.items()
         }
-        told = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items() if titles]
-        return [" ".join(told)] if told else []
+        words = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items() if titles]
+        return [" ".join(words)] if words else []
 
     def facts(self) -> dict[str, Any]:
         """Give the origin for a report's JSON."""
@@ -190,13 +191,13 @@ class RunResults:
     def draws(self, name: str, by: Sequence[str] = ()) -> xr.DataArray:
         """Give an outcome draw by draw, as `metric_draws` does.
 
-        `ROSTER_OUTCOMES` can be told apart by year alone. ``clinician_adjustment`` has the dimension
-        ``clinician`` too: by year it is NaN where a clinician is not measured, over all years such a year
-        counts as 0. The attribute ``range_holds`` says what ranges over the draws hold, ``note`` what results
-        by specialty do not say.
+        Those of practices and clinicians have the dimension ``practice`` or ``clinician`` too. A clinician's
+        by year is NaN where the clinician is not measured; in every sum such a year counts as 0. The
+        attribute ``range_holds`` says what ranges over the draws hold, ``note`` what results by specialty do
+        not say.
         """
-        roster = name in ROSTER_OUTCOMES
-        found = self._roster(name, by) if roster else metric_draws(self.dataset, name, by)
+        metric = check_metric(name, check_by(by))
+        found = self._of_roster(metric, by) if metric.of else metric_draws(self.dataset, name, by)
         notes = {"note": SPECIALTY_NOTE} if "specialty" in found.dims else {}
         return found.assign_attrs(range_holds=self.holds, **notes)
 
@@ -208,24 +209,74 @@ class RunResults:
         values = group["parameter_value"].sel(draw=self.numbers, parameter=list(names))
         return np.asarray(values.transpose("draw", "parameter").values, dtype=np.float64)
 
-    def _roster(self, name: str, by: Sequence[str]) -> xr.DataArray:
-        if wrong := sorted(set(by) - set(_ROSTER_LABELS)):
-            raise InputError(f"{name} can be told apart by year alone, not by {', '.join(wrong)}.")
-        dataset = self.dataset
-        if "adjustment_usd" not in dataset:
-            if not self.source or "roster" not in self.provenance:
-                raise InputError(f"{name} needs the results of a scenario with a roster; these have none.")
-            dataset = open_results(
-                self.source, partial=bool(self.partial), group="clinician", chunked=bool(self.partial)
+    @property
+    def has_roster(self) -> bool:
+        """Whether there are results of a roster's clinicians."""
+        return "adjustment_usd" in self.dataset or bool(self.source and "roster" in self.provenance)
+
+    def clinicians(self) -> xr.Dataset:
+        """Give the results of each of the roster's clinicians; InputError if there are none."""
+        if "adjustment_usd" in self.dataset:
+            return self.dataset
+        if not self.has_roster:
+            raise InputError(
+                "metrics of a roster, its practices and its clinicians need the results of a scenario with a "
+                "roster; these have none."
             )
-        dollars = dataset["adjustment_usd"].transpose("draw", "performance_year", "clinician")
-        gone = ["clinician"] * (name == "roster_adjustment") + ["performance_year"] * (not by)
-        values = np.asarray(dollars.values, dtype=np.float64)
-        # The last axis first, so that the other keeps its number.
-        for dim in gone:
-            values = np.where(np.isnan(values), 0.0, values).sum(axis=dollars.dims.index(dim))
-        attributes = {"units": "USD", "long_name": ROSTER_OUTCOMES[name]}
-        return relabeled(values, dollars, {}, gone=gone, attributes=attributes).rename(name)
+        partial = bool(self.partial)
+        group = open_results(self.source, partial=partial, group="clinician", chunked=partial)
+        if "draw" in group.coords and not np.array_equal(group["draw"].values, self.numbers):
+            group = group.sel(draw=self.numbers)
+        return group
+
+    def prices(self) -> NDArray[np.float64] | None:
+        """Give `asmrisk.analysis.roster_metrics.prices` of these results.
+
+        None where they do not say, or where the deflator is unknown and its values are not at hand.
+        """
+        stated, parameters = self.dollar_year, self.provenance.get("parameters", {})
+        if stated is None or _DEFLATOR not in parameters:
+            return None
+        deflator: Any = parameters[_DEFLATOR]["value"]
+        if _DEFLATOR in self.unknowns:
+            deflator = self.drawn([_DEFLATOR])
+        return None if deflator is None else prices(deflator, stated, self.dataset["performance_year"].values)
+
+    def _of_roster(self, metric: Metric, by: Sequence[str]) -> xr.DataArray:
+        group, dims = self.clinicians(), ("draw", "performance_year", "clinician")
+        held, practices = held_by(metric), practices_in(group)
+        missing = [name for name in held if name not in group]
+        if metric.of == "practice" and practices is None:
+            missing.append("practice_id")
+        stated = self.prices() if metric.outcome == "net_of_costs" else None
+        if metric.outcome == "net_of_costs" and stated is None:
+            missing.append(_DEFLATOR)
+        if missing:
+            text = f"these results have no {' and no '.join(missing)}, which {metric.name} needs."
+            raise InputError(text, argument="metrics")
+        arrays = {name: np.asarray(group[name].transpose(*dims).values, dtype=np.float64) for name in held}
+        values = roster_values(metric, arrays, practices, stated, by_year=bool(by))
+        labels = {"draw": group.coords.get("draw")}
+        labels |= {"performance_year": group.coords.get("performance_year")} if by else {}
+        further: dict[str, Any] = {}
+        if metric.of == "practice" and practices is not None:
+            labels["practice"] = practices.names
+        if metric.of == "clinician":
+            labels["clinician"] = group["clinician"].values
+            # Cohorts and specialties are labels of other metrics.
+            names = ("practice_id", "billing_practice_id")
+            further = {name: ("clinician", group[name].values) for name in names if name in group.coords}
+        known = {dim: getattr(each, "variable", each) for dim, each in labels.items()}
+        return labeled(values, known, {"units": metric.units, "long_name": metric.title}, further).rename(
+            metric.name
+        )
+
+
+def practices_in(group: xr.Dataset) -> Practices | None:
+    """Find the practices of a roster's clinicians; None where results name none."""
+    if "practice_id" not in group.coords:
+        return None
+    return practices_of(*(group[label].values for label in ("practice_id", "billing_practice_id")))
 
 
 def definitions(uncertainty: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "BELOW_ZERO",
     "DRAWS",
     "HOLDS",
+    "LOSS",
     "MEAN",
     "RANGE",
     "RANGE_HEAD",
@@ -31,11 +33,13 @@ __all__ = [
     "Row",
     "Statistic",
     "columns_of",
+    "dollar_scale",
     "error_cell",
     "estimated",
     "estimates",
     "fixed_words",
     "interval_cell",
+    "loss_above",
     "quantile_statistic",
     "range_cell",
     "scale_of",
@@ -57,6 +61,8 @@ HOLDS = {"chance": "chance alone", "chance_and_doubt": "chance and doubt"}
 #: Head of a column of ranges over draws, and what `shown` makes of it, by what the ranges hold.
 RANGE_HEAD = "5-95%"
 _RANGE_HEADS = {"chance": f"{RANGE_HEAD}, chance", "chance_and_doubt": f"{RANGE_HEAD},\nchance and doubt"}
+#: In which somebody's dollars are shown.
+_DOLLARS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billion"), (0.0, "$"))
 
 
 def fixed_words(names: Sequence[str]) -> list[str]:
@@ -101,6 +107,15 @@ def scale_of(units: str, largest: float = 0.0) -> tuple[float, str]:
     if units == "USD":
         return (1e-6, ", $ million") if largest >= 1e5 else (1.0, ", $")
     return 1.0, {"points": ", points"}.get(units, "")
+
+
+def dollar_scale(largest: float) -> tuple[float, str]:
+    """Choose the same of somebody's dollars: the smallest unit of which there are less than a million.
+
+    >>> dollar_scale(483_000.0), dollar_scale(1.3e6)
+    ((1.0, '$'), (0.001, '$ thousand'))
+    """
+    return next(each for each in _DOLLARS if not largest * each[0] >= 1e6)
 
 
 # --- Cells --------------------------------------------------------------------------------------------------
@@ -169,6 +184,21 @@ def worst(level: float) -> Statistic:
     )
 
 
+def _lost(amount: float, draws: Draws) -> Iterable[Any]:
+    return probability(draws.values < -amount, sets=draws.sets)[:4]
+
+
+def loss_above(amount: float) -> Statistic:
+    """Declare the probability, of all draws, of losing more than a positive number of dollars."""
+    name = "probability_of_loss_above"
+    return Statistic(
+        tuple(f"{name}{part}" for part in ("", "_error", "_low", "_high")),
+        partial(_lost, amount),
+        ((f"over ${amount:,.0f}, %", interval_cell(name)),),
+        units="fraction",
+    )
+
+
 def _below_zero(draws: Draws) -> Iterable[Any]:
     x = draws.values
     share = probability(np.where(np.isnan(x), np.nan, x < 0.0), sets=draws.sets)
@@ -197,6 +227,13 @@ BELOW_ZERO = Statistic(
     ("below_zero", "below_zero_low", "below_zero_high"),
     _below_zero,
     (("(95% interval)", interval_cell("below_zero")),),
+    units="fraction",
+)
+#: Probability of a loss, by all draws: one without an outcome has none. With an error, and a 95% interval.
+LOSS = Statistic(
+    tuple(f"probability_of_loss{part}" for part in ("", "_error", "_low", "_high")),
+    partial(_lost, 0.0),
+    (("loss, % of draws", error_cell("probability_of_loss")),),
     units="fraction",
 )
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 import xarray as xr
 
-from asmrisk.analysis.clinician_risk import RISK_LEVEL, clinician_sections, clinicians
+from asmrisk.analysis.clinician_risk import RISK_LEVEL, clinicians
 from asmrisk.analysis.estimates import ranks
 from asmrisk.analysis.headline import headline
 from asmrisk.analysis.metrics import BY, METRICS, check_metrics
+from asmrisk.analysis.money_at_risk import check_loss
 from asmrisk.analysis.report import (
     ALL,
+    WHO,
     Report,
     Section,
     grouped,
@@ -23,6 +27,7 @@ from asmrisk.analysis.report import (
     statistics_section,
     tail_notes,
 )
+from asmrisk.analysis.roster_report import roster_headline, roster_rows, roster_sections
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.statistics import (
     BELOW_ZERO,
@@ -32,6 +37,7 @@ from asmrisk.analysis.statistics import (
     Row,
     error_cell,
     estimated,
+    loss_above,
     shown,
     with_tails,
     worst,
@@ -39,8 +45,8 @@ from asmrisk.analysis.statistics import (
 from asmrisk.analysis.tail import check_tail, warn_of_few_draws
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.variance import read_unknowns, variance
-from asmrisk.errors import Call
-from asmrisk.rule.definitions import COHORTS, PRACTICE_SIZES
+from asmrisk.errors import Call, InputError, Problem
+from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, PRACTICE_SIZES
 
 __all__ = ["summarize"]
 
@@ -89,9 +95,10 @@ def summarize(
     by: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     tail: Sequence[float] = (),
+    loss: float | None = None,
     partial: bool = False,
 ) -> Report:
-    """Summarize the results of a run.
+    """Summarize the results of a run; of one with a roster, first what the roster is to expect.
 
     Parameters
     ----------
@@ -104,10 +111,13 @@ def summarize(
         one that ends a run: dollars by performance year and over all five, with what they are set against
         (MIPS forgone, the cost of taking part), percentiles of the adjustment
         factor by cohort, and by practice size shares penalized, what happens to clinicians over all years,
-        and how far practices differ in their mean factor. With `by` alone it has every metric kept by these
-        labels.
+        and how far practices differ in their mean factor. With `by` alone it has every metric of the nation
+        kept by these labels.
     tail : sequence of float
         Probabilities of tails: 0.05 asks for the worst twentieth of draws.
+    loss : float, optional
+        A positive number of dollars. With a roster: how likely it, each practice and each clinician is to
+        lose more than that, in a payment year and over all five.
     partial : bool
         Take the finished draws of a run that is not finished.
 
@@ -120,13 +130,15 @@ def summarize(
         performance years. Each variable's attribute ``range_holds`` says whether ranges hold ``chance`` or
         ``chance_and_doubt``; ``note`` what results by specialty do not say. With neither `by` nor `metrics`
         it has what the variance of Medicare savings comes from too (`asmrisk.analysis.variance`), and the
-        head says what Medicare saves at the central assumptions (`asmrisk.analysis.headline`).
+        head says what Medicare saves at the central assumptions (`asmrisk.analysis.headline`); with a roster,
+        text, CSV and JSON begin with it, its practices and clinicians, and ``details["roster"]`` is what
+        `asmrisk.clinicians` gives.
 
     Raises
     ------
     InputError
-        If there are no such results, they are not finished, or a label, metric or probability is not among
-        those allowed.
+        If there are no such results, they are not finished, a label, metric, probability or loss is not among
+        those allowed, or a loss is asked for of results without a roster.
 
     Warns
     -----
@@ -146,13 +158,14 @@ def summarize(
     4995.0
     """
     wanted, labels = check_metrics(metrics, by or ())
-    tail = check_tail(tail)
+    tail, loss = check_tail(tail), check_loss(loss)
     run = open_run_results(results, partial=partial)
+    _check_that_loss_is_of_roster(loss, run, metrics, standard=by is None and metrics is None)
     warn_of_few_draws(tail, run.count, run.draws_per_set)
 
     standard = by is None and metrics is None
     plan = _STANDARD if standard else tuple((name, name, labels) for name in wanted)
-    statistics = with_tails(tail)
+    statistics = (*with_tails(tail), *(() if standard or loss is None else (loss_above(loss),)))
     estimates = {
         key: estimated(
             statistics, run.draws(name, apart), sets=run.sets, high_is_worse=METRICS[name].high_is_worse
@@ -160,13 +173,9 @@ def summarize(
         for key, name, apart in plan
     }
     rows = long_rows((name, estimates[key]) for key, name, _ in plan)
-    sections, rows_of_tails = _standard(rows, run.dollar_year) if standard else _chosen(rows), rows
+    sections, rows_of_tails = _standard(rows, run.dollar_year) if standard else _chosen(rows, loss), rows
     lines: tuple[tuple[str | Call, ...], ...] = ()
     further: dict[str, Sequence[Row]] = {}
-    if standard and run.source and "roster" in run.provenance:
-        for place, level in enumerate(tail or (1.0 - RISK_LEVEL,)):
-            found = clinicians(run.source, tail=level, partial=partial)
-            sections += clinician_sections(found, details=place == 0)
     if standard:
         rows_of_tails = [row for row in rows if (row["performance_year"], row["practice_size"]) == (ALL, ALL)]
         unknowns = read_unknowns(run)
@@ -176,16 +185,58 @@ def summarize(
             sections.insert(0, parted.section)
             further |= {"variance": parted.shares, "chance_and_doubt": parted.components}
             estimates |= {str(name): each for name, each in parted.dataset.data_vars.items()}
-    return run.report(
+    sections += _tails(run, rows_of_tails, tail)
+    details = {}
+    if standard and run.has_roster:
+        found = clinicians(
+            run.source or run.dataset,
+            tail=tail or (1.0 - RISK_LEVEL,),
+            loss=loss,
+            provenance=run.provenance or None,
+            partial=partial,
+        )
+        details["roster"] = found
+        lines = ((roster_headline(found),), *lines)
+        sections = [*roster_sections(found), *sections]
+        rows = _filled([*roster_rows(found), *rows])
+    report = run.report(
         f"{run.count:,} {'draw' if run.count == 1 else 'draws'}",
         *lines,
         *_words(run),
         *run.dollar_words(name for _, name, _ in plan),
         dataset=xr.Dataset(estimates, attrs={"draws": run.count}),
-        sections=sections + _tails(run, rows_of_tails, tail),
+        sections=sections,
         estimates=rows,
         **further,
     )
+    return replace(report, details=details)
+
+
+def _check_that_loss_is_of_roster(
+    loss: float | None, run: RunResults, metrics: Sequence[str] | None, *, standard: bool
+) -> None:
+    """InputError if a loss is asked for of what is not a roster's dollars."""
+    if loss is None:
+        return
+    if not run.has_roster:
+        text = "is asked for of a roster, its practices and clinicians; these results have none"
+        raise InputError(
+            Problem((f"{text}. Give a scenario a roster: ", Call("docs", "rosters")), argument="loss")
+        )
+    if not standard and not all(METRICS[name].of for name in metrics or ("",)):
+        text = "goes with no labels, or with metrics of the roster, for example roster_net_adjustment"
+        raise InputError(text, argument="loss")
+
+
+def _filled(rows: Sequence[Row]) -> list[Row]:
+    """Give every row every column, NaN where it has none, `ALL` where it is a label."""
+    blank = {name: math.nan for row in rows for name in row}
+    return [blank | dict.fromkeys(WHO, ALL) | _paid(row) | row for row in rows]
+
+
+def _paid(row: Row) -> Row:
+    year = row["performance_year"]
+    return {"payment_year": year if year == ALL else year + PAYMENT_LAG}
 
 
 def _words(run: RunResults) -> list[str]:
@@ -271,12 +322,15 @@ def _standard(rows: Sequence[Row], dollar_year: int | None) -> list[Section]:
     return dollars + [Section(tables=(table,)) for table in tables]
 
 
-def _chosen(rows: Sequence[Row]) -> list[Section]:
+def _chosen(rows: Sequence[Row], loss: float | None = None) -> list[Section]:
+    above = () if loss is None else (loss_above(loss),)
     sections = []
     for some in grouped(rows, lambda row: row["metric"]):
         scale, units = scale_for(some, "mean")
         title = METRICS[some[0]["metric"]].title + units
-        sections.append(statistics_section(title, map(row_label, some), (MEAN, SD, RANGE), some, scale))
+        sections.append(
+            statistics_section(title, map(row_label, some), (MEAN, SD, RANGE, *above), some, scale)
+        )
     return sections
 
 

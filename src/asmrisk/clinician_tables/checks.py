@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from rapidfuzz import fuzz, process
 
+from asmrisk.clinician_tables.cells import EMPTY, Unreadable, numbers, remedy_of, texts
 from asmrisk.clinician_tables.columns import (
     FIELD_COLUMNS,
     SCORE_COLUMNS,
@@ -22,6 +23,8 @@ from asmrisk.clinician_tables.columns import (
     points_column,
     status_column,
 )
+from asmrisk.clinician_tables.conversions import Conversions
+from asmrisk.clinician_tables.plausibility import in_percent, note_suspicious
 from asmrisk.clinician_tables.policy_needs import (
     ACTIVITY_PARTS,
     FINAL_RULE,
@@ -30,15 +33,22 @@ from asmrisk.clinician_tables.policy_needs import (
     check_needed,
 )
 from asmrisk.clinician_tables.problems import Problems
+from asmrisk.clinician_tables.tidy import tidy
+from asmrisk.clinician_tables.wrong_table import refuse_participants, refuse_roster, refuse_scored
 from asmrisk.errors import Problem, nearest
-from asmrisk.rule.definitions import COHORTS, MEASURES, REGIONS, SPECIALTIES, SPECIALTIES_OF
+from asmrisk.rule.definitions import (
+    COHORTS,
+    MEASURES,
+    PERFORMANCE_YEARS,
+    REGIONS,
+    SPECIALTIES,
+    SPECIALTIES_OF,
+)
 
-__all__ = ["KnownYears", "check_table"]
+__all__ = ["KNOWN_YEARS", "KnownYears", "check_table"]
 
 #: What a clinician of a roster has one of in all years.
 _SAME = ("practice_id", "area", "cohort", "specialty", "practice_size")
-#: What an empty cell may look like in a column that is not text.
-_EMPTY = frozenset({"", "NA", "NaN", "nan", "None", "<NA>"})
 #: Kernels hold whole numbers in 32 bits.
 _LARGEST_INTEGER = 2**31 - 1
 
@@ -58,6 +68,10 @@ class KnownYears(NamedTuple):
     meant: int  #: where the year is empty
 
 
+#: Years of which a roster can know something.
+KNOWN_YEARS = KnownYears(first=2020, last=PERFORMANCE_YEARS[0], meant=2025)
+
+
 def check_table(
     frame: pd.DataFrame,
     problems: Problems,
@@ -65,20 +79,22 @@ def check_table(
     notes: Callable[[str], None],
     known_years: KnownYears | None = None,
     needs: PolicyNeeds = FINAL_RULE,
+    conversions: Conversions | None = None,
 ) -> pd.DataFrame:
     """Check a table and bring it to the declared columns and dtypes.
 
     Parameters and result are those of `asmrisk.clinician_tables.table.check_clinicians`, but that `problems`
-    knows the table's name, its rows' lines, and what was wrong with it before.
+    knows the table's name, its rows' lines, and what was wrong with it before, and `conversions` what was
+    converted before.
     """
+    conversions = Conversions() if conversions is None else conversions
+    frame, given = tidy(frame, problems, conversions)
+    names = list(frame.columns)
     if not len(frame) and not problems.count:
         problems.table(Problem("no rows below the header; give at least one clinician"))
-    names = [str(name).strip() for name in frame.columns]
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        problems.table(Problem("the column appears more than once; keep one", what=name))
-    frame = frame.set_axis(names, axis=1).loc[:, ~pd.Index(names).duplicated()].reset_index(drop=True)
+    _refuse_others(frame, problems.source, required, known_years)
 
-    cohorts = np.array(_texts(frame["cohort"]) if "cohort" in names else [""] * len(frame), dtype=object)
+    cohorts = np.array(texts(frame["cohort"]) if "cohort" in names else [""] * len(frame), dtype=object)
     columns = input_columns(set(cohorts))
     if known_years is not None:
         columns = tuple(_any_known_year(each, known_years) for each in columns)
@@ -96,7 +112,8 @@ def check_table(
         if column.name in names:
             rows = concerned.get(column.name.split("_", 1)[0], everyone)
             may_be_empty = column.empty or column.name not in needed
-            values[column.name] = _check_cells(column, frame[column.name], rows, may_be_empty, problems)
+            cells, as_given = frame[column.name], given[column.name]
+            values[column.name] = _check_cells(column, cells, as_given, rows, may_be_empty, problems)
     _check_specialty(values, problems)
     _check_cases(values, len(frame), known_years is not None, problems)
     if known_years is None:
@@ -111,12 +128,26 @@ def check_table(
     _check_practices(values, known_years is None, problems)
     _check_once(values, problems)
     problems.raise_any()
+    conversions.tell(problems.source, len(frame), notes)
+    note_suspicious(columns, values, problems.source, notes)
 
     # Not exempt is the default, in the column or without it.
     values["exempt"] = np.nan_to_num(values.get("exempt", np.zeros(len(frame))))
     return in_table_order(
         pd.DataFrame({c.name: _series(c, values[c.name]) for c in columns if c.name in values})
     )
+
+
+def _refuse_others(
+    frame: pd.DataFrame, source: str, required: Collection[str] | None, known_years: KnownYears | None
+) -> None:
+    """Refuse a table that another command takes."""
+    refuse_participants(source, frame.columns)
+    years = numbers(frame["performance_year"]) if "performance_year" in frame else np.zeros(0)
+    if known_years is not None:
+        refuse_scored(source, frame.columns, years, known_years.last)
+    elif required is None:
+        refuse_roster(source, frame.columns, years)
 
 
 def _any_known_year(column: Column, years: KnownYears) -> Column:
@@ -159,27 +190,36 @@ def _check_header(
 
 
 def _check_cells(
-    column: Column, series: pd.Series, rows: _Where, may_be_empty: bool, problems: Problems
+    column: Column,
+    series: pd.Series,
+    given: pd.Series,
+    rows: _Where,
+    may_be_empty: bool,
+    problems: Problems,
 ) -> _Texts | _Numbers:
-    """Check one column on its own; give text ('' where empty) or numbers (NaN where empty)."""
+    """Check one column on its own; give text ('' where empty) or numbers (NaN where empty).
+
+    Messages show the cells as they were given.
+    """
     cells: Any
     if column.kind in ("text", "word"):
-        cells = np.array([*_texts(series), None], dtype=object)[:-1]
+        cells = np.array([*texts(series), None], dtype=object)[:-1]
         if column.kind == "word":
-            cells[[cell in _EMPTY for cell in cells]] = ""
+            cells[[cell in EMPTY for cell in cells]] = ""
         cells[~rows] = ""
         empty = cells == ""
-        right = str.isprintable if column.kind == "text" else {*column.words, ""}.__contains__
+        right = _is_text if column.kind == "text" else {*column.words, ""}.__contains__
         wrong = np.array([not right(cell) for cell in cells], dtype=bool)
         problems.rows(wrong, lambda row: _word_problem(column, cells[row]))
     else:
-        cells = _numbers(series)
+        cells = numbers(series)
         cells[~rows] = np.nan
         empty = np.isnan(cells)
         wrong = (cells < column.low) | (cells > column.high) | np.isinf(cells)
         if column.kind == "integer":
             wrong |= (cells != np.floor(cells)) & ~empty | (cells > _LARGEST_INTEGER)
-        problems.rows(wrong, lambda row: _number_problem(column, cells[row], series[row]))
+        if not (wrong.any() and in_percent(column, cells, wrong, problems)):
+            problems.rows(wrong, lambda row: _number_problem(column, cells[row], given[row]))
     if not may_be_empty:
         problems.rows(empty & rows, lambda row: Problem("is empty", what=column.name, allowed=column.allowed))
     return cells  # type: ignore[no-any-return]
@@ -355,35 +395,8 @@ def _check_once(values: Mapping[str, Any], problems: Problems) -> None:
     problems.rows((first[group] != np.arange(len(keys))) & (values["clinician_id"] != ""), problem)
 
 
-def _texts(series: pd.Series) -> list[str]:
-    cells = []
-    for cell in series.astype(object):
-        if isinstance(cell, str):
-            cells.append(cell.strip())
-        elif cell is None or cell is pd.NA or cell != cell:
-            cells.append("")
-        else:  # identities such as NPIs come as numbers from Parquet
-            whole = isinstance(cell, float) and cell.is_integer()
-            cells.append(str(int(cell) if whole else cell))
-    return cells
-
-
-def _numbers(series: pd.Series) -> _Numbers:
-    if pd.api.types.is_any_real_numeric_dtype(series):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
-    return np.array([_number(cell) for cell in series.astype(object)], dtype=np.float64)
-
-
-def _number(cell: object) -> float:
-    """Give the number in a cell; NaN if the cell is empty, infinity if it is no number."""
-    text = str(cell).strip()
-    if text in _EMPTY:
-        return math.nan
-    try:
-        value = float(text)
-    except ValueError:
-        return math.inf
-    return math.inf if math.isnan(value) or "_" in text or not text.isascii() else value
+def _is_text(cell: str) -> bool:
+    return cell.isprintable() and not isinstance(cell, Unreadable)
 
 
 def _plain(cell: str | float) -> str:
@@ -400,12 +413,20 @@ def _number_problem(column: Column, value: float, cell: object) -> Problem:
     allowed = column.allowed
     if column.kind == "integer" and _LARGEST_INTEGER < value < math.inf:
         allowed = f"a whole number, at most {_LARGEST_INTEGER:,}"
-    return Problem(f"{_shown(cell)} is not allowed", what=column.name, allowed=allowed)
+    remedy = ""
+    if column.unit == "fraction" and 1.0 < value <= 100.0:
+        remedy = f"; if it is percent, write {value:g}% or {value / 100.0:g}"
+    return Problem(_not_allowed(cell) + remedy, what=column.name, allowed=allowed)
 
 
 def _word_problem(column: Column, cell: str) -> Problem:
     like = nearest(cell.lower().replace(" ", "_"), column.words)
-    return Problem(f"{_shown(cell)} is not allowed", what=column.name, allowed=column.allowed, nearest=like)
+    return Problem(_not_allowed(cell), what=column.name, allowed=column.allowed, nearest=like)
+
+
+def _not_allowed(cell: object) -> str:
+    remedy = remedy_of(cell)
+    return f"{_shown(cell)} is not allowed" + (f": {remedy}" if remedy else "")
 
 
 def _series(column: Column, values: Any) -> pd.Series:

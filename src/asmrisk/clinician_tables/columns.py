@@ -22,6 +22,7 @@ from asmrisk.rule.reasons import STATUSES
 __all__ = [
     "CLINICIAN_COLUMNS",
     "FIELD_COLUMNS",
+    "REQUIRED",
     "SCORE_COLUMNS",
     "Column",
     "in_table_order",
@@ -64,6 +65,9 @@ _KEYS = (
 
 #: Who the clinician is and what was observed, apart from quality measures.
 CLINICIAN_COLUMNS = (*_KEYS, *(each for each in columns_of(Observed).values() if not each.by_measure))
+
+#: Columns of a roster that must be there and filled.
+REQUIRED = ("clinician_id", "cohort", "specialty", "practice_size", "part_b_payments")
 
 #: What follows from the scores, after the score that it stands next to.
 _NEXT_TO = {
@@ -116,8 +120,8 @@ def measure_columns(measure: Measure) -> tuple[Column, ...]:
     ['q008_rate', 'q008_cases', 'q008_completeness', 'q008_collection_type']
     """
     rate: dict[str, Any] = {"meaning": f"Performance rate: {measure.title}"}
-    if measure.worst is None:  # no proportion
-        rate |= {"unit": "the measure's unit", "high": math.inf}
+    if measure.worst is None:  # No proportion: of the measures Q492 alone, which is risk-standardized.
+        rate |= {"unit": "admissions per 100 person-years", "high": math.inf}
     own = {"rate": rate, "collection_type": {"words": measure.collection_types}}
     return tuple(
         replace(

@@ -23,20 +23,30 @@ class Problems:
     ----------
     source : str
         What messages call the table.
-    lines : sequence of int, optional
-        Each row's line in the file; without lines, rows are counted from 1.
+    places : sequence of int, optional
+        Each row's number in the file; if not given, rows are counted from 1.
+    in_lines : bool
+        Whether these are lines of a text, not rows of a table.
     """
 
-    def __init__(self, source: str, lines: Sequence[int] | None = None) -> None:
+    def __init__(self, source: str, places: Sequence[int] | None = None, *, in_lines: bool = False) -> None:
         self.source = source
         self.count = 0
-        self._lines = lines
+        self._places = places
+        self._in_lines = in_lines
         self._of_table: list[Problem] = []
         self._of_rows: list[tuple[int, Problem]] = []
 
+    def keep(self, kept: NDArray[np.bool_]) -> None:
+        """Leave rows out of the table, before any problem of one is noted."""
+        self._places = [self._place(row) for row in np.flatnonzero(kept).tolist()]
+
     def label(self, row: int) -> str:
         """Name a row in the message about another."""
-        return f"row {row + 1}" if self._lines is None else f"line {self._lines[row]}"
+        return f"{'line' if self._in_lines else 'row'} {self._place(row)}"
+
+    def _place(self, row: int) -> int:
+        return row + 1 if self._places is None else self._places[row]
 
     def table(self, problem: Problem) -> None:
         """Note a problem of the table as a whole, or of a line that is no row."""
@@ -48,8 +58,8 @@ class Problems:
         rows = np.flatnonzero(wrong)
         self.count += len(rows)
         for row in rows[:SHOWN_PROBLEMS].tolist():
-            line = None if self._lines is None else self._lines[row]
-            where = f"{self.source}, {self.label(row)}" if line is None else self.source
+            line = self._place(row) if self._in_lines else None
+            where = self.source if self._in_lines else f"{self.source}, {self.label(row)}"
             self._of_rows.append((row, replace(problem(row), where=where, line=line)))
 
     def raise_any(self) -> None:

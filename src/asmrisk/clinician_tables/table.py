@@ -1,4 +1,4 @@
-"""The clinician table: how it is read, checked and written (CSV or Parquet).
+"""The clinician table: how it is read (CSV, Parquet, workbook), checked and written (CSV or Parquet).
 
 One row is one clinician in one performance year. The table is the input of `asmrisk.score` and of a roster,
 and the output of `asmrisk.replay`. Its columns are declared in `asmrisk.clinician_tables.columns`. Numbers
@@ -8,10 +8,8 @@ survive a file to the last bit.
 from __future__ import annotations
 
 import contextlib
-import csv
 import errno
 import importlib.util
-import io
 import os
 import stat
 import sys
@@ -19,13 +17,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
 import pandas as pd
 
 from asmrisk.clinician_tables.checks import KnownYears, check_table
 from asmrisk.clinician_tables.columns import in_table_order
+from asmrisk.clinician_tables.conversions import Conversions
+from asmrisk.clinician_tables.delimited import read_text, split
+from asmrisk.clinician_tables.layout import frame_of_lines, table_of_text, table_of_workbook
 from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds
 from asmrisk.clinician_tables.problems import Problems
+from asmrisk.clinician_tables.wrong_table import refuse_clinicians, refuse_other_files
 from asmrisk.errors import InputError, Problem, RunError
 
 __all__ = [
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 _PARQUET = (".parquet", ".pq")
+_WORKBOOKS = (".xlsx", ".xlsm")
+#: Which openpyxl does not read.
+_OTHER_WORKBOOKS = (".xls", ".xlsb", ".ods", ".numbers")
 _NEEDS_PYARROW = (
     "Parquet needs the package pyarrow, which is not installed; "
     "run  python -m pip install 'asmrisk[parquet]'  or use a .csv file"
@@ -58,13 +62,15 @@ def read_clinicians(
     Parameters
     ----------
     path : path
-        CSV (UTF-8, comma separated), or Parquet where the name ends in ``.parquet`` or ``.pq``.
+        Parquet where the name ends in ``.parquet`` or ``.pq``, a workbook where it ends in ``.xlsx``, else
+        CSV (UTF-8 or UTF-16; separated by commas, semicolons or tabs).
     required : collection of str, optional
         Columns that must be there and filled; the others may then be left out or empty. By default all
         columns, except that those of a cohort's measures are needed only where the cohort is in the table,
         and improvement activities only where their parts are not given.
     notes : callable
-        Receives remarks, such as which columns are left out.
+        Receives remarks: what was converted, in one line, which columns are left out, whose unit is
+        suspicious.
     known_years : KnownYears, optional
         The table is a roster: rows of these years, several for a clinician, and cells are left empty where
         nothing is known.
@@ -79,8 +85,9 @@ def read_clinicians(
     Raises
     ------
     InputError
-        Naming every problem at once (the first fifty) with its line (CSV) or row (Parquet): no such file, a
-        folder, not UTF-8, not a table, no rows, ragged rows, a missing, doubled or misspelled column,
+        Naming every problem at once (the first fifty) with its line (CSV) or row: no such file, a folder,
+        what another command takes, an encoding or format that is not read, not a table, no rows, ragged
+        rows, a missing, doubled or misspelled column, a cell that cannot be read surely,
         anything that a column's declaration does not allow, a specialty of the other cohort, episodes
         without a cost, a reported measure without cases, a clinician twice in a year, one part of
         improvement activities without the other, a number of them that their parts do not make, a column
@@ -89,18 +96,17 @@ def read_clinicians(
         interoperability or, where there is a choice, collection type.
     """
     path = Path(path)
-    _require_file(path, "give a clinician table, a .csv or .parquet file")
-    if path.suffix.lower() in _PARQUET:
-        return check_clinicians(
-            _read_parquet(path),
-            source=str(path),
-            required=required,
-            notes=notes,
-            known_years=known_years,
-            needs=needs,
-        )
-    frame, problems = _read_csv(path)
-    return check_table(frame, problems, required, notes, known_years, needs)
+    refuse_other_files(path)
+    _require_file(path, "give a clinician table, a .csv, .xlsx or .parquet file")
+    ending, conversions = path.suffix.lower(), Conversions()
+    if ending in _OTHER_WORKBOOKS:
+        raise _unreadable(path, f"{ending} files are not read; save the table as .xlsx or as CSV")
+    if ending in _PARQUET:
+        frame, problems = _read_parquet(path), Problems(str(path))
+    else:
+        table_of = table_of_workbook if ending in _WORKBOOKS else table_of_text
+        frame, problems = table_of(path, conversions)
+    return check_table(frame, problems, required, notes, known_years, needs, conversions)
 
 
 def read_cells(
@@ -137,8 +143,15 @@ def read_cells(
     if size > most_bytes:
         text = f"has {size:,} bytes, more than {most_bytes:,}; {remedy}"
         raise _unreadable(path, text)
-    frame, problems = _read_csv(path)
+    rows = split(read_text(path), path)
+    if not rows:
+        raise _unreadable(path, "is empty; the first line must name the columns")
+    if len(rows[0][1]) == 1 and (";" in rows[0][1][0] or "\t" in rows[0][1][0]):
+        raise _unreadable(path, "columns must be separated by commas", 1)
+    frame, problems = frame_of_lines(path, rows)
     names = pd.Index([str(name).strip() for name in frame.columns])
+    if not names.isin(list(columns)).any():
+        refuse_clinicians(str(path), names)
     for name in columns:
         if (names == name).sum() > 1:
             problems.table(Problem("the column appears more than once; keep one", what=name))
@@ -242,7 +255,12 @@ def replaced(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.PathLike[str]] = ()) -> Path:
+def check_output(
+    path: str | os.PathLike[str],
+    *,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+    endings: Collection[str] = (".csv", ".parquet", ".pq"),
+) -> Path:
     """Check, before any work, that a table can be written.
 
     Parameters
@@ -251,6 +269,8 @@ def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.Path
         Where to.
     inputs : iterable of path
         Files that must not be overwritten.
+    endings : collection of str
+        In which a name may end.
 
     Returns
     -------
@@ -260,12 +280,13 @@ def check_output(path: str | os.PathLike[str], *, inputs: Iterable[str | os.Path
     Raises
     ------
     InputError
-        If the name ends in none of ``.csv``, ``.parquet`` and ``.pq``, is a folder's or one of `inputs` or
+        If the name ends in none of `endings`, is a folder's or one of `inputs` or
         too long, if its folder does not exist, or if Parquet is asked for without pyarrow.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".csv", *_PARQUET):
-        raise _unwritable(path, "a table is written as .csv or .parquet; give a name that ends so")
+    if path.suffix.lower() not in endings:
+        first, second, *_ = endings
+        raise _unwritable(path, f"a table is written as {first} or {second}; give a name that ends so")
     try:
         folder, homeless = path.is_dir(), not path.parent.is_dir()
         taken = any(path.exists() and Path(each).exists() and path.samefile(each) for each in inputs)
@@ -318,41 +339,3 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except Exception as error:  # a damaged file makes pyarrow raise errors of many kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise _unreadable(path, f"cannot be read as Parquet: {reason}") from None
-
-
-def _read_csv(path: Path) -> tuple[pd.DataFrame, Problems]:
-    """Read the cells as text; rows with a wrong number of cells are problems and left out."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _unreadable(path, f"cannot be read: {error.strerror}") from None
-    if b"\0" in data or data.startswith((b"PAR1", b"PK\x03\x04")):
-        raise _unreadable(path, "not a text file; give CSV (UTF-8), or Parquet with a name in .parquet")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise _unreadable(path, "not UTF-8; save the table as CSV UTF-8", line) from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[tuple[int, list[str]]] = []
-    begin = 1
-    try:
-        for row in reader:
-            if row:  # a blank line is no row
-                rows.append((begin, row))
-            begin = reader.line_num + 1
-    except csv.Error as error:
-        raise _unreadable(path, f"not valid CSV: {error}", max(reader.line_num, 1)) from None
-    if not rows:
-        raise _unreadable(path, "is empty; the first line must name the columns")
-    header = rows.pop(0)[1]
-    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        raise _unreadable(path, "columns must be separated by commas", 1)
-    body = [(line, row) for line, row in rows if len(row) == len(header)]
-    problems = Problems(str(path), [line for line, _ in body])
-    for line, row in rows:
-        if len(row) != len(header):
-            text = f"has {len(row)} cells where the header has {len(header)}"
-            problems.table(Problem(text, line=line))
-    cells = np.array([row for _, row in body], dtype=object).reshape(len(body), len(header))
-    return pd.DataFrame(cells, columns=header, dtype=object), problems

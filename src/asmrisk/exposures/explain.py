@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.scoring_field import ScoringField, open_scoring_field
 from asmrisk.clinician_tables.arrays import observed_of, score_arrays_within
-from asmrisk.clinician_tables.checks import KnownYears
+from asmrisk.clinician_tables.checks import KNOWN_YEARS, KnownYears
 from asmrisk.clinician_tables.policy_needs import policy_needs
 from asmrisk.clinician_tables.table import check_clinicians, read_clinicians, to_stderr
 from asmrisk.errors import InputError, nearest
 from asmrisk.exposures.explanation import Explained, Part, Step, report, shown_rate
-from asmrisk.population.roster import KNOWN_YEARS
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import (

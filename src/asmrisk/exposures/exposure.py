@@ -14,10 +14,10 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from asmrisk.analysis.labels import labeled
 from asmrisk.analysis.money_at_risk import check_loss
 from asmrisk.analysis.penalties import is_risk_level, risk_levels
 from asmrisk.analysis.report import Report
-from asmrisk.analysis.roster_money import stated_prices
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.clinician_tables.table import check_output, replaced
 from asmrisk.engine.progress import Progress
@@ -39,6 +39,7 @@ from asmrisk.exposures.table import (
     long_table,
 )
 from asmrisk.exposures.text import head_of, sections_of
+from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.roster import Roster
 from asmrisk.results.place import storage_at
 from asmrisk.rule.arrays import Environment
@@ -124,21 +125,21 @@ def exposure(
     if out is not None:
         out = check_output(out, inputs=[clinicians])
     run = _finished_run(against)
+    progress = Progress(sys.stderr, quiet=quiet)
+    if not kernels_compiled("live_in_fields"):
+        progress.say("compiling the kernels of exposure (once after an install, a minute or two)")
     field = stored_field(clinicians, against, draws=draws)
     run = run.at(slice(field.draws))
     roster, scenario = field.roster, field.model.scenario
     check_cohorts(run, roster, clinicians)
     cases = gather(lambda text: parse_change(text, roster, scenario), what_if)
-    progress = Progress(sys.stderr, quiet=quiet)
     few = field.draws <= _READINESS_DRAWS
     lived = live_cases(field, cases, parts=few, workers=workers, progress=progress)
     with_parts = lived[0] if few else live(_first(field, _READINESS_DRAWS), parts=True, workers=workers)
     outcomes = dict(zip([BASE, *(case.label for case in cases)], lived, strict=True))
 
     groups = groups_of(roster)
-    context = Context(
-        _risk_levels(run), run.sets, field_factors(run.dataset, roster), stated_prices(run), loss
-    )
+    context = Context(_risk_levels(run), run.sets, field_factors(run.dataset, roster), run.prices(), loss)
     found = estimates_of_cases(outcomes, groups, context, workers=workers)
     found["field_reaction_error"], small = _reaction(found, roster, run, groups)
     told = told_of(roster, scenario)
@@ -246,24 +247,13 @@ def _full_run(run: RunResults, clinicians: str | os.PathLike[str]) -> Call:
 def _dataset(found: Mapping[str, _Array], cases: list[str], groups: Groups, run: RunResults) -> xr.Dataset:
     """Label the table's numbers."""
     declared = {column.name: column for column in COLUMNS}
+    along = {"case": cases, "place": None, "performance_year": [*map(str, PERFORMANCE_YEARS), ALL]}
+    who = {"who": ("place", groups.who), "level": ("place", groups.level)}
     variables = {
-        name: (
-            ("case", "place", "performance_year"),
-            values,
-            {"units": declared[name].unit, "long_name": declared[name].meaning},
-        )
+        name: labeled(values, along, {"units": declared[name].unit, "long_name": declared[name].meaning}, who)
         for name, values in found.items()
     }
-    return xr.Dataset(
-        variables,
-        coords={
-            "case": np.array(cases, dtype=object),
-            "who": ("place", groups.who),
-            "level": ("place", groups.level),
-            "performance_year": np.array([*map(str, PERFORMANCE_YEARS), ALL], dtype=object),
-        },
-        attrs={"range_holds": run.holds},
-    )
+    return xr.Dataset(variables, attrs={"range_holds": run.holds})
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

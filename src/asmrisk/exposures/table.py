@@ -166,7 +166,7 @@ class Context(NamedTuple):
         Mean factor of the field's clinicians who are most like each one; NaN where the field has none.
     prices : ndarray of float64, shape (2, 1 or draws, YEARS), or None
         Of one year over those of each performance and payment year, as
-        `asmrisk.analysis.roster_money.stated_prices` gives them.
+        `asmrisk.analysis.run_results.RunResults.prices` gives them.
     loss : float or None
         Positive: the loss that is asked about.
     """

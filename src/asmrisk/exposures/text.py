@@ -342,7 +342,7 @@ def _standing(rows: Sequence[Row]) -> list[str]:
             chances = [100.0 * row[f"measured_{year}"] for year in PERFORMANCE_YEARS]
             near.append(f"{row['clinician_id']} ({min(chances):.0f} to {max(chances):.0f}%)")
     if near:
-        lines.append(f"May have too few episodes to be measured, by year with a chance of: {_some(near)}.")
+        lines.append(f"May have too few episodes to be measured (chance by year): {_some(near)}.")
     inside = [row["clinician_id"] for row in rows if row["aco"]]
     untold = sum(row["aco"] is None for row in rows)
     if inside or untold:

@@ -107,15 +107,15 @@ def cache_directory() -> Path | None:
     return path
 
 
-def kernels_compiled() -> bool:
-    """Whether an earlier process left the compiled simulation for this version on this processor.
+def kernels_compiled(kernel: str = "simulate_draws") -> bool:
+    """Whether an earlier process left a compiled kernel for this version on this processor: the simulation.
 
     False before the first run after an install or an update; true where compilation is switched off.
     """
     if config.DISABLE_JIT:
         return True
     path = cache_directory()
-    return path is not None and any(path.glob("**/*simulate_draws*.nbc"))
+    return path is not None and any(path.glob(f"**/*{kernel}*.nbc"))
 
 
 class _CacheLocator(caching.UserProvidedCacheLocator):  # type: ignore[misc]

@@ -22,7 +22,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asmrisk.clinician_tables.arrays import fields_of, word_codes
-from asmrisk.clinician_tables.checks import KnownYears
+from asmrisk.clinician_tables.checks import KNOWN_YEARS
+from asmrisk.clinician_tables.columns import REQUIRED
 from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds, policy_needs
 from asmrisk.clinician_tables.table import read_clinicians, to_stderr
 from asmrisk.errors import InputError
@@ -35,18 +36,11 @@ from asmrisk.rule.definitions import (
     COLLECTION_TYPES,
     MOST_MEASURES,
     NOT_REPORTED,
-    PERFORMANCE_YEARS,
     SPECIALTIES,
     measures_of,
 )
 
-__all__ = ["KNOWN_YEARS", "REQUIRED", "UNKNOWN", "Clinicians", "Roster", "read_roster"]
-
-#: Columns that must be there and filled.
-REQUIRED = ("clinician_id", "cohort", "specialty", "practice_size", "part_b_payments")
-
-#: Years of which something can be known.
-KNOWN_YEARS = KnownYears(first=2020, last=PERFORMANCE_YEARS[0], meant=2025)
+__all__ = ["UNKNOWN", "Clinicians", "Roster", "read_roster"]
 
 #: Code of a word of which nothing is known, such as whether and how a measure was reported.
 UNKNOWN = -2
@@ -158,9 +152,10 @@ def read_roster(
     Parameters
     ----------
     path : path
-        CSV or Parquet.
+        CSV, Parquet or a workbook.
     notes : callable
-        Receives remarks, such as which columns are left out.
+        Receives remarks: what `asmrisk.clinician_tables.table.read_clinicians` has to say, who was put
+        together in practices, and that exemptions are drawn anew.
     values : Values, optional
         Of a scenario, which has the number of regions, and what makes a collaborative care arrangement; the
         final rule's if not given.
@@ -190,23 +185,32 @@ def read_roster(
 @lru_cache(maxsize=4)
 def _read(path: Path, _: str, notes: Callable[[str], None], needs: PolicyNeeds) -> Roster:
     frame = read_clinicians(path, required=REQUIRED, notes=notes, known_years=KNOWN_YEARS, needs=needs)
+    if exempt := int(frame["exempt"].sum()):
+        notes(
+            f"{path}: {exempt:,} rows say exempt: who is exempt in a performance year is drawn "
+            "(behavior.exempt_share), whatever a roster says"
+        )
     text = frame.to_csv(index=False, lineterminator="\n")
     practice, practices = find_practices(frame, str(path), notes)
     frame = frame.assign(practice=practice)
-    _check_members(frame, practices, path)
+    cohorts = tuple(_clinicians(frame[frame["cohort"] == cohort], cohort, practices) for cohort in COHORTS)
+    for each in cohorts:
+        _check_members(each.practice, practices, path)
     return Roster(
         path=path,
         digest=hashlib.sha256(text.encode()).hexdigest(),
         practices=practices,
-        cohorts=tuple(_clinicians(frame[frame["cohort"] == cohort], cohort, practices) for cohort in COHORTS),
+        cohorts=cohorts,
     )
 
 
-def _check_members(frame: pd.DataFrame, practices: Practices, path: Path) -> None:
-    members = frame.groupby(["practice", "cohort"])["clinician_id"].nunique()
-    if len(members) and members.max() > MOST_MEMBERS:
-        name = practices.ids[int(members.index.get_level_values("practice")[members.argmax()])]
-        text = f"the practice {name!r} has {members.max():,} clinicians of one cohort"
+def _check_members(practice: _Codes, practices: Practices, path: Path) -> None:
+    """Refuse more clinicians of a cohort in a practice than there are keys for."""
+    members = np.bincount(practice, minlength=1)
+    if members.max() > MOST_MEMBERS:
+        text = (
+            f"the practice {practices.ids[members.argmax()]!r} has {members.max():,} clinicians of one cohort"
+        )
         allowed = f"at most {MOST_MEMBERS:,}; part it in several practices"
         raise InputError(text, where=str(path), what="practice_id", allowed=allowed)
 

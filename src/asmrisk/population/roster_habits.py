@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from asmrisk.clinician_tables.checks import KNOWN_YEARS
 from asmrisk.numerics.jit import inline, inner, kernel
 from asmrisk.numerics.portable_math import log, normal_exp
 from asmrisk.numerics.portable_normal import log_probability, probability, quantile
@@ -25,7 +26,7 @@ from asmrisk.population.latents import (
     SHARED_HABITS,
     SUBMISSION,
 )
-from asmrisk.population.roster import KNOWN_YEARS, UNKNOWN, Clinicians, Roster
+from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
 from asmrisk.population.roster_inference import (
     MOST_NOISE,
     SEEN_NOISE,

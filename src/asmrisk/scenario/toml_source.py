@@ -33,6 +33,9 @@ Keys = tuple[str, ...]
 _LARGEST_FILE = 1 << 20
 _DEEPEST = 16
 
+#: Endings of files that are given for scenarios by mistake.
+_TABLES = (".csv", ".xlsx", ".parquet", ".pq")
+
 #: A key of a hundred dotted parts, on which tomllib would spend minutes.
 _ENDLESS_KEY = re.compile(
     r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""", re.ASCII
@@ -115,9 +118,12 @@ def read_toml(path: Path) -> Source:
     Raises
     ------
     InputError
-        If there is no such file, or it is no file, cannot be read, is larger than 1 MiB, is not UTF-8, is not
-        TOML or is nested more than 16 levels deep.
+        If its name is a table's, there is no such file, or it is no file, cannot be read, is larger than
+        1 MiB, is not UTF-8, is not TOML or is nested more than 16 levels deep.
     """
+    if path.suffix.lower() in _TABLES:
+        text = "is a table, not a scenario; a scenario names a table of clinicians as population.roster"
+        raise InputError(text, where=str(path))
     text = _read_text(path)
     try:
         data = _parsed(text)

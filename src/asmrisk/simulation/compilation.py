@@ -34,7 +34,9 @@ _typeof: Any = numba.typeof
 
 
 def warmup(say: Callable[[str], object] | None = None) -> None:
-    """Compile every kernel that no process on this machine has compiled, so that a run starts at once.
+    """Compile every kernel of a run that no process on this machine has compiled, so that it starts at once.
+
+    Those of rosters and of exposure are compiled when they are first used.
 
     Parameters
     ----------

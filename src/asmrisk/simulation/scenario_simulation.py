@@ -54,6 +54,8 @@ class ScenarioSimulation:
     def prepare(self, say: Callable[[str], object] | None = None) -> None:
         """Make the models, say what their files make of the field, compile or load the kernels."""
         if say is not None:
+            if self.prepared[0].roster is not None and not kernels_compiled("learn_cases"):
+                say("compiling the kernels of rosters (once after an install, about a minute)")
             for note in self.models[0].notes:
                 say(note)
         warmup(say)

@@ -20,7 +20,7 @@ from asmrisk.simulation.model import Model, most_policies, simulate_shared
 from asmrisk.simulation.shared_field import in_field
 from asmrisk.simulation.variables import PEERS_OF, Variable, variables
 from asmrisk.studies.points import prepared_point
-from asmrisk.studies.study_metrics import StudyMetric, metrics_by_draw
+from asmrisk.studies.study_metrics import OwnClinicians, StudyMetric, metrics_by_draw
 
 if TYPE_CHECKING:
     from asmrisk.simulation.arrays import Piece
@@ -129,7 +129,8 @@ class StudySimulation:
         results = simulate_shared([Model(each) for each in prepared], block.first, block.count, slot)
         for piece, point, arrays in zip(pieces, prepared, results, strict=True):
             dims = {path: variable.dims for path, variable in variables(point.scenario).items()}
+            own = None if point.roster is None else OwnClinicians.of(point, arrays)
             yield {
-                OUTCOMES.path: metrics_by_draw(arrays, dims, self.metrics)[np.newaxis],
+                OUTCOMES.path: metrics_by_draw(arrays, dims, self.metrics, own)[np.newaxis],
                 VALUES.path: np.array([self.codes[piece.block.start[0]]], dtype=np.float64),
             }

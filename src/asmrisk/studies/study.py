@@ -200,7 +200,7 @@ def load_study(
     scenario = _base(source, problems)
     method, chosen = _design(source, settings, problems)
     count, run_seed, fixes = _run(source, draws, seed, method, scenario, problems)
-    outcomes = read_metrics(source, problems)
+    outcomes = read_metrics(source, problems, scenario)
     factors: list[Factor] = []
     if scenario is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": run_seed}))
