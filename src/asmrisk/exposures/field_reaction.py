@@ -51,9 +51,8 @@ def cohort_shares(
     cohorts = np.arange(field_part_b_payments.shape[1])
     own = part_b_payments @ (cohort[:, None] == cohorts).astype(np.float64)
     there = field_part_b_payments > 0.0
-    shares = np.divide(own, field_part_b_payments, out=np.ones_like(own), where=there)
-    most: _Array = np.minimum(shares, 1.0)
-    return most
+    shares: _Array = np.divide(own, field_part_b_payments, out=np.ones_like(own), where=there)
+    return np.minimum(shares, 1.0)
 
 
 def field_reaction_error(
