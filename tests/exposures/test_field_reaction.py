@@ -72,6 +72,7 @@ def benchmark() -> ModuleType:
     return module
 
 
+@pytest.mark.long
 def test_full_runs_lie_between_no_error_and_the_rule(benchmark: ModuleType) -> None:
     """Some 7% of a small cohort; the rule may be short by a quarter, and by five standard errors."""
     rows = benchmark.main(60, (20,), "population.clinicians=600")
