@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import asmrisk
+from asmrisk.clinician_tables.columns import REQUIRED
 from asmrisk.exposures.stored_field import live, stored_field
-from asmrisk.population.roster import REQUIRED
 from asmrisk.results.environments import stored_environments
 from asmrisk.rule.arrays import Environment, Observed, Scored, make_scored, make_scratch
 from asmrisk.rule.cohort import score_within
