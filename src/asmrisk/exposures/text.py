@@ -314,7 +314,7 @@ def _levers(tables: Tables) -> list[Section]:
 def _readiness(tables: Tables) -> list[Section]:
     rows = [row for row in tables["untold"] if row["level"] == ALL]
     labels = [
-        "everything untold" if row["topic"] == UNTOLD else row["topic"].replace("_", " ") for row in rows
+        "what is not told alone" if row["topic"] == UNTOLD else row["topic"].replace("_", " ") for row in rows
     ]
     columns = [
         [f"{row['nothing_told']:,} of {row['clinicians']:,}" for row in rows],
@@ -327,8 +327,9 @@ def _readiness(tables: Tables) -> list[Section]:
     heads = ["clinicians who\ntell nothing", "last told", "share of\nvariance, %"]
     table = Table(labels, [Group("What is told, and how much of the spread it is", heads, columns)])
     explained = (
-        "Share of the variance of the five years' dollars that the first year's draw of it explains: about "
-        "so much of the spread, at most, can be told away."
+        "Share of the variance of the five years' dollars that the first year's draw of it explains, of who "
+        "tells something of it and of who does not; in the last row of the latter alone. About so much of the "
+        "spread, at most, can be told away."
     )
     return [Section(tables=(table,), notes=(explained, *_standing(tables["readiness"])))]
 
