@@ -328,8 +328,8 @@ def _readiness(tables: Tables) -> list[Section]:
     table = Table(labels, [Group("What is told, and how much of the spread it is", heads, columns)])
     explained = (
         "Share of the variance of the five years' dollars that the first year's draw of it explains, of who "
-        "tells something of it and of who does not; in the last row of the latter alone. About so much of the "
-        "spread, at most, can be told away."
+        "tells something of it and of who does not; in the last row of the latter alone. About so much of "
+        "the spread, at most, can be told away."
     )
     return [Section(tables=(table,), notes=(explained, *_standing(tables["readiness"])))]
 
