@@ -57,14 +57,7 @@ def refuse_participants(source: str, names: Collection[str]) -> None:
     """Refuse CMS's list of participants, known by its columns."""
     if _LISTED in names:
         text = "is CMS's list of participants, not a table of clinicians; a scenario names it as "
-        raise _other(
-            source,
-            f"{text}population.participant_list, and ",
-            Call("run"),
-            " takes the scenario; ",
-            Call("exposure"),
-            " takes the table itself",
-        )
+        raise _other(source, f"{text}population.participant_list, and ", Call("run"), " takes the scenario")
 
 
 def refuse_roster(source: str, names: Collection[str], years: NDArray[np.float64]) -> None:
