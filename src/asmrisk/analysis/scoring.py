@@ -66,7 +66,7 @@ def score(
     Parameters
     ----------
     table : path or pandas.DataFrame
-        A clinician table (CSV or Parquet), several cohorts and years if wanted.
+        A clinician table (CSV, Parquet or a workbook .xlsx), several cohorts and years if wanted.
     scenario : path or Scenario, optional
         Whose policy holds, with unknowns at their central values; the final rule if not given.
     among : path, optional

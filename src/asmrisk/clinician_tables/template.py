@@ -25,8 +25,8 @@ __all__ = ["template"]
 #: Rows below the header in which a spreadsheet program checks what is typed.
 _CHECKED_ROWS = 2000
 _NOTES = (
-    "One row is one clinician in one year. The sheet serves `asmrisk run`, where a scenario names it as "
-    "population.roster, and `asmrisk score`.",
+    "One row is one clinician in one year. The sheet serves `asmrisk exposure`, `asmrisk run`, where a "
+    "scenario names it as population.roster, and `asmrisk score`.",
     "A roster holds past years, up to the first performance year; what is not known is left empty. Columns "
     "that nothing is known of may be deleted.",
     "`asmrisk score` needs a whole cohort, performance years, and every column that is not optional.",
