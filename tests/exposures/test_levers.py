@@ -116,7 +116,7 @@ def test_ranks_within_noise_are_ties():
     rng = np.random.default_rng(3)
     draws, common = 400, rng.normal(0, 100, 400)
     noise = rng.normal(0, 1, (4, draws))
-    # Of 10, 9.99, 5 and 4.5 dollars, all moved by the same luck: it is their own noise that counts.
+    # Of 10, 9.99, 5 and 4 dollars, all moved by the same luck: it is their own noise that counts.
     values = np.array([10.0, 9.99, 5.0, 4.0])[:, None] + common + noise - noise.mean(axis=1, keepdims=True)
     residuals = values - values.mean(axis=1, keepdims=True)
     assert _ranks(values.mean(axis=1), residuals, draws) == [1, 1, 3, 4]

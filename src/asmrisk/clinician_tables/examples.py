@@ -42,7 +42,5 @@ def example_row(cohort: str, number: int) -> dict[str, Any]:
             if not measure.claims:
                 filled[f"{measure.name}_completeness"] = 0.92
             filled[f"{measure.name}_collection_type"] = measure.collection_types[0]
-
-    return {
-        c.name: filled[c.name] for c in input_columns() if c.name in (filled if number == 1 else REQUIRED)
-    }
+    names = filled if number == 1 else REQUIRED
+    return {each.name: filled[each.name] for each in input_columns() if each.name in names}
