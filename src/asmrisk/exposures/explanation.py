@@ -172,7 +172,7 @@ def _score_words(explained: Explained) -> tuple[str, ...]:
     always = ("quality", "cost")
     parts = [each for each in explained.parts if each.name in always or abs(each.points) > _NOTHING]
     values = split([each.points for each in parts], 1)
-    said = [f"Final {sum_of(values):.1f} ="]
+    said = [f"Final {_sum_of(values):.1f} ="]
     for k, (part, value) in enumerate(zip(parts, values, strict=True)):
         sign = "- " if value < 0 else ("+ " if k else "")
         name = f"{part.name} " if part.name in always else ""
@@ -181,7 +181,7 @@ def _score_words(explained: Explained) -> tuple[str, ...]:
     return wrapped([" ".join(said)])
 
 
-def sum_of(values: Sequence[float]) -> float:
+def _sum_of(values: Sequence[float]) -> float:
     """Add numbers of one decimal place."""
     return round(sum(values), 1) + 0.0
 
@@ -227,7 +227,7 @@ def _quality_words(explained: Explained) -> Iterator[str]:
     points = np.array(explained.points)
     known = np.flatnonzero(~np.isnan(points))
     shown = dict(zip(known.tolist(), split(points[known].tolist(), 1), strict=True))
-    total = f"{sum_of(list(shown.values())):.1f} of {10 * len(known)} points" if len(known) else "not scored"
+    total = f"{_sum_of(list(shown.values())):.1f} of {10 * len(known)} points" if len(known) else "not scored"
     yield f"Quality: {total}, for up to {100 * explained.policy.quality_weight:g} of the final score"
     for m, measure in enumerate(explained.measures):
         if explained.status[m] != "not in the set":
@@ -336,10 +336,10 @@ def _payment_words(explained: Explained) -> str:
         else f"{at_risk:.{places}f}% at risk x {ratio:.{digits}f} (T x S) - {at_risk:.{places}f}% = "
     )
     when = explained.year + PAYMENT_LAG
-    return f"{said}Adjustment {how}{factor:.{places}f}% of ${exact} in {when}: {signed(dollars)}"
+    return f"{said}Adjustment {how}{factor:.{places}f}% of ${exact} in {when}: {_signed(dollars)}"
 
 
-def signed(dollars: float) -> str:
+def _signed(dollars: float) -> str:
     """Write dollars, a loss with its sign before them."""
     whole = round(dollars)
     return f"-${-whole:,}" if whole < 0 else f"${whole:,}"
@@ -348,7 +348,7 @@ def signed(dollars: float) -> str:
 def _steps_section(explained: Explained) -> Iterator[Section]:
     """Show what single changes would bring."""
     if explained.steps:
-        dollars = [signed(each.dollars) for each in explained.steps]
+        dollars = [_signed(each.dollars) for each in explained.steps]
         scores = [f"{each.final_score:.1f}" for each in explained.steps]
         title = f"Next steps, each alone, by what they add in {explained.year + PAYMENT_LAG}"
         table = Table(

@@ -12,12 +12,12 @@ from asmrisk.clinician_tables.arrays import fields_of
 from asmrisk.clinician_tables.policy_needs import ACTIVITY_PARTS
 from asmrisk.exposures.table import Groups
 from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
-from asmrisk.rule.definitions import PERFORMANCE_YEARS, YEARS, measures_of
+from asmrisk.rule.definitions import PERFORMANCE_YEARS, measures_of
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.own_luck import OwnOutcomes
 from asmrisk.simulation.variables import scored_measures
 
-__all__ = ["LEAST_DRAWS", "TOPICS", "UNTOLD", "Told", "readiness_rows", "told_of", "told_rows"]
+__all__ = ["LEAST_DRAWS", "NOT_TOLD", "TOPICS", "UNTOLD", "Told", "readiness_rows", "told_of", "told_rows"]
 
 #: From fewer draws the share of variance is not estimated.
 LEAST_DRAWS = 50
@@ -37,6 +37,8 @@ TOPICS = {
 }
 #: Every topic of which nothing is told.
 UNTOLD = "untold"
+#: In place of what activities lack.
+NOT_TOLD = "not told"
 
 _COLUMNS = {
     "cost_per_episode": ("cost_per_episode",),
@@ -218,9 +220,9 @@ def _shares_explained(told: Told, outcomes: OwnOutcomes, groups: Groups) -> _Arr
     found = np.full((len(TOPICS) + 1, len(groups.who)), np.nan)
     if draws < LEAST_DRAWS:
         return found
-    dollars = np.nan_to_num(outcomes.adjustment_usd[:draws]).sum(axis=1)
+    dollars = np.nan_to_num(outcomes.adjustment_usd).sum(axis=1)
     dollars -= dollars.mean(axis=0)
-    parts = np.stack([_first_year(outcomes, part, draws) for part in TOPICS.values()])  # (topics, draws, n)
+    parts = np.stack([_first_year(outcomes, part) for part in TOPICS.values()])  # (topics, draws, n)
     summed = groups.sums(dollars)
     for number in range(len(TOPICS)):
         found[number] = _explained(parts[number : number + 1], dollars, summed, groups)
@@ -228,9 +230,9 @@ def _shares_explained(told: Told, outcomes: OwnOutcomes, groups: Groups) -> _Arr
     return found
 
 
-def _first_year(outcomes: OwnOutcomes, part: str, draws: int) -> _Array:
+def _first_year(outcomes: OwnOutcomes, part: str) -> _Array:
     """Give what is drawn of the first year in units of its spread, 0 on average and where there is none."""
-    values = getattr(outcomes, part)[:, 0] if part else ~np.isnan(outcomes.adjustment_factor[:draws, 0])
+    values = getattr(outcomes, part)[:, 0] if part else ~np.isnan(outcomes.adjustment_factor[:, 0])
     there = ~np.isnan(values)
     count = np.maximum(there.sum(axis=0), 1)
     centered = np.where(there, values - np.where(there, values, 0.0).sum(axis=0) / count, 0.0)
@@ -312,7 +314,7 @@ def readiness_rows(
                 "episodes": own["episodes"],
                 **{
                     f"measured_{year}": float(measured[number, place])
-                    for number, year in enumerate(PERFORMANCE_YEARS[:YEARS])
+                    for number, year in enumerate(PERFORMANCE_YEARS)
                 },
                 "may_not_be_measured": bool(near[place]),
                 "aco": None if own["aco"] is None else bool(own["aco"]),
@@ -339,5 +341,5 @@ def _lacks(activities: int | None, connection: int | None, elements: int | None,
         found += [] if elements >= needed else [f"{elements} of {needed} elements of collaborative care"]
         return "; ".join(found)
     if activities is None:
-        return "not told"
+        return NOT_TOLD
     return ("both activities", "one of two activities", "")[activities]

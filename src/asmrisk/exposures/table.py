@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.estimates import Sets, mean
 from asmrisk.analysis.money_at_risk import hit_by_maximum, money_at_risk, penalized_in_a_row
+from asmrisk.analysis.roster_metrics import practices_of
 from asmrisk.population.roster import Roster
 from asmrisk.rule.columns import Column
 from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
@@ -62,7 +63,11 @@ COLUMNS = (
     _column("p50", "number", "USD", "Median adjustment"),
     _column("p95", "number", "USD", "Adjustment that is better in 5% of draws"),
     _column("worst_5_percent_mean", "number", "USD", "Mean adjustment of the worst 5% of draws"),
-    _column("average_practice", "number", "USD", "The same Part B at the field's mean factor; see `Context`"),
+    _column(
+        *("average_practice", "number", "USD"),
+        "The same Part B payments at the mean factor of the field's clinicians of the same specialty and "
+        "practice size",
+    ),
     _column("probability_of_loss", "number", "fraction", "Chance that the adjustment is negative"),
     _column("probability_of_loss_above", "number", "fraction", "Chance of losing more than was asked about"),
     _column(
@@ -115,11 +120,6 @@ class Groups(NamedTuple):
     level: NDArray[np.object_]  #: shape (n + P + 1,)
     billing: _Codes  #: shape (n,): place among the practices of the one that bills for each clinician
     working: _Codes  #: shape (n,): of the one where the clinician works
-
-    @property
-    def practices(self) -> int:
-        """Number of practices."""
-        return len(self.who) - len(self.billing) - 1
 
     def sums(self, values: NDArray[Any], of: _Codes | None = None) -> _Array:
         """Append sums of clinicians by practice, that which bills if no other is given, and of all.
@@ -180,15 +180,13 @@ class Context(NamedTuple):
 
 def groups_of(roster: Roster) -> Groups:
     """Give the clinicians of a roster, the practices where they work or that bill for them, and all."""
-    works, bills = roster.practice_ids.tolist(), roster.billing_practice_ids.tolist()
-    names = list(dict.fromkeys([*works, *bills]))
-    place = {name: code for code, name in enumerate(names)}
-    levels = ["clinician"] * roster.count + ["practice"] * len(names) + [ALL]
+    practices = practices_of(roster.practice_ids, roster.billing_practice_ids)
+    levels = ["clinician"] * roster.count + ["practice"] * len(practices.names) + [ALL]
     return Groups(
-        np.array([*roster.ids, *names, ALL], dtype=object),
+        np.array([*roster.ids, *practices.names, ALL], dtype=object),
         np.array(levels, dtype=object),
-        np.array([place[name] for name in bills], dtype=np.int64),
-        np.array([place[name] for name in works], dtype=np.int64),
+        practices.bills,
+        practices.works,
     )
 
 

@@ -11,18 +11,16 @@ from scipy.special import ndtri
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.report import Section
 from asmrisk.analysis.run_results import RunResults
-from asmrisk.analysis.statistics import HOLDS, Row
+from asmrisk.analysis.statistics import HOLDS, Row, dollar_scale
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.errors import Call
-from asmrisk.exposures.readiness import UNTOLD
+from asmrisk.exposures.readiness import NOT_TOLD, UNTOLD
 from asmrisk.exposures.table import ALL, BASE
 from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 
 __all__ = ["head_of", "ranks_of", "sections_of"]
 
 _LISTED = 10
-#: In which dollars are shown, up to a million of each.
-_UNITS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billion"))
 #: Standard error of the 5% and 95% quantiles of a normal distribution, in units of σ/√n.
 _QUANTILE_ERROR = 2.11
 #: Of all pairs of clinicians together, how often one is told apart that is not apart.
@@ -74,8 +72,9 @@ def _percent(share: float, sets: int) -> str:
 
 def _scale(rows: Sequence[Row], *names: str) -> tuple[float, str]:
     """Choose in which dollars columns are shown, and their name."""
-    size = max(abs(row[name]) for row in rows for name in names or ("p05", "p95", "largest_loss"))
-    return next((each for each in _UNITS if size * each[0] < 1e6), _UNITS[-1])
+    return dollar_scale(
+        max(abs(row[name]) for row in rows for name in names or ("p05", "p95", "largest_loss"))
+    )
 
 
 # ------------------------------------------------------------------------------------------------- head
@@ -353,8 +352,10 @@ def _standing(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         if row["lacks"]:
             lacking.setdefault(row["lacks"], []).append(row["clinician_id"])
-    lines += [f"Improvement activities, lacking {lacks}: {_some(who)}." for lacks, who in lacking.items()]
-    return [line.replace("lacking not told", "not told") for line in lines]
+    for lacks, who in lacking.items():
+        words = lacks if lacks == NOT_TOLD else f"lacking {lacks}"
+        lines.append(f"Improvement activities, {words}: {_some(who)}.")
+    return lines
 
 
 def _some(names: Sequence[str], most: int = 4) -> str:
