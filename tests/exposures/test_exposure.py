@@ -13,7 +13,7 @@ import asmrisk
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.cli import commands
 from asmrisk.errors import Call, InputError
-from asmrisk.exposures.exposure import check_cohorts
+from asmrisk.exposures.stored_field import check_cohorts
 from asmrisk.exposures.table import COLUMNS
 from asmrisk.exposures.text import head_of, ranks_of
 from asmrisk.population.roster import read_roster
@@ -200,12 +200,15 @@ def test_who_is_never_measured_has_no_expectation(found, results):
     assert head[1] == "Nobody is measured in any draw."
 
 
-def test_clinicians_need_a_field_of_their_cohort(ours, results):
+def test_clinicians_need_a_field_of_their_cohort(ours, results, monkeypatch):
     run = open_run_results(results)
     hearts = run.dataset["participants"] * [1, 0]
     run = replace(run, dataset=run.dataset.assign(participants=hearts))
     with pytest.raises(InputError, match=r"low_back_pain.* no field of that cohort"):
         check_cohorts(run, read_roster(ours, notes=lambda text: None), ours)
+    monkeypatch.setattr("asmrisk.exposures.levers.open_run_results", lambda path: run)
+    with pytest.raises(InputError, match="no field of that cohort"):
+        asmrisk.levers(ours, results)
 
 
 def test_a_ranking_within_noise_has_one_rank():

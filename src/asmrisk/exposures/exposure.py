@@ -27,7 +27,7 @@ from asmrisk.exposures.changes import parse_change
 from asmrisk.exposures.field_reaction import cohort_shares, field_reaction_error, is_small
 from asmrisk.exposures.levers import ranked_levers
 from asmrisk.exposures.readiness import readiness_rows, told_of, told_rows
-from asmrisk.exposures.stored_field import StoredField, live, live_cases, stored_field
+from asmrisk.exposures.stored_field import StoredField, check_cohorts, live, live_cases, stored_field
 from asmrisk.exposures.table import (
     ALL,
     BASE,
@@ -45,7 +45,7 @@ from asmrisk.results.place import storage_at
 from asmrisk.rule.arrays import Environment
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 
-__all__ = ["Exposure", "check_cohorts", "exposure"]
+__all__ = ["Exposure", "exposure"]
 
 #: Draws from which what is not told is estimated: shares of variance need no more.
 _READINESS_DRAWS = 1000
@@ -183,21 +183,6 @@ def _by_cohort(run: RunResults, name: str) -> _Array:
     values = run.dataset[name].transpose("draw", "performance_year", "cohort").values
     found: _Array = np.asarray(values, dtype=np.float64).mean(axis=0)
     return found
-
-
-def check_cohorts(run: RunResults, roster: Roster, clinicians: str | os.PathLike[str]) -> None:
-    """Check that the field has somebody in the cohorts of the roster."""
-    participants = _by_cohort(run, "participants").sum(axis=0)
-    nobody = [
-        cohort
-        for cohort, own, number in zip(COHORTS, roster.cohorts, participants, strict=True)
-        if own.count and not number
-    ]
-    if roster.count == 0:
-        raise InputError("has no clinicians", where=os.fspath(clinicians))
-    if nobody:
-        text = f"has clinicians of {nobody[0]}, and {run.source} has no field of that cohort to rank them in"
-        raise InputError(text, where=os.fspath(clinicians), what="cohort")
 
 
 def _reaction(

@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asmrisk.analysis.run_results import open_run_results
 from asmrisk.errors import gather
 from asmrisk.exposures.changes import Case, parse_change
-from asmrisk.exposures.stored_field import StoredField, live_cases, stored_field
+from asmrisk.exposures.stored_field import StoredField, check_cohorts, live_cases, stored_field
 from asmrisk.exposures.table import groups_of
 from asmrisk.population.roster import Roster
 from asmrisk.rule.definitions import MEASURES, PERFORMANCE_YEARS, YEARS
@@ -95,12 +96,14 @@ def levers(
     ------
     InputError
         If there are no such results, they are not finished, those of a study, or computed by other code; if
-        the clinicians cannot be read, a change cannot be read, or the run has fewer draws.
+        the clinicians cannot be read, or the run has nobody of their cohort; if a change cannot be read, or
+        the run has fewer draws.
     RunError
         If a chunk of the results is damaged.
     """
     field = stored_field(clinicians, against, draws=draws)
     roster, scenario = field.roster, field.model.scenario
+    check_cohorts(open_run_results(against), roster, clinicians)
     cases = gather(lambda text: parse_change(text, roster, scenario), what_if)
     return ranked_levers(field, cases or None, workers=workers)
 

@@ -13,19 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.analysis.rerun import stored_scenario
+from asmrisk.analysis.run_results import RunResults
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
 from asmrisk.exposures.changes import Case, changes_of
 from asmrisk.population.roster import Roster
 from asmrisk.results.environments import stored_environments
 from asmrisk.rule.arrays import Environment
+from asmrisk.rule.definitions import COHORTS
 from asmrisk.scenario.declarations import ROSTER
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.own_changes import Changes, make_room
 from asmrisk.simulation.own_luck import OwnOutcomes, live_in_fields, make_outcomes
 from asmrisk.simulation.parameter_draws import naming_values
 
-__all__ = ["StoredField", "live", "live_cases", "stored_field"]
+__all__ = ["StoredField", "check_cohorts", "live", "live_cases", "stored_field"]
 
 #: Draws of one parameter set that a thread takes at a time.
 _AT_ONCE = 64
@@ -89,8 +91,10 @@ def stored_field(
     Raises
     ------
     InputError
-        If there is no such store, it was computed by other code, has fewer draws, or the clinicians cannot be
-        read.
+        If there is no such store, it is not finished, a study's or computed by other code, or has fewer
+        draws; or if the clinicians cannot be read.
+    RunError
+        If a chunk of the results is damaged.
     """
     run = stored_scenario(results)
     count = run.draws if draws is None else draws
@@ -102,6 +106,21 @@ def stored_field(
     model = Model(scenario, alone=True)
     sets = np.arange(count, dtype=np.int64) // scenario.draws_per_set if scenario.uncertainty else None
     return StoredField(model, stored_environments(results, draws=range(count)), sets)
+
+
+def check_cohorts(run: RunResults, roster: Roster, clinicians: str | os.PathLike[str]) -> None:
+    """Check that a run has somebody in the cohorts of a roster, which has somebody; InputError if not."""
+    if roster.count == 0:
+        text = "has no clinicians; give a row for each"
+        raise InputError(text, where=os.fspath(clinicians))
+    participants = run.dataset["participants"].sum(("draw", "performance_year")).values
+    for cohort, own, number in zip(COHORTS, roster.cohorts, participants, strict=True):
+        if own.count and not number:
+            text = (
+                f"has clinicians of {cohort}, and {run.source} has no field of that cohort to rank them in; "
+                "leave them out, or give a run that has it"
+            )
+            raise InputError(text, where=os.fspath(clinicians), what="cohort")
 
 
 def live(field: StoredField, *, parts: bool = False, workers: int | None = None) -> OwnOutcomes:
