@@ -12,7 +12,7 @@ same ``d``::
 So the mean factor is ``s (f - k)`` too far from the field's: linear in the share, nothing for average
 clinicians, exact where there is nobody else (``s = 1``). The same holds draw by draw: deviations from the
 field's mean are too large by ``s``, and so is the standard deviation. Factors near their bounds move less
-than others do: of very good or poor clinicians 0.6 of this and more is true, of others up to 1.1
+than others do: of very good or poor clinicians more than half of this is true, of others up to 1.12 times
 (``benchmarks/field_reaction.py``).
 """
 
