@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.money_at_risk import check_loss
-from asmrisk.analysis.penalties import ESTIMATES, Penalties, is_risk_level, risk_levels
+from asmrisk.analysis.penalties import ESTIMATES, Penalties, risk_levels_of
 from asmrisk.analysis.practice_risk import practice_subtotals, rank_variables
 from asmrisk.analysis.ranking import ranks_of
 from asmrisk.analysis.roster_metrics import money_of
@@ -154,12 +154,8 @@ def clinicians(
     if not draws:
         raise InputError("the results hold no draws; there is nothing to estimate.")
     run = RunResults(results, source, str(results.attrs.get("partial", "")), dict(provenance or {}))
-    penalties = None
-    names = list(filter(is_risk_level, run.unknowns))
-    drawn = run.drawn(names) if names else np.zeros((draws, 0))
-    if provenance is not None and drawn is not None:
-        levels = risk_levels(provenance, dict(zip(names, drawn.T, strict=True)))
-        penalties = Penalties(draws, years, levels, run.sets)
+    levels = None if provenance is None else risk_levels_of(run)
+    penalties = None if levels is None else Penalties(draws, years, levels, run.sets)
     statistics, prices = statistics_at(tails, loss), run.prices()
     columns = columns_of(statistics)
     in_dollars = [place for place, name in enumerate(columns) if name.startswith("probability_of_loss_above")]

@@ -13,14 +13,14 @@ from asmrisk.analysis.digits import with_interval
 from asmrisk.analysis.estimates import Sets, mean
 from asmrisk.analysis.money_at_risk import IN_A_ROW, hit_by_maximum, penalized_in_a_row
 from asmrisk.analysis.roster_metrics import year_words
-from asmrisk.analysis.run_results import definitions
+from asmrisk.analysis.run_results import RunResults, definitions
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.rule.definitions import CALENDAR_YEARS, PERFORMANCE_YEARS
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.layering import laid_over
 
-__all__ = ["ESTIMATES", "Penalties", "is_risk_level", "risk_levels"]
+__all__ = ["ESTIMATES", "Penalties", "risk_levels", "risk_levels_of"]
 
 #: What is told of each probability and mean number: value, standard error, and the ends of a 95% interval, of
 #: a probability that of `asmrisk.analysis.tail.probability`, of a mean number 1.96 standard errors to each
@@ -51,7 +51,7 @@ def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _
     parameter, blank = PARAMETERS[_PARAMETER], dict.fromkeys(CALENDAR_YEARS)
     held = stated = laid_over(parameter, blank, (), provenance["parameters"][_PARAMETER]["value"])
     unknowns = definitions(provenance["uncertainty"])
-    for name in sorted(filter(is_risk_level, drawn)):
+    for name in sorted(filter(_is_risk_level, drawn)):
         listed = unknowns[name].get("values", ())
         if any(isinstance(each, Mapping) for each in listed):
             tables = [laid_over(parameter, blank, (), each) for each in listed]
@@ -63,7 +63,14 @@ def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _
     return np.stack(levels, axis=1)
 
 
-def is_risk_level(name: str) -> bool:
+def risk_levels_of(run: RunResults) -> _Array | None:
+    """Give `risk_levels` of a run; None where one is unknown and the values of the draws are not at hand."""
+    names = list(filter(_is_risk_level, run.unknowns))
+    drawn = run.drawn(names) if names else np.zeros((0, 0))
+    return None if drawn is None else risk_levels(run.provenance, dict(zip(names, drawn.T, strict=True)))
+
+
+def _is_risk_level(name: str) -> bool:
     """Whether an unknown's name is that of the share of payments at risk, or of a year's."""
     return f"{name}.".startswith(f"{_PARAMETER}.")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.labels import labeled
 from asmrisk.analysis.money_at_risk import check_loss
-from asmrisk.analysis.penalties import is_risk_level, risk_levels
+from asmrisk.analysis.penalties import risk_levels_of
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.clinician_tables.table import check_output, replaced
@@ -139,7 +139,10 @@ def exposure(
     outcomes = dict(zip([BASE, *(case.label for case in cases)], lived, strict=True))
 
     groups = groups_of(roster)
-    context = Context(_risk_levels(run), run.sets, field_factors(run.dataset, roster), run.prices(), loss)
+    levels = risk_levels_of(run)
+    if levels is None:
+        raise AssertionError("a store has the values of its draws")
+    context = Context(levels, run.sets, field_factors(run.dataset, roster), run.prices(), loss)
     found = estimates_of_cases(outcomes, groups, context, workers=workers)
     found["field_reaction_error"], small = _reaction(found, roster, run, groups)
     told = told_of(roster, scenario)
@@ -203,13 +206,6 @@ def _reaction(
         errors.append(np.concatenate([sums, sums.sum(axis=0, keepdims=True)]).T)
     shares = cohort_shares(payments[0].T, cohort, field_payments)
     return np.stack(errors), is_small(float(errors[0][-1, YEARS]), float(found["sd"][0, -1, YEARS]), shares)
-
-
-def _risk_levels(run: RunResults) -> _Array:
-    names = list(filter(is_risk_level, run.unknowns))
-    drawn = run.drawn(names) if names else None
-    columns = {} if drawn is None else dict(zip(names, drawn.T, strict=True))
-    return risk_levels(run.provenance, columns)
 
 
 def _first(field: StoredField, draws: int) -> StoredField:
