@@ -158,11 +158,12 @@ def exposure(
         tables["levers"] = [
             dict(zip(map(str, frame), row, strict=True)) for row in frame.itertuples(index=False)
         ]
+    full_run = None if small else _full_run(run, clinicians)
     report = Exposure(
         _dataset(found, list(outcomes), groups, run),
         facts=run.facts() | {"clinicians": os.fspath(clinicians), "loss": loss},
-        head=head_of(run, tables, os.fspath(clinicians), loss, None if small else _full_run(run, clinicians)),
-        sections=sections_of(run, tables, loss),
+        head=head_of(run, tables, os.fspath(clinicians), loss, full_run),
+        sections=sections_of(run, tables, loss, full_run),
         tables=tables,
     )
     if out is not None:

@@ -136,13 +136,15 @@ def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
 # --------------------------------------------------------------------------------------------- sections
 
 
-def sections_of(run: RunResults, tables: Tables, loss: float | None) -> tuple[Section, ...]:
+def sections_of(
+    run: RunResults, tables: Tables, loss: float | None, full_run: Call | None
+) -> tuple[Section, ...]:
     """Show the whole by year, practices, clinicians, changes, levers, readiness, and what to know of it.
 
     Parameters
     ----------
-    run, tables, loss
-        As for `head_of`.
+    run, tables, loss, full_run
+        As for `head_of`, which says what the field does not do where that counts.
     """
     (whole,) = _rows(tables, ALL)
     sections = [
@@ -152,7 +154,7 @@ def sections_of(run: RunResults, tables: Tables, loss: float | None) -> tuple[Se
         *_cases(run, tables),
         *_levers(tables),
         *_readiness(tables),
-        Section(notes=tuple(_notes(tables, whole))),
+        Section(notes=tuple(_notes(tables, whole, reaction=full_run is None))),
         Section((f"Results: {run.source}",)),
     ]
     return tuple(sections)
@@ -371,7 +373,7 @@ def _short(name: str) -> str:
 # ------------------------------------------------------------------------------------------------ notes
 
 
-def _notes(tables: Tables, whole: Row) -> list[str]:
+def _notes(tables: Tables, whole: Row, *, reaction: bool) -> list[str]:
     error = whole["mean_error"]
     left = (
         "MIPS, which no longer adjusts who is measured, would have made "
@@ -382,7 +384,7 @@ def _notes(tables: Tables, whole: Row) -> list[str]:
         left += f" Taking part costs {_usd(whole['cost_of_participation'], error)}."
     never = [row["who"] for row in _rows(tables, "clinician") if not row["probability_measured"]]
     missed = f"Measured in no draw: {_some(never)}." if never else ""
-    return list(filter(None, (left, missed, _reaction(whole))))
+    return list(filter(None, (left, missed, _reaction(whole) if reaction else "")))
 
 
 def _reaction(whole: Row) -> str:
