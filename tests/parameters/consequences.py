@@ -45,7 +45,7 @@ for name in MEASURES:
     # What is complete decides, besides, who scores zero.
     complete = (f"{name}_points", "final_score")
     FOLLOWS |= dict.fromkeys((f"{name}_completeness", f"{name}_collection_type"), complete)
-    FOLLOWS[f"{name}_points"] = ("quality_score",)
+    FOLLOWS[f"{name}_points"] = ("quality_score", f"{name}_status")
 #: Who takes part decides whom everybody is ranked against.
 FOLLOWS["measured"] = (
     *(f"{name}_points" for name in MEASURES),
@@ -95,6 +95,7 @@ MADE_OF: dict[str, tuple[str, ...]] = {
     "environment/cost_median": ("cost_per_episode", "episodes", "exempt"),
     "environment/cost_sd": ("cost_per_episode", "episodes", "exempt"),
     "environment/exchange_midpoint": ("final_score",),
+    "environment/median_quality_score": ("quality_score",),
     "environment/scaling_factor": ("scaling_factor",),
 }
 #: What the money is set against, of a cohort and by specialty and practice size; MIPS scores are not seen.

@@ -221,9 +221,10 @@ CHANGES: dict[str, list[Change]] = {
         Change(
             word,
             ("final_score",),
+            results,
             where=lambda before, after: before.quality_score.isna() | before.cost_points.isna(),
         )
-        for word in ("neutral", "median_points")
+        for word, results in (("neutral", ()), ("median_points", ("environment/median_quality_score",)))
     ],
     "policy.failed_submission": [
         Change(

@@ -88,6 +88,7 @@ BYTES = {
     "environment/dual_share_sd": YEAR * COHORT * 8,
     "environment/exchange_midpoint": YEAR * COHORT * 8,
     "environment/scaling_factor": YEAR * COHORT * 8,
+    "environment/median_quality_score": YEAR * COHORT * 8,
 }
 #: In the baseline taking part costs nothing: zeros, of which next to nothing is left in a store.
 ZEROS = {
