@@ -199,6 +199,8 @@ def test_a_negative_loss_is_refused_with_what_to_write(data):
         summarize(store(data), loss=-500_000)
     with pytest.raises(InputError, match="metrics of the roster"):
         summarize(store(data), metrics=["net_adjustment"], loss=5.0)
+    with pytest.raises(InputError, match="goes with no labels, or with metrics of the roster"):
+        summarize(store(data), by=["year"], loss=5.0)
     chosen = summarize(store(data), metrics=["clinician_net_adjustment"], loss=200e3)
     assert "over $200,000, %" in chosen.to_text()
     total = draws_by_hand(data, "clinician_net_adjustment", False).unstack()

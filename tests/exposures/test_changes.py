@@ -144,6 +144,9 @@ def test_several_changes_make_one_case(read):
         ("cost_per_episode -100%", "would leave nothing"),
         ("cost_per_episode = 10%", "can be read in two ways"),
         ("cost_per_episode +x", "x is no number"),
+        # Where a comma is no separator of thousands, it may be a decimal one.
+        ("cost_per_episode -2,5%", "2,5% is no number"),
+        ("cost_per_episode = 12,00", "12,00 is no number"),
         ("cost_per_episode +-5", "-5 is no number"),
         ("cost_per_episode +5 points", "has no points"),
         ("episodes -150%", "would leave nothing"),

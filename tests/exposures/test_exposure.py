@@ -178,6 +178,9 @@ def test_what_cannot_be_answered_is_said(ours, results, tmp_path, folder):
     future = tmp_path / "future.csv"
     future.write_text(CLINICIANS.replace(",2025,", ",2029,"))
     assert "2029" in refused(future, "--against", results)
+    loop = tmp_path / "loop.csv"
+    loop.symlink_to(loop)
+    assert "loop.csv" in refused(loop, "--against", results)
 
 
 def test_a_field_that_would_react_names_the_run_that_does(found, results):

@@ -20,14 +20,16 @@ def decimals(error: float) -> int:
 
 
 def number(value: float, error: float) -> str:
-    """Write a value to the digits that its error supports, without the error; NaN as n/a.
+    """Write a value to the digits that its error supports, without the error; NaN and infinity as n/a.
 
     Where there is no error (zero or NaN) four significant digits are written, whole numbers in full.
 
     >>> number(1234.5678, 0.31), number(1234.5678, 312.0), number(0.5, 0.0), number(51234.0, 0.0)
     ('1,234.57', '1,230', '0.5000', '51,234')
+    >>> number(math.nan, 0.1), number(-math.inf, 0.1), number(math.inf, math.inf)
+    ('n/a', 'n/a', 'n/a')
     """
-    if math.isnan(value):
+    if not math.isfinite(value):
         return "n/a"
     if error > 0.0 and math.isfinite(error):
         places = decimals(error)

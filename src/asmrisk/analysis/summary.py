@@ -223,7 +223,7 @@ def _check_that_loss_is_of_roster(
         raise InputError(
             Problem((f"{text}. Give a scenario a roster: ", Call("docs", "rosters")), argument="loss")
         )
-    if not standard and not all(METRICS[name].of for name in metrics or ("",)):
+    if not standard and not (metrics and all(METRICS[name].of for name in metrics)):
         text = "goes with no labels, or with metrics of the roster, for example roster_net_adjustment"
         raise InputError(text, argument="loss")
 

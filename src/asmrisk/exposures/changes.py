@@ -322,7 +322,8 @@ def _numbers(clause: str, name: str, quantity: _Quantity, sign: str, value: str)
     unit = "" if quantity.measure is not None else f" ({column.unit})"
     # Only a value has a sign of its own.
     minus = "-?" if sign == "=" else ""
-    found = re.fullmatch(rf"\$?\s*({minus}(?:\d[\d,]*\.?\d*|\.\d+))\s*(%|points?)?", value)
+    digits = r"(?:\d+|\d{1,3}(?:,\d{3})+)"
+    found = re.fullmatch(rf"\$?\s*({minus}(?:{digits}\.?\d*|\.\d+))\s*(%|points?)?", value)
     if found is None:
         raise _problem(clause, f"{value} is no number", name, f"{span}{unit}")
     number, unit_word = float(found[1].replace(",", "")), found[2]

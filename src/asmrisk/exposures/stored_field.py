@@ -101,7 +101,7 @@ def stored_field(
     if not 0 < count <= run.draws:
         text = f"{results} has {run.draws} draws; give 1 to {run.draws}."
         raise InputError(text, argument="draws")
-    roster = {ROSTER.name: os.fspath(Path(clinicians).resolve())}
+    roster = {ROSTER.name: str(Path(clinicians).absolute())}
     scenario = replace(run.scenario, values=run.scenario.values.replace(**roster))
     model = Model(scenario, alone=True)
     sets = np.arange(count, dtype=np.int64) // scenario.draws_per_set if scenario.uncertainty else None

@@ -58,16 +58,23 @@ def _range_error(row: Row, sets: int) -> float:
 def _percent(share: float, sets: int) -> str:
     """Write a probability in percent to the digits that as many independent draws support.
 
-    >>> _percent(0.98765, 1000), _percent(0.0, 1000), _percent(1.0, 50)
-    ('98.77', 'below 0.3', 'above 94')
+    >>> _percent(0.98765, 1000), _percent(0.0, 1000), _percent(1.0, 50), _percent(0.0, 10), _percent(1.0, 2)
+    ('98.77', 'below 0.3', 'above 94', 'below 30', 'n/a')
     """
-    if math.isnan(share):
-        return "n/a"
     # The rule of three: none of n draws leaves up to about 3/n.
     most = 300.0 / max(sets, 1)
-    if share in (0.0, 1.0):
-        return f"below {most:.1g}" if share == 0.0 else f"above {100.0 - most:.4g}"
+    certain = share in (0.0, 1.0)
+    if math.isnan(share) or (certain and most >= 100.0):
+        return "n/a"
+    if certain:
+        return f"below {float(f'{most:.1g}'):g}" if share == 0.0 else f"above {100.0 - most:.4g}"
     return number(100.0 * share, 100.0 * math.sqrt(share * (1.0 - share) / max(sets, 1)))
+
+
+def _with_sign(share: float, sets: int) -> str:
+    """Write a probability as `_percent` does, with its sign."""
+    shown = _percent(share, sets)
+    return shown if shown == "n/a" else f"{shown}%"
 
 
 def _scale(rows: Sequence[Row], *names: str) -> tuple[float, str]:
@@ -120,10 +127,10 @@ def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
     wide = _range_error(row, sets)
     first, last = PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1]
     a_year = _usd(row["mean"] / YEARS, error / YEARS, shown=True)
-    chances = f"chance of a loss {_percent(row['probability_of_loss'], sets)}%"
+    chances = f"chance of a loss {_with_sign(row['probability_of_loss'], sets)}"
     if loss is not None:
-        above = _percent(row["probability_of_loss_above"], sets)
-        chances += f", of losing more than ${loss:,.12g} {above}%"
+        above = _with_sign(row["probability_of_loss_above"], sets)
+        chances += f", of losing more than ${loss:,.12g} {above}"
     return [
         f"Expected: {a_year} a year, {_usd(row['mean'], error, shown=True)} in all five years (performance "
         f"{first}-{last}, paid {first + PAYMENT_LAG}-{last + PAYMENT_LAG}, in dollars of those years). An "
