@@ -15,7 +15,7 @@ from asmrisk.cli import commands
 from asmrisk.errors import Call, InputError
 from asmrisk.exposures.stored_field import check_cohorts
 from asmrisk.exposures.table import COLUMNS
-from asmrisk.exposures.text import head_of, ranks_of
+from asmrisk.exposures.text import head_of
 from asmrisk.population.roster import read_roster
 
 DRAWS = 60
@@ -212,12 +212,6 @@ def test_clinicians_need_a_field_of_their_cohort(ours, results, monkeypatch):
     monkeypatch.setattr("asmrisk.exposures.levers.open_run_results", lambda path: run)
     with pytest.raises(InputError, match="no field of that cohort"):
         asmrisk.levers(ours, results)
-
-
-def test_a_ranking_within_noise_has_one_rank():
-    assert ranks_of([-5.0, -4.0, 3.0, 2.0], [5.0] * 4) == [1, 1, 1, 1]
-    assert ranks_of([-50.0, 0.0, 1.0], [1.0] * 3) == [1, 2, 2]
-    assert ranks_of([1.0], [2.0]) == [1]
 
 
 def test_levers_alone_are_worth_what_exposure_says(found, ours, results):

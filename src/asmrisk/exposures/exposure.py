@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.labels import labeled
 from asmrisk.analysis.money_at_risk import check_loss
 from asmrisk.analysis.penalties import risk_levels_of
+from asmrisk.analysis.ranking import ranks_of
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.clinician_tables.table import check_output, replaced
@@ -159,11 +160,12 @@ def exposure(
             dict(zip(map(str, frame), row, strict=True)) for row in frame.itertuples(index=False)
         ]
     full_run = None if small else _full_run(run, clinicians)
+    ranks = ranks_of(np.nansum(lived[0].adjustment_usd, axis=1), run.sets)
     report = Exposure(
         _dataset(found, list(outcomes), groups, run),
         facts=run.facts() | {"clinicians": os.fspath(clinicians), "loss": loss},
         head=head_of(run, tables, os.fspath(clinicians), loss, full_run),
-        sections=sections_of(run, tables, loss, full_run),
+        sections=sections_of(run, tables, ranks, loss, full_run),
         tables=tables,
     )
     if out is not None:

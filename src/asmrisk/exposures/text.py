@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from scipy.special import ndtri
-
 from asmrisk.analysis.digits import number, with_error
+from asmrisk.analysis.ranking import Ranks
 from asmrisk.analysis.report import Section
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, Row, dollar_scale
@@ -18,13 +16,11 @@ from asmrisk.exposures.readiness import NOT_TOLD, UNTOLD
 from asmrisk.exposures.table import ALL, BASE
 from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 
-__all__ = ["head_of", "ranks_of", "sections_of"]
+__all__ = ["head_of", "sections_of"]
 
 _LISTED = 10
 #: Standard error of the 5% and 95% quantiles of a normal distribution, in units of σ/√n.
 _QUANTILE_ERROR = 2.11
-#: Of all pairs of clinicians together, how often one is told apart that is not apart.
-_FALSE_ORDER = 0.05
 
 
 Tables = Mapping[str, Sequence[Row]]
@@ -144,7 +140,7 @@ def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
 
 
 def sections_of(
-    run: RunResults, tables: Tables, loss: float | None, full_run: Call | None
+    run: RunResults, tables: Tables, ranks: Ranks, loss: float | None, full_run: Call | None
 ) -> tuple[Section, ...]:
     """Show the whole by year, practices, clinicians, changes, levers, readiness, and what to know of it.
 
@@ -152,12 +148,14 @@ def sections_of(
     ----------
     run, tables, loss, full_run
         As for `head_of`, which says what the field does not do where that counts.
+    ranks : Ranks
+        Of the clinicians by the dollars of all years.
     """
     (whole,) = _rows(tables, ALL)
     sections = [
         *_by_year(run, tables, loss),
         *_practices(run, tables),
-        _clinicians(run, tables),
+        _clinicians(run, tables, ranks),
         *_cases(run, tables),
         *_levers(tables),
         *_readiness(tables),
@@ -237,28 +235,11 @@ def _practices(run: RunResults, tables: Tables) -> list[Section]:
     return [Section(tables=(Table([_short(row["who"]) for row in shown], [Group(title, heads, columns)]),))]
 
 
-def ranks_of(values: Sequence[float], errors: Sequence[float]) -> list[int]:
-    """Rank values from the lowest, each behind those that are lower by more than errors explain.
-
-    Differences of all pairs together hold with a confidence of 95% (Bonferroni); errors are taken for
-    independent, where those of clinicians in the same draws rather go together. Values that are not told
-    apart from the lowest have rank 1.
-
-    >>> ranks_of([0.0, 5.0, 5.1], [0.5, 0.5, 0.5])
-    [1, 2, 2]
-    """
-    means, spreads = np.asarray(values), np.asarray(errors)
-    pairs = max(len(means) * (len(means) - 1), 1)
-    apart = -ndtri(_FALSE_ORDER / pairs) * np.hypot(spreads[:, None], spreads)
-    ranks: list[int] = (1 + (means[:, None] - means > apart).sum(axis=1)).tolist()
-    return ranks
-
-
-def _clinicians(run: RunResults, tables: Tables) -> Section:
+def _clinicians(run: RunResults, tables: Tables, ranks: Ranks) -> Section:
     rows = _rows(tables, "clinician")
-    ranks = ranks_of([row["mean"] for row in rows], [row["mean_error"] for row in rows])
-    apart = max(ranks) > 1
-    order = sorted(range(len(rows)), key=lambda k: (ranks[k], rows[k]["mean"])) if apart else range(len(rows))
+    apart = ranks.first.max() > 1
+    key = [(first, row["mean"]) for first, row in zip(ranks.first.tolist(), rows, strict=True)]
+    order = sorted(range(len(rows)), key=key.__getitem__) if apart else range(len(rows))
     places = list(order)[:_LISTED]
     shown = [rows[place] for place in places]
     scale, units = _scale(shown)
@@ -266,13 +247,13 @@ def _clinicians(run: RunResults, tables: Tables) -> Section:
     heads = [*heads, "average\npractice"]
     columns += _beside(shown, scale, "average_practice")
     if apart:
-        heads, columns = ["rank", *heads], [[str(ranks[place]) for place in places], *columns]
+        heads, columns = ["rank", *heads], [[ranks.said[place] for place in places], *columns]
     first = "the lowest" if apart else "the first"
     listed = "" if len(rows) <= _LISTED else f", {first} {_LISTED} of {len(rows):,}"
     title = f"Clinicians, all five years, {units}{listed}"
     table = Table([_short(row["who"]) for row in shown], [Group(title, heads, columns)])
     notes = (
-        "Clinicians of one rank are not told apart by their means."
+        "Ranks are told as far as differences draw by draw exceed their errors: 2-5 is one of these."
         if apart
         else "The means differ by no more than their errors explain: clinicians are in the table's order.",
     )
