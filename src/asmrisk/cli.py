@@ -410,7 +410,8 @@ def template(cohort: str | None, out: Path) -> None:
     """Write a table of clinicians to fill in.
 
     It has the columns, two example rows of each cohort, which are left out where the table is read, and in a
-    workbook what is allowed and notes. `asmrisk score` takes it, and a scenario names it as a roster.
+    workbook what is allowed and notes. `asmrisk exposure` and `asmrisk score` take it, and a scenario names
+    it as a roster.
     """
     from asmrisk.clinician_tables.template import template
 
