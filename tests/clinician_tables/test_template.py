@@ -1,5 +1,8 @@
 """The template: what it offers, and that it is read as a roster and scored once it is filled in."""
 
+import resource
+import sys
+
 import openpyxl
 import pandas as pd
 import pytest
@@ -125,3 +128,17 @@ def test_the_command_writes_it(tmp_path):
     result = CliRunner().invoke(commands, ["template", "--cohort", "backs", "--out", str(path)])
     assert result.exit_code == 2
     assert "--cohort: unknown cohort" in result.stderr
+
+
+def test_a_workbook_that_cannot_be_written_is_one_message(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(InputError, match="cannot be written"):
+            template(out=tmp_path / "ours.xlsx")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not told
+    assert list(tmp_path.iterdir()) == []

@@ -221,5 +221,6 @@ def test_levers_alone_are_worth_what_exposure_says(found, ours, results):
     table = found.table
     rows = table[(table.level == "all") & (table.case == change) & (table.performance_year == "all")]
     assert total.lever == change
+    pd.testing.assert_frame_equal(asmrisk.levers(ours, results, what_if=change), ranked)
     assert total.difference == pytest.approx(rows.iloc[0].difference, rel=1e-9)
     assert set(asmrisk.levers(ours, results, draws=1, workers=1).lever) >= {change, "complete data"}

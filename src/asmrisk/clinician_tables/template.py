@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ __all__ = ["template"]
 #: Rows below the header in which a spreadsheet program checks what is typed.
 _CHECKED_ROWS = 2000
 _NOTES = (
-    "One row is one clinician in one year. The sheet serves `asmrisk exposure`, `asmrisk run`, where a "
-    "scenario names it as population.roster, and `asmrisk score`.",
+    "One row is one clinician in one year. The sheet serves `asmrisk exposure`, `asmrisk score` and `asmrisk "
+    "run`, where a scenario names it as population.roster.",
     "A roster holds past years, up to the first performance year; what is not known is left empty. Columns "
     "that nothing is known of may be deleted.",
     "`asmrisk score` needs a whole cohort, performance years, and every column that is not optional.",
@@ -148,7 +149,10 @@ def _write_workbook(file: Path, columns: list[Column], frame: pd.DataFrame) -> N
     for row in notes.iter_rows(min_row=len(_NOTES) + 2):
         for cell in row:
             cell.alignment = Alignment(wrap_text=True, vertical="top")
-    book.save(file)
+    # Written whole: where a disk is full, a half-written archive complains again when it is thrown away.
+    whole = BytesIO()
+    book.save(whole)
+    file.write_bytes(whole.getvalue())
 
 
 def _check_typing(sheet: Any, column: Column, cells: str) -> None:

@@ -76,7 +76,7 @@ def exposure(
     against: str | os.PathLike[str],
     *,
     loss: float | None = None,
-    what_if: Sequence[str] = (),
+    what_if: str | Sequence[str] = (),
     levers: bool = False,
     draws: int | None = None,
     workers: int | None = None,
@@ -93,7 +93,7 @@ def exposure(
         A store that `asmrisk.run` wrote, complete. A roster of its own is part of the field.
     loss : float, optional
         Positive: the chance of losing more than so many dollars is wanted too.
-    what_if : sequence of str
+    what_if : str or sequence of str
         Changes of the future, a case each, as ``"q236_rate +0.05 from 2027"``.
     levers : bool
         Rank the standard changes too.
@@ -133,7 +133,8 @@ def exposure(
     run = run.at(slice(field.draws))
     roster, scenario = field.roster, field.model.scenario
     check_cohorts(run, roster, clinicians)
-    cases = gather(lambda text: parse_change(text, roster, scenario), what_if)
+    texts = [what_if] if isinstance(what_if, str) else what_if
+    cases = gather(lambda text: parse_change(text, roster, scenario), texts)
     few = field.draws <= _READINESS_DRAWS
     lived = live_cases(field, cases, parts=few, workers=workers, progress=progress)
     with_parts = lived[0] if few else live(_first(field, _READINESS_DRAWS), parts=True, workers=workers)

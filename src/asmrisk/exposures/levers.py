@@ -68,7 +68,7 @@ def levers(
     clinicians: str | os.PathLike[str],
     against: str | os.PathLike[str],
     *,
-    what_if: Sequence[str] = (),
+    what_if: str | Sequence[str] = (),
     draws: int | None = None,
     workers: int | None = None,
 ) -> pd.DataFrame:
@@ -80,7 +80,7 @@ def levers(
         A roster: what is known of the clinicians.
     against : path
         A store that `asmrisk.run` wrote, complete.
-    what_if : sequence of str
+    what_if : str or sequence of str
         Changes to rank, as ``"q236_rate +0.05 from 2027"``; the standard ones if none is given.
     draws : int, optional
         Only the run's first so many draws.
@@ -104,7 +104,8 @@ def levers(
     field = stored_field(clinicians, against, draws=draws)
     roster, scenario = field.roster, field.model.scenario
     check_cohorts(open_run_results(against), roster, clinicians)
-    cases = gather(lambda text: parse_change(text, roster, scenario), what_if)
+    texts = [what_if] if isinstance(what_if, str) else what_if
+    cases = gather(lambda text: parse_change(text, roster, scenario), texts)
     return ranked_levers(field, cases or None, workers=workers)
 
 
