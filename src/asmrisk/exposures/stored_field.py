@@ -98,7 +98,7 @@ def stored_field(
     """
     run = stored_scenario(results)
     count = run.draws if draws is None else draws
-    if not 0 < count <= run.draws:
+    if not isinstance(count, int | np.integer) or not 0 < count <= run.draws:
         text = f"{results} has {run.draws} draws; give 1 to {run.draws}."
         raise InputError(text, argument="draws")
     roster = {ROSTER.name: str(Path(clinicians).absolute())}

@@ -105,11 +105,12 @@ def head_of(
     practices = len(_rows(tables, "practice"))
     crowd = f"{row['clinicians']:,} clinician{'s' * (row['clinicians'] > 1)}"
     homes = f"{practices:,} practice{'s' * (practices > 1)}"
+    fields = f"{run.count:,} draw{'s' * (run.count > 1)}"
     seed = "" if run.seed is None else f", seed {run.seed}"
     told = _board(run, row, loss) if row["probability_measured"] else ["Nobody is measured in any draw."]
     reaction = [] if full_run is None else [(f"{_reaction(row)} This run has them in the field:", full_run)]
     return (
-        f"{clinicians}: {crowd} of {homes}, ranked against {run.count:,} draws of {run.title}{seed}",
+        f"{clinicians}: {crowd} of {homes}, ranked against {fields} of {run.title}{seed}",
         *told,
         *reaction,
         *run.rule_words,
