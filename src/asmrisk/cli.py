@@ -630,7 +630,9 @@ def exposure(clinicians: Path, against: Place, layout: str, **options: Any) -> N
 
 
 @commands.command(
-    epilog=_example("asmrisk explain ours.csv --against results/baseline.zarr --clinician 1234567890")
+    epilog=_example(
+        "asmrisk explain ours.csv --against results/baseline.zarr --clinician 1234567890 --year 2027"
+    )
 )
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option("--against", type=_Place(), required=True, metavar="RESULTS", help="The run that is the field.")

@@ -116,7 +116,7 @@ def test_text_says_first_what_a_board_asks(found):
     for words in (
         "Nine draws in ten (chance alone)",
         "of losing more than $20,000",
-        "largest possible loss -$",
+        "With the lowest factor in every year, and the payments expected: -$",
     ):
         assert words in head
     assert "2027, paid 2029" in text

@@ -186,7 +186,14 @@ def _check_header(
         elif name not in misspelled:
             problems.table(Problem("unknown column", what=name, nearest=found[0]))
     if ignored and not problems.count:
-        notes(f"{problems.source}: these columns are not of a clinician table and are left out: {ignored}")
+        listed = ", ".join(_with_hint(name, known) for name in ignored)
+        notes(f"{problems.source}: these columns are not of a clinician table and are left out: {listed}")
+
+
+def _with_hint(name: str, known: Collection[str]) -> str:
+    """Name a column; where it is the beginning of others, such as a measure's, say of which."""
+    begins = f"{name.lower()}_rate"
+    return f"{name} (did you mean {begins}?)" if begins in known else name
 
 
 def _check_cells(

@@ -54,7 +54,7 @@ COLUMNS = (
     ),
     _column(
         *("largest_loss", "number", "USD"),
-        f"What is lost (negative) if everybody is measured and gets the lowest factor there is, {_PAID}",
+        f"What is lost (negative) of the expected payments if everybody gets the lowest factor, {_PAID}",
     ),
     _column("mean", "number", "USD", f"Expected adjustment (negative: a loss), {_PAID}"),
     _column("mean_error", "number", "USD", "Its standard error"),

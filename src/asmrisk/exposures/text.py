@@ -127,13 +127,14 @@ def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
     chances = f"chance of a loss {_with_sign(row['probability_of_loss'], sets)}"
     if loss is not None:
         above = _with_sign(row["probability_of_loss_above"], sets)
-        chances += f", of losing more than ${loss:,.12g} {above}"
+        chances += f", of losing more than ${loss:,.12g} in all five together {above}"
     return [
         f"Expected: {a_year} a year, {_usd(row['mean'], error, shown=True)} in all five years (performance "
         f"{first}-{last}, paid {first + PAYMENT_LAG}-{last + PAYMENT_LAG}, in dollars of those years). An "
         f"average practice with the same Part B payments has {_usd(row['average_practice'], error)}.",
         f"Nine draws in ten ({HOLDS[run.holds]}): {_usd(row['p05'], wide)} to {_usd(row['p95'], wide)}; "
-        f"{chances}; largest possible loss {_usd(row['largest_loss'], error)}.",
+        f"{chances}. With the lowest factor in every year, and the payments expected: "
+        f"{_usd(row['largest_loss'], error)}.",
     ]
 
 
@@ -201,16 +202,16 @@ def _by_year(run: RunResults, tables: Tables, loss: float | None) -> list[Sectio
     further = [
         "average\npractice",
         "worst 5%,\nmean",
-        "largest\nloss",
+        "with the\nlowest factor",
         "clinicians with the\nlowest factor, %",
     ]
     hit = [_percent(row["probability_of_maximum"], sets) for row in rows]
     labels = [*labels, "all five years"]
     title = f"All {rows[0]['clinicians']:,} clinicians together, {units}"
     notes = (
-        "Dollars of the payment years. The largest loss is that of everybody measured and given the lowest "
-        "factor. An average practice: the same payments at the mean factor of the field's clinicians of the "
-        "same specialty and practice size.",
+        "Dollars of the payment years. With the lowest factor: what everybody would get, if measured, on the "
+        "payments expected; payments vary too, so a draw may hold a larger loss. An average practice: the "
+        "same payments at the mean factor of the field's clinicians of the same specialty and practice size.",
     )
     return [
         Section(tables=(Table(labels, [Group(title, heads, columns)]),)),
@@ -291,8 +292,8 @@ def _levers(tables: Tables) -> list[Section]:
     heads = ["rank", "difference ± error", "may cost\na year"]
     title = f"Levers of all clinicians, all five years, {units}"
     notes = (
-        "Levers of one rank are not told apart. It may cost: a performance year, until it no longer pays, "
-        "what MIPS and taking part bring or cost counted.",
+        "Levers of one rank are not told apart. It may cost at most so much a performance year before it no "
+        "longer pays, MIPS and the cost of taking part counted.",
     )
     table = Table([row["lever"] for row in rows], [Group(title, heads, columns)])
     return [Section(tables=(table,), notes=notes)]
@@ -365,7 +366,7 @@ def _short(name: str) -> str:
 def _notes(tables: Tables, whole: Row, *, reaction: bool) -> list[str]:
     error = whole["mean_error"]
     left = (
-        "MIPS, which no longer adjusts who is measured, would have made "
+        "MIPS, which no longer adjusts who is measured, would have come to "
         f"{_usd(whole['mips_forgone'], error)} in these years: net of it "
         f"{_usd(whole['net_of_mips'], error)}."
     )
