@@ -10,7 +10,7 @@ from asmrisk.analysis import related_runs, run_results
 from asmrisk.analysis.headline import headline, listed_clinicians
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.analysis.variance import read_unknowns, variance
-from asmrisk.cli import _command_of
+from asmrisk.cli import command_of
 from asmrisk.errors import Call, joined
 from asmrisk.scenario.published_tables import read
 from tests.analysis.related_stores import (
@@ -180,7 +180,7 @@ def test_commands_are_ones(uncertain_store):
     run = open_run_results(uncertain_store)
     unknowns = read_unknowns(run)
     lines = headline(run, unknowns, variance(run, unknowns)).lines
-    commands = [_command_of(each) for line in lines for each in line if isinstance(each, Call)]
+    commands = [command_of(each) for line in lines for each in line if isinstance(each, Call)]
     assert len(commands) == 2
     assert all(each.startswith("`asmrisk run scenarios/reform.toml --fixed ") for each in commands)
     assert "--set population.clinicians=6510 --seed 5 --out" in commands[1]

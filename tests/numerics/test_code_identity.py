@@ -196,8 +196,8 @@ def test_notation_does_not_count(tmp_path, before, after):
 
 
 def test_a_module_that_is_not_reached_changes_nothing(pristine, root):
-    assert "asmrisk.cli" not in covered_modules(MODEL, root=root)
-    change(root, "cli.py", "import", "import this, ")
+    assert "asmrisk.cli.runs" not in covered_modules(MODEL, root=root)
+    change(root, "cli/runs.py", "import sys", "import this, sys")
     (root / "simulation" / "new.py").write_text("x = 1\n", encoding="utf-8")
     assert identity(root) == identity(pristine)
 

@@ -30,7 +30,7 @@ from asmrisk.scenario.declarations import FILES, PARAMETERS
 from asmrisk.scenario.listing import policy
 from asmrisk.scenario.scenario import scenario_from_dict
 
-SCENARIOS = Path(__file__).parents[1] / "scenarios"
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
 BASELINE = str(SCENARIOS / "baseline.toml")
 LABELS = "year, cohort, specialty, practice_size"
 

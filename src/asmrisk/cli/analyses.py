@@ -1,0 +1,208 @@
+"""Commands that read finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asmrisk.cli.group import commands, example
+from asmrisk.cli.options import (
+    PlaceType,
+    by_option,
+    format_option,
+    metric_option,
+    partial_option,
+    results_argument,
+    write,
+)
+from asmrisk.errors import InputError
+
+if TYPE_CHECKING:
+    from asmrisk.results.place import Place
+
+__all__ = ["compare", "evidence", "replay", "summarize"]
+
+
+@commands.command(
+    epilog=example("asmrisk summarize results/baseline.zarr --by year,specialty --metric net_adjustment")
+)
+@results_argument
+@by_option
+@metric_option
+@click.option(
+    "--tail",
+    metavar="PROBABILITIES",
+    help="Show the worst draws too: where they begin, their mean, and how likely losses are; for example "
+    "0.05,0.01.",
+)
+@click.option(
+    "--convergence",
+    "converging",
+    is_flag=True,
+    help="Estimates from an eighth, a quarter, half and all of the draws instead.",
+)
+@click.option(
+    "--loss",
+    type=float,
+    metavar="DOLLARS",
+    help="With a roster: how likely it, each practice and each clinician is to lose more than this positive "
+    "number; for example 500000.",
+)
+@click.option(
+    "--exceedance",
+    "exceeding",
+    is_flag=False,
+    flag_value="",
+    metavar="[NAMES]",
+    help="Exceedance curves instead, each point with a 95% band, of the metrics named if any, with commas "
+    "between them; for example roster_net_adjustment.",
+)
+@click.option(
+    "--budget",
+    "budgeting",
+    is_flag=True,
+    help="Savings by calendar year instead, in cash, as a budget counts them.",
+)
+@click.option(
+    "--discount",
+    type=float,
+    metavar="RATE",
+    help="With --budget the present value too, at this rate a year; for example 0.03.",
+)
+@partial_option
+@format_option
+def summarize(
+    results: Place,
+    tail: str | None,
+    loss: float | None,
+    converging: bool,
+    exceeding: str | None,
+    budgeting: bool,
+    discount: float | None,
+    layout: str,
+    **options: Any,
+) -> None:
+    """Print the main figures of RESULTS.
+
+    Every estimate comes with its standard error. With neither --by nor --metric it prints what a run prints
+    at its end, of a run with a roster first what the roster, its practices and clinicians are to expect; an
+    unknown NAME is answered with the list of metrics.
+    """
+    if tail is not None:
+        options["tail"] = _probabilities(tail)
+    if converging + (exceeding is not None) + budgeting > 1:
+        text = "--convergence, --exceedance and --budget are different tables; ask for one of them."
+        raise InputError(text)
+    if discount is not None and not budgeting:
+        raise InputError("belongs to --budget; ask for it.", argument="discount")
+    if loss is not None:
+        if converging or exceeding is not None or budgeting:
+            text = "goes with none of --convergence, --exceedance and --budget."
+            raise InputError(text, argument="loss")
+        options["loss"] = loss
+    if exceeding:
+        named = [each.strip() for each in exceeding.split(",")]
+        options["metrics"] = [*(options["metrics"] or ()), *named]
+    if budgeting:
+        wrong = [name for name in ("by", "metrics", "tail") if options.pop(name, None)]
+        if wrong:
+            raise InputError("does not go with --budget, which has a table of its own.", argument=wrong[0])
+
+        from asmrisk.analysis.budget import budget
+
+        write(budget(results, discount=discount, **options), layout)
+        return
+    from asmrisk.analysis.convergence import convergence
+    from asmrisk.analysis.exceedance import exceedance
+    from asmrisk.analysis.summary import summarize
+
+    table: Any = convergence if converging else summarize if exceeding is None else exceedance
+    write(table(results, **options), layout)
+
+
+def _probabilities(text: str) -> list[float]:
+    """Read probabilities with commas between them, as 0.05 or 5%."""
+    found: list[float] = []
+    for part in (each.strip() for each in text.split(",")):
+        try:
+            found.append(float(part.removesuffix("%")) / (100.0 if part.endswith("%") else 1.0))
+        except ValueError:
+            text = (
+                f"{part!r} is no probability; write numbers with commas between them, for example 0.05,0.01."
+            )
+            raise InputError(text, argument="tail") from None
+    return found
+
+
+@commands.command(epilog=example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
+@click.argument("baseline", type=PlaceType())
+@click.argument("reforms", metavar="REFORM...", nargs=-1, required=True, type=PlaceType())
+@by_option
+@metric_option
+@click.option(
+    "--replay-draws",
+    type=click.IntRange(0),
+    help="Simulate so many of the common draws again to see which clinicians gain and which lose.  "
+    "[default: 8; 0 with --by, --metric or CSV]",
+)
+@click.option("--roster", type=click.Path(path_type=Path), help="The runs' roster, if it is not here.")
+@click.option("--participant-list", type=click.Path(path_type=Path), help="The same of their list.")
+@partial_option
+@format_option
+def compare(
+    baseline: Place, reforms: tuple[Place, ...], replay_draws: int | None, layout: str, **options: Any
+) -> None:
+    """Compare the results of each REFORM with those of BASELINE, draw by draw.
+
+    A scenario file in the place of results is run first, with the draws and the seed of the results given;
+    what is stored of it is kept. Scenarios that differ only in policy share what is simulated.
+
+    Draws share their random numbers: draw 17 of both has the same clinicians, patients and luck. So
+    differences are known far better than either figure, and a reform that changes nothing differs by 0.
+    """
+    from asmrisk.analysis.comparison import compare
+
+    if layout == "csv" and replay_draws is None:
+        replay_draws = 0  # Who gains and who loses is not in the CSV table.
+    write(compare(baseline, *reforms, replay_draws=replay_draws, **options), layout)
+
+
+@commands.command(epilog=example("asmrisk evidence --draws 50 --out evidence.csv"))
+@click.argument("results", type=PlaceType(), required=False)
+@click.option(
+    "--draws", type=click.IntRange(2), default=20, show_default=True, help="How many draws are simulated."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="File for it too, .csv, .json or .txt.")
+@click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
+@click.option("--participant-list", type=click.Path(path_type=Path), help="The same of its list.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+@format_option
+def evidence(results: Place | None, layout: str, **options: Any) -> None:
+    """Hold what is simulated against published facts.
+
+    Facts that parameters are set to stand apart from others. With RESULTS draws of that run are simulated
+    again, without it draws with every parameter at its default.
+    """
+    from asmrisk.analysis.evidence import evidence
+
+    write(evidence(results, **options), layout)
+
+
+@commands.command(epilog=example("asmrisk replay results/baseline.zarr --draw 17 --out draw_17.csv"))
+@results_argument
+@click.option("--draw", type=click.IntRange(0), required=True, help="Number of the draw, from 0.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Table, .csv or .parquet.")
+@click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
+@click.option("--participant-list", type=click.Path(path_type=Path), help="The same of its list.")
+def replay(results: Place, out: Path, **options: Any) -> None:
+    """Write the clinician table of one draw.
+
+    The table holds what was simulated in that draw of RESULTS, to the bit; `asmrisk score` takes it as input.
+    The scenario beside it, which ends in .scenario.toml, has the values that unknowns took in the draw.
+    """
+    from asmrisk.analysis.rerun import replay
+
+    replay(results, out=out, **options)
+    click.echo(f"Clinicians: {out}\nScenario: {out.with_suffix('.scenario.toml')}")

@@ -1,0 +1,165 @@
+"""Options and arguments that several commands have, and what is made of them."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asmrisk.cli.group import command_of
+from asmrisk.errors import InputError, Problem
+
+if TYPE_CHECKING:
+    from asmrisk.scenario.scenario import Scenario
+
+__all__ = [
+    "PlaceType",
+    "by_option",
+    "computing_options",
+    "format_option",
+    "importing",
+    "metric_option",
+    "partial_option",
+    "results_argument",
+    "scenario_of",
+    "secured",
+    "set_option",
+    "write",
+]
+
+
+class PlaceType(click.Path):
+    """A folder, or s3://BUCKET/PREFIX, whose two slashes `pathlib.Path` would make one."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Give the place that a word of the command line names."""
+        from asmrisk.results.place import place_of
+
+        return place_of(value)
+
+
+results_argument = click.argument("results", type=PlaceType())
+
+
+set_option = click.option(
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Exchange one value, for example policy.risk_level.2029=0.02; may be repeated.",
+)
+
+
+by_option = click.option(
+    "--by",
+    metavar="LABELS",
+    callback=lambda _, __, given: None if given is None else [each.strip() for each in given.split(",")],
+    help="Tell apart by any of year, cohort, specialty, practice_size, with commas between them.",
+)
+
+
+metric_option = click.option(
+    "--metric",
+    "metrics",
+    metavar="NAME",
+    multiple=True,
+    callback=lambda _, __, given: given or None,
+    help="Only this metric; may be repeated.",
+)
+
+
+partial_option = click.option(
+    "--partial", is_flag=True, help="Take the finished draws of a run that is not finished."
+)
+
+
+format_option = click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to write it; JSON and CSV have all digits.",
+)
+
+
+_COMPUTING = (
+    click.option(
+        "--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]"
+    ),
+    click.option("--processes", is_flag=True, help="Make the workers processes of this machine."),
+    click.option(
+        "--scheduler",
+        metavar="ADDRESS|FILE",
+        help="Compute on a dask cluster: its scheduler's address or scheduler file.",
+    ),
+    click.option("--tls-ca-file", type=click.Path(path_type=Path), help="The cluster's authority, PEM."),
+    click.option("--tls-cert", type=click.Path(path_type=Path), help="Own certificate for the cluster, PEM."),
+    click.option(
+        "--tls-key", type=click.Path(path_type=Path), help="Its private key, if in a file of its own."
+    ),
+)
+
+
+def computing_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what computes."""
+    for option in reversed(_COMPUTING):
+        command = option(command)
+    return command
+
+
+def secured(options: dict[str, Any]) -> dict[str, Any]:
+    """Replace certificate files by the security that dask needs; without any, its own configuration holds."""
+    files = {name: options.pop(name) for name in ("tls_ca_file", "tls_cert", "tls_key")}
+    if not any(files.values()):
+        return options | {"security": None}
+    problems = [
+        Problem(f"there is no file {path}.", argument=name)
+        for name, path in files.items()
+        if path and not path.is_file()
+    ]
+    problems += [
+        Problem("give it too: authority and certificate go together.", argument=name)
+        for name in ("tls_ca_file", "tls_cert")
+        if files[name] is None
+    ]
+    if problems:
+        raise InputError(problems)
+    from distributed.security import Security
+
+    authority, certificate = str(files["tls_ca_file"]), str(files["tls_cert"])
+    security = Security(  # type: ignore[no-untyped-call]
+        require_encryption=True,
+        tls_ca_file=authority,
+        tls_client_cert=certificate,
+        tls_client_key=str(files["tls_key"] or certificate),
+    )
+    return options | {"security": security}
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import modules without looking for garbage, of which they have none, nor look there later."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def scenario_of(path: Path | None, overrides: tuple[str, ...]) -> Scenario:
+    """Load a scenario; without a file the final rule."""
+    from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+
+    return scenario_from_dict({}, overrides) if path is None else load_scenario(path, overrides)
+
+
+def write(report: Any, layout: str) -> None:
+    """Print a report as text, JSON or CSV."""
+    text = report.to_text(command_of) if layout == "table" else getattr(report, f"to_{layout}")()
+    click.echo(text.rstrip("\n"))

@@ -1,0 +1,254 @@
+"""Commands that simulate, and those that say what would be simulated."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from asmrisk.cli.group import command_of, commands, example
+from asmrisk.cli.options import (
+    PlaceType,
+    computing_options,
+    format_option,
+    importing,
+    results_argument,
+    scenario_of,
+    secured,
+    set_option,
+    write,
+)
+from asmrisk.errors import InputError, RunError, gather
+
+if TYPE_CHECKING:
+    from asmrisk.results.place import Place
+
+__all__ = ["docs", "policy", "run", "sensitivity", "status", "validate", "warmup"]
+
+
+def _import_summary() -> None:
+    with importing():
+        import_module("asmrisk.analysis.summary")
+
+
+@commands.command(
+    epilog=example("asmrisk run scenarios/baseline.toml --draws 200 --set policy.redistribution_share=1")
+)
+@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--draws", type=click.IntRange(1, 10_000_000), help="Number of draws; the scenario's if not given."
+)
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Key of all random numbers; the scenario's.")
+@click.option(
+    "--out",
+    type=PlaceType(),
+    help="Where to write, a folder or s3://BUCKET/PREFIX; of several scenarios, what holds their stores.  "
+    "[default: results/SCENARIO.zarr]",
+)
+@computing_options
+@click.option("--block-size", type=click.IntRange(1, 100_000), help="Draws computed and stored together.")
+@click.option(
+    "--fixed",
+    is_flag=True,
+    help="Set every unknown to its median: ranges hold chance alone.  [default store: "
+    "results/SCENARIO_fixed.zarr]",
+)
+@click.option(
+    "--target-se",
+    "targets",
+    metavar="METRIC=ERROR",
+    multiple=True,
+    help="Add draws until the standard error of a metric's mean is at most this, in its unit or relative "
+    "(1%), and --draws (100,000 if not given) at the most; may be repeated. Given the assumptions: doubt "
+    "about them is left out.",
+)
+@click.option(
+    "--target-total", "total", is_flag=True, help="Count doubt about the assumptions for --target-se too."
+)
+@set_option
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Write nothing: say from a short pilot how exact the run would be, and what it would take.",
+)
+@format_option
+@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+def run(
+    scenarios: tuple[Path, ...],
+    targets: tuple[str, ...],
+    total: bool,
+    overrides: tuple[str, ...],
+    dry_run: bool,
+    layout: str,
+    **options: Any,
+) -> None:
+    """Simulate SCENARIO and store the results.
+
+    What is already stored of the same run is kept: more draws can be asked for later, and a run that was
+    stopped goes on when the same command is given again. Several scenarios share the workers and have one
+    store each.
+    """
+    with importing():
+        from asmrisk.scenario.scenario import load_scenario
+
+    checked = gather(lambda path: load_scenario(path, overrides), scenarios)
+
+    with importing():
+        from asmrisk.engine.run import run
+
+    options = secured(options)
+    if total and not targets:
+        raise InputError("says what a target is of; give one.", argument="total")
+    if layout != "table" and not dry_run:
+        raise InputError("belongs to --dry-run; ask for it.", argument="layout")
+    if dry_run:
+        if targets:
+            text = "does not go with --dry-run, which says what errors a number of draws has; give --draws."
+            raise InputError(text, argument="targets")
+        from asmrisk.analysis.plan import plan
+
+        write(plan(*checked, **options), layout)
+        return
+    if targets:
+        from asmrisk.analysis.precision import run_to_precision
+
+        if len(checked) > 1:
+            text = "takes one scenario at a time; give several runs of one each."
+            raise InputError(text, argument="targets")
+        precision = run_to_precision(checked[0], targets, total=total, **options)
+        stores, short = [precision.path], None if precision.met else RunError(precision.shortfall())
+    else:
+        # What the summary needs is imported while kernels are loaded, which leaves a processor idle.
+        threading.Thread(target=_import_summary, daemon=True).start()
+        written = run(*checked, **options)
+        stores, short = written if isinstance(written, list) else [written], None
+    from asmrisk.analysis.summary import summarize
+
+    click.echo("\n\n".join(summarize(store).to_text(command_of) for store in stores))
+    if short is not None:
+        raise short
+
+
+@commands.command(epilog=example("asmrisk sensitivity scenarios/studies/policy_levers.toml --draws 16"))
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--draws", type=click.IntRange(1), help="Draws of each design point; the study's if not given.")
+@click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Key of all random numbers; the study's.")
+@click.option("--samples", type=click.IntRange(1), help="Size of a Latin hypercube or Sobol design.")
+@click.option("--trajectories", type=click.IntRange(1), help="Size of a Morris design.")
+@click.option("--out", type=PlaceType(), help="Where to write.  [default: results/STUDY.zarr]")
+@computing_options
+@format_option
+@click.option(
+    "--fixed",
+    is_flag=True,
+    help="Set every unknown that is no factor to its median: errors hold chance alone.  [default store: "
+    "results/STUDY_fixed.zarr]",
+)
+@click.option("--list", "listed", is_flag=True, help="List the design points as CSV and compute nothing.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+def sensitivity(
+    study: Path,
+    draws: int | None,
+    seed: int | None,
+    samples: int | None,
+    trajectories: int | None,
+    fixed: bool,
+    layout: str,
+    listed: bool,
+    **options: Any,
+) -> None:
+    """Say which parameters matter.
+
+    STUDY is a TOML file that names a scenario, what to vary in it and what to look at. What is already stored
+    of the same study is kept: a study that was stopped goes on when the same command is given again, and more
+    draws, samples or trajectories can be asked for later.
+    """
+    from asmrisk.studies.run import sensitivity
+    from asmrisk.studies.study import load_study
+
+    settings = {"samples": samples, "trajectories": trajectories}
+    checked = load_study(study, draws=draws, seed=seed, fixed=fixed, **settings)
+    if listed:
+        click.echo(checked.table().to_csv(lineterminator="\n"), nl=False)
+        return
+    write(sensitivity(checked, fixed=fixed, **secured(options)), layout)
+
+
+@commands.command(epilog=example("asmrisk validate scenarios/*.toml"))
+@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+def validate(scenarios: tuple[Path, ...]) -> None:
+    """Check scenario files without running them.
+
+    Everything that is wrong is listed at once, with file and line.
+    """
+    from asmrisk.population.preparation import prepared_scenarios
+
+    for path, prepared in zip(scenarios, prepared_scenarios(*scenarios), strict=True):
+        click.echo(f"{path}: valid ({prepared.scenario.title})")
+        for note in (f"Rule: {prepared.rule}.", *prepared.notes):
+            click.echo(f"  {note}")
+
+
+@commands.command(epilog=example("asmrisk policy scenarios/budget_neutral.toml"))
+@click.argument("scenario", required=False, type=click.Path(path_type=Path))
+@set_option
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["table", "json", "markdown", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to write it.",
+)
+def policy(scenario: Path | None, overrides: tuple[str, ...], layout: str) -> None:
+    """List every parameter and its source.
+
+    With SCENARIO, show what differs from the final rule and which results rest on assumed values.
+    """
+    from asmrisk.scenario.listing import policy
+
+    listing = policy(scenario_of(scenario, overrides) if scenario is not None or overrides else None)
+    click.echo(getattr(listing, f"to_{layout}")(), nl=False)
+
+
+@commands.command(epilog=example("asmrisk status results/baseline.zarr"))
+@results_argument
+@click.option("--verify", is_flag=True, help="Read every file and compare it with its digest.")
+def status(results: Place, verify: bool) -> None:
+    """Show the progress of a run.
+
+    Of RESULTS it says which draws are finished, missing or damaged.
+    """
+    from asmrisk.results.status import status
+
+    click.echo(str(status(results, verify=verify)))
+
+
+@commands.command(epilog=example("asmrisk docs rosters"))
+@click.argument("topic", required=False)
+def docs(topic: str | None) -> None:
+    """Show a page of the handbook.
+
+    Without TOPIC, list the topics.
+    """
+    from asmrisk.handbook import docs
+
+    page = docs(topic)
+    if sys.stdout.isatty():
+        from asmrisk.handbook.terminal import show
+
+        show(page)
+    else:
+        click.echo(page, nl=False)
+
+
+@commands.command(epilog=example("asmrisk warmup"))
+def warmup() -> None:
+    """Compile the kernels before the first run."""
+    from asmrisk.simulation.compilation import warmup
+
+    warmup()
