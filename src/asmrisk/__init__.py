@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.convergence import convergence
     from asmrisk.analysis.evidence import evidence
     from asmrisk.analysis.exceedance import exceedance
+    from asmrisk.analysis.export import export
     from asmrisk.analysis.plan import plan
     from asmrisk.analysis.precision import run_to_precision
     from asmrisk.analysis.rerun import replay
@@ -51,6 +52,7 @@ __all__ = [
     "evidence",
     "exceedance",
     "explain",
+    "export",
     "exposure",
     "init",
     "levers",
@@ -82,6 +84,7 @@ _HOMES = {
     "evidence": "analysis.evidence",
     "exceedance": "analysis.exceedance",
     "explain": "exposures.explain",
+    "export": "analysis.export",
     "exposure": "exposures.exposure",
     "init": "scenario.library",
     "levers": "exposures.levers",

@@ -22,7 +22,7 @@ from asmrisk.errors import InputError
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
 
-__all__ = ["compare", "evidence", "replay", "summarize"]
+__all__ = ["compare", "evidence", "export", "replay", "summarize"]
 
 
 @commands.command(
@@ -120,6 +120,29 @@ def summarize(
 
     table: Any = convergence if converging else summarize if exceeding is None else exceedance
     write(table(results, **options), layout)
+
+
+@commands.command(epilog=example("asmrisk export results/baseline.zarr --format csv --out baseline_tables"))
+@results_argument
+@click.option(
+    "--format",
+    type=click.Choice(["csv", "parquet", "netcdf"]),
+    default="csv",
+    show_default=True,
+    help="What the files are; parquet needs the extra of that name.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@partial_option
+def export(results: Place, out: Path, **options: Any) -> None:
+    """Write RESULTS as tables for R, SQL and spreadsheets.
+
+    A row for each draw and label, such as performance year and cohort; variables.csv says what each column
+    is.
+    """
+    from asmrisk.analysis.export import export
+
+    for each in export(results, out, **options):
+        click.echo(each)
 
 
 def _probabilities(text: str) -> list[float]:
