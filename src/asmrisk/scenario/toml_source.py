@@ -329,7 +329,7 @@ def _write(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else f"{value:f}"
+        return repr(float(value)) if math.isfinite(value) else f"{value:f}"
     if isinstance(value, int):
         # Python refuses to write integers of thousands of digits.
         return str(value) if value.bit_length() < 400 else "an integer of over a hundred digits"
