@@ -79,7 +79,12 @@ def _functions() -> str:
 
 
 def _metrics() -> str:
-    how = {"sum": "sum", "mean": "weighted mean", "level": "plain mean"}
+    how = {
+        "sum": "sum",
+        "mean": "weighted mean",
+        "level": "plain mean",
+        "yearly": "sum over groups, mean over years",
+    }
     kept = {
         (True, True): "all labels",
         (True, False): "year, cohort",
@@ -469,6 +474,13 @@ def test_python_examples_run(
 
 def test_the_worked_example_is_among_them() -> None:
     assert sum(EXACT in text for _, language, text in BLOCKS if language == "text") == 1
+
+
+def test_the_size_of_a_store_is_the_same_wherever_it_is_said() -> None:
+    said = {path.name: re.findall(r"([\d.]+) kB\s+a\s+draw", text) for path, text in TEXTS.items()}
+    found = [size for sizes in said.values() for size in sizes]
+    assert len(found) >= 3
+    assert len(set(found)) == 1, said
 
 
 def main() -> None:

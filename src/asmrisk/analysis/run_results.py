@@ -19,7 +19,7 @@ from asmrisk.analysis.metrics import METRICS, SPECIALTY_NOTE, Metric, check_by, 
 from asmrisk.analysis.report import Report, Section, note_facts
 from asmrisk.analysis.roster_metrics import Practices, held_by, practices_of, prices, roster_values
 from asmrisk.analysis.statistics import HOLDS, Row, fixed_words
-from asmrisk.errors import Call, InputError, Problem
+from asmrisk.errors import Call, InputError, Problem, printable
 from asmrisk.results.reading import open_results
 
 __all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_results", "practices_in"]
@@ -33,6 +33,14 @@ _DOLLARS = {
     ),
     "Dollars of 2025": ("episode_spending", "episode_savings"),
     "Dollars of {}": ("medicare_savings", "net_of_costs"),
+}
+
+#: What is made of several years, by `Metric.how`.
+_TOGETHER = {
+    "sum": "dollars and episodes are added up",
+    "yearly": "people and practices are counted a year on average",
+    "mean": "shares and mean factors are weighted by clinicians or payments",
+    "level": "scores and percentiles are averaged",
 }
 
 _DEFLATOR = "population.deflator"
@@ -55,7 +63,7 @@ class RunResults:
     @property
     def title(self) -> str:
         """Of the scenario."""
-        return self.provenance.get("scenario", {}).get("title") or "Results"
+        return printable(self.provenance.get("scenario", {}).get("title") or "Results")
 
     @property
     def rule(self) -> str:
@@ -146,6 +154,15 @@ class RunResults:
         }
         words = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items() if titles]
         return [" ".join(words)] if words else []
+
+    def total_words(self, names: Iterable[str], by: Sequence[str]) -> list[str]:
+        """Say what metrics are where years are not told apart, for a report's head; nothing if they are."""
+        if "performance_year" in by or "performance_year" not in self.dataset.coords:
+            return []
+        years = self.dataset["performance_year"].values
+        how = {METRICS[name].how for name in names if "performance_year" in METRICS[name].labels}
+        words = [said for each, said in _TOGETHER.items() if each in how]
+        return [f"Performance years {years[0]} to {years[-1]} together: {'; '.join(words)}."] if words else []
 
     def facts(self) -> dict[str, Any]:
         """Give the origin for a report's JSON."""

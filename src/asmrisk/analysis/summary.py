@@ -203,6 +203,7 @@ def summarize(
         f"{run.count:,} {'draw' if run.count == 1 else 'draws'}",
         *lines,
         *_words(run),
+        *([] if standard else run.total_words(wanted, labels)),
         *run.dollar_words(name for _, name, _ in plan),
         dataset=xr.Dataset(estimates, attrs={"draws": run.count}),
         sections=sections,
@@ -241,7 +242,10 @@ def _paid(row: Row) -> Row:
 
 def _words(run: RunResults) -> list[str]:
     """Say what the numbers mean, and how far so few draws can be trusted."""
-    words = [f"Mean ± standard error of the mean; {run.range_words}"]
+    words = [
+        f"Years are performance years, paid {PAYMENT_LAG} years later.",
+        f"Mean ± standard error of the mean; {run.range_words}",
+    ]
     what = "draw" if run.sets is None else "parameter set"
     if run.set_count < 2:
         words.append(f"One {what} has no standard error (n/a); add draws to learn how far to trust it.")
@@ -318,7 +322,8 @@ def _standard(rows: Sequence[Row], dollar_year: int | None) -> list[Section]:
         for size in PRACTICE_SIZES
     ]
     title = "Mean factor of a practice, %: SD over practices, by practice size"
-    tables.append(Table(COHORTS, [Group(title, PRACTICE_SIZES, columns)]))
+    labels = [cohort.replace("_", " ") for cohort in COHORTS]
+    tables.append(Table(labels, [Group(title, PRACTICE_SIZES, columns)]))
     return dollars + [Section(tables=(table,)) for table in tables]
 
 
@@ -345,6 +350,11 @@ def _tails(run: RunResults, rows: Sequence[Row], tail: Sequence[float]) -> list[
             notes = tail_notes(
                 level, (row[statistic.columns[0]] for row in some), run.draws_per_set, run.holds
             )
+            high = dict.fromkeys(
+                METRICS[row["metric"]].title for row in some if METRICS[row["metric"]].high_is_worse
+            )
+            if high:
+                notes += [f"Worst is what is small, but of these what is large: {', '.join(high)}."]
             labels = map(_full_label, some)
             sections.append(statistics_section(title, labels, (statistic,), some, scale, notes))
     if tail and (some := [row for row in rows if row["metric"] in _SIGNED]):

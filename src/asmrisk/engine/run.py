@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
-from asmrisk.errors import InputError, Problem, gather
+from asmrisk.errors import InputError, Problem, gather, printable
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.results.place import Place, place_of
 from asmrisk.results.spec import FOLDER, StoreSpec
@@ -44,6 +44,7 @@ def run(
     block_size: int | None = None,
     most_draws: int | None = None,
     fixed: bool = False,
+    title: str | None = None,
     quiet: bool = False,
     stream: TextIO | None = None,
 ) -> Any:
@@ -78,6 +79,8 @@ def run(
         How many draws may be asked for later: a new store's blocks are made for so many.
     fixed : bool
         Set every unknown to its median (of words to the likeliest): ranges then hold chance alone.
+    title : str, optional
+        Instead of the scenario's own. A store that is there keeps its title, which is no part of what it is.
     quiet : bool
         Write nothing but errors.
     stream : file, optional
@@ -101,13 +104,21 @@ def run(
     chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
     jobs = run_jobs(
-        *scenarios, draws=draws, seed=seed, out=out, block_size=block_size, most_draws=most_draws, fixed=fixed
+        *scenarios,
+        draws=draws,
+        seed=seed,
+        out=out,
+        block_size=block_size,
+        most_draws=most_draws,
+        fixed=fixed,
+        title=title,
     )
     jobs, said = sharing_jobs(jobs)
     for line in said:
         progress.say(line)
-    fill(jobs, chosen, progress, lambda store: _remark(store, block_size, progress))
     places = [job.place for job in jobs]
+    wanted = {str(job.place): job.spec.headings["title"] for job in jobs}
+    fill(jobs, chosen, progress, lambda store: _remark(store, wanted[str(store.place)], block_size, progress))
     return places[0] if len(scenarios) == 1 else places
 
 
@@ -119,9 +130,12 @@ def run_jobs(
     block_size: int | None = None,
     most_draws: int | None = None,
     fixed: bool = False,
+    title: str | None = None,
 ) -> list[Job]:
     """Declare what computes and holds the runs of scenarios, in their order; arguments as for `run`."""
-    resolved = gather(lambda each: _resolved(each, seed, fixed), scenarios)
+    if title is not None and (len(scenarios) > 1 or not title.strip()):
+        raise InputError("is the title of one scenario, and not empty.", argument="title")
+    resolved = gather(lambda each: _resolved(each, seed, fixed, title), scenarios)
     places = _places(resolved, out, "_fixed" if fixed else "")
 
     def job(each: tuple[Scenario, Place]) -> Job:
@@ -252,12 +266,16 @@ def require_counts(draws: int | None, seed: int | None, **counts: int | None) ->
         raise InputError(problems)
 
 
-def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None, fixed: bool) -> Scenario:
-    """Load a scenario if need be, and give it with its seed, its unknowns fixed if that is asked for."""
+def _resolved(
+    scenario: Scenario | str | os.PathLike[str], seed: int | None, fixed: bool, title: str | None
+) -> Scenario:
+    """Load a scenario if need be; give it with seed and title, its unknowns fixed if that is asked for."""
     if isinstance(scenario, (str, os.PathLike)):
         scenario = load_scenario(scenario)
     if seed is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": seed}))
+    if title is not None:
+        scenario = replace(scenario, title=title)
     return scenario.fixed_at_medians() if fixed else scenario
 
 
@@ -289,9 +307,14 @@ def _places(
     return [place_of(f"{folder}/{stem}{ending}.zarr") for stem in stems]
 
 
-def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
+def _remark(store: Store, title: str, block_size: int | None, progress: Progress) -> None:
     """Say what is worth knowing of a store before it is filled."""
     spec, length = store.spec, store.spec.block_shape[-1]
+    if title != spec.headings["title"]:
+        progress.say(
+            f"{store.place} keeps its title, {printable(spec.headings['title'])!r}; another place would have "
+            f"{printable(title)!r}"
+        )
     if block_size not in (None, length):
         progress.say(
             f"{store.place} was made with blocks of {length} draws; a block size of {block_size} has no "

@@ -47,7 +47,8 @@ class Status:
         shared = "" if self.draws_per_set == 1 else f", whose values {self.draws_per_set} draws share"
         lines = [
             f"{self.path}: {'complete' if self.complete else 'not complete'}",
-            f"  scenario   {self.title} ({self.identity[:12]})",
+            f"  scenario   {self.title}",
+            f"  identity   {self.identity[:12]}",
             f"  seed       {self.seed}",
             f"  made by    asmrisk {self.version or 'of unknown version'}, code {self.code[:12]}"
             + (f", {self.created}" if self.created else ""),

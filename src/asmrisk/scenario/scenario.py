@@ -27,6 +27,7 @@ from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import FILES, NO_FILE, PARAMETERS, PARTICIPANT_LIST, ROSTER
 from asmrisk.scenario.layering import with_values, years_of_change
 from asmrisk.scenario.library import beside, located
+from asmrisk.scenario.titles import title_of
 from asmrisk.scenario.toml_source import Source, no_file, parse_override, read_toml
 from asmrisk.scenario.uncertainty import Unknown
 from asmrisk.scenario.uncertainty_section import CORRELATIONS
@@ -41,7 +42,8 @@ class Scenario:
     Attributes
     ----------
     title, description, reference : str
-        What it is and where it comes from, for people.
+        What it is and where it comes from, for people. The title says what overrides change; of a file that
+        extends another and has none, what the file changes in the other.
     values : Values
         Resolved value of every parameter.
     uncertainty : dict of str to Unknown
@@ -250,7 +252,7 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
     path, overrides = located(path), tuple(overrides)
     problems: list[Problem] = []
     chain = [*_chain(path, problems), *_parsed(overrides, problems)]
-    scenario = _build(chain, problems, replace(_final_rule(), title=path.stem))
+    scenario = _build(chain, problems, _final_rule())
     return replace(scenario, source=path, overrides=overrides)
 
 
@@ -304,7 +306,8 @@ def changed_scenario(base: Scenario, sources: Iterable[Source]) -> Scenario:
     InputError
         If any key or value cannot be used; all problems at once.
     """
-    return _build(list(sources), [], base)
+    sources = list(sources)
+    return replace(_build(sources, [], base), title=base.title) if sources else base
 
 
 def _parsed(overrides: Iterable[str], problems: list[Problem]) -> list[Source]:
@@ -329,7 +332,9 @@ def _final_rule() -> Scenario:
 
 def _build(sources: list[Source], problems: list[Problem], base: Scenario) -> Scenario:
     builder = ScenarioBuilder(base.values, base.uncertainty, base.correlations)
+    held = []
     for each in sources:
+        held.append(builder.values())
         builder.add(_with_files(each, problems))
     values, before = builder.values(), len(builder.problems)
     for problem in inconsistencies(values):
@@ -341,7 +346,7 @@ def _build(sources: list[Source], problems: list[Problem], base: Scenario) -> Sc
         raise InputError(problems)
     for note in builder.notes:
         warnings.warn(note, FutureWarning, stacklevel=3)
-    texts: dict[str, Any] = builder.texts
+    texts: dict[str, Any] = builder.texts | {"title": title_of(sources, held)}
     return replace(
         base,
         **texts,
