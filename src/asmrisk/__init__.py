@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
     from asmrisk.analysis.convergence import convergence
+    from asmrisk.analysis.doubt_report import doubt
     from asmrisk.analysis.evidence import evidence
     from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.plan import plan
@@ -47,6 +48,7 @@ __all__ = [
     "compare",
     "convergence",
     "docs",
+    "doubt",
     "evidence",
     "exceedance",
     "explain",
@@ -77,6 +79,7 @@ _HOMES = {
     "compare": "analysis.comparison",
     "convergence": "analysis.convergence",
     "docs": "handbook",
+    "doubt": "analysis.doubt_report",
     "evidence": "analysis.evidence",
     "exceedance": "analysis.exceedance",
     "explain": "exposures.explain",
