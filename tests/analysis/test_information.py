@@ -12,7 +12,15 @@ from asmrisk.analysis import run_results
 from asmrisk.analysis.information import LEAST_SETS, falls
 from asmrisk.cli import commands
 from asmrisk.errors import InputError
-from tests.analysis.related_stores import UNCERTAINTY, Stores, fixed, provenance, uncertain, unknown_savings
+from tests.analysis.related_stores import (
+    UNCERTAINTY,
+    Stores,
+    dataset,
+    fixed,
+    provenance,
+    uncertain,
+    unknown_savings,
+)
 
 #: Probability that a right program fails one statistical test.
 ERROR_RATE = 1e-4
@@ -196,6 +204,9 @@ def test_what_is_unresolved_or_cannot_be_asked_for_is_said(stores):
         "is unresolved: it needs 500 parameter sets and an outcome that varies; there are 499 sets." in flat
     )
     assert {row["verdict"] for row in json.loads(found.to_json())["fall"]} == {"unresolved"}
+    # A dataset in memory has no values of unknowns: what is left is chance and doubt.
+    held = asmrisk.doubt(dataset(uncertain(), savings))
+    assert held.to_dataframe().component.tolist() == ["chance", "doubt"]
     known = stores.add("known.zarr", fixed(), savings)
     with pytest.raises(InputError, match="nothing is unknown"):
         asmrisk.doubt(known)

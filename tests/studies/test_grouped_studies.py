@@ -234,6 +234,24 @@ def test_a_report_by_group_tells_shares_of_one_draw_and_the_worth_of_knowing(stu
     assert found.to_csv().count("\n") == 1 + 2 * 4 * 3
 
 
+def test_unknowns_that_are_no_factors_are_told_with_chance(study: Make) -> None:
+    """Two draws share them: what differs between sets and between draws is one group."""
+    text = 'groups = "sections"\n' + SAMPLED.format("sobol", 128).replace("draws = 8", "draws = 400")
+    loaded = study(text + '[parameters]\n"policy.exchange_steepness" = {low = 0.05, high = 0.2}', UNKNOWNS)
+    assert (loaded.draws_per_set, loaded.chance) == (2, "chance and other unknowns")
+    rng = np.random.default_rng(6)
+    u = np.nan_to_num(loaded.design.coordinates, nan=0.5)
+    # Variances 1 of the factor, 2 of sets, 1 of draws.
+    y = np.sqrt(12.0) * u + np.repeat(rng.normal(0.0, np.sqrt(2.0), 200), 2) + rng.normal(size=400)
+    values = np.stack([y, y], axis=-1)
+    held = xr.Dataset(
+        {"outcome_value": (("design_point", "draw", "outcome"), values)}, coords={"draw": np.arange(400)}
+    )
+    total = analyze(loaded, held).dataset.total.sel(outcome="penalized_share")
+    assert total.group.values.tolist() == ["rule", "chance and other unknowns"]
+    np.testing.assert_allclose(total, [0.25, 0.75], atol=0.06)
+
+
 def test_a_study_by_group_runs_grows_and_has_the_numbers_of_the_same_study_without(
     tmp_path: Path, study: Make
 ) -> None:

@@ -85,9 +85,9 @@ def doubt(
         f"what varies over {run.count:,} draws",
         dataset=dataset,
         sections=sections,
-        fall=rows,
-        variance=parted.shares,
+        **({"fall": rows} if rows else {}),
         chance_and_doubt=parted.components,
+        variance=parted.shares,
     )
 
 
