@@ -192,9 +192,10 @@ def group_indices(
         draws, and frozen by taking the same draw. The first index of a group is E[f(B, W) f(A with the
         group's columns of B, W')] less the square of the mean, its total index half of E[(f(A, W) - f(A with
         the group's columns of B, W))²]. The first index of chance is E[f(A, W) f(B, W)] less the square of
-        the mean, its total index E[var(f | X)]. None of these has a bias by noise. All draws are the same at
-        all points, so what is told of chance rests on as many numbers as there are sets: its intervals are
-        symmetric in the logarithm, and hold the truth in 95% of cases from eight draws on.
+        the mean, its total index E[var(f | X)]. None of these has a bias by noise. Intervals of first indices
+        end where those of total ones do, if not before. All draws are the same at all points, so what is told
+        of chance rests on as many numbers as there are sets: its intervals are symmetric in the logarithm,
+        and hold the truth in 95% of cases from eight draws on.
     """
     changes = y - y.mean()
     scale = float(np.abs(changes).max()) or 1.0
@@ -214,11 +215,13 @@ def group_indices(
     centered = of_b - means_of_sets(rows, sizes).mean(axis=(0, 1))
 
     def indices(change: _Array) -> tuple[NoiseFreeEstimate, ...]:
-        first = _exchanged(centered, means_of_sets(change, sizes), weights)
-        shares = (each / whole for each in (first, frozen(change, change / 2.0)))
+        alone = _exchanged(centered, means_of_sets(change, sizes), weights)
+        first, total = (estimate(each / whole, weights) for each in (alone, frozen(change, change / 2.0)))
         sd = np.sqrt(whole) * scale
-        fall = estimate(sd - np.sqrt(np.maximum(whole - first, 0.0)) * scale, weights)
-        return *(estimate(each, weights) for each in shares), fall._replace(high=min(fall.high, sd[0]))
+        fall = estimate(sd - np.sqrt(np.maximum(whole - alone, 0.0)) * scale, weights)
+        # No first index is larger than the total one, which is known better where both are small.
+        most = sd[0] * (1.0 - np.sqrt(1.0 - min(total.high, 1.0)))
+        return first.at_most(total.high), total, fall.at_most(most)
 
     found = _shares(mixed - a[:, np.newaxis], varied, over.resolved, indices)
     if not (y != y[:, :1]).any():

@@ -159,6 +159,10 @@ class NoiseFreeEstimate(NamedTuple):
     low: float  #: ends of its interval
     high: float
 
+    def at_most(self, bound: float) -> NoiseFreeEstimate:
+        """Give the same with an interval that ends at a bound, unless all of it lies above."""
+        return self._replace(high=min(self.high, max(bound, self.low)))
+
 
 #: Where nothing can be told, and of a factor that changes no draw.
 UNKNOWN_ESTIMATE = NoiseFreeEstimate(*(np.nan,) * 4)
