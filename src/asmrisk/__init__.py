@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
     from asmrisk.analysis.convergence import convergence
+    from asmrisk.analysis.doubt_report import doubt
     from asmrisk.analysis.evidence import evidence
     from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.export import export
@@ -49,6 +50,7 @@ __all__ = [
     "compare",
     "convergence",
     "docs",
+    "doubt",
     "evidence",
     "exceedance",
     "explain",
@@ -81,6 +83,7 @@ _HOMES = {
     "compare": "analysis.comparison",
     "convergence": "analysis.convergence",
     "docs": "handbook",
+    "doubt": "analysis.doubt_report",
     "evidence": "analysis.evidence",
     "exceedance": "analysis.exceedance",
     "explain": "exposures.explain",

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["compare", "evidence", "export", "replay", "summarize"]
 
+#: Tables that `summarize` prints instead of its own.
+_TABLES = "--convergence, --exceedance, --budget and --doubt"
+
 
 @commands.command(
     epilog=example("asmrisk summarize results/baseline.zarr --by year,specialty --metric net_adjustment")
@@ -66,6 +69,12 @@ __all__ = ["compare", "evidence", "export", "replay", "summarize"]
     help="Savings by calendar year instead, in cash, as a budget counts them.",
 )
 @click.option(
+    "--doubt",
+    "doubting",
+    is_flag=True,
+    help="What outcomes vary by instead, and by how much less they would if one unknown were known.",
+)
+@click.option(
     "--discount",
     type=float,
     metavar="RATE",
@@ -80,6 +89,7 @@ def summarize(
     converging: bool,
     exceeding: str | None,
     budgeting: bool,
+    doubting: bool,
     discount: float | None,
     layout: str,
     **options: Any,
@@ -92,15 +102,13 @@ def summarize(
     """
     if tail is not None:
         options["tail"] = _probabilities(tail)
-    if converging + (exceeding is not None) + budgeting > 1:
-        text = "--convergence, --exceedance and --budget are different tables; ask for one of them."
-        raise InputError(text)
+    if converging + (exceeding is not None) + budgeting + doubting > 1:
+        raise InputError(f"{_TABLES} are different tables; ask for one of them.")
     if discount is not None and not budgeting:
         raise InputError("belongs to --budget; ask for it.", argument="discount")
     if loss is not None:
-        if converging or exceeding is not None or budgeting:
-            text = "goes with none of --convergence, --exceedance and --budget."
-            raise InputError(text, argument="loss")
+        if converging or exceeding is not None or budgeting or doubting:
+            raise InputError(f"goes with none of {_TABLES}.", argument="loss")
         options["loss"] = loss
     if exceeding:
         named = [each.strip() for each in exceeding.split(",")]
@@ -113,6 +121,14 @@ def summarize(
         from asmrisk.analysis.budget import budget
 
         write(budget(results, discount=discount, **options), layout)
+        return
+    if doubting:
+        if wrong := [name for name in ("by", "tail") if options.pop(name, None)]:
+            raise InputError("does not go with --doubt, which is of all years and groups.", argument=wrong[0])
+
+        from asmrisk.analysis.doubt_report import doubt
+
+        write(doubt(results, **options), layout)
         return
     from asmrisk.analysis.convergence import convergence
     from asmrisk.analysis.exceedance import exceedance
