@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
     from asmrisk.analysis.convergence import convergence
+    from asmrisk.analysis.decomposition import decompose
     from asmrisk.analysis.evidence import evidence
     from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.plan import plan
@@ -47,6 +48,7 @@ __all__ = [
     "clinicians",
     "compare",
     "convergence",
+    "decompose",
     "docs",
     "evidence",
     "exceedance",
@@ -78,6 +80,7 @@ _HOMES = {
     "clinicians": "analysis.clinician_risk",
     "compare": "analysis.comparison",
     "convergence": "analysis.convergence",
+    "decompose": "analysis.decomposition",
     "docs": "handbook",
     "evidence": "analysis.evidence",
     "exceedance": "analysis.exceedance",

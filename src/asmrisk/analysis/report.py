@@ -25,6 +25,7 @@ from asmrisk.rule.definitions import PAYMENT_LAG
 __all__ = [
     "ALL",
     "WHO",
+    "Line",
     "Report",
     "Section",
     "by_metric_and_label",
@@ -48,12 +49,16 @@ WHO = ("practice", "clinician")
 _HOMES = (("cohort", "cohort", "specialty"), ("practice", "practice_id", "clinician"))
 
 
+#: A line, or its parts: text and then calls of public functions, which stand below it.
+Line = str | tuple[str | Call, ...]
+
+
 class Section(NamedTuple):
     """Words and tables that stand together."""
 
     words: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
-    notes: tuple[str, ...] = ()  #: words below the tables
+    notes: tuple[Line, ...] = ()  #: words below the tables
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,9 +71,8 @@ class Report:
         Labeled estimates, with all digits.
     facts : dict
         Where they come from, for JSON: title, draws, seed and so on.
-    head : tuple of str, or of parts of a line
-        The same for a reader, and what the numbers mean. Parts of one, text and then calls of public
-        functions, stand below each other.
+    head : tuple of Line
+        The same for a reader, and what the numbers mean.
     sections : tuple of Section
         What is shown, each number to the digits that its error supports.
     tables : dict of str to list of dict
@@ -82,7 +86,7 @@ class Report:
 
     dataset: xr.Dataset
     facts: Mapping[str, Any]
-    head: tuple[str | tuple[str | Call, ...], ...]
+    head: tuple[Line, ...]
     sections: tuple[Section, ...]
     tables: Mapping[str, Sequence[Row]]
     partial: bool | None = None
@@ -107,29 +111,32 @@ class Report:
 
     def to_text(self, write: Callable[[Call], str] = str) -> str:
         """Give what is shown, for a terminal of 80 columns; `write` writes calls of public functions."""
-        lines = [line for each in self.head for line in _head_lines(each, write)]
+        lines = _lines(self.head, write)
         for section in self.sections:
             tables = (line for table in section.tables for line in table_lines(table))
-            lines += ["", *section.words, *tables, *wrapped(section.notes)]
+            lines += ["", *section.words, *tables, *_lines(section.notes, write)]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        parts = [_paragraph([line for each in self.head for line in _head_lines(each, str)])]
+        parts = [_paragraph(_lines(self.head, str))]
         for section in self.sections:
             tables = map(_html_table, section.tables)
-            parts += [_paragraph(section.words), *tables, _paragraph(section.notes)]
+            notes = ["".join(map(str, (each,) if isinstance(each, str) else each)) for each in section.notes]
+            parts += [_paragraph(section.words), *tables, _paragraph(notes)]
         return "\n".join(filter(None, parts))
 
 
-def _head_lines(line: str | tuple[str | Call, ...], write: Callable[[Call], str]) -> list[str]:
-    """Break a line that is too wide, but for the calls at its end, which can be copied."""
-    parts = (line,) if isinstance(line, str) else line
-    text = "".join(each for each in parts if isinstance(each, str))
-    calls = [f"  {write(each).strip('`')}" for each in parts if isinstance(each, Call)]
-    return [*wrapped([text]), *calls]
+def _lines(given: Iterable[Line], write: Callable[[Call], str]) -> list[str]:
+    """Break lines that are too wide, but for the calls at their ends, which can be copied."""
+    lines: list[str] = []
+    for each in given:
+        parts = (each,) if isinstance(each, str) else each
+        lines += wrapped(["".join(part for part in parts if isinstance(part, str))])
+        lines += [f"  {write(part).strip('`')}" for part in parts if isinstance(part, Call)]
+    return lines
 
 
 def _finite(value: Any) -> Any:
