@@ -115,7 +115,7 @@ def test_two_parts_of_scenarios_and_what_is_shown(found):
     text = str(asmrisk.decompose(base, reform, parts=named, draws=4, quiet=True))
     words = " ".join(text.split())
     assert "no points: policy.small_practice_points: 10.0 -> 0.0; policy.solo" in words
-    assert "risk_level: policy.risk_level: 0.09, 0.1 from 2029, " in words
+    assert " policy.risk_level: 0.09, 0.1 from 2029, " in words
     assert max(map(len, (text + str(found)).splitlines())) <= 80
     assert "0 ± 0" in str(found)
     assert "effects add up to all" in words

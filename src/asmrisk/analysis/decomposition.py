@@ -36,6 +36,7 @@ from asmrisk.analysis.text_tables import Group
 from asmrisk.engine.interruption import Interrupted
 from asmrisk.engine.run import require_counts, run
 from asmrisk.errors import InputError, Problem, gather
+from asmrisk.scenario.declarations import FILES
 from asmrisk.scenario.differences import changes_between
 from asmrisk.scenario.parts import Part, parts_between, with_parts
 from asmrisk.scenario.scenario import Scenario, load_scenario
@@ -55,6 +56,7 @@ _METRICS = (
 )
 _SHOWN = ("medicare_savings", "net_adjustment")
 
+_FILES = {each.name for each in FILES}
 _SUBJECTS = {"medicare_savings": "Medicare saves", "net_adjustment": "Clinicians are paid"}
 
 _Runs = str | os.PathLike[str] | Scenario
@@ -238,7 +240,7 @@ def _report(
     shown_of: Sequence[str],
 ) -> Report:
     run, called = simulated.first, [each.name for each in parts]
-    arrays, rows, sections = {}, list[Row](), []
+    arrays, rows, sections = {}, list[Row](), list[Section]()
     for name in names:
         each, whole = effects_of(simulated.outcomes[name], simulated.sets)
         values = np.stack([estimates(PART, one) for one in (*each, whole)], axis=1)
@@ -258,7 +260,7 @@ def _report(
             row |= {count: int(row[count]) for count in ("draws", "parameter_sets")}
         rows += own
         if name in shown_of:
-            sections.append(_section(own, about, bool((whole.values == 0.0).all())))
+            sections += _sections(own, about, bool((whole.values == 0.0).all()))
     titles = [each.title for each in scenarios]
     seed = scenarios[0].values["run.seed"]
     count = f"{simulated.draws:,} {'draw' if simulated.draws == 1 else 'draws'}"
@@ -306,31 +308,30 @@ def _values(scenarios: tuple[Scenario, Scenario], parts: Sequence[Part]) -> list
     for part in parts:
         said = []
         for name in part.parameters:
-            own = [each for each in changes if f"{each.name}.".startswith(f"{name}.")]
-            said += [str(each) for each in own] or [f"{name}: its doubt"]
-        lines.append(f"{part.name}: {'; '.join(said)}")
+            own = [str(each) for each in changes if f"{each.name}.".startswith(f"{name}.")]
+            other = "another file" if name in _FILES else "its doubt"
+            said += own or [f"{name}: {other}"]
+        named = len(part.parameters) > 1
+        lines.append(f"{part.name}: {'; '.join(said)}" if named else "; ".join(said))
     return lines
 
 
-def _section(rows: Sequence[Row], about: Mapping[str, Any], same: bool) -> Section:
-    """Show the effects of the parts on one outcome."""
-    name, holds = rows[0]["metric"], rows[0]["range_holds"]
+def _sections(rows: Sequence[Row], about: Mapping[str, Any], same: bool) -> list[Section]:
+    """Show the effects of the parts on one outcome, and how far they depend on the order."""
+    name, holds, whole = rows[0]["metric"], rows[0]["range_holds"], rows[-1]
     scale, unit = scale_for(rows, "effect", "most")
     title = f"{METRICS[name].title}{unit}"
     words = []
     if name in _SUBJECTS:
-        whole = rows[-1]
-        row = whole | {"difference": whole["effect"], "difference_error": whole["effect_error"]}
-        words.append(answer(row | {"tied": float(same)}, _SUBJECTS[name], "over all years"))
+        told = {"difference": whole["effect"], "difference_error": whole["effect_error"], "tied": float(same)}
+        words.append(answer(whole | told, _SUBJECTS[name], "over all years"))
     labels = [row["part"] for row in rows]
-    tables = [
-        with_short_labels(labels, Group(title, *shown((EFFECT, SHARE, RANGE), rows, scale, holds))),
-        with_short_labels(
-            labels[:-1],
-            Group(f"{title}, by what is in force before", *shown((ALONE, BY_ORDER), rows[:-1], scale)),
-        ),
-    ]
-    together = with_error(about["together"] * scale, about["together_error"] * scale)
-    unit = f" ({unit.removeprefix(', ')})" if unit else ""
-    notes = (f"What the parts add only together, beyond what each adds as the first: {together}{unit}.",)
-    return Section(wrapped(words), tuple(tables[: 1 + (len(rows) > 2)]), notes if len(rows) > 2 else ())
+    effects = Group(title, *shown((EFFECT, SHARE, RANGE), rows, scale, holds))
+    found = [Section(wrapped(words), (with_short_labels(labels, effects),))]
+    if len(rows) > 2:
+        orders = Group(f"{title}, by what is in force before", *shown((ALONE, BY_ORDER), rows[:-1], scale))
+        together = with_error(about["together"] * scale, about["together_error"] * scale)
+        unit = f" ({unit.removeprefix(', ')})" if unit else ""
+        notes = f"What the parts add only together, beyond what each adds as the first: {together}{unit}."
+        found.append(Section(tables=(with_short_labels(labels[:-1], orders),), notes=(notes,)))
+    return found
