@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis import roster_comparison
 from asmrisk.analysis.estimates import Sets, first_draws
+from asmrisk.analysis.gains import gain_sections
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE, check_metrics
 from asmrisk.analysis.paired import LARGER, MEANS, PAIRED, PAYS_NOTHING, TIED, UNPAIRED, pairs
@@ -79,8 +80,8 @@ _Results = str | os.PathLike[str] | xr.Dataset | Scenario
 def compare(
     baseline: _Results,
     *reforms: _Results,
-    by: Sequence[str] | None = None,
-    metrics: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     replay_draws: int | None = None,
     roster: str | os.PathLike[str] | None = None,
     participant_list: str | os.PathLike[str] | None = None,
@@ -100,16 +101,18 @@ def compare(
         At least one; several are shown in one table, a row each, the baseline first. A dataset without the
         attribute ``provenance`` is paired by the numbers of its draws alone; whether it shares random numbers
         with the other is then for the caller to know.
-    by : sequence of str, optional
+    by : str or sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
-    metrics : sequence of str, optional
-        Names out of `asmrisk.analysis.metrics.METRICS`. With neither `by` nor `metrics`: totals over all
+    metrics : str or sequence of str, optional
+        Names out of `asmrisk.analysis.metrics.METRICS`. With `by` alone: all metrics kept by these labels;
+        the text says who gains, in dollars a clinician. With neither `by` nor `metrics`: totals over all
         years, and the most important ones by year, specialty and practice size; of these the text of
         several reforms shows the headline alone, Medicare savings, net adjustment, and that net of MIPS.
     replay_draws : int, optional
         How many of the common draws, from the first on, are simulated again to see who gains and who loses,
-        clinician by clinician; 0 for none. If not given, `REPLAY_DRAWS` for two stores, and none with `by` or
-        `metrics`, for several reforms or for datasets.
+        clinician by clinician, a year and over all years, by the labels of `by` if they are given; 0 for
+        none. If not given, `REPLAY_DRAWS` for two stores, and none with `metrics`, for several reforms or for
+        datasets.
     roster : path, optional
         The runs' roster, if they had one and it is not where it was.
     participant_list : path, optional
@@ -126,7 +129,8 @@ def compare(
         of which nothing was chosen a name is followed by a colon and its labels
         (``net_adjustment:specialty``). The attribute ``range_holds`` says what ranges hold, of each reform if
         that is not the same. With draws simulated again, ``details["changes"]`` says who gains and who loses;
-        see `asmrisk.analysis.transitions.who_changes`.
+        see `asmrisk.analysis.transitions.who_changes`. The table, and so CSV and JSON, has that too, as
+        differences; see `asmrisk.analysis.transitions.change_tables`.
 
     Raises
     ------
@@ -150,7 +154,7 @@ def compare(
     """
     if not reforms:
         raise InputError("a comparison needs a baseline and at least one reform.")
-    names, labels = check_metrics(metrics, by or ())
+    names, labels = check_metrics(metrics, () if by is None else by)
     standard = by is None and metrics is None
     given = results_of((baseline, *reforms), partial=partial)
     opened = [open_run_results(each, partial=partial) for each in given]
@@ -162,7 +166,7 @@ def compare(
     if problems:
         raise InputError(problems)
     common = _common(opened)
-    replayed = _replayed_draws(replay_draws, standard, opened, common)
+    replayed = _replayed_draws(replay_draws, metrics is None, opened, common)
 
     levels = comparable_levels(opened)
     plan = [
@@ -193,7 +197,9 @@ def compare(
     if replayed:
         replayed_sets = [_sets(opened[0], each, replayed) for each in opened[1:]]
         files = {"roster": roster, "participant_list": participant_list}
-        changes = _changes(opened, files, replayed, reform_labels, replayed_sets)
+        changes = _changes(
+            opened, files, replayed, reform_labels, replayed_sets, None if by is None else labels
+        )
 
     found_rows = [
         [{"scenario": title} | row for row in long_rows((name, parts[key][index]) for key, name, _ in plan)]
@@ -206,13 +212,17 @@ def compare(
             lines.append("The rosters have different clinicians: nothing of them is compared.")
     told_of = [name for _, name, _ in plan]
     sections = []
+    who_gains = metrics is None and by is not None
+    told_of = [] if who_gains else told_of
     if len(remarks) == 1:
         title, said = f"{reform_labels[0]}, compared with {first_label}", remarks[0]
         if standard and levels:
             own = [row for row in found_rows[0] if METRICS[row["metric"]].of]
             sections += roster_comparison.sections(own, listed, _sets(first, opened[1], common))
             found_rows[0] = [row for row in found_rows[0] if not METRICS[row["metric"]].of]
-        for some in grouped(found_rows[0], _table_of if standard else lambda row: row["metric"]):
+        for some in (
+            () if who_gains else grouped(found_rows[0], _table_of if standard else lambda row: row["metric"])
+        ):
             whole = all(row[label] == ALL for row in some for label in BY)
             sections += _differences(some, spread=whole or not standard)
     else:
@@ -222,11 +232,11 @@ def compare(
         if standard:
             told_of = ["roster_net_adjustment"] * bool(levels) + list(_HEADLINE)
             found_rows = [_headline(some, told_of) for some in found_rows]
-        sections.append(_side_by_side(labels_of_runs, found_rows))
-    if changes is not None:
-        for index, label in enumerate(reform_labels):
-            sections += [Section((label,))] if len(remarks) > 1 else []
-            sections += change_sections(changes.isel(reform=index))
+        sections += [] if who_gains else [_side_by_side(labels_of_runs, found_rows)]
+    for index, label in enumerate(reform_labels):
+        gains = gain_sections(found_rows[index]) if who_gains else []
+        gains += [] if changes is None else change_sections(changes.isel(reform=index))
+        sections += [Section((label,)), *gains] if gains and len(remarks) > 1 else gains
     facts: dict[str, Any] = {
         "baseline": opened[0].facts(),
         "reforms": [
@@ -238,7 +248,7 @@ def compare(
     }
     if changes is not None:
         facts["replayed_draws"] = len(replayed)
-        tables |= change_tables(changes)
+        tables |= change_tables(changes, tables["differences"])
     dataset = xr.Dataset(
         {key: _joined(found, reform_labels) for key, found in parts.items()},
         attrs={"draws": len(common), "baseline": first_label},
@@ -331,8 +341,9 @@ def _changes(
     runs: Sequence[RunResults],
     files: Mapping[str, str | os.PathLike[str] | None],
     draws: Sequence[int],
-    labels: Sequence[str],
+    titles: Sequence[str],
     sets: Sequence[Sets],
+    by: Sequence[str] | None,
 ) -> xr.Dataset:
     """Simulate draws again and see who gains and who loses."""
     try:
@@ -340,7 +351,7 @@ def _changes(
     except InputError as error:
         hint = Problem("or set it to 0 to leave out who gains and who loses", argument="replay_draws")
         raise InputError([*error.problems, hint]) from None
-    return who_changes(scenarios[0], scenarios[1:], draws, labels, sets)
+    return who_changes(scenarios[0], scenarios[1:], draws, titles, sets, by)
 
 
 def _head(
@@ -527,14 +538,14 @@ def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
 
 
 def _replayed_draws(
-    asked: int | None, standard: bool, opened: Sequence[RunResults], common: NDArray[np.int64]
+    asked: int | None, wanted: bool, opened: Sequence[RunResults], common: NDArray[np.int64]
 ) -> list[int]:
     """Choose the draws that are simulated again, and check that they can be."""
     stored = all(each.source for each in opened)
     if asked is None:
         # Not of other rosters, whose clinicians may be the same with other figures.
         rosters = {str(each.provenance.get("roster", {}).get("sha256")) for each in opened}
-        asked = REPLAY_DRAWS if standard and stored and len(opened) == 2 and len(rosters) == 1 else 0
+        asked = REPLAY_DRAWS if wanted and stored and len(opened) == 2 and len(rosters) == 1 else 0
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 0:
         text = f"{asked!r} is not allowed"
         raise InputError(text, argument="replay_draws", allowed="whole numbers from 0 on")

@@ -145,15 +145,13 @@ def _probabilities(text: str) -> list[float]:
     "--replay-draws",
     type=click.IntRange(0),
     help="Simulate so many of the common draws again to see which clinicians gain and which lose.  "
-    "[default: 8; 0 with --by, --metric or CSV]",
+    "[default: 8 of two runs; 0 with --metric]",
 )
 @click.option("--roster", type=click.Path(path_type=Path), help="The runs' roster, if it is not here.")
 @click.option("--participant-list", type=click.Path(path_type=Path), help="The same of their list.")
 @partial_option
 @format_option
-def compare(
-    baseline: Place, reforms: tuple[Place, ...], replay_draws: int | None, layout: str, **options: Any
-) -> None:
+def compare(baseline: Place, reforms: tuple[Place, ...], layout: str, **options: Any) -> None:
     """Compare the results of each REFORM with those of BASELINE, draw by draw.
 
     A scenario file in the place of results is run first, with the draws and the seed of the results given;
@@ -164,9 +162,7 @@ def compare(
     """
     from asmrisk.analysis.comparison import compare
 
-    if layout == "csv" and replay_draws is None:
-        replay_draws = 0  # Who gains and who loses is not in the CSV table.
-    write(compare(baseline, *reforms, replay_draws=replay_draws, **options), layout)
+    write(compare(baseline, *reforms, **options), layout)
 
 
 @commands.command(epilog=example("asmrisk evidence --draws 50 --out evidence.csv"))
