@@ -9,10 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 import asmrisk
-from asmrisk.analysis.metrics import names_in
+from asmrisk.analysis.metrics import metric_draws, names_in
+from asmrisk.analysis.report import filled
 from asmrisk.cli import commands
 from asmrisk.errors import InputError
 from asmrisk.scenario.scenario import load_scenario
+from asmrisk.studies.study_metrics import StudyMetric, metrics_by_draw
 from tests.analysis.synthetic_results import results
 from tests.conftest import BASELINE
 
@@ -265,3 +267,27 @@ def test_names_with_commas():
     assert names_in(np.array(["a", "b"]), "by") == ["a", "b"]
     with pytest.raises(InputError, match="metrics: 5 is no name"):
         names_in(5, "metrics")
+
+
+def test_a_study_has_the_same_numbers():
+    data = results(10)
+    wanted = [
+        StudyMetric("net_adjustment_per_clinician", {"cohort": "low_back_pain"}),
+        StudyMetric("net_of_costs_per_clinician_year", {"performance_year": 2029, "practice_size": "solo"}),
+    ]
+    arrays, dims = ({name: getattr(data[name], of) for name in data.data_vars} for of in ("values", "dims"))
+    found = metrics_by_draw(arrays, dims, wanted)
+    for column, each in zip(found.T, wanted, strict=True):
+        expected = metric_draws(data, each.metric, list(each.labels)).sel(each.labels)
+        np.testing.assert_array_equal(column, expected.values)
+
+
+def test_rows_of_several_kinds_have_the_same_columns():
+    own = {"metric": "a", "performance_year": 2027, "payment_year": 2029, "practice": "all", "clinician": "x"}
+    first, second = filled(
+        [own, {"metric": "gaining", "performance_year": 2028, "difference": 1.0}], ["tenth"]
+    )
+    assert first.keys() == second.keys()
+    assert (second["payment_year"], second["practice"], second["specialty"]) == (2030, "all", "all")
+    assert (first["tenth"], second["clinician"]) == ("all", "all")
+    assert np.isnan(first["difference"])
