@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE
+from asmrisk.analysis.metrics import METRICS, SPECIALTY_NOTE
 from asmrisk.analysis.paired import MEANS
-from asmrisk.analysis.report import ALL, Section, grouped, wrapped
+from asmrisk.analysis.report import ALL, Section, grouped, label_words, wrapped
 from asmrisk.analysis.statistics import RANGE, Row, shown
 from asmrisk.analysis.text_tables import Group, stepped
 
@@ -41,11 +41,8 @@ def gain_sections(rows: Sequence[Row]) -> list[Section]:
     """
     of = {each[0]["metric"]: each for each in grouped(rows, lambda row: row["metric"])}
     a_year = of[_A_YEAR]
-    apart = [name for name in BY if a_year[0][name] != ALL]
-    # A specialty says its cohort.
-    named = [name for name in apart if name != "cohort" or "specialty" not in apart]
-    labels = [[str(row[name]).replace("_", " ") for name in named] or [ALL] for row in a_year]
-    by_year = "performance_year" in apart
+    labels = list(map(label_words, a_year))
+    by_year = a_year[0]["performance_year"] != ALL
     counts = [row["baseline"] for row in of["scored" if by_year else "panel_clinicians"]]
 
     mean_heads, means = shown(MEANS, a_year, 1.0)
@@ -61,7 +58,7 @@ def gain_sections(rows: Sequence[Row]) -> list[Section]:
         Group("Difference in shares, % points", list(shares.values()), changes),
     )
     notes = [f"few: under {FEW} clinicians, on average over the draws."] * any(each < FEW for each in counts)
-    notes += [SPECIALTY_NOTE] * ("specialty" in apart)
+    notes += [SPECIALTY_NOTE] * (a_year[0]["specialty"] != ALL)
     return [
         Section(wrapped([_WORDS])),
         *(Section(tables=(stepped(labels, each),)) for each in groups),

@@ -30,6 +30,7 @@ __all__ = [
     "by_metric_and_label",
     "filled",
     "grouped",
+    "label_words",
     "long_rows",
     "note_facts",
     "ordinal",
@@ -292,6 +293,14 @@ def row_label(row: Row) -> str:
     ]
     named = [", ".join([*map(str, who), *named])] if who else named
     return " ".join(named + ([] if math.isnan(row["quantile"]) else [ordinal(row["quantile"])])) or ALL
+
+
+def label_words(row: Row, names: Iterable[str] = BY) -> list[str]:
+    """Give the words of the labels told apart in a row, ``all`` without any; a specialty says its cohort."""
+    told = [name for name in names if row[name] != ALL]
+    if "specialty" in told and "cohort" in told:
+        told.remove("cohort")
+    return [str(row[name]).replace("_", " ") for name in told] or [ALL]
 
 
 def ordinal(level: float) -> str:

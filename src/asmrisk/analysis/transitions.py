@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.estimates import Sets, first_draws, mean
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
-from asmrisk.analysis.report import ALL, Section, filled, grouped, wrapped
+from asmrisk.analysis.report import ALL, Section, filled, grouped, label_words, wrapped
 from asmrisk.analysis.statistics import Row, error_cell
 from asmrisk.analysis.text_tables import Group, Table, stepped
 from asmrisk.rule.definitions import (
@@ -412,11 +412,7 @@ def change_sections(changes: xr.Dataset) -> list[Section]:
     for some in [rows] if chosen else grouped(rows, lambda row: row["kind"]):
         apart = [name for name in _VALUES if some[-1][name] != ALL]
         by = " by " + " and ".join(_LABELS.get(name, name.replace("_", " ")) for name in apart)
-        # A specialty says its cohort.
-        named = [name for name in apart if name != "cohort" or "specialty" not in apart]
-        labels = [
-            [str(row[name]).replace("_", " ") for name in named if row[name] != ALL] or [ALL] for row in some
-        ]
+        labels = [label_words(row, _VALUES) for row in some]
         for title, known in _SHOWN:
             told = known[:2] if chosen else known
             if not math.isnan(some[-1][told[0][0]]):
