@@ -65,8 +65,8 @@ _Results = str | os.PathLike[str] | xr.Dataset | Scenario
 def compare(
     baseline: _Results,
     *reforms: _Results,
-    by: Sequence[str] | None = None,
-    metrics: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     replay_draws: int | None = None,
     roster: str | os.PathLike[str] | None = None,
     participant_list: str | os.PathLike[str] | None = None,
@@ -87,16 +87,18 @@ def compare(
         At least one; several are ranked in one table, a row each. A dataset without the
         attribute ``provenance`` is paired by the numbers of its draws alone; whether it shares random numbers
         with the other is then for the caller to know.
-    by : sequence of str, optional
+    by : str or sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
-    metrics : sequence of str, optional
-        Names out of `asmrisk.analysis.metrics.METRICS`. With neither `by` nor `metrics`: totals over all
+    metrics : str or sequence of str, optional
+        Names out of `asmrisk.analysis.metrics.METRICS`. With `by` alone: all metrics kept by these labels;
+        the text says who gains, in dollars a clinician. With neither `by` nor `metrics`: totals over all
         years, and the most important ones by year, specialty and practice size. Several reforms are ranked by
         each metric chosen, else by Medicare savings.
     replay_draws : int, optional
         How many of the common draws, from the first on, are simulated again to see who gains and who loses,
-        clinician by clinician; 0 for none. If not given, `REPLAY_DRAWS` for two stores, and none with `by` or
-        `metrics`, for several reforms or for datasets.
+        clinician by clinician, a year and over all years, by the labels of `by` if they are given; 0 for
+        none. If not given, `REPLAY_DRAWS` for two stores, and none with `metrics`, for several reforms or for
+        datasets.
     roster : path, optional
         The runs' roster, if they had one and it is not where it was.
     participant_list : path, optional
@@ -119,6 +121,8 @@ def compare(
         ranks a reform's is (1 is the most, of what is worse the least), as far as paired differences tell;
         all ranks of a metric and label hold at once with 95% confidence. With draws simulated again,
         ``details["changes"]`` says who gains and who loses; see `asmrisk.analysis.transitions.who_changes`.
+        The table, and so CSV and JSON, has that too, as differences; see
+        `asmrisk.analysis.transitions.change_tables`.
 
     Raises
     ------
@@ -142,7 +146,7 @@ def compare(
     """
     if not reforms:
         raise InputError("a comparison needs a baseline and at least one reform.")
-    names, labels = check_metrics(metrics, by or ())
+    names, labels = check_metrics(metrics, () if by is None else by)
     standard = by is None and metrics is None
     given = results_of((baseline, *reforms), partial=partial)
     opened = [open_run_results(each, partial=partial) for each in given]
@@ -154,7 +158,7 @@ def compare(
     if problems:
         raise InputError(problems)
     common = _common(opened)
-    replayed = _replayed_draws(replay_draws, standard, opened, common)
+    replayed = _replayed_draws(replay_draws, metrics is None, opened, common)
 
     levels = comparable_levels(opened)
     plan = [
@@ -191,7 +195,9 @@ def compare(
     if replayed:
         replayed_sets = [_sets(opened[0], each, replayed) for each in opened[1:]]
         files = {"roster": roster, "participant_list": participant_list}
-        changes = _changes(opened, files, replayed, reform_labels, replayed_sets)
+        changes = _changes(
+            opened, files, replayed, reform_labels, replayed_sets, None if by is None else labels
+        )
 
     found_rows = []
     for place, title in enumerate(reform_labels):
@@ -203,7 +209,10 @@ def compare(
     if standard and not levels and all(each.has_roster for each in opened):
         for lines in remarks:
             lines.append("The rosters have different clinicians: nothing of them is compared.")
-    compared = Compared(opened, labels_of_runs, found_rows, standard, levels, listed, sets[0], changes)
+    compared = Compared(
+        *(opened, labels_of_runs, found_rows, standard, by is not None and metrics is None),
+        *(levels, listed, sets[0], changes),
+    )
     told_of = shown_metrics(compared, (name for _, name, _ in plan), full=full)
     # A screen begins with the answer, and ends with how to read it.
     short = standard and not full
@@ -226,7 +235,7 @@ def compare(
     }
     if changes is not None:
         facts["replayed_draws"] = len(replayed)
-        tables |= change_tables(changes)
+        tables |= change_tables(changes, tables["differences"])
     dataset = xr.Dataset(
         {key: _joined(found, reform_labels) for key, found in parts.items()},
         attrs={"draws": len(common), "baseline": first_label},
@@ -339,8 +348,9 @@ def _changes(
     runs: Sequence[RunResults],
     files: Mapping[str, str | os.PathLike[str] | None],
     draws: Sequence[int],
-    labels: Sequence[str],
+    titles: Sequence[str],
     sets: Sequence[Sets],
+    by: Sequence[str] | None,
 ) -> xr.Dataset:
     """Simulate draws again and see who gains and who loses."""
     try:
@@ -348,7 +358,7 @@ def _changes(
     except InputError as error:
         hint = Problem("or set it to 0 to leave out who gains and who loses", argument="replay_draws")
         raise InputError([*error.problems, hint]) from None
-    return who_changes(scenarios[0], scenarios[1:], draws, labels, sets)
+    return who_changes(scenarios[0], scenarios[1:], draws, titles, sets, by)
 
 
 def _head(title: str, runs: Sequence[RunResults], draws: Any, remarks: Sequence[str]) -> list[str]:
@@ -492,14 +502,14 @@ def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
 
 
 def _replayed_draws(
-    asked: int | None, standard: bool, opened: Sequence[RunResults], common: NDArray[np.int64]
+    asked: int | None, wanted: bool, opened: Sequence[RunResults], common: NDArray[np.int64]
 ) -> list[int]:
     """Choose the draws that are simulated again, and check that they can be."""
     stored = all(each.source for each in opened)
     if asked is None:
         # Not of other rosters, whose clinicians may be the same with other figures.
         rosters = {str(each.provenance.get("roster", {}).get("sha256")) for each in opened}
-        asked = REPLAY_DRAWS if standard and stored and len(opened) == 2 and len(rosters) == 1 else 0
+        asked = REPLAY_DRAWS if wanted and stored and len(opened) == 2 and len(rosters) == 1 else 0
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 0:
         text = f"{asked!r} is not allowed"
         raise InputError(text, argument="replay_draws", allowed="whole numbers from 0 on")

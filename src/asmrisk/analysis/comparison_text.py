@@ -13,6 +13,7 @@ import xarray as xr
 from asmrisk.analysis import roster_comparison
 from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import Sets, t_quantile
+from asmrisk.analysis.gains import gain_sections
 from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE
 from asmrisk.analysis.paired import LARGER, MEANS, PAYS_NOTHING, TIED, UNPAIRED
 from asmrisk.analysis.report import (
@@ -68,6 +69,7 @@ class Compared:
     labels: Sequence[str]  #: of the runs
     rows: Sequence[list[Row]]  #: of each reform
     standard: bool  #: nothing was chosen
+    who_gains: bool  #: labels alone were chosen: who gains is asked for
     levels: Sequence[str]  #: of a roster, at which the runs have the same names
     listed: Mapping[str, xr.DataArray]  #: differences of the roster's practices and clinicians, by draw
     sets: Sets
@@ -93,6 +95,8 @@ def _sections_of(definition: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 def shown_metrics(compared: Compared, told: Iterable[str], *, full: bool) -> list[str]:
     """Name the metrics that the text shows, of those that are told."""
+    if compared.who_gains:
+        return []
     if not compared.standard or (full and not compared.several):
         return list(told)
     roster = ["roster_net_adjustment"] * bool(compared.levels)
@@ -101,6 +105,8 @@ def shown_metrics(compared: Compared, told: Iterable[str], *, full: bool) -> lis
 
 def sections(compared: Compared, *, full: bool) -> list[Section]:
     """Show a comparison, on one screen unless all is asked for or something was chosen."""
+    if compared.who_gains:
+        return _who_gains(compared)
     if compared.several:
         return _of_several(compared, full=full)
     if compared.standard and not full:
@@ -113,6 +119,16 @@ def sections(compared: Compared, *, full: bool) -> list[Section]:
         whole = all(row[label] == ALL for row in some for label in BY)
         found += _differences(some, spread=whole or not compared.standard)
     return found + ([] if compared.changes is None else change_sections(compared.changes.isel(reform=0)))
+
+
+def _who_gains(compared: Compared) -> list[Section]:
+    """Show what each reform does to the dollars of a clinician, by the labels that are told apart."""
+    found = []
+    for index, (label, rows) in enumerate(zip(compared.labels[1:], compared.rows, strict=True)):
+        found += [Section((label,))] if compared.several else []
+        found += gain_sections(rows)
+        found += [] if compared.changes is None else change_sections(compared.changes.isel(reform=index))
+    return found
 
 
 def _of_roster(rows: Iterable[Row]) -> list[Row]:
@@ -266,7 +282,8 @@ def _of_several(compared: Compared, *, full: bool) -> list[Section]:
     if compared.changes is not None:
         for index, label in enumerate(reforms):
             changes = compared.changes.isel(reform=index)
-            told_of = change_sections(changes) if full else [Section(wrapped(gain_words(changes)))]
+            long = full or not compared.standard
+            told_of = change_sections(changes) if long else [Section(wrapped(gain_words(changes)))]
             found += [Section((label,)), *told_of]
     return found
 

@@ -29,7 +29,9 @@ __all__ = [
     "Report",
     "Section",
     "by_metric_and_label",
+    "filled",
     "grouped",
+    "label_words",
     "long_rows",
     "note_facts",
     "ordinal",
@@ -208,14 +210,29 @@ def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str
             row: Row = {"metric": name, "units": array.attrs["units"]}
             row |= {label: at.get(label, ALL) for label in BY}
             if own:
-                year = row["performance_year"]
-                row["payment_year"] = year if year == ALL else year + PAYMENT_LAG
+                row |= _paid(row)
                 row |= {label: at.get(label, ALL) for label in WHO}
             row |= {"quantile": at.get("quantile", math.nan)} | {dim: at[dim] for dim in extra}
             row |= dict(zip(statistics, found, strict=True))
             row |= {name: int(row[name]) for name in ("draws", "parameter_sets") if name in row}
             rows.append(row | {"range_holds": array.attrs["range_holds"]})
     return rows
+
+
+def filled(rows: Sequence[Row], labels: Iterable[str] = ()) -> list[Row]:
+    """Give every row every column, in the order of their first: `ALL` of labels that it lacks, else NaN.
+
+    Labels are `BY`, those given and, where a row has them, `WHO` and the payment year.
+    """
+    blank: Row = {name: math.nan for row in rows for name in row}
+    own = "payment_year" in blank
+    blank |= dict.fromkeys([*BY, *labels, *(WHO if own else ())], ALL)
+    return [blank | (_paid(row) if own else {}) | row for row in rows]
+
+
+def _paid(row: Row) -> Row:
+    year = row.get("performance_year", ALL)
+    return {"payment_year": year if year == ALL else year + PAYMENT_LAG}
 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> list[list[Row]]:
@@ -283,6 +300,14 @@ def row_label(row: Row) -> str:
     ]
     named = [", ".join([*map(str, who), *named])] if who else named
     return " ".join(named + ([] if math.isnan(row["quantile"]) else [ordinal(row["quantile"])])) or ALL
+
+
+def label_words(row: Row, names: Iterable[str] = BY) -> list[str]:
+    """Give the words of the labels told apart in a row, ``all`` without any; a specialty says its cohort."""
+    told = [name for name in names if row[name] != ALL]
+    if "specialty" in told and "cohort" in told:
+        told.remove("cohort")
+    return [str(row[name]).replace("_", " ") for name in told] or [ALL]
 
 
 def ordinal(level: float) -> str:

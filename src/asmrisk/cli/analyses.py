@@ -146,7 +146,7 @@ def _probabilities(text: str) -> list[float]:
     "--replay-draws",
     type=click.IntRange(0),
     help="Simulate so many of the common draws again to see which clinicians gain and which lose.  "
-    "[default: 8; 0 with --by, --metric or CSV]",
+    "[default: 8 of two runs; 0 with --metric]",
 )
 @click.option(
     "--decompose",
@@ -171,7 +171,6 @@ def _probabilities(text: str) -> list[float]:
 def compare(
     baseline: Place,
     reforms: tuple[Place, ...],
-    replay_draws: int | None,
     layout: str,
     decomposing: bool,
     parts: tuple[str, ...],
@@ -193,7 +192,7 @@ def compare(
     value's effect is what it adds to those in force before it, on average over all orders.
     """
     if decomposing:
-        _decompose(baseline, reforms, parts, layout, options | {"draws": draws, "replay_draws": replay_draws})
+        _decompose(baseline, reforms, parts, layout, options | {"draws": draws})
         return
     for name, given in (("parts", parts), ("draws", draws)):
         if given:
@@ -201,9 +200,7 @@ def compare(
 
     from asmrisk.analysis.comparison import compare
 
-    if layout == "csv" and replay_draws is None:
-        replay_draws = 0  # Who gains and who loses is not in the CSV table.
-    write(compare(baseline, *reforms, replay_draws=replay_draws, **options), layout)
+    write(compare(baseline, *reforms, **options), layout)
 
 
 def _decompose(
