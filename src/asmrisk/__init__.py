@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
     from asmrisk.analysis.convergence import convergence
+    from asmrisk.analysis.decomposition import decompose
     from asmrisk.analysis.doubt_report import doubt
     from asmrisk.analysis.evidence import evidence
     from asmrisk.analysis.exceedance import exceedance
@@ -49,6 +50,7 @@ __all__ = [
     "clinicians",
     "compare",
     "convergence",
+    "decompose",
     "docs",
     "doubt",
     "evidence",
@@ -82,6 +84,7 @@ _HOMES = {
     "clinicians": "analysis.clinician_risk",
     "compare": "analysis.comparison",
     "convergence": "analysis.convergence",
+    "decompose": "analysis.decomposition",
     "docs": "handbook",
     "doubt": "analysis.doubt_report",
     "evidence": "analysis.evidence",

@@ -100,6 +100,7 @@ class Call:
     function: str  #: its name
     first: str | None = None  #: its first argument; None if the function is only named
     others: Mapping[str, Any] = field(default_factory=dict, hash=False)  #: the further ones, by name
+    further: tuple[str, ...] = ()  #: those after the first one that have no name
 
     def __str__(self) -> str:
         if self.first is None:
@@ -108,7 +109,8 @@ class Call:
         first = repr(self.first)
         if "overrides" in others:  # Of a scenario, not of what is done with it.
             first = f"asmrisk.load_scenario({first}, {others.pop('overrides')!r})"
-        arguments = [first, *(f"{name}={value!r}" for name, value in others.items())]
+        named = (f"{name}={value!r}" for name, value in others.items())
+        arguments = [first, *map(repr, self.further), *named]
         return f"`asmrisk.{self.function}({', '.join(arguments)})`"
 
 

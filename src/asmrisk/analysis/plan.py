@@ -170,7 +170,7 @@ def _foretold(job: Job, model: Model, store: Store, left: Sequence[Block], found
     """Foretell the size of a scenario's store, and its errors."""
     scenario, spec, draws = model.scenario, store.spec, store.lengths[-1]
     arrays, name, per_set = found.arrays[job.member], _METRIC.name, model.scenario.draws_per_set
-    values, _ = metric_values(_METRIC, [arrays[name]], spec.arrays[name].dims, ())
+    values, _ = metric_values(_METRIC, [arrays[name]], [spec.arrays[name].dims], ())
     sets = found.numbers // per_set if scenario.uncertainty else None
     errors = expected_errors(values, sets, draws, per_set)
     size = footprint(store, job.labels, arrays)
