@@ -17,7 +17,6 @@ from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE, check_metrics
 from asmrisk.analysis.paired import LARGER, MEANS, PAIRED, PAYS_NOTHING, TIED, UNPAIRED, pairs
 from asmrisk.analysis.report import (
-    ALL,
     Report,
     Section,
     grouped,
@@ -35,6 +34,7 @@ from asmrisk.analysis.scenario_runs import results_of
 from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates, shown
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.transitions import change_sections, change_tables, who_changes
+from asmrisk.analysis.wording import ALL
 from asmrisk.errors import InputError, Problem
 from asmrisk.scenario.scenario import Scenario
 
