@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
     from asmrisk.results.status import status
+    from asmrisk.scenario.library import init
     from asmrisk.scenario.listing import policy
     from asmrisk.scenario.scenario import Scenario, load_scenario
     from asmrisk.simulation.compilation import warmup
@@ -51,6 +52,7 @@ __all__ = [
     "exceedance",
     "explain",
     "exposure",
+    "init",
     "levers",
     "load_scenario",
     "open_results",
@@ -81,6 +83,7 @@ _HOMES = {
     "exceedance": "analysis.exceedance",
     "explain": "exposures.explain",
     "exposure": "exposures.exposure",
+    "init": "scenario.library",
     "levers": "exposures.levers",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",

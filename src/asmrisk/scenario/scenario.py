@@ -26,6 +26,7 @@ from asmrisk.scenario.builder import ScenarioBuilder, placed
 from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import FILES, NO_FILE, PARAMETERS, PARTICIPANT_LIST, ROSTER
 from asmrisk.scenario.layering import with_values, years_of_change
+from asmrisk.scenario.library import beside, located
 from asmrisk.scenario.toml_source import Source, no_file, parse_override, read_toml
 from asmrisk.scenario.uncertainty import Unknown
 from asmrisk.scenario.uncertainty_section import CORRELATIONS
@@ -231,7 +232,7 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
     Parameters
     ----------
     path : str or path-like
-        The TOML file.
+        The TOML file, or the name of a scenario that ships: ``baseline``, ``readings/ties_to_the_middle``.
     overrides : iterable of str
         Further values, ``section.name=value``; later ones win.
 
@@ -246,7 +247,7 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
         If a file is missing, unreadable or malformed, or any key or value in it, in a file that it extends
         or in an override cannot be used: all problems at once, each with file, line and what is allowed.
     """
-    path, overrides = Path(path), tuple(overrides)
+    path, overrides = located(path), tuple(overrides)
     problems: list[Problem] = []
     chain = [*_chain(path, problems), *_parsed(overrides, problems)]
     scenario = _build(chain, problems, replace(_final_rule(), title=path.stem))
@@ -395,9 +396,7 @@ def _extended(source: Source, above: tuple[Path, ...], problems: list[Problem]) 
     if not isinstance(given, str) or not given:
         problems.append(source.problem(("extends",), "must be the name of a scenario file in quotes"))
         return []
-    base = source.folder / given
-    if not base.suffix:
-        base = base.with_suffix(".toml")
+    base = beside(source.folder, given)
     try:
         exists = base.exists()
         circular = base.resolve() in [each.resolve() for each in above]
