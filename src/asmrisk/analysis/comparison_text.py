@@ -17,7 +17,6 @@ from asmrisk.analysis.gains import gain_sections
 from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE
 from asmrisk.analysis.paired import LARGER, MEANS, PAYS_NOTHING, TIED, UNPAIRED
 from asmrisk.analysis.report import (
-    ALL,
     Line,
     Section,
     grouped,
@@ -30,6 +29,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import RANGE, Row, error_cell, shown
 from asmrisk.analysis.text_tables import WIDTH, Group, Table
 from asmrisk.analysis.transitions import change_sections
+from asmrisk.analysis.wording import ALL
 from asmrisk.errors import Call
 from asmrisk.rule.definitions import PAYMENT_LAG
 from asmrisk.scenario.differences import changes_between

@@ -17,7 +17,7 @@ from asmrisk.analysis.comparison_text import answer, with_short_labels
 from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.labels import labeled
 from asmrisk.analysis.metrics import METRICS, check_metrics
-from asmrisk.analysis.report import ALL, Report, Section, scale_for, wrapped
+from asmrisk.analysis.report import Report, Section, scale_for, wrapped
 from asmrisk.analysis.rerun import stored_run
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.scenario_runs import is_scenario
@@ -33,6 +33,7 @@ from asmrisk.analysis.shapley import (
 )
 from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates, shown
 from asmrisk.analysis.text_tables import Group
+from asmrisk.analysis.wording import ALL
 from asmrisk.engine.interruption import Interrupted
 from asmrisk.engine.run import require_counts, run
 from asmrisk.errors import InputError, Problem, gather

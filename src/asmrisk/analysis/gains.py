@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from asmrisk.analysis.metrics import METRICS, SPECIALTY_NOTE
 from asmrisk.analysis.paired import MEANS
-from asmrisk.analysis.report import ALL, Section, grouped, label_words, wrapped
+from asmrisk.analysis.report import Section, grouped, label_words, wrapped
 from asmrisk.analysis.statistics import RANGE, Row, shown
 from asmrisk.analysis.text_tables import Group, stepped
+from asmrisk.analysis.wording import ALL
 
 __all__ = ["FEW", "gain_sections"]
 

@@ -15,9 +15,10 @@ import xarray as xr
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.expected_error import expected_errors
 from asmrisk.analysis.metrics import METRICS, metric_values
-from asmrisk.analysis.report import ALL, Report, Section, wrapped
+from asmrisk.analysis.report import Report, Section, wrapped
 from asmrisk.analysis.statistics import Row, fixed_words, interval_cell, scale_of
 from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.analysis.wording import ALL
 from asmrisk.engine.executors import executor, usable_processors
 from asmrisk.engine.fill import Job, by_simulation
 from asmrisk.engine.pilot import DRAWS, Costs, Pilot, pilot

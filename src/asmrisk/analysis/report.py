@@ -15,15 +15,14 @@ import pandas as pd
 import xarray as xr
 
 from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE
-from asmrisk.analysis.roster_metrics import year_words
-from asmrisk.analysis.statistics import HOLDS, Row, Statistic, dollar_scale, scale_of, shown
+from asmrisk.analysis.statistics import HOLDS, Row, Statistic, scale_of, shown
 from asmrisk.analysis.tail import LEAST_SETS_IN_TAIL, sets_needed
 from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
+from asmrisk.analysis.wording import ALL, dollar_scale, year_words
 from asmrisk.errors import Call, printable
 from asmrisk.rule.definitions import PAYMENT_LAG
 
 __all__ = [
-    "ALL",
     "WHO",
     "Line",
     "Report",
@@ -41,9 +40,6 @@ __all__ = [
     "tail_notes",
     "wrapped",
 ]
-
-#: Label of what is not told apart.
-ALL = "all"
 
 #: Labels of a roster's metrics, beside years.
 WHO = ("practice", "clinician")

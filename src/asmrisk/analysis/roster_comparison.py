@@ -11,12 +11,12 @@ from asmrisk.analysis.estimates import Sets
 from asmrisk.analysis.metrics import LEVELS_OF_ROSTER, METRICS
 from asmrisk.analysis.paired import MEANS, PAYS_NOTHING
 from asmrisk.analysis.ranking import ranks_of
-from asmrisk.analysis.report import ALL, Section
-from asmrisk.analysis.roster_metrics import year_words
-from asmrisk.analysis.roster_report import ALL_YEARS, listing, names_of
+from asmrisk.analysis.report import Section
+from asmrisk.analysis.roster_report import listing, names_of
 from asmrisk.analysis.run_results import RunResults, practices_in
-from asmrisk.analysis.statistics import RANGE, Row, dollar_scale, shown
+from asmrisk.analysis.statistics import RANGE, Row, shown
 from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.analysis.wording import ALL_YEARS, dollar_scale, year_words
 
 __all__ = ["PLAN", "aligned", "by_year", "comparable_levels", "sections"]
 
@@ -67,7 +67,7 @@ def _whole(rows: Sequence[Row]) -> tuple[list[Row], list[str], float, str]:
     whole = [row for row in rows if METRICS[row["metric"]].of == "roster"]
     scale, units = dollar_scale(max(abs(row[name]) for row in whole for name in ("baseline", "reform")))
     labels = [
-        (ALL_YEARS if row["performance_year"] == ALL else year_words(row["performance_year"]))
+        year_words(row["performance_year"])
         + (", net of MIPS" if METRICS[row["metric"]].outcome == "net_of_mips" else "")
         for row in whole
     ]

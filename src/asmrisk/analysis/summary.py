@@ -14,7 +14,6 @@ from asmrisk.analysis.headline import headline
 from asmrisk.analysis.metrics import BY, METRICS, check_metrics
 from asmrisk.analysis.money_at_risk import check_loss
 from asmrisk.analysis.report import (
-    ALL,
     Report,
     Section,
     filled,
@@ -44,6 +43,7 @@ from asmrisk.analysis.statistics import (
 from asmrisk.analysis.tail import check_tail, warn_of_few_draws
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.variance import read_unknowns, variance
+from asmrisk.analysis.wording import ALL
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, PRACTICE_SIZES
 

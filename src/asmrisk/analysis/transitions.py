@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.estimates import Sets, first_draws, mean
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
-from asmrisk.analysis.report import ALL, Section, filled, grouped, label_words, wrapped
+from asmrisk.analysis.report import Section, filled, grouped, label_words, wrapped
 from asmrisk.analysis.statistics import Row, error_cell
 from asmrisk.analysis.text_tables import Group, Table, stepped
+from asmrisk.analysis.wording import ALL
 from asmrisk.rule.definitions import (
     COHORTS,
     PERFORMANCE_YEARS,
