@@ -398,16 +398,17 @@ def change_sections(changes: xr.Dataset) -> list[Section]:
     """Show what `who_changes` found of one reform."""
     draws, sets, least = changes.attrs["draws"], int(changes["parameter_sets"]), changes.attrs["least_change"]
     chosen = bool(changes.attrs["by"])
-    of = "" if sets == draws else f" of {sets:,} parameter {'set' if sets == 1 else 'sets'}"
     words = [
-        f"Who gains and who loses: {draws:,} {'draw' if draws == 1 else 'draws'}{of} simulated again.",
+        f"Who gains and who loses: {draws:,} {'draw' if draws == 1 else 'draws'} simulated again.",
         f"Gain and lose: the adjustment factor changes by over {100 * least:g} percentage points; over all "
         f"years, the adjustment by over {100 * least:g}% of the payments that it is on under the baseline.",
     ]
     if not chosen:
         words.append("Then mean changes: of the factor, and of the adjustment in cash of the payment years.")
-    if sets < _FEW_SETS:
-        words.append("Errors from so few are rough.")
+    if 1 < sets < _FEW_SETS:
+        words.append(
+            f"Errors from so few ({sets} {'draws' if sets == draws else 'parameter sets'}) are rough."
+        )
     sections = [Section(wrapped(words))]
     rows = _group_rows(changes)
     for some in [rows] if chosen else grouped(rows, lambda row: row["kind"]):
