@@ -79,7 +79,12 @@ def _functions() -> str:
 
 
 def _metrics() -> str:
-    how = {"sum": "sum", "mean": "weighted mean", "level": "plain mean"}
+    how = {
+        "sum": "sum",
+        "mean": "weighted mean",
+        "level": "plain mean",
+        "yearly": "sum over groups, mean over years",
+    }
     kept = {
         (True, True): "all labels",
         (True, False): "year, cohort",

@@ -203,6 +203,14 @@ def test_the_library_is_valid() -> None:
     assert result.stdout.count("  Rule: as of the CY 2026 final rule (90 FR 49266") == len(files)
 
 
+def test_a_change_is_validated_as_it_would_be_run() -> None:
+    result = call("validate", BASELINE, "--set", "policy.risk_level=0.05")
+    assert f"{BASELINE}: valid (Final rule, with policy.risk_level 0.05)\n" in result.stdout
+    result = call("validate", BASELINE, "--set", "policy.risk_level.2032=0.05")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "2031" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "message"),
     [
@@ -214,9 +222,9 @@ def test_the_library_is_valid() -> None:
             "asmrisk: draw 3: `asmrisk replay r.zarr --draw 3 --out t.csv` shows it\n",
         ),
         (
-            InputError("'x' is none", argument="overrides", where="a.b=x", allowed="y"),
+            InputError("'x' is none", argument="replay_draws", where="a.b=x", allowed="y"),
             2,
-            "asmrisk: overrides a.b=x: 'x' is none; allowed: y\n",
+            "asmrisk: replay_draws a.b=x: 'x' is none; allowed: y\n",
         ),
         (
             RunError(Call("status", "r.zarr", {"verify": True})),
@@ -242,7 +250,7 @@ def test_the_library_is_valid() -> None:
 def test_failures_end_in_one_message(
     failure: BaseException, status: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise failure
 
     monkeypatch.delenv("ASMRISK_TRACEBACK", raising=False)
@@ -253,13 +261,13 @@ def test_failures_end_in_one_message(
 
 def test_a_traceback_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASMRISK_TRACEBACK", "1")
-    monkeypatch.setattr("asmrisk.population.preparation.prepared_scenarios", lambda *_: 1 / 0)
+    monkeypatch.setattr("asmrisk.population.preparation.prepared_scenarios", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         call("validate", BASELINE)
 
 
 def test_warnings_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def warn(*paths: Any) -> list[Any]:
+    def warn(*paths: Any, **_: Any) -> list[Any]:
         warnings.simplefilter("always")
         warnings.warn("the cache cannot be written", RuntimeWarning, stacklevel=1)
         return [SimpleNamespace(scenario=SimpleNamespace(title="T"), rule="R", notes=()) for _ in paths]
@@ -490,13 +498,42 @@ def test_the_table_of_a_scenario_shows_what_differs() -> None:
     text = result.stdout
     # A name is not broken, however long.
     assert all(len(line) <= 80 or " " not in line.strip() for line in text.splitlines())
-    assert text.startswith("Budget-neutral redistribution\nRule: as of the CY 2026 final rule (")
+    changed = "Budget-neutral redistribution, with policy.risk_level 0.02 in 2029"
+    assert text.startswith(f"{changed}\nRule: as of the CY 2026 final rule (")
     assert "2026.\n\nDiffers from the final rule\n" in text
-    assert "  policy.redistribution_share\n    final rule     0.85\n    this scenario  1.0\n" in text
-    assert "    this scenario  0.09, from 2029 0.02, from 2030 0.11, from 2031 0.12\n" in text
+    flat = " ".join(text.split())
+    share = PARAMETERS["policy.redistribution_share"]
+    source = f"({share.basis}: {share.citation})"
+    said = f"{share.meaning} final rule 0.85 fraction {source} this scenario 1.0 fraction"
+    assert f"  policy.redistribution_share\n    {share.meaning[:20]}" in text
+    assert said in flat
+    assert "    this scenario  0.09, from 2029 0.02, from 2030 0.11, from 2031 0.12 fraction\n" in text
     assert "policy.tie_rule" not in text
     assert "Medicare savings" in text
-    assert "Does not differ from the final rule." in call("policy", BASELINE).stdout
+    assert "default assumptions" not in text
+    text = call("policy", BASELINE, "--set", "behavior.cost_response=0.5").stdout
+    assert "Does not differ from the final rule.\n\nDiffers from the default assumptions\n" in text
+    assert "    this scenario  0.5 fraction\n" in text
+    # Of whom, in the words beside the number.
+    assert "not penalized" in text
+
+
+def test_each_result_says_how_many_parameters_it_rests_on() -> None:
+    """A parameter is listed once; a result's count is of all that it rests on."""
+    text = call("policy", BASELINE).stdout.partition("\nWhat results rest on")[2]
+    text = text.partition("\nWhere values come from")[0]
+    known: set[str] = set()
+    for result, names in policy(BASELINE).assumptions.items():
+        head, _, rest = text.partition(f"  {result}: ")[2].partition("\n")
+        new = [name for name in names if name not in known]
+        count, before = len(names), len(names) - len(new)
+        assert head == f"{count} parameters" + (
+            ", all named above" if not new else f", {before} of them named above, and" if before else ""
+        )
+        if new:
+            assert " ".join(rest.partition("\n\n")[0].split()) == ", ".join(new)
+        known.update(new)
+    assert len(known) > 50
 
 
 def test_json_and_csv_hold_everything() -> None:

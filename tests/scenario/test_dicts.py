@@ -111,7 +111,7 @@ def test_a_whole_scenario_goes_through_a_dict(doubted: Scenario) -> None:
         ({"policy": 0.1}, "policy: must be a dict of values"),
         ({"policy": 0.1, RISK: 0.1}, "policy: must be a dict of values"),
         ({RISK: {2029: 0.1}}, f"{RISK}: year 2027 is missing; give the value that holds before the others"),
-        ({f"{RISK}.2020": 0.1}, "is no year of the calendar; allowed: 2027 to "),
+        ({f"{RISK}.2032": 0.1}, "is no year in which it may change; allowed: 2027 to 2031"),
         ({RISK: 0.1, "policy": {"risk_level": 0.2}}, f"{RISK}: is given twice; give it once"),
         ({RISK: object()}, "is not allowed; allowed: 0 to 1"),
         ({"policy.tie_rule": "md"}, "did you mean mid?"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from asmrisk.scenario.scenario import scenario_from_dict
+from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.scenario.titles import title_with
 
 
@@ -84,3 +84,43 @@ def test_a_title_is_printable():
     assert title_with("A\nB", {"population.roster": "our\x1b[31m.csv"}) == (
         "A\\nB, with population.roster our\\x1b[31m.csv"
     )
+
+
+BASE = 'title = "Final rule"\n[policy]\nredistribution_share = {2027 = 0.85, 2030 = 0.9}\n'
+
+
+@pytest.mark.parametrize(
+    ("reform", "overrides", "said"),
+    [
+        ('extends = "base"\ntitle = "Own"', [], "Own"),
+        ('extends = "base"\ntitle = "Own"', ["policy.risk_level=0.05"], "Own, with policy.risk_level 0.05"),
+        ('extends = "base"', ["run.draws=5"], "Final rule"),
+        (
+            'extends = "base"\n[policy]\ntie_rule = "mid"',
+            [],
+            "Final rule, with policy.tie_rule mid",
+        ),
+        (
+            'extends = "base"\n[policy]\ntie_rule = "mid"',
+            ["policy.redistribution_share.2029=1"],
+            # Until what the base states for 2030.
+            "Final rule, with policy.tie_rule mid, policy.redistribution_share 1 in 2029",
+        ),
+        (
+            'extends = "base"\n[policy.risk_level]\n2027 = 0.05\n2029 = 0.06',
+            ["policy.risk_level.2029=0.07", "policy.risk_level=0.08"],
+            "Final rule, with policy.risk_level 0.08",
+        ),
+        ("[policy]\nredistribution_share = 0.9", [], "reform"),
+        ('extends = "untitled"\n[policy]\nrisk_level = 0.05', [], "untitled, with policy.risk_level 0.05"),
+    ],
+)
+def test_a_scenario_is_titled_by_what_it_changes(tmp_path, reform, overrides, said):
+    for name, text in {"base": BASE, "untitled": "[policy]\ntie_rule = 'mid'", "reform": reform}.items():
+        (tmp_path / f"{name}.toml").write_text(text)
+    assert load_scenario(tmp_path / "reform.toml", overrides).title == said
+
+
+def test_the_title_is_no_part_of_what_a_scenario_is():
+    one, other = (scenario_from_dict({"title": title}) for title in ("One", "Other"))
+    assert one.identity() == other.identity()

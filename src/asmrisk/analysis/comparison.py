@@ -261,7 +261,7 @@ def compare(
 
 
 def _paired(baseline: xr.DataArray, reform: xr.DataArray, sets: Sets) -> xr.DataArray:
-    values = estimates(PAIRED, pairs(baseline.values, reform.values, sets))
+    values = estimates(PAIRED, pairs(baseline.values, reform.values, sets, baseline.attrs["units"]))
     return relabeled(values, baseline, {"statistic": columns_of(PAIRED)})
 
 

@@ -53,7 +53,8 @@ class Metric(NamedTuple):
     title: str  #: for tables
     units: str  #: ``USD``, ``fraction``, ``points``, ``factor`` or ``count``
     #: Over years and groups it is added up (``sum``), averaged with the weights `weight` (``mean``), or,
-    #: being a position in a distribution, averaged plainly (``level``).
+    #: being a position in a distribution, averaged plainly (``level``). Who is there in several years is
+    #: counted once: added up over groups and averaged over years (``yearly``).
     how: str = "sum"
     weight: str = ""  #: variable that weights a ``mean``, by cohort
     by_cohort: bool = True  #: results have it by cohort
@@ -86,6 +87,7 @@ class Metric(NamedTuple):
         return tuple(prefix + name for name in (self.name, self.weight) if name)
 
 
+_a_year = partial(Metric, units="count", how="yearly")
 _weighted = partial(Metric, units="fraction", how="mean")
 _of_practices = partial(Metric, only_by=_OF_PRACTICES)
 _of_panels = partial(Metric, only_by=_OF_PANELS)
@@ -94,9 +96,9 @@ _of_clinicians = partial(
     _of_panels, units="fraction", how="mean", weight="panel_clinicians", high_is_worse=True
 )
 _DECLARED = (
-    Metric("participants", "Clinicians measured", "count", by_specialty=True),
-    Metric("scored", "Clinicians with a final score", "count", by_specialty=True),
-    Metric("zero_scores", "Clinicians with a score of zero", "count", high_is_worse=True),
+    _a_year("participants", "Clinicians measured in a year", by_specialty=True),
+    _a_year("scored", "Clinicians with a final score in a year", by_specialty=True),
+    _a_year("zero_scores", "Clinicians with a score of zero in a year", high_is_worse=True),
     Metric("episodes", "Episodes", "count"),
     Metric("episode_spending", "Episode spending", "USD", high_is_worse=True),
     Metric("part_b_paid", "Part B at stake", "USD", by_specialty=True),
@@ -112,7 +114,7 @@ _DECLARED = (
     Metric("net_of_mips", "Net of MIPS", "USD", by_specialty=True),
     Metric("cost_of_participation", "Cost of taking part", "USD", by_specialty=True, high_is_worse=True),
     Metric("net_of_costs", "Net of MIPS and costs", "USD", by_specialty=True),
-    Metric("beneficiaries", "Beneficiaries", "count"),
+    _a_year("beneficiaries", "Beneficiaries in a year"),
     _weighted("penalized_share", "Share penalized", weight="scored", by_specialty=True, high_is_worse=True),
     _weighted(
         "mean_adjustment_factor",
@@ -126,7 +128,7 @@ _DECLARED = (
     Metric("median_final_score", "Median final score", "points", "level"),
     Metric("adjustment_factor_quantile", "Adjustment factor, quantiles", "fraction", "level"),
     Metric("final_score_quantile", "Final score, quantiles", "points", "level"),
-    _of_practices("practices", "Practices with a clinician scored", "count"),
+    _of_practices("practices", "Practices with a clinician scored in a year", "count", "yearly"),
     _of_practices("practice_factor_mean", "Mean factor of practices", "fraction", "mean", weight="practices"),
     _of_practices(
         "practice_factor_sd", "Mean factor of practices, SD", "fraction", "level", high_is_worse=True
@@ -244,7 +246,8 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
     name : str
         Name of a metric.
     by : sequence of str
-        Labels to tell apart; over the others it is added up or averaged within each draw, as declared.
+        Labels to tell apart; over the others it is added up or averaged within each draw, as declared in
+        `METRICS`.
 
     Returns
     -------
@@ -317,7 +320,9 @@ def metric_values(
         weight, _ = _collapsed(weights[0], dims, by, specialties, np.sum)
         found = total / np.where(weight > 0.0, weight, np.nan)
     else:
-        found, kept = _collapsed(values, dims, by, specialties, np.sum if metric.how == "sum" else _mean)
+        found, kept = _collapsed(values, dims, by, specialties, _mean if metric.how == "level" else np.sum)
+        if metric.how == "yearly" and "performance_year" in set(dims) - set(by):
+            found = found / values.shape[dims.index("performance_year")]
     order = [dim for dim in ("draw", *BY, "quantile") if dim in kept]
     return found.transpose([kept.index(dim) for dim in order]), tuple(order)
 

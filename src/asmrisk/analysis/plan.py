@@ -67,6 +67,7 @@ def plan(
     block_size: int | None = None,
     most_draws: int | None = None,
     fixed: bool = False,
+    title: str | None = None,
     quiet: bool = False,
     stream: TextIO | None = None,
 ) -> Report:
@@ -77,7 +78,7 @@ def plan(
 
     Parameters
     ----------
-    *several, scenarios, draws, seed, out, block_size, most_draws, fixed, quiet, stream
+    *several, scenarios, draws, seed, out, block_size, most_draws, fixed, title, quiet, stream
         As for `asmrisk.run`.
     workers, processes, scheduler, client, security
         As for `asmrisk.run`. `workers` may be those of another machine; those of a `scheduler` or a `client`
@@ -118,6 +119,7 @@ def plan(
         block_size=block_size,
         most_draws=most_draws,
         fixed=fixed,
+        title=title,
     )
     jobs, said = sharing_jobs(declared)
     stores = [Store.look(job.place, job.spec, job.lengths) for job in jobs]

@@ -118,7 +118,8 @@ def _stored(path: str | os.PathLike[str]) -> tuple[StoredRun, StoreSpec, Place]:
 def _scenario(spec: StoreSpec, files: Mapping[str, str]) -> Scenario:
     """Give the scenario of a store, with its files where they are."""
     fixed = tuple(spec.definition.get("fixed", ()))
-    return replace(scenario_from_dict(definition_of(spec, files)), fixed=fixed)
+    found = scenario_from_dict(definition_of(spec, files))
+    return replace(found, title=spec.headings["title"], fixed=fixed)
 
 
 #: By the argument that says where a run's file is: what it is called, and how it is read.

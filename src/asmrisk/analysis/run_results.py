@@ -19,7 +19,7 @@ from asmrisk.analysis.metrics import METRICS, SPECIALTY_NOTE, Metric, check_by, 
 from asmrisk.analysis.report import Report, Section, note_facts
 from asmrisk.analysis.roster_metrics import Practices, held_by, practices_of, prices, roster_values
 from asmrisk.analysis.statistics import HOLDS, Row, fixed_words
-from asmrisk.errors import Call, InputError, Problem
+from asmrisk.errors import Call, InputError, Problem, printable
 from asmrisk.results.reading import open_results
 
 __all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_results", "practices_in"]
@@ -55,7 +55,7 @@ class RunResults:
     @property
     def title(self) -> str:
         """Of the scenario."""
-        return self.provenance.get("scenario", {}).get("title") or "Results"
+        return printable(self.provenance.get("scenario", {}).get("title") or "Results")
 
     @property
     def rule(self) -> str:

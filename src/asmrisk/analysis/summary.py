@@ -241,7 +241,10 @@ def _paid(row: Row) -> Row:
 
 def _words(run: RunResults) -> list[str]:
     """Say what the numbers mean, and how far so few draws can be trusted."""
-    words = [f"Mean ± standard error of the mean; {run.range_words}"]
+    words = [
+        f"Years are performance years, paid {PAYMENT_LAG} years later.",
+        f"Mean ± standard error of the mean; {run.range_words}",
+    ]
     what = "draw" if run.sets is None else "parameter set"
     if run.set_count < 2:
         words.append(f"One {what} has no standard error (n/a); add draws to learn how far to trust it.")
@@ -318,7 +321,8 @@ def _standard(rows: Sequence[Row], dollar_year: int | None) -> list[Section]:
         for size in PRACTICE_SIZES
     ]
     title = "Mean factor of a practice, %: SD over practices, by practice size"
-    tables.append(Table(COHORTS, [Group(title, PRACTICE_SIZES, columns)]))
+    labels = [cohort.replace("_", " ") for cohort in COHORTS]
+    tables.append(Table(labels, [Group(title, PRACTICE_SIZES, columns)]))
     return dollars + [Section(tables=(table,)) for table in tables]
 
 

@@ -156,7 +156,8 @@ def scenario_of(path: Path | None, overrides: tuple[str, ...]) -> Scenario:
     """Load a scenario; without a file the final rule."""
     from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 
-    return scenario_from_dict({}, overrides) if path is None else load_scenario(path, overrides)
+    final_rule = {"title": "Final rule"}
+    return scenario_from_dict(final_rule, overrides) if path is None else load_scenario(path, overrides)
 
 
 def write(report: Any, layout: str) -> None:

@@ -14,7 +14,7 @@ from asmrisk.arguments import COUNT, FLAG, Allowed, check_arguments, instance, o
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
-from asmrisk.errors import InputError, gather
+from asmrisk.errors import InputError, gather, printable
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.results.place import Place, place_of
 from asmrisk.results.spec import FOLDER, StoreSpec
@@ -47,6 +47,7 @@ _SEED = Allowed(
 )
 _OUT = instance("a path, or a list of them", str, os.PathLike, Sequence)
 _NAMED = instance("a dict of scenarios by name", Mapping)
+_TITLE = instance("text", str)
 
 
 class RunOptions(TypedDict, total=False):
@@ -61,6 +62,7 @@ class RunOptions(TypedDict, total=False):
     security: Security | None
     block_size: int | None
     fixed: bool
+    title: str | None
     quiet: bool
     stream: TextIO | None
 
@@ -103,6 +105,7 @@ def run(
     block_size: int | None = None,
     most_draws: int | None = None,
     fixed: bool = False,
+    title: str | None = None,
     quiet: bool = False,
     stream: TextIO | None = None,
 ) -> Place | list[Place] | dict[str, Place]:
@@ -144,6 +147,8 @@ def run(
         How many draws may be asked for later: a new store's blocks are made for so many.
     fixed : bool
         Set every unknown to its median (of words to the likeliest): ranges then hold chance alone.
+    title : str, optional
+        Instead of the scenario's own. A store that is there keeps its title, which is no part of what it is.
     quiet : bool
         Write nothing but errors.
     stream : file, optional
@@ -196,12 +201,16 @@ def run(
         block_size=block_size,
         most_draws=most_draws,
         fixed=fixed,
+        title=title,
     )
     shared, said = sharing_jobs(jobs)
     for line in said:
         progress.say(line)
-    fill(shared, chosen, progress, lambda store: _remark(store, block_size, progress))
     places = [job.place for job in jobs]
+    wanted = {str(job.place): job.spec.headings["title"] for job in jobs}
+    fill(
+        shared, chosen, progress, lambda store: _remark(store, wanted[str(store.place)], block_size, progress)
+    )
     if scenarios is not None:
         return dict(zip(scenarios, places, strict=True))
     return places[0] if len(several) == 1 else places
@@ -216,10 +225,15 @@ def run_jobs(
     block_size: int | None = None,
     most_draws: int | None = None,
     fixed: bool = False,
+    title: str | None = None,
 ) -> list[Job]:
     """Declare what computes and holds the runs of scenarios, in their order; arguments as for `run`."""
     given = _named(several, scenarios)
-    resolved = gather(lambda each: _resolved(each, seed, fixed), given)
+    if title is not None:
+        check_arguments(title=(_TITLE, title))
+        if len(given) > 1 or scenarios is not None or not title.strip():
+            raise InputError("is the title of one scenario, and not empty.", argument="title")
+    resolved = gather(lambda each: _resolved(each, seed, fixed, title), given)
     places = _places(resolved, out, "_fixed" if fixed else "", alone=scenarios is None and len(several) == 1)
 
     def job(each: tuple[Scenario, Place]) -> Job:
@@ -367,10 +381,12 @@ def _prepared(job: Job) -> PreparedScenario:
     return job.simulation.prepared[job.member]
 
 
-def _resolved(scenario: Scenario, seed: int | None, fixed: bool) -> Scenario:
-    """Give a scenario with its seed, its unknowns fixed if that is asked for."""
+def _resolved(scenario: Scenario, seed: int | None, fixed: bool, title: str | None) -> Scenario:
+    """Give a scenario with seed and title, its unknowns fixed if that is asked for."""
     if seed is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": seed}))
+    if title is not None:
+        scenario = replace(scenario, title=title)
     return scenario.fixed_at_medians() if fixed else scenario
 
 
@@ -399,9 +415,14 @@ def _places(scenarios: Sequence[Scenario], out: Out | None, ending: str, *, alon
     return [place_of(f"{folder}/{each}") for each in names]
 
 
-def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
+def _remark(store: Store, title: str, block_size: int | None, progress: Progress) -> None:
     """Say what is worth knowing of a store before it is filled."""
     spec, length = store.spec, store.spec.block_shape[-1]
+    if title != spec.headings["title"]:
+        progress.say(
+            f"{store.place} keeps its title, {printable(spec.headings['title'])!r}; another place would have "
+            f"{printable(title)!r}"
+        )
     if block_size not in (None, length):
         progress.say(
             f"{store.place} was made with blocks of {length} draws; a block size of {block_size} has no "

@@ -221,7 +221,7 @@ class ScenarioBuilder:
         problems, years = [], {}
         for key, each in given.items():
             if key not in map(str, parameter.years):
-                text = f"{show(key)} is no year of the calendar"
+                text = f"{show(key)} is no year in which it may change"
                 problem = Problem(text, allowed=f"{first} to {parameter.years[-1]}")
                 problems.append(((key,) if is_year(key) else (), problem))
                 continue

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,7 @@ def read_dict(document: Mapping[str, object], folder: str | os.PathLike[str] = "
             else:
                 table[keys[-1]] = value
         else:
-            parts.append(Source("", nested(keys, value), path=path, within_value=True))
+            parts.append(Source("", nested(keys, value), path=path, keys=keys))
     if problems:
         raise InputError(problems)
     return [Source("", whole, path=path), *parts]
@@ -79,13 +81,12 @@ def override_of(keys: Keys, value: object) -> str:
 
 def leaves(source: Source) -> Iterator[tuple[Keys, Any]]:
     """Give what a document states of each parameter, and the keys to it; of an override those to the part."""
+    if source.keys:
+        yield source.keys, reduce(getitem, source.keys, source.data)
+        return
     for section, table in source.data.items():
-        for key, value in table.items() if isinstance(table, dict) else ():
-            keys: Keys = (section, key)
-            while source.within_value and isinstance(value, dict) and len(value) == 1:
-                ((inner, value),) = value.items()
-                keys = (*keys, inner)
-            yield keys, value
+        if isinstance(table, dict):
+            yield from (((section, key), value) for key, value in table.items())
 
 
 def _stated(document: Mapping[str, object]) -> Iterator[tuple[Keys, Any]]:

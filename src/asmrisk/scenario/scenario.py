@@ -28,7 +28,7 @@ from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import FILES, NO_FILE, PARAMETERS, PARTICIPANT_LIST, ROSTER
 from asmrisk.scenario.dict_source import leaves, override_of, read_dict
 from asmrisk.scenario.layering import with_values, years_of_change
-from asmrisk.scenario.titles import title_with
+from asmrisk.scenario.titles import title_of, title_with
 from asmrisk.scenario.toml_source import OVERRIDES, Source, no_file, parse_override, read_toml
 from asmrisk.scenario.uncertainty import Unknown, overlap
 from asmrisk.scenario.uncertainty_section import CORRELATIONS
@@ -53,7 +53,8 @@ class Scenario:
     Attributes
     ----------
     title, description, reference : str
-        What it is and where it comes from, for people.
+        What it is and where it comes from, for people. The title says what overrides change; of a file that
+        extends another and has none, what the file changes in the other.
     values : Values
         Resolved value of every parameter.
     uncertainty : dict of str to Unknown
@@ -142,10 +143,10 @@ class Scenario:
             doubted = any(overlap(each, name) for each in unknown)
             if whole in PARAMETERS and not doubted and scenario.values[whole] == before.values[whole]:
                 del changes[keys]
-        title = scenario.title
-        if "title" not in stated:
+        title = stated.get("title")
+        if title is None:
             named = {names[keys]: value for keys, value in changes.items()}
-            title = title_with(_FINAL_RULE if base is None else title, named, before.values)
+            title = title_with(_FINAL_RULE if base is None else before.title, named, before.values)
         return replace(
             scenario,
             title=title,
@@ -382,7 +383,7 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
     path, overrides = Path(path), _checked_overrides(overrides)
     problems: list[Problem] = []
     chain = [*_chain(path, problems), *_parsed(overrides, problems)]
-    scenario = _build(chain, problems, replace(_final_rule(), title=path.stem))
+    scenario = _build(chain, problems, _final_rule())
     return replace(scenario, source=path, overrides=overrides, name=path.stem)
 
 
@@ -436,7 +437,8 @@ def changed_scenario(base: Scenario, sources: Iterable[Source]) -> Scenario:
     InputError
         If any key or value cannot be used; all problems at once.
     """
-    return _build(list(sources), [], base)
+    sources = list(sources)
+    return replace(_build(sources, [], base), title=base.title) if sources else base
 
 
 def _parsed(overrides: Iterable[str], problems: list[Problem]) -> list[Source]:
@@ -461,7 +463,9 @@ def _final_rule() -> Scenario:
 
 def _build(sources: list[Source], problems: list[Problem], base: Scenario) -> Scenario:
     builder = ScenarioBuilder(base.values, base.uncertainty, base.correlations)
+    held = []
     for each in sources:
+        held.append(builder.values())
         builder.add(_with_files(each, problems))
     values, before = builder.values(), len(builder.problems)
     for problem in inconsistencies(values):
@@ -473,7 +477,7 @@ def _build(sources: list[Source], problems: list[Problem], base: Scenario) -> Sc
         raise InputError(problems)
     for note in builder.notes:
         warnings.warn(note, FutureWarning, stacklevel=3)
-    texts: dict[str, Any] = builder.texts
+    texts: dict[str, Any] = builder.texts | {"title": title_of(sources, held)}
     return replace(
         base,
         **texts,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +12,11 @@ from asmrisk.errors import printable
 from asmrisk.parameters.parameter import Values
 from asmrisk.scenario.declarations import FILES, PARAMETERS
 from asmrisk.scenario.layering import is_year, laid_over, parts_of, years_alike, years_of
-from asmrisk.scenario.toml_source import show
+from asmrisk.scenario.toml_source import Source, show
 from asmrisk.scenario.uncertainty import find_unknowns
 from asmrisk.scenario.uncertainty_section import CORRELATIONS
 
-__all__ = ["title_with"]
+__all__ = ["title_of", "title_with"]
 
 #: So many changes are named; of more the first ones, and how many others there are.
 _MOST = 4
@@ -51,11 +53,38 @@ def title_with(title: str, changes: Mapping[str, object], before: Values | None 
     >>> title_with("Final rule", {"policy": {"risk_level": {"2027": 0.05, "2029": 0.1}, "tie_rule": "mid"}})
     'Final rule, with policy.risk_level 0.05 from 2027 and 0.1 from 2029, policy.tie_rule mid'
     """
+    return _title(title, _changes(changes), before)
+
+
+def title_of(sources: Sequence[Source], held: Sequence[Values]) -> str:
+    """Give the title of documents that lie over each other: the last one, with what later ones change.
+
+    The values before each are `held`. If none has a title it is the name of the most basic one's file.
+    """
+    last = max((place for place, source in enumerate(sources) if "title" in source.data), default=0)
+    first = sources[0].path
+    title = sources[last].data.get("title", "" if first is None else first.stem)
+    changes = [change for source in sources[last + 1 :] for change in _stated(source)]
+    return _title(title, changes, held[last + 1]) if changes else title
+
+
+def _title(title: str, changes: Iterable[tuple[str, object]], before: Values | None) -> str:
     held = dict(PARAMETERS.defaults() if before is None else before)
-    said = [_said(name, value, held) for name, value in _changes(changes)]
-    if len(said) > _MOST:
-        said[_MOST - 1 :] = [f"and {len(said) - _MOST + 1} more"]
-    return printable(f"{title}, with {', '.join(said)}" if said else title)
+    said: dict[str, str] = {}
+    for name, value in changes:
+        # A value that is stated as a whole ends what was stated of its parts.
+        said = {other: words for other, words in said.items() if not f"{other}.".startswith(f"{name}.")}
+        said[name] = _said(name, value, held)
+    shown = [*said.values()]
+    if len(shown) > _MOST:
+        shown[_MOST - 1 :] = [f"and {len(shown) - _MOST + 1} more"]
+    return printable(f"{title}, with {', '.join(shown)}" if shown else title)
+
+
+def _stated(source: Source) -> Iterator[tuple[str, object]]:
+    """Give each change that a document makes, with its full name."""
+    keys = source.keys
+    return _changes({".".join(keys): reduce(getitem, keys, source.data)} if keys else source.data)
 
 
 def _changes(given: Mapping[str, object], above: str = "") -> Iterator[tuple[str, object]]:

@@ -71,8 +71,8 @@ class Source:
         The file, if it is one.
     argument : str
         The argument by which it was given, `OVERRIDES` or nothing.
-    within_value : bool
-        Whether it is an override of one key inside a value: one year of a by-year table, not the whole table.
+    keys : tuple of str
+        Those that lead to the one value of an override.
     """
 
     name: str
@@ -80,7 +80,12 @@ class Source:
     text: str = field(default="", repr=False)
     path: Path | None = None
     argument: str = ""
-    within_value: bool = False
+    keys: Keys = ()
+
+    @property
+    def within_value(self) -> bool:
+        """Whether it states a part of a value alone: one year of a by-year table, not the whole table."""
+        return len(self.keys) > 2
 
     @property
     def folder(self) -> Path:
@@ -304,7 +309,7 @@ def parse_override(text: str) -> Source:
         data = {part: data}
     if _deeper(data, DEEPEST):
         raise _unusable(text, "nested too deeply")
-    return Source(text, data, argument=OVERRIDES, within_value=len(keys) > 2)
+    return Source(text, data, argument=OVERRIDES, keys=keys)
 
 
 def _unusable(override: str, text: str) -> InputError:
