@@ -21,7 +21,7 @@ def hurried(monkeypatch):
     monkeypatch.setattr(shown_by, "_LINE_INTERVAL", 0.01)
 
 
-LINE = re.compile(r"(\d+) of 30 draws(?:, [\d.]+ draws/s, \d+ (?:seconds|minutes|hours) left)?")
+LINE = re.compile(r"(\d+) of 30 draws(?:, [\d.]+ draws/s, \d+ (?:second|minute|hour)s? left)?")
 
 
 def test_a_file_gets_a_line_after_ten_seconds_and_then_every_minute(tmp_path, hurried):
@@ -106,7 +106,8 @@ def test_a_pace_is_told_in_fitting_units(monkeypatch):
     assert pace.words(100) == "100 of 1,000 draws"
     # 20 draws in ten seconds, those from before left out; 880 are left.
     assert pace.words(120) == "120 of 1,000 draws, 2.0 draws/s, 7 minutes left"
-    assert pace.words(900) == "900 of 1,000 draws, 80.0 draws/s, 1 seconds left"
+    assert pace.words(900) == "900 of 1,000 draws, 80.0 draws/s, 1 second left"
+    assert pace.words(1_000) == "1,000 of 1,000 draws, 90.0 draws/s"
 
 
 def test_quiet_is_quiet(tmp_path, hurried):

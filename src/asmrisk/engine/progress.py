@@ -21,7 +21,7 @@ _INTERVAL, _PAGE_INTERVAL, _LINE_INTERVAL = 0.2, 0.5, 1.0
 _FIRST, _EVERY = 10.0, 60.0
 
 #: In which a time is told, in seconds, the largest that it has one and a half of.
-_UNITS = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+_UNITS = ((3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
 
 
 class Progress:
@@ -115,9 +115,11 @@ class _Pace:
         said = f"{count:,} of {self.total:,} draws"
         if not new or not seconds:
             return said
+        said = f"{said}, {new / seconds:,.1f} draws/s"
         left = (self.total - count) * seconds / new
         size, unit = next(each for each in _UNITS if left >= 1.5 * each[0] or each is _UNITS[-1])
-        return f"{said}, {new / seconds:,.1f} draws/s, {left / size:,.0f} {unit} left"
+        units = round(left / size)
+        return f"{said}, {units:,} {unit}{'' if units == 1 else 's'} left" if count < self.total else said
 
 
 @contextmanager

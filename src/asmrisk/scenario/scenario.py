@@ -147,11 +147,14 @@ class Scenario:
         if title is None:
             named = {names[keys]: value for keys, value in changes.items()}
             title = title_with(_FINAL_RULE if base is None else before.title, named, before.values)
+        overrides = (*before.overrides, *(override_of(*each) for each in changes.items()))
+        # They say how to make the same again, if it is known how the base was made.
+        known = before.source or before.overrides or not (before.differences() or before.uncertainty)
         return replace(
             scenario,
             title=title,
             fixed=tuple(each for each in before.fixed if not any(overlap(each, names[k]) for k in changes)),
-            overrides=(*before.overrides, *(override_of(*each) for each in changes.items())),
+            overrides=overrides if known else (),
             name="",
         )
 
