@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import asmrisk
@@ -51,6 +52,13 @@ def test_named_scenarios_share_a_field_and_have_stores_and_titles_of_their_names
     # What it gives can be compared.
     found = asmrisk.compare(*stores.values(), replay_draws=0)
     assert found.facts["draws"] == 2
+    # Read lazily too.
+    lazy = [asmrisk.open_results(each) for each in stores.values()]
+    assert all(each.chunks for each in lazy)
+    pd.testing.assert_series_equal(
+        asmrisk.compare(*lazy, replay_draws=0).to_dataframe().difference, found.to_dataframe().difference
+    )
+    assert repr(status(stores["rho 0.9"])).startswith("results/rho_0.9.zarr: complete\n")
     # Other places: a folder, a list; and unknowns that are fixed.
     one = {"rho 0.9": named["rho 0.9"]}
     assert asmrisk.run(scenarios=one, draws=1, out="f", fixed=True, quiet=True) == {

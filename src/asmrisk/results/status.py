@@ -18,7 +18,7 @@ from asmrisk.simulation.arrays import Block
 __all__ = ["Status", "status"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Status:
     """The state of a result store; readable when printed."""
 
@@ -43,7 +43,7 @@ class Status:
     verified: bool  #: whether every file was read and compared with its digest, or only looked for
     complete: bool  #: whether all that was asked for is there, sound, and shown to readers
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         noun = self.leading.replace("_", " ") + "s"
         shared = "" if self.draws_per_set == 1 else f", whose values {self.draws_per_set} draws share"
         lines = [
