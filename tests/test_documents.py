@@ -476,6 +476,13 @@ def test_the_worked_example_is_among_them() -> None:
     assert sum(EXACT in text for _, language, text in BLOCKS if language == "text") == 1
 
 
+def test_the_size_of_a_store_is_the_same_wherever_it_is_said() -> None:
+    said = {path.name: re.findall(r"([\d.]+) kB\s+a\s+draw", text) for path, text in TEXTS.items()}
+    found = [size for sizes in said.values() for size in sizes]
+    assert len(found) >= 3
+    assert len(set(found)) == 1, said
+
+
 def main() -> None:
     """Write the generated blocks anew."""
     for name, generate in GENERATED.items():

@@ -2,7 +2,7 @@
 
 | to | there are |
 |---|---|
-| say what is simulated | Scenario, load_scenario, policy, validate |
+| say what is simulated | Scenario, load_scenario, policy, validate, init |
 | simulate it | run, run_to_precision, plan, sensitivity, warmup |
 | look at results | summarize, compare, evidence, exceedance, convergence, budget, status, open_results |
 | look at single clinicians | clinicians, exposure, levers, explain, score, replay, template |
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
     from asmrisk.results.status import status
+    from asmrisk.scenario.library import init
     from asmrisk.scenario.listing import policy
     from asmrisk.scenario.scenario import Scenario, load_scenario
     from asmrisk.simulation.compilation import warmup
@@ -64,6 +65,7 @@ __all__ = [
     "exceedance",
     "explain",
     "exposure",
+    "init",
     "levers",
     "load_scenario",
     "open_results",
@@ -94,6 +96,7 @@ _HOMES = {
     "exceedance": "analysis.exceedance",
     "explain": "exposures.explain",
     "exposure": "exposures.exposure",
+    "init": "scenario.library",
     "levers": "exposures.levers",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",

@@ -353,11 +353,12 @@ def stores(tmp_path_factory):
         "crowded": load_scenario(BASELINE, ["population.clinicians=330"]),
     }
     for name, scenario in made.items():
-        place = folder / f"{name}.zarr"
+        # Titles of their files, so that some are equal.
+        options = {"out": folder / f"{name}.zarr", "title": scenario.title.partition(", with ")[0]}
         if name == "extended":
-            asmrisk.run(scenario, draws=5, out=place, workers=1, block_size=4, quiet=True)
+            asmrisk.run(scenario, draws=5, workers=1, block_size=4, quiet=True, **options)
         length = 4 if name == "extended" else DRAWS
-        asmrisk.run(scenario, draws=DRAWS, block_size=length, out=place, workers=1, quiet=True)
+        asmrisk.run(scenario, draws=DRAWS, block_size=length, workers=1, quiet=True, **options)
     return folder
 
 

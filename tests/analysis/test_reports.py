@@ -227,7 +227,7 @@ def test_a_report_of_a_store_says_where_it_is(tmp_path, tiny):
         assert str(report).endswith(f"\n\nResults: {place}")
         assert json.loads(report.to_json())["results"] == str(place)
         facts = {
-            "title": "Final rule",
+            "title": "Final rule, with population.clinicians 200",
             "draws": 8,
             "seed": 20270101,
             "partial": False,

@@ -79,6 +79,7 @@ def test_a_scenario_may_be_the_base_by_name_or_by_extends(doubted: Scenario) -> 
     assert Scenario.from_dict({SHARE: 1.0}, BASELINE) == expected
     assert Scenario.from_dict({SHARE: 1.0}, doubted) == expected
     assert Scenario.from_dict({"extends": str(BASELINE.with_suffix("")), SHARE: 1.0}) == expected
+    assert Scenario.from_dict({"extends": "baseline", SHARE: 1.0}) == expected
     with pytest.raises(InputError, match="extends: is the base"):
         doubted.with_({"extends": "a.toml"})
 
@@ -116,7 +117,7 @@ def test_a_whole_scenario_goes_through_a_dict(doubted: Scenario) -> None:
         ({RISK: object()}, "is not allowed; allowed: 0 to 1"),
         ({"policy.tie_rule": "md"}, "did you mean mid?"),
         ({"title": 3}, "title: 3 is not allowed; allowed: text"),
-        ({"extends": 3}, "extends: must be the name of a scenario file"),
+        ({"extends": 3}, "extends: must be a scenario file, or the name of one that ships"),
         ([("policy.risk_level", 1)], "a scenario is a dict of values by name, not list"),
     ],
 )

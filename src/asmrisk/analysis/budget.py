@@ -116,7 +116,7 @@ def budget(
             "middle of each year."
         )
     return run.report(
-        "Medicare's savings by calendar year",
+        f"Medicare's savings by calendar year, {run.count:,} {'draw' if run.count == 1 else 'draws'}",
         *words,
         dataset=dataset,
         sections=[_section(rows, run.holds)],

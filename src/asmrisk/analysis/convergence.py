@@ -123,7 +123,7 @@ def convergence(
     rows = long_rows(along.items(), extra=["checkpoint"])
     sections = []
     for title, scale, some in by_metric_and_label(rows, "mean"):
-        counts = [f"{row['checkpoint']:,}" for row in some]
+        counts = [f"{row['checkpoint']:,} draws" for row in some]
         sections.append(statistics_section(title, counts, (MEAN, DRIFT, SD, RANGE), some, scale))
         for level in tail:
             words = f"{title}: the worst {100 * level:g}% of draws"
@@ -136,6 +136,7 @@ def convergence(
         "estimates from ever more of the draws",
         "Drift: change by the draws added, in standard errors (95% within ±2 by chance).",
         run.range_words,
+        *run.total_words(names, labels),
         *run.dollar_words(names),
         dataset=xr.Dataset(along),
         sections=sections,

@@ -142,6 +142,7 @@ def exceedance(
         f"exceedance curves of {run.count:,} {'draw' if run.count == 1 else 'draws'}",
         words,
         *([own] if any(METRICS[name].of for name in names) else []),
+        *run.total_words(names, labels),
         *run.dollar_words(names),
         dataset=xr.Dataset(curves, attrs={"confidence": confidence}),
         sections=sections,

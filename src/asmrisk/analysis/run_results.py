@@ -35,6 +35,14 @@ _DOLLARS = {
     "Dollars of {}": ("medicare_savings", "net_of_costs"),
 }
 
+#: What is made of several years, by `Metric.how`.
+_TOGETHER = {
+    "sum": "dollars and episodes are added up",
+    "yearly": "people and practices are counted a year on average",
+    "mean": "shares and mean factors are weighted by clinicians or payments",
+    "level": "scores and percentiles are averaged",
+}
+
 _DEFLATOR = "population.deflator"
 
 
@@ -146,6 +154,15 @@ class RunResults:
         }
         words = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items() if titles]
         return [" ".join(words)] if words else []
+
+    def total_words(self, names: Iterable[str], by: Sequence[str]) -> list[str]:
+        """Say what metrics are where years are not told apart, for a report's head; nothing if they are."""
+        if "performance_year" in by or "performance_year" not in self.dataset.coords:
+            return []
+        years = self.dataset["performance_year"].values
+        how = {METRICS[name].how for name in names if "performance_year" in METRICS[name].labels}
+        words = [said for each, said in _TOGETHER.items() if each in how]
+        return [f"Performance years {years[0]} to {years[-1]} together: {'; '.join(words)}."] if words else []
 
     def facts(self) -> dict[str, Any]:
         """Give the origin for a report's JSON."""

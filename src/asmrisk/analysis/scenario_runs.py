@@ -9,6 +9,7 @@ from typing import Any
 
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.engine.run import run
+from asmrisk.scenario.library import shipped
 from asmrisk.scenario.scenario import Scenario
 
 __all__ = ["results_of"]
@@ -20,7 +21,7 @@ def results_of(given: Sequence[Any], *, partial: bool = False) -> list[Any]:
     Parameters
     ----------
     given : sequence
-        Stores and datasets, which stay what they are; `Scenario` and TOML files.
+        Stores and datasets, which stay what they are; `Scenario`, TOML files and names of what ships.
     partial : bool
         Whether stores may be unfinished.
 
@@ -51,5 +52,5 @@ def results_of(given: Sequence[Any], *, partial: bool = False) -> list[Any]:
 def _is_scenario(each: Any) -> bool:
     if isinstance(each, str | os.PathLike):
         path = Path(each)
-        return path.suffix == ".toml" and not path.is_dir()
+        return (path.suffix == ".toml" and not path.is_dir()) or shipped(path) is not None
     return isinstance(each, Scenario)

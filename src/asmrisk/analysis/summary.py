@@ -203,6 +203,7 @@ def summarize(
         f"{run.count:,} {'draw' if run.count == 1 else 'draws'}",
         *lines,
         *_words(run),
+        *([] if standard else run.total_words(wanted, labels)),
         *run.dollar_words(name for _, name, _ in plan),
         dataset=xr.Dataset(estimates, attrs={"draws": run.count}),
         sections=sections,

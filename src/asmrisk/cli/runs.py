@@ -27,7 +27,7 @@ from asmrisk.errors import InputError, RunError, gather, printable
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
 
-__all__ = ["docs", "policy", "run", "sensitivity", "status", "validate", "warmup"]
+__all__ = ["docs", "init", "policy", "run", "sensitivity", "status", "validate", "warmup"]
 
 
 def _import_summary() -> None:
@@ -231,6 +231,19 @@ def status(results: Place, verify: bool) -> None:
     from asmrisk.results.status import status
 
     click.echo(str(status(results, verify=verify)))
+
+
+@commands.command(epilog=example("asmrisk init my_scenarios"))
+@click.argument("folder", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Copy the scenarios that ship with the program to FOLDER, to be edited.
+
+    What only runs, needs no copy: `asmrisk run baseline` finds it by its name.
+    """
+    from asmrisk.scenario.library import init
+
+    written = init(folder)
+    click.echo(f"{folder}: {len(written)} files. To begin: asmrisk run {folder / 'baseline.toml'}")
 
 
 @commands.command(epilog=example("asmrisk docs rosters"))

@@ -28,6 +28,7 @@ from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import FILES, NO_FILE, PARAMETERS, PARTICIPANT_LIST, ROSTER
 from asmrisk.scenario.dict_source import leaves, override_of, read_dict
 from asmrisk.scenario.layering import with_values, years_of_change
+from asmrisk.scenario.library import beside, located
 from asmrisk.scenario.titles import title_of, title_with
 from asmrisk.scenario.toml_source import OVERRIDES, Source, no_file, parse_override, read_toml
 from asmrisk.scenario.uncertainty import Unknown, overlap
@@ -106,8 +107,8 @@ class Scenario:
             one year, or one key of a table, ``{"policy.risk_level.2029": 0.1}``. Texts (``title``,
             ``description``, ``reference``), ``uncertainty`` and ``extends`` are as in a file.
         base : Scenario or path, optional
-            What it differs from, or the file that says it; instead of ``extends``. The final rule, in which
-            nothing is uncertain, if not given. What the base leaves uncertain of a stated value is fixed.
+            What it differs from, its file, or the name of one that ships (``"baseline"``); instead of
+            ``extends``. The final rule, in which nothing is uncertain, if not given. What the base leaves uncertain of a stated value is fixed.
 
         Returns
         -------
@@ -129,9 +130,13 @@ class Scenario:
         if "extends" in stated:
             given = stated.pop("extends")
             if base is not None or not isinstance(given, str) or not given:
-                text = "must be the name of a scenario file" if base is None else "is the base; give it once"
+                text = (
+                    "must be a scenario file, or the name of one that ships"
+                    if base is None
+                    else "is the base; give it once"
+                )
                 raise InputError(text, what="extends")
-            base = Path(given) if Path(given).suffix else Path(given).with_suffix(".toml")
+            base = given
         before = _final_rule() if base is None else given_scenario(base, "base")
         scenario = _build(sources, [], before)
         changes = {keys: value for each in sources for keys, value in leaves(each)}
@@ -367,7 +372,7 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
     Parameters
     ----------
     path : str or path-like
-        The TOML file.
+        The TOML file, or the name of a scenario that ships: ``baseline``, ``readings/ties_to_the_middle``.
     overrides : iterable of str
         Further values, ``section.name=value``; later ones win. `Scenario.with_` takes a dict of them.
 
@@ -383,7 +388,7 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
         or in an override cannot be used: all problems at once, each with file, line and what is allowed.
     """
     check_arguments(path=(PATH, path))
-    path, overrides = Path(path), _checked_overrides(overrides)
+    path, overrides = located(path), _checked_overrides(overrides)
     problems: list[Problem] = []
     chain = [*_chain(path, problems), *_parsed(overrides, problems)]
     scenario = _build(chain, problems, _final_rule())
@@ -536,9 +541,7 @@ def _extended(source: Source, above: tuple[Path, ...], problems: list[Problem]) 
     if not isinstance(given, str) or not given:
         problems.append(source.problem(("extends",), "must be the name of a scenario file in quotes"))
         return []
-    base = source.folder / given
-    if not base.suffix:
-        base = base.with_suffix(".toml")
+    base = beside(source.folder, given)
     try:
         exists = base.exists()
         circular = base.resolve() in [each.resolve() for each in above]

@@ -14,6 +14,7 @@ from asmrisk.errors import InputError, Problem, nearest, unknown
 from asmrisk.scenario.builder import TEXT_KEYS
 from asmrisk.scenario.declarations import RUN
 from asmrisk.scenario.layering import is_year
+from asmrisk.scenario.library import beside, located
 from asmrisk.scenario.scenario import Scenario, load_scenario, stated
 from asmrisk.scenario.toml_source import Source, no_file, read_toml, show
 from asmrisk.studies.designs import METHODS, SETTINGS, Design, make_design
@@ -164,7 +165,7 @@ def load_study(
     Parameters
     ----------
     path : str or path-like
-        The TOML file.
+        The TOML file, or the name of a study that ships: ``policy_levers``.
     draws, seed : int, optional
         Instead of the study's.
     fixed : bool
@@ -183,7 +184,7 @@ def load_study(
         If the file, its base scenario, a key or a value cannot be used, or a design point contradicts a rule
         between parameters: all problems at once, each with file, line and what is allowed.
     """
-    path = Path(path)
+    path = located(path, "studies")
     source = read_toml(path)
     problems: list[Problem] = []
     if "scenario" not in source.data and source.data.keys() & {"extends", "policy", "population", "behavior"}:
@@ -236,9 +237,7 @@ def _base(source: Source, problems: list[Problem]) -> Scenario | None:
         text = 'name the scenario to start from, for example scenario = "../baseline.toml"'
         problems.append(source.problem(("scenario",), text))
         return None
-    place = source.folder / given
-    if not place.suffix:
-        place = place.with_suffix(".toml")
+    place = beside(source.folder, given)
     try:
         exists = place.is_file()
     except (OSError, ValueError):  # A name too long, a NUL character.
