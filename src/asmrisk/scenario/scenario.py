@@ -108,7 +108,8 @@ class Scenario:
             ``description``, ``reference``), ``uncertainty`` and ``extends`` are as in a file.
         base : Scenario or path, optional
             What it differs from, its file, or the name of one that ships (``"baseline"``); instead of
-            ``extends``. The final rule, in which nothing is uncertain, if not given. What the base leaves uncertain of a stated value is fixed.
+            ``extends``. The final rule, in which nothing is uncertain, if not given. What the base leaves
+            uncertain of a stated value is fixed.
 
         Returns
         -------
