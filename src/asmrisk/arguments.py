@@ -12,8 +12,8 @@ from typing import Any
 from asmrisk.errors import InputError, Problem
 
 __all__ = [
-    *("COUNT", "FLAG", "FUNCTION", "NAMES", "NUMBERS", "PATH", "TEXTS", "Allowed"),
-    *("check_arguments", "instance", "optional", "whole"),
+    *("COUNT", "FLAG", "FUNCTION", "NAMES", "NATURAL", "NUMBERS", "PATH", "TEXTS", "Allowed"),
+    *("check_arguments", "instance", "optional"),
 ]
 
 
@@ -25,7 +25,7 @@ class Allowed:
     holds: Callable[[Any], bool]  #: whether a value is so
 
 
-def whole(least: int) -> Allowed:
+def _whole(least: int) -> Allowed:
     """Allow whole numbers from one on; true and false are none."""
     return Allowed(
         f"a whole number of at least {least}",
@@ -53,12 +53,13 @@ def _is_number(value: Any) -> bool:
     return hasattr(value, "__float__") and not isinstance(value, bool)
 
 
-COUNT = whole(1)
+COUNT = _whole(1)
 FLAG = instance("True or False", bool)
 FUNCTION = Allowed("a function that takes one text", callable)
 NAMES = Allowed(
     "several names, such as ['year']", lambda value: _each(value, lambda each: isinstance(each, str))
 )
+NATURAL = _whole(0)
 NUMBERS = Allowed("several numbers, such as [0.05]", lambda value: _each(value, _is_number))
 TEXTS = Allowed("text, or several of it", lambda value: isinstance(value, str) or NAMES.holds(value))
 PATH = instance("a path", str, os.PathLike)

@@ -26,12 +26,12 @@ def here(tmp_path, monkeypatch):
 
 def test_a_dict_is_run_under_its_title_and_gives_what_a_file_gives(here):
     place = asmrisk.run(FEW | {SHARE: 1.0}, draws=np.int64(2), seed=np.uint32(5), quiet=True)
-    assert place == Path(f"results/Final_rule_with_population.clinicians_200_{SHARE}_1.0.zarr")
+    assert place == Path(f"results/Final_rule_with_population.clinicians_200_{SHARE}_1.zarr")
     Path("a.toml").write_text("population.clinicians = 200\npolicy.redistribution_share = 1.0\n")
     file = asmrisk.open_results(asmrisk.run("a.toml", draws=2, seed=5, quiet=True))
     own = asmrisk.open_results(place)
     assert own.drop_attrs().identical(file.drop_attrs())
-    assert own.attrs["title"] == f"Final rule, with population.clinicians 200, {SHARE} 1.0"
+    assert own.attrs["title"] == f"Final rule, with population.clinicians 200, {SHARE} 1"
     assert (status(place).seed, status(place).draws) == (5, 2)
     # Said again, it is there.
     before = {each: each.stat().st_mtime_ns for each in Path(place).rglob("*") if each.is_file()}
@@ -51,7 +51,7 @@ def test_named_scenarios_share_a_field_and_have_stores_and_titles_of_their_names
     assert first.drop_attrs().identical(asmrisk.open_results(alone).drop_attrs())
     # What it gives can be compared.
     found = asmrisk.compare(*stores.values(), replay_draws=0)
-    assert found.facts["draws"] == 2
+    assert "2 common draws" in str(found)
     # Read lazily too.
     lazy = [asmrisk.open_results(each) for each in stores.values()]
     assert all(each.chunks for each in lazy)

@@ -87,7 +87,7 @@ def test_a_scenario_may_be_the_base_by_name_or_by_extends(doubted: Scenario) -> 
 def test_titles_say_what_differs_and_only_that(doubted: Scenario) -> None:
     assert Scenario.from_dict({}).title == doubted.with_({}).title == "Final rule"
     changed = doubted.with_({SHARE: 1.0, "policy.tie_rule": doubted.values["policy.tie_rule"][2027]})
-    assert (changed.title, changed.overrides) == (f"Final rule, with {SHARE} 1.0", (f"{SHARE}=1.0",))
+    assert (changed.title, changed.overrides) == (f"Final rule, with {SHARE} 1", (f"{SHARE}=1.0",))
     assert doubted.with_({SHARE: 1.0, "title": "Neutral"}).title == "Neutral"
     assert changed.description == doubted.description
     assert repr(changed) == f"<Scenario '{changed.title}': 1 changed, {len(doubted.uncertainty)} unknown>"

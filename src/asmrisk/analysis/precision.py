@@ -25,7 +25,7 @@ from asmrisk.analysis.doubt import mean_given_assumptions
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.metrics import LEVELS_OF_ROSTER, check_metric
 from asmrisk.analysis.run_results import RunResults
-from asmrisk.arguments import FLAG, Allowed, check_arguments, optional, whole
+from asmrisk.arguments import COUNT, FLAG, Allowed, check_arguments, optional
 from asmrisk.engine.run import RunOptions, run
 from asmrisk.errors import InputError, Problem
 from asmrisk.results.place import Place
@@ -48,7 +48,9 @@ FIRST = 128
 #: Most draws that are simulated if no other cap is stated.
 CAP = 100_000
 
-_CAP = Allowed("a whole number of at least 2 (one draw has no error)", whole(2).holds)
+_CAP = Allowed(
+    "a whole number of at least 2 (one draw has no error)", lambda value: COUNT.holds(value) and value > 1
+)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, TypeAlias, TypedDict, Unpack, overload
 
-from asmrisk.arguments import COUNT, FLAG, Allowed, check_arguments, instance, optional, whole
+from asmrisk.arguments import COUNT, FLAG, NATURAL, Allowed, check_arguments, instance, optional
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
@@ -43,7 +43,7 @@ _LARGE, _MANY = 2e8, 200
 
 _MOST_SEED = 2**64 - 1
 _SEED = Allowed(
-    f"a whole number from 0 to {_MOST_SEED}", lambda value: whole(0).holds(value) and value <= _MOST_SEED
+    f"a whole number from 0 to {_MOST_SEED}", lambda value: NATURAL.holds(value) and value <= _MOST_SEED
 )
 _OUT = instance("a path, or a list of them", str, os.PathLike, Sequence)
 _NAMED = instance("a dict of scenarios by name", Mapping)

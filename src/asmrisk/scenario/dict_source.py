@@ -15,7 +15,7 @@ from asmrisk.errors import InputError, Problem
 from asmrisk.scenario.layering import nested
 from asmrisk.scenario.toml_source import DEEPEST, Keys, Source, show, show_key
 
-__all__ = ["leaves", "override_of", "read_dict"]
+__all__ = ["leaves", "override_of", "read_dict", "tidy"]
 
 _UNCERTAINTY = "uncertainty"
 
@@ -98,6 +98,17 @@ def _stated(document: Mapping[str, object]) -> Iterator[tuple[Keys, Any]]:
             yield from (((*above, *inside[name]), each) for name, each in value.items())
         else:
             yield above, value
+
+
+def tidy(value: Any) -> Any:
+    """Give a value whose whole numbers are written as such, however they were given.
+
+    >>> tidy({"2027": 1.0, "2029": 0.5})
+    {'2027': 1, '2029': 0.5}
+    """
+    if isinstance(value, dict):
+        return {key: tidy(each) for key, each in value.items()}
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _plain(value: object, depth: int = 0) -> Any:

@@ -26,7 +26,7 @@ from asmrisk.rule.policy import inconsistencies
 from asmrisk.scenario.builder import ScenarioBuilder, placed
 from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import FILES, NO_FILE, PARAMETERS, PARTICIPANT_LIST, ROSTER
-from asmrisk.scenario.dict_source import leaves, override_of, read_dict
+from asmrisk.scenario.dict_source import leaves, override_of, read_dict, tidy
 from asmrisk.scenario.layering import with_values, years_of_change
 from asmrisk.scenario.library import beside, located
 from asmrisk.scenario.titles import title_of, title_with
@@ -124,7 +124,7 @@ class Scenario:
         Examples
         --------
         >>> Scenario.from_dict({"policy.redistribution_share": 1.0})
-        <Scenario 'Final rule, with policy.redistribution_share 1.0': 1 changed, 0 unknown>
+        <Scenario 'Final rule, with policy.redistribution_share 1': 1 changed, 0 unknown>
         """
         sources = read_dict(document)
         stated = sources[0].data
@@ -151,7 +151,7 @@ class Scenario:
                 del changes[keys]
         title = stated.get("title")
         if title is None:
-            named = {names[keys]: value for keys, value in changes.items()}
+            named = {names[keys]: tidy(value) for keys, value in changes.items()}
             title = title_with(_FINAL_RULE if base is None else before.title, named, before.values)
         overrides = (*before.overrides, *(override_of(*each) for each in changes.items()))
         # They say how to make the same again, if it is known how the base was made.
