@@ -166,6 +166,8 @@ def gather(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list
 
 def printable(text: str) -> str:
     """Make text safe to show on one line of any terminal: other characters become escapes."""
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 

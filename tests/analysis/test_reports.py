@@ -195,6 +195,9 @@ def test_sections_are_set_below_the_head():
     ]
     assert json.loads(report.to_json()) == {"x": 1, "rows": []}
     assert report.to_dataframe().empty
+    # What is from a file must not command a terminal.
+    sections = (Section(("\x1b[31mred",), (table._replace(labels=["\x1b[2J"]),)),)
+    assert "\x1b" not in replace(report, head=("\x1b]0;title\x07",), sections=sections).to_text()
     assert replace(report, partial=True).to_csv() == "partial\n"
 
 

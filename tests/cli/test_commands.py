@@ -277,7 +277,7 @@ def test_a_signal_ends_a_command(number: int, status: int) -> None:
     # A shell lets what it starts in the background ignore the first of them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     import asmrisk.cli, asmrisk.population.preparation
-    def wait(*_):
+    def wait(*_, **__):
         print("ready", flush=True)
         time.sleep(60)
     asmrisk.population.preparation.prepared_scenarios = wait
@@ -342,7 +342,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
 
 
 def test_run_passes_on_what_is_asked_for(calls: list[Any]) -> None:
-    options = "--draws 7 --seed 0 --workers 2 --block-size 64 --fixed --out here.zarr --quiet"
+    options = "--draws 7 --seed 0 --workers 2 --block-size 64 --fixed --title Ours --out here.zarr --quiet"
     result = call("run", BASELINE, "--set", "policy.tie_rule=mid", *options.split())
     assert result.exit_code == 0
     assert result.stdout == "the summary\n"
@@ -358,6 +358,7 @@ def test_run_passes_on_what_is_asked_for(calls: list[Any]) -> None:
         "security": None,
         "block_size": 64,
         "fixed": True,
+        "title": "Ours",
         "out": Path("here.zarr"),
         "quiet": True,
     }
@@ -376,6 +377,7 @@ def test_run_leaves_open_what_is_not_asked_for(calls: list[Any]) -> None:
         "security": None,
         "block_size": None,
         "fixed": False,
+        "title": None,
         "out": None,
         "quiet": False,
     }

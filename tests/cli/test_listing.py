@@ -47,7 +47,7 @@ def test_the_table_of_a_scenario_shows_what_differs() -> None:
     flat = " ".join(text.split())
     share = PARAMETERS["policy.redistribution_share"]
     source = f"({share.basis}: {share.citation})"
-    said = f"{share.meaning} final rule 0.85 fraction {source} this scenario 1.0 fraction"
+    said = f"{share.meaning}. final rule 0.85 fraction {source} this scenario 1.0 fraction"
     assert f"  policy.redistribution_share\n    {share.meaning[:20]}" in text
     assert said in flat
     assert "    this scenario  0.09, from 2029 0.02, from 2030 0.11, from 2031 0.12 fraction\n" in text
@@ -133,7 +133,8 @@ def test_what_is_uncertain_is_listed_as_such() -> None:
     assert "policy.risk_level" in listing.assumptions["Medicare savings"]
     assert "policy.risk_level" not in policy().assumptions["Medicare savings"]
     text = """  policy.risk_level
-    median 0.05, 90% between 0.014 and 0.086
+    Largest reduction of Part B payment, by performance year.
+    median 0.05, 90% between 0.014 and 0.086 (fraction)
     {distribution = "uniform", low = 0.01, high = 0.09}
     no basis stated
 """

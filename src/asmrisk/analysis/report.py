@@ -19,7 +19,7 @@ from asmrisk.analysis.roster_metrics import year_words
 from asmrisk.analysis.statistics import HOLDS, Row, Statistic, dollar_scale, scale_of, shown
 from asmrisk.analysis.tail import LEAST_SETS_IN_TAIL, sets_needed
 from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
-from asmrisk.errors import Call
+from asmrisk.errors import Call, printable
 from asmrisk.rule.definitions import PAYMENT_LAG
 
 __all__ = [
@@ -111,7 +111,8 @@ class Report:
         for section in self.sections:
             tables = (line for table in section.tables for line in table_lines(table))
             lines += ["", *section.words, *tables, *wrapped(section.notes)]
-        return "\n".join(lines)
+        # Titles and names are from files and stores, which may come from anybody.
+        return "\n".join(map(printable, lines))
 
     def __repr__(self) -> str:
         return self.to_text()

@@ -194,7 +194,7 @@ def loss_above(amount: float) -> Statistic:
     return Statistic(
         tuple(f"{name}{part}" for part in ("", "_error", "_low", "_high")),
         partial(_lost, amount),
-        ((f"over ${amount:,.0f}, %", interval_cell(name)),),
+        ((f"loss over ${amount:,.0f}, %", interval_cell(name)),),
         units="fraction",
     )
 

@@ -350,6 +350,11 @@ def _tails(run: RunResults, rows: Sequence[Row], tail: Sequence[float]) -> list[
             notes = tail_notes(
                 level, (row[statistic.columns[0]] for row in some), run.draws_per_set, run.holds
             )
+            high = dict.fromkeys(
+                METRICS[row["metric"]].title for row in some if METRICS[row["metric"]].high_is_worse
+            )
+            if high:
+                notes += [f"Worst is what is small, but of these what is large: {', '.join(high)}."]
             labels = map(_full_label, some)
             sections.append(statistics_section(title, labels, (statistic,), some, scale, notes))
     if tail and (some := [row for row in rows if row["metric"] in _SIGNED]):
