@@ -43,14 +43,14 @@ def test_nothing_is_said_of_a_run_that_is_soon_done(tmp_path):
     assert (shown_by._FIRST, shown_by._EVERY) == (10.0, 60.0)
 
 
-def test_a_long_wait_for_kernels_is_said_every_minute(tmp_path, hurried):
+def test_a_long_preparation_is_said_every_minute(tmp_path, hurried):
     class Slow(Fake):
         def prepare(self, say=None):
             shown_by.time.sleep(0.25)
 
     file = io.StringIO()
     write(tmp_path / "r.zarr", 3, simulation=Slow(small_spec()), stream=file)
-    assert set(file.getvalue().splitlines()) == {"still compiling the kernels"}
+    assert set(file.getvalue().splitlines()) == {"still preparing the simulation"}
 
 
 @pytest.fixture

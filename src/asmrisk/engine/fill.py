@@ -80,7 +80,7 @@ def fill(
                 _say_apart(lengths, progress.say)
                 simulation = jobs[numbers[0]].simulation
                 # In the main thread, which a signal can stop.
-                with progress.patient("compiling the kernels"):
+                with progress.patient("preparing the simulation"):
                     simulation.prepare(progress.say)
                 task = BlockTask(tuple(stores[n].writer for n in numbers), simulation)
                 tasks = tasks_of(simulation, pieces, workforce.workers)
