@@ -1,6 +1,19 @@
 """Monte Carlo risk simulator for CMS's Ambulatory Specialty Model (42 CFR part 512 subpart G).
 
-Each public function is also a command, ``asmrisk NAME``; ``asmrisk NAME --help`` shows an example.
+| to | there are |
+|---|---|
+| say what is simulated | Scenario, load_scenario, policy, validate, init |
+| simulate it | run, run_to_precision, plan, sensitivity, warmup |
+| look at results | summarize, compare, evidence, exceedance, convergence, budget, status, open_results |
+| look at single clinicians | clinicians, exposure, levers, explain, score, replay, template |
+| read on | docs |
+
+>>> import asmrisk
+>>> store = asmrisk.run({"policy.redistribution_share": 1.0}, draws=100)  # doctest: +SKIP
+>>> asmrisk.summarize(store)  # doctest: +SKIP
+
+What cannot be used raises InputError, what fails while working RunError. Most functions are also commands,
+``asmrisk NAME``.
 """
 
 from __future__ import annotations
@@ -126,4 +139,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -81,7 +81,7 @@ def compare(
     Parameters
     ----------
     baseline : path, xarray.Dataset or Scenario
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave. A scenario, or its TOML
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave. A scenario, or its TOML
         file, is run first, as far as its store lacks draws, with the draws and the seed of the results given.
     *reforms : path, xarray.Dataset or Scenario
         At least one; several are ranked in one table, a row each. A dataset without the

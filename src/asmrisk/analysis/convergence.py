@@ -64,7 +64,7 @@ def convergence(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
     metrics : str or sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS`; `CONVERGENCE_METRICS` (those of them kept by the
         labels) if not given.

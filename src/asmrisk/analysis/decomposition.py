@@ -34,8 +34,9 @@ from asmrisk.analysis.shapley import (
 from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates, shown
 from asmrisk.analysis.text_tables import Group
 from asmrisk.analysis.wording import ALL
+from asmrisk.arguments import COUNT, check_arguments, optional
 from asmrisk.engine.interruption import Interrupted
-from asmrisk.engine.run import require_counts, run
+from asmrisk.engine.run import run
 from asmrisk.errors import InputError, Problem, gather
 from asmrisk.scenario.declarations import FILES
 from asmrisk.scenario.differences import changes_between
@@ -119,7 +120,7 @@ def decompose(
     RunError, Interrupted
         As `asmrisk.run`.
     """
-    require_counts(draws, None, workers=workers)
+    check_arguments(draws=(optional(COUNT), draws), workers=(optional(COUNT), workers))
     names = _checked(metrics or _METRICS)
     files = {"roster": roster, "participant_list": participant_list}
     scenarios, most = _scenarios((baseline, reform), files)

@@ -47,7 +47,7 @@ def exceedance(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
     metrics : str or sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS`, with a roster also those of the roster, each practice
         and each clinician (``roster_net_adjustment``): a loss is negative. `EXCEEDANCE_METRICS` (those of

@@ -102,7 +102,7 @@ def summarize(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
     by : str or sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
     metrics : str or sequence of str, optional

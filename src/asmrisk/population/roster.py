@@ -191,8 +191,8 @@ def _read(path: Path, _: str, notes: Callable[[str], None], needs: PolicyNeeds) 
         if before := int(frame["exempt"][frame["performance_year"] < first].sum()):
             notes(
                 f"{path}: {before:,} {'row says' if before == 1 else 'rows say'} exempt in a year before "
-                f"{first}, which tells nothing of later years; who is exempt in {first} is told by a row with "
-                f"the performance_year {first}"
+                f"{first}, which tells nothing of later years; who is exempt in {first} is told by a row "
+                f"with the performance_year {first}"
             )
     text = frame.to_csv(index=False, lineterminator="\n")
     practice, practices = find_practices(frame, str(path), notes)
