@@ -20,7 +20,7 @@ ORDER = (
 #: Packages that take long to import, or may be missing: an import of them may wait until it is needed.
 HEAVY = {
     *("IPython", "click", "dask", "distributed", "filelock", "importlib.metadata", "numba", "obstore"),
-    *("openpyxl", "pandas", "platformdirs", "rapidfuzz", "rich", "scipy", "xarray", "zarr"),
+    *("openpyxl", "pandas", "platformdirs", "pyarrow", "rapidfuzz", "rich", "scipy", "xarray", "zarr"),
 }
 
 TESTS = Path(__file__).parent
