@@ -432,8 +432,8 @@ def test_summarize_passes_on_what_is_asked_for(calls: list[Any]) -> None:
     assert call("summarize", "r.zarr", "--format", "json").stdout == '{"all": "digits"}\n'
     assert call("summarize", "r.zarr", "--loss", "5e5").stdout == "the summary\n"
     assert [named for _, _, named in calls] == [
-        {"by": ["year", "cohort"], "metrics": ("episodes", "scored"), "partial": True},
-        {"by": ["specialty"], "metrics": None, "partial": False},
+        {"by": "year, cohort", "metrics": ("episodes", "scored"), "partial": True},
+        {"by": "specialty", "metrics": None, "partial": False},
         {"by": None, "metrics": None, "partial": False},
         {"by": None, "metrics": None, "partial": False, "loss": 5e5},
     ]
