@@ -10,14 +10,14 @@ import re
 import shlex
 import textwrap
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 import pytest
 
 import asmrisk
-from asmrisk.analysis.metrics import METRICS
+from asmrisk.analysis.metrics import BY, METRICS
 from asmrisk.cli import commands
 from asmrisk.clinician_tables.columns import (
     CLINICIAN_COLUMNS,
@@ -78,18 +78,17 @@ def _functions() -> str:
     )
 
 
+def _labels(labels: Sequence[str]) -> str:
+    return ", ".join(each.removeprefix("performance_") for each in labels)
+
+
 def _metrics() -> str:
     how = {
         "sum": "sum",
         "mean": "weighted mean",
+        "ratio": "ratio of sums",
         "level": "plain mean",
         "yearly": "sum over groups, mean over years",
-    }
-    kept = {
-        (True, True): "all labels",
-        (True, False): "year, cohort",
-        (False, True): "all labels",
-        (False, False): "year; with a roster",
     }
     return _table(
         ("metric", "meaning, unit", "total", "`--by`"),
@@ -98,7 +97,9 @@ def _metrics() -> str:
                 f"`{each.name}`",
                 f"{each.title}, {each.units}",
                 how[each.how],
-                kept[each.by_cohort, each.by_specialty],
+                "all labels"
+                if each.labels == BY
+                else _labels(each.labels) + "; with a roster" * bool(each.of),
             )
             for each in METRICS.values()
         ),

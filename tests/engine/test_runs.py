@@ -39,7 +39,7 @@ def test_a_failing_draw_ends_the_run_and_keeps_the_rest(tmp_path):
     # Draws 10, 11 and 12 were simulated, but a block that is not whole is not kept.
     assert str(caught.value) == (
         f"draws 10 to 14 failed 3 times (ZeroDivisionError: division by zero): {done} of 30 draws are "
-        f"finished and kept in {place}; run the same command again to continue; "
+        f"finished and kept in {place}; run it again in the same way to continue; "
         f"`asmrisk.replay('{place}', draw=13, out='draw_13.csv')` computes the first of them alone"
     )
     assert isinstance(caught.value.__cause__, ZeroDivisionError)

@@ -43,7 +43,7 @@ def budget(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
     discount : float, optional
         Rate a year, of dollars of each year (nominal), for a present value at the start of 2027. Cash is
         taken to flow in the middle of each year: a factor of ``(1 + discount) ** -(year - 2027 + 0.5)``

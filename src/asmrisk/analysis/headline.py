@@ -15,7 +15,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.shares import BEHAVIOR, expected_at, regressors
 from asmrisk.analysis.statistics import SUMMARY, Row, estimated, range_cell
 from asmrisk.analysis.variance import UNRESOLVED, Unknowns, Variance, share_cell
-from asmrisk.errors import Call
+from asmrisk.errors import NO_FILE, Call
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import statistic
 
@@ -26,8 +26,6 @@ _OFFSET = "behavior.volume_offset_cut"
 _MILLION = 1e-6
 #: What groups are called in a sentence, where it is more than their name.
 _PHRASES = {BEHAVIOR: "the response to incentives (behavior, with exits) is"}
-#: What stands for the scenario's file where its name is not known.
-_SCENARIO = "SCENARIO.toml"
 
 
 class Headline(NamedTuple):
@@ -211,7 +209,7 @@ def _with_the_list(run: RunResults, related: RelatedRuns) -> tuple[Row | None, t
 
 def _command(run: RunResults, options: dict[str, Any], place: str) -> Call:
     """Give the run of the same scenario and seed with other options, to a place beside this one's."""
-    file = run.provenance.get("file") or _SCENARIO
+    file = run.provenance.get("file") or NO_FILE
     seed = {} if run.seed in (None, PARAMETERS["run.seed"].default) else {"seed": run.seed}
     default = Path("results") / f"{Path(file).stem}_fixed.zarr"
     out = {} if not run.source or (len(options) == 1 and Path(place) == default) else {"out": place}

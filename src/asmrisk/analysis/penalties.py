@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from asmrisk.analysis.digits import with_interval
 from asmrisk.analysis.estimates import Sets, mean
 from asmrisk.analysis.money_at_risk import IN_A_ROW, hit_by_maximum, penalized_in_a_row
-from asmrisk.analysis.roster_metrics import year_words
 from asmrisk.analysis.run_results import RunResults, definitions
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.analysis.wording import year_words
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.layering import laid_over

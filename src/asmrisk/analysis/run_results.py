@@ -29,10 +29,11 @@ _DOLLARS = {
     "Cash of the performance year": ("part_b_paid", "incentive_pool", "cost_of_participation"),
     "Cash of the payment year": (
         *("payment_year_part_b", "net_adjustment", "retained_savings", "volume_offset"),
-        *("mips_forgone", "net_of_mips", "panel_mean_adjustment"),
+        *("mips_forgone", "net_of_mips", "net_adjustment_per_clinician_year"),
+        *("net_adjustment_per_clinician", "net_of_mips_per_clinician_year"),
     ),
     "Dollars of 2025": ("episode_spending", "episode_savings"),
-    "Dollars of {}": ("medicare_savings", "net_of_costs"),
+    "Dollars of {}": ("medicare_savings", "net_of_costs", "net_of_costs_per_clinician_year"),
 }
 
 #: What is made of several years, by `Metric.how`.
@@ -205,7 +206,7 @@ class RunResults:
         """Restrict to the draws of these places: a slice, or an array of int."""
         return replace(self, dataset=self.dataset.isel(draw=draws))
 
-    def draws(self, name: str, by: Sequence[str] = ()) -> xr.DataArray:
+    def draws(self, name: str, by: str | Sequence[str] = ()) -> xr.DataArray:
         """Give an outcome draw by draw, as `metric_draws` does.
 
         Those of practices and clinicians have the dimension ``practice`` or ``clinician`` too. A clinician's

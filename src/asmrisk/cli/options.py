@@ -57,7 +57,6 @@ set_option = click.option(
 by_option = click.option(
     "--by",
     metavar="LABELS",
-    callback=lambda _, __, given: None if given is None else [each.strip() for each in given.split(",")],
     help="Tell apart by any of year, cohort, specialty, practice_size, with commas between them.",
 )
 

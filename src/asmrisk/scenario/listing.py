@@ -6,12 +6,12 @@ import csv
 import io
 import itertools
 import json
-import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asmrisk.errors import printable
 from asmrisk.parameters.parameter import BASES, Parameter
@@ -20,9 +20,12 @@ from asmrisk.rule.definitions import VINTAGES
 from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import FILES, PARAMETERS, RUN
 from asmrisk.scenario.layering import parts_of
-from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict, stated
+from asmrisk.scenario.scenario import ScenarioLike, given_scenario, scenario_from_dict, stated
 from asmrisk.scenario.toml_source import show
 from asmrisk.scenario.uncertainty import Unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Entry", "Listing", "UncertainEntry", "policy"]
 
@@ -133,9 +136,9 @@ class UncertainEntry:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Listing:
-    """The parameters of a scenario, or of the final rule.
+    """The parameters of a scenario, or of the final rule; printed, it is text.
 
     Attributes
     ----------
@@ -169,6 +172,18 @@ class Listing:
             ]
             for result, inputs in _RESULTS.items()
         }
+
+    def __repr__(self) -> str:
+        return self.to_table().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Give a row for each parameter, with the fields of `Entry`."""
+        import pandas as pd  # The command line lists without it.
+
+        return pd.DataFrame([asdict(each) for each in self.entries], columns=list(Entry.__dataclass_fields__))
 
     def to_table(self) -> str:
         """Write for reading, at most 80 columns wide.
@@ -329,13 +344,13 @@ class Listing:
         return text.getvalue()
 
 
-def policy(scenario: Scenario | str | os.PathLike[str] | None = None) -> Listing:
+def policy(scenario: ScenarioLike | None = None) -> Listing:
     """List every parameter.
 
     Parameters
     ----------
-    scenario : Scenario or path, optional
-        Whose values are listed; those of the final rule if not given.
+    scenario : Scenario, path or dict, optional
+        Whose values are listed, a dict as for `Scenario.from_dict`; those of the final rule if not given.
 
     Returns
     -------
@@ -351,7 +366,7 @@ def policy(scenario: Scenario | str | os.PathLike[str] | None = None) -> Listing
     if scenario is None:
         scenario = scenario_from_dict({})
     else:
-        scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+        scenario = given_scenario(scenario, "scenario")
         title = printable(scenario.title) or "Scenario without a title"
     defaults = PARAMETERS.defaults()
     entries = [
