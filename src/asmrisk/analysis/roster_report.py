@@ -54,9 +54,10 @@ def roster_headline(found: xr.Dataset) -> str:
     holds = HOLDS[found["roster_usd"].attrs["range_holds"]]
     lost = with_error(100.0 * row["probability_of_loss"], 100.0 * row["probability_of_loss_error"])
     mean, among = error_cell("mean")(row, scale), range_cell(row, scale)
+    said = " ".join(reversed(units.replace("$", "dollars").split()))
     return (
         f"The roster's {found.sizes['clinician']:,} clinicians, {ALL_YEARS} ({years}): "
-        f"adjustments of {mean} {units}, {among} in nine draws of ten ({holds}); a loss, which is negative, "
+        f"adjustments of {mean} {said}, {among} in nine draws of ten ({holds}); a loss, which is negative, "
         f"in {lost}% of draws."
     )
 

@@ -183,7 +183,7 @@ def loss_above(amount: float) -> Statistic:
     return Statistic(
         tuple(f"{name}{part}" for part in ("", "_error", "_low", "_high")),
         partial(_lost, amount),
-        ((f"over {usd(amount)}, %", interval_cell(name)),),
+        ((f"loss over {usd(amount)}, %", interval_cell(name)),),
         units="fraction",
     )
 

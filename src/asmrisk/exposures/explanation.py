@@ -352,8 +352,8 @@ def _steps_section(explained: Explained) -> Iterator[Section]:
         )
         notes = (
             "Everything else, and the field, stays as it is. Activities and interoperability are attested by "
-            "practice: a step is one of all its clinicians. What chance does to a clinician is for asmrisk "
-            "exposure.",
+            "practice: a step is one of all its clinicians. What chance does to a clinician, `exposure` "
+            "says.",
         )
         yield Section(tables=(table,), notes=notes)
 
