@@ -16,7 +16,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.analysis.text_tables import WIDTH, Group, Table
 from asmrisk.analysis.wording import ALL, ALL_YEARS, dollar_scale, shortened, usd, year_label, year_words
-from asmrisk.errors import Call, printable
+from asmrisk.errors import Call
 from asmrisk.exposures.readiness import MOST_DRAWS, NOT_TOLD, UNTOLD
 from asmrisk.exposures.table import BASE
 from asmrisk.rule.definitions import PERFORMANCE_YEARS, YEARS
@@ -288,7 +288,7 @@ def _what_if(run: RunResults, tables: Tables) -> list[Section]:
     legend = [
         line
         for label, each in zip(labels, changes, strict=True)
-        for line in wrap(f"{label}  {printable(each['case'])}", WIDTH, subsequent_indent="   ")
+        for line in wrap(f"{label}  {each['case']}", WIDTH, subsequent_indent="   ")
     ]
     found = [Section(("What if", *legend), (Table(labels, [Group(title, heads, columns)]),))]
     practices = [_rows(tables, "practice", case=each["case"]) for each in changes]
