@@ -44,7 +44,7 @@ def year_head(year: int | str) -> str:
     r"""Name a year as the head of a narrow column.
 
     >>> year_head(2027), year_head(ALL)
-    ('2027,\npaid\\n2029', 'all\nfive')
+    ('2027,\npaid\n2029', 'all\nfive')
     """
     return year_label(year).removesuffix(" years").replace(" ", "\n")
 
