@@ -152,7 +152,7 @@ def _words(field: ScoringField) -> str:
     return (
         f"scored within the fields of {len(field.draws):,} draws of {field.source}: columns are means over "
         "them, final_score_sd and adjustment_usd_sd the field's chance alone. A clinician's own chance is "
-        "far larger: `asmrisk exposure` says what it does."
+        "far larger: `exposure` says what it does."
     )
 
 
@@ -228,9 +228,9 @@ def _warn_of_few(frame: pd.DataFrame, values: Values, notes: Callable[[str], Non
         notes(
             f"CAUTION: the table has few of a cohort's clinicians ({', '.join(few)}), who are ranked only "
             f"against each other. Together they lose about {low if low == high else f'{low} to {high}'} of "
-            "their Part B payments, the share that Medicare keeps, whatever they do. `asmrisk score --among "
-            "RESULTS` scores them among the clinicians of a finished run; `asmrisk exposure` says what they "
-            "risk there."
+            "their Part B payments, the share that Medicare keeps, whatever they do. With the results "
+            "of a finished run given as `among`, they are ranked among its clinicians; `exposure` says what "
+            "they risk there."
         )
 
 

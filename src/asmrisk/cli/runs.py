@@ -22,7 +22,7 @@ from asmrisk.cli.options import (
     set_option,
     write,
 )
-from asmrisk.errors import InputError, RunError, gather
+from asmrisk.errors import InputError, RunError, gather, printable
 
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
@@ -70,6 +70,9 @@ def _import_summary() -> None:
     "--target-total", "total", is_flag=True, help="Count doubt about the assumptions for --target-se too."
 )
 @set_option
+@click.option(
+    "--title", metavar="TEXT", help="What prints and comparisons call it; the scenario's title if not given."
+)
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -180,15 +183,17 @@ def sensitivity(
 
 @commands.command(epilog=example("asmrisk validate scenarios/*.toml"))
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
-def validate(scenarios: tuple[Path, ...]) -> None:
+@set_option
+def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
     """Check scenario files without running them.
 
     Everything that is wrong is listed at once, with file and line.
     """
     from asmrisk.population.preparation import prepared_scenarios
 
-    for path, prepared in zip(scenarios, prepared_scenarios(*scenarios), strict=True):
-        click.echo(f"{path}: valid ({prepared.scenario.title})")
+    checked = prepared_scenarios(*scenarios, overrides=overrides)
+    for path, prepared in zip(scenarios, checked, strict=True):
+        click.echo(f"{path}: valid ({printable(prepared.scenario.title)})")
         for note in (f"Rule: {prepared.rule}.", *prepared.notes):
             click.echo(f"  {note}")
 
