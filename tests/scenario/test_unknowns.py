@@ -366,7 +366,9 @@ def test_what_is_linked_stands_in_a_small_table(folder: Path) -> None:
     listing = policy(scenario_of(ALL_KINDS))
     text = listing.to_table()
     numbers = f"""  {TREND}.heart_failure
-    median 0, 90% between -0.01 and 0.02
+    Growth of Part B payments since the year before (no effect in the first
+        year).
+    median 0, 90% between -0.01 and 0.02 (fraction)
     {{distribution = "central_90", median = 0.0, low = -0.01, high = 0.02}}
     no basis stated
     Linked, at the same probability:
