@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from asmrisk.analysis.budget import budget
+    from asmrisk.analysis.check import check
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
     from asmrisk.analysis.convergence import convergence
@@ -61,6 +62,7 @@ __all__ = [
     "Scenario",
     "__version__",
     "budget",
+    "check",
     "clinicians",
     "compare",
     "convergence",
@@ -95,6 +97,7 @@ _HOMES = {
     "RunError": "errors",
     "Scenario": "scenario.scenario",
     "budget": "analysis.budget",
+    "check": "analysis.check",
     "clinicians": "analysis.clinician_risk",
     "compare": "analysis.comparison",
     "convergence": "analysis.convergence",

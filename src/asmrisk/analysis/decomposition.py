@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
@@ -20,7 +18,7 @@ from asmrisk.analysis.metrics import METRICS, check_metrics
 from asmrisk.analysis.report import Report, Section, scale_for, wrapped
 from asmrisk.analysis.rerun import stored_run
 from asmrisk.analysis.run_results import RunResults, open_run_results
-from asmrisk.analysis.scenario_runs import is_scenario
+from asmrisk.analysis.scenario_runs import is_scenario, passing_runs
 from asmrisk.analysis.shapley import (
     ALONE,
     BY_ORDER,
@@ -35,8 +33,6 @@ from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates
 from asmrisk.analysis.text_tables import Group
 from asmrisk.analysis.wording import ALL
 from asmrisk.arguments import COUNT, check_arguments, optional
-from asmrisk.engine.interruption import Interrupted
-from asmrisk.engine.run import run
 from asmrisk.errors import InputError, Problem, gather
 from asmrisk.scenario.declarations import FILES
 from asmrisk.scenario.differences import changes_between
@@ -216,13 +212,11 @@ def _simulated(
     stream: TextIO | None,
 ) -> _Simulated:
     """Simulate scenarios, those that share a field together, and keep the metrics alone."""
-    with tempfile.TemporaryDirectory(prefix="asmrisk-decompose-") as folder:
-        places = [str(Path(folder) / f"subset_{number}.zarr") for number in range(len(scenarios))]
-        options: dict[str, Any] = {"workers": workers, "quiet": quiet, "stream": stream}
-        try:
-            run(*scenarios, draws=draws, out=places, **options)
-        except Interrupted as error:
-            raise Interrupted(error.signal, "interrupted; of a decomposition nothing is kept") from None
+    what, options = (
+        "of a decomposition nothing is kept",
+        {"workers": workers, "quiet": quiet, "stream": stream},
+    )
+    with passing_runs(scenarios, what, draws=draws, **options) as places:
         runs = [open_run_results(each) for each in places]
         outcomes = {name: np.stack([each.draws(name).values for each in runs]) for name in names}
     per_set = max(each.draws_per_set for each in runs)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from asmrisk.analysis.run_results import open_run_results
+from asmrisk.engine.interruption import Interrupted
 from asmrisk.engine.run import run
 from asmrisk.scenario.library import shipped
 from asmrisk.scenario.scenario import Scenario
 
-__all__ = ["is_scenario", "results_of"]
+__all__ = ["is_scenario", "passing_runs", "results_of"]
 
 
 def results_of(given: Sequence[Any], *, partial: bool = False) -> list[Any]:
@@ -47,6 +50,21 @@ def results_of(given: Sequence[Any], *, partial: bool = False) -> list[Any]:
     written = run(*scenarios, **asked)
     places = iter(written if isinstance(written, list) else [written])
     return [next(places) if is_scenario(each) else each for each in given]
+
+
+@contextmanager
+def passing_runs(scenarios: Sequence[Scenario], what: str, **options: Any) -> Iterator[list[str]]:
+    """Run scenarios, those that share a field together, and give their stores while the context lasts.
+
+    Options are those of `asmrisk.run`; `what` says of an interruption that nothing is kept.
+    """
+    with tempfile.TemporaryDirectory(prefix="asmrisk-") as folder:
+        places = [str(Path(folder) / f"{number}.zarr") for number in range(len(scenarios))]
+        try:
+            run(*scenarios, out=places, **options)
+        except Interrupted as error:
+            raise Interrupted(error.signal, f"interrupted; {what}") from None
+        yield places
 
 
 def is_scenario(each: Any) -> bool:

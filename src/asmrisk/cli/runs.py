@@ -27,7 +27,7 @@ from asmrisk.errors import InputError, RunError, gather, printable
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
 
-__all__ = ["docs", "init", "policy", "run", "sensitivity", "status", "validate", "warmup"]
+__all__ = ["check", "docs", "init", "policy", "run", "sensitivity", "status", "validate", "warmup"]
 
 
 def _import_summary() -> None:
@@ -196,6 +196,22 @@ def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
         click.echo(f"{path}: valid ({printable(prepared.scenario.title)})")
         for note in (f"Rule: {prepared.rule}.", *prepared.notes):
             click.echo(f"  {note}")
+
+
+@commands.command(epilog=example("asmrisk check scenarios/budget_neutral.toml"))
+@click.argument("scenario", type=click.Path(path_type=Path))
+@set_option
+@click.option("--draws", type=click.IntRange(1), default=20, show_default=True, help="How many draws.")
+@format_option
+def check(scenario: Path, overrides: tuple[str, ...], draws: int, layout: str) -> None:
+    """Try SCENARIO against what it extends in a few draws.
+
+    Says what moves, and what each of its values does alone, at the medians of what is unknown; a look before
+    a run, of which nothing is kept.
+    """
+    from asmrisk.analysis.check import check
+
+    write(check(scenario_of(scenario, overrides), draws=draws), layout)
 
 
 @commands.command(epilog=example("asmrisk policy scenarios/budget_neutral.toml"))

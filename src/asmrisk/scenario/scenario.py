@@ -396,6 +396,17 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
     return replace(scenario, source=path, overrides=overrides, name=path.stem)
 
 
+def base_of(scenario: Scenario) -> Scenario:
+    """Give what a scenario's file extends, the final rule if it extends nothing or there is no file.
+
+    Raises InputError as `load_scenario`.
+    """
+    given = None if scenario.source is None else read_toml(scenario.source).data.get("extends")
+    if scenario.source is None or given is None:
+        return replace(_final_rule(), title="Final rule")
+    return load_scenario(beside(scenario.source.parent, given))
+
+
 def scenario_from_dict(
     document: Mapping[str, Any], overrides: Iterable[str] = (), *, folder: str | os.PathLike[str] = "."
 ) -> Scenario:
