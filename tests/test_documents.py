@@ -10,14 +10,14 @@ import re
 import shlex
 import textwrap
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 import pytest
 
 import asmrisk
-from asmrisk.analysis.metrics import METRICS
+from asmrisk.analysis.metrics import BY, METRICS
 from asmrisk.cli import commands
 from asmrisk.clinician_tables.columns import (
     CLINICIAN_COLUMNS,
@@ -78,13 +78,17 @@ def _functions() -> str:
     )
 
 
+def _labels(labels: Sequence[str]) -> str:
+    return ", ".join(each.removeprefix("performance_") for each in labels)
+
+
 def _metrics() -> str:
-    how = {"sum": "sum", "mean": "weighted mean", "level": "plain mean"}
-    kept = {
-        (True, True): "all labels",
-        (True, False): "year, cohort",
-        (False, True): "all labels",
-        (False, False): "year; with a roster",
+    how = {
+        "sum": "sum",
+        "mean": "weighted mean",
+        "ratio": "ratio of sums",
+        "level": "plain mean",
+        "yearly": "sum over groups, mean over years",
     }
     return _table(
         ("metric", "meaning, unit", "total", "`--by`"),
@@ -93,7 +97,9 @@ def _metrics() -> str:
                 f"`{each.name}`",
                 f"{each.title}, {each.units}",
                 how[each.how],
-                kept[each.by_cohort, each.by_specialty],
+                "all labels"
+                if each.labels == BY
+                else _labels(each.labels) + "; with a roster" * bool(each.of),
             )
             for each in METRICS.values()
         ),
@@ -469,6 +475,13 @@ def test_python_examples_run(
 
 def test_the_worked_example_is_among_them() -> None:
     assert sum(EXACT in text for _, language, text in BLOCKS if language == "text") == 1
+
+
+def test_the_size_of_a_store_is_the_same_wherever_it_is_said() -> None:
+    said = {path.name: re.findall(r"([\d.]+) kB\s+a\s+draw", text) for path, text in TEXTS.items()}
+    found = [size for sizes in said.values() for size in sizes]
+    assert len(found) >= 3
+    assert len(set(found)) == 1, said
 
 
 def main() -> None:

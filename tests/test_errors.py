@@ -38,6 +38,19 @@ def test_overrides_of_a_call_are_given_to_who_loads_the_scenario() -> None:
     )
 
 
+def test_overrides_of_a_scenario_without_a_file_are_a_dict() -> None:
+    overrides = ["policy.risk_level.2029=0.1", "policy.tie_rule=mid", 'uncertainty."a.b"={low = 1}']
+    assert str(Call("run", "SCENARIO.toml", {"overrides": overrides, "seed": 1})) == (
+        "`asmrisk.run({'policy.risk_level.2029': 0.1, 'policy.tie_rule': 'mid', "
+        "'uncertainty.a.b': {'low': 1}}, seed=1)`"
+    )
+
+
+def test_arguments_without_a_name_follow_the_first() -> None:
+    call = Call("compare", "a.zarr", {"full": True}, ("b.zarr", "c.zarr"))
+    assert str(call) == "`asmrisk.compare('a.zarr', 'b.zarr', 'c.zarr', full=True)`"
+
+
 def test_what_is_shown_stays_on_its_line() -> None:
     assert str(InputError(["a\nb", Problem("c\x1b[2J")])) == "a\\nb\nc\\x1b[2J"
 

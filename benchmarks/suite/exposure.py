@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 import asmrisk
+from asmrisk.analysis.roster_metrics import Practices
 from asmrisk.clinician_tables.table import write_clinicians
 from asmrisk.exposures.table import Context, Groups, estimates_of_cases
 from asmrisk.rule.definitions import PERFORMANCE_YEARS, YEARS
@@ -49,7 +50,7 @@ class Statistics(Benchmark):
         who = np.arange(count + 11).astype(str).astype(object)
         level = np.array(["clinician"] * count + ["practice"] * 10 + ["all"], dtype=object)
         of = np.arange(count) * 10 // count
-        self.groups = Groups(who, level, of, of)
+        self.groups = Groups(who, level, Practices(who[count:-1], of, of))
         self.context = Context(np.full((1, YEARS), 0.09), None, np.zeros((YEARS, count)))
 
     def time_statistics(self) -> None:

@@ -1,6 +1,19 @@
 """Monte Carlo risk simulator for CMS's Ambulatory Specialty Model (42 CFR part 512 subpart G).
 
-Each public function is also a command, ``asmrisk NAME``; ``asmrisk NAME --help`` shows an example.
+| to | there are |
+|---|---|
+| say what is simulated | Scenario, load_scenario, policy, validate, init |
+| simulate it | run, run_to_precision, plan, sensitivity, warmup |
+| look at results | summarize, compare, evidence, exceedance, convergence, budget, status, open_results |
+| look at single clinicians | clinicians, exposure, levers, explain, score, replay, template |
+| read on | docs |
+
+>>> import asmrisk
+>>> store = asmrisk.run({"policy.redistribution_share": 1.0}, draws=100)  # doctest: +SKIP
+>>> asmrisk.summarize(store)  # doctest: +SKIP
+
+What cannot be used raises InputError, what fails while working RunError. Most functions are also commands,
+``asmrisk NAME``.
 """
 
 from __future__ import annotations
@@ -13,8 +26,11 @@ if TYPE_CHECKING:
     from asmrisk.analysis.clinician_risk import clinicians
     from asmrisk.analysis.comparison import compare
     from asmrisk.analysis.convergence import convergence
+    from asmrisk.analysis.decomposition import decompose
+    from asmrisk.analysis.doubt_report import doubt
     from asmrisk.analysis.evidence import evidence
     from asmrisk.analysis.exceedance import exceedance
+    from asmrisk.analysis.export import export
     from asmrisk.analysis.plan import plan
     from asmrisk.analysis.precision import run_to_precision
     from asmrisk.analysis.rerun import replay
@@ -30,6 +46,7 @@ if TYPE_CHECKING:
     from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
     from asmrisk.results.status import status
+    from asmrisk.scenario.library import init
     from asmrisk.scenario.listing import policy
     from asmrisk.scenario.scenario import Scenario, load_scenario
     from asmrisk.simulation.compilation import warmup
@@ -46,11 +63,15 @@ __all__ = [
     "clinicians",
     "compare",
     "convergence",
+    "decompose",
     "docs",
+    "doubt",
     "evidence",
     "exceedance",
     "explain",
+    "export",
     "exposure",
+    "init",
     "levers",
     "load_scenario",
     "open_results",
@@ -76,11 +97,15 @@ _HOMES = {
     "clinicians": "analysis.clinician_risk",
     "compare": "analysis.comparison",
     "convergence": "analysis.convergence",
+    "decompose": "analysis.decomposition",
     "docs": "handbook",
+    "doubt": "analysis.doubt_report",
     "evidence": "analysis.evidence",
     "exceedance": "analysis.exceedance",
     "explain": "exposures.explain",
+    "export": "analysis.export",
     "exposure": "exposures.exposure",
+    "init": "scenario.library",
     "levers": "exposures.levers",
     "load_scenario": "scenario.scenario",
     "open_results": "results.reading",
@@ -114,4 +139,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-__all__ = ["Call", "InputError", "Problem", "RunError", "gather", "joined", "nearest", "printable", "unknown"]
+__all__ = [
+    *("NO_FILE", "Call", "InputError", "Problem", "RunError", "gather", "joined", "nearest", "printable"),
+    "unknown",
+]
+
+#: What stands for the file of a scenario that has none: `Call` writes its overrides as a dict.
+NO_FILE = "SCENARIO.toml"
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -100,16 +107,30 @@ class Call:
     function: str  #: its name
     first: str | None = None  #: its first argument; None if the function is only named
     others: Mapping[str, Any] = field(default_factory=dict, hash=False)  #: the further ones, by name
+    further: tuple[str, ...] = ()  #: those after the first one that have no name
 
     def __str__(self) -> str:
         if self.first is None:
             return f"`asmrisk.{self.function}`"
         others = dict(self.others)
         first = repr(self.first)
-        if "overrides" in others:  # Of a scenario, not of what is done with it.
-            first = f"asmrisk.load_scenario({first}, {others.pop('overrides')!r})"
-        arguments = [first, *(f"{name}={value!r}" for name, value in others.items())]
+        overrides = others.pop("overrides", None)  # Of a scenario, not of what is done with it.
+        if overrides and self.first == NO_FILE:
+            first = repr(dict(map(_stated, overrides)))
+        elif overrides:
+            first = f"asmrisk.load_scenario({first}, {overrides!r})"
+        named = (f"{name}={value!r}" for name, value in others.items())
+        arguments = [first, *map(repr, self.further), *named]
         return f"`asmrisk.{self.function}({', '.join(arguments)})`"
+
+
+def _stated(override: str) -> tuple[str, Any]:
+    """Give the name and the value of an override, as a dict says it."""
+    name, _, value = override.partition("=")
+    try:
+        return name.replace('"', ""), tomllib.loads(f"value = {value}")["value"]
+    except ValueError:  # A word without quotes.
+        return name, value
 
 
 class RunError(RuntimeError):
@@ -147,6 +168,8 @@ def gather(function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list
 
 def printable(text: str) -> str:
     """Make text safe to show on one line of any terminal: other characters become escapes."""
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 

@@ -512,7 +512,7 @@ def test_who_gains_is_told_with_errors_by_sets(monkeypatch):
         factor = np.zeros(10)
         factor[: gainers[draw] if model == "reform" else 0] = 0.02
         none = np.zeros(10, np.int64)
-        return [_Clinicians(np.arange(10), np.arange(10.0), factor, 1e5 * factor, none, none)]
+        return _Clinicians(np.arange(10), none, none, none, none, np.arange(10.0), factor, np.full(10, 1e5))
 
     monkeypatch.setattr("asmrisk.simulation.model.Model", lambda scenario: scenario)
     monkeypatch.setattr("asmrisk.analysis.transitions._measured", measured)

@@ -150,7 +150,9 @@ def test_what_is_not_the_same_run_is_not_taken_for_it(stores, uncertain_store, r
 
 def test_the_list_is_told_from_a_run_with_it(stores, uncertain_store):
     lines, rows = told(uncertain_store)
-    assert lines[2].startswith("With CMS's preliminary list (6,510) instead of the projected 8,600: ")
+    assert lines[2].startswith(
+        "With CMS's preliminary list (6,510 clinicians) instead of the projected 8,600: "
+    )
     assert "load_scenario('scenarios/reform.toml', ['population.clinicians=6510']), fixed=True" in lines[2]
     assert "preliminary_list" not in rows
     savings, group = unknown_savings(50, seed=3)
@@ -162,7 +164,9 @@ def test_the_list_is_told_from_a_run_with_it(stores, uncertain_store):
     lines, rows = told(uncertain_store)
     assert rows["preliminary_list"]["source"] == str(path)
     assert rows["preliminary_list"]["clinicians"] == 6510
-    assert lines[2].startswith("With CMS's preliminary list (6,510) instead of the projected 8,600: $7")
+    assert lines[2].startswith(
+        "With CMS's preliminary list (6,510 clinicians) instead of the projected 8,600: $7"
+    )
     assert lines[2].endswith(" million at the central assumptions.")
     lines, _ = told(stores.folder / "a.zarr")
     assert lines[2] == "The number of clinicians is that of CMS's preliminary list (6,510)."
@@ -259,6 +263,8 @@ def test_a_scenario_of_another_version_has_no_central_values(stores):
     record["scenario"]["definition"]["behavior"]["of_the_past"] = 1.0
     lines, _ = told(stores.add("old.zarr", record, savings, group))
     assert "central assumptions: not known. " in lines[0]
+    # Of what, whichever figure comes first.
+    assert lines[0].count("of Medicare savings, 2027 to 2031 together") == 1
     assert lines[1].startswith("Doubt: $7")
     stores.add("list.zarr", with_clinicians(record, 6510), savings - 30e6, group)
     assert "not run yet. This runs it:" in told(stores.folder / "old.zarr")[0][2]
@@ -268,6 +274,7 @@ def test_few_sets_or_one_draw_a_set_end_in_words(stores):
     savings, group = unknown_savings(5)
     lines, _ = told(stores.add("few.zarr", uncertain(), savings, group))
     assert "too few parameter sets to tell. " in lines[0]
+    assert lines[0].count("of Medicare savings, 2027 to 2031 together") == 1
     assert lines[1].endswith("chance and doubt).")
     savings, group = unknown_savings(SETS)
     record = uncertain(draws_per_parameter_set=1)
@@ -284,7 +291,7 @@ def test_a_real_store_has_a_related_run_with_the_list(load, tmp_path):
         place = tmp_path / f"{name}.zarr"
         made[name] = asmrisk.run(scenario, draws=4, block_size=4, out=place, quiet=True)
     lines, rows = told(made["mine"])
-    assert lines[1].startswith("With CMS's preliminary list (6,510) instead of 200: ")
+    assert lines[1].startswith("With CMS's preliminary list (6,510 clinicians) instead of 200: ")
     assert rows["preliminary_list"]["source"] == str(made["list"])
     savings = asmrisk.open_results(made["list"]).medicare_savings.values
     assert rows["preliminary_list"]["mean"] == pytest.approx(savings.sum(axis=(1, 2)).mean())
@@ -297,10 +304,10 @@ def test_the_volume_offset_stands_beside_what_adjustments_keep(stores):
     for name, total in (("retained_savings", 61e6), ("volume_offset", 23e6)):
         stores.data[str(path)][name] = data.medicare_savings / data.medicare_savings.mean() * total / 10.0
     lines, _ = told(path)
-    assumed = "Volume offset: a share of 0.30 of cuts is won back by more services, so that of $61."
+    assumed = "Volume offset: a share of 0.30 of cuts is won back by more services, which costs $23."
     assert lines[-1].startswith(assumed)
-    assert " million that adjustments keep, $23." in lines[-1]
-    assert "it is taken off already. Both are in dollars of the payment years." in lines[-1]
+    assert " million; it is taken off already. Cuts less raises keep $61." in lines[-1]
+    assert " million. Both are in dollars of the payment years." in lines[-1]
 
 
 def test_the_volume_offset_says_that_its_share_is_doubted(stores):

@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from asmrisk.analysis.clinician_risk import clinicians
+from asmrisk.analysis.roster_metrics import Practices, practice_sums
 from asmrisk.analysis.roster_report import roster_sections
 from asmrisk.analysis.text_tables import table_lines
 
@@ -73,3 +74,22 @@ def test_results_without_practices_have_no_subtotals(results):
     found = clinicians(results.drop_vars(["practice_id", "billing_practice_id"]))
     assert "practice_usd" not in found
     assert "practice" not in found.dims
+
+
+def test_sums_by_practice_are_those_of_its_clinicians():
+    """Whoever bills has the dollars, who employs the cost; a practice without clinicians has 0."""
+    names = np.array(["P", "Q", "R", "S"], dtype=object)
+    practices = Practices(names, np.array([0, 3, 0, 1, 3]), np.array([3, 0, 0, 1, 3]))
+    values = np.random.default_rng(2).normal(size=(3, 2, 5))
+    for held, whose in (("adjustment_usd", practices.bills), ("cost_of_participation", practices.works)):
+        expected = np.zeros((3, 2, 4))
+        for one, place in enumerate(whose.tolist()):
+            expected[..., place] += values[..., one]
+        np.testing.assert_allclose(practices.sums(values, held), expected, rtol=1e-12, atol=1e-14)
+        some = practices.sums(values, held, range(1, 3))
+        np.testing.assert_allclose(some, expected[..., 1:3], rtol=1e-12, atol=1e-14)
+        assert (some[..., 1] == 0.0).all()
+    gaps = np.where(np.arange(5) == 1, np.nan, values)
+    np.testing.assert_allclose(
+        practice_sums({"adjustment_usd": gaps}, practices)["adjustment_usd"][..., 0], values[..., 2]
+    )

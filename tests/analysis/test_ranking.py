@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from asmrisk.analysis.ranking import ranks_of
+from asmrisk.analysis.ranking import ranks_of, ranks_of_sums
 
 
 def by_pairs(draws, size):
@@ -34,6 +34,10 @@ def test_ranks_are_those_of_all_pairs(size):
     found = ranks_of(draws, None if size == 1 else np.arange(100) // size)
     first, last = by_pairs(draws, size)
     assert (found.first.tolist(), found.last.tolist()) == (first, last)
+    # The same from sums over independent parts, as those have them who keep no draws.
+    parts = (draws - draws.mean(axis=0)).reshape(-1, size, 9).sum(axis=1)
+    again = ranks_of_sums(draws.mean(axis=0), parts, 100)
+    assert (again.said, again.draws_needed) == (found.said, pytest.approx(found.draws_needed))
     assert 1 < len(set(zip(first, last, strict=True))) < 9
     assert found.in_lower_half.tolist() == [each <= 4.5 for each in last]
     assert found.in_upper_half.tolist() == [each > 5 for each in first]

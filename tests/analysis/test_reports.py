@@ -195,6 +195,9 @@ def test_sections_are_set_below_the_head():
     ]
     assert json.loads(report.to_json()) == {"x": 1, "rows": []}
     assert report.to_dataframe().empty
+    # What is from a file must not command a terminal.
+    sections = (Section(("\x1b[31mred",), (table._replace(labels=["\x1b[2J"]),)),)
+    assert "\x1b" not in replace(report, head=("\x1b]0;title\x07",), sections=sections).to_text()
     assert replace(report, partial=True).to_csv() == "partial\n"
 
 
@@ -227,7 +230,7 @@ def test_a_report_of_a_store_says_where_it_is(tmp_path, tiny):
         assert str(report).endswith(f"\n\nResults: {place}")
         assert json.loads(report.to_json())["results"] == str(place)
         facts = {
-            "title": "Final rule",
+            "title": "Final rule, with population.clinicians 200",
             "draws": 8,
             "seed": 20270101,
             "partial": False,

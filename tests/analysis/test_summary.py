@@ -88,6 +88,18 @@ def test_shares_are_weighted_by_the_clinicians_scored(store):
         check_statistics(row(table, "penalized_share", practice_size=SIZES[size]), totals)
 
 
+def test_who_is_there_in_several_years_is_counted_once(store):
+    for name in ("participants", "scored", "zero_scores", "beneficiaries"):
+        values = store[name].values.astype(np.float64)
+        table = summarize(store, metrics=[name]).to_dataframe()
+        check_statistics(row(table, name), [math.fsum(x.ravel()) / 5 for x in values])
+        table = summarize(store, by=["year"], metrics=[name]).to_dataframe()
+        check_statistics(row(table, name, performance_year=2029), values[:, 2].sum(axis=1))
+        table = summarize(store, by=["cohort"], metrics=[name]).to_dataframe()
+        check_statistics(row(table, name, cohort="low_back_pain"), values[:, :, 1].mean(axis=1))
+    assert "in a year" in summarize(store, metrics=["participants"]).to_text()
+
+
 def test_factor_percentiles_are_means_of_each_draw_s_own(store):
     table = summarize(store).to_dataframe()
     values = store["adjustment_factor_quantile"].values

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
 import re
 import resource
@@ -25,10 +22,6 @@ from click.testing import CliRunner, Result
 import asmrisk
 from asmrisk.cli import commands
 from asmrisk.errors import Call, InputError, RunError
-from asmrisk.parameters.parameter import BASES
-from asmrisk.scenario.declarations import FILES, PARAMETERS
-from asmrisk.scenario.listing import policy
-from asmrisk.scenario.scenario import scenario_from_dict
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 BASELINE = str(SCENARIOS / "baseline.toml")
@@ -203,6 +196,14 @@ def test_the_library_is_valid() -> None:
     assert result.stdout.count("  Rule: as of the CY 2026 final rule (90 FR 49266") == len(files)
 
 
+def test_a_change_is_validated_as_it_would_be_run() -> None:
+    result = call("validate", BASELINE, "--set", "policy.risk_level=0.05")
+    assert f"{BASELINE}: valid (Final rule, with policy.risk_level 0.05)\n" in result.stdout
+    result = call("validate", BASELINE, "--set", "policy.risk_level.2032=0.05")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "2031" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "message"),
     [
@@ -214,9 +215,9 @@ def test_the_library_is_valid() -> None:
             "asmrisk: draw 3: `asmrisk replay r.zarr --draw 3 --out t.csv` shows it\n",
         ),
         (
-            InputError("'x' is none", argument="overrides", where="a.b=x", allowed="y"),
+            InputError("'x' is none", argument="replay_draws", where="a.b=x", allowed="y"),
             2,
-            "asmrisk: overrides a.b=x: 'x' is none; allowed: y\n",
+            "asmrisk: replay_draws a.b=x: 'x' is none; allowed: y\n",
         ),
         (
             RunError(Call("status", "r.zarr", {"verify": True})),
@@ -227,6 +228,16 @@ def test_the_library_is_valid() -> None:
             RunError(Call("run", "our own.toml", {"overrides": ["a.b=1", "c.d={x = 1}"], "fixed": True})),
             1,
             "asmrisk: `asmrisk run 'our own.toml' --set a.b=1 --set 'c.d={x = 1}' --fixed`\n",
+        ),
+        (
+            RunError(Call("compare", "a.zarr", {"full": True}, ("b.zarr", "c.zarr"))),
+            1,
+            "asmrisk: `asmrisk compare a.zarr b.zarr c.zarr --full`\n",
+        ),
+        (
+            RunError(Call("decompose", "a.zarr", {"draws": 8}, ("b.zarr",))),
+            1,
+            "asmrisk: `asmrisk compare a.zarr b.zarr --decompose --draws 8`\n",
         ),
         (OSError(28, "No space left on device", "/x"), 1, "asmrisk: /x: No space left on device\n"),
         (MemoryError(), 1, "asmrisk: out of memory; try fewer --workers or a smaller --block-size\n"),
@@ -242,7 +253,7 @@ def test_the_library_is_valid() -> None:
 def test_failures_end_in_one_message(
     failure: BaseException, status: int, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: Any) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise failure
 
     monkeypatch.delenv("ASMRISK_TRACEBACK", raising=False)
@@ -253,13 +264,13 @@ def test_failures_end_in_one_message(
 
 def test_a_traceback_on_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASMRISK_TRACEBACK", "1")
-    monkeypatch.setattr("asmrisk.population.preparation.prepared_scenarios", lambda *_: 1 / 0)
+    monkeypatch.setattr("asmrisk.population.preparation.prepared_scenarios", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         call("validate", BASELINE)
 
 
 def test_warnings_are_notes(monkeypatch: pytest.MonkeyPatch) -> None:
-    def warn(*paths: Any) -> list[Any]:
+    def warn(*paths: Any, **_: Any) -> list[Any]:
         warnings.simplefilter("always")
         warnings.warn("the cache cannot be written", RuntimeWarning, stacklevel=1)
         return [SimpleNamespace(scenario=SimpleNamespace(title="T"), rule="R", notes=()) for _ in paths]
@@ -276,7 +287,7 @@ def test_a_signal_ends_a_command(number: int, status: int) -> None:
     # A shell lets what it starts in the background ignore the first of them.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     import asmrisk.cli, asmrisk.population.preparation
-    def wait(*_):
+    def wait(*_, **__):
         print("ready", flush=True)
         time.sleep(60)
     asmrisk.population.preparation.prepared_scenarios = wait
@@ -341,7 +352,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
 
 
 def test_run_passes_on_what_is_asked_for(calls: list[Any]) -> None:
-    options = "--draws 7 --seed 0 --workers 2 --block-size 64 --fixed --out here.zarr --quiet"
+    options = "--draws 7 --seed 0 --workers 2 --block-size 64 --fixed --title Ours --out here.zarr --quiet"
     result = call("run", BASELINE, "--set", "policy.tie_rule=mid", *options.split())
     assert result.exit_code == 0
     assert result.stdout == "the summary\n"
@@ -357,6 +368,7 @@ def test_run_passes_on_what_is_asked_for(calls: list[Any]) -> None:
         "security": None,
         "block_size": 64,
         "fixed": True,
+        "title": "Ours",
         "out": Path("here.zarr"),
         "quiet": True,
     }
@@ -375,6 +387,7 @@ def test_run_leaves_open_what_is_not_asked_for(calls: list[Any]) -> None:
         "security": None,
         "block_size": None,
         "fixed": False,
+        "title": None,
         "out": None,
         "quiet": False,
     }
@@ -468,106 +481,6 @@ def test_an_unknown_layout_of_a_summary() -> None:
     result = call("summarize", "none.zarr", "--format", "xml")
     assert result.exit_code == 2
     assert "'xml' is not one of 'table', 'json', 'csv'" in result.stderr
-
-
-# ------------------------------------------------------------------------------- the policy listing
-
-
-def test_the_table_names_every_parameter_and_fits_80_columns() -> None:
-    result = call("policy")
-    assert result.exit_code == 0
-    lines = result.stdout.splitlines()
-    assert max(map(len, lines)) <= 80
-    for name, parameter in PARAMETERS.items():
-        if not name.startswith("run."):
-            assert any(line.startswith(f"{name} = ") for line in lines), name
-            assert parameter.basis in BASES
-    assert "policy.risk_level = 0.09, from 2029 0.1, from 2030 0.11, from 2031 0.12" in lines
-
-
-def test_the_table_of_a_scenario_shows_what_differs() -> None:
-    result = call("policy", str(SCENARIOS / "budget_neutral.toml"), "--set", "policy.risk_level.2029=.02")
-    text = result.stdout
-    # A name is not broken, however long.
-    assert all(len(line) <= 80 or " " not in line.strip() for line in text.splitlines())
-    assert text.startswith("Budget-neutral redistribution\nRule: as of the CY 2026 final rule (")
-    assert "2026.\n\nDiffers from the final rule\n" in text
-    assert "  policy.redistribution_share\n    final rule     0.85\n    this scenario  1.0\n" in text
-    assert "    this scenario  0.09, from 2029 0.02, from 2030 0.11, from 2031 0.12\n" in text
-    assert "policy.tie_rule" not in text
-    assert "Medicare savings" in text
-    assert "Does not differ from the final rule." in call("policy", BASELINE).stdout
-
-
-def test_json_and_csv_hold_everything() -> None:
-    scenario = str(SCENARIOS / "readings" / "ties_to_the_middle.toml")
-    listing = json.loads(call("policy", scenario, "--format", "json").stdout)
-    rows = list(csv.DictReader(io.StringIO(call("policy", scenario, "--format", "csv").stdout)))
-    names = [name for name in PARAMETERS if not name.startswith("run.")]
-    assert [each["name"] for each in listing["parameters"]] == names == [row["name"] for row in rows]
-    assert [each["name"] for each in listing["parameters"] if each["changed"]] == ["policy.tie_rule"]
-    assert [row["name"] for row in rows if row["changed"] == "true"] == ["policy.tie_rule"]
-    ties = next(each for each in listing["parameters"] if each["name"] == "policy.tie_rule")
-    assert (ties["value"], ties["final_rule"], ties["basis"]) == (
-        "mid",
-        "upper",
-        PARAMETERS["policy.tie_rule"].basis,
-    )
-    for each, row in zip(listing["parameters"], rows, strict=True):
-        declared = PARAMETERS[each["name"]]
-        for key in ("meaning", "unit", "allowed", "basis", "citation", "section"):
-            assert each[key] == row[key] == getattr(declared, key)
-
-
-def test_markdown_is_a_table_of_seven_columns() -> None:
-    lines = call("policy", "--format", "markdown").stdout.splitlines()
-    rows = [line for line in lines if line.startswith("| `")]
-    # How much is computed is none of it.
-    assert len(rows) == sum(not name.startswith("run.") for name in PARAMETERS)
-    assert all(line.replace("\\|", "").count("|") == 8 for line in rows)
-
-
-def test_assumptions_reach_the_results_that_rest_on_them() -> None:
-    assumptions = policy().assumptions
-    files = {each.name for each in FILES}
-    for name, parameter in PARAMETERS.items():
-        listed = {result for result, names in assumptions.items() if name in names}
-        if parameter.basis != "assumed" or name.startswith("run.") or name in files:
-            assert not listed
-        else:
-            # Everything assumed reaches what Medicare saves, or what clinicians are left with, in the end.
-            assert listed & {"Medicare savings", "net of MIPS and costs"}, name
-    assert "behavior.participation_cost" not in assumptions["Medicare savings"]
-    assert "counterfactual.mips_quality_correlation" in assumptions["MIPS forgone, net of MIPS"]
-    assert "behavior.medicare_share" in assumptions["episode savings"]
-    assert "behavior.medicare_share" not in assumptions["final scores"]
-    assert "population.part_b_episode_correlation" not in assumptions["final scores"]
-    assert "policy.zero_scorers" in assumptions["incentive pool, adjustment factors"]
-
-
-def test_what_is_uncertain_is_listed_as_such() -> None:
-    given = {"policy.risk_level": {"distribution": "uniform", "low": 0.01, "high": 0.09}}
-    listing = policy(scenario_from_dict({"title": "T", "uncertainty": given}))
-    risk = next(each for each in listing.entries if each.name == "policy.risk_level")
-    assert risk.uncertain == given
-    assert "policy.risk_level" in listing.assumptions["Medicare savings"]
-    assert "policy.risk_level" not in policy().assumptions["Medicare savings"]
-    text = """  policy.risk_level
-    median 0.05, 90% between 0.014 and 0.086
-    {distribution = "uniform", low = 0.01, high = 0.09}
-    no basis stated
-"""
-    assert text in listing.to_table()
-
-
-def test_every_section_of_the_declarations_feeds_a_result() -> None:
-    from asmrisk.scenario.listing import _RESULTS
-
-    inputs = {each for names in _RESULTS.values() for each in names}
-    for name, parameter in PARAMETERS.items():
-        if not name.startswith("run.") and parameter not in FILES:
-            assert parameter.section in inputs or name in inputs, name
-    assert inputs <= {parameter.section for parameter in PARAMETERS.values()} | set(PARAMETERS)
 
 
 def test_public_functions_are_not_hidden_by_modules_of_their_name() -> None:

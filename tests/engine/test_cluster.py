@@ -269,7 +269,7 @@ def test_a_block_is_tried_three_times(cluster, attempts, tmp_path):
     assert len(list(attempts.iterdir())) == 3
     assert re.fullmatch(
         r"draws 10 to 14 failed 3 times \(ZeroDivisionError: division by zero\): \d+ of 30 draws are "
-        rf"finished and kept in {place}; run the same command again to continue; "
+        rf"finished and kept in {place}; run it again in the same way to continue; "
         rf"`asmrisk\.replay\('{place}', draw=13, out='draw_13\.csv'\)` computes the first of them alone",
         str(caught.value),
     )

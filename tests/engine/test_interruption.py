@@ -44,7 +44,7 @@ def test_a_signal_stops_within_seconds_and_says_how_to_continue(number, expected
     assert code == expected
     assert out == ""
     assert err == (
-        f"interrupted: 20 of 60 draws are finished and kept in {place}; run the same command again to "
+        f"interrupted: 20 of 60 draws are finished and kept in {place}; run it again in the same way to "
         "continue\n"
     )
     assert status(place, verify=True).done == 20
@@ -82,7 +82,7 @@ def test_an_interrupted_run_leaves_no_worker_behind(number, expected, together, 
     assert time.monotonic() - began < 3 * SECONDS
     assert code == expected
     assert err == (
-        f"interrupted: 0 of 60 draws are finished and kept in {place}; run the same command again to "
+        f"interrupted: 0 of 60 draws are finished and kept in {place}; run it again in the same way to "
         "continue\n"
     )
     assert psutil.wait_procs(family, timeout=PATIENCE)[1] == []
@@ -108,9 +108,7 @@ def test_a_signal_while_worker_processes_start_ends_the_run_and_all_of_them(tria
     (os.killpg if together else os.kill)(process.pid, number)
     code, _, err = finish(process)
     assert code == 128 + number, err
-    kept = (
-        rf"nothing was computed yet|0 of 60 draws are finished and kept in {place}; run the same command .*"
-    )
+    kept = rf"nothing was computed yet|0 of 60 draws are finished and kept in {place}; run it again .*"
     assert re.fullmatch(rf"interrupted: ({kept})\n", err)
     until(lambda: not of_group(process.pid), "the end of all processes")
 

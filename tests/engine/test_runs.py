@@ -39,7 +39,7 @@ def test_a_failing_draw_ends_the_run_and_keeps_the_rest(tmp_path):
     # Draws 10, 11 and 12 were simulated, but a block that is not whole is not kept.
     assert str(caught.value) == (
         f"draws 10 to 14 failed 3 times (ZeroDivisionError: division by zero): {done} of 30 draws are "
-        f"finished and kept in {place}; run the same command again to continue; "
+        f"finished and kept in {place}; run it again in the same way to continue; "
         f"`asmrisk.replay('{place}', draw=13, out='draw_13.csv')` computes the first of them alone"
     )
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
@@ -121,6 +121,26 @@ def test_a_scenario_file_names_the_results(tmp_path, monkeypatch):
     path = asmrisk.run("low.toml", quiet=True)
     assert path == Path("results/low.zarr")
     assert open_results(path).attrs["title"] == "Low"
+
+
+def test_a_run_is_titled_by_what_it_changes_or_as_is_asked_for(tmp_path):
+    said = io.StringIO()
+    file = tmp_path / "low.toml"
+    file.write_text('title = "Low\\n"\n[population]\nclinicians = 200\n')
+    changed = load_scenario(file, ["policy.risk_level=0.05"])
+    path = asmrisk.run(changed, draws=2, out=tmp_path / "a.zarr", stream=said)
+    assert open_results(path).attrs["title"] == r"Low\n, with policy.risk_level 0.05"
+    assert "title" not in said.getvalue()
+    # More draws under another title: the same run, which keeps its own and says so.
+    assert asmrisk.run(changed, draws=3, out=path, title="For the board", stream=said) == path
+    assert (status(path).draws, status(path).title) == (3, r"Low\n, with policy.risk_level 0.05")
+    assert re.search(r"keeps its title, .*with policy.risk_level 0.05.*'For the board'", said.getvalue())
+    path = asmrisk.run(changed, draws=2, out=tmp_path / "b.zarr", title="For the board", quiet=True)
+    assert status(path).title == "For the board"
+    assert asmrisk.summarize(path).facts["title"] == "For the board"
+    for scenarios, title in (([file], " "), ([file, file], "Both")):
+        with pytest.raises(InputError, match=r"^title: is the title of one scenario, and not empty"):
+            asmrisk.run(*scenarios, title=title, out=tmp_path / "c")
 
 
 UNKNOWN = """

@@ -110,6 +110,42 @@ def test_and_so_in_other_scenarios(scenario: str, rosters: dict[str, Path], tmp_
     assert_agrees(rosters["no evidence"], tmp_path / "run.zarr", FEW, scenario=scenario)
 
 
+def test_who_is_told_exempt_in_the_first_year_is_so_in_every_draw(tmp_path: Path) -> None:
+    """And nobody else moves by a bit, nor does the field of a run differ from what exposure makes of it."""
+    table = pd.read_csv(OURS)
+    names = table["clinician_id"].drop_duplicates()
+    exempt, scored, untold = names.iloc[0], names.iloc[1], names.iloc[2]
+    first = table[table["clinician_id"].isin([exempt, scored, untold])].drop_duplicates("clinician_id")
+    rows = first[[*REQUIRED, "practice_id"]].assign(performance_year=2027, exempt=[1, 0, None])
+    rosters = {"told": rows, "nothing told": rows.assign(exempt=None)}
+    for name, each in rosters.items():
+        pd.concat([table, each]).to_csv(tmp_path / f"{name}.csv", index=False)
+    share = "behavior.exempt_share={heart_failure=0.6, low_back_pain=0.6}"
+    assert_agrees(tmp_path / "told.csv", tmp_path / "run.zarr", FEW, share)
+
+    own, before = (
+        live(stored_field(tmp_path / f"{name}.csv", tmp_path / "run.zarr"), parts=True) for name in rosters
+    )
+    ids = stored_field(tmp_path / "told.csv", tmp_path / "run.zarr").roster.ids.tolist()
+    at = {name: ids.index(name) for name in (exempt, scored, untold)}
+    measured = ~np.isnan(own.adjustment_factor)
+    np.testing.assert_array_equal(measured, ~np.isnan(before.adjustment_factor))
+    assert measured[:, 0, at[exempt]].all()
+    assert (own.adjustment_usd[:, 0, at[exempt]] == 0.0).all()
+    assert np.isnan(own.final_score[:, 0, at[exempt]]).all()
+    assert np.isfinite(own.final_score[:, 0, at[scored]][measured[:, 0, at[scored]]]).all()
+    # Drawn, as in later years for everybody.
+    drawn = before.final_score[:, :, list(at.values())]
+    assert np.isnan(drawn[:, 0]).any()
+    assert np.isfinite(drawn[:, 0]).any()
+    others = [place for place in range(len(ids)) if place not in (at[exempt], at[scored])]
+    for name in own._fields:
+        now, then = getattr(own, name), getattr(before, name)
+        np.testing.assert_array_equal(now[..., others], then[..., others], err_msg=name)
+        # Later, who was penalized answers by lower costs.
+        np.testing.assert_array_equal(now[:, 1], then[:, 1], err_msg=name)
+
+
 def test_and_so_where_the_field_is_a_list_of_participants(rosters: dict[str, Path], tmp_path: Path) -> None:
     assert_agrees(rosters["evidence"], tmp_path / "run.zarr", scenario="participant_list")
 

@@ -10,6 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 import asmrisk
+from asmrisk.analysis.digits import number as number_of
+from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.cli import commands
 from asmrisk.errors import Call, InputError
@@ -60,7 +62,7 @@ def row_of(table, who, year, case="base", level=None):
 
 
 def test_the_table_has_the_declared_columns_and_a_row_for_each(found):
-    table = found.table
+    table = found.to_dataframe()
     assert list(table) == [column.name for column in COLUMNS]
     assert len(table) == 3 * (4 + 2 + 1) * 6
     assert sorted(set(table.case)) == [
@@ -73,7 +75,7 @@ def test_the_table_has_the_declared_columns_and_a_row_for_each(found):
 
 
 def test_years_and_clinicians_add_up(found):
-    table = found.table
+    table = found.to_dataframe()
     for name in ("mean", "average_practice", "largest_loss", "mips_forgone", "cost_of_participation"):
         for year in (2027, 2031, "all"):
             own = sum(row_of(table, who, year)[name] for who in "abcd")
@@ -83,7 +85,7 @@ def test_years_and_clinicians_add_up(found):
 
 
 def test_figures_are_possible_ones(found):
-    table = found.table
+    table = found.to_dataframe()
     assert (table.mean_error >= 0).all()
     assert (table["largest_loss"] <= table["mean"]).all()
     assert (table.p05 <= table.p50).all()
@@ -99,12 +101,49 @@ def test_figures_are_possible_ones(found):
 
 
 def test_a_change_tells_what_it_brings(found):
-    table = found.table
+    table = found.to_dataframe()
     assert row_of(table, "all", "all", "improvement_activities = 2")["difference"] >= 0.0
     cheaper = "cost_per_episode -10% from 2029"
     assert row_of(table, "a", 2027, cheaper)["difference"] == 0.0
     assert row_of(table, "a", 2027, cheaper)["probability_of_nothing"] == 1.0
-    assert row_of(table, "all", "all", cheaper)["difference"] > 0.0
+    whole = row_of(table, "all", "all", cheaper)
+    assert whole["difference"] > 0.0
+    # What it may cost is counted a performance year, from 2029 on.
+    base = row_of(table, "all", "all")
+    gone = sum(whole[name] - base[name] for name in ("mips_forgone", "cost_of_participation"))
+    assert whole["break_even"] == pytest.approx((whole["difference"] - gone) / 3)
+    year = row_of(table, "all", 2030, cheaper)
+    gone = sum(
+        year[name] - row_of(table, "all", 2030)[name] for name in ("mips_forgone", "cost_of_participation")
+    )
+    assert year["break_even"] == pytest.approx(year["difference"] - gone)
+
+
+def test_changes_have_numbers_a_legend_and_what_they_suppose(found):
+    """Of activities and cost nothing is told of the four."""
+    text = found.to_text()
+    start = text.index("What if\n")
+    lines = text[start : text.index("\n\n", start)].split("\n")
+    assert lines[1:3] == ["1  improvement_activities = 2", "2  cost_per_episode -10% from 2029"]
+    cases = (("improvement_activities = 2", 5), ("cost_per_episode -10% from 2029", 3))
+    for number, (case, years) in enumerate(cases, 1):
+        row = row_of(found.to_dataframe(), "all", "all", case)
+        (line,) = [each for each in lines[4:] if each.startswith(f"{number} ")]
+        value, error = with_error(row["difference"], row["difference_error"]).split(" ± ")
+        assert line.split()[1:4] == [value, "±", error]
+        assert number_of(row["break_even"], row["difference_error"] / years) in line.split()
+    by_practice = text[text.index("Difference of each change by practice") :].split("\n\n")[0]
+    assert {line.split()[0] for line in by_practice.split("\n")[2:4]} == {"P", "Q"}
+    words = " ".join(text.split())
+    assert "These are 4 of 4 in change 1, 4 of 4 in change 2." in words
+    assert json.loads(found.to_json())["what_if"][1] == {
+        "number": 2,
+        "case": "cost_per_episode -10% from 2029",
+        "years": 3,
+        "clinicians": 4,
+        "untold": 4,
+        "reported": 0,
+    }
 
 
 def test_text_says_first_what_a_board_asks(found):
@@ -129,7 +168,7 @@ def test_text_says_first_what_a_board_asks(found):
 def test_fewer_draws_are_the_first_of_the_run(ours, results, found):
     fewer = asmrisk.exposure(ours, results, draws=30, quiet=True)
     assert json.loads(fewer.to_json())["draws"] == 30
-    assert fewer.table["mean"].tolist() != found.table["mean"].tolist()[: len(fewer.table)]
+    assert fewer.dataset["mean"][0, 0].values.tolist() != found.dataset["mean"][0, 0].values.tolist()
     assert "± n/a" in asmrisk.exposure(ours, results, draws=1, quiet=True).to_text()
     with pytest.raises(InputError, match="60 draws"):
         asmrisk.exposure(ours, results, draws=61)
@@ -139,7 +178,11 @@ def test_levers_are_ranked_if_asked_for(ours, results):
     found = asmrisk.exposure(ours, results, draws=20, levers=True, quiet=True)
     rows = json.loads(found.to_json())["levers"]
     assert {row["level"] for row in rows} == {"all", "practice", "clinician"}
-    assert "Levers of all clinicians" in found.to_text()
+    text = " ".join(found.to_text().split())
+    assert "Levers of all clinicians" in text
+    # The rule of ranks stands once, whatever is ranked.
+    assert text.count("as far as paired differences exceed their noise") == 1
+    assert "collection_type supposes that the same quality would be seen" in text
 
 
 def command(*arguments):
@@ -155,7 +198,8 @@ def test_the_command_writes_json_csv_and_a_table(ours, results, found, tmp_path)
     assert told["loss"] == 20_000
     text = command(*given, "--format", "csv", "--out", tmp_path / "table.csv").stdout
     table = pd.read_csv(StringIO(text))
-    base = found.table[found.table.case == "base"]
+    every = found.to_dataframe()
+    base = every[every.case == "base"]
     np.testing.assert_allclose(table["mean"], base["mean"].to_numpy())
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), table)
     command(*given, "--out", tmp_path / "table.parquet")
@@ -218,7 +262,7 @@ def test_levers_alone_are_worth_what_exposure_says(found, ours, results):
     change = "improvement_activities = 2"
     ranked = asmrisk.levers(ours, results, what_if=[change], workers=1)
     total = ranked[ranked.level == "all"].iloc[0]
-    table = found.table
+    table = found.to_dataframe()
     rows = table[(table.level == "all") & (table.case == change) & (table.performance_year == "all")]
     assert total.lever == change
     pd.testing.assert_frame_equal(asmrisk.levers(ours, results, what_if=change), ranked)

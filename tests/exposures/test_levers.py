@@ -1,13 +1,16 @@
 """What improving is worth: the standard levers ranked, and the trap of editing a past row."""
 
 from dataclasses import replace
+from io import StringIO
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from asmrisk.analysis.estimates import mean
-from asmrisk.exposures.levers import _ranks, ranked_levers, standard_levers
+from asmrisk.analysis.ranking import ranks_of
+from asmrisk.engine.progress import Progress
+from asmrisk.exposures.levers import ranked_levers, standard_levers
 from asmrisk.exposures.stored_field import live_cases
 from asmrisk.simulation.model import Model
 from tests.simulation.desk import SCENARIOS, Desk
@@ -61,8 +64,9 @@ def test_dollars_add_up_and_the_best_comes_first(desk, ranked):
         assert by_level[level].to_numpy() == pytest.approx(by_level["all"].to_numpy(), rel=1e-9, abs=1e-6)
     for _, rows in ranked.groupby(["level", "who"]):
         assert rows["difference"].is_monotonic_decreasing
-        assert rows["rank"].is_monotonic_increasing
-        assert rows["rank"].iloc[0] == 1
+        assert rows["rank_first"].iloc[0] == 1
+        place = np.arange(1, len(rows) + 1)
+        assert ((rows["rank_first"] <= place) & (place <= rows["rank_last"])).all()
     heart = set(desk.roster.ids[desk.roster.cohort_names == "heart_failure"])
     of_backs = ranked["lever"].str.startswith(("q238", "q134", "q128", "q220"))
     assert not (of_backs & ranked["who"].isin(heart) & (ranked["level"] == "clinician")).any()
@@ -75,17 +79,25 @@ def test_what_is_so_already_gains_nothing_and_comes_after_what_gains(desk, ranke
     )
     rows = ranked_levers(desk.field, cases, workers=1)
     rows = rows[rows["level"] == "all"]
-    assert rows["rank"].tolist() == [1, 1, 3, 4]
+    assert rows["rank_first"].tolist() == [1, 1, 3, 4]
+    assert rows["rank_last"].tolist() == [2, 2, 3, 4]
     nothing = rows[rows["lever"] == "promoting_interoperability +0"]
     assert nothing["difference"].item() == 0.0
     assert nothing["probability_of_nothing"].item() == 1.0
     assert rows["difference"].iloc[-1] < 0
 
 
-def test_the_break_even_cost_is_beside_what_is_counted_already(ranked):
+def test_the_break_even_cost_is_beside_what_is_counted_already(desk, ranked):
     rows = ranked[ranked["lever"] == "episodes +10%"]
     left = rows["difference"] - rows["mips_forgone"] - rows["cost_of_participation"]
     assert rows["break_even"].to_numpy() == pytest.approx(left.to_numpy() / 5, rel=1e-9, abs=1e-9)
+    (late,) = (
+        ranked_levers(desk.field, desk.cases("cost_per_episode -10% from 2030"), workers=1)
+        .query("level == 'all'")
+        .to_dict("records")
+    )
+    left = late["difference"] - late["mips_forgone"] - late["cost_of_participation"]
+    assert late["break_even"] == pytest.approx(left / 2)
     assert (rows["cost_of_participation"] != 0).any()
     assert (rows["mips_forgone"] != 0).any()
 
@@ -112,15 +124,63 @@ def test_errors_come_from_parameter_sets(desk, monkeypatch):
     assert one["difference"].iloc[0] == pytest.approx(row["difference"], rel=1e-9)
 
 
-def test_ranks_within_noise_are_ties():
-    rng = np.random.default_rng(3)
-    draws, common = 400, rng.normal(0, 100, 400)
-    noise = rng.normal(0, 1, (4, draws))
-    # Of 10, 9.99, 5 and 4 dollars, all moved by the same luck: it is their own noise that counts.
-    values = np.array([10.0, 9.99, 5.0, 4.0])[:, None] + common + noise - noise.mean(axis=1, keepdims=True)
-    residuals = values - values.mean(axis=1, keepdims=True)
-    assert _ranks(values.mean(axis=1), residuals, draws) == [1, 1, 3, 4]
-    assert _ranks(np.array([2.0, 1.0]), np.zeros((2, 1)), 10) == [1, 1]
+def test_ranks_are_those_of_the_draws(desk):
+    """By the rule for clinicians, the most dollars first."""
+    cases = desk.cases("cost_per_episode -10%", "q236_rate +0.05", "q236_rate +0.0501", "complete data")
+    base, *others = live_cases(desk.field, cases, workers=1)
+    gains = np.stack([gains_of(base, each).sum(axis=(1, 2)) for each in others], axis=1)
+    expected = ranks_of(-gains)
+    rows = ranked_levers(desk.field, cases, workers=1)
+    rows = rows[rows["level"] == "all"].set_index("lever").loc[[each.label for each in cases]]
+    assert rows["rank_first"].tolist() == expected.first.tolist()
+    assert rows["rank_last"].tolist() == expected.last.tolist()
+    assert len(set(expected.said)) > 2
+
+
+def test_what_a_lever_supposes_is_counted(desk, ranked):
+    """From the table, cell by cell: who tells nothing in any year, and who last reported it."""
+    table = pd.read_csv(OURS).sort_values("performance_year", kind="stable")
+    heart = table[table["cohort"] == "heart_failure"]
+    rates = [name for name in heart if name.endswith("_rate")]
+    # A row says how a measure was reported only where it speaks of some measure.
+    spoken = heart[heart[rates].notna().any(axis=1)].groupby("clinician_id")["q236_collection_type"]
+    expected = {
+        "q236 reported": (
+            heart["clinician_id"].nunique(),
+            int(heart.groupby("clinician_id")["q236_rate"].count().eq(0).sum()),
+            int(spoken.last(skipna=False).notna().sum()),
+        ),
+        "cost_per_episode -10%": (
+            table["clinician_id"].nunique(),
+            int(table.groupby("clinician_id")["cost_per_episode"].count().eq(0).sum()),
+            0,
+        ),
+    }
+    for lever, numbers in expected.items():
+        (row,) = ranked[(ranked["level"] == "all") & (ranked["lever"] == lever)].to_dict("records")
+        assert (row["clinicians"], row["untold"], row["reported"]) == numbers
+        own = ranked[(ranked["level"] == "clinician") & (ranked["lever"] == lever)]
+        assert own[["clinicians", "untold", "reported"]].sum().tolist() == list(numbers)
+    assert expected["q236 reported"][1] > 0
+    # Nobody tells the elements.
+    row = ranked[(ranked["level"] == "all") & (ranked["lever"] == "collaborative_care_elements = 3")]
+    assert row["untold"].item() == 48
+
+
+def test_a_bar_counts_each_draw_once(desk, monkeypatch):
+    class Terminal(StringIO):
+        def isatty(self):
+            return True
+
+    seen = []
+    monkeypatch.setattr("asmrisk.exposures.stored_field._SOON", 0)
+    monkeypatch.setattr("asmrisk.exposures.levers._MOST_BYTES", 7 * 200 * 48 * 2)
+    progress = Progress(Terminal())
+    shown = progress.shown
+    monkeypatch.setattr(progress, "shown", lambda *given: seen.append(given) or shown(*given))
+    ranked_levers(desk.field, desk.cases("complete data"), workers=1, progress=progress)
+    assert seen == [(40, 0)]
+    assert progress.done == 40
 
 
 #: Five levers, and the cells of a past row that say the same.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from asmrisk.exposures.readiness import TOPICS, UNTOLD, readiness_rows, told_of, told_rows
+from asmrisk.exposures.readiness import TOPICS, UNTOLD, readiness_rows, told_of, untold_rows
 from asmrisk.exposures.table import groups_of
 from asmrisk.population.roster import read_roster
 from asmrisk.simulation.own_luck import OwnOutcomes, make_outcomes
@@ -54,7 +54,7 @@ def outcomes(together=False):
 
 
 def shares(told, made, groups):
-    rows = told_rows(told, made, groups)
+    rows = untold_rows(told, made, groups)
     return {(row["who"], row["topic"]): row["share_of_variance"] for row in rows}
 
 
@@ -67,28 +67,41 @@ def test_what_is_told_is_found_in_the_table(roster, told):
     topics = list(TOPICS)
     at = {str(name): place for place, name in enumerate(roster.ids)}
 
-    def of(who, topic):
-        return told.years[topics.index(topic)][at[who]], told.missing[topics.index(topic)][at[who]]
+    def told_in(who, topic):
+        return bool(told.any[topics.index(topic)][at[who]])
 
-    assert of("a", "episodes") == ((2024, 2025), ())
-    assert of("a", "cost_per_episode") == ((2024,), ())
-    assert of("a", "improvement_activities") == ((), ("improvement_activities",))
-    years, missing = of("a", "quality")
-    assert years == (2024,)
-    assert {"q492_rate", "q492_cases"}.isdisjoint(missing)
-    assert {"q236_rate", "q236_cases", "q236_completeness", "q236_collection_type"} <= set(missing)
-    assert of("b", "promoting_interoperability") == ((2025,), ())
-    assert of("c", "patients") == ((), ("hcc_risk_score", "dual_share"))
-    assert "q238_rate" in of("d", "quality")[1]
-    assert "q236_rate" not in of("d", "quality")[1]
+    def columns(who, topic):
+        return told.columns[at[who]][topics.index(topic)].split(", ")
+
+    assert [told_in("a", topic) for topic in topics] == [True, True, True, False, True, True]
+    assert [told_in("b", topic) for topic in topics] == [False, False, False, False, True, False]
+    assert not any(told_in("c", topic) for topic in topics)
+    # Activities follow from their parts.
+    assert told_in("d", "improvement_activities")
+    assert told.last[[at[who] for who in "abcd"]].tolist() == [2025, 2025, 0, 2025]
+    assert columns("a", "improvement_activities") == ["improvement_activities"]
+    assert columns("c", "patients") == ["hcc_risk_score", "dual_share"]
+    assert {"q492_rate", "q492_cases", "q236_rate", "q236_completeness"} <= set(columns("c", "quality"))
+    assert "q492_collection_type" not in columns("c", "quality")
+    assert "q238_rate" in columns("d", "quality")
+    assert "q236_rate" not in columns("d", "quality")
 
 
 def test_shares_of_variance_are_those_put_in(roster, told):
     found = shares(told, outcomes(), groups_of(roster))
-    for who in (*"abcd", "all"):
+    for who in "abc":
         assert found[who, "improvement_activities"] == close(9 / 29)
+    for who in "bcd":
         assert found[who, "quality"] == close(16 / 29)
-        assert found[who, "cost_per_episode"] == 0.0
+    assert found["b", "cost_per_episode"] == 0.0
+    # What is told has no row; of all it is left out of what is explained.
+    assert {
+        ("a", "quality"),
+        ("d", "improvement_activities"),
+        ("b", "promoting_interoperability"),
+    }.isdisjoint(found)
+    assert found["all", "improvement_activities"] == close(3 * 9 / (4 * 29))
+    assert found["all", "quality"] == close(3 * 16 / (4 * 29))
     # Of a and d quality or activities are told.
     assert found["a", UNTOLD] == close(9 / 29)
     assert found["b", UNTOLD] == close(25 / 29)
@@ -102,7 +115,6 @@ def test_what_colleagues_share_counts_for_more_in_a_practice(roster, told):
     found = shares(told, outcomes(together=True), groups_of(roster))
     assert found["a", "improvement_activities"] == close(9 / 29)
     assert found["P", "improvement_activities"] == close(4 * 9 / (4 * 9 + 2 * 20))
-    assert found["all", "improvement_activities"] == close(16 * 9 / (16 * 9 + 4 * 20))
 
 
 def test_what_explains_nothing_has_no_share(roster, told):
@@ -123,15 +135,16 @@ def test_few_draws_tell_no_share(roster, told):
 
 
 def test_rows_say_who_tells_nothing(roster, told):
-    rows = told_rows(told, outcomes(), groups_of(roster))
+    rows = untold_rows(told, outcomes(), groups_of(roster))
     by = {(row["level"], row["who"], row["topic"]): row for row in rows}
-    assert len(by) == len(rows) == (4 + 2 + 1) * (len(TOPICS) + 1)
+    assert len(by) == len(rows)
+    assert all(row["nothing_told"] > 0 for row in rows)
+    assert [topic for level, who, topic in by if who == "a"] == ["improvement_activities", UNTOLD]
     assert by["all", "all", "episodes"]["nothing_told"] == 2
     assert by["practice", "Q", "improvement_activities"]["nothing_told"] == 1
     assert by["all", "all", UNTOLD]["nothing_told"] == 4
-    assert by["clinician", "a", "episodes"]["last_year"] == 2025
-    assert by["clinician", "c", "episodes"]["last_year"] is None
-    assert by["clinician", "a", "episodes"]["years"] == "2024, 2025"
+    assert by["clinician", "c", "episodes"]["columns"] == "episodes"
+    assert by["clinician", "c", UNTOLD]["columns"] == by["practice", "P", "episodes"]["columns"] == ""
 
 
 def test_readiness_says_who_may_not_be_measured_and_what_is_lacking(roster, told, baseline):

@@ -6,6 +6,7 @@ import statistics
 import numpy as np
 import pytest
 
+from asmrisk.analysis.roster_metrics import Practices
 from asmrisk.exposures.table import COLUMNS, Context, Groups, estimates_of_cases, long_table
 from asmrisk.simulation.own_luck import OwnOutcomes, make_outcomes
 
@@ -21,8 +22,7 @@ def groups():
     return Groups(
         np.array([*NAMES, "P", "Q", "all"], dtype=object),
         np.array(["clinician"] * 4 + ["practice"] * 2 + ["all"], dtype=object),
-        np.array([0, 1, 1, 0]),
-        np.array([0, 0, 1, 0]),
+        Practices(np.array(["P", "Q"], dtype=object), np.array([0, 0, 1, 0]), np.array([0, 1, 1, 0])),
     )
 
 
@@ -170,6 +170,7 @@ def test_changes_are_compared_draw_by_draw(rows, cases):
         if row["case"] == "base":
             assert math.isnan(row["difference"])
             assert math.isnan(row["probability_of_nothing"])
+            assert math.isnan(row["break_even"])
             continue
         pairs = zip(*(by_draw(made, row, "adjustment_usd") for made in cases.values()), strict=True)
         gain = [after - before for before, after in pairs]

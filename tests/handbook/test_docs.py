@@ -8,7 +8,6 @@ import pty
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -109,8 +108,3 @@ def test_on_a_terminal_a_page_is_laid_out() -> None:
     text = re.sub(r"\x1b\[[0-9;]*m", "", b"".join(parts).decode())
     assert "════" in text
     assert "```" not in text
-
-
-def test_pages_are_in_the_package() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert "handbook/*.md" in settings["tool"]["setuptools"]["package-data"]["asmrisk"]

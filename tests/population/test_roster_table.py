@@ -54,6 +54,26 @@ def test_rows_are_spread_over_years(tmp_path):
     np.testing.assert_array_equal(known.past.episodes, [[30, nan], [nan, nan], [nan, nan]])
 
 
+def test_exemptions_are_known_of_the_first_performance_year_alone(tmp_path, population):
+    frame = rows(
+        {"clinician_id": "a", "performance_year": 2025, "exempt": 1},
+        {"clinician_id": "b", "performance_year": 2027, "exempt": 1},
+        {"clinician_id": "c", "performance_year": 2027, "exempt": 0},
+        {"clinician_id": "d", "performance_year": 2027},
+        {"clinician_id": "e", "performance_year": 2025, "exempt": 1},
+        {"clinician_id": "e", "performance_year": 2027, "exempt": 0},
+    )
+    frame.to_csv(tmp_path / "roster.csv", index=False)
+    said = []
+    read = read_roster(tmp_path / "roster.csv", notes=said.append)
+    known = roster_prior(find_evidence(read), population)
+    told = dict(zip(read.cohorts[HF].ids, known.exempt[HF].tolist(), strict=True))
+    assert told == {"a": -1, "b": 1, "c": 0, "d": -1, "e": 0}
+    assert [each for each in said if "2 rows say exempt in a year before 2027" in each]
+    without = roster_prior(find_evidence(roster(tmp_path, frame.drop(columns="exempt"))), population)
+    assert (without.exempt[HF] == -1).all()
+
+
 def test_all_that_is_wrong_is_listed_with_its_line(tmp_path):
     frame = rows(
         {"clinician_id": "a", "performance_year": 2025},

@@ -480,7 +480,7 @@ def test_a_run_that_was_stopped_is_continued_at_once(server, place, number):
         code, _, said = finish(first)
     if number == signal.SIGTERM:
         assert code == 143
-        assert f"finished and kept in {place}; run the same command again to continue" in said
+        assert f"finished and kept in {place}; run it again in the same way to continue" in said
     rest = fake()
     write(place, 12, simulation=rest)
     assert sum(count for _, count in rest.calls) <= 8

@@ -325,7 +325,7 @@ def test_a_folder_that_two_runs_make_longer_in_two_ways_loses_neither(tmp_path, 
     first, second = grid(place, one), grid(place, two)
     first.commit()
     assert_grid(place, *one)
-    with pytest.raises(RunError, match="run the same command again"):
+    with pytest.raises(RunError, match="run it again in the same way"):
         second.commit()
     assert_grid(place, *one)
     grid(place, two).commit()

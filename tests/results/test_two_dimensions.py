@@ -149,7 +149,7 @@ def test_two_runs_that_grow_along_one_each_end_with_both_or_say_what_to_do(tmp_p
     try:
         write(place, 4, 4, simulation=Overtaken())
     except RunError as error:
-        assert "run the same command again" in str(error)  # noqa: PT017 (it may also compute them)
+        assert "run it again in the same way" in str(error)  # noqa: PT017 (it may also compute them)
         assert_holds(place, 2, 8)
         write(place, 4, 4)
     assert_holds(place, 4, 8)

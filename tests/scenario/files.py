@@ -10,7 +10,7 @@ import pytest
 from asmrisk.errors import InputError
 from asmrisk.scenario.scenario import load_scenario
 
-YEARS = range(2027, 2034)
+YEARS = range(2027, 2032)
 
 
 def write(name: str, text: str) -> str:

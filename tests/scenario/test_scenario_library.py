@@ -178,6 +178,10 @@ def midpoint_50(outcome: Outcome, base: Outcome) -> None:
     best = {"quantile": 0.99}
     factors = [each.results.adjustment_factor_quantile.sel(best) for each in (outcome, base)]
     assert (factors[0] < factors[1]).all()
+    # Many are raised all the same, each by little.
+    raised = [(each.table.adjustment_factor > 0).mean() for each in (outcome, base)]
+    assert min(raised) > 0.35
+    assert (factors[0].sel(performance_year=2027) < 0.03).all()
     assert (outcome.results.scaling_factor < base.results.scaling_factor).all()
 
 

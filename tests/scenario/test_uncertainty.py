@@ -158,7 +158,7 @@ def test_distributions_by_quoted_and_by_dotted_keys(folder: Path) -> None:
         ),
         (
             'policy.risk_level.2050 = {distribution = "choice", values = [0.1]}',
-            "uncertainty.policy.risk_level.2050: 2050 is no year of the calendar; allowed: 2027 to 20",
+            "uncertainty.policy.risk_level.2050: 2050 is no year in which it may change; allowed: 2027 to 2",
         ),
     ],
 )

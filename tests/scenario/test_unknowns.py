@@ -206,7 +206,7 @@ def pairs(*given: tuple[str, str, Any]) -> str:
         (RISK + "{values = [0.1, true]}", 2, "uncertainty.policy.risk_level.values: true is not allowed; allowed: 0 to 1"),
         (RISK + "{values = [0.1, nan]}", 2, "uncertainty.policy.risk_level.values: nan is not allowed; allowed: 0 to 1"),
         (RISK + "{values = [0.1, {2028 = 0.1}]}", 2, "uncertainty.policy.risk_level.values: year 2027 is missing"),
-        (RISK + "{values = [0.1, {2027 = 0.1, 2050 = 0.1}]}", 2, 'uncertainty.policy.risk_level.values.2050: "2050" is no year of the calendar'),
+        (RISK + "{values = [0.1, {2027 = 0.1, 2050 = 0.1}]}", 2, 'uncertainty.policy.risk_level.values.2050: "2050" is no year in which it may change'),
         (RISK + "{values = {a = 0.1}}", 2, "uncertainty.policy.risk_level.values: {a = 0.1} is not allowed; allowed: a list of 1 to 1000 values"),
         (RISK + "{values = [0.1, 0.2], weights = 3}", 2, "uncertainty.policy.risk_level.weights: 3 is not allowed; allowed: a list of numbers"),
         (RISK + "{values = [0.1, 0.2], weights = [true, 1]}", 2, "uncertainty.policy.risk_level.weights: [true, 1] is not allowed; allowed: a list of numbers"),
@@ -366,7 +366,9 @@ def test_what_is_linked_stands_in_a_small_table(folder: Path) -> None:
     listing = policy(scenario_of(ALL_KINDS))
     text = listing.to_table()
     numbers = f"""  {TREND}.heart_failure
-    median 0, 90% between -0.01 and 0.02
+    Growth of Part B payments since the year before (no effect in the first
+        year).
+    median 0, 90% between -0.01 and 0.02 (fraction)
     {{distribution = "central_90", median = 0.0, low = -0.01, high = 0.02}}
     no basis stated
     Linked, at the same probability:

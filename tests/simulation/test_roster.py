@@ -13,6 +13,7 @@ from scipy import stats
 from asmrisk import open_results, run
 from asmrisk.analysis.rerun import replay, stored_run
 from asmrisk.analysis.summary import summarize
+from asmrisk.clinician_tables.columns import input_columns
 from asmrisk.errors import InputError
 from asmrisk.population.latents import COST, OWN_LATENT, OWN_STATES
 from asmrisk.population.practices import area_shares
@@ -106,6 +107,28 @@ def test_what_is_found_once_in_a_roster_serves_any_population(tmp_path, populati
 
 
 SMALL = {"population": {"clinicians": 300.0}}
+
+
+def test_a_told_exemption_moves_nothing_that_is_observed(tmp_path):
+    """Nobody's luck in a run: the drawn tables differ in what was told alone."""
+    told = rows({"exempt": 1}, {"exempt": 0}, {"exempt": None}, performance_year=2027)
+    drawn = {}
+    for name, frame in {"told": told, "nothing": told.assign(exempt=None)}.items():
+        place = roster(tmp_path, frame, f"{name}.csv").path
+        sections = {"population": {"clinicians": 300.0, "roster": str(place)}}
+        # Nobody answers to incentives or cuts, so that scores move neither costs nor payments.
+        answers = dict.fromkeys(("cost_response", "cost_response_penalized"), 0.0)
+        answers |= dict.fromkeys(("volume_offset_cut", "volume_offset_raise"), 0.0)
+        share = {"exempt_share": {"heart_failure": 0.5, "low_back_pain": 0.5}}
+        drawn[name] = replay_draw(scenario_from_dict(sections | {"behavior": answers | share}), 3)
+    own, other = drawn["told"], drawn["nothing"]
+    first = own["performance_year"] == 2027
+    assert own.loc[first & (own["clinician_id"] == "c0"), "exempt"].tolist() == [1]
+    assert own.loc[first & (own["clinician_id"] == "c1"), "exempt"].tolist() == [0]
+    inputs = [name for name in own if name in {each.name for each in input_columns()} - {"exempt"}]
+    pd.testing.assert_frame_equal(own[inputs], other[inputs])
+    unlike = (own["exempt"] != other["exempt"]) & ~(first & own["clinician_id"].isin(["c0", "c1"]))
+    assert not unlike.any()
 
 
 def small(path=None, **changes):

@@ -259,7 +259,7 @@ def test_every_study_of_the_library(whole: bool) -> None:
         (ONE + "'policy.risk_level' = {low = 0.1, high = 0.2, levls = 3}", 6, "policy.risk_level.levls: unknown key"),
         (ONE + "'policy.risk_level' = {low = 0.1, high = 0.2, levels = 1}", 6, "policy.risk_level.levels: 1 is not allowed"),
         (ONE + "'policy.risk_level' = {low = nan, high = 0.2}", 6, "policy.risk_level.low: nan is not allowed"),
-        (ONE + "'policy.risk_level.2040' = {low = 0.1, high = 0.2}", 6, "policy.risk_level.2040: 2040 is no year of the calendar"),
+        (ONE + "'policy.risk_level.2040' = {low = 0.1, high = 0.2}", 6, "policy.risk_level.2040: 2040 is no year in which it may change; allowed: 2027 to 2031"),
         (ONE + "'policy.minimum_cases' = {low = 10, high = 20}", 6, "policy.minimum_cases: is a whole number; write {values = […]}"),
         (ONE + "'policy.minimum_cases' = {values = [10.5, 20]}", 6, "policy.minimum_cases.values: 10.5 is not allowed"),
         (ONE + "'policy.tie_rule' = {values = ['lower', 'mid'], weights = [1]}", 6, "policy.tie_rule.weights: 1 weights for 2 values; give as many"),

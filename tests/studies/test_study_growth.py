@@ -215,7 +215,7 @@ def test_a_study_that_failed_goes_on_where_it_was(tmp_path: Path, store: Store, 
     whole, other = fresh(ONE)
     words = (
         r"design point 3, draws 0 to 3 failed 3 times \(ValueError: out of order\): 3 of 7 design points are "
-        r"finished and kept in .*study\.zarr; run the same command again"
+        r"finished and kept in .*study\.zarr; run it again in the same way"
     )
     begun = watched(path, store.place, lambda point, draw: point == 3, words=words)
     with pytest.raises(InputError, match="not finished"):
@@ -433,7 +433,7 @@ def test_a_study_that_two_runs_make_larger_in_two_ways_is_completed_by_the_same_
             watched(begun, store.place, trajectories=4)
         return False
 
-    watched(begun, store.place, overtaken, words="run the same command again", draws=12)
+    watched(begun, store.place, overtaken, words="run it again in the same way", draws=12)
     assert store.sizes() == (POINTS[4], 8)
     rest = watched(begun, store.place, draws=12)
     assert rest == [(point, 8) for point in range(POINTS[2], POINTS[4])]

@@ -43,7 +43,7 @@ def budget(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
     discount : float, optional
         Rate a year, of dollars of each year (nominal), for a present value at the start of 2027. Cash is
         taken to flow in the middle of each year: a factor of ``(1 + discount) ** -(year - 2027 + 0.5)``
@@ -116,7 +116,7 @@ def budget(
             "middle of each year."
         )
     return run.report(
-        "Medicare's savings by calendar year",
+        f"Medicare's savings by calendar year, {run.count:,} {'draw' if run.count == 1 else 'draws'}",
         *words,
         dataset=dataset,
         sections=[_section(rows, run.holds)],

@@ -69,7 +69,7 @@ def clinicians(
     *,
     tail: float | Sequence[float] = 1.0 - RISK_LEVEL,
     loss: float | None = None,
-    provenance: Mapping[str, Any] | None = None,
+    provenance: Mapping[str, object] | None = None,
     partial: bool = False,
     numbers_held: int = 20_000_000,
 ) -> xr.Dataset:
@@ -78,7 +78,7 @@ def clinicians(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote for a scenario with a roster, or its group ``clinician`` as
+        The store that `asmrisk.run` wrote for a scenario with a roster, or its group ``clinician`` as
         `asmrisk.open_results` gives it.
     tail : float or sequence of float
         Probabilities of tails: 0.05 asks for the worst twentieth of draws.

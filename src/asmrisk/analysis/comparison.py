@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import PurePath
 from typing import Any
 
@@ -12,29 +12,19 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from asmrisk.analysis import roster_comparison
+from asmrisk.analysis.comparison_text import Compared, differing_values, more, sections, shown_metrics
 from asmrisk.analysis.estimates import Sets, first_draws
 from asmrisk.analysis.labels import relabeled
-from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE, check_metrics
-from asmrisk.analysis.paired import LARGER, MEANS, PAIRED, PAYS_NOTHING, TIED, UNPAIRED, pairs
-from asmrisk.analysis.report import (
-    ALL,
-    Report,
-    Section,
-    grouped,
-    long_rows,
-    note_facts,
-    row_label,
-    scale_for,
-    statistics_section,
-    wrapped,
-)
+from asmrisk.analysis.metrics import BY, METRICS, check_metrics
+from asmrisk.analysis.paired import PAIRED, pairs, without_rounding
+from asmrisk.analysis.ranking import Ranks, ranks_of
+from asmrisk.analysis.report import Report, Section, long_rows, note_facts, wrapped
 from asmrisk.analysis.rerun import stored_run
 from asmrisk.analysis.roster_comparison import aligned, comparable_levels
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.scenario_runs import results_of
-from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates, shown
-from asmrisk.analysis.text_tables import Group, Table
-from asmrisk.analysis.transitions import change_sections, change_tables, who_changes
+from asmrisk.analysis.statistics import HOLDS, Row, columns_of, estimates
+from asmrisk.analysis.transitions import change_tables, who_changes
 from asmrisk.errors import InputError, Problem
 from asmrisk.scenario.scenario import Scenario
 
@@ -44,12 +34,17 @@ __all__ = ["REPLAY_DRAWS", "compare"]
 REPLAY_DRAWS = 8
 
 _TOTALS = (
-    *("part_b_paid", "incentive_pool", "net_adjustment", "retained_savings", "episode_savings"),
-    *("medicare_savings", "mips_forgone", "net_of_mips", "cost_of_participation", "net_of_costs"),
+    *("part_b_paid", "incentive_pool", "net_adjustment", "retained_savings", "volume_offset"),
+    *(
+        "episode_savings",
+        "medicare_savings",
+        "mips_forgone",
+        "net_of_mips",
+        "cost_of_participation",
+        "net_of_costs",
+    ),
     *("penalized_share", "mean_adjustment_factor", "median_final_score"),
 )
-#: What text shows of several reforms if nothing is chosen.
-_HEADLINE = ("medicare_savings", "net_adjustment", "net_of_mips")
 #: What a comparison shows if nothing is chosen: metrics, and the labels by which they are told apart.
 _PLAN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (_TOTALS, ()),
@@ -61,15 +56,6 @@ _PLAN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
 #: Whose draws are looked at one by one: who can be told apart is listed.
 _LISTED = ("practice_net_adjustment", "clinician_net_adjustment")
 
-#: Titles of tables of several metrics, by their unit.
-_UNIT_TITLES = {
-    "USD": "Dollars",
-    "fraction": "Shares and factors",
-    "points": "Scores",
-    "count": "Counts",
-    "factor": "",
-}
-
 #: Draws that are compared at a time.
 _TOGETHER = 8192
 
@@ -79,12 +65,13 @@ _Results = str | os.PathLike[str] | xr.Dataset | Scenario
 def compare(
     baseline: _Results,
     *reforms: _Results,
-    by: Sequence[str] | None = None,
-    metrics: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     replay_draws: int | None = None,
     roster: str | os.PathLike[str] | None = None,
     participant_list: str | os.PathLike[str] | None = None,
     partial: bool = False,
+    full: bool = False,
 ) -> Report:
     """Compare the results of reforms with those of a baseline, paired by draw.
 
@@ -94,28 +81,33 @@ def compare(
     Parameters
     ----------
     baseline : path, xarray.Dataset or Scenario
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave. A scenario, or its TOML
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave. A scenario, or its TOML
         file, is run first, as far as its store lacks draws, with the draws and the seed of the results given.
     *reforms : path, xarray.Dataset or Scenario
-        At least one; several are shown in one table, a row each, the baseline first. A dataset without the
+        At least one; several are ranked in one table, a row each. A dataset without the
         attribute ``provenance`` is paired by the numbers of its draws alone; whether it shares random numbers
         with the other is then for the caller to know.
-    by : sequence of str, optional
+    by : str or sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
-    metrics : sequence of str, optional
-        Names out of `asmrisk.analysis.metrics.METRICS`. With neither `by` nor `metrics`: totals over all
-        years, and the most important ones by year, specialty and practice size; of these the text of
-        several reforms shows the headline alone, Medicare savings, net adjustment, and that net of MIPS.
+    metrics : str or sequence of str, optional
+        Names out of `asmrisk.analysis.metrics.METRICS`. With `by` alone: all metrics kept by these labels;
+        the text says who gains, in dollars a clinician. With neither `by` nor `metrics`: totals over all
+        years, and the most important ones by year, specialty and practice size. Several reforms are ranked by
+        each metric chosen, else by Medicare savings.
     replay_draws : int, optional
         How many of the common draws, from the first on, are simulated again to see who gains and who loses,
-        clinician by clinician; 0 for none. If not given, `REPLAY_DRAWS` for two stores, and none with `by` or
-        `metrics`, for several reforms or for datasets.
+        clinician by clinician, a year and over all years, by the labels of `by` if they are given; 0 for
+        none. If not given, `REPLAY_DRAWS` for two stores, and none with `metrics`, for several reforms or for
+        datasets.
     roster : path, optional
         The runs' roster, if they had one and it is not where it was.
     participant_list : path, optional
         The same of the runs' list of participants.
     partial : bool
         Take the finished draws of runs that are not finished.
+    full : bool
+        The text has every figure; else, where neither `by` nor `metrics` is given, it is one screen. The
+        dataset and the tables, and so CSV and JSON, are the same.
 
     Returns
     -------
@@ -125,8 +117,12 @@ def compare(
         titles are equal by file too), ``statistic`` (the columns of `PAIRED`), then labels; in a comparison
         of which nothing was chosen a name is followed by a colon and its labels
         (``net_adjustment:specialty``). The attribute ``range_holds`` says what ranges hold, of each reform if
-        that is not the same. With draws simulated again, ``details["changes"]`` says who gains and who loses;
-        see `asmrisk.analysis.transitions.who_changes`.
+        that is not the same. Rows of several reforms have ``rank_first`` and ``rank_last``, between which
+        ranks a reform's is (1 is the most, of what is worse the least), as far as paired differences tell;
+        all ranks of a metric and label hold at once with 95% confidence. With draws simulated again,
+        ``details["changes"]`` says who gains and who loses; see `asmrisk.analysis.transitions.who_changes`.
+        The table, and so CSV and JSON, has that too, as differences; see
+        `asmrisk.analysis.transitions.change_tables`.
 
     Raises
     ------
@@ -150,7 +146,7 @@ def compare(
     """
     if not reforms:
         raise InputError("a comparison needs a baseline and at least one reform.")
-    names, labels = check_metrics(metrics, by or ())
+    names, labels = check_metrics(metrics, () if by is None else by)
     standard = by is None and metrics is None
     given = results_of((baseline, *reforms), partial=partial)
     opened = [open_run_results(each, partial=partial) for each in given]
@@ -162,7 +158,7 @@ def compare(
     if problems:
         raise InputError(problems)
     common = _common(opened)
-    replayed = _replayed_draws(replay_draws, standard, opened, common)
+    replayed = _replayed_draws(replay_draws, metrics is None, opened, common)
 
     levels = comparable_levels(opened)
     plan = [
@@ -174,59 +170,60 @@ def compare(
     if not standard:
         plan = [(name, name, labels) for name in names]
         _check_levels(names, levels, opened)
-    parts: dict[str, list[xr.DataArray]] = {key: [] for key, _, _ in plan}
-    identical, listed = [], dict[str, xr.DataArray]()
-    first = _at(opened[0], common)
-    before = {key: first.draws(name, apart) for key, name, apart in plan}
-    for reform in opened[1:]:
-        second = _at(reform, common)
-        sets, holds = _sets(first, second, common), _holds(first, second)
-        for key, name, apart in plan:
-            after = aligned(second.draws(name, apart), before[key])
-            if name in _LISTED and len(reform_labels) == 1:
-                listed[name] = after - before[key]
-            found = _paired(before[key], after, sets)
-            parts[key].append(found.assign_attrs(range_holds=holds))
-        unchanged = all((found[-1].sel(statistic="tied") == 1.0).all() for found in parts.values())
-        identical.append(bool(unchanged) and _same(first.dataset, second.dataset))
+    parts: dict[str, list[xr.DataArray]] = {}
+    ranks: dict[str, list[Ranks]] = {}
+    listed = dict[str, xr.DataArray]()
+    first, *seconds = (_at(each, common) for each in opened)
+    sets = [_sets(first, each, common) for each in seconds]
+    for key, name, apart in plan:
+        before = first.draws(name, apart)
+        after = [aligned(each.draws(name, apart), before) for each in seconds]
+        if name in _LISTED and len(reform_labels) == 1:
+            listed[name] = after[0] - before
+        parts[key] = [
+            _paired(before, each, of).assign_attrs(range_holds=_holds(first, second))
+            for each, of, second in zip(after, sets, seconds, strict=True)
+        ]
+        if len(after) > 1:
+            ranks[key] = _ranks(name, before, after, _sets_of_all(sets))
+    identical = [
+        all(bool((found[place].sel(statistic="tied") == 1.0).all()) for found in parts.values())
+        and _same(first.dataset, second.dataset)
+        for place, second in enumerate(seconds)
+    ]
     changes = None
     if replayed:
         replayed_sets = [_sets(opened[0], each, replayed) for each in opened[1:]]
         files = {"roster": roster, "participant_list": participant_list}
-        changes = _changes(opened, files, replayed, reform_labels, replayed_sets)
+        changes = _changes(
+            opened, files, replayed, reform_labels, replayed_sets, None if by is None else labels
+        )
 
-    found_rows = [
-        [{"scenario": title} | row for row in long_rows((name, parts[key][index]) for key, name, _ in plan)]
-        for index, title in enumerate(reform_labels)
-    ]
+    found_rows = []
+    for place, title in enumerate(reform_labels):
+        rows = long_rows((name, parts[key][place]) for key, name, _ in plan)
+        among = [_rank(each, place) for key in ranks for each in ranks[key]] or [{}] * len(rows)
+        found_rows.append([{"scenario": title} | row | rank for row, rank in zip(rows, among, strict=True)])
     tables: dict[str, list[Row]] = {"differences": [row for rows in found_rows for row in rows]}
     remarks = [_remarks(opened[0], each, same) for each, same in zip(opened[1:], identical, strict=True)]
     if standard and not levels and all(each.has_roster for each in opened):
         for lines in remarks:
             lines.append("The rosters have different clinicians: nothing of them is compared.")
-    told_of = [name for _, name, _ in plan]
-    sections = []
+    compared = Compared(
+        *(opened, labels_of_runs, found_rows, standard, by is not None and metrics is None),
+        *(levels, listed, sets[0], changes),
+    )
+    told_of = shown_metrics(compared, (name for _, name, _ in plan), full=full)
+    # A screen begins with the answer, and ends with how to read it.
+    short = standard and not full
+    reading = (*_reading(opened, labels_of_runs, common), *opened[0].dollar_words(told_of))
     if len(remarks) == 1:
-        title, said = f"{reform_labels[0]}, compared with {first_label}", remarks[0]
-        if standard and levels:
-            own = [row for row in found_rows[0] if METRICS[row["metric"]].of]
-            sections += roster_comparison.sections(own, listed, _sets(first, opened[1], common))
-            found_rows[0] = [row for row in found_rows[0] if not METRICS[row["metric"]].of]
-        for some in grouped(found_rows[0], _table_of if standard else lambda row: row["metric"]):
-            whole = all(row[label] == ALL for row in some for label in BY)
-            sections += _differences(some, spread=whole or not standard)
+        title = f"{reform_labels[0]}, compared with {first_label}"
+        said = [*differing_values(*opened), *remarks[0]]
     else:
         title = f"{first_label}, compared with {len(remarks)} reforms"
         by_reform = zip(reform_labels, remarks, strict=True)
         said = [f"{label}: {remark}" for label, those in by_reform for remark in those]
-        if standard:
-            told_of = ["roster_net_adjustment"] * bool(levels) + list(_HEADLINE)
-            found_rows = [_headline(some, told_of) for some in found_rows]
-        sections.append(_side_by_side(labels_of_runs, found_rows))
-    if changes is not None:
-        for index, label in enumerate(reform_labels):
-            sections += [Section((label,))] if len(remarks) > 1 else []
-            sections += change_sections(changes.isel(reform=index))
     facts: dict[str, Any] = {
         "baseline": opened[0].facts(),
         "reforms": [
@@ -238,7 +235,7 @@ def compare(
     }
     if changes is not None:
         facts["replayed_draws"] = len(replayed)
-        tables |= change_tables(changes)
+        tables |= change_tables(changes, tables["differences"])
     dataset = xr.Dataset(
         {key: _joined(found, reform_labels) for key, found in parts.items()},
         attrs={"draws": len(common), "baseline": first_label},
@@ -247,13 +244,11 @@ def compare(
     return Report(
         dataset=dataset,
         facts=facts | note_facts(dataset, *details.values()),
-        head=wrapped(
-            [
-                *_head(title, opened, labels_of_runs, common, said),
-                *opened[0].dollar_words(told_of),
-            ]
+        head=wrapped([*_head(title, opened, common, said), *([] if short else reading)]),
+        sections=(
+            *sections(compared, full=full),
+            *([Section(notes=(*reading, *more(first, seconds)))] if short else []),
         ),
-        sections=tuple(sections),
         tables=tables,
         partial=any(each.partial for each in opened),
         details=details,
@@ -261,8 +256,32 @@ def compare(
 
 
 def _paired(baseline: xr.DataArray, reform: xr.DataArray, sets: Sets) -> xr.DataArray:
-    values = estimates(PAIRED, pairs(baseline.values, reform.values, sets))
+    values = estimates(PAIRED, pairs(baseline.values, reform.values, sets, baseline.attrs["units"]))
     return relabeled(values, baseline, {"statistic": columns_of(PAIRED)})
+
+
+def _rank(ranks: Ranks, place: int) -> Row:
+    """Say between which ranks one of several reforms is."""
+    return {"rank_first": int(ranks.first[place]), "rank_last": int(ranks.last[place])}
+
+
+def _ranks(name: str, before: xr.DataArray, after: Sequence[xr.DataArray], sets: Sets) -> list[Ranks]:
+    """Rank reforms by a metric, for each of its labels, by the draws that all of them define."""
+    units = METRICS[name].units
+    found = (without_rounding(before.values, each.values, units) for each in after)
+    changes = np.stack([each.reshape(len(each), -1) for each in found], axis=-1)
+    signed = changes if METRICS[name].high_is_worse else -changes
+    known = ~np.isnan(signed).any(axis=-1)
+    return [
+        ranks_of(signed[there, place], None if sets is None else sets[there])
+        for place, there in enumerate(known.T)
+    ]
+
+
+def _sets_of_all(sets: Sequence[Sets]) -> Sets:
+    """Give the parameter sets of draws of several pairs: those of the pair with the fewest."""
+    known = [each for each in sets if each is not None]
+    return min(known, key=lambda each: len(first_draws(each))) if known else None
 
 
 def _check_levels(names: Sequence[str], levels: Sequence[str], runs: Sequence[RunResults]) -> None:
@@ -331,8 +350,9 @@ def _changes(
     runs: Sequence[RunResults],
     files: Mapping[str, str | os.PathLike[str] | None],
     draws: Sequence[int],
-    labels: Sequence[str],
+    titles: Sequence[str],
     sets: Sequence[Sets],
+    by: Sequence[str] | None,
 ) -> xr.Dataset:
     """Simulate draws again and see who gains and who loses."""
     try:
@@ -340,18 +360,15 @@ def _changes(
     except InputError as error:
         hint = Problem("or set it to 0 to leave out who gains and who loses", argument="replay_draws")
         raise InputError([*error.problems, hint]) from None
-    return who_changes(scenarios[0], scenarios[1:], draws, labels, sets)
+    return who_changes(scenarios[0], scenarios[1:], draws, titles, sets, by)
 
 
-def _head(
-    title: str, runs: Sequence[RunResults], labels: Sequence[str], draws: Any, remarks: Sequence[str]
-) -> list[str]:
-    """Say what is compared: the baseline and reforms, of which draws, and what errors and ranges are."""
+def _head(title: str, runs: Sequence[RunResults], draws: Any, remarks: Sequence[str]) -> list[str]:
+    """Say what is compared: the baseline and reforms, and of which draws."""
     baseline, *reforms = runs
-    count, sets = len(draws), [_sets(baseline, each, draws) for each in reforms]
+    count = len(draws)
     seed = "" if baseline.seed is None else f", seed {baseline.seed}"
     lines = [f"{title}: {count:,} common {'draw' if count == 1 else 'draws'}{seed}"]
-    lines += _rules(runs, labels)
     for each in runs:
         if each.partial:
             lines.append(f"{each.source} is not finished: {each.partial}.")
@@ -363,7 +380,14 @@ def _head(
         lines += baseline.doubt_words
     else:
         lines += [f"{each.source or each.title}: {words}" for each in runs for words in each.doubt_words]
-    lines += remarks
+    return lines + list(remarks)
+
+
+def _reading(runs: Sequence[RunResults], labels: Sequence[str], draws: Any) -> list[str]:
+    """Say of which rule it is, and what errors and ranges are."""
+    baseline, *reforms = runs
+    sets = [_sets(baseline, each, draws) for each in reforms]
+    lines = _rules(runs, labels)
     what = "Difference: reform - baseline, ± paired standard error"
     if len(reforms) == 1:
         what += f"; 5-95%: range of draws, {HOLDS[_holds(baseline, reforms[0])]}"
@@ -391,53 +415,6 @@ def _remarks(baseline: RunResults, reform: RunResults, identical: bool) -> list[
     return lines + [
         f"{words}: {', '.join(names)}." for _, words, names in _differing_unknowns(baseline, reform) if names
     ]
-
-
-def _headline(rows: Iterable[Row], names: Iterable[str]) -> list[Row]:
-    """Choose the headline's outcomes, over all years and groups."""
-    whole = {row["metric"]: row for row in rows if all(row[label] == ALL for label in BY)}
-    return [whole[name] for name in names]
-
-
-def _side_by_side(labels: Sequence[str], rows: Sequence[Sequence[Row]]) -> Section:
-    """Show means and differences of several reforms, a row each below the baseline's."""
-    groups = []
-    for some in zip(*rows, strict=True):
-        scale, units = scale_for(some, "baseline", "reform")
-        label = row_label(some[0])
-        title = METRICS[some[0]["metric"]].title + units + ("" if label == ALL else f": {label}")
-        _, ((first, *_), values, differences) = shown(MEANS, some, scale)
-        heads, columns = ["value", "difference"], [[first, *values], ["", *differences]]
-        if METRICS[some[0]["metric"]].of:
-            (head,), (cells,) = shown((PAYS_NOTHING,), some, scale)
-            heads, columns = [*heads, head], [*columns, ["", *cells]]
-        groups.append(Group(title, heads, columns))
-    apart = any(row["specialty"] != ALL for row in rows[0])
-    return Section(tables=(Table(labels, groups),), notes=(SPECIALTY_NOTE,) if apart else ())
-
-
-def _table_of(row: Row) -> tuple[str, ...]:
-    """Where a row is shown if nothing is chosen: metrics of one unit together, but for those told apart."""
-    apart = "+".join(label for label in BY if row[label] != ALL)
-    return apart and apart + row["metric"], row["units"]
-
-
-def _differences(rows: Sequence[Row], spread: bool) -> list[Section]:
-    """Show means and their difference, and how the draws' differences are spread."""
-    scale, units = scale_for(rows, "baseline", "reform")
-    metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    if len(metrics) > 1:
-        title = _UNIT_TITLES[rows[0]["units"]]
-        labels = [METRICS[row["metric"]].title for row in rows]
-    else:
-        title = METRICS[metrics[0]].title
-        labels = [row_label(row) for row in rows]
-    sections = [statistics_section(title + units, labels, MEANS, rows, scale)]
-    if spread:
-        tied = (TIED,) if any(row["tied"] > 0.0 for row in rows) else ()
-        words = f"{title}{units}: differences of the draws"
-        sections.append(statistics_section(words, labels, (RANGE, LARGER, UNPAIRED, *tied), rows, scale))
-    return sections
 
 
 def _labels(runs: Sequence[RunResults]) -> list[str]:
@@ -527,14 +504,14 @@ def _same(one: xr.Dataset, other: xr.Dataset) -> bool:
 
 
 def _replayed_draws(
-    asked: int | None, standard: bool, opened: Sequence[RunResults], common: NDArray[np.int64]
+    asked: int | None, wanted: bool, opened: Sequence[RunResults], common: NDArray[np.int64]
 ) -> list[int]:
     """Choose the draws that are simulated again, and check that they can be."""
     stored = all(each.source for each in opened)
     if asked is None:
         # Not of other rosters, whose clinicians may be the same with other figures.
         rosters = {str(each.provenance.get("roster", {}).get("sha256")) for each in opened}
-        asked = REPLAY_DRAWS if standard and stored and len(opened) == 2 and len(rosters) == 1 else 0
+        asked = REPLAY_DRAWS if wanted and stored and len(opened) == 2 and len(rosters) == 1 else 0
     if isinstance(asked, bool) or not isinstance(asked, int) or asked < 0:
         text = f"{asked!r} is not allowed"
         raise InputError(text, argument="replay_draws", allowed="whole numbers from 0 on")

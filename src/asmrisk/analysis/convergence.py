@@ -52,9 +52,9 @@ DRIFT = Statistic(("drift",), _drift, (("drift", _drift_cell),), units="1")
 
 def convergence(
     results: str | os.PathLike[str] | xr.Dataset | RunResults,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     *,
-    by: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
     tail: Sequence[float] = (),
     points: int | None = None,
     partial: bool = False,
@@ -64,11 +64,11 @@ def convergence(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
-    metrics : sequence of str, optional
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
+    metrics : str or sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS`; `CONVERGENCE_METRICS` (those of them kept by the
         labels) if not given.
-    by : sequence of str, optional
+    by : str or sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
     tail : sequence of float
         Probabilities of tails to follow too.
@@ -107,7 +107,7 @@ def convergence(
     >>> found.sel(statistic="mean").to_series().to_dict()
     {10: 495.0, 20: 995.0, 40: 1995.0, 80: 3995.0}
     """
-    names, labels = check_metrics(metrics, by or (), CONVERGENCE_METRICS)
+    names, labels = check_metrics(metrics, () if by is None else by, CONVERGENCE_METRICS)
     tail = check_tail(tail)
     if points is not None and (isinstance(points, bool) or not isinstance(points, int) or points < 2):
         raise InputError(f"must be a whole number of at least 2, not {points!r}.", argument="points")
@@ -123,7 +123,7 @@ def convergence(
     rows = long_rows(along.items(), extra=["checkpoint"])
     sections = []
     for title, scale, some in by_metric_and_label(rows, "mean"):
-        counts = [f"{row['checkpoint']:,}" for row in some]
+        counts = [f"{row['checkpoint']:,} draws" for row in some]
         sections.append(statistics_section(title, counts, (MEAN, DRIFT, SD, RANGE), some, scale))
         for level in tail:
             words = f"{title}: the worst {100 * level:g}% of draws"
@@ -136,6 +136,7 @@ def convergence(
         "estimates from ever more of the draws",
         "Drift: change by the draws added, in standard errors (95% within ±2 by chance).",
         run.range_words,
+        *run.total_words(names, labels),
         *run.dollar_words(names),
         dataset=xr.Dataset(along),
         sections=sections,

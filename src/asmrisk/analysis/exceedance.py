@@ -33,9 +33,9 @@ EXCEEDANCE_METRICS = ("medicare_savings", "net_adjustment")
 
 def exceedance(
     results: str | os.PathLike[str] | xr.Dataset | RunResults,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     *,
-    by: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
     levels: Sequence[float] | None = None,
     points: ArrayLike | None = None,
     tail: Sequence[float] = (),
@@ -47,12 +47,12 @@ def exceedance(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
-    metrics : sequence of str, optional
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
+    metrics : str or sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS`, with a roster also those of the roster, each practice
         and each clinician (``roster_net_adjustment``): a loss is negative. `EXCEEDANCE_METRICS` (those of
         them kept by the labels) if not given.
-    by : sequence of str, optional
+    by : str or sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``. What is not told apart
         is added up or averaged within each draw, so the correlation of years and groups is kept.
     levels : sequence of float, optional
@@ -104,7 +104,7 @@ def exceedance(
         raise InputError(text, argument="points")
     if not 0.0 < confidence < 1.0:
         raise InputError(f"{confidence!r} is not allowed", argument="confidence", allowed="between 0 and 1")
-    names, labels = check_metrics(metrics, by or (), EXCEEDANCE_METRICS)
+    names, labels = check_metrics(metrics, () if by is None else by, EXCEEDANCE_METRICS)
     tail = check_tail(tail)
     run = open_run_results(results, partial=partial)
     warn_of_few_draws(tail, run.count, run.draws_per_set)
@@ -142,6 +142,7 @@ def exceedance(
         f"exceedance curves of {run.count:,} {'draw' if run.count == 1 else 'draws'}",
         words,
         *([own] if any(METRICS[name].of for name in names) else []),
+        *run.total_words(names, labels),
         *run.dollar_words(names),
         dataset=xr.Dataset(curves, attrs={"confidence": confidence}),
         sections=sections,

@@ -181,8 +181,8 @@ def _costs(cohort: str) -> Iterator[Fact]:
 
 
 def _rates(measure: Measure, kind: str, spread: float) -> Iterator[Fact]:
-    words = {"ecqm": "eCQM", "mips_cqm": "MIPS CQM", "claims": "claims"}[kind]
-    topic = f"{measure.name.upper()} as {words}" if kind != "claims" else measure.name.upper()
+    words = {"ecqm": " as eCQM", "mips_cqm": " as MIPS CQM", "claims": ", admissions per 100 person-years"}
+    topic = measure.name.upper() + words[kind]
     units = "fraction" if measure.worst is not None else "score"
     rates = tables.benchmark_percentiles(measure.name, kind)
     source = _QUALITY if spread == 1.0 else f"{_QUALITY}, spread {spread:g} times about the median"

@@ -15,7 +15,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.shares import BEHAVIOR, expected_at, regressors
 from asmrisk.analysis.statistics import SUMMARY, Row, estimated, range_cell
 from asmrisk.analysis.variance import UNRESOLVED, Unknowns, Variance, share_cell
-from asmrisk.errors import Call
+from asmrisk.errors import NO_FILE, Call
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import statistic
 
@@ -26,8 +26,6 @@ _OFFSET = "behavior.volume_offset_cut"
 _MILLION = 1e-6
 #: What groups are called in a sentence, where it is more than their name.
 _PHRASES = {BEHAVIOR: "the response to incentives (behavior, with exits) is"}
-#: What stands for the scenario's file where its name is not known.
-_SCENARIO = "SCENARIO.toml"
 
 
 class Headline(NamedTuple):
@@ -129,20 +127,19 @@ def _volume_offset(run: RunResults) -> tuple[str]:
         for name in ("retained_savings", "volume_offset")
     )
     return (
-        f"Volume offset: {_assumed_offset(run)}of {_mean(kept)} that adjustments keep, {_mean(offset)} pays "
-        "for services that make up for them; it is taken off already. Both are in dollars of the payment "
-        "years.",
+        f"Volume offset: {_assumed_offset(run)} {_mean(offset)}; it is taken off already. Cuts less raises "
+        f"keep {_mean(kept)}. Both are in dollars of the payment years.",
     )
 
 
 def _assumed_offset(run: RunResults) -> str:
-    """Name the assumption that the volume offset rests on, if the run knows it; ends with a space."""
+    """Name the assumption that the volume offset rests on, if the run knows it, before what it comes to."""
     behavior = run.provenance.get("scenario", {}).get("definition", {}).get("behavior", {})
     share = behavior.get(_OFFSET.partition(".")[2])
     if not isinstance(share, int | float):
-        return ""
+        return "services that make up for cuts cost"
     doubted = " (the median of its doubt)" if _OFFSET in run.unknowns else ""
-    return f"a share of {share:.2f}{doubted} of cuts is won back by more services, so that "
+    return f"a share of {share:.2f}{doubted} of cuts is won back by more services, which costs"
 
 
 def _central(
@@ -154,15 +151,16 @@ def _central(
     if other := related.at_central_values():
         row = _figure(other, "central", other.source)
         return row, (f"{start}{_mean(row)} {_counted(run)}. {average}",)
+    alone = f"{average.removesuffix('.')} {_counted(run)}."
     exact = ("This gives the exact figure:", _command(run, {"fixed": True}, fixed_name(run.source)))
     if unknowns is None or related.central_values is None:
-        return None, (f"{start}not known. {average} ", *exact)
+        return None, (f"{start}not known. {alone} ", *exact)
     at = [related.central_values[name] for name in unknowns.names]
     columns, _ = regressors(np.vstack([unknowns.values, at]), unknowns.words)
     values = np.asarray(run.draws(_METRIC).values, dtype=np.float64)
     value, error = expected_at(values, run.sets, columns[:-1], columns[-1])
     if np.isnan(value):
-        return None, (f"{start}too few parameter sets to tell. {average} ", *exact)
+        return None, (f"{start}too few parameter sets to tell. {alone} ", *exact)
     row = _figure(run, "central", "regression")
     row |= {name: np.nan for name in row if name.startswith(("p05", "p50", "p95", "sd"))}
     row |= {"mean": value, "mean_error": error, "range_holds": "none"}
@@ -196,7 +194,7 @@ def _with_the_list(run: RunResults, related: RelatedRuns) -> tuple[Row | None, t
         # Another number would contradict it.
         return None, (f"The clinicians are those of the list of participants {listed['file']} ({own:,.0f}).",)
     projected = "the projected " if own == PARAMETERS[CLINICIANS].default else ""
-    start = f"With CMS's preliminary list ({count:,}) instead of {projected}{own:,.0f}: "
+    start = f"With CMS's preliminary list ({count:,} clinicians) instead of {projected}{own:,.0f}: "
     if other := related.with_clinicians(count):
         row = _figure(other, "preliminary_list", other.source)
         central = " at the central assumptions" if run.unknowns else ""
@@ -211,7 +209,7 @@ def _with_the_list(run: RunResults, related: RelatedRuns) -> tuple[Row | None, t
 
 def _command(run: RunResults, options: dict[str, Any], place: str) -> Call:
     """Give the run of the same scenario and seed with other options, to a place beside this one's."""
-    file = run.provenance.get("file") or _SCENARIO
+    file = run.provenance.get("file") or NO_FILE
     seed = {} if run.seed in (None, PARAMETERS["run.seed"].default) else {"seed": run.seed}
     default = Path("results") / f"{Path(file).stem}_fixed.zarr"
     out = {} if not run.source or (len(options) == 1 and Path(place) == default) else {"out": place}

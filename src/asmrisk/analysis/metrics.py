@@ -27,6 +27,7 @@ __all__ = [
     "check_metrics",
     "metric_draws",
     "metric_values",
+    "names_in",
 ]
 
 #: Labels by which metrics can be told apart.
@@ -52,10 +53,13 @@ class Metric(NamedTuple):
     name: str  #: as in results by cohort
     title: str  #: for tables
     units: str  #: ``USD``, ``fraction``, ``points``, ``factor`` or ``count``
-    #: Over years and groups it is added up (``sum``), averaged with the weights `weight` (``mean``), or,
-    #: being a position in a distribution, averaged plainly (``level``).
+    #: Over years and groups it is added up (``sum``), averaged with the weights `weight` (``mean``), the sum
+    #: of `divided` over that of `weight` (``ratio``), or, being a position in a distribution, averaged
+    #: plainly (``level``). Who is there in several years is counted once: added up over groups and averaged
+    #: over years (``yearly``).
     how: str = "sum"
-    weight: str = ""  #: variable that weights a ``mean``, by cohort
+    weight: str = ""  #: variable that weights a ``mean``, by cohort, or that a ``ratio`` is divided by
+    divided: str = ""  #: variable that a ``ratio`` divides
     by_cohort: bool = True  #: results have it by cohort
     #: Results have it by specialty and practice size too, with ``specialty_`` before name and weight.
     by_specialty: bool = False
@@ -80,12 +84,15 @@ class Metric(NamedTuple):
         return self.only_by or (BY if self.by_specialty else BY[:2])
 
     def variables(self, by: Sequence[str]) -> tuple[str, ...]:
-        """Name what results must have: the variable, and of a ``mean`` its weight."""
+        """Name what results must have: the variable, and of a ``mean`` its weight; both of a ``ratio``."""
+        if self.divided:
+            return self.divided, self.weight
         fine = self.by_specialty and (bool(_FINE & set(by)) or not self.by_cohort)
         prefix = "specialty_" if fine else ""
         return tuple(prefix + name for name in (self.name, self.weight) if name)
 
 
+_a_year = partial(Metric, units="count", how="yearly")
 _weighted = partial(Metric, units="fraction", how="mean")
 _of_practices = partial(Metric, only_by=_OF_PRACTICES)
 _of_panels = partial(Metric, only_by=_OF_PANELS)
@@ -93,10 +100,11 @@ _of_years = partial(_of_panels, how="mean", weight="panel_clinician_years")
 _of_clinicians = partial(
     _of_panels, units="fraction", how="mean", weight="panel_clinicians", high_is_worse=True
 )
+_per_year = partial(Metric, units="USD", how="ratio", by_cohort=False, by_specialty=True)
 _DECLARED = (
-    Metric("participants", "Clinicians measured", "count", by_specialty=True),
-    Metric("scored", "Clinicians with a final score", "count", by_specialty=True),
-    Metric("zero_scores", "Clinicians with a score of zero", "count", high_is_worse=True),
+    _a_year("participants", "Clinicians measured in a year", by_specialty=True),
+    _a_year("scored", "Clinicians with a final score in a year", by_specialty=True),
+    _a_year("zero_scores", "Clinicians with a score of zero in a year", high_is_worse=True),
     Metric("episodes", "Episodes", "count"),
     Metric("episode_spending", "Episode spending", "USD", high_is_worse=True),
     Metric("part_b_paid", "Part B at stake", "USD", by_specialty=True),
@@ -112,7 +120,7 @@ _DECLARED = (
     Metric("net_of_mips", "Net of MIPS", "USD", by_specialty=True),
     Metric("cost_of_participation", "Cost of taking part", "USD", by_specialty=True, high_is_worse=True),
     Metric("net_of_costs", "Net of MIPS and costs", "USD", by_specialty=True),
-    Metric("beneficiaries", "Beneficiaries", "count"),
+    _a_year("beneficiaries", "Beneficiaries in a year"),
     _weighted("penalized_share", "Share penalized", weight="scored", by_specialty=True, high_is_worse=True),
     _weighted(
         "mean_adjustment_factor",
@@ -124,22 +132,48 @@ _DECLARED = (
     _weighted("weighted_adjustment_factor", "Adjustment factor weighted by payments", weight="part_b_paid"),
     Metric("scaling_factor", "Scaling factor", "factor", "level"),
     Metric("median_final_score", "Median final score", "points", "level"),
-    Metric("adjustment_factor_quantile", "Adjustment factor, quantiles", "fraction", "level"),
-    Metric("final_score_quantile", "Final score, quantiles", "points", "level"),
-    _of_practices("practices", "Practices with a clinician scored", "count"),
+    Metric("adjustment_factor_quantile", "Adjustment factor, percentiles", "fraction", "level"),
+    Metric("final_score_quantile", "Final score, percentiles", "points", "level"),
+    _of_practices("practices", "Practices with a clinician scored in a year", "count", "yearly"),
     _of_practices("practice_factor_mean", "Mean factor of practices", "fraction", "mean", weight="practices"),
     _of_practices(
         "practice_factor_sd", "Mean factor of practices, SD", "fraction", "level", high_is_worse=True
     ),
-    _of_practices("practice_factor_quantile", "Mean factor of practices, quantiles", "fraction", "level"),
+    _of_practices("practice_factor_quantile", "Mean factor of practices, percentiles", "fraction", "level"),
     _of_panels("panel_clinicians", "Clinicians scored in any year", "count"),
     _of_panels("panel_clinician_years", "Years of clinicians scored", "count"),
-    _of_panels("panel_factor_quantile", "Adjustment factor of all years, quantiles", "fraction", "level"),
+    _of_panels("panel_factor_quantile", "Adjustment factor of all years, percentiles", "fraction", "level"),
     _of_years("panel_penalized_share", "Share of years penalized", "fraction", high_is_worse=True),
     _of_years("panel_maximum_share", "Share of years with the largest raise", "fraction"),
     _of_clinicians("panel_three_in_a_row_share", "Share penalized three years in a row"),
     _of_clinicians("panel_net_loser_share", "Share who lose over all years"),
-    _of_years("panel_mean_adjustment", "Mean adjustment a clinician and year", "USD"),
+    # Who has no final score has no adjustment, but forgoes what MIPS would have paid, and has costs.
+    _per_year(
+        "net_adjustment_per_clinician_year",
+        "Net adjustment a clinician and year",
+        weight="specialty_scored",
+        divided="specialty_net_adjustment",
+    ),
+    _of_panels(
+        "net_adjustment_per_clinician",
+        "Net adjustment a clinician, over all years",
+        "USD",
+        "ratio",
+        weight="panel_clinicians",
+        divided="specialty_net_adjustment",
+    ),
+    _per_year(
+        "net_of_mips_per_clinician_year",
+        "Net of MIPS a clinician measured and year",
+        weight="specialty_participants",
+        divided="specialty_net_of_mips",
+    ),
+    _per_year(
+        "net_of_costs_per_clinician_year",
+        "Net of MIPS and costs a clinician measured and year",
+        weight="specialty_participants",
+        divided="specialty_net_of_costs",
+    ),
 )
 
 #: Of whom results with a roster have dollars, with their names in titles.
@@ -166,12 +200,26 @@ METRICS |= {
 }
 
 
-def check_by(by: Sequence[str]) -> tuple[str, ...]:
+def names_in(given: str | Iterable[str], argument: str) -> list[str]:
+    """Give names: of a text those with commas between them. InputError if they are no texts.
+
+    >>> names_in("year, cohort", "by"), names_in(("year",), "by")
+    (['year', 'cohort'], ['year'])
+    """
+    if isinstance(given, str):
+        return [each.strip() for each in given.split(",")]
+    names = list(given) if isinstance(given, Iterable) else [given]
+    if wrong := [each for each in names if not isinstance(each, str)]:
+        raise InputError(f"{wrong[0]!r} is no name", argument=argument, allowed="a name, or several")
+    return names
+
+
+def check_by(by: str | Iterable[str]) -> tuple[str, ...]:
     """Give labels by their full names, in the order of `BY`; InputError for any other.
 
     ``year`` is short for ``performance_year``.
     """
-    names = {_SHORT.get(name, name) for name in by}
+    names = {_SHORT.get(name, name) for name in names_in(by, "by")}
     problems = [
         Problem(
             f"{name!r} is no label",
@@ -201,15 +249,15 @@ def check_metric(name: str, by: Sequence[str] = ()) -> Metric:
 
 
 def check_metrics(
-    metrics: Sequence[str] | None, by: Sequence[str], shown: Iterable[str] = NATIONAL
+    metrics: str | Iterable[str] | None, by: str | Iterable[str], shown: Iterable[str] = NATIONAL
 ) -> tuple[list[str], tuple[str, ...]]:
     """Check names of metrics and labels together.
 
     Parameters
     ----------
-    metrics : sequence of str, optional
+    metrics : str or iterable of str, optional
         Names; those of `shown` that are kept by the labels if not given.
-    by : sequence of str
+    by : str or iterable of str
         Labels to tell apart.
     shown : iterable of str
         Names.
@@ -229,12 +277,12 @@ def check_metrics(
     labels = check_by(by)
     if metrics is None:
         metrics = [name for name in shown if set(labels) <= set(METRICS[name].labels)]
-    names = list(dict.fromkeys(metrics))
+    names = list(dict.fromkeys(names_in(metrics, "metrics")))
     gather(lambda name: check_metric(name, labels), names)
     return names, labels
 
 
-def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.DataArray:
+def metric_draws(results: xr.Dataset, name: str, by: str | Sequence[str] = ()) -> xr.DataArray:
     """Give the values of a metric draw by draw.
 
     Parameters
@@ -243,7 +291,7 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
         As `asmrisk.open_results` gives it.
     name : str
         Name of a metric.
-    by : sequence of str
+    by : str or sequence of str
         Labels to tell apart; over the others it is added up or averaged within each draw, as declared.
 
     Returns
@@ -268,10 +316,11 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
             text = f"these results have no variable {each!r}; they were not written by "
             raise InputError(Problem((text, Call("run"), ".")))
     first = results[names[0]]
-    arrays = [results[each].transpose(*first.dims).values for each in names]
+    arrays = [results[each].values for each in names]
+    axes = [tuple(map(str, results[each].dims)) for each in names]
     labels = {str(dim): first.coords[dim].variable for dim in first.dims if dim in first.coords}
     specialties = labels["specialty"].values if "specialty" in labels else SPECIALTIES
-    values, dims = metric_values(metric, arrays, tuple(map(str, first.dims)), by, specialties)
+    values, dims = metric_values(metric, arrays, axes, by, specialties)
     # Put together from specialties, cohorts have the labels that the rule gives them.
     along = {dim: labels.get(dim, COHORTS if dim == "cohort" else None) for dim in dims}
     further = {}
@@ -285,7 +334,7 @@ def metric_draws(results: xr.Dataset, name: str, by: Sequence[str] = ()) -> xr.D
 def metric_values(
     metric: Metric,
     arrays: Sequence[NDArray],
-    dims: tuple[str, ...],
+    axes: Sequence[tuple[str, ...]],
     by: tuple[str, ...],
     specialties: Sequence[str] = SPECIALTIES,
 ) -> tuple[_Array, tuple[str, ...]]:
@@ -296,7 +345,9 @@ def metric_values(
     metric : Metric
         Which; kept by the labels.
     arrays : sequence of ndarray
-        What `Metric.variables` names, with the axes `dims`.
+        What `Metric.variables` names.
+    axes : sequence of tuple of str
+        Dimensions of each.
     by : tuple of str
         As `check_by` gives them.
     specialties : sequence of str
@@ -309,17 +360,27 @@ def metric_values(
     dims : tuple of str
         Its axes: ``draw``, those of `by`, and ``quantile``.
     """
-    values, *weights = (np.asarray(each, dtype=np.float64) for each in arrays)
+    values, *weights = (
+        np.asarray(each, dtype=np.float64).transpose([dims.index(dim) for dim in _ordered(dims)])
+        for each, dims in zip(arrays, axes, strict=True)
+    )
+    dims, *others = map(_ordered, axes)
     if weights:
         # Where nobody has weight the mean is undefined and counts for nothing.
-        weighted = np.where(weights[0] > 0.0, values * weights[0], 0.0)
-        total, kept = _collapsed(weighted, dims, by, specialties, np.sum)
-        weight, _ = _collapsed(weights[0], dims, by, specialties, np.sum)
-        found = total / np.where(weight > 0.0, weight, np.nan)
+        weighted = np.where(weights[0] > 0.0, values * weights[0], 0.0) if metric.how == "mean" else values
+        found, kept = _collapsed(weighted, dims, by, specialties, np.sum)
+        weight, _ = _collapsed(weights[0], others[0], by, specialties, np.sum)
+        found = found / np.where(weight > 0.0, weight, np.nan)
     else:
-        found, kept = _collapsed(values, dims, by, specialties, np.sum if metric.how == "sum" else _mean)
-    order = [dim for dim in ("draw", *BY, "quantile") if dim in kept]
-    return found.transpose([kept.index(dim) for dim in order]), tuple(order)
+        found, kept = _collapsed(values, dims, by, specialties, _mean if metric.how == "level" else np.sum)
+        if metric.how == "yearly" and "performance_year" in set(dims) - set(by):
+            found = found / values.shape[dims.index("performance_year")]
+    order = _ordered(kept)
+    return found.transpose([kept.index(dim) for dim in order]), order
+
+
+def _ordered(dims: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(dims, key=("draw", *BY, "quantile").index))
 
 
 def _collapsed(

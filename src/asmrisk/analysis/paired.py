@@ -13,7 +13,20 @@ from asmrisk.analysis.estimates import Sets, mean, standard_deviation
 from asmrisk.analysis.statistics import DRAWS, RANGE, Row, Statistic, error_cell, interval_cell
 from asmrisk.analysis.tail import probability
 
-__all__ = ["LARGER", "MEANS", "PAIRED", "PAYS_NOTHING", "TIED", "UNPAIRED", "Pairs", "pairs"]
+__all__ = [
+    "LARGER",
+    "MEANS",
+    "PAIRED",
+    "PAYS_NOTHING",
+    "TIED",
+    "UNPAIRED",
+    "Pairs",
+    "pairs",
+    "without_rounding",
+]
+
+#: The part of an outcome up to which a difference is rounding.
+_ROUNDING = 1e-12
 
 #: More unpaired draws than this are not counted out.
 _MANY = 1_000_000
@@ -28,9 +41,23 @@ class Pairs(NamedTuple):
     sets: Sets = None  #: parameter sets of the draws, as in `asmrisk.analysis.estimates`
 
 
-def pairs(baseline: Any, reform: Any, sets: Sets = None) -> Pairs:
-    """Pair draws, arrays of shape (n, ...); a draw that only one of them has counts in neither."""
+def without_rounding(baseline: Any, reform: Any, units: str = "") -> Any:
+    """Subtract draws, arrays of shape (n, ...); what is nothing but rounding is no difference.
+
+    Outcomes are sums over thousands of clinicians, which rounding may move by a few parts in 10^14. A
+    difference is exactly 0 up to one part in 10^12 of the outcome's size: its largest value in any draw of
+    either side, and at least a million of dollars and 0.001 of other `units`, since what is left of sums that
+    cancel is smaller than their terms.
+    """
     change = reform - baseline
+    each = (np.fmax.reduce(np.abs(side), axis=0, initial=0.0) for side in (baseline, reform))
+    size = np.maximum(np.maximum(*each), 1e6 if units == "USD" else 1e-3)
+    return np.where(np.abs(change) <= _ROUNDING * size, 0.0, change)
+
+
+def pairs(baseline: Any, reform: Any, sets: Sets = None, units: str = "") -> Pairs:
+    """Pair draws, arrays of shape (n, ...); a draw that only one of them has counts in neither."""
+    change = without_rounding(baseline, reform, units)
     gone = np.isnan(change)
     return Pairs(change, np.where(gone, np.nan, baseline), np.where(gone, np.nan, reform), sets)
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from asmrisk.analysis.digits import with_interval
 from asmrisk.analysis.estimates import Sets, mean
 from asmrisk.analysis.money_at_risk import IN_A_ROW, hit_by_maximum, penalized_in_a_row
-from asmrisk.analysis.roster_metrics import year_words
 from asmrisk.analysis.run_results import RunResults, definitions
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
-from asmrisk.rule.definitions import CALENDAR_YEARS, PERFORMANCE_YEARS
+from asmrisk.analysis.wording import year_words
+from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.layering import laid_over
 
@@ -48,7 +48,7 @@ def risk_levels(provenance: Mapping[str, Any], drawn: Mapping[str, _Array]) -> _
     ndarray of float64, shape (1 or draws, years)
         Fractions.
     """
-    parameter, blank = PARAMETERS[_PARAMETER], dict.fromkeys(CALENDAR_YEARS)
+    parameter, blank = PARAMETERS[_PARAMETER], dict.fromkeys(PERFORMANCE_YEARS)
     held = stated = laid_over(parameter, blank, (), provenance["parameters"][_PARAMETER]["value"])
     unknowns = definitions(provenance["uncertainty"])
     for name in sorted(filter(_is_risk_level, drawn)):

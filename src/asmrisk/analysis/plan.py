@@ -6,8 +6,8 @@ import heapq
 import math
 import os
 import sys
-from collections.abc import Sequence
-from typing import Any, TextIO
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 import xarray as xr
@@ -15,23 +15,29 @@ import xarray as xr
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.expected_error import expected_errors
 from asmrisk.analysis.metrics import METRICS, metric_values
-from asmrisk.analysis.report import ALL, Report, Section, wrapped
+from asmrisk.analysis.report import Report, Section, wrapped
 from asmrisk.analysis.statistics import Row, fixed_words, interval_cell, scale_of
 from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.analysis.wording import ALL
+from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.engine.executors import executor, usable_processors
 from asmrisk.engine.fill import Job, by_simulation
 from asmrisk.engine.pilot import DRAWS, Costs, Pilot, pilot
 from asmrisk.engine.progress import Progress
-from asmrisk.engine.run import require_counts, run_jobs, sharing_jobs
+from asmrisk.engine.run import Out, run_jobs, sharing_jobs, whole_numbers
 from asmrisk.engine.tasks import tasks_of
 from asmrisk.results.footprint import footprint
 from asmrisk.results.provenance import circumstances
 from asmrisk.results.store import Store
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
-from asmrisk.scenario.scenario import Scenario
+from asmrisk.scenario.scenario import ScenarioLike
 from asmrisk.simulation.arrays import Block, Piece
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
+
+if TYPE_CHECKING:
+    from distributed import Client, Security
+    from distributed.deploy.cluster import Cluster
 
 __all__ = ["plan"]
 
@@ -49,18 +55,22 @@ _APART = "n/a: with one draw per parameter set chance and doubt cannot be told a
 
 
 def plan(
-    *scenarios: Scenario | str | os.PathLike[str],
+    *several: ScenarioLike,
+    scenarios: Mapping[str, ScenarioLike] | None = None,
     draws: int | None = None,
     seed: int | None = None,
+    out: Out | None = None,
     workers: int | None = None,
     processes: bool = False,
     scheduler: str | os.PathLike[str] | None = None,
-    security: Any = None,
+    client: Client | Cluster | None = None,
+    security: Security | None = None,
     block_size: int | None = None,
     most_draws: int | None = None,
+    fixed: bool = False,
+    title: str | None = None,
     quiet: bool = False,
     stream: TextIO | None = None,
-    **options: Any,
 ) -> Report:
     """Foretell what `asmrisk.run` would take, how exact it would be, and what would share a field.
 
@@ -69,11 +79,11 @@ def plan(
 
     Parameters
     ----------
-    *scenarios, draws, seed, workers, processes, scheduler, security, block_size, most_draws, quiet, stream
-        As for `asmrisk.run`. `workers` may be those of another machine; those of a `scheduler` are not known,
-        and hours are then not told.
-    **options : Any
-        The place and whether unknowns are fixed, as of `asmrisk.run`: `out`, `fixed`.
+    *several, scenarios, draws, seed, out, block_size, most_draws, fixed, title, quiet, stream
+        As for `asmrisk.run`.
+    workers, processes, scheduler, client, security
+        As for `asmrisk.run`. `workers` may be those of another machine; those of a `scheduler` or a `client`
+        are not known, and hours are then not told.
 
     Returns
     -------
@@ -94,17 +104,29 @@ def plan(
         If an argument, a scenario or what is at a place cannot be used, or no population can be calibrated
         to the values that a parameter set of the pilot has.
     """
-    require_counts(draws, seed, workers=workers, block_size=block_size, most_draws=most_draws)
+    draws, workers, block_size, most_draws, seed = whole_numbers(
+        seed, draws=draws, workers=workers, block_size=block_size, most_draws=most_draws
+    )
+    check_arguments(processes=(FLAG, processes), fixed=(FLAG, fixed), quiet=(FLAG, quiet))
     # Not entered: nothing is started, and nobody is asked.
-    executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
+    executor(workers=workers, processes=processes, scheduler=scheduler, client=client, security=security)
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
     declared = run_jobs(
-        *scenarios, draws=draws, seed=seed, block_size=block_size, most_draws=most_draws, **options
+        *several,
+        scenarios=scenarios,
+        draws=draws,
+        seed=seed,
+        out=out,
+        block_size=block_size,
+        most_draws=most_draws,
+        fixed=fixed,
+        title=title,
     )
     jobs, said = sharing_jobs(declared)
     stores = [Store.look(job.place, job.spec, job.lengths) for job in jobs]
     left = [_unfinished(store) for store in stores]
-    count = None if scheduler is not None else workers or usable_processors()
+    elsewhere = scheduler is not None or client is not None
+    count = None if elsewhere else workers or usable_processors()
     rows: dict[int, Row] = {}
     fields: list[Row] = []
     tasks: list[float] = []
@@ -170,7 +192,7 @@ def _foretold(job: Job, model: Model, store: Store, left: Sequence[Block], found
     """Foretell the size of a scenario's store, and its errors."""
     scenario, spec, draws = model.scenario, store.spec, store.lengths[-1]
     arrays, name, per_set = found.arrays[job.member], _METRIC.name, model.scenario.draws_per_set
-    values, _ = metric_values(_METRIC, [arrays[name]], spec.arrays[name].dims, ())
+    values, _ = metric_values(_METRIC, [arrays[name]], [spec.arrays[name].dims], ())
     sets = found.numbers // per_set if scenario.uncertainty else None
     errors = expected_errors(values, sets, draws, per_set)
     size = footprint(store, job.labels, arrays)

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TextIO
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -26,11 +25,12 @@ from asmrisk.analysis.doubt import mean_given_assumptions
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.metrics import LEVELS_OF_ROSTER, check_metric
 from asmrisk.analysis.run_results import RunResults
-from asmrisk.engine.run import run
+from asmrisk.arguments import COUNT, FLAG, Allowed, check_arguments, optional
+from asmrisk.engine.run import RunOptions, run
 from asmrisk.errors import InputError, Problem
 from asmrisk.results.place import Place
 from asmrisk.results.reading import committed_lengths, open_results
-from asmrisk.scenario.scenario import Scenario, load_scenario
+from asmrisk.scenario.scenario import ScenarioLike, given_scenario
 
 __all__ = [
     "CAP",
@@ -47,6 +47,10 @@ FIRST = 128
 
 #: Most draws that are simulated if no other cap is stated.
 CAP = 100_000
+
+_CAP = Allowed(
+    "a whole number of at least 2 (one draw has no error)", lambda value: COUNT.holds(value) and value > 1
+)
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,11 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
     if isinstance(targets, Mapping):
         pairs = list(targets.items())
     else:
-        for text in [targets] if isinstance(targets, str) else targets:
+        texts = [targets] if isinstance(targets, str) else targets
+        if not isinstance(texts, Iterable) or not all(isinstance(each, str) for each in texts):
+            text = f"must be a dict of errors by metric, or texts METRIC=ERROR, not {targets!r}"
+            raise InputError(text, argument="targets")
+        for text in texts:
             name, sign, value = text.partition("=")
             if sign:
                 pairs.append((name.strip(), value.strip()))
@@ -189,21 +197,19 @@ def checkpoints(cap: int, per_set: int = 1) -> list[int]:
 
 
 def run_to_precision(
-    scenario: Scenario | str | os.PathLike[str],
+    scenario: ScenarioLike,
     target_se: Mapping[str, float | str] | Sequence[str],
     *,
     draws: int | None = None,
     total: bool = False,
-    quiet: bool = False,
-    stream: TextIO | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Precision:
     """Simulate a scenario with as many draws as the standard errors asked for need.
 
     Parameters
     ----------
-    scenario : Scenario or path
-        What to simulate, or the TOML file that says it.
+    scenario : Scenario, path or dict
+        What to simulate, as for `asmrisk.run`.
     target_se : mapping or sequence of str
         See `check_targets`: ``{"medicare_savings": 250_000}``, ``["penalized_share=0.1%"]``. All must be met.
     draws : int, optional
@@ -213,12 +219,8 @@ def run_to_precision(
         assumptions, which chance alone makes (`asmrisk.analysis.doubt.mean_given_assumptions`). Where nothing
         is unknown there is no difference; with one draw per parameter set the two cannot be told apart, and
         errors are total.
-    quiet : bool
-        Write nothing but errors.
-    stream : file, optional
-        Where to show progress; standard error if not given.
-    **options : Any
-        Seed, place, workers and so on, as of `asmrisk.run`.
+    **options
+        Seed, place, workers, progress and so on: as of `asmrisk.run`.
 
     Returns
     -------
@@ -238,19 +240,17 @@ def run_to_precision(
     few percent, with 128 draws at least.
     """
     targets = check_targets(target_se)
-    if draws is not None and (isinstance(draws, bool) or not isinstance(draws, int) or draws < 2):
-        text = f"the cap must be a whole number of at least 2, not {draws!r}; one draw has no error."
-        raise InputError(text, argument="draws")
+    check_arguments(draws=(optional(_CAP), draws), total=(FLAG, total))
+    quiet, stream = options.get("quiet", False), options.get("stream")
     shown = sys.stderr if stream is None else stream
-    if not isinstance(scenario, Scenario):
-        scenario = load_scenario(scenario)
+    scenario = given_scenario(scenario, "scenario")
     # What is stored is used as it is: only counts that it does not hold yet are simulated.
     path: Place | None = None
     held = 0
-    cap = CAP if draws is None else draws
+    cap = CAP if draws is None else int(draws)
     for count in checkpoints(cap, 1 if options.get("fixed") else scenario.draws_per_set):
         if path is None or held < count:
-            path = run(scenario, draws=count, most_draws=cap, quiet=quiet, stream=stream, **options)
+            path = run(scenario, draws=count, most_draws=cap, **options)
             (held,) = committed_lengths(path)
         dataset = open_results(path, chunked=False)
         results = RunResults(dataset, str(path), "", json.loads(dataset.attrs["provenance"])).at(slice(count))

@@ -1,4 +1,9 @@
-"""Ranks as far as draws tell them: who is lower than whom, where paired differences exceed their noise."""
+"""Ranks as far as draws tell them: who is lower than whom, where paired differences exceed their noise.
+
+Two are told apart if the mean difference of their draws exceeds its standard error by so much that among all
+pairs such a thing happens by chance once in twenty cases at the most (Bonferroni; Mogstad, Romano, Shaikh and
+Wilhelm, Inference for Ranks, Review of Economic Studies 91, 2024).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,13 @@ from scipy.special import stdtrit
 
 from asmrisk.analysis.estimates import CONFIDENCE, Sets, first_draws
 
-__all__ = ["Ranks", "ranks_of"]
+__all__ = ["RANK_RULE", "Ranks", "ranks_of", "ranks_of_sums"]
+
+#: The rule for a reader.
+RANK_RULE = (
+    "Ranks are given as far as paired differences exceed their noise, for all pairs at once with 95%; 2-5 is "
+    "one of these."
+)
 
 _Array = NDArray[np.float64]
 _Ranks = NDArray[np.int64]
@@ -47,10 +58,6 @@ class Ranks(NamedTuple):
 def ranks_of(draws: _Array, sets: Sets = None) -> Ranks:
     """Rank by means over draws, leaving open what paired differences do not tell.
 
-    Two are told apart if the mean difference of their draws exceeds its standard error by so much that among
-    all pairs such a thing happens by chance once in twenty cases at the most (Bonferroni; Mogstad, Romano,
-    Shaikh and Wilhelm, Inference for Ranks, Review of Economic Studies 91, 2024).
-
     Parameters
     ----------
     draws : ndarray of float64, shape (n, who)
@@ -64,12 +71,19 @@ def ranks_of(draws: _Array, sets: Sets = None) -> Ranks:
     >>> ranks_of(np.stack([luck - 5.0, luck, -luck + 0.01], axis=1)).said
     ['1', '2-3', '2-3']
     """
-    n, count = draws.shape
     means = draws.mean(axis=0)
     deviations = draws - means
     if sets is not None:
         deviations = np.add.reduceat(deviations, first_draws(sets), axis=0)
-    independent = len(deviations)
+    return ranks_of_sums(means, deviations, len(draws))
+
+
+def ranks_of_sums(means: _Array, deviations: _Array, draws: int) -> Ranks:
+    """Rank as `ranks_of` by the means over draws, shape (who,), and sums of deviations from them.
+
+    Deviations, shape (parts, who), are summed over parts of the draws that are independent of each other.
+    """
+    n, (independent, count) = draws, deviations.shape
     if count < 2 or independent < 2:
         return Ranks(np.ones(count, np.int64), np.full(count, count), np.inf)
     covariance = deviations.T @ deviations * (independent / (independent - 1) / n**2)

@@ -15,20 +15,22 @@ import pandas as pd
 import xarray as xr
 
 from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE
-from asmrisk.analysis.roster_metrics import year_words
-from asmrisk.analysis.statistics import HOLDS, Row, Statistic, dollar_scale, scale_of, shown
+from asmrisk.analysis.statistics import HOLDS, Row, Statistic, scale_of, shown
 from asmrisk.analysis.tail import LEAST_SETS_IN_TAIL, sets_needed
 from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
-from asmrisk.errors import Call
+from asmrisk.analysis.wording import ALL, dollar_scale, year_words
+from asmrisk.errors import Call, printable
 from asmrisk.rule.definitions import PAYMENT_LAG
 
 __all__ = [
-    "ALL",
     "WHO",
+    "Line",
     "Report",
     "Section",
     "by_metric_and_label",
+    "filled",
     "grouped",
+    "label_words",
     "long_rows",
     "note_facts",
     "ordinal",
@@ -39,13 +41,14 @@ __all__ = [
     "wrapped",
 ]
 
-#: Label of what is not told apart.
-ALL = "all"
-
 #: Labels of a roster's metrics, beside years.
 WHO = ("practice", "clinician")
 #: Labels that another one implies: label, the coordinate that has it, and by which.
 _HOMES = (("cohort", "cohort", "specialty"), ("practice", "practice_id", "clinician"))
+
+
+#: A line, or its parts: text and then calls of public functions, which stand below it.
+Line = str | tuple[str | Call, ...]
 
 
 class Section(NamedTuple):
@@ -53,7 +56,7 @@ class Section(NamedTuple):
 
     words: tuple[str, ...] = ()
     tables: tuple[Table, ...] = ()
-    notes: tuple[str, ...] = ()  #: words below the tables
+    notes: tuple[Line, ...] = ()  #: words below the tables
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,9 +69,8 @@ class Report:
         Labeled estimates, with all digits.
     facts : dict
         Where they come from, for JSON: title, draws, seed and so on.
-    head : tuple of str, or of parts of a line
-        The same for a reader, and what the numbers mean. Parts of one, text and then calls of public
-        functions, stand below each other.
+    head : tuple of Line
+        The same for a reader, and what the numbers mean.
     sections : tuple of Section
         What is shown, each number to the digits that its error supports.
     tables : dict of str to list of dict
@@ -82,7 +84,7 @@ class Report:
 
     dataset: xr.Dataset
     facts: Mapping[str, Any]
-    head: tuple[str | tuple[str | Call, ...], ...]
+    head: tuple[Line, ...]
     sections: tuple[Section, ...]
     tables: Mapping[str, Sequence[Row]]
     partial: bool | None = None
@@ -107,29 +109,33 @@ class Report:
 
     def to_text(self, write: Callable[[Call], str] = str) -> str:
         """Give what is shown, for a terminal of 80 columns; `write` writes calls of public functions."""
-        lines = [line for each in self.head for line in _head_lines(each, write)]
+        lines = _lines(self.head, write)
         for section in self.sections:
             tables = (line for table in section.tables for line in table_lines(table))
-            lines += ["", *section.words, *tables, *wrapped(section.notes)]
-        return "\n".join(lines)
+            lines += ["", *section.words, *tables, *_lines(section.notes, write)]
+        # Titles and names are from files and stores, which may come from anybody.
+        return "\n".join(map(printable, lines))
 
     def __repr__(self) -> str:
         return self.to_text()
 
     def _repr_html_(self) -> str:
-        parts = [_paragraph([line for each in self.head for line in _head_lines(each, str)])]
+        parts = [_paragraph(_lines(self.head, str))]
         for section in self.sections:
             tables = map(_html_table, section.tables)
-            parts += [_paragraph(section.words), *tables, _paragraph(section.notes)]
+            notes = ["".join(map(str, (each,) if isinstance(each, str) else each)) for each in section.notes]
+            parts += [_paragraph(section.words), *tables, _paragraph(notes)]
         return "\n".join(filter(None, parts))
 
 
-def _head_lines(line: str | tuple[str | Call, ...], write: Callable[[Call], str]) -> list[str]:
-    """Break a line that is too wide, but for the calls at its end, which can be copied."""
-    parts = (line,) if isinstance(line, str) else line
-    text = "".join(each for each in parts if isinstance(each, str))
-    calls = [f"  {write(each).strip('`')}" for each in parts if isinstance(each, Call)]
-    return [*wrapped([text]), *calls]
+def _lines(given: Iterable[Line], write: Callable[[Call], str]) -> list[str]:
+    """Break lines that are too wide, but for the calls at their ends, which can be copied."""
+    lines: list[str] = []
+    for each in given:
+        parts = (each,) if isinstance(each, str) else each
+        lines += wrapped(["".join(part for part in parts if isinstance(part, str))])
+        lines += [f"  {write(part).strip('`')}" for part in parts if isinstance(part, Call)]
+    return lines
 
 
 def _finite(value: Any) -> Any:
@@ -201,14 +207,29 @@ def long_rows(estimates: Iterable[tuple[str, xr.DataArray]], extra: Sequence[str
             row: Row = {"metric": name, "units": array.attrs["units"]}
             row |= {label: at.get(label, ALL) for label in BY}
             if own:
-                year = row["performance_year"]
-                row["payment_year"] = year if year == ALL else year + PAYMENT_LAG
+                row |= _paid(row)
                 row |= {label: at.get(label, ALL) for label in WHO}
             row |= {"quantile": at.get("quantile", math.nan)} | {dim: at[dim] for dim in extra}
             row |= dict(zip(statistics, found, strict=True))
             row |= {name: int(row[name]) for name in ("draws", "parameter_sets") if name in row}
             rows.append(row | {"range_holds": array.attrs["range_holds"]})
     return rows
+
+
+def filled(rows: Sequence[Row], labels: Iterable[str] = ()) -> list[Row]:
+    """Give every row every column, in the order of their first: `ALL` of labels that it lacks, else NaN.
+
+    Labels are `BY`, those given and, where a row has them, `WHO` and the payment year.
+    """
+    blank: Row = {name: math.nan for row in rows for name in row}
+    own = "payment_year" in blank
+    blank |= dict.fromkeys([*BY, *labels, *(WHO if own else ())], ALL)
+    return [blank | (_paid(row) if own else {}) | row for row in rows]
+
+
+def _paid(row: Row) -> Row:
+    year = row.get("performance_year", ALL)
+    return {"payment_year": year if year == ALL else year + PAYMENT_LAG}
 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], Hashable]) -> list[list[Row]]:
@@ -276,6 +297,14 @@ def row_label(row: Row) -> str:
     ]
     named = [", ".join([*map(str, who), *named])] if who else named
     return " ".join(named + ([] if math.isnan(row["quantile"]) else [ordinal(row["quantile"])])) or ALL
+
+
+def label_words(row: Row, names: Iterable[str] = BY) -> list[str]:
+    """Give the words of the labels told apart in a row, ``all`` without any; a specialty says its cohort."""
+    told = [name for name in names if row[name] != ALL]
+    if "specialty" in told and "cohort" in told:
+        told.remove("cohort")
+    return [str(row[name]).replace("_", " ") for name in told] or [ALL]
 
 
 def ordinal(level: float) -> str:

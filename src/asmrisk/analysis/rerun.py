@@ -54,7 +54,7 @@ def stored_run(
     Parameters
     ----------
     path : str or path-like
-        The store that ``asmrisk run`` wrote.
+        The store that `asmrisk.run` wrote.
     roster : str or path-like, optional
         The run's roster, if it had one; looked for in the current folder if not given. A store does not hold
         it.
@@ -110,9 +110,7 @@ def _stored(path: str | os.PathLike[str]) -> tuple[StoredRun, StoreSpec, Place]:
         asked = asked_lengths(storage, spec)[0]
     if faults:
         # It may not be the specification by which the draws were computed.
-        raise InputError(
-            f"{place} is damaged: {faults[0]}. The command that wrote it, given again, repairs it."
-        )
+        raise InputError(f"{place} is damaged: {faults[0]}. To run it again in the same way repairs it.")
     draws = 0 if root is None else root.lengths[0]
     return StoredRun(_scenario(spec, {}), draws, asked), spec, place
 
@@ -120,7 +118,8 @@ def _stored(path: str | os.PathLike[str]) -> tuple[StoredRun, StoreSpec, Place]:
 def _scenario(spec: StoreSpec, files: Mapping[str, str]) -> Scenario:
     """Give the scenario of a store, with its files where they are."""
     fixed = tuple(spec.definition.get("fixed", ()))
-    return replace(scenario_from_dict(definition_of(spec, files)), fixed=fixed)
+    found = scenario_from_dict(definition_of(spec, files))
+    return replace(found, title=spec.headings["title"], fixed=fixed)
 
 
 #: By the argument that says where a run's file is: what it is called, and how it is read.
@@ -168,7 +167,7 @@ def replay(
     Parameters
     ----------
     results : str or path
-        A store that `asmrisk run` wrote, complete or not.
+        A store that `asmrisk.run` wrote, complete or not.
     draw : int, optional
         Number of the draw, from 0.
     draws : iterable of int, optional

@@ -11,14 +11,14 @@ from asmrisk.analysis.estimates import Sets
 from asmrisk.analysis.metrics import LEVELS_OF_ROSTER, METRICS
 from asmrisk.analysis.paired import MEANS, PAYS_NOTHING
 from asmrisk.analysis.ranking import ranks_of
-from asmrisk.analysis.report import ALL, Section
-from asmrisk.analysis.roster_metrics import year_words
-from asmrisk.analysis.roster_report import ALL_YEARS, listing, names_of
+from asmrisk.analysis.report import Section
+from asmrisk.analysis.roster_report import listing, names_of
 from asmrisk.analysis.run_results import RunResults, practices_in
-from asmrisk.analysis.statistics import RANGE, Row, dollar_scale, shown
+from asmrisk.analysis.statistics import RANGE, Row, shown
 from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.analysis.wording import ALL_YEARS, dollar_scale, year_words
 
-__all__ = ["PLAN", "aligned", "comparable_levels", "sections"]
+__all__ = ["PLAN", "aligned", "by_year", "comparable_levels", "sections"]
 
 #: What is compared if nothing is chosen: metrics, and the labels by which they are told apart.
 PLAN: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
@@ -55,6 +55,25 @@ def aligned(draws: xr.DataArray, like: xr.DataArray) -> xr.DataArray:
     return draws
 
 
+def by_year(rows: Sequence[Row]) -> Section:
+    """Show what a reform does to the roster by year, and over all years; rows as for `sections`."""
+    whole, labels, scale, units = _whole(rows)
+    group = Group(f"The roster's net adjustment, {units}", *shown(MEANS, whole, scale))
+    return Section(tables=(Table(labels, [group]),))
+
+
+def _whole(rows: Sequence[Row]) -> tuple[list[Row], list[str], float, str]:
+    """Choose the rows of the roster as a whole, with their labels, their scale and unit."""
+    whole = [row for row in rows if METRICS[row["metric"]].of == "roster"]
+    scale, units = dollar_scale(max(abs(row[name]) for row in whole for name in ("baseline", "reform")))
+    labels = [
+        year_words(row["performance_year"])
+        + (", net of MIPS" if METRICS[row["metric"]].outcome == "net_of_mips" else "")
+        for row in whole
+    ]
+    return whole, labels, scale, units
+
+
 def sections(rows: Sequence[Row], changes: Mapping[str, xr.DataArray], sets: Sets) -> list[Section]:
     """Show what a reform does to the roster, by year, to its practices, and to clinicians told apart.
 
@@ -68,25 +87,11 @@ def sections(rows: Sequence[Row], changes: Mapping[str, xr.DataArray], sets: Set
     sets : ndarray of int64, shape (draws,), optional
         Parameter sets of the draws.
     """
-    whole = [row for row in rows if METRICS[row["metric"]].of == "roster"]
-    scale, units = dollar_scale(max(abs(row[name]) for row in whole for name in ("baseline", "reform")))
-    holds = rows[0]["range_holds"]
-    labels = [
-        ALL_YEARS if row["performance_year"] == ALL else year_words(row["performance_year"]) for row in whole
-    ]
-    labels = [
-        f"{label}, net of MIPS" if METRICS[row["metric"]].outcome == "net_of_mips" else label
-        for label, row in zip(labels, whole, strict=True)
-    ]
+    whole, labels, scale, units = _whole(rows)
     title = f"The roster's net adjustment, {units}"
-    tables = [
-        Table(labels, [Group(title, *shown(MEANS, whole, scale))]),
-        Table(
-            labels,
-            [Group(f"{title}: differences of the draws", *shown((RANGE, PAYS_NOTHING), whole, scale, holds))],
-        ),
-    ]
-    found = [Section(tables=(table,)) for table in tables]
+    statistics, holds = (RANGE, PAYS_NOTHING), rows[0]["range_holds"]
+    spread = Group(f"{title}: differences of the draws", *shown(statistics, whole, scale, holds))
+    found = [by_year(rows), Section(tables=(Table(labels, [spread]),))]
     notes: list[str] = []
     for level, draws in changes.items():
         dim = METRICS[level].of

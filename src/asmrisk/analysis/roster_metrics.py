@@ -6,7 +6,7 @@ after both is in dollars of one year, converted by `population.deflator`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +24,6 @@ __all__ = [
     "practices_of",
     "prices",
     "roster_values",
-    "year_words",
 ]
 
 _Array = NDArray[np.float64]
@@ -45,6 +44,34 @@ class Practices(NamedTuple):
         """Say whose an outcome of `HELD` is: who bills has the dollars; who employs pays for taking part."""
         return self.works if held == "cost_of_participation" else self.bills
 
+    def sums(self, values: NDArray[Any], held: str = "adjustment_usd", some: range | None = None) -> _Array:
+        """Add up an outcome of `HELD` by practice.
+
+        Parameters
+        ----------
+        values : ndarray, shape (..., clinicians)
+            Without gaps.
+        held : str
+            Which outcome it is, that is whose.
+        some : range, optional
+            Places of the practices that are wanted; all if not given.
+
+        Returns
+        -------
+        ndarray of float64, shape (..., practices)
+            0 for a practice without clinicians.
+        """
+        whose, some = self.whose(held), range(len(self.names)) if some is None else some
+        order = np.argsort(whose, kind="stable")
+        order = order[(whose[order] >= some.start) & (whose[order] < some.stop)]
+        there, first = np.unique(whose[order], return_index=True)
+        found = np.zeros((*values.shape[:-1], len(some)))
+        if len(there):
+            # Who comes practice by practice needs no second copy.
+            ordered = values if np.array_equal(order, np.arange(len(whose))) else values[..., order]
+            found[..., there - some.start] = np.add.reduceat(ordered, first, axis=-1)
+        return found
+
 
 def practices_of(works: Iterable[Any], bills: Iterable[Any]) -> Practices:
     """Find the practices in which somebody works or for which somebody is billed, in the order of the former.
@@ -60,7 +87,7 @@ def practices_of(works: Iterable[Any], bills: Iterable[Any]) -> Practices:
 
 
 def practice_sums(
-    dollars: Mapping[str, _Array], practices: Practices, some: Sequence[int] | None = None
+    dollars: Mapping[str, _Array], practices: Practices, some: range | None = None
 ) -> dict[str, _Array]:
     """Add up dollars by practice: (draws, years, practices), a year without measurement counts as 0.
 
@@ -70,16 +97,13 @@ def practice_sums(
         By name of `HELD`; NaN where not measured.
     practices : Practices
         Of these clinicians.
-    some : sequence of int, optional
+    some : range, optional
         Places of the practices that are wanted; all if not given.
     """
-    places = range(len(practices.names)) if some is None else some
-    found = {}
-    for name, each in dollars.items():
-        paid, whose = np.where(np.isnan(each), 0.0, each), practices.whose(name)
-        sums = [paid[:, :, whose == place].sum(axis=2) for place in places]
-        found[name] = np.stack(sums, axis=2)
-    return found
+    return {
+        name: practices.sums(np.where(np.isnan(each), 0.0, each), name, some)
+        for name, each in dollars.items()
+    }
 
 
 def prices(deflator: ArrayLike, dollar_year: int, years: ArrayLike) -> _Array:
@@ -175,12 +199,3 @@ def roster_values(
     if gone:
         values = np.where(np.isnan(values), 0.0, values).sum(axis=tuple(gone))
     return values
-
-
-def year_words(year: int) -> str:
-    """Name a performance year with the year in which it is paid.
-
-    >>> year_words(2027)
-    'performance 2027, paid 2029'
-    """
-    return f"performance {year}, paid {year + PAYMENT_LAG}"

@@ -14,9 +14,8 @@ from asmrisk.analysis.clinician_risk import QUANTILES
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.metrics import LEVELS_OF_ROSTER
 from asmrisk.analysis.penalties import penalty_tables
-from asmrisk.analysis.ranking import Ranks
+from asmrisk.analysis.ranking import RANK_RULE, Ranks
 from asmrisk.analysis.report import Section, long_rows, tail_notes
-from asmrisk.analysis.roster_metrics import year_words
 from asmrisk.analysis.roster_money import MONEY, money_table, named
 from asmrisk.analysis.statistics import (
     HOLDS,
@@ -24,24 +23,18 @@ from asmrisk.analysis.statistics import (
     MEAN,
     Row,
     Statistic,
-    dollar_scale,
     error_cell,
     range_cell,
     shown,
     worst,
 )
 from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.analysis.wording import ALL, ALL_YEARS, dollar_scale, shortened, usd, year_head, year_words
 
-__all__ = ["ALL_YEARS", "Listing", "listing", "names_of", "roster_headline", "roster_rows", "roster_sections"]
+__all__ = ["LISTED", "Listing", "listing", "names_of", "roster_headline", "roster_rows", "roster_sections"]
 
 #: How many are listed at each end, at the most; so many or fewer are all listed.
 LISTED = 10
-
-ALL_YEARS = "all five years"
-_RANK_NOTE = (
-    "Rank 1 has {}. Ranks are given as far as paired differences exceed their noise, for all pairs at once "
-    "with 95%; 2-5 is one of these."
-)
 
 Unit = tuple[float, str]
 
@@ -57,13 +50,14 @@ def roster_headline(found: xr.Dataset) -> str:
     """Say in a sentence what the roster is to expect."""
     (row,) = _rows(found["roster_usd_total"])
     scale, units = _unit(found)
-    first, last = (year_words(int(found["performance_year"].values[place])) for place in (0, -1))
+    years = year_words(*(int(found["performance_year"].values[place]) for place in (0, -1)))
     holds = HOLDS[found["roster_usd"].attrs["range_holds"]]
     lost = with_error(100.0 * row["probability_of_loss"], 100.0 * row["probability_of_loss_error"])
     mean, among = error_cell("mean")(row, scale), range_cell(row, scale)
+    said = " ".join(reversed(units.replace("$", "dollars").split()))
     return (
-        f"The roster's {found.sizes['clinician']:,} clinicians, {ALL_YEARS} ({first}, to {last}): "
-        f"adjustments of {mean} {units}, {among} in nine draws of ten ({holds}); a loss, which is negative, "
+        f"The roster's {found.sizes['clinician']:,} clinicians, {ALL_YEARS} ({years}): "
+        f"adjustments of {mean} {said}, {among} in nine draws of ten ({holds}); a loss, which is negative, "
         f"in {lost}% of draws."
     )
 
@@ -149,7 +143,7 @@ def _whole(found: xr.Dataset, name: str) -> list[Row]:
 
 
 def _years(found: xr.Dataset) -> list[str]:
-    return [*(year_words(int(year)) for year in found["performance_year"].values), ALL_YEARS]
+    return [year_words(year) for year in (*found["performance_year"].values.tolist(), ALL)]
 
 
 def _rows(array: xr.DataArray) -> list[Row]:
@@ -160,9 +154,8 @@ def _rows(array: xr.DataArray) -> list[Row]:
 
 
 def names_of(found: xr.Dataset | xr.DataArray, dim: str, places: Iterable[int]) -> list[str]:
-    """Name practices or clinicians at places, in 20 characters at most."""
-    names = (str(found[dim].values[place]) for place in places)
-    return [name if len(name) <= 20 else name[:19] + "…" for name in names]
+    """Name practices or clinicians at places."""
+    return [shortened(str(found[dim].values[place])) for place in places]
 
 
 # --- Whom to list -------------------------------------------------------------------------------------------
@@ -209,7 +202,7 @@ def listing(
     if count < 2:
         return Listing(tables, ())
     if apart and tables:
-        return Listing(tables, (_RANK_NOTE.format(lowest),))
+        return Listing(tables, (f"Rank 1 has {lowest}. {RANK_RULE}",))
     words = f"The {count:,} {plural} cannot be told apart at {draws:,} draws"
     if apart:
         words = (
@@ -261,10 +254,9 @@ def _losses(found: xr.Dataset) -> Section:
             labels += names_of(found, dim, places)
             rows += [_whole(found.isel({dim: [place]}), name) for place in places]
             others = max(others, rest)
-    years = [year_words(int(year)).split() for year in found["performance_year"].values]
-    heads = [*(f"{year}\npaid\n{paid}" for _, year, _, paid in years), "all\nfive"]
+    heads = [year_head(year) for year in (*found["performance_year"].values.tolist(), ALL)]
     columns = [[_chance(mine[place]) for mine in rows] for place in range(len(heads))]
-    title = f"Chance of losing more than ${found.attrs['loss']:,.0f}, % of draws"
+    title = f"Chance of losing more than {usd(found.attrs['loss'])}, % of draws"
     errors = [row["probability_of_loss_above_error"] for mine in rows for row in mine]
     largest = 100.0 * max((error for error in errors if not math.isnan(error)), default=math.nan)
     words = (

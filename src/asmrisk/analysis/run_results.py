@@ -19,7 +19,7 @@ from asmrisk.analysis.metrics import METRICS, SPECIALTY_NOTE, Metric, check_by, 
 from asmrisk.analysis.report import Report, Section, note_facts
 from asmrisk.analysis.roster_metrics import Practices, held_by, practices_of, prices, roster_values
 from asmrisk.analysis.statistics import HOLDS, Row, fixed_words
-from asmrisk.errors import Call, InputError, Problem
+from asmrisk.errors import Call, InputError, Problem, printable
 from asmrisk.results.reading import open_results
 
 __all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_results", "practices_in"]
@@ -29,10 +29,19 @@ _DOLLARS = {
     "Cash of the performance year": ("part_b_paid", "incentive_pool", "cost_of_participation"),
     "Cash of the payment year": (
         *("payment_year_part_b", "net_adjustment", "retained_savings", "volume_offset"),
-        *("mips_forgone", "net_of_mips", "panel_mean_adjustment"),
+        *("mips_forgone", "net_of_mips", "net_adjustment_per_clinician_year"),
+        *("net_adjustment_per_clinician", "net_of_mips_per_clinician_year"),
     ),
     "Dollars of 2025": ("episode_spending", "episode_savings"),
-    "Dollars of {}": ("medicare_savings", "net_of_costs"),
+    "Dollars of {}": ("medicare_savings", "net_of_costs", "net_of_costs_per_clinician_year"),
+}
+
+#: What is made of several years, by `Metric.how`.
+_TOGETHER = {
+    "sum": "dollars and episodes are added up",
+    "yearly": "people and practices are counted a year on average",
+    "mean": "shares and mean factors are weighted by clinicians or payments",
+    "level": "scores and percentiles are averaged",
 }
 
 _DEFLATOR = "population.deflator"
@@ -55,7 +64,7 @@ class RunResults:
     @property
     def title(self) -> str:
         """Of the scenario."""
-        return self.provenance.get("scenario", {}).get("title") or "Results"
+        return printable(self.provenance.get("scenario", {}).get("title") or "Results")
 
     @property
     def rule(self) -> str:
@@ -147,6 +156,15 @@ class RunResults:
         words = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items() if titles]
         return [" ".join(words)] if words else []
 
+    def total_words(self, names: Iterable[str], by: Sequence[str]) -> list[str]:
+        """Say what metrics are where years are not told apart, for a report's head; nothing if they are."""
+        if "performance_year" in by or "performance_year" not in self.dataset.coords:
+            return []
+        years = self.dataset["performance_year"].values
+        how = {METRICS[name].how for name in names if "performance_year" in METRICS[name].labels}
+        words = [said for each, said in _TOGETHER.items() if each in how]
+        return [f"Performance years {years[0]} to {years[-1]} together: {'; '.join(words)}."] if words else []
+
     def facts(self) -> dict[str, Any]:
         """Give the origin for a report's JSON."""
         return {
@@ -188,7 +206,7 @@ class RunResults:
         """Restrict to the draws of these places: a slice, or an array of int."""
         return replace(self, dataset=self.dataset.isel(draw=draws))
 
-    def draws(self, name: str, by: Sequence[str] = ()) -> xr.DataArray:
+    def draws(self, name: str, by: str | Sequence[str] = ()) -> xr.DataArray:
         """Give an outcome draw by draw, as `metric_draws` does.
 
         Those of practices and clinicians have the dimension ``practice`` or ``clinician`` too. A clinician's

@@ -9,9 +9,10 @@ from typing import Any
 
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.engine.run import run
+from asmrisk.scenario.library import shipped
 from asmrisk.scenario.scenario import Scenario
 
-__all__ = ["results_of"]
+__all__ = ["is_scenario", "results_of"]
 
 
 def results_of(given: Sequence[Any], *, partial: bool = False) -> list[Any]:
@@ -20,7 +21,7 @@ def results_of(given: Sequence[Any], *, partial: bool = False) -> list[Any]:
     Parameters
     ----------
     given : sequence
-        Stores and datasets, which stay what they are; `Scenario` and TOML files.
+        Stores and datasets, which stay what they are; `Scenario`, TOML files and names of what ships.
     partial : bool
         Whether stores may be unfinished.
 
@@ -35,21 +36,22 @@ def results_of(given: Sequence[Any], *, partial: bool = False) -> list[Any]:
     InputError, RunError, Interrupted
         As `asmrisk.run`, and if the first results cannot be opened.
     """
-    scenarios = [each for each in given if _is_scenario(each)]
+    scenarios = [each for each in given if is_scenario(each)]
     if not scenarios:
         return list(given)
     asked: dict[str, Any] = {}
-    stores = [each for each in given if not _is_scenario(each)]
+    stores = [each for each in given if not is_scenario(each)]
     if stores:
         first = open_run_results(stores[0], partial=partial)
         asked = {"draws": int(first.numbers[-1]) + 1, "seed": first.seed, "fixed": bool(first.fixed)}
     written = run(*scenarios, **asked)
     places = iter(written if isinstance(written, list) else [written])
-    return [next(places) if _is_scenario(each) else each for each in given]
+    return [next(places) if is_scenario(each) else each for each in given]
 
 
-def _is_scenario(each: Any) -> bool:
+def is_scenario(each: Any) -> bool:
+    """Whether something is a scenario, or the TOML file of one."""
     if isinstance(each, str | os.PathLike):
         path = Path(each)
-        return path.suffix == ".toml" and not path.is_dir()
+        return (path.suffix == ".toml" and not path.is_dir()) or shipped(path) is not None
     return isinstance(each, Scenario)

@@ -16,7 +16,7 @@ from asmrisk.scenario.declarations import PARAMETERS
 
 __all__ = [
     *("CHANCE", "GROUPS", "PARTS", "REST"),
-    *("expected_at", "group_of", "least_sets", "regressors", "shares"),
+    *("expected_at", "group_of", "least_sets", "predicted_parts", "regressors", "shares"),
 ]
 
 _Array = NDArray[np.float64]
@@ -184,13 +184,19 @@ def _split(sums: SetSums, points: _Array, members: _Array) -> _Array:
     total = chance + doubt
     if not total > 0.0:
         return np.full(len(PARTS), np.nan)
-    explained = members @ _main_effects(points, sums.mean[:, 0])
+    means = sums.mean[:, 0]
+    # Covariance of each column's part with the set means.
+    main_effects = predicted_parts(points, means).T @ (means - means.mean()) / (len(means) - 1)
+    explained = members @ main_effects
     found: _Array = np.array([*explained, doubt - explained.sum(), chance]) / total
     return found
 
 
-def _main_effects(points: _Array, means: _Array) -> _Array:
-    """Covariance of each column's part, predicted without the set itself, with the set means."""
+def predicted_parts(points: _Array, means: _Array) -> _Array:
+    """Predict each column's part of each set's mean, relative to the mean of all, from all other sets.
+
+    Takes columns of shape (sets, columns), and the means; gives an array of the shape of the columns.
+    """
     count = len(means)
     x, _ = _standardized(points)
     y = means - means.mean()
@@ -198,8 +204,7 @@ def _main_effects(points: _Array, means: _Array) -> _Array:
     slopes = influence.T @ y
     # What a set itself adds to the slopes, by the Sherman-Morrison formula.
     left = (y - x @ slopes) / (1.0 - 1.0 / count - np.einsum("ij,ij->i", influence, x))
-    parts = x * (slopes - influence * left[:, None])
-    return np.asarray(parts.T @ y / (count - 1))
+    return np.asarray(x * (slopes - influence * left[:, None]))
 
 
 def _standardized(points: _Array) -> tuple[_Array, _Array]:

@@ -18,6 +18,7 @@ from asmrisk.analysis.digits import number, with_error, with_interval
 from asmrisk.analysis.estimates import Sets, mean, quantiles, set_counts, standard_deviation
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.tail import probability, tail_risk
+from asmrisk.analysis.wording import usd
 
 __all__ = [
     "BELOW_ZERO",
@@ -33,7 +34,6 @@ __all__ = [
     "Row",
     "Statistic",
     "columns_of",
-    "dollar_scale",
     "error_cell",
     "estimated",
     "estimates",
@@ -61,8 +61,6 @@ HOLDS = {"chance": "chance alone", "chance_and_doubt": "chance and doubt"}
 #: Head of a column of ranges over draws, and what `shown` makes of it, by what the ranges hold.
 RANGE_HEAD = "5-95%"
 _RANGE_HEADS = {"chance": f"{RANGE_HEAD}, chance", "chance_and_doubt": f"{RANGE_HEAD},\nchance and doubt"}
-#: In which somebody's dollars are shown.
-_DOLLARS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billion"), (0.0, "$"))
 
 
 def fixed_words(names: Sequence[str]) -> list[str]:
@@ -107,15 +105,6 @@ def scale_of(units: str, largest: float = 0.0) -> tuple[float, str]:
     if units == "USD":
         return (1e-6, ", $ million") if largest >= 1e5 else (1.0, ", $")
     return 1.0, {"points": ", points"}.get(units, "")
-
-
-def dollar_scale(largest: float) -> tuple[float, str]:
-    """Choose the same of somebody's dollars: the smallest unit of which there are less than a million.
-
-    >>> dollar_scale(483_000.0), dollar_scale(1.3e6)
-    ((1.0, '$'), (0.001, '$ thousand'))
-    """
-    return next(each for each in _DOLLARS if not largest * each[0] >= 1e6)
 
 
 # --- Cells --------------------------------------------------------------------------------------------------
@@ -194,7 +183,7 @@ def loss_above(amount: float) -> Statistic:
     return Statistic(
         tuple(f"{name}{part}" for part in ("", "_error", "_low", "_high")),
         partial(_lost, amount),
-        ((f"over ${amount:,.0f}, %", interval_cell(name)),),
+        ((f"loss over {usd(amount)}, %", interval_cell(name)),),
         units="fraction",
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,10 +14,9 @@ from asmrisk.analysis.headline import headline
 from asmrisk.analysis.metrics import BY, METRICS, check_metrics
 from asmrisk.analysis.money_at_risk import check_loss
 from asmrisk.analysis.report import (
-    ALL,
-    WHO,
     Report,
     Section,
+    filled,
     grouped,
     long_rows,
     ordinal,
@@ -45,6 +43,7 @@ from asmrisk.analysis.statistics import (
 from asmrisk.analysis.tail import check_tail, warn_of_few_draws
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.variance import read_unknowns, variance
+from asmrisk.analysis.wording import ALL
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, PRACTICE_SIZES
 
@@ -69,7 +68,7 @@ _PANEL = (
     ("panel_penalized_share", 100.0, "years penalized, %"),
     ("panel_three_in_a_row_share", 100.0, "3 in a row, %"),
     ("panel_net_loser_share", 100.0, "net losers, %"),
-    ("panel_mean_adjustment", 1.0, "$ a year"),
+    ("net_adjustment_per_clinician_year", 1.0, "$ a year"),
 )
 _FACTOR_LEVELS = (0.01, 0.05, 0.5, 0.95, 0.99)
 
@@ -92,8 +91,8 @@ _STANDARD = (
 def summarize(
     results: str | os.PathLike[str] | xr.Dataset,
     *,
-    by: Sequence[str] | None = None,
-    metrics: Sequence[str] | None = None,
+    by: str | Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     tail: Sequence[float] = (),
     loss: float | None = None,
     partial: bool = False,
@@ -103,10 +102,10 @@ def summarize(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote, or what `asmrisk.open_results` gave.
-    by : sequence of str, optional
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
+    by : str or sequence of str, optional
         Labels to tell apart: ``year``, ``cohort``, ``specialty``, ``practice_size``.
-    metrics : sequence of str, optional
+    metrics : str or sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS`. With neither `by` nor `metrics` the summary is the
         one that ends a run: dollars by performance year and over all five, with what they are set against
         (MIPS forgone, the cost of taking part), percentiles of the adjustment
@@ -157,10 +156,12 @@ def summarize(
     >>> float(summary.dataset.medicare_savings.sel(statistic="mean"))
     4995.0
     """
-    wanted, labels = check_metrics(metrics, by or ())
+    wanted, labels = check_metrics(metrics, () if by is None else by)
     tail, loss = check_tail(tail), check_loss(loss)
     run = open_run_results(results, partial=partial)
-    _check_that_loss_is_of_roster(loss, run, metrics, standard=by is None and metrics is None)
+    _check_that_loss_is_of_roster(
+        loss, run, () if metrics is None else wanted, standard=by is None and metrics is None
+    )
     warn_of_few_draws(tail, run.count, run.draws_per_set)
 
     standard = by is None and metrics is None
@@ -198,11 +199,12 @@ def summarize(
         details["roster"] = found
         lines = ((roster_headline(found),), *lines)
         sections = [*roster_sections(found), *sections]
-        rows = _filled([*roster_rows(found), *rows])
+        rows = filled([*roster_rows(found), *rows])
     report = run.report(
         f"{run.count:,} {'draw' if run.count == 1 else 'draws'}",
         *lines,
         *_words(run),
+        *([] if standard else run.total_words(wanted, labels)),
         *run.dollar_words(name for _, name, _ in plan),
         dataset=xr.Dataset(estimates, attrs={"draws": run.count}),
         sections=sections,
@@ -213,7 +215,7 @@ def summarize(
 
 
 def _check_that_loss_is_of_roster(
-    loss: float | None, run: RunResults, metrics: Sequence[str] | None, *, standard: bool
+    loss: float | None, run: RunResults, metrics: Sequence[str], *, standard: bool
 ) -> None:
     """InputError if a loss is asked for of what is not a roster's dollars."""
     if loss is None:
@@ -228,20 +230,12 @@ def _check_that_loss_is_of_roster(
         raise InputError(text, argument="loss")
 
 
-def _filled(rows: Sequence[Row]) -> list[Row]:
-    """Give every row every column, NaN where it has none, `ALL` where it is a label."""
-    blank = {name: math.nan for row in rows for name in row}
-    return [blank | dict.fromkeys(WHO, ALL) | _paid(row) | row for row in rows]
-
-
-def _paid(row: Row) -> Row:
-    year = row["performance_year"]
-    return {"payment_year": year if year == ALL else year + PAYMENT_LAG}
-
-
 def _words(run: RunResults) -> list[str]:
     """Say what the numbers mean, and how far so few draws can be trusted."""
-    words = [f"Mean ± standard error of the mean; {run.range_words}"]
+    words = [
+        f"Years are performance years, paid {PAYMENT_LAG} years later.",
+        f"Mean ± standard error of the mean; {run.range_words}",
+    ]
     what = "draw" if run.sets is None else "parameter set"
     if run.set_count < 2:
         words.append(f"One {what} has no standard error (n/a); add draws to learn how far to trust it.")
@@ -318,7 +312,8 @@ def _standard(rows: Sequence[Row], dollar_year: int | None) -> list[Section]:
         for size in PRACTICE_SIZES
     ]
     title = "Mean factor of a practice, %: SD over practices, by practice size"
-    tables.append(Table(COHORTS, [Group(title, PRACTICE_SIZES, columns)]))
+    labels = [cohort.replace("_", " ") for cohort in COHORTS]
+    tables.append(Table(labels, [Group(title, PRACTICE_SIZES, columns)]))
     return dollars + [Section(tables=(table,)) for table in tables]
 
 
@@ -345,6 +340,11 @@ def _tails(run: RunResults, rows: Sequence[Row], tail: Sequence[float]) -> list[
             notes = tail_notes(
                 level, (row[statistic.columns[0]] for row in some), run.draws_per_set, run.holds
             )
+            high = dict.fromkeys(
+                METRICS[row["metric"]].title for row in some if METRICS[row["metric"]].high_is_worse
+            )
+            if high:
+                notes += [f"Worst is what is small, but of these what is large: {', '.join(high)}."]
             labels = map(_full_label, some)
             sections.append(statistics_section(title, labels, (statistic,), some, scale, notes))
     if tail and (some := [row for row in rows if row["metric"] in _SIGNED]):

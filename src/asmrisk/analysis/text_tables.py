@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-__all__ = ["WIDTH", "Group", "Table", "table_lines"]
+__all__ = ["WIDTH", "Group", "Table", "stepped", "table_lines"]
 
 #: Columns of the narrowest terminal that text is made for.
 WIDTH = 80
@@ -28,6 +28,21 @@ class Table(NamedTuple):
     labels: Sequence[str]  #: of the rows
     groups: Sequence[Group]
     notes: Sequence[str] = ()  #: words at the end of each row; such a table is as wide as it must be
+
+
+def stepped(labels: Sequence[Sequence[str]], group: Group) -> Table:
+    """Make a table of rows with several labels: the last is set in, below a row for those before it."""
+    names: list[str] = []
+    columns: list[list[str]] = [[] for _ in group.columns]
+    before: list[str] = []
+    for (*first, last), cells in zip(labels, zip(*group.columns, strict=True), strict=True):
+        heads = [] if first == before else [(" ".join(first), ("",) * len(cells))]
+        before = first
+        for name, each in [*heads, (f"  {last}" if first else last, cells)]:
+            names.append(name)
+            for column, cell in zip(columns, each, strict=True):
+                column.append(cell)
+    return Table(names, [group._replace(columns=columns)])
 
 
 def table_lines(table: Table) -> list[str]:
@@ -90,9 +105,9 @@ def _narrower(table: Table, lines: list[str]) -> list[str]:
         )
     if folded == [[part for cell in column for part in (cell, "")] for column in columns]:
         return lines
-    return table_lines(
-        Table([each for label in labels for each in (label, "")], [Group(title, heads, folded)])
-    )
+    rows = zip([each for label in labels for each in (label, "")], *folded, strict=True)
+    names, *halves = zip(*filter(any, rows), strict=True)
+    return table_lines(Table(names, [Group(title, heads, halves)]))
 
 
 def _below_each_other(tables: Sequence[Table]) -> list[str]:

@@ -22,7 +22,10 @@ from asmrisk.errors import InputError
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
 
-__all__ = ["compare", "evidence", "replay", "summarize"]
+__all__ = ["compare", "evidence", "export", "replay", "summarize"]
+
+#: Tables that `summarize` prints instead of its own.
+_TABLES = "--convergence, --exceedance, --budget and --doubt"
 
 
 @commands.command(
@@ -66,6 +69,12 @@ __all__ = ["compare", "evidence", "replay", "summarize"]
     help="Savings by calendar year instead, in cash, as a budget counts them.",
 )
 @click.option(
+    "--doubt",
+    "doubting",
+    is_flag=True,
+    help="What outcomes vary by instead, and by how much less they would if one unknown were known.",
+)
+@click.option(
     "--discount",
     type=float,
     metavar="RATE",
@@ -80,6 +89,7 @@ def summarize(
     converging: bool,
     exceeding: str | None,
     budgeting: bool,
+    doubting: bool,
     discount: float | None,
     layout: str,
     **options: Any,
@@ -92,15 +102,13 @@ def summarize(
     """
     if tail is not None:
         options["tail"] = _probabilities(tail)
-    if converging + (exceeding is not None) + budgeting > 1:
-        text = "--convergence, --exceedance and --budget are different tables; ask for one of them."
-        raise InputError(text)
+    if converging + (exceeding is not None) + budgeting + doubting > 1:
+        raise InputError(f"{_TABLES} are different tables; ask for one of them.")
     if discount is not None and not budgeting:
         raise InputError("belongs to --budget; ask for it.", argument="discount")
     if loss is not None:
-        if converging or exceeding is not None or budgeting:
-            text = "goes with none of --convergence, --exceedance and --budget."
-            raise InputError(text, argument="loss")
+        if converging or exceeding is not None or budgeting or doubting:
+            raise InputError(f"goes with none of {_TABLES}.", argument="loss")
         options["loss"] = loss
     if exceeding:
         named = [each.strip() for each in exceeding.split(",")]
@@ -114,12 +122,43 @@ def summarize(
 
         write(budget(results, discount=discount, **options), layout)
         return
+    if doubting:
+        if wrong := [name for name in ("by", "tail") if options.pop(name, None)]:
+            raise InputError("does not go with --doubt, which is of all years and groups.", argument=wrong[0])
+
+        from asmrisk.analysis.doubt_report import doubt
+
+        write(doubt(results, **options), layout)
+        return
     from asmrisk.analysis.convergence import convergence
     from asmrisk.analysis.exceedance import exceedance
     from asmrisk.analysis.summary import summarize
 
     table: Any = convergence if converging else summarize if exceeding is None else exceedance
     write(table(results, **options), layout)
+
+
+@commands.command(epilog=example("asmrisk export results/baseline.zarr --format csv --out baseline_tables"))
+@results_argument
+@click.option(
+    "--format",
+    type=click.Choice(["csv", "parquet", "netcdf"]),
+    default="csv",
+    show_default=True,
+    help="What the files are; parquet needs the extra of that name.",
+)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new folder.")
+@partial_option
+def export(results: Place, out: Path, **options: Any) -> None:
+    """Write RESULTS as tables for R, SQL and spreadsheets.
+
+    A row for each draw and label, such as performance year and cohort; variables.csv says what each column
+    is.
+    """
+    from asmrisk.analysis.export import export
+
+    for each in export(results, out, **options):
+        click.echo(each)
 
 
 def _probabilities(text: str) -> list[float]:
@@ -141,32 +180,85 @@ def _probabilities(text: str) -> list[float]:
 @click.argument("reforms", metavar="REFORM...", nargs=-1, required=True, type=PlaceType())
 @by_option
 @metric_option
+@click.option("--full", is_flag=True, help="Every figure instead of one screen.")
 @click.option(
     "--replay-draws",
     type=click.IntRange(0),
     help="Simulate so many of the common draws again to see which clinicians gain and which lose.  "
-    "[default: 8; 0 with --by, --metric or CSV]",
+    "[default: 8 of two runs; 0 with --metric]",
+)
+@click.option(
+    "--decompose",
+    "decomposing",
+    is_flag=True,
+    help="Split what REFORM does into the effects of the values that it changes.",
+)
+@click.option(
+    "--part",
+    "parts",
+    metavar="[NAME=]KEYS",
+    multiple=True,
+    help="With --decompose count these values, with commas between them, as one part; may be repeated.",
+)
+@click.option(
+    "--draws", type=click.IntRange(1), help="With --decompose how many draws.  [default: at most 200]"
 )
 @click.option("--roster", type=click.Path(path_type=Path), help="The runs' roster, if it is not here.")
 @click.option("--participant-list", type=click.Path(path_type=Path), help="The same of their list.")
 @partial_option
 @format_option
 def compare(
-    baseline: Place, reforms: tuple[Place, ...], replay_draws: int | None, layout: str, **options: Any
+    baseline: Place,
+    reforms: tuple[Place, ...],
+    layout: str,
+    decomposing: bool,
+    parts: tuple[str, ...],
+    draws: int | None,
+    **options: Any,
 ) -> None:
     """Compare the results of each REFORM with those of BASELINE, draw by draw.
+
+    One screen says what differs, what Medicare saves and clinicians are paid, and who gains. Several reforms
+    are ranked, by Medicare savings or by each --metric. JSON and CSV have everything.
 
     A scenario file in the place of results is run first, with the draws and the seed of the results given;
     what is stored of it is kept. Scenarios that differ only in policy share what is simulated.
 
     Draws share their random numbers: draw 17 of both has the same clinicians, patients and luck. So
     differences are known far better than either figure, and a reform that changes nothing differs by 0.
+
+    With --decompose all subsets of the values that differ, at most six, are simulated with the same draws. A
+    value's effect is what it adds to those in force before it, on average over all orders.
     """
+    if decomposing:
+        _decompose(baseline, reforms, parts, layout, options | {"draws": draws})
+        return
+    for name, given in (("parts", parts), ("draws", draws)):
+        if given:
+            raise InputError("belongs to --decompose; ask for it.", argument=name)
+
     from asmrisk.analysis.comparison import compare
 
-    if layout == "csv" and replay_draws is None:
-        replay_draws = 0  # Who gains and who loses is not in the CSV table.
-    write(compare(baseline, *reforms, replay_draws=replay_draws, **options), layout)
+    write(compare(baseline, *reforms, **options), layout)
+
+
+def _decompose(
+    baseline: Place, reforms: tuple[Place, ...], parts: tuple[str, ...], layout: str, options: dict[str, Any]
+) -> None:
+    for name in ("by", "full", "partial", "replay_draws"):
+        if options.pop(name):
+            raise InputError("does not go with --decompose.", argument=name)
+    if len(reforms) > 1:
+        raise InputError("--decompose takes one reform apart; name one.")
+    named: dict[str, list[str]] = {}
+    for part in parts:
+        name, _, keys = part.rpartition("=")
+        names = [each.strip() for each in keys.split(",")]
+        named[name or ", ".join(names)] = names
+
+    from asmrisk.analysis.decomposition import decompose
+
+    write(decompose(baseline, *reforms, parts=named, **options), layout)
 
 
 @commands.command(epilog=example("asmrisk evidence --draws 50 --out evidence.csv"))

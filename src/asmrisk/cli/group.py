@@ -19,6 +19,9 @@ __all__ = ["command_of", "commands", "example", "main"]
 #: Set, it shows where an unexpected failure arose.
 _TRACEBACK = "ASMRISK_TRACEBACK"
 
+#: Public functions that are options of another one's command.
+_OPTIONS = {"decompose": ("compare", "--decompose")}
+
 _EXIT_FAILURE, _EXIT_INPUT, _EXIT_INTERRUPT, _EXIT_PIPE = 1, 2, 130, 141
 
 
@@ -72,8 +75,9 @@ def options_of(command: str) -> dict[str, str]:
 
 def command_of(call: Call) -> str:
     """Write a public function, or a call of it, as a command for a shell."""
-    options = options_of(call.function)
-    words = [call.function, *([] if call.first is None else [call.first])]
+    command, *asked = _OPTIONS.get(call.function, (call.function,))
+    options = options_of(command)
+    words = [command, *([] if call.first is None else [call.first]), *call.further, *asked]
     for name, value in call.others.items():
         for each in value if isinstance(value, list) else [value]:
             words += [options[name]] if each is True else [options[name], str(each)]

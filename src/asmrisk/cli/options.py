@@ -57,7 +57,6 @@ set_option = click.option(
 by_option = click.option(
     "--by",
     metavar="LABELS",
-    callback=lambda _, __, given: None if given is None else [each.strip() for each in given.split(",")],
     help="Tell apart by any of year, cohort, specialty, practice_size, with commas between them.",
 )
 
@@ -156,7 +155,8 @@ def scenario_of(path: Path | None, overrides: tuple[str, ...]) -> Scenario:
     """Load a scenario; without a file the final rule."""
     from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 
-    return scenario_from_dict({}, overrides) if path is None else load_scenario(path, overrides)
+    final_rule = {"title": "Final rule"}
+    return scenario_from_dict(final_rule, overrides) if path is None else load_scenario(path, overrides)
 
 
 def write(report: Any, layout: str) -> None:

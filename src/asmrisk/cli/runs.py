@@ -22,12 +22,12 @@ from asmrisk.cli.options import (
     set_option,
     write,
 )
-from asmrisk.errors import InputError, RunError, gather
+from asmrisk.errors import InputError, RunError, gather, printable
 
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
 
-__all__ = ["docs", "policy", "run", "sensitivity", "status", "validate", "warmup"]
+__all__ = ["docs", "init", "policy", "run", "sensitivity", "status", "validate", "warmup"]
 
 
 def _import_summary() -> None:
@@ -70,6 +70,9 @@ def _import_summary() -> None:
     "--target-total", "total", is_flag=True, help="Count doubt about the assumptions for --target-se too."
 )
 @set_option
+@click.option(
+    "--title", metavar="TEXT", help="What prints and comparisons call it; the scenario's title if not given."
+)
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -180,15 +183,17 @@ def sensitivity(
 
 @commands.command(epilog=example("asmrisk validate scenarios/*.toml"))
 @click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
-def validate(scenarios: tuple[Path, ...]) -> None:
+@set_option
+def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
     """Check scenario files without running them.
 
     Everything that is wrong is listed at once, with file and line.
     """
     from asmrisk.population.preparation import prepared_scenarios
 
-    for path, prepared in zip(scenarios, prepared_scenarios(*scenarios), strict=True):
-        click.echo(f"{path}: valid ({prepared.scenario.title})")
+    checked = prepared_scenarios(*scenarios, overrides=overrides)
+    for path, prepared in zip(scenarios, checked, strict=True):
+        click.echo(f"{path}: valid ({printable(prepared.scenario.title)})")
         for note in (f"Rule: {prepared.rule}.", *prepared.notes):
             click.echo(f"  {note}")
 
@@ -226,6 +231,19 @@ def status(results: Place, verify: bool) -> None:
     from asmrisk.results.status import status
 
     click.echo(str(status(results, verify=verify)))
+
+
+@commands.command(epilog=example("asmrisk init my_scenarios"))
+@click.argument("folder", type=click.Path(path_type=Path))
+def init(folder: Path) -> None:
+    """Copy the scenarios that ship with the program to FOLDER, to be edited.
+
+    What only runs, needs no copy: `asmrisk run baseline` finds it by its name.
+    """
+    from asmrisk.scenario.library import init
+
+    written = init(folder)
+    click.echo(f"{folder}: {len(written)} files. To begin: asmrisk run {folder / 'baseline.toml'}")
 
 
 @commands.command(epilog=example("asmrisk docs rosters"))

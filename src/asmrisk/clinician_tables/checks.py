@@ -131,8 +131,9 @@ def check_table(
     conversions.tell(problems.source, len(frame), notes)
     note_suspicious(columns, values, problems.source, notes)
 
-    # Not exempt is the default, in the column or without it.
-    values["exempt"] = np.nan_to_num(values.get("exempt", np.zeros(len(frame))))
+    # Not exempt is the default, in the column or without it; in a roster it is not known.
+    if known_years is None:
+        values["exempt"] = np.nan_to_num(values.get("exempt", np.zeros(len(frame))))
     return in_table_order(
         pd.DataFrame({c.name: _series(c, values[c.name]) for c in columns if c.name in values})
     )

@@ -38,7 +38,7 @@ _PARQUET = (".parquet", ".pq")
 _WORKBOOKS = (".xlsx", ".xlsm")
 #: Which openpyxl does not read.
 _OTHER_WORKBOOKS = (".xls", ".xlsb", ".ods", ".numbers")
-_NEEDS_PYARROW = (
+NEEDS_PYARROW = (
     "Parquet needs the package pyarrow, which is not installed; "
     "run  python -m pip install 'asmrisk[parquet]'  or use a .csv file"
 )
@@ -298,8 +298,8 @@ def check_output(
         raise _unwritable(path, f"the folder {path.parent} does not exist; create it first")
     if taken:
         raise _unwritable(path, "is the input; give another name for the output")
-    if path.suffix.lower() in _PARQUET and not _has_pyarrow():
-        raise _unwritable(path, _NEEDS_PYARROW)
+    if path.suffix.lower() in _PARQUET and not has_pyarrow():
+        raise _unwritable(path, NEEDS_PYARROW)
     return path
 
 
@@ -327,13 +327,14 @@ def _require_file(path: Path, remedy: str) -> int:
     return found.st_size
 
 
-def _has_pyarrow() -> bool:
+def has_pyarrow() -> bool:
+    """Whether Parquet can be read and written."""
     return importlib.util.find_spec("pyarrow") is not None
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    if not _has_pyarrow():
-        raise _unreadable(path, _NEEDS_PYARROW)
+    if not has_pyarrow():
+        raise _unreadable(path, NEEDS_PYARROW)
     try:
         return pd.read_parquet(path)
     except Exception as error:  # a damaged file makes pyarrow raise errors of many kinds

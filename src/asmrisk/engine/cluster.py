@@ -15,7 +15,7 @@ import time
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import lru_cache, partial
 from importlib.metadata import version
 from itertools import islice
@@ -26,6 +26,7 @@ from typing import Any
 import dask
 import numpy as np
 from distributed import Client, KilledWorker, LocalCluster, get_worker
+from distributed.deploy.cluster import Cluster as DaskCluster
 from distributed.utils import silence_logging_cmgr
 from distributed.versions import VersionMismatchWarning
 from numpy.typing import NDArray
@@ -37,7 +38,7 @@ from asmrisk.errors import InputError, RunError
 from asmrisk.numerics.code_identity import code_identity
 from asmrisk.simulation.arrays import Piece
 
-__all__ = ["Cluster", "local_cluster", "remote_cluster"]
+__all__ = ["Cluster", "client_cluster", "local_cluster", "remote_cluster"]
 
 #: Seconds between a worker's looks at whether the client still wants the task, and between looks at the
 #: workers.
@@ -240,7 +241,7 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
         except RuntimeError as error:  # dask has ended those that did start.
             raise RunError(
                 f"a worker process ended while it was started ({error.__cause__ or error}): nothing was "
-                "computed; run the same command again. (Every worker imports the script that starts it, "
+                "computed; run it again. (Every worker imports the script that starts it, "
                 'which must therefore be guarded by `if __name__ == "__main__":`.)'
             ) from error
         yield Cluster(client)
@@ -263,5 +264,37 @@ def remote_cluster(address: str | None, file: Path | None, security: Any) -> Ite
                 f"no scheduler answers at {address or file} ({reason}); nothing was computed. "
                 "Start one with `dask scheduler`, or name none to compute on this machine."
             ) from error
+        with client:
+            yield Cluster(client)
+
+
+def client_cluster(client: Client | DaskCluster) -> AbstractContextManager[Cluster]:
+    """Use a client that somebody else has connected, or connect to somebody's cluster; both are left open.
+
+    InputError if it is none, works asynchronously, or is not connected; RunError, on entering, if the
+    cluster's scheduler does not answer.
+    """
+    refused = ""
+    if not isinstance(client, Client) and not isinstance(getattr(client, "scheduler_address", None), str):
+        kind = type(client).__name__
+        refused = f"must be a dask Client, or a cluster such as LocalCluster or SLURMCluster, not {kind}"
+    elif client.asynchronous:
+        refused = "works asynchronously; make one with asynchronous=False"
+    elif str(getattr(client.status, "name", client.status)) != "running":
+        refused = "is not connected to a scheduler: it is closed, or lost it"
+    if refused:
+        raise InputError(refused, argument="client")
+    return nullcontext(Cluster(client)) if isinstance(client, Client) else _connected(client)
+
+
+@contextmanager
+def _connected(cluster: DaskCluster) -> Iterator[Cluster]:
+    """Connect to a cluster with a client of our own, which alone is closed."""
+    with silence_logging_cmgr(logging.CRITICAL):
+        try:
+            client = Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            text = f"{cluster.scheduler_address} ({type(error).__name__}: {error})"
+            raise RunError(f"no scheduler answers at {text}; nothing was computed.") from error
         with client:
             yield Cluster(client)

@@ -10,11 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from asmrisk.engine.block_task import ATTEMPTS, BlockError, Executor, Work
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
+
+if TYPE_CHECKING:
+    from distributed import Client, Security
+    from distributed.deploy.cluster import Cluster
 
 __all__ = ["Threads", "executor", "usable_processors"]
 
@@ -80,16 +84,20 @@ def executor(
     workers: int | None = None,
     processes: bool = False,
     scheduler: str | os.PathLike[str] | None = None,
-    security: Any = None,
+    client: Client | Cluster | None = None,
+    security: Security | None = None,
 ) -> AbstractContextManager[Executor]:
     """Choose on what to compute, with the arguments of `asmrisk.run`. To enter it starts or connects.
 
-    InputError if the choices exclude each other or `scheduler` is neither an address nor a file; RunError, on
-    entering, if no scheduler answers.
+    InputError if the choices exclude each other, `scheduler` is neither an address nor a file, or `client`
+    none that can be used; RunError, on entering, if no scheduler answers.
     """
-    if scheduler is None:
-        if security is not None:
-            raise InputError("certificates are for a scheduler elsewhere; name it.", argument="scheduler")
+    if scheduler is not None and client is not None:
+        raise InputError("is connected to a scheduler; leave out the scheduler.", argument="client")
+    if scheduler is None and security is not None:
+        text = "certificates are for a scheduler elsewhere; name it." if client is None else ""
+        raise InputError(text or "a client has its own certificates; leave them out.", argument="security")
+    if scheduler is None and client is None:
         workers = workers or usable_processors()
         if not processes:
             return nullcontext(Threads(workers))
@@ -98,13 +106,20 @@ def executor(
 
         return local_cluster(workers)
     if workers is not None or processes:
+        name = "client" if scheduler is None else "scheduler"
         raise InputError(
-            "a cluster has its own workers: leave out workers and processes, or the scheduler to compute on "
+            f"a cluster has its own workers: leave out workers and processes, or the {name} to compute on "
             "this machine.",
-            argument="scheduler",
+            argument=name,
         )
-    from asmrisk.engine.cluster import remote_cluster  # As above.
+    from asmrisk.engine.cluster import client_cluster, remote_cluster  # As above.
 
+    if client is not None:
+        return client_cluster(client)
+    if not isinstance(scheduler, str | os.PathLike):
+        kind = type(scheduler).__name__
+        text = f"must be the scheduler's address or file, not {kind}; a client or cluster is given as client."
+        raise InputError(text, argument="scheduler")
     return remote_cluster(*_address(os.fspath(scheduler)), security)
 
 

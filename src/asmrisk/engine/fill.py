@@ -80,7 +80,8 @@ def fill(
                 _say_apart(lengths, progress.say)
                 simulation = jobs[numbers[0]].simulation
                 # In the main thread, which a signal can stop.
-                simulation.prepare(progress.say)
+                with progress.patient("preparing the simulation"):
+                    simulation.prepare(progress.say)
                 task = BlockTask(tuple(stores[n].writer for n in numbers), simulation)
                 tasks = tasks_of(simulation, pieces, workforce.workers)
                 members = tuple(numbers)
@@ -162,11 +163,11 @@ def _kept(stores: Sequence[Store], jobs: int) -> str:
     try:
         counts = [(store.finished_length(), store.lengths[0]) for store in stores]
     except OSError:  # The storage does not answer.
-        return "what is finished is kept; run the same command again to continue"
+        return "what is finished is kept; run it again in the same way to continue"
     done, asked = (sum(column) for column in zip(*counts, strict=True))
     said = f"{done:,} of {asked:,} {stores[0].spec.noun}s are finished and kept"
     if jobs == 1:
         said += f" in {stores[0].place}"
     else:
         said = f"{sum(one >= other for one, other in counts)} of {jobs} stores are complete, and {said}"
-    return f"{said}; run the same command again to continue"
+    return f"{said}; run it again in the same way to continue"

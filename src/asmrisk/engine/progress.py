@@ -1,19 +1,27 @@
-"""How far a run is, on a terminal: draws done, draws a second, time left."""
+"""How far a run is, on a terminal, in a notebook or line by line: draws done, draws a second, time left."""
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 __all__ = ["Progress", "repeatedly"]
 
-#: Seconds between looks at the counters.
-_INTERVAL = 0.2
+#: Seconds between looks at the counters: for a terminal, a notebook, and lines.
+_INTERVAL, _PAGE_INTERVAL, _LINE_INTERVAL = 0.2, 0.5, 1.0
+
+#: Seconds before the first line, and between lines.
+_FIRST, _EVERY = 10.0, 60.0
+
+#: In which a time is told, in seconds, the largest that it has one and a half of.
+_UNITS = ((3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
 
 
 class Progress:
@@ -68,31 +76,98 @@ class Progress:
 
     @contextmanager
     def shown(self, total: int, done: int) -> Iterator[None]:
-        """Show a bar of `total` draws, some `done` before, while the context lasts, on a terminal only."""
-        if self._stream is None or done >= total or not self._stream.isatty():
+        """Show how many of `total` draws are there, some `done` before, while the context lasts.
+
+        A terminal and a notebook show a bar; anything else gets a line now and then.
+        """
+        if self._stream is None or done >= total:
             yield
             return
-        from rich.console import Console  # Without a bar, nothing of rich is imported.
-        from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TimeRemainingColumn
-        from rich.progress import Progress as Bar
-        from rich.text import Text
-
-        class Rate(ProgressColumn):
-            def render(self, task: Task) -> Text:
-                return Text(f"{task.speed:,.1f} draws/s" if task.speed else "- draws/s")
-
-        columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
-        with Bar(*columns, console=Console(file=self._stream)) as bar:
-            task = bar.add_task("draws", total=total, completed=done)
-
-            def show() -> None:
-                bar.update(task, completed=done + self.done)
-
+        shower: AbstractContextManager[Callable[[int], object]]
+        if self._stream.isatty():
+            interval, shower = _INTERVAL, _bar(self._stream, total, done)
+        elif self._stream is sys.stderr and in_notebook():
+            interval, shower = _PAGE_INTERVAL, nullcontext(_page(_Pace(total, done)))
+        else:
+            interval, shower = _LINE_INTERVAL, nullcontext(_lines(_Pace(total, done), self.say))
+        with shower as show:
             try:
-                with repeatedly(_INTERVAL, show):
+                with repeatedly(interval, lambda: show(done + self.done)):
                     yield
             finally:
-                show()
+                show(done + self.done)
+
+    @contextmanager
+    def patient(self, what: str) -> Iterator[None]:
+        """Say every minute that something still goes on, while the context lasts."""
+        with repeatedly(_EVERY, lambda: self.say(f"still {what}")):
+            yield
+
+
+class _Pace:
+    """How fast draws come, and how long the rest takes."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self.total, self._done, self._begun = total, done, time.monotonic()
+
+    def words(self, count: int) -> str:
+        seconds, new = time.monotonic() - self._begun, count - self._done
+        said = f"{count:,} of {self.total:,} draws"
+        if not new or not seconds:
+            return said
+        said = f"{said}, {new / seconds:,.1f} draws/s"
+        left = (self.total - count) * seconds / new
+        size, unit = next(each for each in _UNITS if left >= 1.5 * each[0] or each is _UNITS[-1])
+        units = round(left / size)
+        return f"{said}, {units:,} {unit}{'' if units == 1 else 's'} left" if count < self.total else said
+
+
+@contextmanager
+def _bar(stream: TextIO, total: int, done: int) -> Iterator[Callable[[int], object]]:
+    """Show a bar on a terminal."""
+    from rich.console import Console  # Without a bar, nothing of rich is imported.
+    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed:,.1f} draws/s" if task.speed else "- draws/s")
+
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(file=stream)) as bar:
+        task = bar.add_task("draws", total=total, completed=done)
+        yield lambda count: bar.update(task, completed=count)
+
+
+def in_notebook() -> bool:
+    """Whether this is the process of a notebook, which shows HTML; a terminal's IPython has no kernel."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
+
+
+def _page(pace: _Pace) -> Callable[[int], object]:
+    """Show a bar below a notebook's cell; widgets are not needed."""
+    from IPython.display import HTML, display  # Only a notebook has it.
+
+    def page(count: int) -> Any:
+        return HTML(f'<progress value="{count}" max="{pace.total}"></progress> {pace.words(count)}')
+
+    shown = display(page(0), display_id=True)
+    return lambda count: shown.update(page(count))
+
+
+def _lines(pace: _Pace, say: Callable[[str], object]) -> Callable[[int], object]:
+    """Say how far a run is after ten seconds, and then once a minute."""
+    due = time.monotonic() + _FIRST
+
+    def show(count: int) -> None:
+        nonlocal due
+        if time.monotonic() >= due and count < pace.total:
+            due = time.monotonic() + _EVERY
+            say(pace.words(count))
+
+    return show
 
 
 @contextmanager

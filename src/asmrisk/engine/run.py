@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeAlias, TypedDict, Unpack, overload
 
+from asmrisk.arguments import COUNT, FLAG, NATURAL, Allowed, check_arguments, instance, optional
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
-from asmrisk.errors import InputError, Problem, gather
+from asmrisk.errors import InputError, gather, printable
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.results.place import Place, place_of
 from asmrisk.results.spec import FOLDER, StoreSpec
 from asmrisk.results.store import Store
-from asmrisk.scenario.scenario import Scenario, load_scenario
+from asmrisk.results.store_names import store_names
+from asmrisk.scenario.scenario import Scenario, ScenarioLike, given_scenario
 from asmrisk.simulation.arrays import array_specs, block_length, bytes_per_draw
 from asmrisk.simulation.labels import coordinates, descriptions
 from asmrisk.simulation.model import most_policies
@@ -26,41 +28,105 @@ from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
 from asmrisk.simulation.shared_field import differing, field_settings
 from asmrisk.simulation.variables import variables
 
-__all__ = ["require_counts", "run", "run_job", "run_jobs", "sharing_jobs"]
+if TYPE_CHECKING:
+    from distributed import Client, Security
+    from distributed.deploy.cluster import Cluster
+
+__all__ = ["Out", "RunOptions", "run", "run_job", "run_jobs", "sharing_jobs", "whole_numbers"]
+
+#: Where stores are to be.
+Out: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 #: Bytes of a block from which its memory is worth a word; files a variable, from which they are many.
 _LARGE, _MANY = 2e8, 200
 
 
+_MOST_SEED = 2**64 - 1
+_SEED = Allowed(
+    f"a whole number from 0 to {_MOST_SEED}", lambda value: NATURAL.holds(value) and value <= _MOST_SEED
+)
+_OUT = instance("a path, or a list of them", str, os.PathLike, Sequence)
+_NAMED = instance("a dict of scenarios by name", Mapping)
+_TITLE = instance("text", str)
+
+
+class RunOptions(TypedDict, total=False):
+    """Arguments of `run` but the scenarios and the numbers of draws."""
+
+    seed: int | None
+    out: Out | None
+    workers: int | None
+    processes: bool
+    scheduler: str | os.PathLike[str] | None
+    client: Client | Cluster | None
+    security: Security | None
+    block_size: int | None
+    fixed: bool
+    title: str | None
+    quiet: bool
+    stream: TextIO | None
+
+
+@overload
 def run(
-    *scenarios: Scenario | str | os.PathLike[str],
+    *,
+    scenarios: Mapping[str, ScenarioLike],
+    draws: int | None = ...,
+    most_draws: int | None = ...,
+    **options: Unpack[RunOptions],
+) -> dict[str, Place]: ...
+@overload
+def run(
+    scenario: ScenarioLike,
+    /,
+    *,
+    draws: int | None = ...,
+    most_draws: int | None = ...,
+    **options: Unpack[RunOptions],
+) -> Place: ...
+@overload
+def run(
+    *several: ScenarioLike,
+    draws: int | None = ...,
+    most_draws: int | None = ...,
+    **options: Unpack[RunOptions],
+) -> list[Place]: ...
+def run(
+    *several: ScenarioLike,
+    scenarios: Mapping[str, ScenarioLike] | None = None,
     draws: int | None = None,
     seed: int | None = None,
-    out: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    out: Out | None = None,
     workers: int | None = None,
     processes: bool = False,
     scheduler: str | os.PathLike[str] | None = None,
-    security: Any = None,
+    client: Client | Cluster | None = None,
+    security: Security | None = None,
     block_size: int | None = None,
     most_draws: int | None = None,
     fixed: bool = False,
+    title: str | None = None,
     quiet: bool = False,
     stream: TextIO | None = None,
-) -> Any:
+) -> Place | list[Place] | dict[str, Place]:
     """Simulate scenarios and write the results to stores, or complete or extend those that are there.
 
     Parameters
     ----------
-    *scenarios : Scenario or path
-        What to simulate, or the TOML files that say it. Several share the workers and have one store each;
-        those that differ only in policy, or in the response to it, share what is simulated of the field, and
-        every store holds the same as if it were run alone.
+    *several : path, Scenario or dict
+        What to simulate: TOML files, scenarios, or dicts of what differs from the final rule, as for
+        `Scenario.from_dict`: ``{"policy.redistribution_share": 1.0}``. Several share the workers and have one
+        store each; those that differ only in policy, or in the response to it, share what is simulated of
+        the field, and every store holds the same as if it were run alone.
+    scenarios : mapping of str to path, Scenario or dict, optional
+        The same by names, which become the titles of the results and the names of their stores.
     draws, seed : int, optional
         Instead of the scenario's ``run.draws`` and ``run.seed``. The first n draws do not depend on `draws`.
     out : path or URL, or a list of them, optional
-        The store, a folder or ``s3://bucket/prefix``; of several scenarios the folder that holds their
-        stores, or a list of all stores. ``results/<scenario's file stem>.zarr`` if not given, with `fixed`
-        ``results/<stem>_fixed.zarr``. What it holds of the same run is kept.
+        The store, a folder or ``s3://bucket/prefix``; of several scenarios, or of named ones, the folder that
+        holds their stores, or a list of all stores. If not given, ``results/NAME.zarr`` with the stem of the
+        scenario's file, the name, or else the title; with `fixed` ``results/NAME_fixed.zarr``. What it holds
+        of the same run is kept.
     workers : int, optional
         Threads, or with `processes` processes; as many as processors if not given.
     processes : bool
@@ -69,6 +135,9 @@ def run(
     scheduler : str or path, optional
         Compute on a dask cluster: its scheduler's address or the file that the scheduler wrote. The store
         must lie where all of its workers can write.
+    client : distributed.Client, or a cluster, optional
+        The same by a client that is connected to the scheduler, or by the cluster (``LocalCluster``,
+        ``SLURMCluster`` and so on). It is left open.
     security : distributed.Security, optional
         Certificates for the scheduler; dask's configuration if not given.
     block_size : int, optional
@@ -78,15 +147,18 @@ def run(
         How many draws may be asked for later: a new store's blocks are made for so many.
     fixed : bool
         Set every unknown to its median (of words to the likeliest): ranges then hold chance alone.
+    title : str, optional
+        Instead of the scenario's own. A store that is there keeps its title, which is no part of what it is.
     quiet : bool
         Write nothing but errors.
     stream : file, optional
-        Where to show progress; standard error if not given. A bar is shown on a terminal only.
+        Where to show progress; standard error if not given. There a terminal and a notebook show a bar,
+        anything else a line after ten seconds and then every minute.
 
     Returns
     -------
-    pathlib.Path or str, or a list of them
-        The store, complete; of several scenarios all of them, in their order.
+    pathlib.Path or str, or a list or a dict of them
+        The store, complete; of several scenarios all of them, in their order; of named ones each by its name.
 
     Raises
     ------
@@ -96,38 +168,110 @@ def run(
         If a block fails three times, the disk is full, no scheduler answers or it is lost.
     Interrupted
         On Ctrl-C or SIGTERM, within seconds. Complete stores and finished blocks are always kept.
+
+    Examples
+    --------
+    A sweep of ten values, here with few clinicians and draws:
+
+    >>> import asmrisk, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> few = asmrisk.Scenario.from_dict({"population.clinicians": 200})
+    >>> sweep = {f"share {n / 10}": few.with_({"policy.redistribution_share": n / 10}) for n in range(1, 11)}
+    >>> stores = asmrisk.run(scenarios=sweep, draws=4, out=folder.name, quiet=True)
+    >>> savings = {name: asmrisk.open_results(store).retained_savings for name, store in stores.items()}
+    >>> means = [float(each.sum(["performance_year", "cohort"]).mean()) for each in savings.values()]
+    >>> means == sorted(means, reverse=True)
+    True
+    >>> folder.cleanup()
     """
-    require_counts(draws, seed, workers=workers, block_size=block_size, most_draws=most_draws)
-    chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
+    draws, workers, block_size, most_draws, seed = whole_numbers(
+        seed, draws=draws, workers=workers, block_size=block_size, most_draws=most_draws
+    )
+    check_arguments(processes=(FLAG, processes), fixed=(FLAG, fixed), quiet=(FLAG, quiet))
+    chosen = executor(
+        workers=workers, processes=processes, scheduler=scheduler, client=client, security=security
+    )
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
     jobs = run_jobs(
-        *scenarios, draws=draws, seed=seed, out=out, block_size=block_size, most_draws=most_draws, fixed=fixed
+        *several,
+        scenarios=scenarios,
+        draws=draws,
+        seed=seed,
+        out=out,
+        block_size=block_size,
+        most_draws=most_draws,
+        fixed=fixed,
+        title=title,
     )
-    jobs, said = sharing_jobs(jobs)
+    shared, said = sharing_jobs(jobs)
     for line in said:
         progress.say(line)
-    fill(jobs, chosen, progress, lambda store: _remark(store, block_size, progress))
     places = [job.place for job in jobs]
-    return places[0] if len(scenarios) == 1 else places
+    wanted = {str(job.place): job.spec.headings["title"] for job in jobs}
+    fill(
+        shared, chosen, progress, lambda store: _remark(store, wanted[str(store.place)], block_size, progress)
+    )
+    if scenarios is not None:
+        return dict(zip(scenarios, places, strict=True))
+    return places[0] if len(several) == 1 else places
 
 
 def run_jobs(
-    *scenarios: Scenario | str | os.PathLike[str],
+    *several: ScenarioLike,
+    scenarios: Mapping[str, ScenarioLike] | None = None,
     draws: int | None = None,
     seed: int | None = None,
-    out: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    out: Out | None = None,
     block_size: int | None = None,
     most_draws: int | None = None,
     fixed: bool = False,
+    title: str | None = None,
 ) -> list[Job]:
     """Declare what computes and holds the runs of scenarios, in their order; arguments as for `run`."""
-    resolved = gather(lambda each: _resolved(each, seed, fixed), scenarios)
-    places = _places(resolved, out, "_fixed" if fixed else "")
+    given = _named(several, scenarios)
+    if title is not None:
+        check_arguments(title=(_TITLE, title))
+        if len(given) > 1 or scenarios is not None or not title.strip():
+            raise InputError("is the title of one scenario, and not empty.", argument="title")
+    resolved = gather(lambda each: _resolved(each, seed, fixed, title), given)
+    places = _places(resolved, out, "_fixed" if fixed else "", alone=scenarios is None and len(several) == 1)
 
     def job(each: tuple[Scenario, Place]) -> Job:
         return run_job(*each, draws or int(each[0].values["run.draws"]), block_size, most_draws)
 
     return gather(job, zip(resolved, places, strict=True))
+
+
+def whole_numbers(seed: int | None, **counts: int | None) -> tuple[int | None, ...]:
+    """Give counts and the seed as Python's numbers; InputError names all that are no such numbers."""
+    check_arguments(
+        **{name: (optional(COUNT), each) for name, each in counts.items()}, seed=(optional(_SEED), seed)
+    )
+    return tuple(None if each is None else int(each) for each in (*counts.values(), seed))
+
+
+def _named(several: Sequence[ScenarioLike], scenarios: Mapping[str, ScenarioLike] | None) -> list[Scenario]:
+    """Load scenarios; those with names have them for titles."""
+    if scenarios is None:
+        return gather(lambda each: given_scenario(each, "scenarios"), several)
+    check_arguments(scenarios=(_NAMED, scenarios))
+    if several:
+        text = "gives scenarios by name; leave out those without one, or name them too"
+        raise InputError(text, argument="scenarios")
+    if wrong := [name for name in scenarios if not isinstance(name, str) or not name.strip()]:
+        raise InputError(f"{wrong[0]!r} is no name; names are text", argument="scenarios")
+
+    def named(item: tuple[str, ScenarioLike]) -> Scenario:
+        name, given = item
+        try:
+            scenario = given_scenario(given, "scenarios")
+        except InputError as error:
+            raise InputError(
+                replace(each, where=each.where or repr(name)) for each in error.problems
+            ) from None
+        return replace(scenario, title=name, name=name)
+
+    return gather(named, scenarios.items())
 
 
 def run_job(
@@ -237,61 +381,48 @@ def _prepared(job: Job) -> PreparedScenario:
     return job.simulation.prepared[job.member]
 
 
-def require_counts(draws: int | None, seed: int | None, **counts: int | None) -> None:
-    """Refuse a number of draws, a seed or other counts that are none; all at once."""
-    problems = [
-        Problem(f"must be a whole number of at least 1, not {value!r}", argument=name)
-        for name, value in {"draws": draws, **counts}.items()
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1)
-    ]
-    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64):
-        problems.append(
-            Problem(f"must be a whole number from 0 to {2**64 - 1}, not {seed!r}", argument="seed")
-        )
-    if problems:
-        raise InputError(problems)
-
-
-def _resolved(scenario: Scenario | str | os.PathLike[str], seed: int | None, fixed: bool) -> Scenario:
-    """Load a scenario if need be, and give it with its seed, its unknowns fixed if that is asked for."""
-    if isinstance(scenario, (str, os.PathLike)):
-        scenario = load_scenario(scenario)
+def _resolved(scenario: Scenario, seed: int | None, fixed: bool, title: str | None) -> Scenario:
+    """Give a scenario with seed and title, its unknowns fixed if that is asked for."""
     if seed is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": seed}))
+    if title is not None:
+        scenario = replace(scenario, title=title)
     return scenario.fixed_at_medians() if fixed else scenario
 
 
-def _places(
-    scenarios: Sequence[Scenario],
-    out: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
-    ending: str,
-) -> list[Place]:
-    """Give every scenario its store; the ending follows its file's stem where no place is given."""
+def _places(scenarios: Sequence[Scenario], out: Out | None, ending: str, *, alone: bool) -> list[Place]:
+    """Give every scenario its store; the ending follows its name where no place is given."""
     if not scenarios:
         raise InputError("there is no scenario to run; name at least one.")
     if out is not None and not isinstance(out, str | os.PathLike):
-        places = [place_of(each) for each in out]
+        check_arguments(out=(_OUT, out))
+        places = [place_of(each, "out") for each in out]
         if len(places) != len(scenarios) or len(set(map(str, places))) < len(places):
             text = f"must name one store for each of the {len(scenarios)} scenarios, none twice."
             raise InputError(text, argument="out")
         return places
-    if out is not None and len(scenarios) == 1:
-        return [place_of(out)]
-    folder = place_of("results" if out is None else out)
+    if out is not None and alone:
+        return [place_of(out, "out")]
+    folder = place_of("results" if out is None else out, "out")
     if isinstance(folder, Path) and (folder / FOLDER).exists():
         text = f"{folder} is a result store; of several scenarios name the folder of their stores."
         raise InputError(text, argument="out")
-    stems = ["scenario" if each.source is None else Path(each.source).stem for each in scenarios]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    names = [f"{each}{ending}.zarr" for each in store_names([each.name or each.title for each in scenarios])]
+    twice = next((each for each in names if names.count(each) > 1), None)
     if twice:
-        text = f"two scenarios would be written to {folder}/{twice[0]}{ending}.zarr; run them one by one."
+        text = f"two scenarios would be written to {folder}/{twice}; name them apart, or run them one by one."
         raise InputError(text, argument="out")
-    return [place_of(f"{folder}/{stem}{ending}.zarr") for stem in stems]
+    return [place_of(f"{folder}/{each}") for each in names]
 
 
-def _remark(store: Store, block_size: int | None, progress: Progress) -> None:
+def _remark(store: Store, title: str, block_size: int | None, progress: Progress) -> None:
     """Say what is worth knowing of a store before it is filled."""
     spec, length = store.spec, store.spec.block_shape[-1]
+    if title != spec.headings["title"]:
+        progress.say(
+            f"{store.place} keeps its title, {printable(spec.headings['title'])!r}; another place would have "
+            f"{printable(title)!r}"
+        )
     if block_size not in (None, length):
         progress.say(
             f"{store.place} was made with blocks of {length} draws; a block size of {block_size} has no "

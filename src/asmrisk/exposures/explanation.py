@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.report import Report, Section, wrapped
 from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.analysis.wording import usd, year_words
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import (
@@ -159,7 +160,7 @@ def _head(explained: Explained) -> tuple[str, ...]:
     field = f"{len(draws):,} draws" if many else f"draw {draws[0]}"
     means = "; scores are means over them, decile edges, costs, m and S of the peers medians" if many else ""
     return (
-        f"{explained.clinician}: {cohort}, performance {year}, paid {year + PAYMENT_LAG}{as_if}",
+        f"{explained.clinician}: {cohort}, {year_words(year)}{as_if}",
         f"Rule: {VINTAGES[explained.vintage]}.",
         f"Within the field of {explained.source}, {field}{means}.",
     )
@@ -295,10 +296,10 @@ def _cost_words(explained: Explained) -> str:
         return "Cost: not scored, nothing to compare it with"
     median, sd = round(explained.cost_median), round(explained.cost_sd)
     side = "above" if cost > median else "below"
-    apart = f"{abs(cost - median) / sd:.2f} standard deviations (${sd:,}) {side}" if sd > 0 else "at"
+    apart = f"{abs(cost - median) / sd:.2f} standard deviations ({usd(sd)}) {side}" if sd > 0 else "at"
     return (
-        f"Cost: ${cost:,.0f} an episode, {apart} the median of ${median:,}: {explained.cost_points:.1f} of "
-        f"10 points, for up to {100 * policy.cost_weight:g} of the final score"
+        f"Cost: {usd(round(cost))} an episode, {apart} the median of {usd(median)}: "
+        f"{explained.cost_points:.1f} of 10 points, for up to {100 * policy.cost_weight:g} of the final score"
     )
 
 
@@ -336,19 +337,13 @@ def _payment_words(explained: Explained) -> str:
         else f"{at_risk:.{places}f}% at risk x {ratio:.{digits}f} (T x S) - {at_risk:.{places}f}% = "
     )
     when = explained.year + PAYMENT_LAG
-    return f"{said}Adjustment {how}{factor:.{places}f}% of ${exact} in {when}: {_signed(dollars)}"
-
-
-def _signed(dollars: float) -> str:
-    """Write dollars, a loss with its sign before them."""
-    whole = round(dollars)
-    return f"-${-whole:,}" if whole < 0 else f"${whole:,}"
+    return f"{said}Adjustment {how}{factor:.{places}f}% of ${exact} in {when}: {usd(dollars)}"
 
 
 def _steps_section(explained: Explained) -> Iterator[Section]:
     """Show what single changes would bring."""
     if explained.steps:
-        dollars = [_signed(each.dollars) for each in explained.steps]
+        dollars = [usd(round(each.dollars)) for each in explained.steps]
         scores = [f"{each.final_score:.1f}" for each in explained.steps]
         title = f"Next steps, each alone, by what they add in {explained.year + PAYMENT_LAG}"
         table = Table(
@@ -357,8 +352,8 @@ def _steps_section(explained: Explained) -> Iterator[Section]:
         )
         notes = (
             "Everything else, and the field, stays as it is. Activities and interoperability are attested by "
-            "practice: a step is one of all its clinicians. What chance does to a clinician is for asmrisk "
-            "exposure.",
+            "practice: a step is one of all its clinicians. What chance does to a clinician, `exposure` "
+            "says.",
         )
         yield Section(tables=(table,), notes=notes)
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -20,17 +17,23 @@ from asmrisk.analysis.penalties import risk_levels_of
 from asmrisk.analysis.ranking import ranks_of
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.wording import ALL
 from asmrisk.clinician_tables.table import check_output, replaced
-from asmrisk.engine.progress import Progress
 from asmrisk.errors import Call, InputError, Problem, gather
 from asmrisk.exposures.average_practice import field_factors
-from asmrisk.exposures.changes import parse_change
+from asmrisk.exposures.changes import Case, parse_change
 from asmrisk.exposures.field_reaction import cohort_shares, field_reaction_error, is_small
 from asmrisk.exposures.levers import ranked_levers
-from asmrisk.exposures.readiness import readiness_rows, told_of, told_rows
-from asmrisk.exposures.stored_field import StoredField, check_cohorts, live, live_cases, stored_field
+from asmrisk.exposures.readiness import MOST_DRAWS, readiness_rows, supposed, told_of, untold_rows
+from asmrisk.exposures.stored_field import (
+    begin,
+    check_cohorts,
+    live,
+    live_cases,
+    shown,
+    stored_field,
+)
 from asmrisk.exposures.table import (
-    ALL,
     BASE,
     COLUMNS,
     Context,
@@ -40,35 +43,15 @@ from asmrisk.exposures.table import (
     long_table,
 )
 from asmrisk.exposures.text import head_of, sections_of
-from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.roster import Roster
 from asmrisk.results.place import storage_at
-from asmrisk.rule.arrays import Environment
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 
-__all__ = ["Exposure", "exposure"]
-
-#: Draws from which what is not told is estimated: shares of variance need no more.
-_READINESS_DRAWS = 1000
+__all__ = ["exposure"]
 
 _DEFAULT_SCENARIO = "scenarios/baseline.toml"
 
 _Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, repr=False)
-class Exposure(Report):
-    """What given clinicians risk; printed, it is text.
-
-    As `asmrisk.analysis.report.Report`, whose ``dataset`` has the numbers of the table by ``case``, ``place``
-    (with the labels ``who`` and ``level``) and ``performance_year``. Its further tables are ``readiness``,
-    ``untold`` and, if asked for, ``levers``.
-    """
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """The tidy table, with the columns of `asmrisk.exposures.table.COLUMNS`."""
-        return self.to_dataframe()
 
 
 def exposure(
@@ -82,7 +65,7 @@ def exposure(
     workers: int | None = None,
     out: str | os.PathLike[str] | None = None,
     quiet: bool = False,
-) -> Exposure:
+) -> Report:
     """Estimate what given clinicians win or lose, ranked against the field of a finished run.
 
     Parameters
@@ -108,9 +91,13 @@ def exposure(
 
     Returns
     -------
-    Exposure
-        Its ``table`` has a row for each clinician, practice and all of them, performance year and all years,
-        and case.
+    Report
+        Its table, that of `to_dataframe`, has the columns of `asmrisk.exposures.table.COLUMNS` and a row for
+        each clinician, practice and all of them, performance year and all years, and case. The dataset has
+        its numbers by ``case``, ``place`` (with the labels ``who`` and ``level``) and ``performance_year``.
+        Further tables are ``what_if``, what the cases suppose, ``readiness``, ``untold``
+        (`asmrisk.exposures.readiness`) and, if asked for, ``levers``
+        (`asmrisk.exposures.levers.ranked_levers`).
 
     Raises
     ------
@@ -126,18 +113,18 @@ def exposure(
     if out is not None:
         out = check_output(out, inputs=[clinicians])
     run = _finished_run(against)
-    progress = Progress(sys.stderr, quiet=quiet)
-    if not kernels_compiled("live_in_fields"):
-        progress.say("compiling the kernels of exposure (once after an install, a minute or two)")
+    progress = begin(quiet=quiet)
     field = stored_field(clinicians, against, draws=draws)
     run = run.at(slice(field.draws))
     roster, scenario = field.roster, field.model.scenario
     check_cohorts(run, roster, clinicians)
     texts = [what_if] if isinstance(what_if, str) else what_if
-    cases = gather(lambda text: parse_change(text, roster, scenario), texts)
-    few = field.draws <= _READINESS_DRAWS
-    lived = live_cases(field, cases, parts=few, workers=workers, progress=progress)
-    with_parts = lived[0] if few else live(_first(field, _READINESS_DRAWS), parts=True, workers=workers)
+    parsed = gather(lambda text: parse_change(text, roster, scenario), texts)
+    cases = list({case.label: case for case in parsed}.values())
+    few = field.draws <= MOST_DRAWS
+    with shown(progress, field, cases):
+        lived = live_cases(field, cases, parts=few, workers=workers, progress=progress)
+    with_parts = lived[0] if few else live(field, draws=range(MOST_DRAWS), parts=True, workers=workers)
     outcomes = dict(zip([BASE, *(case.label for case in cases)], lived, strict=True))
 
     groups = groups_of(roster)
@@ -145,24 +132,30 @@ def exposure(
     if levels is None:
         raise AssertionError("a store has the values of its draws")
     context = Context(levels, run.sets, field_factors(run.dataset, roster), run.prices(), loss)
-    found = estimates_of_cases(outcomes, groups, context, workers=workers)
+    lasting = [YEARS, *(case.years for case in cases)]
+    found = estimates_of_cases(outcomes, groups, context, lasting=lasting, workers=workers)
     found["field_reaction_error"], small = _reaction(found, roster, run, groups)
     told = told_of(roster, scenario)
     n = roster.count
     measured, mips = found["probability_measured"][0, :n, :YEARS].T, found["mips_forgone"][0, :n, YEARS]
     tables: dict[str, list[dict[str, Any]]] = {
         "exposure": long_table(found, list(outcomes), groups),
+        "what_if": [_what_if(number, case, roster) for number, case in enumerate(cases, 1)],
         "readiness": readiness_rows(roster, scenario, told, measured, mips),
-        "untold": told_rows(told, with_parts, groups),
+        "untold": untold_rows(told, with_parts, groups),
     }
     if levers:
-        frame = ranked_levers(field, workers=workers)
+        ranked = ranked_levers(field, workers=workers, progress=begin(quiet=quiet))
         tables["levers"] = [
-            dict(zip(map(str, frame), row, strict=True)) for row in frame.itertuples(index=False)
+            {str(name): value for name, value in row.items()} for row in ranked.to_dict("records")
         ]
     full_run = None if small else _full_run(run, clinicians)
-    ranks = ranks_of(np.nansum(lived[0].adjustment_usd, axis=1), run.sets)
-    report = Exposure(
+    totals = groups.sums(np.nansum(lived[0].adjustment_usd, axis=1))
+    ranks = {
+        "practice": ranks_of(totals[:, n:-1], run.sets),
+        "clinician": ranks_of(totals[:, :n], run.sets),
+    }
+    report = Report(
         _dataset(found, list(outcomes), groups, run),
         facts=run.facts() | {"clinicians": os.fspath(clinicians), "loss": loss},
         head=head_of(run, tables, os.fspath(clinicians), loss, full_run),
@@ -170,8 +163,15 @@ def exposure(
         tables=tables,
     )
     if out is not None:
-        _write(report.table, Path(out))
+        _write(report, Path(out))
     return report
+
+
+def _what_if(number: int, case: Case, roster: Roster) -> dict[str, Any]:
+    """Give a case's number, text and years, and how many clinicians `supposed` finds."""
+    whose, untold, reported = (int(each.sum()) for each in supposed(case, roster))
+    counts = {"clinicians": whose, "untold": untold, "reported": reported}
+    return {"number": number, "case": case.label, "years": case.years} | counts
 
 
 def _finished_run(against: str | os.PathLike[str]) -> RunResults:
@@ -212,13 +212,6 @@ def _reaction(
     return np.stack(errors), is_small(float(errors[0][-1, YEARS]), float(found["sd"][0, -1, YEARS]), shares)
 
 
-def _first(field: StoredField, draws: int) -> StoredField:
-    """Give the first draws of a field."""
-    first: Any = [each[:draws] for each in field.environment]
-    environment = Environment(*first)
-    return replace(field, environment=environment, sets=None if field.sets is None else field.sets[:draws])
-
-
 def _full_run(run: RunResults, clinicians: str | os.PathLike[str]) -> Call:
     """Give the run in which these clinicians are part of the field."""
     file = run.provenance.get("file") or _DEFAULT_SCENARIO
@@ -241,11 +234,12 @@ def _dataset(found: Mapping[str, _Array], cases: list[str], groups: Groups, run:
     return xr.Dataset(variables, attrs={"range_holds": run.holds})
 
 
-def _write(table: pd.DataFrame, path: Path) -> None:
+def _write(report: Report, path: Path) -> None:
     with replaced(path) as file:
         if path.suffix.lower() == ".csv":
-            file.write_text(table.to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+            file.write_text(report.to_csv(), encoding="utf-8")
         else:
+            table = report.to_dataframe()
             # A column of Parquet has one type: years are text beside "all".
             years = {name: table[name].astype(str) for name in ("performance_year", "payment_year")}
             table.assign(**years).to_parquet(file, index=False)

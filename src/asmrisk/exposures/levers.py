@@ -14,13 +14,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asmrisk.analysis.ranking import ranks_of_sums
 from asmrisk.analysis.run_results import open_run_results
+from asmrisk.engine.progress import Progress
 from asmrisk.errors import gather
 from asmrisk.exposures.changes import Case, parse_change
-from asmrisk.exposures.stored_field import StoredField, check_cohorts, live_cases, stored_field
-from asmrisk.exposures.table import groups_of
+from asmrisk.exposures.readiness import supposed
+from asmrisk.exposures.stored_field import StoredField, begin, check_cohorts, live_cases, shown, stored_field
+from asmrisk.exposures.table import break_even, groups_of
 from asmrisk.population.roster import Roster
-from asmrisk.rule.definitions import MEASURES, PERFORMANCE_YEARS, YEARS
+from asmrisk.rule.definitions import MEASURES, PERFORMANCE_YEARS
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.own_luck import OwnOutcomes
 from asmrisk.simulation.variables import scored_measures
@@ -33,8 +36,6 @@ _MOST_BYTES, _BYTES = 1_000_000_000, 200
 #: Sums over parts of the draws that are kept, and parts that there are in any case if there are enough draws:
 #: whole parameter sets, from which errors are told.
 _MOST_SUMS, _PARTS = 30_000_000, 500
-#: Two levers are told apart where they differ by more than so many standard errors.
-_TOLD_APART = 2.0
 
 _Array = NDArray[np.float64]
 
@@ -71,6 +72,7 @@ def levers(
     what_if: str | Sequence[str] = (),
     draws: int | None = None,
     workers: int | None = None,
+    quiet: bool = False,
 ) -> pd.DataFrame:
     """Rank what given clinicians could do otherwise by what it adds in all five years together.
 
@@ -86,6 +88,8 @@ def levers(
         Only the run's first so many draws.
     workers : int, optional
         Threads; the usable processors if not given.
+    quiet : bool
+        Show no progress.
 
     Returns
     -------
@@ -101,16 +105,21 @@ def levers(
     RunError
         If a chunk of the results is damaged.
     """
+    progress = begin(quiet=quiet)
     field = stored_field(clinicians, against, draws=draws)
     roster, scenario = field.roster, field.model.scenario
     check_cohorts(open_run_results(against), roster, clinicians)
     texts = [what_if] if isinstance(what_if, str) else what_if
     cases = gather(lambda text: parse_change(text, roster, scenario), texts)
-    return ranked_levers(field, cases or None, workers=workers)
+    return ranked_levers(field, cases or None, workers=workers, progress=progress)
 
 
 def ranked_levers(
-    field: StoredField, cases: Sequence[Case] | None = None, *, workers: int | None = None
+    field: StoredField,
+    cases: Sequence[Case] | None = None,
+    *,
+    workers: int | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Rank levers of each clinician, practice and all by what they add in all five years together.
 
@@ -122,17 +131,22 @@ def ranked_levers(
         What to rank; `standard_levers` if not given.
     workers : int, optional
         Threads; the usable processors if not given.
+    progress : Progress, optional
+        Counts the draws, and shows them where there are many.
 
     Returns
     -------
     pandas.DataFrame
         A row for each of ``who``, with its ``level`` as in `asmrisk.exposures.table`, and each ``lever`` that
-        is meant for any of its clinicians, the best first. ``rank`` counts from 1, the same for levers that
-        the draws do not tell apart from the first of them. ``difference`` is USD in all years, with
-        ``difference_error`` and ``probability_of_nothing``; ``mips_forgone`` and ``cost_of_participation``
-        say by how much these change; ``break_even``, USD a performance year that it may cost at most beside
-        that, is the mean gain less both over the number of years, undiscounted. Who has a thing in every draw
-        gains nothing by it: such a row has a ``probability_of_nothing`` of 1.
+        is meant for any of its clinicians, the best first. It is one of the ranks from ``rank_first`` to
+        ``rank_last``, as `asmrisk.analysis.ranking` has them, 1 being the best. ``difference`` is USD in all
+        years, with ``difference_error`` and ``probability_of_nothing``; ``mips_forgone`` and
+        ``cost_of_participation`` say by how much these change; ``break_even``, USD a performance year, is
+        what it may cost at most in the ``years`` from its first on (`asmrisk.exposures.table.break_even`).
+        Who has a thing in every draw gains nothing by it: such a row has a ``probability_of_nothing`` of 1.
+        ``clinicians`` counts those for whom it is meant, ``untold`` of how many nothing is told of what it
+        changes, ``reported`` how many last reported the measure already
+        (`asmrisk.exposures.readiness.supposed`).
 
     Raises
     ------
@@ -147,17 +161,21 @@ def ranked_levers(
     sums = np.zeros((shape[0], part[-1] + 1, shape[1]))
     nothing, mips, cost = np.zeros(shape), np.zeros(shape), np.zeros(shape)
     together = max(1, _MOST_BYTES // (_BYTES * roster.count * (1 + len(cases))))
-    for start in range(0, field.draws, together):
-        draws = range(start, min(start + together, field.draws))
-        base, *others = live_cases(field, cases, draws=draws, workers=workers)
-        own = part[draws.start : draws.stop]
-        first = np.flatnonzero(np.diff(own, prepend=-1))
-        for k, case in enumerate(others):
-            gains = groups.sums(_more("adjustment_usd", base, case))
-            sums[k, own[first]] += np.add.reduceat(gains, first, axis=0)
-            nothing[k] += (gains <= 0.0).sum(axis=0)
-            mips[k] += groups.sums(_more("mips_forgone", base, case).sum(axis=0))
-            cost[k] += groups.sums(_more("cost_of_participation", base, case).sum(axis=0), groups.working)
+    progress = Progress(None) if progress is None else progress
+    with shown(progress, field, cases):
+        for start in range(0, field.draws, together):
+            draws = range(start, min(start + together, field.draws))
+            base, *others = live_cases(field, cases, draws=draws, workers=workers, progress=progress)
+            own = part[draws.start : draws.stop]
+            first = np.flatnonzero(np.diff(own, prepend=-1))
+            for k, case in enumerate(others):
+                gains = groups.sums(_more("adjustment_usd", base, case))
+                sums[k, own[first]] += np.add.reduceat(gains, first, axis=0)
+                nothing[k] += (gains <= 0.0).sum(axis=0)
+                mips[k] += groups.sums(_more("mips_forgone", base, case).sum(axis=0))
+                cost[k] += groups.sums(
+                    _more("cost_of_participation", base, case).sum(axis=0), "cost_of_participation"
+                )
     difference = sums.sum(axis=1) / field.draws
     residuals = sums - np.bincount(part)[:, None] * difference[:, None]
     numbers = {
@@ -166,19 +184,35 @@ def ranked_levers(
         "probability_of_nothing": nothing / field.draws,
         "mips_forgone": mips / field.draws,
         "cost_of_participation": cost / field.draws,
-        "break_even": (difference - (mips + cost) / field.draws) / YEARS,
+        "break_even": break_even(
+            *(difference, mips / field.draws, cost / field.draws),
+            np.array([[case.years] for case in cases]),
+        ),
     }
-    meant = np.stack([groups.sums(_mask(case, roster.count)) > 0.0 for case in cases])
+    supposes = np.stack([supposed(case, roster) for case in cases])  # (levers, 3, n)
+    counts = dict(
+        zip(
+            ("clinicians", "untold", "reported"),
+            groups.sums(supposes.transpose(1, 0, 2)).astype(np.int64),
+            strict=True,
+        )
+    )
     rows: list[dict[str, Any]] = []
-    people = roster.count
-    for place in (len(groups.who) - 1, *range(people, len(groups.who) - 1), *range(people)):
-        order = np.flatnonzero(meant[:, place])
+    for place in groups.order:
+        order = np.flatnonzero(counts["clinicians"][:, place])
         order = order[np.argsort(-difference[order, place], kind="stable")]
-        ranks = _ranks(difference[order, place], residuals[order, :, place], field.draws)
-        for rank, k in zip(ranks, order.tolist(), strict=True):
-            named = {"who": str(groups.who[place]), "level": str(groups.level[place])}
-            found = {name: float(each[k, place]) for name, each in numbers.items()}
-            rows.append(named | {"rank": rank, "lever": cases[k].label} | found)
+        # The best is the lowest of what is lacking.
+        ranks = ranks_of_sums(-difference[order, place], -residuals[order, :, place].T, field.draws)
+        for first, last, k in zip(ranks.first.tolist(), ranks.last.tolist(), order.tolist(), strict=True):
+            named: dict[str, Any] = {"who": str(groups.who[place]), "level": str(groups.level[place])}
+            named |= {
+                "rank_first": first,
+                "rank_last": last,
+                "lever": cases[k].label,
+                "years": cases[k].years,
+            }
+            found = {name: each[k, place].item() for name, each in (numbers | counts).items()}
+            rows.append(named | found)
     return pd.DataFrame(rows)
 
 
@@ -187,13 +221,6 @@ def _more(name: str, base: OwnOutcomes, case: OwnOutcomes) -> _Array:
     before, after = getattr(base, name), getattr(case, name)
     more: _Array = (np.nan_to_num(after) - np.nan_to_num(before)).sum(axis=1)
     return more
-
-
-def _mask(case: Case, count: int) -> _Array:
-    """Give 1 for each of the roster's clinicians for whom a case has a change, else 0."""
-    mask = np.zeros(count)
-    mask[[place for change in case.changes for place in change.clinicians]] = 1.0
-    return mask
 
 
 def _parts(field: StoredField, most: int) -> NDArray[np.int64]:
@@ -210,16 +237,3 @@ def _error(residuals: _Array, draws: int) -> _Array:
     parts = residuals.shape[-2]
     squares = (residuals**2).sum(axis=-2)
     return np.sqrt(squares * parts / (parts - 1)) / draws if parts > 1 else np.full(squares.shape, np.nan)
-
-
-def _ranks(differences: _Array, residuals: _Array, draws: int) -> list[int]:
-    """Rank levers, the best first; sums of deviations (levers, parts) tell whether two are apart."""
-    ranks: list[int] = []
-    first = 0
-    for k, difference in enumerate(differences):
-        error = _error((residuals[first] - residuals[k])[:, None], draws)[0]
-        # Without an error nothing is told apart.
-        if differences[first] - difference > _TOLD_APART * error:
-            first = k
-        ranks.append(first + 1)
-    return ranks

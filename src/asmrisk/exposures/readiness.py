@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,17 +10,30 @@ from numpy.typing import NDArray
 
 from asmrisk.clinician_tables.arrays import fields_of
 from asmrisk.clinician_tables.policy_needs import ACTIVITY_PARTS
+from asmrisk.exposures.changes import Case, Change
 from asmrisk.exposures.table import Groups
 from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
-from asmrisk.rule.definitions import PERFORMANCE_YEARS, measures_of
+from asmrisk.rule.definitions import NOT_REPORTED, PERFORMANCE_YEARS, measures_of
 from asmrisk.scenario.scenario import Scenario
+from asmrisk.simulation.own_changes import KINDS
 from asmrisk.simulation.own_luck import OwnOutcomes
 from asmrisk.simulation.variables import scored_measures
 
-__all__ = ["LEAST_DRAWS", "NOT_TOLD", "TOPICS", "UNTOLD", "Told", "readiness_rows", "told_of", "told_rows"]
+__all__ = [
+    "LEAST_DRAWS",
+    "MOST_DRAWS",
+    "NOT_TOLD",
+    "TOPICS",
+    "UNTOLD",
+    "Told",
+    "readiness_rows",
+    "supposed",
+    "told_of",
+    "untold_rows",
+]
 
-#: From fewer draws the share of variance is not estimated.
-LEAST_DRAWS = 50
+#: From fewer draws the share of variance is not estimated; it needs no more.
+LEAST_DRAWS, MOST_DRAWS = 50, 1000
 
 #: A clinician may or may not be measured where the chance lies between these: around 20 episodes.
 _NEAR = (0.2, 0.8)
@@ -59,60 +72,28 @@ class Told(NamedTuple):
     ----------
     any : ndarray of bool, shape (topics, n)
         Whether anything is told, in any year.
-    last : ndarray of int64, shape (topics, n)
+    last : ndarray of int64, shape (n,)
         The last year of which anything is; 0 for none.
-    years : tuple of tuple of tuple of int
-        By topic and clinician, all such years.
-    missing : tuple of tuple of tuple of str
-        By topic and clinician, the columns of which nothing is told in any year.
+    columns : tuple of tuple of str, one each clinician
+        By topic, the columns that would tell it, parted by commas.
     """
 
     any: _Flags
     last: NDArray[np.int64]
-    years: tuple[tuple[tuple[int, ...], ...], ...]
-    missing: tuple[tuple[tuple[str, ...], ...], ...]
+    columns: tuple[tuple[str, ...], ...]
 
 
 def told_of(roster: Roster, scenario: Scenario) -> Told:
     """Find what a roster tells of what a scenario scores."""
     scored = scored_measures(scenario)
-    by_cohort = [_told(each, scored) for each in roster.cohorts if each.count]
-    years = tuple(
-        tuple(year for each in by_cohort for year in each.years[topic]) for topic in range(len(TOPICS))
-    )
-    missing = tuple(
-        tuple(column for each in by_cohort for column in each.missing[topic]) for topic in range(len(TOPICS))
-    )
-    found, last = (
-        np.concatenate(each, axis=1) for each in zip(*((t.any, t.last) for t in by_cohort), strict=True)
-    )
-    return Told(found, last, years, missing)
-
-
-def _told(clinicians: Clinicians, scored: tuple[str, ...]) -> Told:
-    columns = _columns_of(clinicians, scored)
-    parts = []
-    for topic in TOPICS:
-        names = columns[topic]
-        known = np.stack([_known(clinicians, name) for name in names])  # (columns, Y, n)
-        if topic == "improvement_activities":
-            # Their number follows from the parts.
-            known |= np.logical_and.reduce([_known(clinicians, name) for name in ACTIVITY_PARTS])
-        years: _Flags = np.logical_or.reduce(known)
-        columns_told: _Flags = np.logical_or.reduce(known, axis=1)
-        parts.append(
-            (
-                np.logical_or.reduce(years),
-                np.where(years, clinicians.years[:, None], 0).max(axis=0, initial=0),
-                tuple(tuple(clinicians.years[each].tolist()) for each in years.T),
-                tuple(
-                    tuple(name for name, there in zip(names, each, strict=True) if not there)
-                    for each in columns_told.T
-                ),
-            )
-        )
-    found, last, years_told, missing = zip(*parts, strict=True)
-    return Told(np.stack(found), np.stack(last), years_told, missing)
+    found, last, columns = [], [], []
+    for each in (each for each in roster.cohorts if each.count):
+        by_topic = _columns_of(each, scored)
+        years = np.stack([_known(each, by_topic[topic]) for topic in TOPICS])  # (topics, Y, n)
+        found.append(years.any(axis=1))
+        last.append(np.where(years.any(axis=0), each.years[:, None], 0).max(axis=0, initial=0))
+        columns += [tuple(", ".join(by_topic[topic]) for topic in TOPICS)] * each.count
+    return Told(np.concatenate(found, axis=1), np.concatenate(last), tuple(columns))
 
 
 def _columns_of(clinicians: Clinicians, scored: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
@@ -126,26 +107,74 @@ def _columns_of(clinicians: Clinicians, scored: tuple[str, ...]) -> Mapping[str,
     return {"quality": tuple(quality), **_COLUMNS}
 
 
-def _known(clinicians: Clinicians, name: str) -> _Flags:
-    """Say in which years a column is told of whom, (Y, n)."""
-    for each, column, index, _ in fields_of(clinicians.cohort):
-        if each == name:
-            cells = getattr(clinicians.past, column.name)[(slice(None), *index)]
-            return np.asarray(cells != UNKNOWN if column.kind == "word" else ~np.isnan(cells))
-    raise AssertionError(f"{name} is a column")
+def _known(clinicians: Clinicians, names: Sequence[str]) -> _Flags:
+    """Say in which years any of some columns is told of whom, (Y, n)."""
+    fields = {name: (column, index) for name, column, index, _ in fields_of(clinicians.cohort)}
+
+    def known(name: str) -> _Flags:
+        column, index = fields[name]
+        cells = getattr(clinicians.past, column.name)[(slice(None), *index)]
+        return np.asarray(cells != UNKNOWN if column.kind == "word" else ~np.isnan(cells))
+
+    told = [known(name) for name in names]
+    if "improvement_activities" in names:
+        # Their number follows from the parts.
+        told.append(np.logical_and.reduce([known(name) for name in ACTIVITY_PARTS]))
+    return np.asarray(np.stack(told).any(axis=0))
+
+
+def supposed(case: Case, roster: Roster) -> tuple[_Flags, _Flags, _Flags]:
+    """Find for whom a case has a change, and what it supposes of whom, each (n,).
+
+    Of some clinicians nothing is told, in any year, of a quantity that it changes: what they have is drawn.
+    Others last reported already the measure that they are to report.
+    """
+    whose, untold, reported = np.zeros((3, roster.count), np.bool_)
+    for change in case.changes:
+        start = 0
+        for each in roster.cohorts:
+            end = start + each.count
+            own = [place for place in change.clinicians if start <= place < end]
+            if own:
+                whose[own] = True
+                there = np.asarray(own) - start
+                ever = np.asarray(_known(each, _columns_changed(change, each.cohort)).any(axis=0))
+                untold[own] |= ~ever[there]
+                if change.kind == KINDS["reported"]:
+                    types = each.past.collection_type[:, change.measure]
+                    reported[own] |= _last(types, types != UNKNOWN, NOT_REPORTED)[there] != NOT_REPORTED
+            start = end
+    return whose, untold, reported
+
+
+def _columns_changed(change: Change, cohort: str) -> list[str]:
+    """Name the columns that tell what a change changes."""
+    (kind,) = (name for name, code in KINDS.items() if code == change.kind)
+    measures = measures_of(cohort)
+    if kind in ("rate", "reported"):
+        return [f"{measures[change.measure].name}_rate"]
+    if kind in ("complete data", "collection_type"):
+        part = "completeness" if kind == "complete data" else kind
+        return [f"{measure.name}_{part}" for measure in measures if not measure.claims]
+    return [kind]
 
 
 def _latest(clinicians: Clinicians, name: str) -> _Array:
     """Give the last known number of a column, (n,); NaN where none is known."""
     values = getattr(clinicians.past, name)
-    found = np.full(clinicians.count, np.nan)
-    for each in values:
-        found = np.where(np.isnan(each), found, each)
+    return _last(values, ~np.isnan(values), np.nan)
+
+
+def _last(values: NDArray[Any], known: _Flags, otherwise: float) -> NDArray[Any]:
+    """Give what is last known by year, (Y, n), of each; something else where nothing is."""
+    found = np.full(values.shape[1], otherwise, values.dtype)
+    for each, there in zip(values, known, strict=True):
+        found = np.where(there, each, found)
     return found
 
 
-def told_rows(told: Told, outcomes: OwnOutcomes, groups: Groups) -> list[dict[str, Any]]:
-    """Say what is not told of each clinician and practice, and how much of their spread it explains.
+def untold_rows(told: Told, outcomes: OwnOutcomes, groups: Groups) -> list[dict[str, Any]]:
+    """Say what is not told of each clinician and practice, and how much of their spread that explains.
 
     Parameters
     ----------
@@ -159,63 +188,42 @@ def told_rows(told: Told, outcomes: OwnOutcomes, groups: Groups) -> list[dict[st
     Returns
     -------
     list of dict
-        By ``who``, ``level`` and ``topic``, of `TOPICS` and then `UNTOLD`: ``clinicians``; ``nothing_told``,
-        how many of them tell nothing of it; ``last_year`` of which anything is told, and of a clinician all
-        ``years`` and the columns ``missing`` in all years; ``share_of_variance``.
+        By ``who``, ``level`` and ``topic``, of `TOPICS` and then `UNTOLD` for all of them together, where any
+        of the ``clinicians`` tells nothing of it: ``nothing_told``, how many these are; of a clinician the
+        ``columns`` that would tell it; ``share_of_variance``.
 
         The share is that of the variance over draws of the dollars of all five years which is explained by
-        what the draws have in the first year: of a topic the drawn part of the score, of episodes whether the
-        clinician is measured, of `UNTOLD` all such parts together of which the clinician tells nothing. Each
-        clinician's dollars are predicted from the own parts by least squares; the dollars of a practice are
-        explained by the sum of the predictions. Corrected for the number of parts (Ezekiel's adjusted R²),
-        and NaN from fewer than `LEAST_DRAWS` draws or where nothing varies. Telling more narrows about so
-        much of the spread at most: part of what varies in the first year is that year's chance.
+        what the first year's draws have where nothing is told: of a topic the drawn part of the score, of
+        episodes whether the clinician is measured, of `UNTOLD` all such parts together. Each clinician's
+        dollars are predicted from the own parts by least squares; the dollars of a practice are explained by
+        the sum of the predictions. Corrected for the number of parts (Ezekiel's adjusted R²), and NaN from
+        fewer than `LEAST_DRAWS` draws or where nothing varies. Telling more narrows about so much of the
+        spread at most: part of what varies in the first year is that year's chance.
     """
     shares = _shares_explained(told, outcomes, groups)
-    n = len(groups.billing)
     counts = groups.counts
-    untold = [*(groups.sums(~each) for each in told.any), groups.sums(~np.logical_and.reduce(told.any))]
+    lacking = groups.sums(np.concatenate([~told.any, ~told.any.all(axis=0, keepdims=True)])).astype(np.int64)
     rows: list[dict[str, Any]] = []
-    for place in _order(groups):
-        single = place < n
-        own = [place] if single else _members(groups, place)
+    for place in groups.order:
         for number, topic in enumerate((*TOPICS, UNTOLD)):
-            of_topic = number < len(TOPICS)
-            last = told.last[number, own].max(initial=0) if of_topic else 0
-            rows.append(
-                {
-                    "who": str(groups.who[place]),
-                    "level": str(groups.level[place]),
-                    "topic": topic,
-                    "clinicians": int(counts[place]),
-                    "nothing_told": int(untold[number][place]),
-                    "last_year": int(last) or None,
-                    "years": ", ".join(map(str, told.years[number][place])) if single and of_topic else "",
-                    "missing": ", ".join(told.missing[number][place]) if single and of_topic else "",
-                    "share_of_variance": float(shares[number, place]),
-                }
-            )
+            if lacking[number, place]:
+                single = place < groups.people and topic != UNTOLD
+                rows.append(
+                    {
+                        "who": str(groups.who[place]),
+                        "level": str(groups.level[place]),
+                        "topic": topic,
+                        "clinicians": int(counts[place]),
+                        "nothing_told": int(lacking[number, place]),
+                        "columns": told.columns[place][number] if single else "",
+                        "share_of_variance": float(shares[number, place]),
+                    }
+                )
     return rows
 
 
-def _order(groups: Groups) -> Iterator[int]:
-    """Run through everybody: all, practices, clinicians."""
-    n = len(groups.billing)
-    yield len(groups.who) - 1
-    yield from range(n, len(groups.who) - 1)
-    yield from range(n)
-
-
-def _members(groups: Groups, place: int) -> list[int]:
-    """Give the clinicians of a practice, or all."""
-    n = len(groups.billing)
-    if place == len(groups.who) - 1:
-        return list(range(n))
-    return np.flatnonzero(groups.billing == place - n).tolist()
-
-
 def _shares_explained(told: Told, outcomes: OwnOutcomes, groups: Groups) -> _Array:
-    """Give the shares of variance by topic, and of all of which nothing is told: (topics + 1, who)."""
+    """Give the shares of variance of what is not told, by topic and of all topics: (topics + 1, who)."""
     draws = len(outcomes.final_score)
     found = np.full((len(TOPICS) + 1, len(groups.who)), np.nan)
     if draws < LEAST_DRAWS:
@@ -224,9 +232,10 @@ def _shares_explained(told: Told, outcomes: OwnOutcomes, groups: Groups) -> _Arr
     dollars -= dollars.mean(axis=0)
     parts = np.stack([_first_year(outcomes, part) for part in TOPICS.values()])  # (topics, draws, n)
     summed = groups.sums(dollars)
+    parts = np.where(told.any[:, None], 0.0, parts)
     for number in range(len(TOPICS)):
         found[number] = _explained(parts[number : number + 1], dollars, summed, groups)
-    found[-1] = _explained(np.where(told.any[:, None], 0.0, parts), dollars, summed, groups)
+    found[-1] = _explained(parts, dollars, summed, groups)
     return found
 
 
@@ -252,9 +261,9 @@ def _explained(parts: _Array, dollars: _Array, summed: _Array, groups: Groups) -
     slopes = np.einsum("cij,cj->ci", np.linalg.pinv(products, rcond=1e-10, hermitian=True), along)
     predicted = groups.sums(np.einsum("idc,ci->dc", parts, slopes, optimize=True))
     used = (np.diagonal(products, axis1=1, axis2=2) > 0.0).sum(axis=1)
-    most = np.array(
-        [used[_members(groups, place)].max(initial=0) for place in range(len(used), len(summed[0]))]
-    )
+    most = np.zeros(len(groups.who) - groups.people, np.int64)
+    np.maximum.at(most, groups.practices.bills, used)
+    most[-1] = used.max()
     used = np.concatenate([used, most])
     variance, of_predictions = (summed**2).sum(axis=0), (predicted**2).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -295,7 +304,6 @@ def readiness_rows(
     values = scenario.values
     needed = max(int(values.at("policy.collaborative_care_elements", year)) for year in PERFORMANCE_YEARS)
     near: _Flags = np.logical_or.reduce((measured > _NEAR[0]) & (measured < _NEAR[1]))
-    last = told.last.max(axis=0, initial=0)
     columns = {
         name: np.concatenate([_latest(each, name) for each in roster.cohorts])
         for name in ("episodes", "aco", "improvement_activities", *ACTIVITY_PARTS)
@@ -310,7 +318,7 @@ def readiness_rows(
                 "clinician_id": clinician,
                 "practice_id": str(practices[place]),
                 "cohort": str(cohorts[place]),
-                "last_year": int(last[place]) or None,
+                "last_year": int(told.last[place]) or None,
                 "episodes": own["episodes"],
                 **{
                     f"measured_{year}": float(measured[number, place])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +19,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
 from asmrisk.exposures.changes import Case, changes_of
+from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.roster import Roster
 from asmrisk.results.environments import stored_environments
 from asmrisk.rule.arrays import Environment
@@ -27,7 +30,7 @@ from asmrisk.simulation.own_changes import Changes, make_room
 from asmrisk.simulation.own_luck import OwnOutcomes, live_in_fields, make_outcomes
 from asmrisk.simulation.parameter_draws import naming_values
 
-__all__ = ["StoredField", "check_cohorts", "live", "live_cases", "stored_field"]
+__all__ = ["StoredField", "begin", "check_cohorts", "live", "live_cases", "shown", "stored_field"]
 
 #: Draws of one parameter set that a thread takes at a time.
 _AT_ONCE = 64
@@ -123,9 +126,25 @@ def check_cohorts(run: RunResults, roster: Roster, clinicians: str | os.PathLike
             raise InputError(text, where=os.fspath(clinicians), what="cohort")
 
 
-def live(field: StoredField, *, parts: bool = False, workers: int | None = None) -> OwnOutcomes:
-    """Let the given clinicians live in every draw of the field; as `live_cases`, without any case."""
-    return live_cases(field, (), parts=parts, workers=workers)[0]
+def begin(*, quiet: bool = False) -> Progress:
+    """Make what tells on standard error how far the given clinicians have lived; say if that has to wait."""
+    progress = Progress(sys.stderr, quiet=quiet)
+    if not kernels_compiled("live_in_fields"):
+        progress.say("compiling the kernels of exposure (once after an install, a minute or two)")
+    return progress
+
+
+def shown(progress: Progress, field: StoredField, cases: Sequence[Case]) -> AbstractContextManager[None]:
+    """Show all draws of the field while the context lasts, where they take long enough to tell anything."""
+    lasts = field.sets is not None or field.draws * field.roster.count * (1 + len(cases)) > _SOON
+    return progress.shown(field.draws if lasts else 0, 0)
+
+
+def live(
+    field: StoredField, *, draws: range | None = None, parts: bool = False, workers: int | None = None
+) -> OwnOutcomes:
+    """Let the given clinicians live in draws of the field; as `live_cases`, without any case."""
+    return live_cases(field, (), draws=draws, parts=parts, workers=workers)[0]
 
 
 def live_cases(
@@ -154,7 +173,7 @@ def live_cases(
     workers : int, optional
         Threads; the usable processors if not given.
     progress : Progress, optional
-        Counts the draws, and shows them where there are many.
+        Counts the draws; `shown` shows them.
 
     Returns
     -------
@@ -184,8 +203,7 @@ def live_cases(
         finally:
             progress.close(slot, int(slot[0]))
 
-    lasts = field.sets is not None or len(draws) * count * (1 + len(cases)) > _SOON
-    with ThreadPoolExecutor(workers) as pool, progress.shown(len(draws) if lasts else 0, 0):
+    with ThreadPoolExecutor(workers) as pool:
         try:
             for _ in pool.map(simulate, range(workers)):
                 pass

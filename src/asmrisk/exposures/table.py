@@ -6,7 +6,7 @@ Plain arrays whose last axis says who: the clinicians, then the practices, then 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -15,16 +15,24 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.estimates import Sets, mean
 from asmrisk.analysis.money_at_risk import hit_by_maximum, money_at_risk, penalized_in_a_row
-from asmrisk.analysis.roster_metrics import practices_of
+from asmrisk.analysis.roster_metrics import Practices, practices_of
+from asmrisk.analysis.wording import ALL
 from asmrisk.population.roster import Roster
 from asmrisk.rule.columns import Column
 from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 from asmrisk.simulation.own_luck import OwnOutcomes
 
-__all__ = ["ALL", "BASE", "COLUMNS", "Context", "Groups", "estimates_of_cases", "groups_of", "long_table"]
+__all__ = [
+    "BASE",
+    "COLUMNS",
+    "Context",
+    "Groups",
+    "break_even",
+    "estimates_of_cases",
+    "groups_of",
+    "long_table",
+]
 
-#: What is not told apart.
-ALL = "all"
 #: The case in which nothing is changed.
 BASE = "base"
 
@@ -101,6 +109,11 @@ COLUMNS = (
     _column("difference", "number", "USD", f"Expected adjustment less that of the base case, {_PAID}"),
     _column("difference_error", "number", "USD", "Its standard error; draws are paired"),
     _column("probability_of_nothing", "number", "fraction", "Chance that the change pays nothing, or costs"),
+    _column(
+        *("break_even", "number", "USD"),
+        "What the change may cost in the year, or in each year from its first on, before it no longer pays: "
+        "the difference less what it adds to MIPS forgone and the cost of taking part, undiscounted",
+    ),
 )
 
 #: What is told of a case against the base.
@@ -118,39 +131,44 @@ class Groups(NamedTuple):
 
     who: NDArray[np.object_]  #: shape (n + P + 1,)
     level: NDArray[np.object_]  #: shape (n + P + 1,)
-    billing: _Codes  #: shape (n,): place among the practices of the one that bills for each clinician
-    working: _Codes  #: shape (n,): of the one where the clinician works
+    practices: Practices  #: of the n clinicians
 
-    def sums(self, values: NDArray[Any], of: _Codes | None = None) -> _Array:
-        """Append sums of clinicians by practice, that which bills if no other is given, and of all.
+    def sums(self, values: NDArray[Any], held: str = "adjustment_usd") -> _Array:
+        """Append sums of clinicians by practice, as `Practices.sums` gives them, and of all.
 
         Parameters
         ----------
         values : ndarray, shape (..., n)
             Of clinicians.
-        of : ndarray of int64, shape (n,), optional
-            Place of each clinician's practice.
+        held : str
+            Which outcome it is, that is whose.
 
         Returns
         -------
         ndarray of float64, shape (..., n + P + 1)
             Of everybody in `who`.
         """
-        of = self.billing if of is None else of
-        n, order = len(of), np.argsort(of, kind="stable")
-        found = np.zeros((*values.shape[:-1], len(self.who)))
-        found[..., :n] = values
-        there, first = np.unique(of[order], return_index=True)
-        # Who comes practice by practice needs no second copy.
-        sorted_values = values if np.array_equal(order, np.arange(n)) else values[..., order]
-        found[..., n + there] = np.add.reduceat(sorted_values, first, axis=-1)
-        found[..., -1] = found[..., n:-1].sum(axis=-1)
+        found = np.empty((*values.shape[:-1], len(self.who)))
+        found[..., : self.people] = values
+        found[..., self.people : -1] = self.practices.sums(values, held)
+        found[..., -1] = found[..., self.people : -1].sum(axis=-1)
         return found
+
+    @property
+    def people(self) -> int:
+        """Number of clinicians."""
+        return len(self.practices.bills)
 
     @property
     def counts(self) -> _Codes:
         """Clinicians of each in `who`; of practices those whom they bill for."""
-        return self.sums(np.ones(len(self.billing))).astype(np.int64)
+        return self.sums(np.ones(self.people)).astype(np.int64)
+
+    @property
+    def order(self) -> list[int]:
+        """Places in `who` as they are told: all, practices, clinicians."""
+        last = len(self.who) - 1
+        return [last, *range(self.people, last), *range(self.people)]
 
 
 class Context(NamedTuple):
@@ -185,13 +203,17 @@ def groups_of(roster: Roster) -> Groups:
     return Groups(
         np.array([*roster.ids, *practices.names, ALL], dtype=object),
         np.array(levels, dtype=object),
-        practices.bills,
-        practices.works,
+        practices,
     )
 
 
 def estimates_of_cases(
-    cases: Mapping[str, OwnOutcomes], groups: Groups, context: Context, *, workers: int | None = None
+    cases: Mapping[str, OwnOutcomes],
+    groups: Groups,
+    context: Context,
+    *,
+    lasting: Sequence[int] | None = None,
+    workers: int | None = None,
 ) -> dict[str, _Array]:
     """Estimate the table's numbers.
 
@@ -203,6 +225,8 @@ def estimates_of_cases(
         Whose rows there are.
     context : Context
         What outcomes are put beside.
+    lasting : sequence of int, optional
+        How many years each case lasts; all if not given.
     workers : int, optional
         Threads; the usable processors if not given.
 
@@ -225,7 +249,25 @@ def estimates_of_cases(
     found = {name: np.stack([each[name] for each in years], axis=-1) for name in years[0]}
     found |= {name: np.stack([each[name] for each in adding]) for name in adding[0]}
     found["net_of_mips"] = found["mean"] - found["mips_forgone"]
+    mips, cost = (found[name] - found[name][:1] for name in ("mips_forgone", "cost_of_participation"))
+    each = np.ones((len(cases), 1, YEARS + 1))
+    each[:, 0, YEARS] = YEARS if lasting is None else lasting
+    found["break_even"] = break_even(found["difference"], mips, cost, each)
     return found
+
+
+def break_even(difference: _Array, mips_forgone: _Array, cost: _Array, years: NDArray[Any]) -> _Array:
+    """Give what a change may cost a performance year before it no longer pays, USD.
+
+    Parameters
+    ----------
+    difference, mips_forgone, cost : ndarray of float64
+        What it adds to adjustments, MIPS forgone and the cost of taking part, USD of all years together.
+    years : ndarray
+        How many years it lasts. Nothing is discounted.
+    """
+    worth: _Array = (difference - mips_forgone - cost) / years
+    return worth
 
 
 def _of_year(
@@ -268,8 +310,8 @@ def _means(outcomes: OwnOutcomes, groups: Groups, context: Context) -> dict[str,
     like_others = np.nan_to_num(at_stake) * measured * context.field_factors
     like_others = np.where(measured > 0.0, like_others, 0.0)
 
-    def added(values: _Array, of: _Codes | None = None) -> _Array:
-        sums = groups.sums(values, of)
+    def added(values: _Array, held: str = "adjustment_usd") -> _Array:
+        sums = groups.sums(values, held)
         return np.concatenate([sums, sums.sum(axis=0, keepdims=True)]).T
 
     def shared(values: _Array) -> _Array:
@@ -287,7 +329,7 @@ def _means(outcomes: OwnOutcomes, groups: Groups, context: Context) -> dict[str,
         "probability_three_in_a_row": shared(np.concatenate([never, in_a_row[None]])),
         "probability_measured": shared(_with_any(there)),
         "mips_forgone": added(mips),
-        "cost_of_participation": added(costs, groups.working),
+        "cost_of_participation": added(costs, "cost_of_participation"),
         "net_of_costs": np.full((len(groups.who), YEARS + 1), np.nan),
     }
     if context.prices is not None:
@@ -299,7 +341,7 @@ def _means(outcomes: OwnOutcomes, groups: Groups, context: Context) -> dict[str,
             usd, costs = usd / len(factor), costs / len(factor)
         else:
             usd, costs = (usd - mips) * later[0][:, None], costs * now[0][:, None]
-        found["net_of_costs"] = added(usd) - added(costs, groups.working)
+        found["net_of_costs"] = added(usd) - added(costs, "cost_of_participation")
     return found
 
 
@@ -327,13 +369,11 @@ def long_table(found: Mapping[str, _Array], cases: list[str], groups: Groups) ->
     """Give estimates as rows with the columns of `COLUMNS`: case by case, all, practices, clinicians."""
     names = [column.name for column in COLUMNS if column.name not in _LABELS]
     numbers = np.stack([found[name] for name in names], axis=-1)
-    people = len(groups.billing)
-    order = [len(groups.who) - 1, *range(people, len(groups.who) - 1), *range(people)]
     counts = groups.counts
     years = [*((year, year + PAYMENT_LAG) for year in PERFORMANCE_YEARS), (ALL, ALL)]
     rows = []
     for number, case in enumerate(cases):
-        for place in order:
+        for place in groups.order:
             who = (str(groups.who[place]), str(groups.level[place]), int(counts[place]))
             for year, values in zip(years, numbers[number, place].tolist(), strict=True):
                 labels = dict(zip(_LABELS, (*who, *year, case), strict=True))

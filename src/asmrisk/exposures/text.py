@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
+
+import numpy as np
 
 from asmrisk.analysis.digits import number, with_error
-from asmrisk.analysis.ranking import Ranks
+from asmrisk.analysis.ranking import RANK_RULE, Ranks
 from asmrisk.analysis.report import Section
+from asmrisk.analysis.roster_report import LISTED, listing
 from asmrisk.analysis.run_results import RunResults
-from asmrisk.analysis.statistics import HOLDS, Row, dollar_scale
-from asmrisk.analysis.text_tables import Group, Table
+from asmrisk.analysis.statistics import HOLDS, Row
+from asmrisk.analysis.text_tables import WIDTH, Group, Table
+from asmrisk.analysis.wording import ALL, ALL_YEARS, dollar_scale, shortened, usd, year_label, year_words
 from asmrisk.errors import Call
-from asmrisk.exposures.readiness import NOT_TOLD, UNTOLD
-from asmrisk.exposures.table import ALL, BASE
-from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
+from asmrisk.exposures.readiness import MOST_DRAWS, NOT_TOLD, UNTOLD
+from asmrisk.exposures.table import BASE
+from asmrisk.rule.definitions import PERFORMANCE_YEARS, YEARS
 
 __all__ = ["head_of", "sections_of"]
 
-_LISTED = 10
 #: Standard error of the 5% and 95% quantiles of a normal distribution, in units of σ/√n.
 _QUANTILE_ERROR = 2.11
 
@@ -35,16 +39,6 @@ def _rows(tables: Tables, level: str, *, case: str = BASE, year: int | str | Non
 
 
 # ------------------------------------------------------------------------------------------------ cells
-
-
-def _usd(value: float, error: float, *, shown: bool = False) -> str:
-    """Write dollars to the digits that the error supports, with it if it is to be shown.
-
-    >>> _usd(-1234567.0, 4321.0), _usd(-1234567.0, 4321.0, shown=True)
-    ('-$1,234,600', '-$1,234,600 ± 4,300')
-    """
-    text = with_error(abs(value), error) if shown else number(abs(value), error)
-    return ("-$" if value < 0.0 and text.strip("0.,") else "$") + text if not math.isnan(value) else "n/a"
 
 
 def _range_error(row: Row, sets: int) -> float:
@@ -93,7 +87,7 @@ def head_of(
     run : RunResults
         What clinicians are ranked against.
     tables : mapping of str to sequence of Row
-        Those of an `asmrisk.exposures.exposure.Exposure`.
+        Those of an `asmrisk.exposure`.
     clinicians : str
         Name of their file.
     loss : float or None
@@ -122,19 +116,19 @@ def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
     """Say what is expected, and within which range, of all clinicians and years."""
     sets, error = run.set_count, row["mean_error"]
     wide = _range_error(row, sets)
-    first, last = PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1]
-    a_year = _usd(row["mean"] / YEARS, error / YEARS, shown=True)
+    years = year_words(PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1])
+    a_year = usd(row["mean"] / YEARS, error / YEARS, shown=True)
     chances = f"chance of a loss {_with_sign(row['probability_of_loss'], sets)}"
     if loss is not None:
         above = _with_sign(row["probability_of_loss_above"], sets)
-        chances += f", of losing more than ${loss:,.12g} in all five together {above}"
+        chances += f", of losing more than {usd(loss)} in all five together {above}"
     return [
-        f"Expected: {a_year} a year, {_usd(row['mean'], error, shown=True)} in all five years (performance "
-        f"{first}-{last}, paid {first + PAYMENT_LAG}-{last + PAYMENT_LAG}, in dollars of those years). An "
-        f"average practice with the same Part B payments has {_usd(row['average_practice'], error)}.",
-        f"Nine draws in ten ({HOLDS[run.holds]}): {_usd(row['p05'], wide)} to {_usd(row['p95'], wide)}; "
+        f"Expected: {a_year} a year, {usd(row['mean'], error, shown=True)} in {ALL_YEARS} ({years}, in "
+        "dollars of the years of payment). An average practice with the same Part B payments has "
+        f"{usd(row['average_practice'], error)}.",
+        f"Nine draws in ten ({HOLDS[run.holds]}): {usd(row['p05'], wide)} to {usd(row['p95'], wide)}; "
         f"{chances}. With the lowest factor in every year, and the payments expected: "
-        f"{_usd(row['largest_loss'], error)}.",
+        f"{usd(row['largest_loss'], error)}.",
     ]
 
 
@@ -142,7 +136,7 @@ def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
 
 
 def sections_of(
-    run: RunResults, tables: Tables, ranks: Ranks, loss: float | None, full_run: Call | None
+    run: RunResults, tables: Tables, ranks: Mapping[str, Ranks], loss: float | None, full_run: Call | None
 ) -> tuple[Section, ...]:
     """Show the whole by year, practices, clinicians, changes, levers, readiness, and what to know of it.
 
@@ -150,17 +144,18 @@ def sections_of(
     ----------
     run, tables, loss, full_run
         As for `head_of`, which says what the field does not do where that counts.
-    ranks : Ranks
-        Of the clinicians by the dollars of all years.
+    ranks : mapping of str to Ranks
+        Of practices and of clinicians, by the dollars of all years.
     """
     (whole,) = _rows(tables, ALL)
+    people = _people(run, tables, ranks)
+    ruled = any(RANK_RULE in note for note in people[-1].notes)
     sections = [
         *_by_year(run, tables, loss),
-        *_practices(run, tables),
-        _clinicians(run, tables, ranks),
-        *_cases(run, tables),
-        *_levers(tables),
-        *_readiness(tables),
+        *people,
+        *_what_if(run, tables),
+        *_levers(run, tables, RANK_RULE if not ruled else "Ranks as above."),
+        *_readiness(run, tables),
         Section(notes=tuple(_notes(tables, whole, reaction=full_run is None))),
         Section((f"Results: {run.source}",)),
     ]
@@ -175,13 +170,17 @@ def _money(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str
         wide = _range_error(row, sets) * scale
         ranges.append(f"{number(row['p05'] * scale, wide)} to {number(row['p95'] * scale, wide)}")
     return (
-        ["mean ± error", f"5-95%, {run.holds.replace('_', ' ')}", "loss, %"],
+        ["mean ± error", f"5-95%, {run.holds.replace('_', ' ')}", "loss,\n%"],
         [
-            [with_error(row["mean"] * scale, row["mean_error"] * scale) for row in rows],
+            _with_errors(rows, scale, "mean"),
             ranges,
             [_percent(row["probability_of_loss"], sets) for row in rows],
         ],
     )
+
+
+def _with_errors(rows: Sequence[Row], scale: float, name: str) -> list[str]:
+    return [with_error(row[name] * scale, row[f"{name}_error"] * scale) for row in rows]
 
 
 def _beside(rows: Sequence[Row], scale: float, *names: str) -> list[list[str]]:
@@ -191,12 +190,12 @@ def _beside(rows: Sequence[Row], scale: float, *names: str) -> list[list[str]]:
 
 def _by_year(run: RunResults, tables: Tables, loss: float | None) -> list[Section]:
     rows = _rows(tables, ALL, year=None)
-    labels = [f"{row['performance_year']}, paid {row['payment_year']}" for row in rows[:-1]]
+    labels = [year_label(row["performance_year"]) for row in rows]
     scale, units = _scale(rows)
     sets = run.set_count
     heads, columns = _money(run, rows, scale)
     if loss is not None:
-        heads.append(f"more than\n${loss:,.12g}, %")
+        heads.append(f"more than\n{usd(loss)}, %")
         columns.append([_percent(row["probability_of_loss_above"], sets) for row in rows])
     beside = _beside(rows, scale, "average_practice", "worst_5_percent_mean", "largest_loss")
     further = [
@@ -206,7 +205,6 @@ def _by_year(run: RunResults, tables: Tables, loss: float | None) -> list[Sectio
         "clinicians with the\nlowest factor, %",
     ]
     hit = [_percent(row["probability_of_maximum"], sets) for row in rows]
-    labels = [*labels, "all five years"]
     title = f"All {rows[0]['clinicians']:,} clinicians together, {units}"
     notes = (
         "Dollars of the payment years. With the lowest factor: what everybody would get, if measured, on the "
@@ -221,108 +219,172 @@ def _by_year(run: RunResults, tables: Tables, loss: float | None) -> list[Sectio
     ]
 
 
-def _practices(run: RunResults, tables: Tables) -> list[Section]:
-    rows = _rows(tables, "practice")
-    if len(rows) < 2:
-        return []
-    rows.sort(key=lambda row: row["mean"])
-    shown = rows[:_LISTED]
-    scale, units = _scale(shown)
-    heads, columns = _money(run, shown, scale)
-    listed = "" if len(rows) <= _LISTED else f", the lowest {_LISTED} of {len(rows):,}"
-    counts = [f"{row['clinicians']:,}" for row in shown]
-    title = f"Practices, all five years, {units}{listed}"
-    heads = ["clinicians", *heads, "average\npractice"]
-    columns = [counts, *columns, *_beside(shown, scale, "average_practice")]
-    return [Section(tables=(Table([_short(row["who"]) for row in shown], [Group(title, heads, columns)]),))]
+def _people(run: RunResults, tables: Tables, ranks: Mapping[str, Ranks]) -> list[Section]:
+    """List practices, if there are several, and clinicians, as far as they are told apart."""
+    found: list[Section] = []
+    notes: list[str] = []
+    for level, own in ranks.items():
+        rows = _rows(tables, level)
+        if level == "practice" and len(rows) < 2:
+            continue
+        chosen = listing(level, np.array([row["mean"] for row in rows]), own, run.count)
+        notes += chosen.notes
+        for title, places in chosen.tables:
+            shown = [rows[place] for place in places]
+            scale, units = _scale(shown)
+            heads, columns = ["rank"], [[own.said[place] for place in places]]
+            if level == "practice":
+                heads.append("billed")
+                columns.append([f"{row['clinicians']:,}" for row in shown])
+            money = _money(run, shown, scale)
+            heads += [*money[0], "average\npractice"]
+            columns += [*money[1], *_beside(shown, scale, "average_practice")]
+            group = Group(f"{title}, {ALL_YEARS}, {units}", heads, columns)
+            found.append(Section(tables=(Table([shortened(row["who"]) for row in shown], [group]),)))
+    found[-1:] = [each._replace(notes=tuple(dict.fromkeys(notes))) for each in found[-1:]]
+    return found or [Section(notes=tuple(notes))]
 
 
-def _clinicians(run: RunResults, tables: Tables, ranks: Ranks) -> Section:
-    rows = _rows(tables, "clinician")
-    apart = ranks.first.max() > 1
-    key = [(first, row["mean"]) for first, row in zip(ranks.first.tolist(), rows, strict=True)]
-    order = sorted(range(len(rows)), key=key.__getitem__) if apart else range(len(rows))
-    places = list(order)[:_LISTED]
-    shown = [rows[place] for place in places]
-    scale, units = _scale(shown)
-    heads, columns = _money(run, shown, scale)
-    heads = [*heads, "average\npractice"]
-    columns += _beside(shown, scale, "average_practice")
-    if apart:
-        heads, columns = ["rank", *heads], [[ranks.said[place] for place in places], *columns]
-    first = "the lowest" if apart else "the first"
-    listed = "" if len(rows) <= _LISTED else f", {first} {_LISTED} of {len(rows):,}"
-    title = f"Clinicians, all five years, {units}{listed}"
-    table = Table([_short(row["who"]) for row in shown], [Group(title, heads, columns)])
-    notes = (
-        "Ranks are told as far as differences draw by draw exceed their errors: 2-5 is one of these."
-        if apart
-        else "The means differ by no more than their errors explain: clinicians are in the table's order.",
-    )
-    return Section(tables=(table,), notes=notes if len(rows) > 1 else ())
+# ---------------------------------------------------------------------------------------------- changes
 
 
-def _cases(run: RunResults, tables: Tables) -> list[Section]:
-    names = list(dict.fromkeys(row["case"] for row in tables["exposure"]))[1:]
-    if not names:
-        return []
-    rows = [_rows(tables, ALL, case=name)[0] for name in names]
-    scale, units = _scale(rows, "difference")
-    columns = [
-        [with_error(row["difference"] * scale, row["difference_error"] * scale) for row in rows],
-        [_percent(row["probability_of_nothing"], run.set_count) for row in rows],
-        [number(row["mean"] * scale, row["mean_error"] * scale) for row in rows],
+def _worth(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str], list[list[str]]]:
+    """Give the columns that say what changes are worth."""
+    may_cost = [
+        number(row["break_even"] * scale, row["difference_error"] * scale / row["years"])
+        if row["break_even"] > 0.0
+        else "nothing"
+        for row in rows
     ]
-    heads = ["difference ± error", "pays nothing,\n% of draws", "mean then"]
-    title = f"What if, all five years, {units}"
-    notes = ("Draw by draw against what is expected as it is; what a change costs is not in it.",)
-    return [Section(tables=(Table(names, [Group(title, heads, columns)]),), notes=notes)]
+    return (
+        ["difference\n± error", "pays\nnothing, %", "may cost\na year"],
+        [
+            _with_errors(rows, scale, "difference"),
+            [_percent(row["probability_of_nothing"], run.set_count) for row in rows],
+            may_cost,
+        ],
+    )
 
 
-def _levers(tables: Tables) -> list[Section]:
+_WORTH_NOTE = (
+    "Differences are draw by draw from what is expected as it is. Pays nothing: draws in which a change "
+    "brings no dollars. May cost: in each performance year from its first on, before it no longer pays; MIPS "
+    "and the cost of taking part are counted."
+)
+
+
+def _what_if(run: RunResults, tables: Tables) -> list[Section]:
+    """Show what the changes that are asked about bring, by number."""
+    changes = tables["what_if"]
+    if not changes:
+        return []
+    rows = [_rows(tables, ALL, case=each["case"])[0] | {"years": each["years"]} for each in changes]
+    labels = [str(each["number"]) for each in changes]
+    scale, units = _scale(rows, "difference")
+    heads, columns = _worth(run, rows, scale)
+    heads.append("mean then")
+    columns.append(_beside(rows, scale, "mean")[0])
+    title = f"All {rows[0]['clinicians']:,} clinicians together, {ALL_YEARS}, {units}"
+    legend = [
+        line
+        for label, each in zip(labels, changes, strict=True)
+        for line in wrap(f"{label}  {each['case']}", WIDTH, subsequent_indent="   ")
+    ]
+    found = [Section(("What if", *legend), (Table(labels, [Group(title, heads, columns)]),))]
+    practices = [_rows(tables, "practice", case=each["case"]) for each in changes]
+    moved = [own for own in zip(*practices, strict=True) if any(row["difference"] for row in own)]
+    if len(practices[0]) > 1 and moved:
+        most = f", the {LISTED} moved most of {len(moved):,}" if len(moved) > LISTED else ""
+        moved = sorted(moved, key=lambda own: -max(abs(row["difference"]) for row in own))[:LISTED]
+        scale, units = _scale([row for own in moved for row in own], "difference")
+        columns = [_with_errors(of_change, scale, "difference") for of_change in zip(*moved, strict=True)]
+        names = [shortened(own[0]["who"]) for own in moved]
+        title = f"Difference of each change by practice, {ALL_YEARS}, {units}{most}"
+        found.append(Section(tables=(Table(names, [Group(title, labels, columns)]),)))
+    supposed = _supposed([each | {"lever": f"change {each['number']}"} for each in changes])
+    found[-1] = found[-1]._replace(notes=(_WORTH_NOTE, *supposed))
+    return found
+
+
+def _levers(run: RunResults, tables: Tables, rule: str) -> list[Section]:
     rows = [row for row in tables.get("levers", ()) if row["level"] == ALL]
     if not rows:
         return []
     scale, units = _scale(rows, "difference")
-    columns = [
-        [str(row["rank"]) for row in rows],
-        [with_error(row["difference"] * scale, row["difference_error"] * scale) for row in rows],
-        [number(row["break_even"] * scale, row["difference_error"] * scale / YEARS) for row in rows],
-    ]
-    heads = ["rank", "difference ± error", "may cost\na year"]
-    title = f"Levers of all clinicians, all five years, {units}"
-    notes = (
-        "Levers of one rank are not told apart. It may cost at most so much a performance year before it no "
-        "longer pays, MIPS and the cost of taking part counted.",
+    first, last = (np.array([row[f"rank_{end}"] for row in rows]) for end in ("first", "last"))
+    heads, columns = _worth(run, rows, scale)
+    group = Group(
+        f"Levers of all clinicians, {ALL_YEARS}, {units}",
+        ["rank", *heads],
+        [Ranks(first, last, math.inf).said, *columns],
     )
-    table = Table([row["lever"] for row in rows], [Group(title, heads, columns)])
-    return [Section(tables=(table,), notes=notes)]
+    table = Table([row["lever"] for row in rows], [group])
+    worth = () if tables["what_if"] else (_WORTH_NOTE,)
+    ranked = f"Rank 1 has the most dollars. {rule}"
+    return [Section(tables=(table,), notes=(*worth, ranked, *_supposed(rows)))]
+
+
+def _supposed(rows: Sequence[Row]) -> list[str]:
+    """Say what changes suppose: what is not told, what is so already, what another way of reporting does."""
+    notes = []
+    if any(row["untold"] for row in rows):
+        # Of many, only those that suppose most.
+        least = 0.0 if len(rows) <= LISTED else 0.5
+        named = [row for row in rows if row["untold"] > least * row["clinicians"]]
+        rest = max((row["untold"] for row in rows if row not in named), default=0)
+        told = [f"{row['untold']:,} of {row['clinicians']:,} in {row['lever']}" for row in named]
+        if len(told) > LISTED:
+            told = [f"more than half of those meant in {len(told)} changes"]
+        told += [f"at most {rest:,} in each of the others"] if rest else []
+        notes.append(
+            "Of some clinicians nothing is told of what a change moves: it is drawn, and so what the change "
+            f"brings them is supposed. These are {', '.join(told)}."
+        )
+    reported = [
+        f"{row['lever'].removesuffix(' reported')} ({row['reported']:,})" for row in rows if row["reported"]
+    ]
+    if reported:
+        notes.append(
+            "That a measure is reported is worth something also to who reports it already, because in some "
+            f"draws they would not in a coming year: {', '.join(reported)}."
+        )
+    if any("collection_type" in row["lever"] + row.get("case", "") for row in rows):
+        notes.append(
+            "collection_type supposes that the same quality would be seen, and ranks it among others: where "
+            "many have the best rate (topped out), they tie, and share more points than the same rate earns "
+            "where few have it."
+        )
+    return notes
 
 
 # -------------------------------------------------------------------------------------------- readiness
 
 
-def _readiness(tables: Tables) -> list[Section]:
+def _readiness(run: RunResults, tables: Tables) -> list[Section]:
     rows = [row for row in tables["untold"] if row["level"] == ALL]
-    labels = [
-        "what is not told alone" if row["topic"] == UNTOLD else row["topic"].replace("_", " ") for row in rows
-    ]
+    standing = _standing(tables["readiness"])
+    if not rows:
+        return [Section(notes=("Of every clinician something is told of all that is scored.", *standing))]
+    labels = ["all of this" if row["topic"] == UNTOLD else row["topic"].replace("_", " ") for row in rows]
     columns = [
         [f"{row['nothing_told']:,} of {row['clinicians']:,}" for row in rows],
-        [str(row["last_year"] or "") for row in rows],
         [
             "n/a" if math.isnan(row["share_of_variance"]) else f"{100.0 * row['share_of_variance']:.0f}"
             for row in rows
         ],
     ]
-    heads = ["clinicians who\ntell nothing", "last told", "share of\nvariance, %"]
-    table = Table(labels, [Group("What is told, and how much of the spread it is", heads, columns)])
+    heads = ["clinicians who\ntell nothing", "share of\nvariance, %"]
+    table = Table(labels, [Group("What is not told, and how much of the spread it is", heads, columns)])
+    shares = np.array([row["share_of_variance"] for row in rows])
+    # The standard error of a squared correlation.
+    errors = 200.0 * np.sqrt(shares) * (1.0 - shares) / math.sqrt(min(run.set_count, MOST_DRAWS))
+    error = float(np.nanmax(errors, initial=0.0))
     explained = (
-        "Share of the variance of the five years' dollars that the first year's draw of it explains, of who "
-        "tells something of it and of who does not; in the last row of the latter alone. About so much of "
-        "the spread, at most, can be told away."
+        "Share of the variance of the five years' dollars that the first year's draw of it explains, where "
+        f"it is not told; standard errors are {number(error, error)} or less. About so much of the spread, "
+        "at most, can be told away."
     )
-    return [Section(tables=(table,), notes=(explained, *_standing(tables["readiness"])))]
+    return [Section(tables=(table,), notes=(explained, *standing))]
 
 
 def _standing(rows: Sequence[Row]) -> list[str]:
@@ -356,10 +418,6 @@ def _some(names: Sequence[str], most: int = 4) -> str:
     return listed if len(names) <= most else f"{len(names):,} clinicians, such as {listed}"
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 18 else name[:17] + "…"
-
-
 # ------------------------------------------------------------------------------------------------ notes
 
 
@@ -367,11 +425,11 @@ def _notes(tables: Tables, whole: Row, *, reaction: bool) -> list[str]:
     error = whole["mean_error"]
     left = (
         "MIPS, which no longer adjusts who is measured, would have come to "
-        f"{_usd(whole['mips_forgone'], error)} in these years: net of it "
-        f"{_usd(whole['net_of_mips'], error)}."
+        f"{usd(whole['mips_forgone'], error)} in these years: net of it "
+        f"{usd(whole['net_of_mips'], error)}."
     )
     if whole["cost_of_participation"]:
-        left += f" Taking part costs {_usd(whole['cost_of_participation'], error)}."
+        left += f" Taking part costs {usd(whole['cost_of_participation'], error)}."
     never = [row["who"] for row in _rows(tables, "clinician") if not row["probability_measured"]]
     missed = f"Measured in no draw: {_some(never)}." if never else ""
     return list(filter(None, (left, missed, _reaction(whole) if reaction else "")))
@@ -382,7 +440,7 @@ def _reaction(whole: Row) -> str:
     error = whole["field_reaction_error"]
     if not error:
         return ""
-    size = _usd(abs(error), abs(error) / 10.0)
+    size = usd(abs(error), abs(error) / 10.0)
     return (
         "The field does not react to these clinicians: the expected dollars of all five years are about "
         f"{size} too {'high' if error > 0.0 else 'low'}."

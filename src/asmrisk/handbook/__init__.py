@@ -54,7 +54,8 @@ def docs(topic: str | None = None) -> str:
     """
     if topic is None:
         rows = "\n".join(f"| `{each}` | {summary(each)} |" for each in TOPICS)
-        return f"# Handbook\n\n`asmrisk docs TOPIC` shows a page.\n\n| topic | page |\n|---|---|\n{rows}\n"
+        how = "`asmrisk docs TOPIC`, in Python `asmrisk.docs(TOPIC)`, shows a page."
+        return f"# Handbook\n\n{how}\n\n| topic | page |\n|---|---|\n{rows}\n"
     if topic not in TOPICS:
         raise InputError(replace(unknown("topic", topic, TOPICS), text=f"there is no topic {topic!r}"))
     return files(__name__).joinpath(f"{topic}.md").read_text(encoding="utf-8")

@@ -165,10 +165,11 @@ class ParticipantList:
                 f"row has it ({self.moved:,} name another cohort or organization)"
             )
         return first, *(
-            f"{cohort}: {each['clinicians']:,} clinicians, {100 * each['small_share']:.1f}% in small "
-            f"practices; {each['organizations']:,} organizations with {each['mean']:.2f} participants on "
-            f"average, {'/'.join(map(str, each['quantiles']))} at the 50/75/90/95/99th percentile, at most "
-            f"{each['most']}; {each['around_participant']:.2f} around a participant"
+            f"{cohort.replace('_', ' ')}: {each['clinicians']:,} clinicians, "
+            f"{100 * each['small_share']:.1f}% in small practices; {each['organizations']:,} organizations "
+            f"with {each['mean']:.2f} participants on average, "
+            f"{'/'.join(map(str, each['quantiles']))} at the 50/75/90/95/99th percentile, at most "
+            f"{each['most']}; {each['around_participant']:.2f} on average where a participant is"
             for cohort, each in whole["cohorts"].items()
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from asmrisk.population.records import POPULATION_READS, population_records
 from asmrisk.population.roster import Roster, read_roster
 from asmrisk.rule.definitions import COHORTS, VINTAGES
 from asmrisk.scenario.declarations import FILES, PARAMETERS, PARTICIPANT_LIST, ROSTER
-from asmrisk.scenario.scenario import Scenario, load_scenario
+from asmrisk.scenario.scenario import Scenario, ScenarioLike, given_scenario
 from asmrisk.scenario.toml_source import parse_override, show
 
 __all__ = ["PreparedScenario", "prepare", "prepared_scenarios", "validate"]
@@ -182,20 +181,20 @@ def _contradictions(scenario: Scenario, participants: ParticipantList) -> list[P
     return found
 
 
-def validate(*scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()) -> list[Scenario]:
+def validate(*scenarios: ScenarioLike, overrides: Iterable[str] = ()) -> list[Scenario]:
     """Check scenario files without running them.
 
     Parameters
     ----------
-    *scenarios : str or path-like
-        The files.
+    *scenarios : path, Scenario or dict
+        The files, or scenarios made otherwise.
     overrides : iterable of str
         Further values for all of them, as for `asmrisk.load_scenario`.
 
     Returns
     -------
     list of Scenario
-        One for each file.
+        One for each.
 
     Raises
     ------
@@ -206,14 +205,12 @@ def validate(*scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()) 
     return [each.scenario for each in prepared_scenarios(*scenarios, overrides=overrides)]
 
 
-def prepared_scenarios(
-    *scenarios: str | os.PathLike[str], overrides: Iterable[str] = ()
-) -> list[PreparedScenario]:
-    """Load and prepare scenario files; arguments and errors as for `validate`."""
-    chosen, done = tuple(overrides), deque[PreparedScenario](maxlen=8)
+def prepared_scenarios(*scenarios: ScenarioLike, overrides: Iterable[str] = ()) -> list[PreparedScenario]:
+    """Load and prepare scenarios; arguments and errors as for `validate`."""
+    done = deque[PreparedScenario](maxlen=8)
 
-    def prepared(path: str | os.PathLike[str]) -> PreparedScenario:
-        done.append(prepare(load_scenario(path, chosen), done))
+    def prepared(given: ScenarioLike) -> PreparedScenario:
+        done.append(prepare(given_scenario(given, "scenarios", overrides), done))
         return done[-1]
 
     return gather(prepared, scenarios)

@@ -3,9 +3,10 @@
 The table has the columns of the clinician table. Only identity, cohort, specialty, practice size and Part B
 payments are required; every other cell may be empty, which means not known. A clinician may have several
 rows, one a year. Payments are paid ones, whatever amounts count under the scenario's rule. Those of the
-payment year and exemptions say nothing about what is simulated and are not looked at. Who works together is
-named by ``practice_id``, or told by sizes (`find_practices`); results follow ``billing_practice_id``, since
-an adjustment factor follows the clinician.
+payment year say nothing about what is simulated and are not looked at, nor do exemptions but those of the
+first performance year, of which they are facts. Who works together is named by ``practice_id``, or told by
+sizes (`find_practices`); results follow ``billing_practice_id``, since an adjustment factor follows the
+clinician.
 """
 
 from __future__ import annotations
@@ -155,7 +156,7 @@ def read_roster(
         CSV, Parquet or a workbook.
     notes : callable
         Receives remarks: what `asmrisk.clinician_tables.table.read_clinicians` has to say, who was put
-        together in practices, and that exemptions are drawn anew.
+        together in practices, and that exemptions of past years count for nothing.
     values : Values, optional
         Of a scenario, which has the number of regions, and what makes a collaborative care arrangement; the
         final rule's if not given.
@@ -185,11 +186,14 @@ def read_roster(
 @lru_cache(maxsize=4)
 def _read(path: Path, _: str, notes: Callable[[str], None], needs: PolicyNeeds) -> Roster:
     frame = read_clinicians(path, required=REQUIRED, notes=notes, known_years=KNOWN_YEARS, needs=needs)
-    if exempt := int(frame["exempt"].sum()):
-        notes(
-            f"{path}: {exempt:,} rows say exempt: who is exempt in a performance year is drawn "
-            "(behavior.exempt_share), whatever a roster says"
-        )
+    if "exempt" in frame:
+        first = KNOWN_YEARS.last
+        if before := int(frame["exempt"][frame["performance_year"] < first].sum()):
+            notes(
+                f"{path}: {before:,} {'row says' if before == 1 else 'rows say'} exempt in a year before "
+                f"{first}, which tells nothing of later years; who is exempt in {first} is told by a row "
+                f"with the performance_year {first}"
+            )
     text = frame.to_csv(index=False, lineterminator="\n")
     practice, practices = find_practices(frame, str(path), notes)
     frame = frame.assign(practice=practice)

@@ -19,7 +19,7 @@ def stored_environments(path: str | os.PathLike[str], *, draws: range | None = N
     Parameters
     ----------
     path : str or path-like
-        The store that ``asmrisk run`` wrote.
+        The store that `asmrisk.run` wrote.
     draws : range, optional
         Which draws; all if not given. 10,000 take 180 MB where the cohort is one peer group.
 

@@ -180,6 +180,6 @@ class CheckedStore(WrapperStore):
             raise RunError(
                 f"{place}/{key} {what}. ",
                 Call("status", str(place), {"verify": True}),
-                " lists what else is, and the command that wrote it, given again, repairs it.",
+                " lists what else is; to run it again in the same way repairs it.",
             )
         return prototype.buffer.from_bytes(data)

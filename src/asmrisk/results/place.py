@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from asmrisk.arguments import PATH, check_arguments
 from asmrisk.errors import InputError
 from asmrisk.results.folder import Folder
 
@@ -30,14 +31,17 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/+(.*)", re.DOTALL)
 
 
-def place_of(given: str | os.PathLike[str]) -> Place:
+def place_of(given: str | os.PathLike[str], argument: str = "path") -> Place:
     """Understand where results are: a folder, or ``s3://bucket/prefix``; InputError for anything else.
+
+    The `argument` is named where something of another type was given.
 
     Examples
     --------
     >>> place_of("s3://results/2026/baseline.zarr/")
     's3://results/2026/baseline.zarr'
     """
+    check_arguments(**{argument: (PATH, given)})
     text = os.fspath(given)
     url = _SCHEME.fullmatch(text)
     if "\0" in text:

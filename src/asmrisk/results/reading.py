@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asmrisk.arguments import FLAG, PATH, check_arguments
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.manifest import Found, finished, survey
 from asmrisk.results.metadata import ROOT, read_root
@@ -71,7 +72,7 @@ def open_results(
     Parameters
     ----------
     path : str or path-like
-        The store that ``asmrisk run`` wrote.
+        The store that `asmrisk.run` wrote.
     partial : bool
         Give the draws that are finished even if the run is not; an attribute ``partial`` says so.
     group : str, optional
@@ -90,9 +91,10 @@ def open_results(
     InputError
         If there is no store, no such group, it is damaged, or the run is not finished and `partial` is false.
     """
+    check_arguments(path=(PATH, path), partial=(FLAG, partial), chunked=(FLAG, chunked))
     storage, spec = require_store(path)
     place = storage.place
-    if group and group not in spec.groups:
+    if group is not None and group not in spec.groups:
         raise InputError(f"{place} has no group {group!r}; it has {', '.join(spec.groups)}.")
     with readable(place):
         root, faults = read_root(storage, spec)

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 
+from asmrisk.arguments import FLAG, PATH, check_arguments
 from asmrisk.errors import printable
 from asmrisk.results.manifest import finished, survey
 from asmrisk.results.metadata import metadata_faults, read_root
@@ -17,7 +18,7 @@ from asmrisk.simulation.arrays import Block
 __all__ = ["Status", "status"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Status:
     """The state of a result store; readable when printed."""
 
@@ -42,12 +43,13 @@ class Status:
     verified: bool  #: whether every file was read and compared with its digest, or only looked for
     complete: bool  #: whether all that was asked for is there, sound, and shown to readers
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         noun = self.leading.replace("_", " ") + "s"
         shared = "" if self.draws_per_set == 1 else f", whose values {self.draws_per_set} draws share"
         lines = [
             f"{self.path}: {'complete' if self.complete else 'not complete'}",
-            f"  scenario   {self.title} ({self.identity[:12]})",
+            f"  scenario   {self.title}",
+            f"  identity   {self.identity[:12]}",
             f"  seed       {self.seed}",
             f"  made by    asmrisk {self.version or 'of unknown version'}, code {self.code[:12]}"
             + (f", {self.created}" if self.created else ""),
@@ -80,7 +82,7 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     Parameters
     ----------
     path : str or path-like
-        The store that ``asmrisk run`` writes.
+        The store that `asmrisk.run` writes.
     verify : bool
         Read every file and compare it with its digest, beyond presence and size of chunks.
 
@@ -89,6 +91,7 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     InputError
         If there is no store, or what it holds cannot be told any more.
     """
+    check_arguments(path=(PATH, path), verify=(FLAG, verify))
     storage, spec = require_store(path)
     with readable(storage.place):
         root, faults = read_root(storage, spec)

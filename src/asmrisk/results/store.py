@@ -45,8 +45,8 @@ def read_spec(storage: Storage) -> StoreSpec | None:
     if data is not None and spec is None:
         _require_this_format(storage.place, data)
         raise InputError(
-            f"{storage.place}/{SPEC} is damaged, so nothing in the store can be relied on. The command that "
-            "wrote it, given again, restores it."
+            f"{storage.place}/{SPEC} is damaged, so nothing in the store can be relied on. To run it again "
+            "in the same way restores it."
         )
     return spec
 
@@ -147,8 +147,8 @@ class Store:
             if missing:
                 raise RunError(
                     f"{missing:,} of the blocks of {self.place} were changed or removed by something else "
-                    "while the run was going on, or another run has asked for them; run the same command "
-                    "again to compute them"
+                    "while the run was going on, or another run has asked for them; run it again in "
+                    "the same way to compute them"
                 )
             files = metadata(self.spec, self.lengths, self._runs())
             with contextlib.suppress(_OvertakenError), self.storage.changing(self._say) as change:
@@ -214,7 +214,7 @@ def _present(storage: Storage, wanted: StoreSpec) -> StoreSpec:
     if spec.identity != entry.identity:
         raise InputError(
             f"{storage.place}/{SPEC} is missing or damaged, and what else is there belongs to another run. "
-            "Nothing was changed; the command that wrote it restores it. Write this run to another place."
+            "Nothing was changed; what wrote it, run again, restores it. Write this run to another place."
         )
     # Title and the like are not part of the identity, but of the file: readers were shown them.
     root, _ = read_root(storage, spec)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, ConfigDict, Field, create_model
 
 from asmrisk.parameters.parameter import Parameter, Parameters, choice, either, integer, number, numbers
-from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PEERS, VINTAGES, measures_of
+from asmrisk.rule.definitions import COHORTS, PEERS, PERFORMANCE_YEARS, VINTAGES, measures_of
 
 __all__ = ["CHOICES", "POLICY"]
 
@@ -47,7 +47,7 @@ def _declare(
         basis=basis,
         citation=f"42 CFR {section}, {_RULE}" + (f"; {note}" if note else ""),
         section=section,
-        years=CALENDAR_YEARS if by_year else (),
+        years=PERFORMANCE_YEARS if by_year else (),
         in_field=in_field,
     )
 

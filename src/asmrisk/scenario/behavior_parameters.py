@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asmrisk.parameters.parameter import Parameter, Parameters, choice, either, integer, number, table
-from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PRACTICE_SIZES, SPECIALTIES
+from asmrisk.rule.definitions import CALENDAR_YEARS, COHORTS, PERFORMANCE_YEARS, PRACTICE_SIZES, SPECIALTIES
 
 __all__ = ["BEHAVIOR", "NOT_PUBLIC", "declarer"]
 
@@ -58,10 +58,12 @@ def declarer(section: str, *, years: tuple[int, ...] = ()) -> Callable[..., Para
     return declare
 
 
-_behavior = declarer("behavior", years=CALENDAR_YEARS)
+#: What counts until the last payments are made, and what is done while performance is measured.
+_until_paid = declarer("behavior", years=CALENDAR_YEARS)
+_behavior = declarer("behavior", years=PERFORMANCE_YEARS)
 
 _BEHAVIOR = (
-    _behavior(
+    _until_paid(
         "behavior.exit_probability",
         "Probability of leaving for good on 1 January of a year (no effect in the first year).",
         table(SPECIALTIES, number(0, 1)),
@@ -71,7 +73,7 @@ _BEHAVIOR = (
         basis="secondary",
         citation="JAMA Health Forum 2025: 2.5% a year in medical specialties, 3.0% in surgical ones",
     ),
-    _behavior(
+    _until_paid(
         "behavior.part_b_growth",
         "Growth of Part B payments since the year before (no effect in the first year).",
         table(COHORTS, number(-0.5, 0.5)),
@@ -100,7 +102,9 @@ _BEHAVIOR = (
     ),
     _behavior(
         "behavior.cost_response",
-        "Share of cost per episode that the incentive removes each year, year upon year: dominates savings.",
+        "Share of cost per episode that the incentive removes each year, year upon year, of clinicians who "
+        "were not penalized by their own adjustment factor of two years before (in 2027 and 2028 all): "
+        "dominates savings.",
         number(-0.5, 0.5),
         0.00133333333,
         "-0.5 to 0.5",
@@ -112,7 +116,7 @@ _BEHAVIOR = (
     _behavior(
         "behavior.cost_response_penalized",
         "The same for clinicians whose own adjustment factor of two years before was negative: a share, or "
-        "ratio for cost_response times penalized_response_ratio.",
+        "ratio for behavior.cost_response times behavior.penalized_response_ratio.",
         either(number(-0.5, 0.5), choice("ratio")),
         "ratio",
         "-0.5 to 0.5, or ratio",
@@ -174,9 +178,9 @@ _PERMANENT = (
     _permanent(
         "behavior.cost_response_start",
         "First performance year in which the incentive lowers costs.",
-        integer(CALENDAR_YEARS[0], CALENDAR_YEARS[-1]),
-        CALENDAR_YEARS[0],
-        f"{CALENDAR_YEARS[0]} to {CALENDAR_YEARS[-1]}",
+        integer(PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1]),
+        PERFORMANCE_YEARS[0],
+        f"{PERFORMANCE_YEARS[0]} to {PERFORMANCE_YEARS[-1]}",
         unit="year",
         in_field=False,
         basis="secondary",
@@ -184,7 +188,8 @@ _PERMANENT = (
     ),
     _permanent(
         "behavior.penalized_response_ratio",
-        "How many times as much costs respond after a negative adjustment factor two years before.",
+        "How many times behavior.cost_response the response is after a negative adjustment factor two years "
+        "before.",
         number(0, 20),
         2.0,
         "0 to 20",

@@ -80,7 +80,7 @@ class ScenarioBuilder:
             The document; whatever is wrong with it is added to the problems.
         """
         is_override = source.argument == OVERRIDES
-        if not is_override:
+        if not is_override and not source.within_value:
             self.texts = {}
         for key, given in source.data.items():
             if key in TEXT_KEYS:
@@ -88,15 +88,21 @@ class ScenarioBuilder:
                     self.texts[key] = given
                 else:
                     self._problem(
-                        source, (key,), Problem(f"{show(given)} is not allowed", allowed="text in quotes")
+                        source,
+                        (key,),
+                        Problem(
+                            f"{show(given)} is not allowed",
+                            allowed="text in quotes" if source.text else "text",
+                        ),
                     )
             elif key == "extends":
                 if is_override:
                     self._problem(source, (key,), "belongs in a scenario file, not in an override")
             elif key not in (*self.parameters.sections, _UNCERTAINTY):
-                self._problem(source, (key,), self._unknown_top(key, given))
+                self._problem(source, (key,), self._unknown_top(source, key, given))
             elif not isinstance(given, Mapping):
-                self._problem(source, (key,), f"must be a section; write [{key}] on a line of its own")
+                how = f"section; write [{key}] on a line of its own" if source.text else "dict of values"
+                self._problem(source, (key,), f"must be a {how}")
             elif key != _UNCERTAINTY:
                 for name, value in given.items():
                     self._add_value(source, (key, name), value)
@@ -114,12 +120,14 @@ class ScenarioBuilder:
     def _problem(self, source: Source, keys: Keys, problem: str | Problem, label: str | None = None) -> None:
         self.problems.append(source.problem(keys, problem, label))
 
-    def _unknown_top(self, key: str, given: Any) -> str | Problem:
+    def _unknown_top(self, source: Source, key: str, given: Any) -> str | Problem:
         sections = (*self.parameters.sections, _UNCERTAINTY)
         kind = "section" if isinstance(given, Mapping) else "key"
         homes = [name.partition(".")[0] for name in self.parameters if name.partition(".")[2] == key]
-        if homes:
+        if homes and source.text:
             return f"unknown {kind}; write it under [{homes[0]}]"
+        if homes:
+            return Problem(f"unknown {kind}", nearest=f"{homes[0]}.{key}")
         best = nearest(key, sections if kind == "section" else (*TEXT_KEYS, "extends", *sections))
         keys = f"{', '.join((*TEXT_KEYS, 'extends'))} and the sections {', '.join(sections)}"
         return Problem(f"unknown {kind}", allowed="" if best else keys, nearest=best)
@@ -213,7 +221,7 @@ class ScenarioBuilder:
         problems, years = [], {}
         for key, each in given.items():
             if key not in map(str, parameter.years):
-                text = f"{show(key)} is no year of the calendar"
+                text = f"{show(key)} is no year in which it may change"
                 problem = Problem(text, allowed=f"{first} to {parameter.years[-1]}")
                 problems.append(((key,) if is_year(key) else (), problem))
                 continue

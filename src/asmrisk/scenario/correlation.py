@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ from asmrisk.numerics.normal_distribution import normal_probability, normal_quan
 from asmrisk.scenario.distributions import MOST_VALUES, finite
 from asmrisk.scenario.toml_source import show
 
-__all__ = ["Correlation", "correlated", "impossible", "read_correlations"]
+__all__ = ["Correlation", "contradictions", "correlated", "impossible", "read_correlations"]
 
 #: A pivot of the Cholesky factor that is smaller is zero but for rounding.
 _SMALLEST_PIVOT = 1e-9
@@ -122,6 +122,18 @@ def impossible(correlations: Sequence[Correlation]) -> list[Correlation]:
         chain = [each for each in correlations if each.pair <= rows.keys() and each.pair & linked]
         linked = linked.union(*(each.pair for each in chain))
     return chain
+
+
+def contradictions(
+    correlations: Sequence[Correlation], ordered: Container[str]
+) -> Iterator[tuple[Correlation, str]]:
+    """Say which correlations cannot be used, and why; `ordered` names the unknowns that have an order."""
+    for each in correlations:
+        for name in (name for name in each.between if name not in ordered):
+            yield each, f"{name} cannot be correlated; allowed: numbers, listed in ascending order"
+    if chain := impossible([each for each in correlations if each.value != 0.0]):
+        text = "cannot hold together, since their matrix is not positive definite: "
+        yield chain[-1], text + ", ".join(map(str, chain))
 
 
 def correlated(probabilities: Mapping[str, float], correlations: Sequence[Correlation]) -> dict[str, float]:

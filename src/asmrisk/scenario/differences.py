@@ -3,12 +3,75 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
+from asmrisk.errors import printable
 from asmrisk.scenario.declarations import FILES
+from asmrisk.scenario.layering import years_of
+from asmrisk.scenario.toml_source import show
 
-__all__ = ["differing_settings"]
+__all__ = ["Change", "changes_between", "differing_settings"]
+
+#: Characters of a value that are shown.
+_LONGEST = 40
+
+
+class Change(NamedTuple):
+    """One value in which two scenarios differ, for people."""
+
+    name: str  #: of the parameter, or of the part of its table
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return printable(f"{self.name}: {self.before} -> {self.after}")
+
+
+def changes_between(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[Change]:
+    """Say in which values two scenarios differ; what is unknown of them is left out.
+
+    Parameters
+    ----------
+    one, other : mapping of str to Any
+        Values by section and name, as `Scenario.definition` gives them.
+
+    Examples
+    --------
+    >>> levels = [{"policy": {"risk_level": each}} for each in (0.09, {"2027": 0.05, "2029": 0.1})]
+    >>> print(*changes_between(*levels))
+    policy.risk_level: 0.09 -> 0.05, 0.1 from 2029
+    """
+    here, there = (
+        {name: each for name, each in _settings({"scenario": given}).items() if not _is_doubt(name)}
+        for given in (one, other)
+    )
+    return [Change(name, _said(a), _said(b)) for name, a, b in _unequal(here, there)]
+
+
+def _is_doubt(name: str) -> bool:
+    return name.startswith("uncertainty.")
+
+
+def _unequal(here: Mapping[str, Any], there: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Give names and values that differ, inside tables too but for those by year."""
+    for name in {**here, **there}:
+        one, other = here.get(name), there.get(name)
+        if one == other:
+            continue
+        if all(isinstance(each, Mapping) and not years_of(each) for each in (one, other)):
+            yield from ((f"{name}.{key}", a, b) for key, a, b in _unequal(one, other))  # type: ignore[arg-type]
+        else:
+            yield name, one, other
+
+
+def _said(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if years := years_of(value):
+        first, *others = (_said(value[str(year)]) for year in years)
+        return ", ".join([first, *map("{} from {}".format, others, years[1:])])
+    return value if isinstance(value, str) else show(value, _LONGEST)
 
 
 def differing_settings(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "spread",
     "stated_part",
     "with_values",
+    "years_alike",
     "years_of",
     "years_of_change",
 ]
@@ -39,6 +40,12 @@ def years_of_change(by_year: Mapping[int, Any]) -> tuple[int, ...]:
         if not found or value != by_year[found[-1]]:
             found.append(year)
     return tuple(found)
+
+
+def years_alike(by_year: Mapping[int, Any], first: int) -> tuple[int, ...]:
+    """Give a year and those after it in which a resolved year-varying value has not changed yet."""
+    later = (year for year in by_year if year >= first)
+    return tuple(takewhile(lambda year: by_year[year] == by_year[first], later))
 
 
 def is_year(key: str) -> bool:
@@ -110,8 +117,7 @@ def laid_over(parameter: Parameter, held: Any, keys: _Keys, value: Any, stated: 
     if not parameter.by_year:
         return _put(held, keys, value)
     if keys and is_year(keys[0]):
-        first, years = int(keys[0]), held if stated is None else stated
-        alike = takewhile(lambda year: years[year] == years[first], (year for year in held if year >= first))
+        alike = years_alike(held if stated is None else stated, int(keys[0]))
         return {**held, **{year: _put(held[year], keys[1:], value) for year in alike}}
     if not keys and years_of(value):
         return spread(held, {int(year): each for year, each in value.items()})

@@ -6,24 +6,31 @@ import csv
 import io
 import itertools
 import json
-import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from asmrisk.errors import printable
 from asmrisk.parameters.parameter import BASES, Parameter
+from asmrisk.rule.declarations import POLICY
 from asmrisk.rule.definitions import VINTAGES
 from asmrisk.scenario.correlation import Correlation
-from asmrisk.scenario.declarations import PARAMETERS, RUN
-from asmrisk.scenario.scenario import Scenario, load_scenario, scenario_from_dict, stated
+from asmrisk.scenario.declarations import FILES, PARAMETERS, RUN
+from asmrisk.scenario.layering import parts_of
+from asmrisk.scenario.scenario import ScenarioLike, given_scenario, scenario_from_dict, stated
 from asmrisk.scenario.toml_source import show
 from asmrisk.scenario.uncertainty import Unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["Entry", "Listing", "UncertainEntry", "policy"]
 
 _WIDTH = 80
+_FILES = {each.name for each in FILES}
 _COST_RESPONSE = (
     *("behavior.cost_response", "behavior.cost_response_penalized", "behavior.cost_response_start"),
     *("behavior.penalized_response_ratio", "behavior.cost_growth"),
@@ -129,9 +136,9 @@ class UncertainEntry:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Listing:
-    """The parameters of a scenario, or of the final rule.
+    """The parameters of a scenario, or of the final rule; printed, it is text.
 
     Attributes
     ----------
@@ -166,6 +173,18 @@ class Listing:
             for result, inputs in _RESULTS.items()
         }
 
+    def __repr__(self) -> str:
+        return self.to_table().rstrip("\n")
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """Give a row for each parameter, with the fields of `Entry`."""
+        import pandas as pd  # The command line lists without it.
+
+        return pd.DataFrame([asdict(each) for each in self.entries], columns=list(Entry.__dataclass_fields__))
+
     def to_table(self) -> str:
         """Write for reading, at most 80 columns wide.
 
@@ -188,7 +207,9 @@ class Listing:
                 yield from (section, "-" * len(section), "")
             yield from _wrapped(f"{each.name} = {_words(each.value)}", "")
             yield from _wrapped(each.meaning.rstrip(".") + ".", "    ")
-            facts = (f"allowed: {each.allowed}", each.unit, "by year" if each.by_year else "")
+            years = PARAMETERS[each.name].years
+            when = f"by year, {years[0]} to {years[-1]}" if years else ""
+            facts = (f"allowed: {each.allowed}", each.unit, when)
             yield from _wrapped("; ".join(fact for fact in facts if fact), "    ")
             yield from _wrapped(f"{each.basis}: {each.citation}", "    ")
             yield ""
@@ -197,23 +218,24 @@ class Listing:
             yield f"{basis:<10} {meaning}"
 
     def _scenario_lines(self) -> Iterator[str]:
-        changed = [each for each in self.entries if each.changed]
         yield from _wrapped(self.title, "")
         yield from _wrapped(f"Rule: {self.rule}.", "")
         yield ""
-        yield "Differs from the final rule" if changed else "Does not differ from the final rule."
-        for each in changed:
-            yield ""
-            yield f"  {each.name}"
-            yield from _wrapped(f"final rule     {_words(each.final_rule)}", "    ", hanging=15)
-            yield from _wrapped(f"this scenario  {_words(each.value)}", "    ", hanging=15)
-            yield from _wrapped(f"{each.basis}: {each.citation}", "    ")
+        changed = [each for each in self.entries if each.changed]
+        ruled = [each for each in changed if each.name in POLICY]
+        yield "Differs from the final rule" if ruled else "Does not differ from the final rule."
+        yield from _differences(ruled, "final rule     ")
+        others = [each for each in changed if each.name not in POLICY]
+        yield from ("", "Differs from the default assumptions") if others else ()
+        yield from _differences(others, "default        ")
         if self.uncertain:
             yield from ("", "Uncertain")
             for doubt, *linked in self._unknowns():
                 yield ""
                 yield from _name_lines(doubt.name)
-                yield from _wrapped(_range(doubt), "    ")
+                parameter = PARAMETERS[parts_of(doubt.name)[0]]
+                yield from _wrapped(parameter.meaning.rstrip(".") + ".", "    ")
+                yield from _wrapped(_range(doubt) + (parameter.unit and f" ({parameter.unit})"), "    ")
                 yield from _wrapped(show(doubt.distribution, 1000), "    ")
                 yield from _wrapped(_source(doubt), "    ")
                 yield from _linked_lines(doubt, linked)
@@ -221,14 +243,24 @@ class Listing:
             for correlation in self.correlations:
                 yield from _wrapped(f"Correlation of normal scores: {correlation}.", "  ")
             yield "  All else is independent."
-        yield from ("", "Results rest on these parameters that are assumed or uncertain")
+        else:
+            yield from ("", "Nothing is uncertain: ranges of results hold chance alone.")
+        yield from ("", "What results rest on of parameters that are assumed or uncertain")
         listed: set[str] = set()
         for result, names in self.assumptions.items():
             new = [name for name in names if name not in listed]
             listed.update(new)
-            before = " in addition" if len(new) < len(names) else ""
-            yield from ("", f"  {result} ({len(names)}){before}:")
-            yield from _wrapped(", ".join(new) or "none", "    ")
+            # A name is listed once.
+            known = len(names) - len(new)
+            before = (
+                f", {known} of them named above, and" if new and known else "" if new else ", all named above"
+            )
+            yield from ("", *_wrapped(f"{result}: {len(names)} parameters{before}", "  "))
+            yield from _wrapped(", ".join(new), "    ")
+
+        yield from ("", "Where values come from")
+        for basis, meaning in BASES.items():
+            yield f"  {basis:<10} {meaning}"
 
     def _unknowns(self) -> Iterator[list[UncertainEntry]]:
         """Give each unknown, followed by what is linked to it."""
@@ -312,13 +344,13 @@ class Listing:
         return text.getvalue()
 
 
-def policy(scenario: Scenario | str | os.PathLike[str] | None = None) -> Listing:
+def policy(scenario: ScenarioLike | None = None) -> Listing:
     """List every parameter.
 
     Parameters
     ----------
-    scenario : Scenario or path, optional
-        Whose values are listed; those of the final rule if not given.
+    scenario : Scenario, path or dict, optional
+        Whose values are listed, a dict as for `Scenario.from_dict`; those of the final rule if not given.
 
     Returns
     -------
@@ -334,8 +366,8 @@ def policy(scenario: Scenario | str | os.PathLike[str] | None = None) -> Listing
     if scenario is None:
         scenario = scenario_from_dict({})
     else:
-        scenario = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
-        title = scenario.title
+        scenario = given_scenario(scenario, "scenario")
+        title = printable(scenario.title) or "Scenario without a title"
     defaults = PARAMETERS.defaults()
     entries = [
         _entry(parameter, scenario.values[name], defaults[name], scenario.uncertainty)
@@ -388,6 +420,20 @@ def _uncertain(unknown: Unknown, name: str) -> UncertainEntry:
     )
 
 
+def _differences(entries: Iterable[Entry], before: str) -> Iterator[str]:
+    """Say what each parameter is, what it was and where that comes from, and what it is now."""
+    for each in entries:
+        was, now = (
+            Path(value).name if each.name in _FILES else _words(value)
+            for value in (each.final_rule, each.value)
+        )
+        unit = each.unit and f" {each.unit}"
+        yield from ("", f"  {each.name}")
+        yield from _wrapped(each.meaning.rstrip(".") + ".", "    ")
+        yield from _wrapped(f"{before}{was}{unit} ({each.basis}: {each.citation})", "    ", hanging=15)
+        yield from _wrapped(f"this scenario  {now}{unit}", "    ", hanging=15)
+
+
 def _range(doubt: UncertainEntry) -> str:
     """Say what is known of a value: ``median 0.1, 90% between 0.05 and 0.2``."""
     if "values" in doubt.distribution:
@@ -410,9 +456,9 @@ def _rounded(value: float) -> str:
     """Write a number with three significant digits.
 
     >>> _rounded(120000.0), _rounded(-0.0344385), _rounded(0.0)
-    ('120000', '-0.0344', '0')
+    ('120,000', '-0.0344', '0')
     """
-    return f"{float(f'{value:.3g}'):.15g}"
+    return f"{float(f'{value:.3g}'):,.15g}"
 
 
 def _where(doubt: UncertainEntry) -> str:

@@ -15,32 +15,47 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeAlias
 
 import tomli_w
 
+from asmrisk.arguments import PATH, check_arguments, instance
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.parameters.parameter import Values
 from asmrisk.rule.policy import inconsistencies
 from asmrisk.scenario.builder import ScenarioBuilder, placed
 from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import FILES, NO_FILE, PARAMETERS, PARTICIPANT_LIST, ROSTER
+from asmrisk.scenario.dict_source import leaves, override_of, read_dict, tidy
 from asmrisk.scenario.layering import with_values, years_of_change
-from asmrisk.scenario.toml_source import Source, no_file, parse_override, read_toml
-from asmrisk.scenario.uncertainty import Unknown
+from asmrisk.scenario.library import beside, located
+from asmrisk.scenario.titles import title_of, title_with
+from asmrisk.scenario.toml_source import OVERRIDES, Source, no_file, parse_override, read_toml
+from asmrisk.scenario.uncertainty import Unknown, overlap
 from asmrisk.scenario.uncertainty_section import CORRELATIONS
 
-__all__ = ["Scenario", "changed_scenario", "load_scenario", "scenario_from_dict"]
+__all__ = [
+    "Scenario",
+    "ScenarioLike",
+    "changed_scenario",
+    "given_scenario",
+    "load_scenario",
+    "scenario_from_dict",
+]
+
+#: The title of what differs in nothing, as the file of the baseline has it.
+_FINAL_RULE = "Final rule"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scenario:
     """A checked scenario.
 
     Attributes
     ----------
     title, description, reference : str
-        What it is and where it comes from, for people.
+        What it is and where it comes from, for people. The title says what overrides change; of a file that
+        extends another and has none, what the file changes in the other.
     values : Values
         Resolved value of every parameter.
     uncertainty : dict of str to Unknown
@@ -52,7 +67,9 @@ class Scenario:
     source : pathlib.Path or None
         The file it was loaded from.
     overrides : tuple of str
-        The overrides with which it was loaded.
+        The overrides with which it was loaded, and what was changed since.
+    name : str
+        What its results are called where no place is given: the file's stem. Without one its title says it.
     stated : dict of str to Source
         By name of a parameter where it is stated, the one stated last at the end.
     """
@@ -66,7 +83,106 @@ class Scenario:
     fixed: tuple[str, ...] = ()
     source: Path | None = field(default=None, compare=False)
     overrides: tuple[str, ...] = field(default=(), compare=False)
+    name: str = field(default="", compare=False)
     stated: dict[str, Source] = field(default_factory=dict, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        # Of its hundreds of values, how many are not those of the final rule.
+        changed = len(self.differences())
+        return f"<Scenario {self.title!r}: {changed} changed, {len(self.uncertainty)} unknown>"
+
+    @classmethod
+    def from_dict(
+        cls,
+        document: Mapping[str, object],
+        base: Scenario | str | os.PathLike[str] | None = None,
+    ) -> Scenario:
+        """Make a scenario of what differs from the final rule, or from another scenario.
+
+        Parameters
+        ----------
+        document : mapping
+            Values by name, with nested or dotted keys: ``{"policy": {"redistribution_share": 1.0}}`` or
+            ``{"policy.redistribution_share": 1.0}``. By year they are a dict, ``{2027: 0.09, 2029: 0.1}``; of
+            one year, or one key of a table, ``{"policy.risk_level.2029": 0.1}``. Texts (``title``,
+            ``description``, ``reference``), ``uncertainty`` and ``extends`` are as in a file.
+        base : Scenario or path, optional
+            What it differs from, its file, or the name of one that ships (``"baseline"``); instead of
+            ``extends``. The final rule, in which nothing is uncertain, if not given. What the base leaves
+            uncertain of a stated value is fixed.
+
+        Returns
+        -------
+        Scenario
+            Checked. Its title is the base's with what is changed, unless it is stated.
+
+        Raises
+        ------
+        InputError
+            If any key or value cannot be used: all problems at once, each with its key and what is allowed.
+
+        Examples
+        --------
+        >>> Scenario.from_dict({"policy.redistribution_share": 1.0})
+        <Scenario 'Final rule, with policy.redistribution_share 1': 1 changed, 0 unknown>
+        """
+        sources = read_dict(document)
+        stated = sources[0].data
+        if "extends" in stated:
+            given = stated.pop("extends")
+            if base is not None or not isinstance(given, str) or not given:
+                text = (
+                    "must be a scenario file, or the name of one that ships"
+                    if base is None
+                    else "is the base; give it once"
+                )
+                raise InputError(text, what="extends")
+            base = given
+        before = _final_rule() if base is None else given_scenario(base, "base")
+        scenario = _build(sources, [], before)
+        changes = {keys: value for each in sources for keys, value in leaves(each)}
+        names = {keys: ".".join(keys) for keys in changes}
+        # To state what holds already, and is certain, changes nothing.
+        unknown = [name for each in before.uncertainty.values() for name in each.names]
+        for keys, name in names.items():
+            whole = ".".join(keys[:2])
+            doubted = any(overlap(each, name) for each in unknown)
+            if whole in PARAMETERS and not doubted and scenario.values[whole] == before.values[whole]:
+                del changes[keys]
+        title = stated.get("title")
+        if title is None:
+            named = {names[keys]: tidy(value) for keys, value in changes.items()}
+            title = title_with(_FINAL_RULE if base is None else before.title, named, before.values)
+        overrides = (*before.overrides, *(override_of(*each) for each in changes.items()))
+        # They say how to make the same again, if it is known how the base was made.
+        known = before.source or before.overrides or not (before.differences() or before.uncertainty)
+        return replace(
+            scenario,
+            title=title,
+            fixed=tuple(each for each in before.fixed if not any(overlap(each, names[k]) for k in changes)),
+            overrides=overrides if known else (),
+            name="",
+        )
+
+    def with_(self, changes: Mapping[str, object]) -> Scenario:
+        """Give the same with some values changed.
+
+        Parameters
+        ----------
+        changes : mapping
+            As for `from_dict`: ``scenario.with_({"policy.redistribution_share": 0.9})``.
+
+        Returns
+        -------
+        Scenario
+            Checked. What was uncertain of a changed value is fixed at that.
+
+        Raises
+        ------
+        InputError
+            If any key or value cannot be used.
+        """
+        return Scenario.from_dict(changes, self)
 
     @property
     def roster(self) -> Path | None:
@@ -225,15 +341,41 @@ def stated(by_year: Mapping[int, Any]) -> Any:
     return by_year[years[0]] if len(years) == 1 else {str(year): by_year[year] for year in years}
 
 
+#: What public functions take for a scenario: one, its file, or a dict as for `Scenario.from_dict`.
+ScenarioLike: TypeAlias = Scenario | str | os.PathLike[str] | Mapping[str, object]
+
+_SCENARIO = instance("a scenario, the path of its file, or a dict of values", Scenario, Mapping)
+
+
+def given_scenario(given: ScenarioLike, argument: str, overrides: Iterable[str] = ()) -> Scenario:
+    """Give the scenario that an argument states, with overrides; InputError if it is of another type."""
+    if isinstance(given, str | os.PathLike):
+        return load_scenario(given, overrides)
+    check_arguments(**{argument: (_SCENARIO, given)})
+    scenario = given if isinstance(given, Scenario) else Scenario.from_dict(given)
+    texts = _checked_overrides(overrides)
+    return changed_scenario(scenario, map(parse_override, texts)) if texts else scenario
+
+
+def _checked_overrides(overrides: Iterable[str]) -> tuple[str, ...]:
+    """Give overrides, of which one alone may be given as text."""
+    if isinstance(overrides, str):
+        return (overrides,)
+    if isinstance(overrides, Mapping) or not all(isinstance(each, str) for each in (*overrides,)):
+        text = "must be texts section.name=value; `Scenario.with_` takes a dict of values"
+        raise InputError(text, argument=OVERRIDES)
+    return tuple(overrides)
+
+
 def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Scenario:
     """Load and check a scenario file.
 
     Parameters
     ----------
     path : str or path-like
-        The TOML file.
+        The TOML file, or the name of a scenario that ships: ``baseline``, ``readings/ties_to_the_middle``.
     overrides : iterable of str
-        Further values, ``section.name=value``; later ones win.
+        Further values, ``section.name=value``; later ones win. `Scenario.with_` takes a dict of them.
 
     Returns
     -------
@@ -246,11 +388,12 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
         If a file is missing, unreadable or malformed, or any key or value in it, in a file that it extends
         or in an override cannot be used: all problems at once, each with file, line and what is allowed.
     """
-    path, overrides = Path(path), tuple(overrides)
+    check_arguments(path=(PATH, path))
+    path, overrides = located(path), _checked_overrides(overrides)
     problems: list[Problem] = []
     chain = [*_chain(path, problems), *_parsed(overrides, problems)]
-    scenario = _build(chain, problems, replace(_final_rule(), title=path.stem))
-    return replace(scenario, source=path, overrides=overrides)
+    scenario = _build(chain, problems, _final_rule())
+    return replace(scenario, source=path, overrides=overrides, name=path.stem)
 
 
 def scenario_from_dict(
@@ -303,7 +446,8 @@ def changed_scenario(base: Scenario, sources: Iterable[Source]) -> Scenario:
     InputError
         If any key or value cannot be used; all problems at once.
     """
-    return _build(list(sources), [], base)
+    sources = list(sources)
+    return replace(_build(sources, [], base), title=base.title) if sources else base
 
 
 def _parsed(overrides: Iterable[str], problems: list[Problem]) -> list[Source]:
@@ -328,7 +472,9 @@ def _final_rule() -> Scenario:
 
 def _build(sources: list[Source], problems: list[Problem], base: Scenario) -> Scenario:
     builder = ScenarioBuilder(base.values, base.uncertainty, base.correlations)
+    held = []
     for each in sources:
+        held.append(builder.values())
         builder.add(_with_files(each, problems))
     values, before = builder.values(), len(builder.problems)
     for problem in inconsistencies(values):
@@ -340,14 +486,15 @@ def _build(sources: list[Source], problems: list[Problem], base: Scenario) -> Sc
         raise InputError(problems)
     for note in builder.notes:
         warnings.warn(note, FutureWarning, stacklevel=3)
-    texts: dict[str, Any] = builder.texts
+    texts: dict[str, Any] = builder.texts | {"title": title_of(sources, held)}
     return replace(
         base,
         **texts,
         values=values,
         uncertainty=builder.uncertainty.unknowns,
         correlations=builder.uncertainty.correlations,
-        stated=builder.stated,
+        stated={name: each for name, each in base.stated.items() if name not in builder.stated}
+        | builder.stated,
     )
 
 
@@ -395,9 +542,7 @@ def _extended(source: Source, above: tuple[Path, ...], problems: list[Problem]) 
     if not isinstance(given, str) or not given:
         problems.append(source.problem(("extends",), "must be the name of a scenario file in quotes"))
         return []
-    base = source.folder / given
-    if not base.suffix:
-        base = base.with_suffix(".toml")
+    base = beside(source.folder, given)
     try:
         exists = base.exists()
         circular = base.resolve() in [each.resolve() for each in above]

@@ -21,7 +21,17 @@ import tree_sitter_toml
 
 from asmrisk.errors import InputError, Problem, nearest
 
-__all__ = ["OVERRIDES", "Keys", "Source", "no_file", "parse_override", "read_toml", "show"]
+__all__ = [
+    "DEEPEST",
+    "OVERRIDES",
+    "Keys",
+    "Source",
+    "no_file",
+    "parse_override",
+    "read_toml",
+    "show",
+    "show_key",
+]
 
 #: The argument of the public functions by which single values are exchanged.
 OVERRIDES = "overrides"
@@ -31,7 +41,7 @@ Keys = tuple[str, ...]
 
 #: No scenario is anywhere near this long or this deep; a data file named by mistake is.
 _LARGEST_FILE = 1 << 20
-_DEEPEST = 16
+DEEPEST = 16
 
 #: Endings of files that are given for scenarios by mistake.
 _TABLES = (".csv", ".xlsx", ".parquet", ".pq")
@@ -40,6 +50,9 @@ _TABLES = (".csv", ".xlsx", ".parquet", ".pq")
 _ENDLESS_KEY = re.compile(
     r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""", re.ASCII
 )
+
+#: A key that needs no quotes.
+_BARE_KEY = re.compile(r"[\w-]+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -58,8 +71,8 @@ class Source:
         The file, if it is one.
     argument : str
         The argument by which it was given, `OVERRIDES` or nothing.
-    within_value : bool
-        Whether it is an override of one key inside a value: one year of a by-year table, not the whole table.
+    keys : tuple of str
+        Those that lead to the one value of an override.
     """
 
     name: str
@@ -67,7 +80,12 @@ class Source:
     text: str = field(default="", repr=False)
     path: Path | None = None
     argument: str = ""
-    within_value: bool = False
+    keys: Keys = ()
+
+    @property
+    def within_value(self) -> bool:
+        """Whether it states a part of a value alone: one year of a by-year table, not the whole table."""
+        return len(self.keys) > 2
 
     @property
     def folder(self) -> Path:
@@ -143,7 +161,7 @@ def _parsed(text: str) -> dict[str, Any]:
     if _ENDLESS_KEY.search(text):
         raise RecursionError
     data = tomllib.loads(text)
-    if _deeper(data, _DEEPEST):
+    if _deeper(data, DEEPEST):
         raise RecursionError
     return data
 
@@ -281,7 +299,7 @@ def parse_override(text: str) -> Source:
         keys = _key(left) if equals else ()
     except (ValueError, RecursionError):
         keys = ()
-    if len(keys) < 2 or len(keys) > _DEEPEST:
+    if len(keys) < 2 or len(keys) > DEEPEST:
         raise _unusable(text, "write section.name=value, for example policy.tie_rule=mid")
     data: Any = _override_value(right.strip())
     if data is None:
@@ -289,9 +307,9 @@ def parse_override(text: str) -> Source:
         raise _unusable(text, f"{shown} is no TOML value; write a number, a word, a [list] or a {{table}}")
     for part in reversed(keys):
         data = {part: data}
-    if _deeper(data, _DEEPEST):
+    if _deeper(data, DEEPEST):
         raise _unusable(text, "nested too deeply")
-    return Source(text, data, argument=OVERRIDES, within_value=len(keys) > 2)
+    return Source(text, data, argument=OVERRIDES, keys=keys)
 
 
 def _unusable(override: str, text: str) -> InputError:
@@ -313,14 +331,24 @@ def _override_value(text: str) -> Any:
     return None
 
 
-def show(value: Any, longest: int = 80) -> str:
-    """Write a value as TOML would, on one line of at most so many characters.
+def show(value: Any, longest: int | None = 80) -> str:
+    """Write a value as TOML would, on one line of at most so many characters, or whole.
 
     >>> show({"2027": 0.09, "2029": True})
     '{2027 = 0.09, 2029 = true}'
     """
     text = _write(value)
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def show_key(key: object) -> str:
+    """Write a key as TOML would: bare if it can be.
+
+    >>> show_key("clinicians"), show_key("behavior.cost_response")
+    ('clinicians', '"behavior.cost_response"')
+    """
+    text = str(key)
+    return text if _BARE_KEY.fullmatch(text) else json.dumps(text, ensure_ascii=False)
 
 
 def _write(value: Any) -> str:
@@ -329,12 +357,12 @@ def _write(value: Any) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, float):
-        return repr(value) if math.isfinite(value) else f"{value:f}"
+        return repr(float(value)) if math.isfinite(value) else f"{value:f}"
     if isinstance(value, int):
         # Python refuses to write integers of thousands of digits.
         return str(value) if value.bit_length() < 400 else "an integer of over a hundred digits"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key} = {_write(each)}" for key, each in value.items()) + "}"
+        return "{" + ", ".join(f"{show_key(key)} = {_write(each)}" for key, each in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_write, value)) + "]"
     if isinstance(value, datetime.date | datetime.time):

@@ -183,7 +183,7 @@ def name_problem(name: str, parameters: Parameters) -> Problem | None:
             return Problem(f"{parameter.name} does not vary by year")
         if keys[0] not in map(str, parameter.years):
             years = f"{parameter.years[0]} to {parameter.years[-1]}"
-            return Problem(f"{keys[0]} is no year of the calendar", allowed=years)
+            return Problem(f"{keys[0]} is no year in which it may change", allowed=years)
         keys = keys[1:]
     for depth, key in enumerate(keys):
         fields = {field for each in _schemas(parameter, keys[:depth]) for field in each.get("properties", {})}

@@ -8,7 +8,7 @@ from typing import Any
 from asmrisk.errors import Problem
 from asmrisk.parameters.parameter import Parameters, Values
 from asmrisk.rule.policy import GROUPING, RULED, WEIGHTS, inconsistencies
-from asmrisk.scenario.correlation import Correlation, impossible, read_correlations
+from asmrisk.scenario.correlation import Correlation, contradictions, read_correlations
 from asmrisk.scenario.layering import is_year, parts_of, with_values, years_of
 from asmrisk.scenario.toml_source import Keys, Source, show
 from asmrisk.scenario.uncertainty import Problems, Unknown, find_unknowns, overlap, read_unknown
@@ -147,15 +147,11 @@ class UncertaintySection:
         yield from misplaced
         if not misplaced:
             yield from self._inconsistencies(values)
-        for each, source in self._correlations.values():
-            if each.pair <= self.unknowns.keys():
-                for name in (name for name in each.between if not self.unknowns[name].own.ordered):
-                    text = f"{name} cannot be correlated; allowed: numbers, listed in ascending order"
-                    yield source.problem((_SECTION, CORRELATIONS), text)
-        if chain := impossible(self.correlations):
-            _, source = self._correlations[chain[-1].pair]
-            text = "cannot hold together, since their matrix is not positive definite: "
-            yield source.problem((_SECTION, CORRELATIONS), text + ", ".join(map(str, chain)))
+        between = [each for each, _ in self._correlations.values() if each.pair <= self.unknowns.keys()]
+        ordered = [name for name, each in self.unknowns.items() if each.own.ordered]
+        for each, text in contradictions(between, ordered):
+            _, source = self._correlations[each.pair]
+            yield source.problem((_SECTION, CORRELATIONS), text)
 
     def _problem(self, name: str, problem: str | Problem, keys: Keys = ()) -> Problem:
         """Give a problem the place of an unknown's declaration."""

@@ -16,6 +16,7 @@ from typing import Any
 import numba
 from filelock import FileLock
 
+from asmrisk.errors import InputError
 from asmrisk.numerics.jit import cache_directory, kernels_compiled
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.scenario.scenario import scenario_from_dict
@@ -42,7 +43,14 @@ def warmup(say: Callable[[str], object] | None = None) -> None:
     ----------
     say : callable, optional
         Takes a line for the user before half a minute of silence.
+
+    Raises
+    ------
+    InputError
+        If `say` is no function.
     """
+    if say is not None and not callable(say):
+        raise InputError(f"must be a function that takes a line, not {type(say).__name__}", argument="say")
     if kernels_compiled():
         return
     if say is not None:

@@ -167,10 +167,19 @@ def _write_part_b(
 
 @inline
 def _write_attributes(
-    exempt_share: float, shared: SharedParts, batch: Batch, measured: Measured, out: Observations
+    draw: CohortDraw,
+    shared: SharedParts,
+    batch: Batch,
+    measured: Measured,
+    n_roster: int,
+    out: Observations,
 ) -> None:
-    """Write the attributes of the measured clinicians, where they work, and who of them is exempt."""
+    """Write the attributes of the measured clinicians, where they work, and who of them is exempt.
+
+    Of the first `n_roster` rows of the batch what is known takes the place of what is drawn.
+    """
     year, start, m = measured.year, measured.start, measured.n
+    exempt_share, told = draw.behavior[year].exempt_share[draw.cohort], draw.prior.exempt[draw.cohort]
     specialty, practice_size = out.specialty[year, start:], out.practice_size[year, start:]
     exempt, region, aco = out.exempt[year, start:], out.region[year, start:], out.aco[year, start:]
     rows, practice, area = batch.rows[year], out.practice[year, start:], out.area[year, start:]
@@ -180,6 +189,12 @@ def _write_attributes(
         specialty[k] = batch.specialty[rows[k]]
         practice_size[k] = batch.practice_size[rows[k]]
         exempt[k] = 1 if batch.uniforms[LANE_EXEMPT, rows[k]] < exempt_share else 0
+    for k in range(m):
+        # The roster's come first, as their slots do.
+        if rows[k] >= n_roster:
+            break
+        known = told[batch.slot[rows[k]]]
+        exempt[k] = known if known >= 0 else exempt[k]
     for k in range(m):
         practice[k] = shared.practice[batch.practices[k]]
         area[k] = shared.area[batch.practices[k]]
@@ -274,7 +289,7 @@ def simulate_year(
     own_quality, own_habit = own_weight(population, SHARED_QUALITY), own_weight(population, SHARED_HABITS)
     end, when = start + n, FIRST_YEAR + year
     measured = _find_measured(batch, batch_number, field, year)
-    _write_attributes(now.exempt_share[cohort], shared, batch, measured, out)
+    _write_attributes(draw, shared, batch, measured, n_roster, out)
     gather_mips(batch, measured)
     share_conduct(draw, year, shared)
     _write_conduct(shared, batch, measured, out)

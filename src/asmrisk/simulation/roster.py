@@ -70,9 +70,8 @@ def find_evidence(roster: Roster) -> RosterEvidence:
     systems = latest_of_practice(
         roster, [record_systems(each.past.collection_type, has_choice(each)) for each in roster.cohorts]
     )[0]
-    collection_type = np.where(np.isnan(systems), -1, systems).astype(np.int64)
-    member = latest_of_practice(roster, [each.past.aco for each in roster.cohorts])[0]
-    aco = np.where(np.isnan(member), -1, member).astype(np.int64)
+    collection_type = _codes(systems)
+    aco = _codes(latest_of_practice(roster, [each.past.aco for each in roster.cohorts])[0])
     numbers = numbers_of(roster.practices.ids, _NUMBERS)
     prior.area_number[:] = numbers_of(roster.practices.areas, _NUMBERS)
     for cohort, (clinicians, practice) in enumerate(zip(roster.cohorts, practices, strict=True)):
@@ -92,10 +91,16 @@ def find_evidence(roster: Roster) -> RosterEvidence:
         for year, episodes in zip(clinicians.years.tolist(), clinicians.past.episodes, strict=True):
             row = year - (FIRST_YEAR - PAYMENT_LAG)
             if row >= 0:
-                prior.episodes[cohort, row, :n] = np.where(np.isnan(episodes), -1.0, episodes).astype(
-                    np.int64
-                )
+                prior.episodes[cohort, row, :n] = _codes(episodes)
+        # Who is exempt is so in that year alone: past years tell nothing of it.
+        for exempt in clinicians.past.exempt[clinicians.years == FIRST_YEAR]:
+            prior.exempt[cohort, :n] = _codes(exempt)
     return RosterEvidence(scores, habits, practices, prior)
+
+
+def _codes(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Give whole numbers, -1 where nothing is known."""
+    return np.where(np.isnan(values), -1.0, values).astype(np.int64)
 
 
 def roster_prior(evidence: RosterEvidence, population: np.recarray) -> RosterPrior:

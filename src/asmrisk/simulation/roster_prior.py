@@ -47,6 +47,7 @@ class RosterPrior(NamedTuple):
     area: np.ndarray  # int64 (cohorts, P): of each practice; -1 not known
     region: np.ndarray  # int64 (cohorts, P): of each practice whose area is not known; -1 not known
     aco: np.ndarray  # int64 (cohorts, P): 1 for a practice in an accountable care organization; -1 not known
+    exempt: np.ndarray  # int64 (cohorts, most): 1 if so in the first performance year; -1 not known
     collection_type: np.ndarray  # int64 (cohorts, most): code of the practice's choice; -1 not known
     hcc_risk_score: np.ndarray  # float64 (cohorts, most); NaN not known
     dual_share: np.ndarray  # float64 (cohorts, most); NaN not known
@@ -104,6 +105,7 @@ def empty_prior(size: PriorSize = _NOBODY) -> RosterPrior:
         area=np.full((cohorts, practices), -1, np.int64),
         region=np.full((cohorts, practices), -1, np.int64),
         aco=np.full((cohorts, practices), -1, np.int64),
+        exempt=np.full((cohorts, most), -1, np.int64),
         collection_type=np.full((cohorts, most), -1, np.int64),
         hcc_risk_score=np.full((cohorts, most), np.nan),
         dual_share=np.full((cohorts, most), np.nan),

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.errors import InputError
-from asmrisk.studies.factors import Factor
+from asmrisk.scenario.correlation import Correlation, correlated
+from asmrisk.studies.factors import Factor, groups_of
 
 __all__ = ["METHODS", "SETTINGS", "Design", "Method", "Setting", "fraction_words", "make_design"]
 
@@ -62,7 +63,12 @@ class Design:
     words: tuple[str, ...] = ()
 
 
-def make_design(method: str, settings: Mapping[str, int], factors: Sequence[Factor]) -> Design:
+def make_design(
+    method: str,
+    settings: Mapping[str, int],
+    factors: Sequence[Factor],
+    correlations: Sequence[Correlation] = (),
+) -> Design:
     """Lay out the points of a study.
 
     Parameters
@@ -73,6 +79,8 @@ def make_design(method: str, settings: Mapping[str, int], factors: Sequence[Fact
         Its settings, complete.
     factors : sequence of Factor
         At least one.
+    correlations : sequence of Correlation
+        Between factors, of a method that samples them.
 
     Returns
     -------
@@ -91,9 +99,20 @@ def make_design(method: str, settings: Mapping[str, int], factors: Sequence[Fact
         if few:
             raise InputError(f"{method} needs two values or more of every factor; {few[0]} has one")
     rows, words = METHODS[method].plan(settings, factors)
-    changes = tuple(_changes(row, factors, METHODS[method].values_at) for row in rows.tolist())
+    placed = (_correlated(row, factors, correlations) if correlations else row for row in rows.tolist())
+    changes = tuple(_changes(row, factors, METHODS[method].values_at) for row in placed)
     base = np.full((1, len(factors)), np.nan)
     return Design(method, dict(settings), ({}, *changes), np.concatenate([base, rows]), words)
+
+
+def _correlated(
+    row: Sequence[float], factors: Sequence[Factor], correlations: Sequence[Correlation]
+) -> list[float]:
+    """Give correlated probabilities for independent ones."""
+    # A quasi-random point may be 0, where a normal has no quantile.
+    independent = {each.name: max(p, 2.0**-40) for each, p in zip(factors, row, strict=True)}
+    found = correlated(independent, correlations)
+    return [found[each.name] for each in factors]
 
 
 def _changes(
@@ -204,20 +223,24 @@ def _latin_hypercube(settings: Mapping[str, int], factors: Sequence[Factor]) -> 
 
 
 def _sobol(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
-    """Scrambled Sobol points in twice the dimensions: A and B, and A with one column of B (Saltelli 2010)."""
+    """Scrambled Sobol points in twice the dimensions: A, A with the columns of each group of B, B.
+
+    It is the design of Saltelli et al. (2010), for groups of factors instead of single ones.
+    """
     from scipy.stats import qmc  # As above.
 
     count, samples = len(factors), settings["samples"]
     if samples & (samples - 1):
         raise InputError(f"samples must be a power of 2; {samples} is not")
-    _require(samples * (count + 2))
+    groups = groups_of(factors).values()
+    _require(samples * (len(groups) + 2))
     points = qmc.Sobol(2 * count, scramble=True, rng=np.random.default_rng(settings["seed"])).random(samples)
     a, b = points[:, :count], points[:, count:]
-    rows = np.empty((samples, count + 2, count))
+    rows = np.empty((samples, len(groups) + 2, count))
     rows[:, 0], rows[:, -1] = a, b
-    for index in range(count):
-        rows[:, index + 1] = a
-        rows[:, index + 1, index] = b[:, index]
+    for place, columns in enumerate(groups, start=1):
+        rows[:, place] = a
+        rows[:, place, columns] = b[:, columns]
     return rows.reshape(-1, count), ()
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from asmrisk.errors import Problem
 from asmrisk.numerics.normal_distribution import stable
 from asmrisk.scenario.builder import ScenarioBuilder
+from asmrisk.scenario.correlation import Correlation, contradictions, read_correlations
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.scenario.toml_source import Keys, Source, show
 from asmrisk.scenario.uncertainty import Unknown, find_unknowns, name_problem, overlap, read_unknown
+from asmrisk.scenario.uncertainty_section import CORRELATIONS
 
-__all__ = ["Factor", "read_factors"]
+__all__ = ["Factor", "groups_of", "read_factor_correlations", "read_factors"]
 
 #: Instead of values: those of the scenario's section ``[uncertainty]``.
 _FROM_SCENARIO = "uncertainty"
@@ -36,11 +38,14 @@ class Factor:
         In how many levels it is varied where a design has levels.
     bounded : frozenset of str
         Names whose distribution is a plain range ``low`` to ``high``, whose levels include both ends.
+    group : str
+        The group that it is exchanged with, if the study has groups.
     """
 
     unknown: Unknown
     levels: int
     bounded: frozenset[str] = frozenset()
+    group: str = ""
 
     @property
     def name(self) -> str:
@@ -84,7 +89,15 @@ class Factor:
     def definition(self) -> dict[str, Any]:
         """Give as plain data what decides its values."""
         ends = {"levels_to_ends": sorted(self.bounded)} if self.bounded else {}
-        return {self.name: self.unknown.definition()} | ends
+        return {self.name: self.unknown.definition()} | ends | ({"group": self.group} if self.group else {})
+
+
+def groups_of(factors: Sequence[Factor]) -> dict[str, list[int]]:
+    """Give the places of the factors that are exchanged together, by group; each alone without groups."""
+    groups: dict[str, list[int]] = {}
+    for place, factor in enumerate(factors):
+        groups.setdefault(factor.group or factor.name, []).append(place)
+    return groups
 
 
 class _Reader:
@@ -192,12 +205,67 @@ def read_factors(source: Source, base: Scenario, problems: list[Problem]) -> Ite
         In the order of the file.
     """
     section = source.data.get("parameters")
-    if not isinstance(section, Mapping) or not section:
+    if section == _FROM_SCENARIO:
+        section = dict.fromkeys(base.uncertainty, _FROM_SCENARIO)
+        if not section:
+            text = "the scenario gives nothing a distribution under [uncertainty]"
+            problems.append(source.problem(("parameters",), text))
+            return
+    if not isinstance(section, Mapping) or not _named(section):
         example = '[parameters] with "policy.exchange_steepness" = {low = 0.05, high = 0.2}'
-        problems.append(source.problem(("parameters",), f"say what to vary, for example {example}"))
+        text = (
+            f"say what to vary, for example {example}, or parameters = {show(_FROM_SCENARIO)} for all that "
+        )
+        problems.append(source.problem(("parameters",), text + "the scenario leaves unknown"))
         return
     reader = _Reader(source, base, problems)
-    for below, name, given in find_unknowns(section):
+    for below, name, given in find_unknowns(_named(section)):
         factor = reader.factor(("parameters", *below), name, given)
         if factor is not None:
             yield factor
+
+
+def _named(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: each for key, each in section.items() if key != CORRELATIONS}
+
+
+def read_factor_correlations(
+    source: Source, base: Scenario, factors: Sequence[Factor], problems: list[Problem]
+) -> tuple[Correlation, ...]:
+    """Read how factors are correlated: as the scenario says, unless the study says otherwise of a pair.
+
+    Parameters
+    ----------
+    source : Source
+        The study's file.
+    base : Scenario
+        Its base.
+    factors : sequence of Factor
+        What it varies.
+    problems : list of Problem
+        Everything that cannot be used is added.
+
+    Returns
+    -------
+    tuple of Correlation
+        Those between factors.
+    """
+    section = source.data.get("parameters")
+    given = section.get(CORRELATIONS, []) if isinstance(section, Mapping) else []
+    found = {each.pair: each for each in base.correlations}
+    names = {factor.name: factor.unknown.own.ordered for factor in factors}
+    wrong: list[str | Problem] = []
+    for each in read_correlations(given):
+        if isinstance(each, Problem):
+            wrong.append(each)
+            continue
+        missing = [name for name in each.between if name not in names]
+        wrong += [
+            Problem(f"{show(name)} is no factor by itself", allowed=", ".join(names)) for name in missing
+        ]
+        found[each.pair] = each
+    kept = [each for each in found.values() if each.pair <= names.keys()]
+    ordered = [name for name, has_order in names.items() if has_order]
+    wrong += [text for _, text in contradictions(kept, ordered)]
+    problems += [source.problem(("parameters", CORRELATIONS), each) for each in wrong]
+    return tuple(each for each in kept if each.value != 0.0)

@@ -13,8 +13,9 @@ from asmrisk.analysis.estimates import Sets
 from asmrisk.errors import InputError
 from asmrisk.scenario.toml_source import show
 from asmrisk.studies.effects import Effect, differences, level_effects
-from asmrisk.studies.indices import Indices, Variance, grid_indices, sobol_indices
-from asmrisk.studies.noise import NoiseFreeEstimate, resample, set_means
+from asmrisk.studies.factors import groups_of
+from asmrisk.studies.indices import Indices, Variance, grid_indices, group_indices, sobol_indices
+from asmrisk.studies.noise import resample, set_means
 from asmrisk.studies.regression import regression
 from asmrisk.studies.screening import morris_screening
 from asmrisk.studies.verdicts import Verdict, of_effect, of_share, of_size
@@ -30,7 +31,7 @@ _Array = NDArray[np.float64]
 class Finding(NamedTuple):
     """One estimate."""
 
-    parameter: str  #: whose effect it is
+    parameter: str  #: whose effect it is; of a study by groups, the group
     value: str  #: to which value of the parameter it belongs, as a file would write it; empty if to none
     statistic: str  #: one of `STATISTICS`
     estimate: float
@@ -48,14 +49,15 @@ class StatisticDisplay(NamedTuple):
     units: str = ""  #: its own unit, if it is not the outcome's
 
 
-#: Difference from the base, effect of a level against the first, standardized coefficient, indices of Sobol,
-#: statistics of Morris.
+#: Difference from the base, effect of a level against the first, standardized coefficient, indices of Sobol
+#: and what knowing a group is worth, statistics of Morris.
 STATISTICS = {
     "difference": StatisticDisplay("difference from the base", of_effect),
     "main_effect": StatisticDisplay("effect against the first value", of_effect),
     "coefficient": StatisticDisplay("SDs of it per SD", of_effect, "factor"),
     "first": StatisticDisplay("first, %", of_share, "fraction"),
     "total": StatisticDisplay("total, %", of_share, "fraction"),
+    "fall": StatisticDisplay("fall of the SD if known", of_size),
     "mu_star": StatisticDisplay("mean size", of_size),
     "mu": StatisticDisplay("mean effect", of_effect),
     "sigma": StatisticDisplay("SD over the design", of_size),
@@ -105,10 +107,6 @@ def _of_effect(effect: Effect, place: int) -> _Numbers:
     return value, error, low, high
 
 
-def _of_share(share: NoiseFreeEstimate) -> _Numbers:
-    return share.value, share.error, share.value - share.reach, share.value + share.reach
-
-
 def _shown(value: Any) -> str:
     return show(value, 44)
 
@@ -144,15 +142,27 @@ def _grid(study: Study, y: _Array, sets: Sets) -> _Analysis:
 
 
 def _sobol(study: Study, y: _Array, sets: Sets) -> _Analysis:
-    count = len(study.factors)
-    rows = (study.points - 1) // (count + 2)
-    varied = []
-    for index in range(count):
-        values = study.column(index)[1:]
-        varied.append(values[:: count + 2] != values[index + 1 :: count + 2])
+    groups = groups_of(study.factors)
+    count = len(groups)
+    varied = np.zeros(count, dtype=bool)
+    for place, members in enumerate(groups.values()):
+        for index in members:
+            values = study.column(index)[1:]
+            varied[place] |= values[:: count + 2] != values[place + 1 :: count + 2]
     means, sizes = set_means(y[1:], sets)
-    indices = sobol_indices(means, count, resample(sizes, rows), np.array(varied))
-    return _shares(study, indices), _variance(indices.variance)
+    weights = resample(sizes, (study.points - 1) // (count + 2))
+    if not study.groups:
+        indices = sobol_indices(means, count, weights, varied)
+        return _shares(study, indices), _variance(indices.variance)
+    found = group_indices(y[1:], count, weights, varied)
+    rows = [
+        _finding(group, "", name, each)
+        for group, *parts in zip((*groups, study.chance), found.first, found.total, found.fall, strict=True)
+        for name, each in zip(("first", "total", "fall"), parts, strict=True)
+    ]
+    extras = _variance(found.variance)
+    del extras["noise_variance"]  # It is chance, and has an index.
+    return rows, extras
 
 
 def _variance(found: Variance) -> dict[str, float]:
@@ -166,7 +176,7 @@ def _variance(found: Variance) -> dict[str, float]:
 
 def _shares(study: Study, indices: Indices) -> list[Finding]:
     return [
-        _finding(factor.name, "", name, _of_share(share))
+        _finding(factor.name, "", name, share)
         for factor, *shares in zip(study.factors, indices.first, indices.total, strict=True)
         for name, share in zip(("first", "total"), shares, strict=True)
     ]
@@ -195,7 +205,7 @@ def _latin_hypercube(study: Study, y: _Array, sets: Sets) -> _Analysis:
 
     explained = {"explained": found.explained.value, "explained_error": found.explained.error}
     return [
-        _finding(name, value, "coefficient", _of_share(share))
+        _finding(name, value, "coefficient", share)
         for (name, value), share in zip(names, found.coefficients, strict=True)
     ], _variance(found.variance) | explained
 
@@ -209,8 +219,8 @@ def _morris(study: Study, y: _Array, sets: Sets) -> _Analysis:
     for index, factor in enumerate(study.factors):
         value, low, high = found.sigma[:, index].tolist()
         rows += [
-            _finding(factor.name, "", "mu_star", _of_share(found.mu_star[index])),
-            _finding(factor.name, "", "mu", _of_share(found.mu[index])),
+            _finding(factor.name, "", "mu_star", found.mu_star[index]),
+            _finding(factor.name, "", "mu", found.mu[index]),
             # Of an interval that is not symmetric: about four standard errors wide.
             _finding(factor.name, "", "sigma", (value, (high - low) / 4.0, low, high)),
         ]

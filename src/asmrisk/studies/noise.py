@@ -42,6 +42,7 @@ __all__ = [
     "Resamples",
     "cross_set",
     "estimate",
+    "means_of_sets",
     "resample",
     "set_means",
 ]
@@ -72,9 +73,13 @@ def set_means(y: _Array, sets: Sets) -> tuple[_Array, NDArray[np.int64]]:
     """
     if sets is None:
         return y, np.ones(y.shape[1], np.int64)
-    first = first_draws(sets)
-    sizes = np.diff(first, append=len(sets))
-    return np.add.reduceat(y, first, axis=1) / sizes, sizes
+    sizes = np.diff(first_draws(sets), append=len(sets))
+    return means_of_sets(y, sizes), sizes
+
+
+def means_of_sets(y: _Array, sizes: NDArray[np.int64]) -> _Array:
+    """Average the draws, along the last axis, of sets of these sizes."""
+    return np.asarray(np.add.reduceat(y, np.cumsum(sizes) - sizes, axis=-1) / sizes)
 
 
 def cross_set(of_mean: _Array, of_sets: _Array, number: _Array | float) -> _Array:
@@ -151,15 +156,20 @@ class NoiseFreeEstimate(NamedTuple):
 
     value: float
     error: float  #: standard error
-    reach: float  #: from the estimate to the ends of its interval
+    low: float  #: ends of its interval
+    high: float
+
+    def at_most(self, bound: float) -> NoiseFreeEstimate:
+        """Give the same with an interval that ends at a bound, unless all of it lies above."""
+        return self._replace(high=min(self.high, max(bound, self.low)))
 
 
 #: Where nothing can be told, and of a factor that changes no draw.
-UNKNOWN_ESTIMATE = NoiseFreeEstimate(np.nan, np.nan, np.nan)
-ZERO_ESTIMATE = NoiseFreeEstimate(0.0, 0.0, 0.0)
+UNKNOWN_ESTIMATE = NoiseFreeEstimate(*(np.nan,) * 4)
+ZERO_ESTIMATE = NoiseFreeEstimate(*(0.0,) * 4)
 
 
-def estimate(resampled: _Array, weights: Resamples) -> NoiseFreeEstimate:
+def estimate(resampled: _Array, weights: Resamples, *, positive: bool = False) -> NoiseFreeEstimate:
     """Give an estimate with its error.
 
     Parameters
@@ -168,12 +178,18 @@ def estimate(resampled: _Array, weights: Resamples) -> NoiseFreeEstimate:
         The estimate with each of the weights; NaN where a resample gives no value.
     weights : Resamples
         The weights.
+    positive : bool
+        The interval is symmetric in the logarithm, as suits the variance of few numbers, unless a resample is
+        not positive.
 
     Returns
     -------
     NoiseFreeEstimate
         With Student's interval, of Satterthwaite's degrees of freedom.
     """
+    if positive and (resampled > 0.0).all():
+        _, _, low, high = estimate(np.log(resampled), weights)
+        return estimate(resampled, weights)._replace(low=float(np.exp(low)), high=float(np.exp(high)))
     sets, rows = len(weights.sizes), len(weights.rows)
     # Relative to the estimate, so that values that are all equal have an error of exactly zero.
     relative = resampled - resampled[0]
@@ -182,10 +198,11 @@ def estimate(resampled: _Array, weights: Resamples) -> NoiseFreeEstimate:
     if weights.split > 1:
         by_rows = relative[1 : weights.split].var(ddof=1) * rows / (rows - 1)
     both = by_rows + by_sets
+    value = float(resampled[0])
     if both == 0.0:
-        return NoiseFreeEstimate(float(resampled[0]), 0.0, 0.0)
+        return NoiseFreeEstimate(value, 0.0, value, value)
     share = by_sets / both
     freedom = 1.0 / ((1.0 - share) ** 2 / max(rows - 1, 1) + share**2 / (sets - 1))
     error = np.sqrt(both)
-    reach = t_quantile(freedom) * error
-    return NoiseFreeEstimate(float(resampled[0]), float(error), float(reach))
+    reach = float(t_quantile(freedom) * error)
+    return NoiseFreeEstimate(value, float(error), value - reach, value + reach)

@@ -42,7 +42,7 @@ def point_scenario(base: Scenario, changes: Mapping[str, Any]) -> Scenario:
     sources = []
     for name, value in changes.items():
         keys = tuple(name.split("."))
-        sources.append(Source("", nested(keys, value), within_value=len(keys) > 2))
+        sources.append(Source("", nested(keys, value), keys=keys))
     return changed_scenario(base, sources)
 
 

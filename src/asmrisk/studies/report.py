@@ -38,12 +38,14 @@ _POINT_STATISTICS = (
     *("mean", "mean_error"),
     *("difference", "difference_error", "difference_low", "difference_high"),
 )
-_SHARES, _SIZES = ("first", "total"), ("mu_star", "sigma")
+#: Factors of a group that are named in print; the facts of a report have all.
+_MOST_NAMES = 6
+_SHARES, _SIZES = ("first", "total"), ("mu_star", "sigma", "fall")
 #: What errors hold, in words.
 _HELD = {"chance": "chance alone", "chance_and_doubt": "chance and the unknowns that are no factors"}
 #: Statistics that stand in one table, and the one whose verdict is told: the widest claim.
 _TABLES = (
-    (("first", "total"), "total"),
+    (("first", "total", "fall"), "total"),
     (("mu_star", "mu", "sigma"), "mu_star"),
     *(((each,), each) for each in ("difference", "main_effect", "coefficient")),
 )
@@ -72,8 +74,9 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
         The dataset has by design point one variable for each parameter, and by outcome too the mean over
         draws, its standard error, and the difference from the base scenario (point 0) with its paired error
         and interval. By outcome: the variance over the design without noise, the noise's part, and for a
-        regression the share explained. By parameter (or by effect, where there is one for each value) and
-        outcome: each statistic with ``_error``, ``_low``, ``_high`` and ``_verdict``.
+        regression the share explained; of a study by groups the variance of one draw's outcome. By parameter
+        (by effect, where there is one for each value, or by group) and outcome: each statistic with
+        ``_error``, ``_low``, ``_high`` and ``_verdict``.
 
     Raises
     ------
@@ -110,7 +113,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
     remarks += _remarks(study)
     dataset = _dataset(study, points, extras, rows, source)
     sections = [_section(dataset, outcome, found) for outcome, found in findings]
-    sections += [Section(tuple(remarks))] if remarks else []
+    sections += [Section(notes=tuple(remarks))] if remarks else []
     sections += [Section((f"Results: {source}",))] if source else []
     seed = int(study.scenario.values["run.seed"])
     rule = VINTAGES[study.scenario.values["policy.vintage"]]
@@ -128,6 +131,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
             "confidence": CONFIDENCE,
             "range_holds": study.holds,
             "fixed": list(study.scenario.fixed),
+            **({"groups": study.groups} if study.groups else {}),
             "remarks": remarks,
         },
         head=(
@@ -172,6 +176,11 @@ def _remarks(study: Study) -> list[str]:
         remarks.append(SPECIALTY_NOTE)
     if doubts := study.scenario.uncertainty:
         remarks.append(f"Drawn alike at every design point, since no factors: {', '.join(doubts)}.")
+    for group, names in study.groups.items():
+        more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+        remarks.append(f"Group {group}: {', '.join(names[:_MOST_NAMES])}{more}.")
+    if study.correlations:
+        remarks.append(f"Correlated: {'; '.join(map(str, study.correlations))}.")
     for factor in study.factors:
         if others := factor.unknown.names[1:]:
             remarks.append(f"{factor.name} moves together with {', '.join(others)}.")
@@ -199,13 +208,20 @@ def _section(dataset: xr.Dataset, outcome: StudyMetric, findings: Sequence[Findi
     for statistics, judged in _TABLES:
         if some := [each for each in findings if each.statistic in statistics]:
             tables.append(_table(some, statistics, judged, scale))
-    return Section((*words, *_noise(base)), tuple(tables))
+    return Section((*words, *_spread(base, scale, units)), tuple(tables))
 
 
-def _noise(here: xr.Dataset) -> list[str]:
-    """Say how much of what the points differ by is noise, and what a regression explains."""
+def _spread(here: xr.Dataset, scale: float, units: str) -> list[str]:
+    """Say what is split; how much of what points differ by is noise, and what a regression explains."""
     if "variance" not in here:
         return []
+    if "noise_variance" not in here:
+        variance, error = float(here["variance"]), float(here["variance_error"])
+        if not variance > 0.0:
+            return ["The same in every draw at every design point."]
+        sd = math.sqrt(variance)
+        size = with_error(sd * scale, error / (2.0 * sd) * scale)
+        return [f"SD of one draw's outcome{units}: {size}. Shares are of its square, chance included."]
     variance, noise = float(here["variance"]), float(here["noise_variance"])
     whole = variance + noise
     if not whole > 0.0:
@@ -226,7 +242,7 @@ def _table(findings: Sequence[Finding], statistics: Sequence[str], judged: str, 
     cells = {each[:3]: each for each in findings}
     keys = list(dict.fromkeys(key[:2] for key in cells))
     heads, columns = [], []
-    for name in statistics:
+    for name in (each for each in statistics if any(key[2] == each for key in cells)):
         display = STATISTICS[name]
         heads.append(display.head)
         factor = scale_of(display.units)[0] if display.units else scale
@@ -309,6 +325,8 @@ def _dataset(
         dim = f"{statistic}_of"
         if not any(row["value"] for row in some):
             dim, labels = "parameter", list(dataset.parameter.values)
+            if study.groups:
+                dim, labels = "group", [*study.groups, study.chance]
         dataset = dataset.assign_coords({dim: np.array(labels, dtype=object)})
         shape = (len(labels), len(outcomes))
         cells = {part: np.full(shape, np.nan) for part in ("estimate", "error", "low", "high")}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 from asmrisk.analysis.report import Report
+from asmrisk.arguments import FLAG, check_arguments, instance
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
+from asmrisk.engine.run import whole_numbers
 from asmrisk.errors import InputError, Problem
 from asmrisk.numerics.code_identity import code_identity
 from asmrisk.population.preparation import prepare
@@ -25,7 +27,13 @@ from asmrisk.studies.report import analyze
 from asmrisk.studies.simulation import LEADING, OUTCOMES, VALUES, StudySimulation
 from asmrisk.studies.study import Study, load_study
 
+if TYPE_CHECKING:
+    from distributed import Client, Security
+    from distributed.deploy.cluster import Cluster
+
 __all__ = ["sensitivity"]
+
+_STUDY = instance("a study, or the path of its file", str, os.PathLike, Study)
 
 
 def sensitivity(
@@ -39,7 +47,8 @@ def sensitivity(
     workers: int | None = None,
     processes: bool = False,
     scheduler: str | os.PathLike[str] | None = None,
-    security: Any = None,
+    client: Client | Cluster | None = None,
+    security: Security | None = None,
     fixed: bool = False,
     quiet: bool = False,
     stream: TextIO | None = None,
@@ -58,7 +67,7 @@ def sensitivity(
         The store; ``results/<study's file stem>.zarr`` if not given, with `fixed`
         ``results/<stem>_fixed.zarr``. What it holds of the same study is kept: more draws, samples (of Sobol)
         or trajectories can be asked for later.
-    workers, processes, scheduler, security
+    workers, processes, scheduler, client, security
         On what to compute, as for `asmrisk.run`; the results do not depend on it.
     fixed : bool
         Set every unknown that the study does not vary to its median (of words to the likeliest): errors then
@@ -82,7 +91,12 @@ def sensitivity(
     Interrupted
         On Ctrl-C or SIGTERM, within seconds; finished blocks are kept.
     """
+    draws, samples, trajectories, workers, seed = whole_numbers(
+        seed, draws=draws, samples=samples, trajectories=trajectories, workers=workers
+    )
+    check_arguments(processes=(FLAG, processes), fixed=(FLAG, fixed), quiet=(FLAG, quiet))
     if not isinstance(study, Study):
+        check_arguments(study=(_STUDY, study))
         settings = {"samples": samples, "trajectories": trajectories}
         study = load_study(study, draws=draws, seed=seed, fixed=fixed, **settings)
     else:
@@ -92,8 +106,10 @@ def sensitivity(
             raise InputError(wrong)
         study = study.fixed_at_medians() if fixed else study
     stem = "study" if study.source is None else study.source.stem
-    place = place_of(f"results/{stem}{'_fixed' if fixed else ''}.zarr" if out is None else out)
-    chosen = executor(workers=workers, processes=processes, scheduler=scheduler, security=security)
+    place = place_of(f"results/{stem}{'_fixed' if fixed else ''}.zarr" if out is None else out, "out")
+    chosen = executor(
+        workers=workers, processes=processes, scheduler=scheduler, client=client, security=security
+    )
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
     fill([study_job(study, place)], chosen, progress)
     # The store may hold more than this study asks for.

@@ -72,7 +72,7 @@ def morris_screening(x: _Array, y: _Array, weights: Resamples) -> Screening:
     mu, mu_star, variance = (
         [estimate(each, weights) for each in part] for part in zip(*moments, strict=True)
     )
-    bounds = [(each.value, each.value - each.reach, each.value + each.reach) for each in variance]
+    bounds = [(each.value, each.low, each.high) for each in variance]
     return Screening(mu, mu_star, np.sqrt(np.maximum(np.transpose(bounds), 0.0)))
 
 

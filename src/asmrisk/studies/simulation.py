@@ -116,7 +116,8 @@ class StudySimulation:
         point = piece.block.start[0]
         if point >= len(self.changes):
             raise RunError(
-                f"design point {point} was asked for by another run of this study; run the same command again"
+                f"design point {point} was asked for by another run of this study; run it again in the same "
+                "way"
             )
         return self.changes[point]
 

@@ -12,18 +12,24 @@ import pandas as pd
 
 from asmrisk.errors import InputError, Problem, nearest, unknown
 from asmrisk.scenario.builder import TEXT_KEYS
+from asmrisk.scenario.correlation import Correlation
 from asmrisk.scenario.declarations import RUN
 from asmrisk.scenario.layering import is_year
+from asmrisk.scenario.library import beside, located
 from asmrisk.scenario.scenario import Scenario, load_scenario, stated
 from asmrisk.scenario.toml_source import Source, no_file, read_toml, show
+from asmrisk.scenario.uncertainty_section import CORRELATIONS
 from asmrisk.studies.designs import METHODS, SETTINGS, Design, make_design
-from asmrisk.studies.factors import Factor, read_factors
+from asmrisk.studies.factors import Factor, groups_of, read_factor_correlations, read_factors
+from asmrisk.studies.groups import CHANCE, read_groups
 from asmrisk.studies.points import point_problems, point_scenario
 from asmrisk.studies.study_metrics import StudyMetric, read_metrics
 
 __all__ = ["Study", "load_study"]
 
-_KEYS = (*TEXT_KEYS, "scenario", "outcomes", "run", "design", "parameters")
+_KEYS = (*TEXT_KEYS, "scenario", "outcomes", "run", "design", "parameters", "groups")
+#: The method that exchanges factors by groups.
+_GROUPED = "sobol"
 _RUN_KEYS = ("draws", "seed", "fixed")
 
 #: Draws of each design point, unless the study says otherwise.
@@ -50,6 +56,8 @@ class Study:
         The points.
     outcomes : tuple of StudyMetric
         What is looked at.
+    correlations : tuple of Correlation
+        Between factors, where the method samples them.
     source : pathlib.Path or None
         The file.
     """
@@ -62,6 +70,7 @@ class Study:
     factors: tuple[Factor, ...]
     design: Design
     outcomes: tuple[StudyMetric, ...]
+    correlations: tuple[Correlation, ...] = ()
     source: Path | None = field(default=None, compare=False)
 
     @property
@@ -78,6 +87,21 @@ class Study:
     def holds(self) -> str:
         """What errors hold: ``chance``, or ``chance_and_doubt`` with unknowns that are no factors."""
         return "chance_and_doubt" if self.scenario.uncertainty else "chance"
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """The factors of each group; none unless the study groups them."""
+        if not self.factors[0].group:
+            return {}
+        return {
+            group: [self.factors[each].name for each in places]
+            for group, places in groups_of(self.factors).items()
+        }
+
+    @property
+    def chance(self) -> str:
+        """What the group of all that differs between draws is called."""
+        return f"{CHANCE} and other unknowns" if self.scenario.uncertainty else CHANCE
 
     @property
     def mixture(self) -> bool:
@@ -105,6 +129,7 @@ class Study:
             "outcomes": [{"metric": each.metric, **each.labels} for each in self.outcomes],
             **({} if method.size else {"changes": self.design.changes}),
             **({"draws_per_parameter_set": self.draws_per_set} if self.scenario.uncertainty else {}),
+            **({"correlations": [each.to_dict() for each in self.correlations]} if self.correlations else {}),
         }
 
     def fixed_at_medians(self) -> Study:
@@ -121,7 +146,8 @@ class Study:
             return self
         # All but the base scenario are in proportion to the size.
         count = self.design.settings[size] * (points - 1) // (self.points - 1)
-        design = make_design(self.design.method, self.design.settings | {size: count}, self.factors)
+        settings = self.design.settings | {size: count}
+        design = make_design(self.design.method, settings, self.factors, self.correlations)
         return replace(self, design=design)
 
     def table(self) -> pd.DataFrame:
@@ -164,7 +190,7 @@ def load_study(
     Parameters
     ----------
     path : str or path-like
-        The TOML file.
+        The TOML file, or the name of a study that ships: ``policy_levers``.
     draws, seed : int, optional
         Instead of the study's.
     fixed : bool
@@ -183,7 +209,7 @@ def load_study(
         If the file, its base scenario, a key or a value cannot be used, or a design point contradicts a rule
         between parameters: all problems at once, each with file, line and what is allowed.
     """
-    path = Path(path)
+    path = located(path, "studies")
     source = read_toml(path)
     problems: list[Problem] = []
     if "scenario" not in source.data and source.data.keys() & {"extends", "policy", "population", "behavior"}:
@@ -202,9 +228,13 @@ def load_study(
     count, run_seed, fixes = _run(source, draws, seed, method, scenario, problems)
     outcomes = read_metrics(source, problems, scenario)
     factors: list[Factor] = []
+    correlations: tuple[Correlation, ...] = ()
+    if "groups" in source.data and method not in ("", _GROUPED):
+        problems.append(source.problem(("groups",), Problem(f"are not of {method}", allowed=_GROUPED)))
     if scenario is not None:
         scenario = replace(scenario, values=scenario.values.replace(**{"run.seed": run_seed}))
-        factors = list(read_factors(source, scenario, problems))
+        factors = read_groups(source, list(read_factors(source, scenario, problems)), problems)
+        correlations = _correlations(source, method, scenario, factors, problems)
     if problems or scenario is None:
         raise InputError(dict.fromkeys(problems))
     scenario = _with_factors_known(scenario, factors)
@@ -212,7 +242,7 @@ def load_study(
         scenario = scenario.fixed_at_medians()
     _require_sets(source, count, method, scenario)
     try:
-        design = make_design(method, chosen, factors)
+        design = make_design(method, chosen, factors, correlations)
     except InputError as error:
         raise InputError(source.problem(("design",), each) for each in error.problems) from None
     if problems := point_problems(scenario, design.changes, source):
@@ -226,6 +256,7 @@ def load_study(
         factors=tuple(factors),
         design=design,
         outcomes=tuple(outcomes),
+        correlations=correlations,
         source=path,
     )
 
@@ -236,9 +267,7 @@ def _base(source: Source, problems: list[Problem]) -> Scenario | None:
         text = 'name the scenario to start from, for example scenario = "../baseline.toml"'
         problems.append(source.problem(("scenario",), text))
         return None
-    place = source.folder / given
-    if not place.suffix:
-        place = place.with_suffix(".toml")
+    place = beside(source.folder, given)
     try:
         exists = place.is_file()
     except (OSError, ValueError):  # A name too long, a NUL character.
@@ -262,6 +291,26 @@ def _with_factors_known(scenario: Scenario, factors: Iterable[Factor]) -> Scenar
     known = point_scenario(scenario, {name: _value_in(central, name) for name in names})
     # The values are all central: of a known one a factor may be a part.
     return replace(known, values=central.values, stated=scenario.stated)
+
+
+def _correlations(
+    source: Source, method: str, scenario: Scenario, factors: Sequence[Factor], problems: list[Problem]
+) -> tuple[Correlation, ...]:
+    """Read how factors are correlated; only a method that samples them can take account of it."""
+    found = read_factor_correlations(source, scenario, factors, problems)
+    place = "parameters", CORRELATIONS
+    if method and not METHODS[method].sampled:
+        if CORRELATIONS in _section(source, "parameters", []):
+            text = f"{method} does not sample parameters, so that they cannot be correlated"
+            sampling = ", ".join(name for name, each in METHODS.items() if each.sampled)
+            problems.append(source.problem(place, Problem(text, allowed=sampling)))
+        return ()
+    group = {factor.name: factor.group or factor.name for factor in factors}
+    for each in found if method == _GROUPED else ():
+        if len({group[name] for name in each.between}) > 1:
+            text = f"{each} are correlated: an index of one alone has no meaning; put both into one group"
+            problems.append(source.problem(place, text))
+    return found
 
 
 def _require_sets(source: Source, draws: int, method: str, scenario: Scenario) -> None:

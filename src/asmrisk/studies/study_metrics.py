@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.metrics import BY, METRICS, check_by, check_metric, metric_values
+from asmrisk.analysis.metrics import BY, METRICS, check_by, check_metric, metric_values, names_in
 from asmrisk.analysis.roster_metrics import Practices, held_by, practices_of, prices, roster_values
 from asmrisk.errors import InputError, Problem, nearest, unknown
 from asmrisk.population.preparation import PreparedScenario
@@ -195,7 +195,7 @@ def _entry_problems(entry: Any, known: _Values) -> Iterator[Problem]:
 def _by(entry: Mapping[str, Any]) -> Any:
     """Give the labels under ``by`` as a list, which a text separates by commas."""
     by = entry.get("by", [])
-    return [each.strip() for each in by.split(",")] if isinstance(by, str) else by
+    return names_in(by, "by") if isinstance(by, str) else by
 
 
 def _chosen(entry: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -257,7 +257,9 @@ def metrics_by_draw(
                 values = roster_values(metric, held, own.practices, own.prices, by_year=bool(by))
             else:
                 names = metric.variables(by)
-                values, _ = metric_values(metric, [arrays[name] for name in names], dims[names[0]], by)
+                values, _ = metric_values(
+                    metric, [arrays[name] for name in names], [dims[name] for name in names], by
+                )
             tables[each.metric, *by] = values
         places: tuple[Any, ...] = tuple(known[label].index(value) for label, value in each.labels.items())
         columns.append(tables[each.metric, *by][(slice(None), *places)])
