@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmrisk.numerics.jit import fma, kernel
-from asmrisk.numerics.portable_math import exp, log, logistic, normal_exp, quotient
+from asmrisk.numerics.portable_math import exp, log, logistic, normal_exp, quick_log, quotient
 from tests.uncompiled import assert_the_compiler_changes_nothing, printed
 
 
@@ -25,6 +25,12 @@ def _exp_each(x, out):
 def _log_each(x, out):
     for i in range(len(x)):
         out[i] = log(x[i])
+
+
+@kernel
+def _quick_log_each(x, out):
+    for i in range(len(x)):
+        out[i] = quick_log(x[i])
 
 
 @kernel
@@ -77,18 +83,29 @@ def test_log_is_within_one_ulp(x):
         assert x == 1.0 or _error_in_ulps(log(x), mpmath.log(x)) <= 1.0
 
 
-def test_dense_points_are_within_one_ulp():
+@settings(deadline=None)
+@given(st.one_of(st.floats(2.3e-308, 1.7e308), st.floats(0.5, 2.0)))
+def test_the_quick_logarithm_is_within_three_ulps(x):
+    with mpmath.workprec(200):
+        assert quick_log(1.0) == 0.0
+        assert x == 1.0 or _error_in_ulps(quick_log(x), mpmath.log(x)) <= 3.0
+
+
+def test_dense_points_are_as_near():
     rng = np.random.default_rng(1)
     x = np.concatenate([rng.uniform(-745, 709.7, 3000), rng.uniform(-2, 2, 3000), rng.normal(0, 1e-8, 500)])
     y = np.concatenate([np.exp(rng.uniform(-700, 700, 3000)), rng.uniform(0.5, 2, 3000)])
-    got_exp, got_log = np.empty_like(x), np.empty_like(y)
+    got_exp, got_log, got_quick = np.empty_like(x), np.empty_like(y), np.empty_like(y)
     _exp_each(x, got_exp)
     _log_each(y, got_log)
+    _quick_log_each(y, got_quick)
     with mpmath.workprec(200):
         worst = max(_error_in_ulps(g, mpmath.exp(float(v))) for g, v in zip(got_exp, x, strict=True))
         assert worst <= 1.0
         worst = max(_error_in_ulps(g, mpmath.log(float(v))) for g, v in zip(got_log, y, strict=True))
         assert worst <= 1.0
+        worst = max(_error_in_ulps(g, mpmath.log(float(v))) for g, v in zip(got_quick, y, strict=True))
+        assert worst <= 3.0
 
 
 def test_normal_exponentials_are_those_of_exp_and_end_where_it_is_not_normal():
@@ -174,7 +191,7 @@ def test_zeros_keep_their_signs(tmp_path):
 
 _SCRIPT = """
 import numpy as np
-from asmrisk.numerics.portable_math import exp, log, logistic, normal_exp, quotient
+from asmrisk.numerics.portable_math import exp, log, logistic, normal_exp, quick_log, quotient
 rng = np.random.default_rng(2)
 for x in np.concatenate([rng.uniform(-800, 800, 300), rng.uniform(-1, 1, 200)]):
     print(float(exp(x)).hex(), float(logistic(x)).hex(), float(log(abs(x))).hex())

@@ -6,12 +6,18 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from asmrisk.population.quadrature import add_poisson_lognormal, shock_series
+from asmrisk.numerics.jit import kernel
+from asmrisk.population.quadrature import poisson_lognormal, shock_series
 from asmrisk.population.records import population_records
 from asmrisk.population.roster_inference import Beliefs, Cavity
-from asmrisk.population.roster_likelihood import COSTS, POINTS, Evidence, refine_scores, terms_of
+from asmrisk.population.roster_likelihood import COSTS, Evidence, make_grids, refine_scores, terms_of
 from asmrisk.scenario.scenario import scenario_from_dict
 from tests.population.rosters import SCORES
+
+
+@kernel
+def _probabilities(count, log_mean, log_sd, series, out):
+    poisson_lognormal(count, log_mean, log_sd, series, out, len(out))
 
 
 @pytest.mark.parametrize("noise", [10.0, 1.0, 0.1, 1e-3, 1e-4])
@@ -35,7 +41,7 @@ def test_a_normal_likelihood_is_its_own_site(noise):
     cavity = Cavity(mean[:, None], sd[:, None] ** 2)
     kinds, room = np.zeros(3, np.int64), np.zeros((3, 1, 1))
     beliefs = Beliefs(kinds, room, np.zeros((3, 1)), np.ones((3, 1)), room, np.zeros((3, 1)))
-    refine_scores(evidence, terms, np.zeros(2, np.int64), beliefs, cavity, np.empty((6, POINTS)))
+    refine_scores(evidence, terms, np.zeros(2, np.int64), beliefs, cavity, make_grids())
     np.testing.assert_allclose(beliefs.value[:, 0], observed, rtol=1e-5)
     np.testing.assert_allclose(beliefs.noise[:, 0], noise**2, rtol=1e-5)
 
@@ -46,9 +52,8 @@ def test_a_normal_likelihood_is_its_own_site(noise):
 )
 def test_the_poisson_lognormal_probability_is_the_integral(count, shock):
     logs, series = np.log([5.0, 20.0, 37.0, 90.0, 500.0]), shock_series(shock)
-    found = np.zeros(len(logs))
-    plain = getattr(add_poisson_lognormal, "py_func", add_poisson_lognormal)
-    plain(count, logs, shock, series, found, len(logs))
+    found = np.empty(len(logs))
+    _probabilities(np.full(len(logs), float(count)), logs, shock, series, found)
 
     def probability(log_mean):
         if shock < 0.01:

@@ -425,3 +425,33 @@ def test_another_practice_in_another_area_changes_nothing(tmp_path, population):
     for one_of, same in zip(alone, among, strict=True):
         np.testing.assert_allclose(one_of, same, atol=1e-12)
     assert np.abs(near[0] - alone[0]).max() > 1e-3
+
+
+def test_clinicians_of_other_practices_change_no_bit(tmp_path, population):
+    """Numbers are worked on side by side: whatever stands beside them, and however many there are."""
+    told = [
+        {"q008_rate": 0.8, "q008_cases": 250, "q236_rate": 0.7, "q236_cases": 300, "episodes": 40},
+        {"q008_rate": 0.1, "q008_cases": 900, "q008_collection_type": "ecqm", "cost_per_episode": 15000.0},
+        {"q008_rate": 1.0, "q008_cases": 80, "q008_collection_type": "mips_cqm", "hcc_risk_score": 1.7},
+        {"q492_rate": 66.0, "q492_cases": 30, "q236_rate": 0.9, "q236_cases": 40, "practice_size": 1},
+        {"q492_rate": 20.0, "q492_cases": 30, "cost_per_episode": 9000.0, "episodes": 33},
+    ]
+    earlier, later = (rows(*told, practice_id="", performance_year=year) for year in (2024, 2025))
+    later["episodes"] *= 2
+    frame = pd.concat([earlier, later.iloc[:4]])
+    frame["practice_id"] = frame["clinician_id"]
+
+    def found(frame, name):
+        read = roster(tmp_path, frame, f"{name}.csv")
+        return roster_posterior(population, find_score_evidence(read))[HF]
+
+    among = found(frame, "among")
+    for i, name in enumerate(earlier["clinician_id"]):
+        alone = found(frame[frame["clinician_id"] == name], name)
+        for here, there in (
+            (among.mean[i], alone.mean[0]),
+            (among.root[i], alone.root[0]),
+            (np.array(among.level)[:, i], np.array(alone.level)[:, 0]),
+            (np.array(among.cases)[..., i], np.array(alone.cases)[..., 0]),
+        ):
+            np.testing.assert_array_equal(here, there, err_msg=name)

@@ -64,6 +64,10 @@ def _use_whole_vectors() -> None:
         config.CPU_FEATURES = f"{features.flatten()},-prefer-256-bit"
 
 
+# Loops written out over the numbers of a vector become vector instructions too.
+config.SLP_VECTORIZE = 1
+
+
 def whole_vectors() -> bool:
     """Whether kernels are compiled for vectors of 512 bits."""
     return not config.DISABLE_JIT and "+avx512f" in (config.CPU_FEATURES or "")

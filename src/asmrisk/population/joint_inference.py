@@ -19,20 +19,28 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.numerics.jit import inline, inner, kernel
+from asmrisk.numerics.jit import fma, inline, inner, kernel
 
 __all__ = [
+    "NONE",
+    "WIDTH",
     "Scores",
     "Sites",
+    "column_of",
     "covariance",
+    "eight",
     "generalized_quotient",
     "invert",
     "joined",
     "multiply",
     "padded",
     "part_of",
+    "plus",
+    "plus_products",
     "posterior",
+    "transform",
     "upper_root",
+    "write",
 ]
 
 _Array = NDArray[np.float64]
@@ -44,6 +52,12 @@ _NOTHING = 1e-12
 #: for counting from the end.
 WIDTH = 8
 _1, _2, _3, _4, _5, _6, _7, _8 = (np.uint64(each) for each in range(1, WIDTH + 1))
+#: As many numbers, which the compiler makes a vector of.
+Eight = tuple[float, float, float, float, float, float, float, float]
+NONE: Eight = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+_0 = np.uint64(0)
+_ONE = np.eye(WIDTH)
+_OTHERS = 1.0 - _ONE
 
 
 class Scores(NamedTuple):
@@ -128,57 +142,122 @@ def covariance(first: Sites, second: Sites, variance: _Array, persistence: _Arra
     return out
 
 
+@inline
+def column_of(part: int) -> np.uint64:
+    """Give the first column of one of the parts of a matrix's rows, each `WIDTH` wide."""
+    return np.uint64(part) * _8
+
+
+@inline
+def eight(row: np.ndarray, c: np.uint64) -> Eight:
+    """Read `WIDTH` numbers from a column on."""
+    return (
+        row[c],
+        row[c + _1],
+        row[c + _2],
+        row[c + _3],
+        row[c + _4],
+        row[c + _5],
+        row[c + _6],
+        row[c + _7],
+    )
+
+
+@inline
+def write(row: np.ndarray, c: np.uint64, x: Eight) -> None:
+    """Write `WIDTH` numbers from a column on."""
+    row[c] = x[0]
+    row[c + _1] = x[1]
+    row[c + _2] = x[2]
+    row[c + _3] = x[3]
+    row[c + _4] = x[4]
+    row[c + _5] = x[5]
+    row[c + _6] = x[6]
+    row[c + _7] = x[7]
+
+
+@inline
+def plus(a: float, x: Eight, y: Eight) -> Eight:
+    """Give ``a x + y``."""
+    return (
+        fma(a, x[0], y[0]),
+        fma(a, x[1], y[1]),
+        fma(a, x[2], y[2]),
+        fma(a, x[3], y[3]),
+        fma(a, x[4], y[4]),
+        fma(a, x[5], y[5]),
+        fma(a, x[6], y[6]),
+        fma(a, x[7], y[7]),
+    )
+
+
+@inline
+def plus_products(x: Eight, y: Eight, z: Eight) -> Eight:
+    """Give ``x y + z``, number by number."""
+    return (
+        fma(x[0], y[0], z[0]),
+        fma(x[1], y[1], z[1]),
+        fma(x[2], y[2], z[2]),
+        fma(x[3], y[3], z[3]),
+        fma(x[4], y[4], z[4]),
+        fma(x[5], y[5], z[5]),
+        fma(x[6], y[6], z[6]),
+        fma(x[7], y[7], z[7]),
+    )
+
+
 @inner
 def invert(matrix: np.ndarray, n: int, scratch: np.ndarray) -> None:
     """Replace a positive definite matrix of n rows by its inverse by the sweep operator (Goodnight, 1979).
 
-    Two rows of `scratch` are overwritten.
+    A row of `scratch` is overwritten.
     """
-    row, column = scratch[0], scratch[1]
+    column = scratch[0]
     for k in range(n):
         pivot = 1.0 / matrix[k, k]
-        matrix[k, k] = 1.0
-        for i in range(n):
-            column[i] = matrix[i, k]
-            matrix[i, k] = 0.0
-        matrix[k, k] = 1.0
+        # Symmetric but for the sign of what was swept.
+        for i in range(k):
+            column[i] = matrix[k, i]
         column[k] = 0.0
-        for j in range(n):
-            row[j] = matrix[k, j] * pivot
-            matrix[k, j] = row[j]
-        for j in range(n, padded(n)):
-            row[j] = 0.0
+        for i in range(k + 1, n):
+            column[i] = -matrix[k, i]
         for part in range(padded(n) // WIDTH):
-            c0 = np.uint64(part) * _8
-            c1, c2, c3, c4, c5, c6, c7 = c0 + _1, c0 + _2, c0 + _3, c0 + _4, c0 + _5, c0 + _6, c0 + _7
-            r0, r1, r2, r3 = row[c0], row[c1], row[c2], row[c3]
-            r4, r5, r6, r7 = row[c4], row[c5], row[c6], row[c7]
-            for i in range(n):
-                factor = column[i]
-                m0, m1, m2, m3 = matrix[i, c0], matrix[i, c1], matrix[i, c2], matrix[i, c3]
-                m4, m5, m6, m7 = matrix[i, c4], matrix[i, c5], matrix[i, c6], matrix[i, c7]
-                matrix[i, c0] = m0 - factor * r0
-                matrix[i, c1] = m1 - factor * r1
-                matrix[i, c2] = m2 - factor * r2
-                matrix[i, c3] = m3 - factor * r3
-                matrix[i, c4] = m4 - factor * r4
-                matrix[i, c5] = m5 - factor * r5
-                matrix[i, c6] = m6 - factor * r6
-                matrix[i, c7] = m7 - factor * r7
+            c = column_of(part)
+            row = eight(matrix[k], c)
+            if part == k // WIDTH:
+                # Column k of the unit matrix takes the place of the matrix's: in whole vectors, which wait
+                # where a single number of theirs was just written.
+                one, others = eight(_ONE[k % WIDTH], _0), eight(_OTHERS[k % WIDTH], _0)
+                row = plus(pivot, plus_products(row, others, one), NONE)
+                for i in range(n):
+                    kept = plus_products(eight(matrix[i], c), others, NONE)
+                    write(matrix[i], c, plus(column[i], row, kept))
+            else:
+                row = plus(pivot, row, NONE)
+                for i in range(n):
+                    write(matrix[i], c, plus(column[i], row, eight(matrix[i], c)))
+            write(matrix[k], c, row)
 
 
 @inner
 def upper_root(matrix: np.ndarray, n: int) -> None:
     """Replace a covariance matrix, which may be singular, by its upper triangular root U: ``U' U``."""
+    parts = padded(n) // WIDTH
+    for k in range(n):
+        pivot = matrix[k, k]
+        inverse = 1.0 / pivot if pivot > _NOTHING else 0.0
+        for part in range(k // WIDTH, parts):
+            c = column_of(part)
+            row = eight(matrix[k], c)
+            for i in range(k + 1, min((part + 1) * WIDTH, n)):
+                write(matrix[i], c, plus(-inverse * matrix[k, i], row, eight(matrix[i], c)))
     for k in range(n):
         pivot = matrix[k, k]
         scale = 1.0 / math.sqrt(pivot) if pivot > _NOTHING else 0.0
-        for j in range(n):
-            matrix[k, j] = matrix[k, j] * scale if j >= k else 0.0
-        for i in range(k + 1, n):
-            factor = matrix[k, i]
-            for j in range(i, n):
-                matrix[i, j] -= factor * matrix[k, j]
+        for part in range(k // WIDTH, parts):
+            write(matrix[k], column_of(part), plus(scale, eight(matrix[k], column_of(part)), NONE))
+        for j in range(k):
+            matrix[k, j] = 0.0
 
 
 @inner
@@ -187,54 +266,34 @@ def multiply(
 ) -> None:
     """Write the product of a matrix of so many rows and columns in the middle, and another, to a third.
 
-    Two rows of `WIDTH` columns at once, which the processor holds; what lies beyond rows and columns is
+    Four rows of `WIDTH` columns at once, which the processor holds; what lies beyond rows and columns is
     overwritten up to their padded numbers.
     """
     for part in range(padded(columns) // WIDTH):
-        c0 = np.uint64(part) * _8
-        c1, c2, c3, c4, c5, c6, c7 = c0 + _1, c0 + _2, c0 + _3, c0 + _4, c0 + _5, c0 + _6, c0 + _7
-        for pair in range((rows + 1) // 2):
-            i = 2 * pair
-            one, two = first[i], first[i + 1]
-            a0 = a1 = a2 = a3 = a4 = a5 = a6 = a7 = 0.0
-            b0 = b1 = b2 = b3 = b4 = b5 = b6 = b7 = 0.0
+        c = column_of(part)
+        for i in range(0, rows, 4):
+            a, b, d, e = NONE, NONE, NONE, NONE
             for k in range(middle):
-                x, y = one[k], two[k]
-                s0, s1, s2, s3 = second[k, c0], second[k, c1], second[k, c2], second[k, c3]
-                s4, s5, s6, s7 = second[k, c4], second[k, c5], second[k, c6], second[k, c7]
-                a0 += x * s0
-                a1 += x * s1
-                a2 += x * s2
-                a3 += x * s3
-                a4 += x * s4
-                a5 += x * s5
-                a6 += x * s6
-                a7 += x * s7
-                b0 += y * s0
-                b1 += y * s1
-                b2 += y * s2
-                b3 += y * s3
-                b4 += y * s4
-                b5 += y * s5
-                b6 += y * s6
-                b7 += y * s7
-            upper, lower = out[i], out[i + 1]
-            upper[c0] = a0
-            upper[c1] = a1
-            upper[c2] = a2
-            upper[c3] = a3
-            upper[c4] = a4
-            upper[c5] = a5
-            upper[c6] = a6
-            upper[c7] = a7
-            lower[c0] = b0
-            lower[c1] = b1
-            lower[c2] = b2
-            lower[c3] = b3
-            lower[c4] = b4
-            lower[c5] = b5
-            lower[c6] = b6
-            lower[c7] = b7
+                row = eight(second[k], c)
+                a = plus(first[i, k], row, a)
+                b = plus(first[i + 1, k], row, b)
+                d = plus(first[i + 2, k], row, d)
+                e = plus(first[i + 3, k], row, e)
+            write(out[i], c, a)
+            write(out[i + 1], c, b)
+            write(out[i + 2], c, d)
+            write(out[i + 3], c, e)
+
+
+@inner
+def transform(symmetric: np.ndarray, vector: np.ndarray, n: int, out: np.ndarray) -> None:
+    """Write a symmetric matrix of n rows times a vector, overwriting `out` up to the padded number."""
+    for part in range(padded(n) // WIDTH):
+        c = column_of(part)
+        total = NONE
+        for i in range(n):
+            total = plus(vector[i], eight(symmetric[i], c), total)
+        write(out, c, total)
 
 
 @inner

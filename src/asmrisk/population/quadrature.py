@@ -8,10 +8,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.numerics.jit import inline, inner, kernel
-from asmrisk.numerics.portable_math import log, normal_exp
+from asmrisk.numerics.jit import fma, inline, inner, kernel
+from asmrisk.numerics.portable_math import log, normal_exp, quick_log
 
-__all__ = ["TERMS", "add_poisson_lognormal", "hermite_rule", "shock_series"]
+__all__ = ["TERMS", "hermite_rule", "poisson_lognormal", "shock_series"]
 
 _Array = NDArray[np.float64]
 
@@ -81,7 +81,7 @@ def _fill_series(
 
 
 def shock_series(log_sd: float) -> _Array:
-    """Give the polynomial in x - 1 over x + 1 of `add_poisson_lognormal` for a shock, shape (TERMS,)."""
+    """Give the polynomial in x - 1 over x + 1 of `poisson_lognormal` for a shock, shape (TERMS,)."""
     series = np.empty(TERMS)
     _fill_series(log_sd, _NODES, _WEIGHTS, _POINTS, _TRANSFORM, series)
     return series
@@ -90,28 +90,32 @@ def shock_series(log_sd: float) -> _Array:
 @inline
 def _nearer(x: float, y: float) -> float:
     """Take a step towards the x with ``x + log(x) = y``, of fourth order."""
-    rest = y - x - log(x)
-    two = 2.0 * (1.0 + x) * (1.0 + x + 0.6666666666666666 * rest)
-    return x + x * (rest / (1.0 + x) * (two - rest) / (two - 2.0 * rest))
+    rest = y - x - quick_log(x)
+    one = 1.0 + x
+    two = 2.0 * one * fma(0.6666666666666666, rest, one)
+    return fma(x, rest * (two - rest) / (one * fma(-2.0, rest, two)), x)
 
 
 @inline
 def _omega(y: float) -> float:
     """Give the x with ``x + log(x) = y``, Wright's omega function (Fritsch and others, CACM 16, 1973)."""
     e = normal_exp(y if y < 1.0 else 1.0)
-    small = e * (1.0 + 1.3333333333333333 * e) / (1.0 + e * (2.3333333333333335 + 0.8333333333333334 * e))
     far = y if y > 1.0 else 1.0
-    shift = log(far)
-    x = far - shift + shift / far if y > 1.0 else small
+    shift = quick_log(far)
+    # One quotient for what is small and what is large.
+    top = e * fma(1.3333333333333333, e, 1.0) if y <= 1.0 else shift
+    bottom = fma(e, fma(0.8333333333333334, e, 2.3333333333333335), 1.0) if y <= 1.0 else far
+    x = top / bottom
+    x = x if y <= 1.0 else far - shift + x
     x = _nearer(x, y)
     return _nearer(x, y)
 
 
 @inner
-def add_poisson_lognormal(
-    count: float, log_mean: np.ndarray, log_sd: float, series: np.ndarray, out: np.ndarray, n: int
+def poisson_lognormal(
+    count: np.ndarray, log_mean: np.ndarray, log_sd: float, series: np.ndarray, out: np.ndarray, n: int
 ) -> None:
-    """Add the logarithm of the probability of a count that is Poisson with a lognormal mean.
+    """Write the logarithm of the probability of counts that are Poisson with a lognormal mean.
 
     It is Gauss-Hermite quadrature, nine nodes, around the integrand's peak over the shock (Liu and Pierce,
     Biometrika 81, 1994). With x = s^2 r for the rate r at the peak and the shock's deviation s, the peak is
@@ -120,35 +124,35 @@ def add_poisson_lognormal(
 
     Parameters
     ----------
-    count : float
-        A whole number.
+    count : ndarray of float64, shape (at least n,)
+        Whole numbers.
     log_mean : ndarray of float64, shape (at least n,)
-        Logarithm of the expectation of the count.
+        Logarithm of the expectation of each count.
     log_sd : float
         Standard deviation of the logarithm of the Poisson's mean.
     series : ndarray of float64, shape (TERMS,)
         `shock_series` of this deviation.
     out : ndarray of float64, shape (at least n,)
-        Added to, but for a constant of the count.
+        Written, but for a constant of the count.
     n : int
         How many.
     """
     if log_sd < _NO_SHOCK:
         for k in range(n):
-            out[k] += count * log_mean[k] - normal_exp(log_mean[k])
+            out[k] = count[k] * log_mean[k] - normal_exp(log_mean[k])
         return
     variance = log_sd * log_sd
-    scale = log(variance)
-    shift = variance * (count - 0.5) + scale
+    precision, scale = 1.0 / variance, log(variance)
     # Scalars instead of array elements: so the loop becomes vector instructions.
     c0, c1, c2, c3, c4, c5 = series[0], series[1], series[2], series[3], series[4], series[5]
     c6, c7, c8, c9, c10, c11 = series[6], series[7], series[8], series[9], series[10], series[11]
     for k in range(n):
-        y = log_mean[k] + shift
+        y = log_mean[k] + fma(variance, count[k] - 0.5, scale)
         x = _omega(y)
-        rate = x / variance
+        rate = x * precision
         t = (x - 1.0) / (x + 1.0)
-        height = ((((c11 * t + c10) * t + c9) * t + c8) * t + c7) * t + c6
-        height = (((((height * t + c5) * t + c4) * t + c3) * t + c2) * t + c1) * t + c0
-        apart = log_sd * (count - rate)
-        out[k] += count * (y - x - scale) - rate - 0.5 * apart * apart - 0.5 * log(1.0 + x) + height
+        height = fma(fma(fma(fma(fma(c11, t, c10), t, c9), t, c8), t, c7), t, c6)
+        height = fma(fma(fma(fma(fma(fma(height, t, c5), t, c4), t, c3), t, c2), t, c1), t, c0)
+        apart = log_sd * (count[k] - rate)
+        height = height - 0.5 * quick_log(1.0 + x) - 0.5 * apart * apart
+        out[k] = fma(count[k], y - x - scale, height - rate)

@@ -19,15 +19,23 @@ from numpy.typing import NDArray
 
 from asmrisk.numerics.jit import inner, kernel
 from asmrisk.population.joint_inference import (
+    NONE,
+    WIDTH,
     Scores,
     Sites,
+    column_of,
     covariance,
+    eight,
     generalized_quotient,
     invert,
     multiply,
     padded,
+    plus,
+    plus_products,
     posterior,
+    transform,
     upper_root,
+    write,
 )
 from asmrisk.population.roster_pattern import Pattern
 
@@ -110,11 +118,10 @@ def _condense(pattern: Pattern, beliefs: Beliefs, i: int, scratch: np.ndarray) -
             precision[a, b] = own[site, pattern.seen[first + b]]
         precision[a, a] += noise[site]
     invert(precision, n, scratch)
+    seen = scratch[0]
     for a in range(n):
-        total = 0.0
-        for b in range(n):
-            total += precision[a, b] * value[pattern.seen[first + b]]
-        weighted[a] = total
+        seen[a] = value[pattern.seen[first + a]]
+    transform(precision, seen, n, weighted)
 
 
 @inner
@@ -129,22 +136,20 @@ def _gather(pattern: Pattern, beliefs: Beliefs, p: int, work: _Practices) -> Non
     for m in range(pattern.member_start[p], pattern.member_start[p + 1]):
         i = pattern.member[m]
         first, sites = pattern.seen_start[i], pattern.seen_start[i + 1] - pattern.seen_start[i]
-        theirs = beliefs.precision[i]
-        for a in range(sites):
-            place = pattern.place[first + a]
-            weighted[place] += beliefs.weighted[i, a]
-            for b in range(sites):
-                precision[place, pattern.place[first + b]] += theirs[a, b]
-
-
-@inner
-def _times(matrix: np.ndarray, vector: np.ndarray, n: int, out: np.ndarray) -> None:
-    """Write a matrix of n rows and columns times a vector."""
-    for i in range(n):
-        total = 0.0
-        for j in range(n):
-            total += matrix[i, j] * vector[j]
-        out[i] = total
+        theirs, told = beliefs.precision[i], beliefs.weighted[i]
+        if sites == n:
+            # All that anybody has.
+            for part in range(padded(n) // WIDTH):
+                c = column_of(part)
+                write(weighted, c, plus(1.0, eight(told, c), eight(weighted, c)))
+                for a in range(n):
+                    write(precision[a], c, plus(1.0, eight(theirs[a], c), eight(precision[a], c)))
+        else:
+            for a in range(sites):
+                place = pattern.place[first + a]
+                weighted[place] += told[a]
+                for b in range(sites):
+                    precision[place, pattern.place[first + b]] += theirs[a, b]
 
 
 @inner
@@ -170,12 +175,12 @@ def _learn_area(
                 i, j = pattern.known[start + a], pattern.known[start + b]
                 matrix[a, b] = prior[i, j] + area_prior[i, j] if joined else prior[i, j]
         posterior(matrix, precision, n, given, work.matrices[3:])
-        _times(given, weighted, n, work.mean[p])
+        transform(given, weighted, n, work.mean[p])
         if not joined:
             # What is told of the area: precision - precision given precision, and so for the value.
             multiply(given, precision, n, n, n, moved)
             multiply(precision, moved, n, n, n, matrix)
-            _times(precision, work.mean[p], n, small)
+            transform(precision, work.mean[p], n, small)
             for a in range(n):
                 i = pattern.known_place[start + a]
                 work.area_weighted[i] += weighted[a] - small[a]
@@ -220,27 +225,42 @@ def _add_area(pattern: Pattern, p: int, mean: np.ndarray, work: _Practices) -> N
 @inner
 def _leave_one_out(pattern: Pattern, beliefs: Beliefs, i: int, cavity: Cavity, work: _Practices) -> None:
     """Give the distribution of a clinician's sites but for their values (Rasmussen and Williams, 5.4.2)."""
-    spread, product, residual = work.matrices[0], work.matrices[1], work.vector[0]
+    spread, product, residual, rest, seen = (
+        work.matrices[0],
+        work.matrices[1],
+        work.vector[0],
+        work.vector[1],
+        work.vector[2],
+    )
     first, n, p = (
         pattern.seen_start[i],
         pattern.seen_start[i + 1] - pattern.seen_start[i],
         pattern.practice[i],
     )
-    precision = beliefs.precision[i]
-    for a in range(n):
-        place = pattern.place[first + a]
-        residual[a] = work.mean[p, place]
+    precision, weighted = beliefs.precision[i], beliefs.weighted[i]
+    if n == pattern.known_start[p + 1] - pattern.known_start[p]:
+        # All that anybody of the practice has.
+        spread, residual = work.covariance[p], work.mean[p]
+    else:
+        for a in range(n):
+            place = pattern.place[first + a]
+            residual[a] = work.mean[p, place]
+            for b in range(n):
+                spread[a, b] = work.covariance[p, place, pattern.place[first + b]]
+    multiply(spread, precision, n, n, n, product)
+    for part in range(padded(n) // WIDTH):
+        c = column_of(part)
+        left, known = eight(weighted, c), NONE
         for b in range(n):
-            spread[a, b] = work.covariance[p, place, pattern.place[first + b]]
-    multiply(precision, spread, n, n, n, product)
+            row = eight(precision[b], c)
+            left = plus(-residual[b], row, left)
+            known = plus_products(row, eight(product[b], c), known)
+        write(rest, c, left)
+        write(seen, c, known)
     for a in range(n):
-        rest, seen = beliefs.weighted[i, a], precision[a, a]
-        for b in range(n):
-            rest -= precision[a, b] * residual[b]
-            seen -= product[a, b] * precision[a, b]
-        site = pattern.seen[first + a]
-        cavity.mean[i, site] = beliefs.value[i, site] - rest / seen
-        cavity.variance[i, site] = 1.0 / seen - beliefs.noise[i, site]
+        site, precise = pattern.seen[first + a], precision[a, a] - seen[a]
+        cavity.mean[i, site] = beliefs.value[i, site] - rest[a] / precise
+        cavity.variance[i, site] = 1.0 / precise - beliefs.noise[i, site]
 
 
 @kernel
@@ -264,7 +284,7 @@ def _sweep(
         if not joined:
             size = pattern.rows_start[area + 1] - pattern.rows_start[area]
             mean = work.matrices[5, 0]
-            _times(work.area_covariance, work.area_weighted, size, mean)
+            transform(work.area_covariance, work.area_weighted, size, mean)
             for at in range(start, end):
                 _add_area(pattern, pattern.area[at], mean, work)
         for at in range(start, end):
@@ -310,7 +330,7 @@ def _project(
     for a in range(n):
         for b in range(n):
             told[a, b] = precision[a, b] - told[a, b]
-    _times(precision, work.mean[p], n, work.vector[0])
+    transform(precision, work.mean[p], n, work.vector[0])
     for z in range(rows):
         for a in range(n):
             i = pattern.known[start + a]
@@ -340,8 +360,8 @@ def _area_rows(
     small = work.vector[0]
     multiply(work.area_covariance, work.area_precision, size, size, size, product)
     multiply(work.area_precision, product, size, size, size, told)
-    _times(work.area_covariance, work.area_weighted, size, work.vector[1])
-    _times(work.area_precision, work.vector[1], size, small)
+    transform(work.area_covariance, work.area_weighted, size, work.vector[1])
+    transform(work.area_precision, work.vector[1], size, small)
     for a in range(size):
         small[a] = work.area_weighted[a] - small[a]
         for b in range(size):
@@ -424,17 +444,18 @@ def _write_root(matrix: np.ndarray, n: int, out: np.ndarray) -> None:
 
 @inner
 def _write_left(
-    spread: np.ndarray, gain: np.ndarray, rows: int, k: int, joined: bool, work: _Practices, root: np.ndarray
+    spread: np.ndarray, rows: int, k: int, joined: bool, work: _Practices, root: np.ndarray
 ) -> None:
     """Write the root of what remains of a practice's covariance given the area's scores."""
-    left, toward = work.matrices[5], work.matrices[3]
+    left, toward, turned, product = work.matrices[5], work.matrices[3], work.matrices[0], work.matrices[1]
+    if not joined:
+        for j in range(k):
+            for z in range(rows):
+                turned[j, z] = toward[z, j]
+        multiply(work.matrices[4], turned, rows, k, rows, product)
     for z in range(rows):
         for y in range(rows):
-            rest = spread[z, y]
-            if not joined:
-                for j in range(k):
-                    rest -= gain[z, j] * toward[y, j]
-            left[z, y] = rest
+            left[z, y] = spread[z, y] - product[z, y] if not joined else spread[z, y]
     _write_root(left, rows, root)
 
 
@@ -487,7 +508,7 @@ def _finish(
                             gain,
                             root,
                         )
-                    _write_left(spread, gain, rows, k, joined, work, found.root[index])
+                    _write_left(spread, rows, k, joined, work, found.root[index])
 
 
 @kernel

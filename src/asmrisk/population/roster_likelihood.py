@@ -7,16 +7,17 @@ the episodes, the size of the practice, the specialty and the complexity of the 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.numerics.jit import inline, inner, kernel
-from asmrisk.numerics.portable_math import log, normal_exp
+from asmrisk.numerics.jit import fma, inline, inner, kernel
+from asmrisk.numerics.portable_math import log, normal_exp, quick_log
 from asmrisk.numerics.portable_normal import log_probability, probability, quantile
+from asmrisk.population.joint_inference import NONE, WIDTH, column_of, eight, plus
 from asmrisk.population.latents import BINOMIAL
-from asmrisk.population.quadrature import add_poisson_lognormal, shock_series
+from asmrisk.population.quadrature import poisson_lognormal, shock_series
 from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
 from asmrisk.population.roster_inference import Beliefs, Cavity, normal_site
 from asmrisk.rule.definitions import size_class
@@ -28,9 +29,11 @@ __all__ = [
     "EPISODES",
     "RATES",
     "Evidence",
+    "Grids",
     "Terms",
     "learn_cases",
     "log_episodes",
+    "make_grids",
     "refine_scores",
     "terms_of",
 ]
@@ -42,6 +45,8 @@ _Codes = NDArray[np.int64]
 EPISODES, COSTS, RATES, CASES = range(4)
 #: Points of the grid, and prior standard deviations to either side that are looked at.
 POINTS, _REACH = 81, 7.0
+#: Scores that are worked on at once.
+ROWS = 8
 #: Sums and maxima are taken in as many lanes, all points but the last.
 _LANES = 16
 #: A density below exp(-32) of its peak, eight standard deviations off, counts for nothing.
@@ -51,6 +56,8 @@ _ENOUGH = 40
 _PASSES = 5
 #: Probabilities and variances are kept this far from where they would make a certainty.
 _NEVER = 1e-9
+#: Stands for the logarithm of the probability of what cannot be.
+_IMPOSSIBLE = -1e12
 
 _size_class = inline(size_class)
 
@@ -135,6 +142,41 @@ def terms_of(population: np.recarray) -> Terms:
     )
 
 
+class Grids(NamedTuple):
+    """Scratch for up to `ROWS` scores on their grids, and what is known of each.
+
+    Points stand one after the other, those of a score side by side, so that a loop over all of them becomes
+    vector instructions with next to no rest.
+    """
+
+    z: _Array  #: shape (ROWS * POINTS,): prior standard deviations from the prior's mean
+    score: _Array  #: shape (ROWS * POINTS,)
+    out: _Array  #: shape (ROWS * POINTS,): log density
+    first: _Array  #: shape (ROWS * POINTS,)
+    second: _Array  #: shape (ROWS * POINTS,)
+    third: _Array  #: shape (ROWS * POINTS,)
+    fourth: _Array  #: shape (ROWS * POINTS,)
+    lane: _Array  #: shape (_LANES,)
+    item: _Codes  #: shape (ROWS,): which evidence
+    at: _Codes  #: shape (ROWS,): of each grid, whose it is among these
+    chosen: _Codes  #: shape (ROWS,): some of the grids
+    offset: _Array  #: shape (ROWS,): of a score from its site
+    mean: _Array  #: shape (ROWS,): of the prior, then of the posterior
+    sd: _Array  #: shape (ROWS,)
+    low: _Array  #: shape (ROWS,): ends of the grid in z
+    high: _Array  #: shape (ROWS,)
+    number: _Array  #: shape (ROWS,): log cost
+    precision: _Array  #: shape (ROWS,): of it
+
+
+def make_grids() -> Grids:
+    """Allocate scratch."""
+    rooms: dict[str, Any] = {name: np.empty(ROWS) for name in Grids._fields}
+    rooms |= {name: np.empty(ROWS * POINTS) for name in Grids._fields[: Grids._fields.index("lane")]}
+    rooms |= {name: np.empty(ROWS, np.int64) for name in ("item", "at", "chosen")}
+    return Grids(**rooms | {"lane": np.empty(_LANES)})
+
+
 @inner
 def log_episodes(terms: Terms, cohort: int, score: np.ndarray, out: np.ndarray, n: int) -> None:
     """Write the logarithm of expected episodes a year at n normal scores of the level."""
@@ -146,53 +188,95 @@ def log_episodes(terms: Terms, cohort: int, score: np.ndarray, out: np.ndarray, 
 
 
 @inner
-def _episodes(
-    evidence: Evidence, terms: Terms, e: int, score: np.ndarray, out: np.ndarray, other: np.ndarray
-) -> None:
-    cohort = evidence.cohort[e]
-    log_episodes(terms, cohort, score, other, POINTS)
-    shock, series = terms.shock[cohort], terms.series[cohort]
-    for k in range(POINTS):
+def _episodes(evidence: Evidence, terms: Terms, cohort: int, n: int, grids: Grids) -> None:
+    expected, count, mean, told, out = grids.first, grids.second, grids.third, grids.fourth, grids.out
+    log_episodes(terms, cohort, grids.score, expected, n * POINTS)
+    for k in range(n * POINTS):
         out[k] = 0.0
-    for at in range(evidence.begin[e], evidence.end[e]):
-        add_poisson_lognormal(evidence.counts[at], other, shock, series, out, POINTS)
+    # The first count of each, then the second, until nobody has any more.
+    some, year = n, 0
+    while some > 0:
+        some = 0
+        for row in range(n):
+            e = grids.item[grids.at[row]]
+            if evidence.begin[e] + year < evidence.end[e]:
+                known = evidence.counts[evidence.begin[e] + year]
+                here, own = some * POINTS, row * POINTS
+                for k in range(POINTS):
+                    count[here + k] = known
+                    mean[here + k] = expected[own + k]
+                grids.chosen[some] = row
+                some += 1
+        poisson_lognormal(count, mean, terms.shock[cohort], terms.series[cohort], told, some * POINTS)
+        for number in range(some):
+            here, own = number * POINTS, grids.chosen[number] * POINTS
+            for k in range(POINTS):
+                out[own + k] += told[here + k]
+        year += 1
 
 
 @inner
-def _costs(
-    terms: Terms, cohort: int, log_cost: float, variance: float, score: np.ndarray, out: np.ndarray
-) -> None:
+def _costs(terms: Terms, cohort: int, n: int, grids: Grids) -> None:
     shape, spread = terms.cost_shape[cohort], terms.cost_spread[cohort]
-    precision = 0.5 / variance
-    for k in range(POINTS):
+    score, true = grids.score, grids.first
+    for k in range(n * POINTS):
         at = (score[k] + SCORE_LIMIT) / SCORE_STEP
         at = min(max(at, 0.0), SCORE_COUNT - 1.0)
         interval = min(int(at), SCORE_COUNT - 2)
-        true = shape[interval] + (at - interval) * (shape[interval + 1] - shape[interval])
-        apart = log_cost - spread * true
-        out[k] = -precision * apart * apart
+        true[k] = shape[interval] + (at - interval) * (shape[interval + 1] - shape[interval])
+    for row in range(n):
+        r, here = grids.at[row], row * POINTS
+        log_cost, precision = grids.number[r], -0.5 * grids.precision[r]
+        for k in range(POINTS):
+            apart = log_cost - spread * true[here + k]
+            grids.out[here + k] = precision * apart * apart
 
 
 @inner
 def _binomial(
-    knots: np.ndarray, rates: np.ndarray, met: float, missed: float, chance: np.ndarray, out: np.ndarray
+    evidence: Evidence, terms: Terms, least: int, chance: np.ndarray, out: np.ndarray, n: int, grids: Grids
 ) -> None:
-    """Write the log likelihood of a rate where the quantile function is read at these probabilities."""
-    for k in range(POINTS):
-        out[k] = rates[0]
-    for j in range(KNOTS - 1):
-        low, width, rise = knots[j], knots[j + 1] - knots[j], rates[j + 1] - rates[j]
-        slope = rise / width if width > 0.0 else 0.0
+    """Write log likelihoods of rates at the probabilities at which the quantile function is read.
+
+    Collection types not known are taken to be the least one.
+    """
+    true, missed = out, grids.second
+    for row in range(n):
+        e, here = grids.item[grids.at[row]], row * POINTS
+        cohort, measure, code = (
+            evidence.cohort[e],
+            evidence.measure[e],
+            max(evidence.collection_type[e], least),
+        )
+        knots, rates = terms.knots[cohort, measure, code], terms.rates[cohort, measure, code]
+        part, read, bends = chance[here:], true[here:], grids.lane
+        # The slope changes at each knot.
+        start, before = rates[0], 0.0
+        for j in range(KNOTS):
+            slope = 0.0
+            if j < KNOTS - 1 and knots[j + 1] > knots[j]:
+                slope = (rates[j + 1] - rates[j]) / (knots[j + 1] - knots[j])
+            bends[j] = slope - before
+            start -= bends[j] * knots[j]
+            before = slope
         for k in range(POINTS):
-            over = chance[k] - low
-            over = over if over > 0.0 else 0.0
-            over = over if over < width else width
-            out[k] += slope * over
-    for k in range(POINTS):
-        true = out[k]
-        true = true if true > _NEVER else _NEVER
-        true = true if true < 1.0 - _NEVER else 1.0 - _NEVER
-        out[k] = met * log(true) + missed * log(1.0 - true)
+            sum_of = start
+            for j in range(KNOTS):
+                over = part[k] if part[k] > knots[j] else knots[j]
+                sum_of = fma(bends[j], over, sum_of)
+            read[k] = sum_of
+    for k in range(n * POINTS):
+        rate = true[k] if true[k] > _NEVER else _NEVER
+        rate = rate if rate < 1.0 - _NEVER else 1.0 - _NEVER
+        true[k] = quick_log(rate)
+        missed[k] = quick_log(1.0 - rate)
+    for row in range(n):
+        e, here = grids.item[grids.at[row]], row * POINTS
+        # Reported rates are rounded: what is met need not be a whole number.
+        met = evidence.number[e] * evidence.cases[e]
+        rest = evidence.cases[e] - met
+        for k in range(POINTS):
+            out[here + k] = met * true[here + k] + rest * missed[here + k]
 
 
 @inner
@@ -238,49 +322,56 @@ def _risk_standardized(
 
 
 @inner
-def _rates(
-    evidence: Evidence,
-    terms: Terms,
-    e: int,
-    score: np.ndarray,
-    out: np.ndarray,
-    chance: np.ndarray,
-    other: np.ndarray,
-) -> None:
-    cohort, measure, code = evidence.cohort[e], evidence.measure[e], evidence.collection_type[e]
-    rate, cases = evidence.number[e], evidence.cases[e]
+def _rates(evidence: Evidence, terms: Terms, cohort: int, measure: int, n: int, grids: Grids) -> None:
+    score, chance, out, other = grids.score, grids.first, grids.out, grids.third
     sign = -1.0 if terms.inverse[cohort, measure] else 1.0
     center, scale = terms.quality_center[cohort, measure], sign / terms.quality_spread[cohort, measure]
-    first = max(code, 0)
-    knots, rates = terms.knots[cohort, measure], terms.rates[cohort, measure]
-    for k in range(POINTS):
+    for k in range(n * POINTS):
         score[k] = scale * (score[k] - center)
     if terms.measure_kind[cohort, measure] != BINOMIAL:
-        # Computed from claims: there is one collection type.
-        _risk_standardized(terms, cohort, knots[first], rates[first], rate, cases, score, out)
+        for row in range(n):
+            e, here = grids.item[grids.at[row]], row * POINTS
+            # Computed from claims: there is one collection type.
+            first = max(evidence.collection_type[e], 0)
+            knots, rates = terms.knots[cohort, measure, first], terms.rates[cohort, measure, first]
+            rate, cases = evidence.number[e], evidence.cases[e]
+            _risk_standardized(terms, cohort, knots, rates, rate, cases, score[here:], out[here:])
         return
-    for k in range(POINTS):
+    for k in range(n * POINTS):
         chance[k] = probability(score[k])
-    # Reported rates are rounded: what is met need not be a whole number.
-    met = rate * cases
-    _binomial(knots[first], rates[first], met, cases - met, chance, out)
-    if code < 0:
-        share = terms.electronic[cohort, _size_class(evidence.practice_size[e])]
-        if share <= 0.0:
-            _binomial(knots[1], rates[1], met, cases - met, chance, out)
-        elif share < 1.0:
-            _binomial(knots[1], rates[1], met, cases - met, chance, other)
-            one, two = log(share), log(1.0 - share)
-            for k in range(POINTS):
-                a, b = out[k] + one, other[k] + two
-                top = max(a, b)
-                out[k] = top + log(normal_exp(a - top) + normal_exp(b - top))
+    _binomial(evidence, terms, 0, chance, out, n, grids)
+    unknown = 0
+    for row in range(n):
+        unknown += evidence.collection_type[grids.item[grids.at[row]]] < 0
+    if unknown == 0:
+        return
+    _binomial(evidence, terms, 1, chance, other, n, grids)
+    for row in range(n):
+        e, here = grids.item[grids.at[row]], row * POINTS
+        share = 1.0
+        if evidence.collection_type[e] < 0:
+            share = terms.electronic[cohort, _size_class(evidence.practice_size[e])]
+        one = log(share) if share > 0.0 else _IMPOSSIBLE
+        two = log(1.0 - share) if share < 1.0 else _IMPOSSIBLE
+        for k in range(POINTS):
+            out[here + k] += one
+            other[here + k] += two
+    for k in range(n * POINTS):
+        apart = out[k] - other[k]
+        top = out[k] if apart > 0.0 else other[k]
+        out[k] = top + quick_log(1.0 + normal_exp(-abs(apart)))
 
 
 @inner
-def _cases(total: float, years: float, score: np.ndarray, out: np.ndarray) -> None:
-    for k in range(POINTS):
-        out[k] = total * score[k] - years * normal_exp(score[k])
+def _cases(evidence: Evidence, n: int, grids: Grids) -> None:
+    mean = grids.first
+    for k in range(n * POINTS):
+        mean[k] = normal_exp(grids.score[k])
+    for row in range(n):
+        e, here = grids.item[grids.at[row]], row * POINTS
+        total, years = evidence.number[e], evidence.cases[e]
+        for k in range(POINTS):
+            grids.out[here + k] = total * grids.score[here + k] - years * mean[here + k]
 
 
 @inner
@@ -299,82 +390,116 @@ def _greatest(values: np.ndarray, lane: np.ndarray) -> float:
 
 
 @inner
-def _sums(
-    out: np.ndarray, top: float, z: np.ndarray, middle: float, grid: np.ndarray
-) -> tuple[float, float, float]:
-    """Sum a density, and it times the distance from the middle of the grid and its square, in lanes."""
-    density, total, first, second = grid[1], grid[2], grid[3], grid[4]
-    for k in range(POINTS):
-        density[k] = normal_exp(out[k] - top)
-    apart = z[POINTS - 1] - middle
-    for k in range(_LANES):
-        last = density[POINTS - 1] if k == 0 else 0.0
-        total[k], first[k], second[k] = last, last * apart, last * apart * apart
-    for begin in range(0, POINTS - _LANES, _LANES):
-        weight, at = density[begin:], z[begin:]
-        for k in range(_LANES):
-            moment = weight[k] * (at[k] - middle)
-            total[k] += weight[k]
-            first[k] += moment
-            second[k] += moment * (at[k] - middle)
-    a, b, c = total[0], first[0], second[0]
-    for k in range(1, _LANES):
-        a += total[k]
-        b += first[k]
-        c += second[k]
-    return a, b, c
+def _sum(values: np.ndarray) -> float:
+    """Sum POINTS numbers: as many lanes as a vector has, then the last."""
+    total = NONE
+    for part in range((POINTS - 1) // WIDTH):
+        total = plus(1.0, eight(values, column_of(part)), total)
+    a, b, c, d, e, f, g, h = total
+    every: float = ((a + b) + (c + d)) + ((e + f) + (g + h)) + values[POINTS - 1]
+    return every
 
 
 @inner
-def _moments(
-    evidence: Evidence,
-    terms: Terms,
-    e: int,
-    prior_mean: float,
-    prior_sd: float,
-    log_cost: float,
-    variance: float,
-    grid: np.ndarray,
-) -> tuple[float, float]:
-    """Update the normal prior of a score on a grid that adapts to the likelihood.
+def _moments(evidence: Evidence, terms: Terms, kind: int, rows: int, grids: Grids) -> None:
+    """Update the normal priors of some scores, all of one kind, each on a grid that adapts to its likelihood.
 
     Exact moments but for the grid: trapezoidal, within seven prior standard deviations.
     """
-    z, score, out = grid[0], grid[1], grid[5]
-    low, high = -_REACH, _REACH
-    kind, cohort = evidence.kind[e], evidence.cohort[e]
+    z, score, out, density, apart = grids.z, grids.score, grids.out, grids.first, grids.second
+    first, second = grids.third, grids.fourth
+    cohort, measure = evidence.cohort[grids.item[0]], evidence.measure[grids.item[0]]
+    for r in range(rows):
+        grids.at[r], grids.low[r], grids.high[r] = r, -_REACH, _REACH
+    n = rows
     for tries in range(_PASSES):
-        step = (high - low) / (POINTS - 1)
-        for k in range(POINTS):
-            z[k] = low + k * step
-            score[k] = prior_mean + prior_sd * z[k]
+        for row in range(n):
+            r, here = grids.at[row], row * POINTS
+            low, step = grids.low[r], (grids.high[r] - grids.low[r]) / (POINTS - 1)
+            mean, sd = grids.mean[r], grids.sd[r]
+            for k in range(POINTS):
+                z[here + k] = low + k * step
+                score[here + k] = mean + sd * z[here + k]
         if kind == EPISODES:
-            _episodes(evidence, terms, e, score, out, grid[3])
+            _episodes(evidence, terms, cohort, n, grids)
         elif kind == COSTS:
-            _costs(terms, cohort, log_cost, variance, score, out)
+            _costs(terms, cohort, n, grids)
         elif kind == RATES:
-            _rates(evidence, terms, e, score, out, grid[3], grid[4])
+            _rates(evidence, terms, cohort, measure, n, grids)
         else:
-            _cases(evidence.number[e], evidence.cases[e], score, out)
-        for k in range(POINTS):
+            _cases(evidence, n, grids)
+        for k in range(n * POINTS):
             out[k] -= 0.5 * z[k] * z[k]
-        top = _greatest(out, grid[3])
-        left, right = 0, POINTS - 1
-        while out[left] - top <= _NEGLIGIBLE:
-            left += 1
-        while out[right] - top <= _NEGLIGIBLE:
-            right -= 1
-        left, right = max(left - 1, 0), min(right + 1, POINTS - 1)
-        if right - left >= _ENOUGH or tries == _PASSES - 1:
-            middle = 0.5 * (low + high)
-            total, first, second = _sums(out, top, z, middle, grid)
-            center = first / total
-            spread = second / total - center * center
+        # Those whose density has points enough come first in `density`; the others stay for a finer grid.
+        done, left_over = 0, 0
+        for row in range(n):
+            r, here = grids.at[row], row * POINTS
+            part = out[here:]
+            top = _greatest(part, grids.lane)
+            left, right = 0, POINTS - 1
+            while part[left] - top <= _NEGLIGIBLE:
+                left += 1
+            while part[right] - top <= _NEGLIGIBLE:
+                right -= 1
+            left, right = max(left - 1, 0), min(right + 1, POINTS - 1)
+            if right - left >= _ENOUGH or tries == _PASSES - 1:
+                middle = 0.5 * (grids.low[r] + grids.high[r])
+                for k in range(POINTS):
+                    density[done * POINTS + k] = part[k] - top
+                    apart[done * POINTS + k] = z[here + k] - middle
+                grids.chosen[done] = r
+                done += 1
+            else:
+                low, step = grids.low[r], (grids.high[r] - grids.low[r]) / (POINTS - 1)
+                grids.low[r], grids.high[r] = low + left * step, low + right * step
+                grids.at[left_over] = r
+                left_over += 1
+        for k in range(done * POINTS):
+            density[k] = normal_exp(density[k])
+            first[k] = density[k] * apart[k]
+            second[k] = first[k] * apart[k]
+        for number in range(done):
+            r, here = grids.chosen[number], number * POINTS
+            total = _sum(density[here:])
+            center = _sum(first[here:]) / total
+            spread = _sum(second[here:]) / total - center * center
+            low, high, sd = grids.low[r], grids.high[r], grids.sd[r]
             # A density narrower than the grid is one of the grid's width.
-            sd = prior_sd * math.sqrt(max(spread, step * step / 12.0))
-            return prior_mean + prior_sd * (middle + center), sd
-        low, high = low + left * step, low + right * step
-    return prior_mean, prior_sd
+            step = (high - low) / (POINTS - 1)
+            grids.mean[r] += sd * (0.5 * (low + high) + center)
+            grids.sd[r] = sd * math.sqrt(max(spread, step * step / 12.0))
+        n = left_over
+        if n == 0:
+            break
+
+
+@inner
+def _begin(
+    evidence: Evidence, terms: Terms, e: int, level_site: np.ndarray, cavity: Cavity, row: int, grids: Grids
+) -> None:
+    """Write the prior of the score that some evidence is of, and what its likelihood reads."""
+    i, cohort, kind, offset = evidence.clinician[e], evidence.cohort[e], evidence.kind[e], 0.0
+    site = evidence.site[e]
+    if kind == COSTS:
+        offset = terms.cost_shift[cohort, evidence.specialty[e]]
+        episodes = evidence.cases[e]
+        if math.isnan(episodes):
+            grids.z[0] = cavity.mean[i, level_site[cohort]]
+            log_episodes(terms, cohort, grids.z, grids.score, 1)
+            episodes = max(normal_exp(grids.score[0]), 1.0)
+        # A cost below a cent has no logarithm worth looking at.
+        grids.number[row] = log(max(evidence.number[e], 0.01) / terms.cost_scale[cohort])
+        grids.precision[row] = 1.0 / max(terms.cost_noise[cohort] / episodes, _NEVER)
+    elif kind == RATES:
+        group = 0
+        while (
+            group < terms.size_limit.shape[1] - 1
+            and evidence.practice_size[e] > terms.size_limit[cohort, group]
+        ):
+            group += 1
+        offset = terms.size_shift[cohort, group] + terms.specialty_shift[cohort, evidence.specialty[e]]
+    grids.item[row], grids.offset[row] = e, offset
+    grids.mean[row], grids.sd[row] = cavity.mean[i, site] + offset, math.sqrt(cavity.variance[i, site])
 
 
 @kernel
@@ -384,7 +509,7 @@ def refine_scores(
     level_site: np.ndarray,
     beliefs: Beliefs,
     cavity: Cavity,
-    grid: np.ndarray,
+    grids: Grids,
 ) -> None:
     """Give the sites of likelihoods their moments given everything else that is known.
 
@@ -400,41 +525,27 @@ def refine_scores(
         Written.
     cavity : Cavity
         Of all sites.
-    grid : ndarray of float64, shape (6, POINTS)
+    grids : Grids
         Scratch.
     """
-    for e in range(evidence.clinician.shape[0]):
-        i, site, cohort, kind = evidence.clinician[e], evidence.site[e], evidence.cohort[e], evidence.kind[e]
-        offset, log_cost, variance = 0.0, 0.0, 1.0
-        if kind == COSTS:
-            offset = terms.cost_shift[cohort, evidence.specialty[e]]
-            episodes = evidence.cases[e]
-            if math.isnan(episodes):
-                grid[0, 0] = cavity.mean[i, level_site[cohort]]
-                log_episodes(terms, cohort, grid[0], grid[1], 1)
-                episodes = max(normal_exp(grid[1, 0]), 1.0)
-            # A cost below a cent has no logarithm worth looking at.
-            log_cost = log(max(evidence.number[e], 0.01) / terms.cost_scale[cohort])
-            variance = max(terms.cost_noise[cohort] / episodes, _NEVER)
-        elif kind == RATES:
-            group = 0
-            while (
-                group < terms.size_limit.shape[1] - 1
-                and evidence.practice_size[e] > terms.size_limit[cohort, group]
-            ):
-                group += 1
-            offset = terms.size_shift[cohort, group] + terms.specialty_shift[cohort, evidence.specialty[e]]
-        mean, sd = _moments(
-            evidence,
-            terms,
-            e,
-            cavity.mean[i, site] + offset,
-            math.sqrt(cavity.variance[i, site]),
-            log_cost,
-            variance,
-            grid,
-        )
-        normal_site(beliefs, cavity, i, site, mean - offset, sd)
+    rows, count = 0, evidence.clinician.shape[0]
+    for e in range(count):
+        _begin(evidence, terms, e, level_site, cavity, rows, grids)
+        rows += 1
+        # One after the other as long as all are of the same.
+        if (
+            rows < ROWS
+            and e + 1 < count
+            and evidence.kind[e + 1] == evidence.kind[e]
+            and evidence.cohort[e + 1] == evidence.cohort[e]
+            and evidence.measure[e + 1] == evidence.measure[e]
+        ):
+            continue
+        _moments(evidence, terms, evidence.kind[e], rows, grids)
+        for row in range(rows):
+            i, site = evidence.clinician[grids.item[row]], evidence.site[grids.item[row]]
+            normal_site(beliefs, cavity, i, site, grids.mean[row] - grids.offset[row], grids.sd[row])
+        rows = 0
 
 
 @kernel
@@ -446,25 +557,35 @@ def learn_cases(
     level_sd: np.ndarray,
     nodes: np.ndarray,
     weights: np.ndarray,
-    grid: np.ndarray,
+    grids: Grids,
     mean: np.ndarray,
     sd: np.ndarray,
 ) -> None:
     """Write mean and deviation of the logarithm of a cohort's eligible cases, shape (MOST_MEASURES, n)."""
-    count = nodes.shape[0]
-    for e in range(evidence.clinician.shape[0]):
-        i, cohort, measure = evidence.clinician[e], evidence.cohort[e], evidence.measure[e]
-        factor, own = terms.cases_factor[cohort, measure], terms.cases_log_sd[cohort]
-        own *= own
-        if cohort != code or factor <= 0.0:
+    nodes_count, rows, count = nodes.shape[0], 0, evidence.clinician.shape[0]
+    own = terms.cases_log_sd[code] * terms.cases_log_sd[code]
+    for e in range(count):
+        i, factor = evidence.clinician[e], terms.cases_factor[code, evidence.measure[e]]
+        if evidence.cohort[e] == code and factor > 0.0:
+            for k in range(nodes_count):
+                grids.first[rows * nodes_count + k] = level_mean[i] + level_sd[i] * nodes[k]
+            grids.item[rows] = e
+            rows += 1
+        if rows == 0 or (rows < ROWS and e + 1 < count):
             continue
-        for k in range(count):
-            grid[0, k] = level_mean[i] + level_sd[i] * nodes[k]
-        log_episodes(terms, cohort, grid[0], grid[1], count)
-        expected = variance = 0.0
-        for k in range(count):
-            expected += weights[k] * grid[1, k]
-        for k in range(count):
-            variance += weights[k] * (grid[1, k] - expected) * (grid[1, k] - expected)
-        prior, spread = log(factor) + expected - own / 2.0, math.sqrt(max(variance + own, _NEVER))
-        mean[measure, i], sd[measure, i] = _moments(evidence, terms, e, prior, spread, 0.0, 1.0, grid)
+        log_episodes(terms, code, grids.first, grids.second, rows * nodes_count)
+        for row in range(rows):
+            expected = variance = 0.0
+            here = grids.second[row * nodes_count :]
+            for k in range(nodes_count):
+                expected += weights[k] * here[k]
+            for k in range(nodes_count):
+                variance += weights[k] * (here[k] - expected) * (here[k] - expected)
+            factor = terms.cases_factor[code, evidence.measure[grids.item[row]]]
+            grids.mean[row] = log(factor) + expected - own / 2.0
+            grids.sd[row] = math.sqrt(max(variance + own, _NEVER))
+        _moments(evidence, terms, CASES, rows, grids)
+        for row in range(rows):
+            i, measure = evidence.clinician[grids.item[row]], evidence.measure[grids.item[row]]
+            mean[measure, i], sd[measure, i] = grids.mean[row], grids.sd[row]
+        rows = 0

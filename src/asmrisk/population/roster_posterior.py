@@ -53,7 +53,7 @@ from asmrisk.population.roster_evidence import (
     part_b_scores,
 )
 from asmrisk.population.roster_inference import Beliefs, Cavity, SharedScores, infer
-from asmrisk.population.roster_likelihood import POINTS, learn_cases, refine_scores, terms_of
+from asmrisk.population.roster_likelihood import learn_cases, make_grids, refine_scores, terms_of
 from asmrisk.population.roster_pattern import Pattern
 from asmrisk.rule.definitions import COHORTS, MOST_MEASURES, PERFORMANCE_YEARS, SPECIALTIES, SPECIALTIES_OF
 
@@ -288,10 +288,10 @@ def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Pos
     )
     level_site = np.zeros(len(COHORTS), np.int64)
     level_site[known.codes] = [each.column[LEVEL_SITE] for each in known.past]
-    grid = np.empty((6, POINTS))
+    grids = make_grids()
 
     def refine(cavity: Cavity) -> None:
-        refine_scores(known.evidence, terms, level_site, beliefs, cavity, grid)
+        refine_scores(known.evidence, terms, level_site, beliefs, cavity, grids)
 
     shared = infer(pattern, beliefs, joined(rows), scores, refine)
     found: list[Posterior | None] = [None] * len(COHORTS)
@@ -321,6 +321,6 @@ def roster_posterior(population: np.recarray, known: ScoreEvidence) -> tuple[Pos
             *posterior.level,
         )
         nodes = hermite_rule(_LEVEL_NODES)
-        learn_cases(known.cases, terms, code, *posterior.level, *nodes, grid, *posterior.cases)
+        learn_cases(known.cases, terms, code, *posterior.level, *nodes, grids, *posterior.cases)
         found[code] = posterior
     return tuple(found)
