@@ -46,6 +46,11 @@ def test_overrides_of_a_scenario_without_a_file_are_a_dict() -> None:
     )
 
 
+def test_arguments_without_a_name_follow_the_first() -> None:
+    call = Call("compare", "a.zarr", {"full": True}, ("b.zarr", "c.zarr"))
+    assert str(call) == "`asmrisk.compare('a.zarr', 'b.zarr', 'c.zarr', full=True)`"
+
+
 def test_what_is_shown_stays_on_its_line() -> None:
     assert str(InputError(["a\nb", Problem("c\x1b[2J")])) == "a\\nb\nc\\x1b[2J"
 

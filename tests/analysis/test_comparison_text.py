@@ -8,9 +8,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy import stats
 
 from asmrisk.analysis.comparison import compare
+from asmrisk.analysis.comparison_text import gain_words
 from tests.analysis.synthetic_results import doubtful_results, results, with_origin
 
 POLICY = {
@@ -175,3 +177,33 @@ def test_another_metric_ranks_and_long_titles_are_broken(base, ranked):
     assert set(zip(shares["rank_first"], shares["rank_last"], strict=True)) == {(1, 5)}
     full = str(compare(base, *reforms, full=True))
     assert "value   difference" in re.sub(" +", "   ", full)
+
+
+# --- who gains ----------------------------------------------------------------------------------------------
+
+
+def test_who_gains_is_said_in_a_few_lines():
+    groups = [("all", "all"), *(("practice_size", each) for each in ("solo", "small", "large"))]
+    groups += [("score_decile", str(each)) for each in range(1, 11)]
+    names = ("gaining_over_all_years", "losing_over_all_years", "usd_change_over_all_years", "usd_change")
+    numbers = {name: 0.01 * (1 + place) + 0.02 * np.arange(14) for place, name in enumerate(names)}
+    arrays = {
+        name: (("group", "estimate"), np.stack([1e4 * each if "usd" in name else each, each / 10], axis=1))
+        for name, each in numbers.items()
+    }
+    changes = xr.Dataset(
+        arrays | {"parameter_sets": 4},
+        coords={
+            name: ("group", [each[place] for each in groups]) for place, name in enumerate(("kind", "label"))
+        },
+        attrs={"draws": 8, "least_change": 1e-4},
+    )
+    assert gain_words(changes) == [
+        "Who gains over all years: 1.00 ± 0.10% of clinicians gain and 2.00 ± 0.20% lose, by over 0.01% of "
+        "their payments.",
+        "By practice size, $ a clinician over all years: solo 500.0000 ± 0.0050, small 700.0000 ± 0.0070, "
+        "large 900.0000 ± 0.0090.",
+        "By baseline score, $ a clinician and year: lowest tenth 1,200.000 ± 0.012, highest tenth "
+        "3,000.000 ± 0.030.",
+        "8 draws simulated again; errors are from 4 parameter sets.",
+    ]

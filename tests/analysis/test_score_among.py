@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,12 @@ import pandas as pd
 import pytest
 
 import asmrisk
+from asmrisk.analysis.scoring_field import open_scoring_field
+from asmrisk.clinician_tables.arrays import observed_of
 from asmrisk.clinician_tables.columns import FIELD_COLUMNS, SCORE_COLUMNS
 from asmrisk.errors import InputError
+from asmrisk.rule.arrays import Scored
+from asmrisk.rule.reasons import measure_status
 
 DRAWS = 6
 NUMBERS = [column.name for column in SCORE_COLUMNS]
@@ -58,6 +65,39 @@ def test_all_draws_give_means_and_what_the_field_moves(store: Path, table: pd.Da
     # A scored table is scored anew.
     again = asmrisk.score(scored, among=store, **QUIET)
     pd.testing.assert_frame_equal(again, scored, check_exact=True)
+
+
+@pytest.mark.parametrize("together", [1, 5, 100])
+def test_draws_scored_together_are_those_of_one_after_the_other(
+    store: Path, table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, together: int
+) -> None:
+    """Where all draws have one policy, statuses are counted by the sign of the points."""
+    some = table[(table["cohort"] == "heart_failure") & (table["performance_year"] == 2028)].head(70)
+    field, observed, n = open_scoring_field(store), observed_of(some, 0), len(some)
+    field = replace(field, policies=field.policies[:1], which=np.zeros_like(field.which))
+    monkeypatch.setattr("asmrisk.analysis.scoring_field._TOGETHER", together * n)
+    found = field.score_over_draws(1, 0, observed, n)
+    every = [field.score(k, 1, 0, observed, n) for k in range(DRAWS)]
+    for name in Scored._fields:
+        values = np.array([getattr(each.scored, name) for each in every])
+        mean, deviation = (getattr(each.scored, name) for each in (found.mean, found.deviation))
+        defined = ~np.isnan(values)
+        np.testing.assert_array_equal(np.isnan(mean), ~defined.any(axis=0), err_msg=name)
+        np.testing.assert_array_equal(np.isnan(deviation), defined.sum(axis=0) < 2, err_msg=name)
+        for place in np.argwhere(defined.any(axis=0)).tolist():
+            own = values[:, *place][defined[:, *place]].tolist()
+            assert mean[*place] == pytest.approx(statistics.fmean(own), rel=1e-12, abs=1e-12)
+            if len(own) > 1:
+                assert deviation[*place] == pytest.approx(statistics.stdev(own), rel=1e-9, abs=1e-12)
+                assert deviation[*place] == 0.0 or len(set(own)) > 1
+    for m in range(5):
+        codes = [
+            measure_status(each.policy, 0, m, observed, each.scored.points[m], n).tolist() for each in every
+        ]
+        for clinician, own in enumerate(zip(*codes, strict=True)):
+            counts = Counter(own)
+            assert counts[int(found.status[m, clinician])] == max(counts.values())
+    assert len(set(found.status[:5].ravel().tolist())) > 2
 
 
 def test_a_practice_alone_always_loses_what_medicare_keeps_and_among_all_it_does_not(

@@ -229,6 +229,16 @@ def test_a_change_is_validated_as_it_would_be_run() -> None:
             1,
             "asmrisk: `asmrisk run 'our own.toml' --set a.b=1 --set 'c.d={x = 1}' --fixed`\n",
         ),
+        (
+            RunError(Call("compare", "a.zarr", {"full": True}, ("b.zarr", "c.zarr"))),
+            1,
+            "asmrisk: `asmrisk compare a.zarr b.zarr c.zarr --full`\n",
+        ),
+        (
+            RunError(Call("decompose", "a.zarr", {"draws": 8}, ("b.zarr",))),
+            1,
+            "asmrisk: `asmrisk compare a.zarr b.zarr --decompose --draws 8`\n",
+        ),
         (OSError(28, "No space left on device", "/x"), 1, "asmrisk: /x: No space left on device\n"),
         (MemoryError(), 1, "asmrisk: out of memory; try fewer --workers or a smaller --block-size\n"),
         (

@@ -108,10 +108,10 @@ def test_a_change_tells_what_it_brings(found):
     assert row_of(table, "a", 2027, cheaper)["probability_of_nothing"] == 1.0
     whole = row_of(table, "all", "all", cheaper)
     assert whole["difference"] > 0.0
-    # What it may cost is counted a performance year, as if in all five.
+    # What it may cost is counted a performance year, from 2029 on.
     base = row_of(table, "all", "all")
     gone = sum(whole[name] - base[name] for name in ("mips_forgone", "cost_of_participation"))
-    assert whole["break_even"] == pytest.approx((whole["difference"] - gone) / 5)
+    assert whole["break_even"] == pytest.approx((whole["difference"] - gone) / 3)
     year = row_of(table, "all", 2030, cheaper)
     gone = sum(
         year[name] - row_of(table, "all", 2030)[name] for name in ("mips_forgone", "cost_of_participation")
@@ -125,12 +125,13 @@ def test_changes_have_numbers_a_legend_and_what_they_suppose(found):
     start = text.index("What if\n")
     lines = text[start : text.index("\n\n", start)].split("\n")
     assert lines[1:3] == ["1  improvement_activities = 2", "2  cost_per_episode -10% from 2029"]
-    for number, case in enumerate(("improvement_activities = 2", "cost_per_episode -10% from 2029"), 1):
+    cases = (("improvement_activities = 2", 5), ("cost_per_episode -10% from 2029", 3))
+    for number, (case, years) in enumerate(cases, 1):
         row = row_of(found.to_dataframe(), "all", "all", case)
         (line,) = [each for each in lines[4:] if each.startswith(f"{number} ")]
         value, error = with_error(row["difference"], row["difference_error"]).split(" ± ")
         assert line.split()[1:4] == [value, "±", error]
-        assert number_of(row["break_even"], row["difference_error"] / 5) in line.split()
+        assert number_of(row["break_even"], row["difference_error"] / years) in line.split()
     by_practice = text[text.index("Difference of each change by practice") :].split("\n\n")[0]
     assert {line.split()[0] for line in by_practice.split("\n")[2:4]} == {"P", "Q"}
     words = " ".join(text.split())
@@ -138,6 +139,7 @@ def test_changes_have_numbers_a_legend_and_what_they_suppose(found):
     assert json.loads(found.to_json())["what_if"][1] == {
         "number": 2,
         "case": "cost_per_episode -10% from 2029",
+        "years": 3,
         "clinicians": 4,
         "untold": 4,
         "reported": 0,

@@ -87,10 +87,17 @@ def test_what_is_so_already_gains_nothing_and_comes_after_what_gains(desk, ranke
     assert rows["difference"].iloc[-1] < 0
 
 
-def test_the_break_even_cost_is_beside_what_is_counted_already(ranked):
+def test_the_break_even_cost_is_beside_what_is_counted_already(desk, ranked):
     rows = ranked[ranked["lever"] == "episodes +10%"]
     left = rows["difference"] - rows["mips_forgone"] - rows["cost_of_participation"]
     assert rows["break_even"].to_numpy() == pytest.approx(left.to_numpy() / 5, rel=1e-9, abs=1e-9)
+    (late,) = (
+        ranked_levers(desk.field, desk.cases("cost_per_episode -10% from 2030"), workers=1)
+        .query("level == 'all'")
+        .to_dict("records")
+    )
+    left = late["difference"] - late["mips_forgone"] - late["cost_of_participation"]
+    assert late["break_even"] == pytest.approx(left / 2)
     assert (rows["cost_of_participation"] != 0).any()
     assert (rows["mips_forgone"] != 0).any()
 

@@ -16,7 +16,7 @@ from asmrisk.analysis.comparison_text import Compared, differing_values, more, s
 from asmrisk.analysis.estimates import Sets, first_draws
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import BY, METRICS, check_metrics
-from asmrisk.analysis.paired import PAIRED, pairs
+from asmrisk.analysis.paired import PAIRED, pairs, without_rounding
 from asmrisk.analysis.ranking import Ranks, ranks_of
 from asmrisk.analysis.report import Report, Section, long_rows, note_facts, wrapped
 from asmrisk.analysis.rerun import stored_run
@@ -267,7 +267,9 @@ def _rank(ranks: Ranks, place: int) -> Row:
 
 def _ranks(name: str, before: xr.DataArray, after: Sequence[xr.DataArray], sets: Sets) -> list[Ranks]:
     """Rank reforms by a metric, for each of its labels, by the draws that all of them define."""
-    changes = np.stack([(each - before).values.reshape(len(each), -1) for each in after], axis=-1)
+    units = METRICS[name].units
+    found = (without_rounding(before.values, each.values, units) for each in after)
+    changes = np.stack([each.reshape(len(each), -1) for each in found], axis=-1)
     signed = changes if METRICS[name].high_is_worse else -changes
     known = ~np.isnan(signed).any(axis=-1)
     return [

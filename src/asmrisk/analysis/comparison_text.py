@@ -26,7 +26,7 @@ from asmrisk.analysis.report import (
     wrapped,
 )
 from asmrisk.analysis.run_results import RunResults
-from asmrisk.analysis.statistics import RANGE, Row, error_cell, shown
+from asmrisk.analysis.statistics import RANGE, Row, shown
 from asmrisk.analysis.text_tables import WIDTH, Group, Table
 from asmrisk.analysis.transitions import change_sections
 from asmrisk.analysis.wording import ALL
@@ -35,8 +35,8 @@ from asmrisk.rule.definitions import PAYMENT_LAG
 from asmrisk.scenario.differences import changes_between
 
 __all__ = [
-    *("HEADLINE", "Compared", "answer", "differing_values", "more", "sections", "shown_metrics"),
-    "with_short_labels",
+    *("HEADLINE", "Compared", "answer", "differing_values", "gain_words", "more", "sections"),
+    *("shown_metrics", "with_short_labels"),
 ]
 
 #: What text shows of several reforms if nothing is chosen; they are ranked by the first.
@@ -229,31 +229,30 @@ def answer(row: Row, subject: str, when: str) -> str:
 
 def gain_words(changes: xr.Dataset) -> list[str]:
     """Say in a few lines who gains and who loses by a reform, of what `who_changes` found."""
-    rows = {
-        (kind, label): {
-            f"{name}{ending}": float(changes[name].values[place, column])
-            for name in ("gaining", "losing", "usd_change")
-            for column, ending in enumerate(("", "_error"))
-        }
-        for place, (kind, label) in enumerate(
-            zip(changes["kind"].values.tolist(), changes["label"].values.tolist(), strict=True)
-        )
-    }
-    draws, whole = changes.attrs["draws"], rows["all", "all"]
-    shares = [error_cell(name)(whole, 100.0) for name in ("gaining", "losing")]
-    least = 100 * changes.attrs["least_change"]
+    groups = list(zip(changes["kind"].values.tolist(), changes["label"].values.tolist(), strict=True))
+
+    def cell(name: str, place: int, scale: float = 1.0) -> str:
+        value, error = (changes[name].values[place] * scale).tolist()
+        return with_error(value, error)
+
+    shares = [cell(f"{name}_over_all_years", 0, 100.0) for name in ("gaining", "losing")]
     lines = [
-        f"Who gains: {shares[0]}% of clinicians and years gain, {shares[1]}% lose, by over {least:g} "
-        f"percentage points ({draws:,} {'draw' if draws == 1 else 'draws'} simulated again)."
+        f"Who gains over all years: {shares[0]}% of clinicians gain and {shares[1]}% lose, by over "
+        f"{100 * changes.attrs['least_change']:g}% of their payments."
     ]
-    write = error_cell("usd_change")
-    for kind, words in (("practice_size", "practice size"), ("score_decile", "baseline score")):
-        some = [(label, row) for (of, label), row in rows.items() if of == kind]
-        if kind == "score_decile":
-            some = [("lowest tenth", some[0][1]), ("highest tenth", some[-1][1])]
-        said = ", ".join(f"{label} {write(row, 1.0)}" for label, row in some)
-        lines.append(f"By {words}, $ a clinician and year: {said}.")
-    return lines
+    sizes = [place for place, (kind, _) in enumerate(groups) if kind == "practice_size"]
+    said = ", ".join(f"{groups[place][1]} {cell('usd_change_over_all_years', place)}" for place in sizes)
+    lines.append(f"By practice size, $ a clinician over all years: {said}.")
+    tenths = [place for place, (kind, _) in enumerate(groups) if kind == "score_decile"]
+    said = ", ".join(
+        f"{word} tenth {cell('usd_change', tenths[place])}"
+        for word, place in (("lowest", 0), ("highest", -1))
+    )
+    lines.append(f"By baseline score, $ a clinician and year: {said}.")
+    draws, sets = changes.attrs["draws"], int(changes["parameter_sets"])
+    what = "draw" if sets == draws else "parameter set"
+    few = f"; errors are from {sets} {what}{'s' if sets > 1 else ''}"
+    return [*lines, f"{draws:,} {'draw' if draws == 1 else 'draws'} simulated again{few}."]
 
 
 # --- Several reforms ----------------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def decompose(
     reform: _Runs,
     *,
     parts: Mapping[str, Collection[str]] | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     draws: int | None = None,
     roster: str | os.PathLike[str] | None = None,
     participant_list: str | os.PathLike[str] | None = None,
@@ -91,7 +91,7 @@ def decompose(
         its seed, and its unknowns fixed if the store's are.
     parts : mapping of str to collection of str, optional
         Parameters that count as one part, by the part's name.
-    metrics : sequence of str, optional
+    metrics : str or sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS` that have one number a draw; the most important ones
         if not given.
     draws : int, optional
@@ -138,7 +138,7 @@ def decompose(
     return _report(scenarios, found, names, simulated, shown_of=names if metrics else _SHOWN)
 
 
-def _checked(metrics: Sequence[str]) -> list[str]:
+def _checked(metrics: str | Sequence[str]) -> list[str]:
     """Give the names of metrics that have one number a draw; InputError for others."""
     names, _ = check_metrics(metrics, ())
     for name in names:
@@ -244,7 +244,7 @@ def _report(
     run, called = simulated.first, [each.name for each in parts]
     arrays, rows, sections = {}, list[Row](), list[Section]()
     for name in names:
-        each, whole = effects_of(simulated.outcomes[name], simulated.sets)
+        each, whole = effects_of(simulated.outcomes[name], simulated.sets, METRICS[name].units)
         values = np.stack([estimates(PART, one) for one in (*each, whole)], axis=1)
         together = only_together(each, whole)
         about: dict[str, Any] = {"units": METRICS[name].units, "long_name": METRICS[name].title}

@@ -40,7 +40,6 @@ from asmrisk.rule.definitions import (
 )
 from asmrisk.rule.groups import list_peers
 from asmrisk.rule.policy import policy_records
-from asmrisk.rule.reasons import STATUSES
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario, load_scenario
@@ -186,30 +185,14 @@ def _score_frame(frame: pd.DataFrame, values: Values, notes: Callable[[str], Non
 def _within(field: ScoringField, year: int, cohort: int, part: pd.DataFrame) -> dict[str, Any]:
     """Score rows of one cohort and year within a field: of several draws by means, with two deviations."""
     observed, n = observed_of(part, cohort), len(part)
-    first = field.score(0, year, cohort, observed, n)
     if len(field.draws) == 1:
-        return scored_cells(first, part)
-    names = scored_columns(first, part)
-    words = [name for name in names if name.endswith("_status")]
-    numbers = [name for name in names if name not in words]
-    mean, squares, count = (np.zeros((len(numbers), n)) for _ in range(3))
-    seen = np.zeros((len(words), len(STATUSES), n), np.int64)
-    for k in range(len(field.draws)):
-        columns = scored_columns(field.score(k, year, cohort, observed, n), part)
-        value = np.array([columns[name] for name in numbers])
-        known = ~np.isnan(value)
-        count += known
-        change = np.where(known, value - mean, 0.0)
-        mean += change / np.maximum(count, 1.0)
-        squares += change * np.where(known, value - mean, 0.0)
-        for w, name in enumerate(words):
-            seen[w, columns[name], np.arange(n)] += 1
-    with np.errstate(invalid="ignore", divide="ignore"):
-        deviation = np.sqrt(squares / (count - 1.0))
-    cells: dict[str, Any] = dict(zip(numbers, np.where(count > 0.0, mean, np.nan), strict=True))
-    cells |= {name: word_cells(name, seen[w].argmax(axis=0)) for w, name in enumerate(words)}
-    spread = (each.name for each in FIELD_COLUMNS)
-    return cells | {name: deviation[numbers.index(name.removesuffix("_sd"))] for name in spread}
+        return scored_cells(field.score(0, year, cohort, observed, n), part)
+    found = field.score_over_draws(year, cohort, observed, n)
+    cells, deviations = scored_cells(found.mean, part), scored_columns(found.deviation, part)
+    for m, measure in enumerate(measures_of(COHORTS[cohort])):
+        if (name := f"{measure.name}_status") in cells:
+            cells[name] = word_cells(name, found.status[m])
+    return cells | {each.name: deviations[each.name.removesuffix("_sd")] for each in FIELD_COLUMNS}
 
 
 def _warn_of_few(frame: pd.DataFrame, values: Values, notes: Callable[[str], None]) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import Estimate, Sets, mean, standard_deviation, t_quantile
+from asmrisk.analysis.paired import without_rounding
 from asmrisk.analysis.statistics import DRAWS, RANGE, Row, Statistic, error_cell
 
 __all__ = [
@@ -42,7 +43,7 @@ class Effects(NamedTuple):
     sets: Sets = None  #: parameter sets of the draws, as in `asmrisk.analysis.estimates`
 
 
-def effects_of(outcomes: _Array, sets: Sets = None) -> tuple[list[Effects], Effects]:
+def effects_of(outcomes: _Array, sets: Sets = None, units: str = "") -> tuple[list[Effects], Effects]:
     """Take the difference that all parts make apart.
 
     Parameters
@@ -52,6 +53,8 @@ def effects_of(outcomes: _Array, sets: Sets = None) -> tuple[list[Effects], Effe
         is not defined counts in none.
     sets : ndarray of int64, shape (draws,), optional
         Number of each draw's parameter set.
+    units : str
+        Of the outcome, for `asmrisk.analysis.paired.without_rounding`.
 
     Returns
     -------
@@ -72,11 +75,16 @@ def effects_of(outcomes: _Array, sets: Sets = None) -> tuple[list[Effects], Effe
     outcomes, sets = outcomes[:, known], None if sets is None else sets[known]
     parts = len(outcomes).bit_length() - 1
     places = {each: place for place, each in enumerate(subsets(parts))}
-    whole = outcomes[-1] - outcomes[0]
+    whole = without_rounding(outcomes[0], outcomes[-1], units)
     found = []
     for part in range(parts):
         without = [each for each in places if part not in each]
-        added = np.stack([outcomes[places[each | {part}]] - outcomes[places[each]] for each in without])
+        added = np.stack(
+            [
+                without_rounding(outcomes[places[each]], outcomes[places[each | {part}]], units)
+                for each in without
+            ]
+        )
         orders = [factorial(len(each)) * factorial(parts - 1 - len(each)) for each in without]
         values = np.array(orders, dtype=np.float64) @ added / factorial(parts)
         found.append(Effects(values, added.T, whole, sets))

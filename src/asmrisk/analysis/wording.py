@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 from asmrisk.analysis.digits import number, with_error
-from asmrisk.errors import printable
 from asmrisk.rule.definitions import PAYMENT_LAG
 
 __all__ = ["ALL", "ALL_YEARS", "dollar_scale", "shortened", "usd", "year_head", "year_label", "year_words"]
@@ -51,12 +50,11 @@ def year_head(year: int | str) -> str:
 
 
 def shortened(name: str) -> str:
-    """Write the name of a practice or clinician, from a file, in as many characters as tables have for it.
+    """Write the name of a practice or clinician in as many characters as tables have for it.
 
     >>> shortened("solo-039"), shortened("synthetic-heart-and-spine")
     ('solo-039', 'synthetic-heart-a…')
     """
-    name = printable(name)
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
 
 

@@ -21,7 +21,14 @@ from asmrisk.population.roster import Roster
 from asmrisk.population.roster_habits import latest_of_practice
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.columns import Column, columns_of
-from asmrisk.rule.definitions import COLLECTION_TYPES, MEASURES, PERFORMANCE_YEARS, Measure, measures_of
+from asmrisk.rule.definitions import (
+    COLLECTION_TYPES,
+    MEASURES,
+    PERFORMANCE_YEARS,
+    YEARS,
+    Measure,
+    measures_of,
+)
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.own_changes import KINDS, Changes, make_changes
 
@@ -79,6 +86,11 @@ class Case:
 
     label: str
     changes: tuple[Change, ...]
+
+    @property
+    def years(self) -> int:
+        """Performance years from the first change on."""
+        return YEARS - min(change.year for change in self.changes)
 
 
 class _Whom(NamedTuple):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.scoring_field import ScoringField, open_scoring_field
+from asmrisk.analysis.wording import usd
 from asmrisk.clinician_tables.arrays import observed_of, score_arrays_within
 from asmrisk.clinician_tables.checks import KNOWN_YEARS, KnownYears
 from asmrisk.clinician_tables.policy_needs import policy_needs
@@ -71,11 +72,7 @@ class _Case(NamedTuple):
 
     def scores(self, observed: Observed, n: int) -> dict[str, _Floats]:
         """Score n cases in each draw: arrays by name of `Scored`, with the draw before their dimensions."""
-        scored = [
-            self.field.score(k, self.year, self.cohort, observed, n).scored
-            for k in range(len(self.field.draws))
-        ]
-        return {name: np.array([getattr(each, name) for each in scored]) for name in scored[0]._fields}
+        return self.field.score_draws(self.year, self.cohort, observed, n)._asdict()
 
     def peers(self, by: int) -> int:
         """Give the clinician's peer group."""
@@ -368,7 +365,7 @@ def _changes(
                 yield words, {("rate", m): target}
     if not np.isnan(scores["cost_points"]).all():
         cost = (1.0 - _SAVED) * float(observed.cost_per_episode[0])
-        yield f"cost per episode {_SAVED:.0%} lower, ${cost:,.0f}", {("cost_per_episode", None): cost}
+        yield f"cost per episode {_SAVED:.0%} lower, {usd(round(cost))}", {("cost_per_episode", None): cost}
     if (scores["improvement_activities_adjustment"] < policy.improvement_activities_points[-1]).any():
         both: dict[_Place, float] = {("improvement_activities", None): 2}
         if observed.primary_care_connection[0] >= 0:

@@ -119,7 +119,8 @@ def exposure(
     roster, scenario = field.roster, field.model.scenario
     check_cohorts(run, roster, clinicians)
     texts = [what_if] if isinstance(what_if, str) else what_if
-    cases = gather(lambda text: parse_change(text, roster, scenario), texts)
+    parsed = gather(lambda text: parse_change(text, roster, scenario), texts)
+    cases = list({case.label: case for case in parsed}.values())
     few = field.draws <= MOST_DRAWS
     with shown(progress, field, cases):
         lived = live_cases(field, cases, parts=few, workers=workers, progress=progress)
@@ -131,7 +132,8 @@ def exposure(
     if levels is None:
         raise AssertionError("a store has the values of its draws")
     context = Context(levels, run.sets, field_factors(run.dataset, roster), run.prices(), loss)
-    found = estimates_of_cases(outcomes, groups, context, workers=workers)
+    lasting = [YEARS, *(case.years for case in cases)]
+    found = estimates_of_cases(outcomes, groups, context, lasting=lasting, workers=workers)
     found["field_reaction_error"], small = _reaction(found, roster, run, groups)
     told = told_of(roster, scenario)
     n = roster.count
@@ -166,10 +168,10 @@ def exposure(
 
 
 def _what_if(number: int, case: Case, roster: Roster) -> dict[str, Any]:
-    """Give a case's number and text, whose it is, and how many clinicians `supposed` finds."""
+    """Give a case's number, text and years, and how many clinicians `supposed` finds."""
     whose, untold, reported = (int(each.sum()) for each in supposed(case, roster))
     counts = {"clinicians": whose, "untold": untold, "reported": reported}
-    return {"number": number, "case": case.label} | counts
+    return {"number": number, "case": case.label, "years": case.years} | counts
 
 
 def _finished_run(against: str | os.PathLike[str]) -> RunResults:

@@ -142,10 +142,11 @@ def ranked_levers(
         ``rank_last``, as `asmrisk.analysis.ranking` has them, 1 being the best. ``difference`` is USD in all
         years, with ``difference_error`` and ``probability_of_nothing``; ``mips_forgone`` and
         ``cost_of_participation`` say by how much these change; ``break_even``, USD a performance year, is
-        what it may cost at most (`asmrisk.exposures.table.break_even`). Who has a thing in every draw
-        gains nothing by it: such a row has a ``probability_of_nothing`` of 1. ``clinicians`` counts those for
-        whom it is meant, ``untold`` of how many nothing is told of what it changes, ``reported`` how many
-        last reported the measure already (`asmrisk.exposures.readiness.supposed`).
+        what it may cost at most in the ``years`` from its first on (`asmrisk.exposures.table.break_even`).
+        Who has a thing in every draw gains nothing by it: such a row has a ``probability_of_nothing`` of 1.
+        ``clinicians`` counts those for whom it is meant, ``untold`` of how many nothing is told of what it
+        changes, ``reported`` how many last reported the measure already
+        (`asmrisk.exposures.readiness.supposed`).
 
     Raises
     ------
@@ -183,7 +184,10 @@ def ranked_levers(
         "probability_of_nothing": nothing / field.draws,
         "mips_forgone": mips / field.draws,
         "cost_of_participation": cost / field.draws,
-        "break_even": break_even(difference, mips / field.draws, cost / field.draws),
+        "break_even": break_even(
+            *(difference, mips / field.draws, cost / field.draws),
+            np.array([[case.years] for case in cases]),
+        ),
     }
     supposes = np.stack([supposed(case, roster) for case in cases])  # (levers, 3, n)
     counts = dict(
@@ -200,8 +204,13 @@ def ranked_levers(
         # The best is the lowest of what is lacking.
         ranks = ranks_of_sums(-difference[order, place], -residuals[order, :, place].T, field.draws)
         for first, last, k in zip(ranks.first.tolist(), ranks.last.tolist(), order.tolist(), strict=True):
-            named = {"who": str(groups.who[place]), "level": str(groups.level[place])}
-            named |= {"rank_first": first, "rank_last": last, "lever": cases[k].label}
+            named: dict[str, Any] = {"who": str(groups.who[place]), "level": str(groups.level[place])}
+            named |= {
+                "rank_first": first,
+                "rank_last": last,
+                "lever": cases[k].label,
+                "years": cases[k].years,
+            }
             found = {name: each[k, place].item() for name, each in (numbers | counts).items()}
             rows.append(named | found)
     return pd.DataFrame(rows)

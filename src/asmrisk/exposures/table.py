@@ -6,7 +6,7 @@ Plain arrays whose last axis says who: the clinicians, then the practices, then 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -111,8 +111,8 @@ COLUMNS = (
     _column("probability_of_nothing", "number", "fraction", "Chance that the change pays nothing, or costs"),
     _column(
         *("break_even", "number", "USD"),
-        "What the change may cost in the year, or in each year, before it no longer pays: the difference "
-        "less what it adds to MIPS forgone and the cost of taking part, undiscounted",
+        "What the change may cost in the year, or in each year from its first on, before it no longer pays: "
+        "the difference less what it adds to MIPS forgone and the cost of taking part, undiscounted",
     ),
 )
 
@@ -208,7 +208,12 @@ def groups_of(roster: Roster) -> Groups:
 
 
 def estimates_of_cases(
-    cases: Mapping[str, OwnOutcomes], groups: Groups, context: Context, *, workers: int | None = None
+    cases: Mapping[str, OwnOutcomes],
+    groups: Groups,
+    context: Context,
+    *,
+    lasting: Sequence[int] | None = None,
+    workers: int | None = None,
 ) -> dict[str, _Array]:
     """Estimate the table's numbers.
 
@@ -220,6 +225,8 @@ def estimates_of_cases(
         Whose rows there are.
     context : Context
         What outcomes are put beside.
+    lasting : sequence of int, optional
+        How many years each case lasts; all if not given.
     workers : int, optional
         Threads; the usable processors if not given.
 
@@ -243,23 +250,24 @@ def estimates_of_cases(
     found |= {name: np.stack([each[name] for each in adding]) for name in adding[0]}
     found["net_of_mips"] = found["mean"] - found["mips_forgone"]
     mips, cost = (found[name] - found[name][:1] for name in ("mips_forgone", "cost_of_participation"))
-    found["break_even"] = break_even(found["difference"], mips, cost, np.array([1] * YEARS + [YEARS]))
+    each = np.ones((len(cases), 1, YEARS + 1))
+    each[:, 0, YEARS] = YEARS if lasting is None else lasting
+    found["break_even"] = break_even(found["difference"], mips, cost, each)
     return found
 
 
-def break_even(
-    difference: _Array, mips_forgone: _Array, cost: _Array, years: int | NDArray[np.int64] = YEARS
-) -> _Array:
+def break_even(difference: _Array, mips_forgone: _Array, cost: _Array, years: NDArray[Any]) -> _Array:
     """Give what a change may cost a performance year before it no longer pays, USD.
 
     Parameters
     ----------
     difference, mips_forgone, cost : ndarray of float64
         What it adds to adjustments, MIPS forgone and the cost of taking part, USD of all years together.
-    years : int or ndarray of int64
-        How many these are. Nothing is discounted.
+    years : ndarray
+        How many years it lasts. Nothing is discounted.
     """
-    return (difference - mips_forgone - cost) / years
+    worth: _Array = (difference - mips_forgone - cost) / years
+    return worth
 
 
 def _of_year(

@@ -16,7 +16,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.analysis.text_tables import WIDTH, Group, Table
 from asmrisk.analysis.wording import ALL, ALL_YEARS, dollar_scale, shortened, usd, year_label, year_words
-from asmrisk.errors import Call, printable
+from asmrisk.errors import Call
 from asmrisk.exposures.readiness import MOST_DRAWS, NOT_TOLD, UNTOLD
 from asmrisk.exposures.table import BASE
 from asmrisk.rule.definitions import PERFORMANCE_YEARS, YEARS
@@ -172,11 +172,15 @@ def _money(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str
     return (
         ["mean ± error", f"5-95%, {run.holds.replace('_', ' ')}", "loss,\n%"],
         [
-            [with_error(row["mean"] * scale, row["mean_error"] * scale) for row in rows],
+            _with_errors(rows, scale, "mean"),
             ranges,
             [_percent(row["probability_of_loss"], sets) for row in rows],
         ],
     )
+
+
+def _with_errors(rows: Sequence[Row], scale: float, name: str) -> list[str]:
+    return [with_error(row[name] * scale, row[f"{name}_error"] * scale) for row in rows]
 
 
 def _beside(rows: Sequence[Row], scale: float, *names: str) -> list[list[str]]:
@@ -228,14 +232,13 @@ def _people(run: RunResults, tables: Tables, ranks: Mapping[str, Ranks]) -> list
         for title, places in chosen.tables:
             shown = [rows[place] for place in places]
             scale, units = _scale(shown)
-            heads, columns = _money(run, shown, scale)
-            heads, columns = (
-                [*heads, "average\npractice"],
-                [*columns, *_beside(shown, scale, "average_practice")],
-            )
+            heads, columns = ["rank"], [[own.said[place] for place in places]]
             if level == "practice":
-                heads, columns = ["billed", *heads], [[f"{row['clinicians']:,}" for row in shown], *columns]
-            heads, columns = ["rank", *heads], [[own.said[place] for place in places], *columns]
+                heads.append("billed")
+                columns.append([f"{row['clinicians']:,}" for row in shown])
+            money = _money(run, shown, scale)
+            heads += [*money[0], "average\npractice"]
+            columns += [*money[1], *_beside(shown, scale, "average_practice")]
             group = Group(f"{title}, {ALL_YEARS}, {units}", heads, columns)
             found.append(Section(tables=(Table([shortened(row["who"]) for row in shown], [group]),)))
     found[-1:] = [each._replace(notes=tuple(dict.fromkeys(notes))) for each in found[-1:]]
@@ -248,7 +251,7 @@ def _people(run: RunResults, tables: Tables, ranks: Mapping[str, Ranks]) -> list
 def _worth(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str], list[list[str]]]:
     """Give the columns that say what changes are worth."""
     may_cost = [
-        number(row["break_even"] * scale, row["difference_error"] * scale / YEARS)
+        number(row["break_even"] * scale, row["difference_error"] * scale / row["years"])
         if row["break_even"] > 0.0
         else "nothing"
         for row in rows
@@ -256,7 +259,7 @@ def _worth(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str
     return (
         ["difference\n± error", "pays\nnothing, %", "may cost\na year"],
         [
-            [with_error(row["difference"] * scale, row["difference_error"] * scale) for row in rows],
+            _with_errors(rows, scale, "difference"),
             [_percent(row["probability_of_nothing"], run.set_count) for row in rows],
             may_cost,
         ],
@@ -265,8 +268,8 @@ def _worth(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str
 
 _WORTH_NOTE = (
     "Differences are draw by draw from what is expected as it is. Pays nothing: draws in which a change "
-    "brings no dollars. May cost: in each performance year, before it no longer pays; MIPS and the cost of "
-    "taking part are counted."
+    "brings no dollars. May cost: in each performance year from its first on, before it no longer pays; MIPS "
+    "and the cost of taking part are counted."
 )
 
 
@@ -275,7 +278,7 @@ def _what_if(run: RunResults, tables: Tables) -> list[Section]:
     changes = tables["what_if"]
     if not changes:
         return []
-    rows = [_rows(tables, ALL, case=each["case"])[0] for each in changes]
+    rows = [_rows(tables, ALL, case=each["case"])[0] | {"years": each["years"]} for each in changes]
     labels = [str(each["number"]) for each in changes]
     scale, units = _scale(rows, "difference")
     heads, columns = _worth(run, rows, scale)
@@ -285,20 +288,18 @@ def _what_if(run: RunResults, tables: Tables) -> list[Section]:
     legend = [
         line
         for label, each in zip(labels, changes, strict=True)
-        for line in wrap(f"{label}  {printable(each['case'])}", WIDTH, subsequent_indent="   ")
+        for line in wrap(f"{label}  {each['case']}", WIDTH, subsequent_indent="   ")
     ]
     found = [Section(("What if", *legend), (Table(labels, [Group(title, heads, columns)]),))]
     practices = [_rows(tables, "practice", case=each["case"]) for each in changes]
     moved = [own for own in zip(*practices, strict=True) if any(row["difference"] for row in own)]
     if len(practices[0]) > 1 and moved:
+        most = f", the {LISTED} moved most of {len(moved):,}" if len(moved) > LISTED else ""
         moved = sorted(moved, key=lambda own: -max(abs(row["difference"]) for row in own))[:LISTED]
         scale, units = _scale([row for own in moved for row in own], "difference")
-        columns = [
-            [with_error(row["difference"] * scale, row["difference_error"] * scale) for row in of_change]
-            for of_change in zip(*moved, strict=True)
-        ]
+        columns = [_with_errors(of_change, scale, "difference") for of_change in zip(*moved, strict=True)]
         names = [shortened(own[0]["who"]) for own in moved]
-        title = f"Difference of each change by practice, {ALL_YEARS}, {units}"
+        title = f"Difference of each change by practice, {ALL_YEARS}, {units}{most}"
         found.append(Section(tables=(Table(names, [Group(title, labels, columns)]),)))
     supposed = _supposed([each | {"lever": f"change {each['number']}"} for each in changes])
     found[-1] = found[-1]._replace(notes=(_WORTH_NOTE, *supposed))
@@ -326,15 +327,15 @@ def _levers(run: RunResults, tables: Tables, rule: str) -> list[Section]:
 def _supposed(rows: Sequence[Row]) -> list[str]:
     """Say what changes suppose: what is not told, what is so already, what another way of reporting does."""
     notes = []
-    # Of many, only those that suppose most.
-    named = [row for row in rows if row["untold"] > (0 if len(rows) <= LISTED else row["clinicians"] / 2)]
-    if most := max(row["untold"] for row in rows):
+    if any(row["untold"] for row in rows):
+        # Of many, only those that suppose most.
+        least = 0.0 if len(rows) <= LISTED else 0.5
+        named = [row for row in rows if row["untold"] > least * row["clinicians"]]
+        rest = max((row["untold"] for row in rows if row not in named), default=0)
         told = [f"{row['untold']:,} of {row['clinicians']:,} in {row['lever']}" for row in named]
-        others = [row["untold"] for row in rows if row not in named and row["untold"]]
-        if others:
-            told.append(
-                f"at most {max(others):,} in each of the others" if told else f"at most {most:,} in each"
-            )
+        if len(told) > LISTED:
+            told = [f"more than half of those meant in {len(told)} changes"]
+        told += [f"at most {rest:,} in each of the others"] if rest else []
         notes.append(
             "Of some clinicians nothing is told of what a change moves: it is drawn, and so what the change "
             f"brings them is supposed. These are {', '.join(told)}."
