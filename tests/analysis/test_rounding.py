@@ -5,6 +5,7 @@ import pytest
 
 from asmrisk.analysis.comparison import compare
 from asmrisk.analysis.paired import without_rounding
+from asmrisk.analysis.transitions import _changes, _Clinicians
 from tests.analysis.synthetic_results import results
 
 RNG = np.random.default_rng(3)
@@ -64,3 +65,26 @@ def test_a_comparison_shows_no_rounding():
         assert (row["tied"], row["larger"], row["unpaired_draws"]) == (1.0, 0.0, np.inf)
     # Not to the bit the same, so it is not said to be.
     assert not compare(base, reform, metrics=["medicare_savings"]).facts["reforms"][0]["identical"]
+
+
+def test_nobody_gains_by_rounding():
+    count = 400
+    before = _Clinicians(
+        key=np.arange(count),
+        year=np.zeros(count, np.int64),
+        cohort=np.zeros(count, np.int64),
+        specialty=np.zeros(count, np.int64),
+        practice_size=np.zeros(count, np.int64),
+        score=RNG.uniform(0.0, 100.0, count),
+        factor=RNG.uniform(-0.09, 0.09, count),
+        part_b=RNG.lognormal(11.0, 1.0, count),
+    )
+    after = before._replace(factor=before.factor * (1.0 + RNG.choice([-2e-16, 2e-16], count)))
+    assert (after.factor != before.factor).any()
+    gains, _ = _changes(before, after, [()])
+    # How many there are, and nothing of shares and changes, a year and over all years.
+    assert set(gains.ravel().tolist()) == {float(count), 0.0}
+    # One clinician's real change of a tenth of a cent is told.
+    after = before._replace(factor=before.factor + np.where(before.key == 7, 1e-3 / before.part_b, 0.0))
+    gains, _ = _changes(before, after, [()])
+    assert gains.ravel()[np.isclose(gains.ravel(), 1e-3 / count, rtol=1e-6)].size == 2

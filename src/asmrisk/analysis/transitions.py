@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.estimates import Sets, first_draws, mean
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
+from asmrisk.analysis.paired import without_rounding
 from asmrisk.analysis.report import Section, filled, grouped, label_words, wrapped
 from asmrisk.analysis.statistics import Row, error_cell
 from asmrisk.analysis.text_tables import Group, Table, stepped
@@ -241,7 +242,8 @@ def _changes(
     """Compare one draw: all gains by the groups of the splits, and shares by state before and after."""
     here, there = _in_both(*(each.key * YEARS + each.year for each in (before, after)))
     old, new = before.factor[here], after.factor[there]
-    usd = new * after.part_b[there] - old * before.part_b[here]
+    usd = without_rounding(old * before.part_b[here], new * after.part_b[there], "USD")
+    change = without_rounding(old, new)
     first, usd_of_all, payments = _over_all_years(before, after)
     codes = {
         "performance_year": before.year,
@@ -254,7 +256,7 @@ def _changes(
     for split in splits:
         number = _group_numbers(split, codes)
         size = math.prod(len(_VALUES[name]) for name in split)
-        by_year = _gains(number[here], size, LEAST_CHANGE, new - old, usd)
+        by_year = _gains(number[here], size, LEAST_CHANGE, change, usd)
         over_all = _gains(number[first], size, LEAST_CHANGE * payments, usd_of_all)
         gains.append(np.hstack([by_year, over_all * np.nan if _OF_YEARS & set(split) else over_all]))
     states = _state(old) * len(STATES) + _state(new)
@@ -276,10 +278,10 @@ def _over_all_years(before: _Clinicians, after: _Clinicians) -> tuple[_Ints, _Fl
     old, first, whose = np.unique(before.key, return_index=True, return_inverse=True)
     new, whose_after = np.unique(after.key, return_inverse=True)
     here, there = _in_both(old, new)
-    changes = (
-        _sums(whose_after, after.factor * after.part_b)[there]
-        - _sums(whose, before.factor * before.part_b)[here]
+    paid, paid_after = (
+        _sums(which, each.factor * each.part_b) for which, each in ((whose, before), (whose_after, after))
     )
+    changes = without_rounding(paid[here], paid_after[there], "USD")
     return first[here].astype(np.int64), changes, _sums(whose, before.part_b)[here]
 
 
