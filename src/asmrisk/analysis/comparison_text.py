@@ -344,12 +344,18 @@ def with_short_labels(labels: Sequence[str], group: Group) -> Table:
     room = WIDTH - sum(widths)
     # Where there is little, cells are folded.
     room = room if room >= _NARROWEST_LABEL else 2 * _NARROWEST_LABEL
-    parts = [wrap(label, room, break_on_hyphens=False) or [""] for label in labels]
+    parts = [_lines(label, room) for label in labels]
     cells = [
         [text for some, cell in zip(parts, column, strict=True) for text in [cell, *[""] * (len(some) - 1)]]
         for column in group.columns
     ]
     return Table([part for some in parts for part in some], [Group(group.title, group.heads, cells)])
+
+
+def _lines(label: str, room: int) -> list[str]:
+    """Break a label into lines, at spaces and inside names of parameters."""
+    lines = wrap(label.replace("_", "_\0 "), room, break_on_hyphens=False)
+    return [line.replace("\0 ", "").removesuffix("\0") for line in lines] or [""]
 
 
 def _side_by_side(labels: Sequence[str], rows: Sequence[Sequence[Row]]) -> Section:
