@@ -462,6 +462,7 @@ def test_summarize_passes_on_what_is_asked_for(calls: list[Any]) -> None:
         (["--by", "year,"], [f"'' is no label; allowed: {LABELS}"]),
         (["--metric", "net_adjustmnt"], ["--metric: 'net_adjustmnt' is no metric; allowed: "]),
         (["--metric", "a b c", "--metric", "epsiodes"], ["'a b c' is no metric;", "did you mean episodes?"]),
+        (["--exceedance", "nonsense"], ["--exceedance: 'nonsense' is no metric; allowed: "]),
         (["--by", "specialty", "--metric", "episodes"], ["episodes is not kept by specialty; these are"]),
     ],
 )

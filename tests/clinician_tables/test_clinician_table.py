@@ -5,7 +5,6 @@ import errno
 import io
 import os
 import re
-import sys
 import time
 
 import pandas as pd
@@ -14,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from asmrisk.clinician_tables.checks import KnownYears
-from asmrisk.clinician_tables.columns import input_columns
+from asmrisk.clinician_tables.columns import REQUIRED, input_columns
 from asmrisk.clinician_tables.table import check_clinicians, read_clinicians, replaced, write_clinicians
 from asmrisk.errors import InputError, RunError
 from asmrisk.rule.definitions import COHORTS
@@ -45,12 +44,13 @@ def test_what_is_written_is_read(tmp_path, ending):
 
 
 # Every finite float that a column may hold, subnormal and extreme ones too.
-dollars = st.floats(0, sys.float_info.max, allow_subnormal=True)
+dollars = st.floats(0, 1e9, allow_subnormal=True)
+complexity = st.floats(0, 100, allow_subnormal=True)
 fraction = st.floats(0, 1, allow_subnormal=True)
 names = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
-# Not what stands for nothing, nor what a spreadsheet makes of a number.
+# Not what stands for nothing, nor what a spreadsheet makes of a number, nor what marks a text there.
 names = names.filter(
-    lambda name: name not in "-–—" and not re.fullmatch(r"\d+\.0+|\d.*[eE]\+\d+|(?i:n/a)", name)
+    lambda name: name not in "-–—" and not re.fullmatch(r"\d+\.0+|\d.*[eE]\+\d+|(?i:n/a)|'+[=+@-].*", name)
 )
 
 
@@ -61,7 +61,7 @@ def test_numbers_and_names_survive_files_to_the_bit(tmp_path_factory, data, n):
     draw = lambda each: data.draw(st.lists(each, min_size=n, max_size=n))  # noqa: E731
     frame["clinician_id"] = data.draw(st.lists(names, min_size=n, max_size=n, unique=True))
     frame["part_b_payments"] = draw(dollars)
-    frame["hcc_risk_score"] = draw(dollars | st.just(float("nan")))
+    frame["hcc_risk_score"] = draw(complexity | st.just(float("nan")))
     frame["dual_share"] = draw(fraction | st.just(float("nan")))
     frame.loc[frame["cohort"] == "heart_failure", "q008_rate"] = draw(fraction)[0]
     checked = check_clinicians(frame, **QUIET)
@@ -150,18 +150,18 @@ def test_a_roster_may_leave_columns_out_and_cells_empty(tmp_path):
 @pytest.mark.parametrize(
     ("column", "cell", "words"),
     [
-        ("part_b_payments", "-3.5", ["'-3.5'", "0 or more", "USD"]),
+        ("part_b_payments", "-3.5", ["'-3.5'", "from 0 to 1,000,000,000", "USD"]),
         ("part_b_payments", "1e999", ["'1e999'"]),
         ("part_b_payments", "1_000", ["'1_000'"]),
         ("part_b_payments", "$1O0", ["'$1O0'"]),
         ("part_b_payments", "inf", ["'inf'"]),
         ("part_b_payments", "٣", ["a number"]),
         ("part_b_payments", "", ["is empty"]),
-        ("payment_year_part_b", "-1", ["0 or more"]),
-        ("cost_per_episode", "-1", ["0 or more"]),
+        ("payment_year_part_b", "-1", ["from 0 to 1,000,000,000"]),
+        ("cost_per_episode", "-1", ["from 0 to 1,000,000,000"]),
         ("q008_rate", "1.0000000000000002", ["from 0 to 1"]),
         ("q008_rate", "-0.1", ["from 0 to 1"]),
-        ("q492_rate", "-1", ["0 or more", "admissions per 100 person-years"]),
+        ("q492_rate", "-1", ["from 0 to 10,000", "admissions per 100 person-years"]),
         ("q008_completeness", "75", ["from 0 to 1", "if it is percent, write 75% or 0.75"]),
         ("q008_cases", "2.5", ["whole number"]),
         ("q008_cases", "-1", ["whole number", "0 or more"]),
@@ -179,7 +179,7 @@ def test_a_roster_may_leave_columns_out_and_cells_empty(tmp_path):
         ("performance_year", "2032", ["from 2027 to 2031"]),
         ("episodes", "3.5", ["whole number"]),
         ("episodes", "-1", ["0 or more"]),
-        ("hcc_risk_score", "-1", ["0 or more"]),
+        ("hcc_risk_score", "-1", ["from 0 to 100"]),
         ("dual_share", "1.2", ["from 0 to 1"]),
         ("improvement_activities", "3", ["from 0 to 2"]),
         ("promoting_interoperability", "101", ["from 0 to 100"]),
@@ -214,6 +214,42 @@ def test_a_reported_measure_has_cases(tmp_path):
     frame = table(4).astype(object)
     frame.loc[0, ["q492_rate", "q492_cases", "q492_collection_type"]] = ["", "", "claims"]
     read_clinicians(write(tmp_path / "t.csv", frame), **QUIET)
+
+
+def test_rates_without_any_cases_are_refused_once(tmp_path):
+    frame = table(n=60).drop(columns="q236_cases").assign(q008_cases=None)
+    path = write(tmp_path / "t.csv", frame)
+    roster = {"required": REQUIRED, "known_years": KnownYears(2020, 2031, 2025)}
+    found = [each for each in problems(path, **roster) if "_cases" in each]
+    assert len(found) == 2, found
+    for name, each in zip(("q008", "q236"), found, strict=True):
+        rates = int(frame[f"{name}_rate"].notna().sum())
+        assert f"{name}_cases: is not given in any of the {rates} rows" in each
+
+
+@pytest.mark.parametrize("cell", ["1e300", "2000000000", "1e9999"])
+def test_dollars_beyond_any_clinicians_are_refused_with_the_limit(tmp_path, cell):
+    for name in ("part_b_payments", "payment_year_part_b", "cost_per_episode"):
+        frame = table().astype({name: object})
+        frame.loc[1, [name, "episodes"]] = [cell, 30]
+        (found,) = problems(write(tmp_path / "t.csv", frame))
+        assert f"{name}: '{cell}' is not allowed; allowed: a number, from 0 to 1,000,000,000 (USD)" in found
+
+
+def test_identities_that_look_like_formulas_are_no_formulas_in_csv_and_read_as_they_were(tmp_path):
+    names = ["=1+1", "@SUM(A1)", "+1", "-1", "O'Brien", "-Smith", "x=1", "'", "plain"]
+    frame = check_clinicians(table(n=len(names)).assign(clinician_id=names, practice_id=names[::-1]), **QUIET)
+    write_clinicians(frame, tmp_path / "t.csv")
+    with (tmp_path / "t.csv").open(newline="") as file:
+        written = list(csv.DictReader(file))
+    cells = [cell for row in written for name in ("clinician_id", "practice_id") for cell in [row[name]]]
+    assert not [cell for cell in cells if cell[:1] in "=+-@"], cells
+    assert [row["clinician_id"] for row in written][:5] == ["'=1+1", "'@SUM(A1)", "'+1", "'-1", "O'Brien"]
+    again = read_clinicians(tmp_path / "t.csv", **QUIET)
+    pd.testing.assert_frame_equal(again, frame)
+    # Parquet has no formulas.
+    write_clinicians(frame, tmp_path / "t.parquet")
+    assert pd.read_parquet(tmp_path / "t.parquet")["clinician_id"].tolist() == names
 
 
 def test_a_clinician_has_one_row_in_a_year(tmp_path):

@@ -42,7 +42,7 @@ def test_columns_are_the_declared_ones(tmp_path, cohort):
     assert [cell.value for cell in made["Clinicians"][1]] == list(frame)
     told = {row[0]: row for row in made["Notes"].iter_rows(values_only=True) if row[0] in set(frame)}
     assert list(told) == list(frame)
-    assert told["part_b_payments"][1:4] == ("always", "USD", "a number, 0 or more (USD)")
+    assert told["part_b_payments"][1:4] == ("always", "USD", "a number, from 0 to 1,000,000,000 (USD)")
     assert told["episodes"][1] == "to score"
     assert told["aco"][1] == "optional"
 
@@ -57,7 +57,7 @@ def test_a_spreadsheet_program_knows_what_is_allowed(tmp_path):
     rate = rules["q236_rate"]
     assert (rate.type, rate.formula1, rate.formula2) == ("decimal", "0", "1")
     assert (rules["performance_year"].formula1, rules["performance_year"].formula2) == ("2020", "2031")
-    assert rules["q492_rate"].prompt.endswith("0 or more (admissions per 100 person-years)")
+    assert rules["q492_rate"].prompt.endswith("from 0 to 10,000 (admissions per 100 person-years)")
     assert all(len(each.formula1 or "") <= 255 for each in rules.values())
 
 

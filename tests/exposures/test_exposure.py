@@ -1,5 +1,6 @@
 """The command `exposure` and its function, on a small run and four clinicians."""
 
+import csv
 import json
 from dataclasses import replace
 from io import StringIO
@@ -17,7 +18,7 @@ from asmrisk.cli import commands
 from asmrisk.errors import Call, InputError
 from asmrisk.exposures.stored_field import check_cohorts
 from asmrisk.exposures.table import COLUMNS
-from asmrisk.exposures.text import head_of
+from asmrisk.exposures.text import _payments, head_of
 from asmrisk.population.roster import read_roster
 
 DRAWS = 60
@@ -207,6 +208,39 @@ def test_the_command_writes_json_csv_and_a_table(ours, results, found, tmp_path)
     np.testing.assert_array_equal(again["mean"], base["mean"].to_numpy())
 
 
+def test_part_b_told_and_expected_stand_side_by_side_where_they_differ_much(found):
+    tables = dict(found.tables) | {"readiness": [dict(row) for row in found.tables["readiness"]]}
+    for row, expected in zip(tables["readiness"], (1e5, 0.99e6, None, 2e5), strict=True):
+        row |= {"part_b_told": 3e5, "part_b_year": 2025, "part_b_expected": expected}
+    tables["readiness"][3]["part_b_expected"] = 201_000.0
+    (section,) = _payments(tables)
+    (table,) = section.tables
+    assert table.labels == ["b", "a"]  # the furthest apart first; d differs by less than half, c has nothing
+    assert table.groups[0].columns == [["2025"] * 2, ["300,000"] * 2, ["990,000", "100,000"]]
+    for row in tables["readiness"]:
+        row["part_b_expected"] = 3e5
+    assert not _payments(tables)
+
+
+def test_text_says_of_whom_no_patients_are_told(found):
+    said = " ".join(str(found).split())
+    assert "Patients not told: a, b, c, d. They are drawn, and earn the points for complex" in said
+
+
+def test_a_told_identity_is_no_formula_in_csv(results, tmp_path):
+    clinicians = CLINICIANS.replace("\na,", "\n=1+1,").replace("\nb,", "\n@b,").replace(",Q,", ",-Q,")
+    (tmp_path / "ours.csv").write_text(clinicians)
+    out = tmp_path / "table.csv"
+    found = asmrisk.exposure(tmp_path / "ours.csv", results, draws=2, out=out, quiet=True)
+    assert {"=1+1", "@b", "-Q"} <= set(found.to_dataframe().who)
+    for text in (found.to_csv(), out.read_text()):
+        cells = {row["who"] for row in csv.DictReader(StringIO(text))}
+        assert {"'=1+1", "'@b", "'-Q", "c", "all"} <= cells
+        assert not [cell for cell in cells if cell[:1] in "=+-@"]
+        # Losses stay numbers.
+        assert float(next(csv.DictReader(StringIO(text)))["largest_loss"]) < 0.0
+
+
 def test_what_cannot_be_answered_is_said(ours, results, tmp_path, folder):
     def refused(*arguments):
         answer = command(*arguments)
@@ -215,6 +249,7 @@ def test_what_cannot_be_answered_is_said(ours, results, tmp_path, folder):
         return " ".join(answer.stderr.split())
 
     assert "asmrisk run scenarios/baseline.toml --out" in refused(ours, "--against", tmp_path / "no.zarr")
+    assert "--loss: '500k' is no number" in refused(ours, "--against", results, "--loss", "500k")
     assert "--loss" in refused(ours, "--against", results, "--loss", "-500000")
     assert "write 500000" in refused(ours, "--against", results, "--loss", "-500000")
     assert "--what-if" in refused(ours, "--against", results, "--what-if", "q236_rat +0.05")
@@ -236,6 +271,7 @@ def test_a_field_that_would_react_names_the_run_that_does(found, results):
     (told,) = [each for each in head if isinstance(each, tuple)]
     assert "does not react" in told[0]
     assert told[1] is call
+    assert "where ours.toml stands for the path or name of that scenario:" in told[0]
     assert not [
         each for each in head_of(run, found.tables, "ours.csv", None, None) if isinstance(each, tuple)
     ]

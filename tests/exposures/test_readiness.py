@@ -149,13 +149,15 @@ def test_rows_say_who_tells_nothing(roster, told):
 
 def test_readiness_says_who_may_not_be_measured_and_what_is_lacking(roster, told, baseline):
     measured = np.array([[1.0, 0.5, 0.0, 0.99]] * 5)
-    rows = readiness_rows(roster, baseline, told, measured, np.arange(4.0))
+    rows = readiness_rows(roster, baseline, told, measured, np.arange(4.0), np.array([0.0, 3e5, 2e5, 1e5]))
     a, b, c, d = rows
     assert [row["clinician_id"] for row in rows] == list("abcd")
     assert [row["may_not_be_measured"] for row in rows] == [False, True, False, False]
     assert [row["episodes"] for row in rows] == [19, None, None, 25]
     assert [row["aco"] for row in rows] == [True, None, None, False]
     assert b["measured_2029"] == 0.5
+    paid = [(row["part_b_told"], row["part_b_year"], row["part_b_expected"]) for row in rows]
+    assert paid == [(2e5, 2025, None), (2e5, 2025, 3e5), (3e5, 2025, 2e5), (3e5, 2025, 1e5)]
     assert c["mips_forgone"] == 2.0
     assert (a["lacks"], c["lacks"]) == ("not told", "not told")
     assert d["lacks"] == "2 of 3 elements of collaborative care"

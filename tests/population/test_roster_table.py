@@ -74,6 +74,25 @@ def test_exemptions_are_known_of_the_first_performance_year_alone(tmp_path, popu
     assert (without.exempt[HF] == -1).all()
 
 
+def test_a_guessed_collection_type_is_told(tmp_path):
+    frame = rows(
+        {"q236_rate": 0.7, "q236_cases": 30, "q236_collection_type": "ecqm"},
+        {"q236_rate": 0.7, "q236_cases": 30},
+        {"q236_rate": 0.6, "q236_cases": 30},
+        {"q236_cases": 30},
+        {"q492_rate": 66, "q492_cases": 30},  # claims: there is no choice
+    )
+    frame.to_csv(tmp_path / "roster.csv", index=False)
+    said = []
+    read_roster(tmp_path / "roster.csv", notes=said.append)
+    (told,) = [each for each in said if "collection type" in each]
+    assert "without a collection type: q236 (2); it is guessed" in told
+    said.clear()
+    frame[frame["q236_collection_type"].notna()].to_csv(tmp_path / "told.csv", index=False)
+    read_roster(tmp_path / "told.csv", notes=said.append)
+    assert not [each for each in said if "collection type" in each]
+
+
 def test_all_that_is_wrong_is_listed_with_its_line(tmp_path):
     frame = rows(
         {"clinician_id": "a", "performance_year": 2025},

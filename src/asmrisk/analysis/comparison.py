@@ -25,6 +25,7 @@ from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.scenario_runs import results_of
 from asmrisk.analysis.statistics import HOLDS, Row, columns_of, estimates
 from asmrisk.analysis.transitions import change_tables, who_changes
+from asmrisk.arguments import FLAG, NAMES, NATURAL, PATH, check_arguments, instance, optional
 from asmrisk.errors import InputError, Problem
 from asmrisk.scenario.scenario import Scenario
 
@@ -60,6 +61,10 @@ _LISTED = ("practice_net_adjustment", "clinician_net_adjustment")
 _TOGETHER = 8192
 
 _Results = str | os.PathLike[str] | xr.Dataset | Scenario
+_GIVEN = instance(
+    "the path of results or a scenario, a Scenario, or what asmrisk.open_results gave",
+    *(str, os.PathLike, xr.Dataset, Scenario),
+)
 
 
 def compare(
@@ -127,9 +132,9 @@ def compare(
     Raises
     ------
     InputError
-        If there are no such results; a label, metric or number is not among those allowed; the runs differ in
-        seed, version, kernels, draws per parameter set or dollars, or share no draws; or draws are to be
-        simulated again and cannot be.
+        If there are no such results; an argument, label, metric or number is not among those allowed; the
+        runs differ in seed, version, kernels, draws per parameter set or dollars, or share no draws; or draws
+        are to be simulated again and cannot be.
     RunError, Interrupted
         As `asmrisk.run`, where a scenario is run.
 
@@ -146,6 +151,17 @@ def compare(
     """
     if not reforms:
         raise InputError("a comparison needs a baseline and at least one reform.")
+    check_arguments(
+        baseline=(_GIVEN, baseline),
+        by=(optional(NAMES), by),
+        metrics=(optional(NAMES), metrics),
+        replay_draws=(optional(NATURAL), replay_draws),
+        roster=(optional(PATH), roster),
+        participant_list=(optional(PATH), participant_list),
+        partial=(FLAG, partial),
+    )
+    for given_reform in reforms:
+        check_arguments(reforms=(_GIVEN, given_reform))
     names, labels = check_metrics(metrics, () if by is None else by)
     standard = by is None and metrics is None
     given = results_of((baseline, *reforms), partial=partial)
@@ -512,9 +528,6 @@ def _replayed_draws(
         # Not of other rosters, whose clinicians may be the same with other figures.
         rosters = {str(each.provenance.get("roster", {}).get("sha256")) for each in opened}
         asked = REPLAY_DRAWS if wanted and stored and len(opened) == 2 and len(rosters) == 1 else 0
-    if isinstance(asked, bool) or not isinstance(asked, int) or asked < 0:
-        text = f"{asked!r} is not allowed"
-        raise InputError(text, argument="replay_draws", allowed="whole numbers from 0 on")
     if not asked:
         return []
     if not stored:

@@ -19,6 +19,7 @@ from asmrisk.analysis.statistics import HOLDS, Row, Statistic, scale_of, shown
 from asmrisk.analysis.tail import LEAST_SETS_IN_TAIL, sets_needed
 from asmrisk.analysis.text_tables import WIDTH, Group, Table, table_lines
 from asmrisk.analysis.wording import ALL, dollar_scale, year_words
+from asmrisk.clinician_tables.formulas import csv_of
 from asmrisk.errors import Call, printable
 from asmrisk.rule.definitions import PAYMENT_LAG
 
@@ -96,8 +97,8 @@ class Report:
         return table if self.partial is None else table.assign(partial=self.partial)
 
     def to_csv(self) -> str:
-        """Give `to_dataframe` as CSV text."""
-        return self.to_dataframe().to_csv(index=False, lineterminator="\n")
+        """Give `to_dataframe` as CSV text, an apostrophe before texts that spreadsheets would calculate."""
+        return csv_of(self.to_dataframe())
 
     def to_json(self) -> str:
         """Give facts and tables as JSON text with all digits; what is not defined or infinite is null."""

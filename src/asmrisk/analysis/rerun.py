@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from asmrisk.arguments import NATURAL, PATH, check_arguments, optional
 from asmrisk.clinician_tables.columns import table_order
 from asmrisk.clinician_tables.table import check_output, replaced, write_clinicians
 from asmrisk.errors import InputError
@@ -197,6 +198,13 @@ def replay(
     RunError
         If the disk is full.
     """
+    check_arguments(
+        results=(PATH, results),
+        draw=(optional(NATURAL), draw),
+        out=(optional(PATH), out),
+        roster=(optional(PATH), roster),
+        participant_list=(optional(PATH), participant_list),
+    )
     run = stored_run(results, roster=roster, participant_list=participant_list)
     if (draw is None) == (draws is None):
         raise InputError("give one of draw, a number, and draws, several.", argument="draw")

@@ -19,10 +19,13 @@ from asmrisk.analysis.metrics import METRICS, SPECIALTY_NOTE, Metric, check_by, 
 from asmrisk.analysis.report import Report, Section, note_facts
 from asmrisk.analysis.roster_metrics import Practices, held_by, practices_of, prices, roster_values
 from asmrisk.analysis.statistics import HOLDS, Row, fixed_words
+from asmrisk.arguments import instance
 from asmrisk.errors import Call, InputError, Problem, printable
 from asmrisk.results.reading import open_results
 
-__all__ = ["LatinHypercubeWarning", "RunResults", "definitions", "open_run_results", "practices_in"]
+__all__ = [
+    *("RESULTS", "LatinHypercubeWarning", "RunResults", "definitions", "open_run_results", "practices_in"),
+]
 
 #: In which dollars metrics are.
 _DOLLARS = {
@@ -320,6 +323,12 @@ def definitions(uncertainty: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 class LatinHypercubeWarning(UserWarning):
     """Draws of a Latin hypercube differ less than chance makes cohorts differ."""
+
+
+#: How results of a run may be given.
+RESULTS = instance(
+    "the path of results, or what asmrisk.open_results gave", str, os.PathLike, xr.Dataset, RunResults
+)
 
 
 def open_run_results(

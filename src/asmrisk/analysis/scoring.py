@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from asmrisk.analysis.scoring_field import ScoringField, open_scoring_field
+from asmrisk.arguments import FUNCTION, NATURAL, PATH, check_arguments, instance, optional
 from asmrisk.clinician_tables.arrays import (
     ScoredCohort,
     observed_of,
@@ -44,7 +45,10 @@ from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import Scenario, load_scenario
 
-__all__ = ["score"]
+__all__ = ["TABLE", "score"]
+
+#: How a table may be given.
+TABLE = instance("the path of a table, or a pandas.DataFrame", str, os.PathLike, pd.DataFrame)
 
 
 def score(
@@ -91,11 +95,19 @@ def score(
     Raises
     ------
     InputError
-        If the table, the scenario, the results or the place to write to cannot be used; nothing is written
-        then.
+        If an argument is not allowed, or the table, the scenario, the results or the place to write to cannot
+        be used; nothing is written then.
     RunError
         If the disk is full.
     """
+    check_arguments(
+        table=(TABLE, table),
+        scenario=(optional(instance("a Scenario, or the path of one", str, os.PathLike, Scenario)), scenario),
+        among=(optional(PATH), among),
+        draw=(optional(NATURAL), draw),
+        out=(optional(PATH), out),
+        notes=(FUNCTION, notes),
+    )
     origin = getattr(scenario, "source", scenario)  # a scenario in memory may come from a file too
     inputs = [each for each in (table, origin) if isinstance(each, str | os.PathLike)]
     if out is not None:
@@ -136,7 +148,9 @@ def _field(among: str | os.PathLike[str] | None, draw: int | None, scenario: obj
     """Open the field of a run, if one is given."""
     if among is None:
         if draw is not None:
-            raise InputError("is one of a finished run's; give its results as among.", argument="draw")
+            raise InputError(
+                "is one of a finished run's, whose results are to be given as among.", argument="draw"
+            )
         return None
     if scenario is not None:
         text = "does not go with the results of a run, whose own policies hold; leave one of them out."

@@ -26,7 +26,7 @@ from asmrisk.analysis.report import (
     tail_notes,
 )
 from asmrisk.analysis.roster_report import roster_headline, roster_rows, roster_sections
-from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.run_results import RESULTS, RunResults, open_run_results
 from asmrisk.analysis.statistics import (
     BELOW_ZERO,
     MEAN,
@@ -44,6 +44,7 @@ from asmrisk.analysis.tail import check_tail, warn_of_few_draws
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.variance import read_unknowns, variance
 from asmrisk.analysis.wording import ALL
+from asmrisk.arguments import FLAG, NAMES, NUMBERS, check_arguments, optional
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, PRACTICE_SIZES
 
@@ -136,8 +137,8 @@ def summarize(
     Raises
     ------
     InputError
-        If there are no such results, they are not finished, a label, metric, probability or loss is not among
-        those allowed, or a loss is asked for of results without a roster.
+        If there are no such results, they are not finished, an argument, label, metric, probability or loss
+        is not among those allowed, or a loss is asked for of results without a roster.
 
     Warns
     -----
@@ -156,6 +157,13 @@ def summarize(
     >>> float(summary.dataset.medicare_savings.sel(statistic="mean"))
     4995.0
     """
+    check_arguments(
+        results=(RESULTS, results),
+        by=(optional(NAMES), by),
+        metrics=(optional(NAMES), metrics),
+        tail=(NUMBERS, tail),
+        partial=(FLAG, partial),
+    )
     wanted, labels = check_metrics(metrics, () if by is None else by)
     tail, loss = check_tail(tail), check_loss(loss)
     run = open_run_results(results, partial=partial)

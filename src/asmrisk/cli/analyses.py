@@ -9,9 +9,11 @@ import click
 
 from asmrisk.cli.group import commands, example
 from asmrisk.cli.options import (
+    DollarsType,
     PlaceType,
     by_option,
     format_option,
+    given_as,
     metric_option,
     partial_option,
     results_argument,
@@ -48,10 +50,10 @@ _TABLES = "--convergence, --exceedance, --budget and --doubt"
 )
 @click.option(
     "--loss",
-    type=float,
+    type=DollarsType(),
     metavar="DOLLARS",
     help="With a roster: how likely it, each practice and each clinician is to lose more than this positive "
-    "number; for example 500000.",
+    "number; for example 500000 or '$500,000'.",
 )
 @click.option(
     "--exceedance",
@@ -111,7 +113,11 @@ def summarize(
             raise InputError(f"goes with none of {_TABLES}.", argument="loss")
         options["loss"] = loss
     if exceeding:
+        from asmrisk.analysis.metrics import check_metrics
+
         named = [each.strip() for each in exceeding.split(",")]
+        with given_as("exceeding", "metrics"):
+            check_metrics(named, options["by"] or ())
         options["metrics"] = [*(options["metrics"] or ()), *named]
     if budgeting:
         wrong = [name for name in ("by", "metrics", "tail") if options.pop(name, None)]

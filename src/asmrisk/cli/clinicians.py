@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asmrisk.cli.group import commands, example
-from asmrisk.cli.options import PlaceType, format_option, scenario_of, set_option, write
+from asmrisk.cli.options import DollarsType, PlaceType, format_option, scenario_of, set_option, write
+from asmrisk.errors import InputError
 
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
@@ -49,6 +50,11 @@ def score(
     TABLE is CSV, Parquet or a workbook (.xlsx), one row for each observed clinician and performance year;
     everybody in it is ranked against the others of the cohort and year, or within the field of a run.
     """
+    if draw is not None and among is None:
+        raise InputError("is one of a finished run's, which --among names; give it too.", argument="draw")
+    if overrides and among is not None:
+        text = "does not go with --among, since the policies of that run hold; leave one of them out."
+        raise InputError(text, argument="overrides")
     checked = None if scenario is None and not overrides else scenario_of(scenario, overrides)
 
     from asmrisk.analysis.scoring import score
@@ -78,7 +84,12 @@ def template(cohort: str | None, out: Path) -> None:
 @click.option(
     "--against", type=PlaceType(), required=True, metavar="RESULTS", help="The run that is the field."
 )
-@click.option("--loss", type=float, metavar="DOLLARS", help="How likely is it to lose more than this?")
+@click.option(
+    "--loss",
+    type=DollarsType(),
+    metavar="DOLLARS",
+    help="How likely is it to lose more than this positive number? For example 500000 or '$500,000'.",
+)
 @click.option(
     "--what-if",
     metavar="CHANGE",
@@ -115,7 +126,8 @@ def exposure(clinicians: Path, against: Place, layout: str, **options: Any) -> N
 @click.option(
     "--year",
     type=int,
-    help="Performance year; of a clinician observed before it the latest year is scored as if it were it.",
+    help="Performance year; of a clinician observed before it the latest year is scored as if it were it.  "
+    "[default: the first]",
 )
 @click.option("--draw", type=click.IntRange(0), help="One draw; otherwise means over all.")
 @click.option(

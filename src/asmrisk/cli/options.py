@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +19,12 @@ if TYPE_CHECKING:
     from asmrisk.scenario.scenario import Scenario
 
 __all__ = [
+    "DollarsType",
     "PlaceType",
     "by_option",
     "computing_options",
     "format_option",
+    "given_as",
     "importing",
     "metric_option",
     "partial_option",
@@ -32,6 +36,14 @@ __all__ = [
 ]
 
 
+#: With commas between thousands or none; three digits behind a point could be thousands too.
+_DOLLARS = re.compile(
+    r"(?P<sign>-?)(?:US)?\$? ?"
+    r"(?P<digits>(?:[1-9]\d{0,2}(?:,\d{3})+|[1-9]\d*|0)(?:\.(?:\d{1,2}|\d{4,})?)?(?:[eE]\d{1,2})?)",
+    re.ASCII,
+)
+
+
 class PlaceType(click.Path):
     """A folder, or s3://BUCKET/PREFIX, whose two slashes `pathlib.Path` would make one."""
 
@@ -40,6 +52,23 @@ class PlaceType(click.Path):
         from asmrisk.results.place import place_of
 
         return place_of(value)
+
+
+class DollarsType(click.ParamType):
+    """Dollars as people write them, where no other number can be meant."""
+
+    name = "dollars"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Give the number of dollars."""
+        found = _DOLLARS.fullmatch(str(value).strip())
+        if found is None:
+            raise InputError(
+                f"{value!r} is no number of dollars that is sure to be meant",
+                argument=str(param.name if param else ""),
+                allowed="all digits, with $ and commas between thousands or without: 500000, $500,000",
+            )
+        return float(found["sign"] + found["digits"].replace(",", ""))
 
 
 results_argument = click.argument("results", type=PlaceType())
@@ -138,6 +167,17 @@ def secured(options: dict[str, Any]) -> dict[str, Any]:
         tls_client_key=str(files["tls_key"] or certificate),
     )
     return options | {"security": security}
+
+
+@contextmanager
+def given_as(option: str, argument: str) -> Iterator[None]:
+    """Call an argument that is wrong by the option that was typed."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(
+            replace(each, argument=option) if each.argument == argument else each for each in error.problems
+        ) from None
 
 
 @contextmanager

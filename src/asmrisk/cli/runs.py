@@ -170,13 +170,14 @@ def sensitivity(
     of the same study is kept: a study that was stopped goes on when the same command is given again, and more
     draws, samples or trajectories can be asked for later.
     """
+    from asmrisk.clinician_tables.formulas import csv_of
     from asmrisk.studies.run import sensitivity
     from asmrisk.studies.study import load_study
 
     settings = {"samples": samples, "trajectories": trajectories}
     checked = load_study(study, draws=draws, seed=seed, fixed=fixed, **settings)
     if listed:
-        click.echo(checked.table().to_csv(lineterminator="\n"), nl=False)
+        click.echo(csv_of(checked.table().reset_index()), nl=False)
         return
     write(sensitivity(checked, fixed=fixed, **secured(options)), layout)
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asmrisk.clinician_tables.formulas import without_mark
 from asmrisk.rule.columns import Column
 
 __all__ = [
@@ -178,7 +179,7 @@ def _is_plain(column: Column, strings: set[str]) -> bool:
         return strings <= EMPTY.union(column.words)
     letters = set("".join(strings - EMPTY))
     if column.kind == "text":
-        return not letters & set(".+") and not {each.strip().casefold() for each in strings} & _NOTHING
+        return not letters & set(".+'") and not {each.strip().casefold() for each in strings} & _NOTHING
     return letters <= _DIGITS and "-" not in strings
 
 
@@ -204,13 +205,13 @@ def _clean_text(cell: Any) -> tuple[Any, str]:
         large = isinstance(cell, int | float) and abs(cell) >= _LONGEST_NUMBER
         remedy = "a number of more than fifteen digits, which a spreadsheet rounds; type it again as text"
         return Unreadable(str(cell), remedy) if large else cell, ""
-    text = cell.strip()
+    text = without_mark(cell.strip())
     if text.casefold() in _NOTHING:
         return None, "nothing"
     if _ROUNDED.fullmatch(text):
         remedy = "an identity that a spreadsheet has rounded; format the column as text and type it again"
         return Unreadable(text, remedy), ""
-    return cell, ""
+    return (cell if text == cell.strip() else text), ""
 
 
 def _clean_word(column: Column, cell: Any) -> tuple[Any, str]:

@@ -272,9 +272,15 @@ def _check_cases(values: Mapping[str, Any], rows: int, only_rates: bool, problem
             # A claims measure says 'claims' for everybody, cases or none.
             given |= (how != "") & (not measure.claims)
         missing = np.ones(rows, dtype=bool) if cases is None else np.isnan(cases)
+        wrong = missing & given
+        if wrong.sum() > 1 and wrong.sum() == given.sum():
+            text = f"is not given in any of the {wrong.sum():,} rows that report the measure, the first on "
+            text += f"{problems.label(int(wrong.argmax()))}; give the patients in the denominator"
+            problems.table(Problem(text, what=f"{measure.name}_cases"))
+            continue
         text = "is empty though the measure is reported; give 0 if there are none"
         problem = Problem(text, what=f"{measure.name}_cases")
-        problems.rows(missing & given, lambda row, problem=problem: problem)  # type: ignore[misc]
+        problems.rows(wrong, lambda row, problem=problem: problem)  # type: ignore[misc]
 
 
 def _check_same(

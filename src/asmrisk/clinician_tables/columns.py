@@ -121,7 +121,7 @@ def measure_columns(measure: Measure) -> tuple[Column, ...]:
     """
     rate: dict[str, Any] = {"meaning": f"Performance rate: {measure.title}"}
     if measure.worst is None:  # No proportion: of the measures Q492 alone, which is risk-standardized.
-        rate |= {"unit": "admissions per 100 person-years", "high": math.inf}
+        rate |= {"unit": "admissions per 100 person-years", "high": 10_000.0}
     own = {"rate": rate, "collection_type": {"words": measure.collection_types}}
     return tuple(
         replace(

@@ -23,6 +23,7 @@ from asmrisk.clinician_tables.checks import KnownYears, check_table
 from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.clinician_tables.conversions import Conversions
 from asmrisk.clinician_tables.delimited import read_text, split
+from asmrisk.clinician_tables.formulas import csv_of
 from asmrisk.clinician_tables.layout import frame_of_lines, table_of_text, table_of_workbook
 from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds
 from asmrisk.clinician_tables.problems import Problems
@@ -202,7 +203,8 @@ def write_clinicians(
     frame : pandas.DataFrame
         What to write; the columns are brought to the declared order.
     path : path
-        Its ending says how: ``.csv``, ``.parquet`` or ``.pq``.
+        Its ending says how: ``.csv``, ``.parquet`` or ``.pq``. In CSV an apostrophe stands before a text that
+        a spreadsheet program would calculate; `read_clinicians` leaves it out.
     inputs : iterable of path
         Files that must not be overwritten.
 
@@ -226,7 +228,7 @@ def write_clinicians(
                 frame.to_parquet(binary, index=False)
         else:
             with file.open("x", encoding="utf-8", newline="") as text:
-                frame.to_csv(text, index=False, lineterminator="\n")
+                text.write(csv_of(frame))
     return path
 
 

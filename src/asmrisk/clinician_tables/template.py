@@ -170,7 +170,7 @@ def _check_typing(sheet: Any, column: Column, cells: str) -> None:
             type=kind,
             operator="between" if bounded else "greaterThanOrEqual",
             formula1=f"{column.low:g}",
-            formula2=f"{column.high:g}" if bounded else None,
+            formula2=f"{column.high:.12g}" if bounded else None,
             allow_blank=True,
         )
     # A spreadsheet program shows at most 32 and 255 characters.

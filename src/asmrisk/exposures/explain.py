@@ -11,10 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asmrisk.analysis.report import Report
+from asmrisk.analysis.scoring import TABLE
 from asmrisk.analysis.scoring_field import ScoringField, open_scoring_field
 from asmrisk.analysis.wording import usd
-from asmrisk.clinician_tables.arrays import observed_of, score_arrays_within
+from asmrisk.arguments import COUNT, FUNCTION, NATURAL, PATH, check_arguments, instance, optional
+from asmrisk.clinician_tables.arrays import fields_of, observed_of, score_arrays_within
+from asmrisk.clinician_tables.cells import texts
 from asmrisk.clinician_tables.checks import KNOWN_YEARS, KnownYears
+from asmrisk.clinician_tables.columns import REQUIRED
 from asmrisk.clinician_tables.policy_needs import policy_needs
 from asmrisk.clinician_tables.table import check_clinicians, read_clinicians, to_stderr
 from asmrisk.errors import InputError, nearest
@@ -43,6 +47,7 @@ _Place = tuple[str, int | None]
 
 _UPPER = CHOICES["tie_rule"].index("upper")
 _TOGETHER = CHOICES["quality_collection_types"].index("together")
+_IDENTITY = instance("a clinician_id, text or a number", str, int, np.integer)
 #: Of which the adjustment is made, where a table does not say.
 _PAYMENTS, _LATER = "part_b_payments", "payment_year_part_b"
 #: The part of an episode's cost that a step saves.
@@ -99,7 +104,7 @@ def explain(
     table: str | os.PathLike[str] | pd.DataFrame,
     *,
     against: str | os.PathLike[str],
-    clinician: str,
+    clinician: str | int,
     year: int | None = None,
     draw: int | None = None,
     notes: Callable[[str], None] = to_stderr,
@@ -111,15 +116,16 @@ def explain(
     Parameters
     ----------
     table : path or pandas.DataFrame
-        A clinician table, as for `asmrisk.score`; the clinician's row must be complete. Where it does not say
-        the payment year's Part B, that of the performance year stands for it.
+        A clinician table, as for `asmrisk.exposure`. What the clinician's row does not tell counts as not
+        reported, but that Part B of the performance year stands for that of the payment year.
     against : path
         Results of a finished run, whose policies hold.
-    clinician : str
+    clinician : str or int
         The ``clinician_id``.
     year : int, optional
-        The performance year; needed where the table has several of the clinician. Where it has none of that
-        year, the latest row before is scored as if it were: so a year before the model can be explained.
+        The performance year; the first one if not given, or the first of which the table has a row where
+        that is later. Where it has none of that year, the latest row before is scored as if it were: so a
+        year before the model can be explained.
     draw : int, optional
         Within the field of this draw alone, from 0. Of all draws, scores are means over them, and what
         clinicians are ranked by (edges, the median cost, the midpoint) medians.
@@ -135,9 +141,18 @@ def explain(
     Raises
     ------
     InputError
-        If there are no such results or draw, or the table cannot be used, has no such clinician, or no row
-        that can be explained.
+        If an argument is not allowed, there are no such results or draw, or the table cannot be used, has no
+        such clinician, or no row that can be explained.
     """
+    check_arguments(
+        table=(TABLE, table),
+        against=(PATH, against),
+        clinician=(_IDENTITY, clinician),
+        year=(optional(COUNT), year),
+        draw=(optional(NATURAL), draw),
+        notes=(FUNCTION, notes),
+    )
+    (clinician,) = texts([clinician])
     if year is not None and year not in PERFORMANCE_YEARS:
         text = f"{year} is no performance year; give one of {PERFORMANCE_YEARS[0]} to {PERFORMANCE_YEARS[-1]}"
         raise InputError(text, argument="year")
@@ -173,6 +188,7 @@ def explain(
         parts=parts,
         **_payment(case, scores),
         steps=steps,
+        untold=frozenset(name for name, *_ in fields_of(COHORTS[cohort]) if name not in row),
     )
     return report(explained)
 
@@ -187,36 +203,35 @@ def _row(
     """Find the row to explain, checked; in which year it was observed, and in which it is scored."""
     needs = policy_needs(field.scenario.values)
     years = KnownYears(KNOWN_YEARS.first, PERFORMANCE_YEARS[-1], KNOWN_YEARS.meant)
-    required = ("clinician_id", "cohort")
     if isinstance(table, pd.DataFrame):
         name = "table"
-        frame = check_clinicians(table, required=required, notes=notes, known_years=years, needs=needs)
+        frame = check_clinicians(table, required=REQUIRED, notes=notes, known_years=years, needs=needs)
     else:
         name = os.fspath(table)
-        frame = read_clinicians(table, required=required, notes=notes, known_years=years, needs=needs)
+        frame = read_clinicians(table, required=REQUIRED, notes=notes, known_years=years, needs=needs)
     rows = frame[frame["clinician_id"] == clinician]
     if rows.empty:
         like = nearest(clinician, frame["clinician_id"].unique())
         text = f"{name} has no clinician {clinician!r}" + (f"; did you mean {like}?" if like else "")
         raise InputError(text, argument="clinician")
     known = sorted(rows["performance_year"].tolist())
-    if year is None:
-        ruled = [each for each in known if each in PERFORMANCE_YEARS]
-        if len(ruled) != 1:
-            said = f"{name} has rows of {clinician} in {', '.join(map(str, known))}; "
-            as_if = f"give the performance year as which to score the latest, such as {PERFORMANCE_YEARS[0]}"
-            raise InputError(said + ("give the one that is meant" if ruled else as_if), argument="year")
-        year = ruled[0]
+    year = max(PERFORMANCE_YEARS[0], known[0]) if year is None else year
     before = [each for each in known if each <= year]
     if not before:
         text = f"{name} knows nothing of {clinician} in {year} or before; give {known[0]} or later"
         raise InputError(text, argument="year")
-    row = rows[rows["performance_year"] == before[-1]].assign(performance_year=year)
-    if _PAYMENTS in row and (_LATER not in row or row[_LATER].isna().all()):
+    # What is not told is as if it were not there.
+    row = rows[rows["performance_year"] == before[-1]].dropna(axis="columns").assign(performance_year=year)
+    if before[-1] != year:  # Who was exempt in one year is not in another.
+        row = row.drop(columns="exempt", errors="ignore")
+    for when, column, asked in needs.columns:
+        if when == year and column not in row:
+            text = f"{clinician} does not tell it, and {asked} needs it; fill it in"
+            raise InputError(text, where=name, what=column)
+    if _LATER not in row:
         row = row.assign(**{_LATER: row[_PAYMENTS]})
         notes(f"{_LATER} of {clinician} is not known: {_PAYMENTS} stands for it.")
-    source = f"{name}, {clinician} in {before[-1]}"
-    return check_clinicians(row, source=source, notes=notes, needs=needs), before[-1], year
+    return row, before[-1], year
 
 
 def _policy(field: ScoringField, year: int) -> np.record:

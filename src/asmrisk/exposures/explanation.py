@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.report import Report, Section, wrapped
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.wording import usd, year_words
+from asmrisk.clinician_tables.policy_needs import ACTIVITY_PARTS
 from asmrisk.rule.arrays import Observed
 from asmrisk.rule.declarations import CHOICES
 from asmrisk.rule.definitions import (
@@ -76,6 +77,7 @@ class Explained(NamedTuple):
     factor: float
     payments: float  #: USD, of the payment year
     steps: list[Step]
+    untold: frozenset[str]  #: columns of which the row says nothing
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -206,6 +208,8 @@ def _why(explained: Explained, part: Part) -> str:
         return stands if np.isnan(explained.cost_points) else ""
     if part.name == "improvement_activities":
         points = policy.improvement_activities_points.tolist()
+        if part.name in explained.untold and not explained.untold.isdisjoint(ACTIVITY_PARTS):
+            return "activities not told, counted as none"
         counts = ("none of two activities", "one of two activities", "both activities")
         return next(
             (word for word, each in zip(counts, points, strict=True) if each == part.points), "activities"
@@ -214,10 +218,11 @@ def _why(explained: Explained, part: Part) -> str:
         if explained.final_score < _NOTHING and part.points < 0:
             return "no measure is reported with complete data: zero"
         return "not below 0" if part.points > 0 else "not above 100"
+    interoperability = f"{observed.promoting_interoperability[0]:g} of 100"
+    if "promoting_interoperability" in explained.untold:
+        interoperability = "not told, counted as 0"
     return {
-        "promoting_interoperability": (
-            f"promoting interoperability {observed.promoting_interoperability[0]:g} of 100"
-        ),
+        "promoting_interoperability": f"promoting interoperability {interoperability}",
         "complex_patients": "complex patients",
         "small_practice": "small practice",
     }[part.name]
@@ -240,7 +245,11 @@ def _status_words(explained: Explained, m: int) -> str:
     """Say what became of a measure."""
     observed, policy, status = explained.observed, explained.policy, explained.status[m]
     measure, _, rate, edges = explained.rates[m]
+    if status != "exempt" and f"{measure.name}_rate" in explained.untold:
+        return "not told, counted as not reported"
     own = shown_rate(measure, rate)
+    if status == "not reported" and f"{measure.name}_collection_type" in explained.untold:
+        return f"{own}, but no collection type told, counted as not reported"
     if status == "scored":
         oriented = -rate if measure.inverse else rate
         decile = 1 + int((explained.edges[m][1:] <= oriented).sum())
@@ -251,6 +260,8 @@ def _status_words(explained: Explained, m: int) -> str:
         low, high = shown_rate(measure, edges[decile - 1]), shown_rate(measure, edges[decile])
         return f"{own}, decile {decile} ({low} to {high})"
     if status == "incomplete":
+        if f"{measure.name}_completeness" in explained.untold:
+            return f"{own}, but completeness not told, counted as incomplete"
         part, needed = 100.0 * float(observed.completeness[m, 0]), 100.0 * float(policy.minimum_completeness)
         # Not as if it were enough.
         places = next((d for d in range(9) if round(part, d) < needed), 9)
@@ -291,8 +302,14 @@ def _cost_words(explained: Explained) -> str:
     observed, policy = explained.observed, explained.policy
     episodes, cost = int(observed.episodes[0]), float(observed.cost_per_episode[0])
     if np.isnan(explained.cost_points):
+        if "exempt" in explained.status:
+            return "Cost: exempt"
+        if "episodes" in explained.untold:
+            return "Cost: not scored, number of episodes not told"
         if episodes < policy.minimum_episodes:
             return f"Cost: not scored, {episodes} episodes ({policy.minimum_episodes} needed)"
+        if "cost_per_episode" in explained.untold:
+            return "Cost: not scored, not told"
         return "Cost: not scored, nothing to compare it with"
     median, sd = round(explained.cost_median), round(explained.cost_sd)
     side = "above" if cost > median else "below"
@@ -310,7 +327,7 @@ def _complexity_words(explained: Explained) -> str:
         ("dual share", f"{100 * dual:.1f}%", f"{100 * explained.dual_median:.1f}%", dual),
     )
     each = (
-        f"{name} unknown" if np.isnan(value) else f"{name} {own} (median {median})"
+        f"{name} not told (no points)" if np.isnan(value) else f"{name} {own} (median {median})"
         for name, own, median, value in said
     )
     return f"Patients: {', '.join(each)}; what is at least the median earns points"

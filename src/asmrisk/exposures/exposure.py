@@ -18,6 +18,7 @@ from asmrisk.analysis.ranking import ranks_of
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.wording import ALL
+from asmrisk.arguments import COUNT, FLAG, PATH, TEXTS, check_arguments, optional
 from asmrisk.clinician_tables.table import check_output, replaced
 from asmrisk.errors import Call, InputError, Problem, gather
 from asmrisk.exposures.average_practice import field_factors
@@ -46,6 +47,7 @@ from asmrisk.exposures.text import head_of, sections_of
 from asmrisk.population.roster import Roster
 from asmrisk.results.place import storage_at
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
+from asmrisk.scenario.declarations import PARAMETERS
 
 __all__ = ["exposure"]
 
@@ -102,13 +104,23 @@ def exposure(
     Raises
     ------
     InputError
-        If there are no such results, they are not finished, those of a study, or computed by other code; if
-        the clinicians cannot be read, or the run has nobody of their cohort; if the loss is not positive, a
-        change cannot be read, or the run has fewer draws; or if `out` has another ending or cannot be
-        written.
+        If an argument is not allowed, there are no such results, they are not finished, those of a study, or
+        computed by other code; if the clinicians cannot be read, or the run has nobody of their cohort; if
+        the loss is not positive, a change cannot be read, or the run has fewer draws; or if `out` has another
+        ending or cannot be written.
     RunError
         If the disk is full, or a chunk of the results is damaged.
     """
+    check_arguments(
+        clinicians=(PATH, clinicians),
+        against=(PATH, against),
+        what_if=(TEXTS, what_if),
+        levers=(FLAG, levers),
+        draws=(optional(COUNT), draws),
+        workers=(optional(COUNT), workers),
+        out=(optional(PATH), out),
+        quiet=(FLAG, quiet),
+    )
     loss = check_loss(loss)
     if out is not None:
         out = check_output(out, inputs=[clinicians])
@@ -141,7 +153,9 @@ def exposure(
     tables: dict[str, list[dict[str, Any]]] = {
         "exposure": long_table(found, list(outcomes), groups),
         "what_if": [_what_if(number, case, roster) for number, case in enumerate(cases, 1)],
-        "readiness": readiness_rows(roster, scenario, told, measured, mips),
+        "readiness": readiness_rows(
+            roster, scenario, told, measured, mips, np.nan_to_num(found["part_b_payments"][0, :n, 0])
+        ),
         "untold": untold_rows(told, with_parts, groups),
     }
     if levers:
@@ -219,6 +233,8 @@ def _full_run(run: RunResults, clinicians: str | os.PathLike[str]) -> Call:
     options: dict[str, Any] = {"overrides": overrides, "draws": run.count}
     if run.fixed:
         options |= {"fixed": True}
+    if run.seed not in (None, PARAMETERS["run.seed"].default):
+        options |= {"seed": run.seed}
     return Call("run", file, options | {"out": f"{run.source.removesuffix('.zarr')}_with_roster.zarr"})
 
 

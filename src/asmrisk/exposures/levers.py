@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.ranking import ranks_of_sums
 from asmrisk.analysis.run_results import open_run_results
+from asmrisk.arguments import COUNT, PATH, TEXTS, check_arguments, optional
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import gather
 from asmrisk.exposures.changes import Case, parse_change
@@ -99,12 +100,19 @@ def levers(
     Raises
     ------
     InputError
-        If there are no such results, they are not finished, those of a study, or computed by other code; if
-        the clinicians cannot be read, or the run has nobody of their cohort; if a change cannot be read, or
-        the run has fewer draws.
+        If an argument is not allowed, there are no such results, they are not finished, those of a study, or
+        computed by other code; if the clinicians cannot be read, or the run has nobody of their cohort; if a
+        change cannot be read, or the run has fewer draws.
     RunError
         If a chunk of the results is damaged.
     """
+    check_arguments(
+        clinicians=(PATH, clinicians),
+        against=(PATH, against),
+        what_if=(TEXTS, what_if),
+        draws=(optional(COUNT), draws),
+        workers=(optional(COUNT), workers),
+    )
     progress = begin(quiet=quiet)
     field = stored_field(clinicians, against, draws=draws)
     roster, scenario = field.roster, field.model.scenario

@@ -13,6 +13,7 @@ from asmrisk.clinician_tables.policy_needs import ACTIVITY_PARTS
 from asmrisk.exposures.changes import Case, Change
 from asmrisk.exposures.table import Groups
 from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
+from asmrisk.population.roster_evidence import latest
 from asmrisk.rule.definitions import NOT_REPORTED, PERFORMANCE_YEARS, measures_of
 from asmrisk.scenario.scenario import Scenario
 from asmrisk.simulation.own_changes import KINDS
@@ -173,6 +174,14 @@ def _last(values: NDArray[Any], known: _Flags, otherwise: float) -> NDArray[Any]
     return found
 
 
+def _last_paid(clinicians: Clinicians) -> tuple[_Array, NDArray[np.int64]]:
+    """Give the Part B payments last told of each clinician, and the year; every row has them."""
+    if not clinicians.count:
+        return np.zeros(0), np.zeros(0, np.int64)
+    paid, year = latest(clinicians.past.part_b_payments)
+    return paid, clinicians.years[year]
+
+
 def untold_rows(told: Told, outcomes: OwnOutcomes, groups: Groups) -> list[dict[str, Any]]:
     """Say what is not told of each clinician and practice, and how much of their spread that explains.
 
@@ -275,7 +284,12 @@ def _explained(parts: _Array, dollars: _Array, summed: _Array, groups: Groups) -
 
 
 def readiness_rows(
-    roster: Roster, scenario: Scenario, told: Told, measured: _Array, mips_forgone: _Array
+    roster: Roster,
+    scenario: Scenario,
+    told: Told,
+    measured: _Array,
+    mips_forgone: _Array,
+    part_b_payments: _Array,
 ) -> list[dict[str, Any]]:
     """Say of each clinician whether the model will measure them, and what they have and lack.
 
@@ -291,15 +305,18 @@ def readiness_rows(
         Chance of being measured.
     mips_forgone : ndarray of float64, shape (n,)
         Expected adjustments that MIPS would have made, USD of all years.
+    part_b_payments : ndarray of float64, shape (n,)
+        Expected of the first payment year, USD; 0 for who is never measured in its performance year.
 
     Returns
     -------
     list of dict
         By ``clinician_id`` with ``practice_id`` and ``cohort``: ``last_year`` of which anything is told;
         ``episodes`` last told; ``measured_YEAR``, the chances; ``may_not_be_measured``, whether one of them
-        lies between 20% and 80%; ``aco``, whether in an accountable care organization (None: not told);
-        ``mips_forgone``; ``improvement_activities`` last told; ``lacks``, what they lack in words, empty
-        where nothing.
+        lies between 20% and 80%; ``part_b_told``, USD of ``part_b_year``, the last one told of, and
+        ``part_b_expected`` in the first payment year; ``aco``, whether in an accountable care organization
+        (None: not told); ``mips_forgone``; ``improvement_activities`` last told; ``lacks``, what they lack in
+        words, empty where nothing.
     """
     values = scenario.values
     needed = max(int(values.at("policy.collaborative_care_elements", year)) for year in PERFORMANCE_YEARS)
@@ -308,6 +325,7 @@ def readiness_rows(
         name: np.concatenate([_latest(each, name) for each in roster.cohorts])
         for name in ("episodes", "aco", "improvement_activities", *ACTIVITY_PARTS)
     }
+    paid, paid_in = (np.concatenate(each) for each in zip(*map(_last_paid, roster.cohorts), strict=True))
     practices, cohorts = roster.practice_ids, roster.cohort_names
     rows = []
     for place, clinician in enumerate(roster.ids.tolist()):
@@ -325,6 +343,9 @@ def readiness_rows(
                     for number, year in enumerate(PERFORMANCE_YEARS)
                 },
                 "may_not_be_measured": bool(near[place]),
+                "part_b_told": float(paid[place]),
+                "part_b_year": int(paid_in[place]),
+                "part_b_expected": float(part_b_payments[place]) or None,
                 "aco": None if own["aco"] is None else bool(own["aco"]),
                 "mips_forgone": float(mips_forgone[place]),
                 "improvement_activities": own["improvement_activities"],

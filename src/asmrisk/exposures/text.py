@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
@@ -19,10 +20,12 @@ from asmrisk.analysis.wording import ALL, ALL_YEARS, dollar_scale, shortened, us
 from asmrisk.errors import Call
 from asmrisk.exposures.readiness import MOST_DRAWS, NOT_TOLD, UNTOLD
 from asmrisk.exposures.table import BASE
-from asmrisk.rule.definitions import PERFORMANCE_YEARS, YEARS
+from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 
 __all__ = ["head_of", "sections_of"]
 
+#: By which factor payments that are expected differ much from those told.
+_MUCH = 1.5
 #: Standard error of the 5% and 95% quantiles of a normal distribution, in units of σ/√n.
 _QUANTILE_ERROR = 2.11
 
@@ -102,7 +105,7 @@ def head_of(
     fields = f"{run.count:,} draw{'s' * (run.count > 1)}"
     seed = "" if run.seed is None else f", seed {run.seed}"
     told = _board(run, row, loss) if row["probability_measured"] else ["Nobody is measured in any draw."]
-    reaction = [] if full_run is None else [(f"{_reaction(row)} This run has them in the field:", full_run)]
+    reaction = [] if full_run is None else [(f"{_reaction(row)} {_called(full_run)}", full_run)]
     return (
         f"{clinicians}: {crowd} of {homes}, ranked against {fields} of {run.title}{seed}",
         *told,
@@ -110,6 +113,13 @@ def head_of(
         *run.rule_words,
         *run.doubt_words,
     )
+
+
+def _called(full_run: Call) -> str:
+    """Introduce the run in which clinicians are part of the field; a store keeps no absolute path."""
+    file = str(full_run.first)
+    meant = "" if Path(file).is_file() else f", where {file} stands for the path or name of that scenario"
+    return f"This run has them in the field{meant}:"
 
 
 def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
@@ -155,6 +165,7 @@ def sections_of(
         *people,
         *_what_if(run, tables),
         *_levers(run, tables, RANK_RULE if not ruled else "Ranks as above."),
+        *_payments(tables),
         *_readiness(run, tables),
         Section(notes=tuple(_notes(tables, whole, reaction=full_run is None))),
         Section((f"Results: {run.source}",)),
@@ -360,6 +371,32 @@ def _supposed(rows: Sequence[Row]) -> list[str]:
 # -------------------------------------------------------------------------------------------- readiness
 
 
+def _payments(tables: Tables) -> list[Section]:
+    """Show Part B told and expected side by side, of those of whom they differ much."""
+    apart = [
+        (abs(math.log(row["part_b_expected"] / row["part_b_told"])), row)
+        for row in tables["readiness"]
+        if row["part_b_expected"] and row["part_b_told"]
+    ]
+    rows = [row for far, row in sorted(apart, key=lambda each: -each[0]) if far > math.log(_MUCH)]
+    if not rows:
+        return []
+    shown, paid_in = rows[:LISTED], PERFORMANCE_YEARS[0] + PAYMENT_LAG
+    columns = [
+        [str(row["part_b_year"]) for row in shown],
+        *([f"{row[name]:,.0f}" for row in shown] for name in ("part_b_told", "part_b_expected")),
+    ]
+    few = "" if len(rows) <= LISTED else f", the {LISTED} furthest apart of {len(rows):,}"
+    title = f"Part B payments told and expected, $, where they differ by half or more{few}"
+    heads = ["told of", "told", f"expected\nin {paid_in}"]
+    table = Table([shortened(row["clinician_id"]) for row in shown], [Group(title, heads, columns)])
+    notes = (
+        f"Expected of {paid_in} where measured in {PERFORMANCE_YEARS[0]}: payments follow the trend, and a "
+        "year that stood out returns in part to what is usual.",
+    )
+    return [Section(tables=(table,), notes=notes)]
+
+
 def _readiness(run: RunResults, tables: Tables) -> list[Section]:
     rows = [row for row in tables["untold"] if row["level"] == ALL]
     standing = _standing(tables["readiness"])
@@ -384,7 +421,17 @@ def _readiness(run: RunResults, tables: Tables) -> list[Section]:
         f"it is not told; standard errors are {number(error, error)} or less. About so much of the spread, "
         "at most, can be told away."
     )
-    return [Section(tables=(table,), notes=(explained, *standing))]
+    untold = [row["who"] for row in tables["untold"] if _tells_nothing_of_patients(row)]
+    patients = (
+        f"Patients not told: {_some(untold)}. They are drawn, and earn the points for complex patients that "
+        "others earn on average; who is told to be below the median earns none."
+    )
+    notes = (explained, *standing, *([patients] if untold else []))
+    return [Section(tables=(table,), notes=notes)]
+
+
+def _tells_nothing_of_patients(row: Row) -> bool:
+    return bool(row["level"] == "clinician" and row["topic"] == "patients" and row["nothing_told"])
 
 
 def _standing(rows: Sequence[Row]) -> list[str]:

@@ -35,6 +35,7 @@ from asmrisk.rule.columns import columns_of
 from asmrisk.rule.definitions import (
     COHORTS,
     COLLECTION_TYPES,
+    MEASURES,
     MOST_MEASURES,
     NOT_REPORTED,
     SPECIALTIES,
@@ -191,9 +192,10 @@ def _read(path: Path, _: str, notes: Callable[[str], None], needs: PolicyNeeds) 
         if before := int(frame["exempt"][frame["performance_year"] < first].sum()):
             notes(
                 f"{path}: {before:,} {'row says' if before == 1 else 'rows say'} exempt in a year before "
-                f"{first}, which tells nothing of later years; who is exempt in {first} is told by a row "
-                f"with the performance_year {first}"
+                f"{first}, which tells nothing of later years; who is exempt in {first} is told by a row of "
+                "that performance_year"
             )
+    _note_guessed_types(frame, path, notes)
     text = frame.to_csv(index=False, lineterminator="\n")
     practice, practices = find_practices(frame, str(path), notes)
     frame = frame.assign(practice=practice)
@@ -206,6 +208,22 @@ def _read(path: Path, _: str, notes: Callable[[str], None], needs: PolicyNeeds) 
         practices=practices,
         cohorts=cohorts,
     )
+
+
+def _note_guessed_types(frame: pd.DataFrame, path: Path, notes: Callable[[str], None]) -> None:
+    """Say which rates do not tell their collection type where there is a choice."""
+    open_ones = []
+    for measure in MEASURES:
+        rate, how = f"{measure.name}_rate", f"{measure.name}_collection_type"
+        if len(measure.collection_types) > 1 and rate in frame:
+            untold = frame[rate].notna() & (frame[how].isna() if how in frame else True)
+            open_ones += [f"{measure.name} ({untold.sum():,})"] if untold.any() else []
+    if open_ones:
+        notes(
+            f"{path}: rates without a collection type: {', '.join(open_ones)}; it is guessed from how the "
+            "practice reports else, or left open. An empty cell says too that the measure was not reported: "
+            "give the type where it was"
+        )
 
 
 def _check_members(practice: _Codes, practices: Practices, path: Path) -> None:

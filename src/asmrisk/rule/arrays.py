@@ -36,6 +36,8 @@ __all__ = [
 
 _Array = npt.NDArray[Any]
 _Floats = npt.NDArray[np.float64]
+#: A hundred times what any clinician is paid in a year: more is a slip of the keyboard.
+_MOST_USD = 1e9
 
 
 class Observed(NamedTuple):
@@ -56,16 +58,23 @@ class Observed(NamedTuple):
             "USD",
             "Part B professional services of the performance year: paid, or allowed where policy.part_b_base "
             "has them count (a roster's are paid, and made allowed in a run)",
+            high=_MOST_USD,
         ),
     ]
     payment_year_part_b: Annotated[
-        _Array, Column("number", "USD", "Part B professional services of the payment year, likewise")
+        _Array,
+        Column("number", "USD", "Part B professional services of the payment year, likewise", high=_MOST_USD),
     ]
     episodes: Annotated[_Array, Column("integer", "episodes", "Attributed episodes")]
     cost_per_episode: Annotated[
-        _Array, Column("number", "USD", "Mean cost of an episode; empty without episodes", empty=True)
+        _Array,
+        Column(
+            "number", "USD", "Mean cost of an episode; empty without episodes", high=_MOST_USD, empty=True
+        ),
     ]
-    hcc_risk_score: Annotated[_Array, Column("number", "", "Mean HCC risk score of the patients", empty=True)]
+    hcc_risk_score: Annotated[
+        _Array, Column("number", "", "Mean HCC risk score of the patients", 0, 100, empty=True)
+    ]
     dual_share: Annotated[
         _Array, Column("number", "fraction", "Share of dual-eligible patients", 0, 1, empty=True)
     ]

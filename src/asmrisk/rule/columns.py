@@ -86,7 +86,8 @@ class Column:
         if self.kind == "word":
             return ("one of " if len(self.words) > 1 else "") + ", ".join(self.words)
         what = "a whole number" if self.kind == "integer" else "a number"
-        span = f"{self.low:g} or more" if math.isinf(self.high) else f"from {self.low:g} to {self.high:g}"
+        high = f"{self.high:,.12g}" if self.high >= 10_000.0 else f"{self.high:g}"
+        span = f"{self.low:g} or more" if math.isinf(self.high) else f"from {self.low:g} to {high}"
         return f"{what}, {span} ({self.unit})" if self.unit else f"{what}, {span}"
 
 
