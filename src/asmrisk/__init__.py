@@ -4,7 +4,8 @@
 |---|---|
 | say what is simulated | Scenario, load_scenario, policy, validate, init |
 | simulate it | run, run_to_precision, plan, sensitivity, warmup |
-| look at results | summarize, compare, evidence, exceedance, convergence, budget, status, open_results |
+| look at results | summarize, compare, evidence, exceedance, convergence, budget, doubt, decompose, status |
+| take them elsewhere | open_results, export |
 | look at single clinicians | clinicians, exposure, levers, explain, score, replay, template |
 | read on | docs |
 

@@ -87,7 +87,7 @@ def decompose(
     Parameters
     ----------
     baseline, reform : path or Scenario
-        Two stores that ``asmrisk run`` wrote, scenarios, or their TOML files. A scenario beside a store has
+        Two stores that `asmrisk.run` wrote, scenarios, or their TOML files. A scenario beside a store has
         its seed, and its unknowns fixed if the store's are.
     parts : mapping of str to collection of str, optional
         Parameters that count as one part, by the part's name.

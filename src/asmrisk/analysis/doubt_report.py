@@ -38,7 +38,7 @@ def doubt(
     Parameters
     ----------
     results : path or xarray.Dataset
-        The store that ``asmrisk run`` wrote of a scenario with unknowns, or what `asmrisk.open_results` gave,
+        The store that `asmrisk.run` wrote of a scenario with unknowns, or what `asmrisk.open_results` gave,
         which does not have the values of the unknowns: then chance and doubt are all that is told.
     metrics : sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS` that have one number a draw; ``medicare_savings`` if
