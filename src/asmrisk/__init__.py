@@ -2,7 +2,7 @@
 
 | to | there are |
 |---|---|
-| say what is simulated | Scenario, load_scenario, policy, validate, init |
+| say what is simulated | Scenario, load_scenario, policy, validate, check, init |
 | simulate it | run, run_to_precision, plan, sensitivity, warmup |
 | look at results | summarize, compare, decompose, exceedance, convergence, doubt, budget, evidence |
 | take results elsewhere | open_results, export, status |

@@ -49,7 +49,8 @@ FIRST = 128
 CAP = 100_000
 
 _CAP = Allowed(
-    "a whole number of at least 2 (one draw has no error)", lambda value: COUNT.holds(value) and value > 1
+    "a whole number of at least 2, as a cap (one draw has no error)",
+    lambda value: COUNT.holds(value) and value > 1,
 )
 
 
