@@ -17,11 +17,11 @@ from tests.conftest import BASELINE
 
 SMALL = ["population.clinicians=150"]
 DRAWS = 8
-#: The second part changes the field; the third one, a cap that no raise reaches, nothing.
+#: The second part changes the field; the third one, what becomes of a cap that there is not, nothing.
 PARTS = {
     "redistribution_share": "policy.redistribution_share=1.0",
-    "exempt_share": "behavior.exempt_share=0.5",
-    "adjustment_cap": "policy.adjustment_cap=risk_level",
+    "conduct_improvement": "behavior.conduct_improvement=0.2",
+    "cap_excess": "policy.cap_excess=redistributed",
 }
 ALL = tuple(PARTS)
 METRICS = ("medicare_savings", "net_adjustment")
@@ -88,7 +88,7 @@ def test_effects_are_those_of_every_order_of_separate_runs(stores, found):
 
 
 def test_a_part_that_changes_nothing_is_exactly_zero(found):
-    own = [row for row in found.tables["parts"] if row["part"] == "adjustment_cap"]
+    own = [row for row in found.tables["parts"] if row["part"] == "cap_excess"]
     assert len(own) == len(found.dataset.data_vars)
     for row in own:
         assert {row[name] for name in ("effect", "effect_error", "first", "last", "least", "most")} == {0.0}
@@ -116,7 +116,7 @@ def test_two_parts_of_scenarios_and_what_is_shown(found):
     words = " ".join(text.split())
     assert "no points: policy.small_practice_points: 10.0 -> 0.0; policy.solo" in words
     assert " policy.risk_level: 0.09, 0.1 from 2029, " in words
-    assert max(map(len, (text + str(found)).splitlines())) <= 80
+    assert max(map(len, f"{text}\n{found}".splitlines())) <= 80
     assert "0 ± 0" in str(found)
     assert "effects add up to all" in words
     nothing = asmrisk.decompose(base, base, draws=2, quiet=True)
@@ -146,7 +146,7 @@ def test_the_command_prints_and_refuses(stores):
 
 def test_what_cannot_be_taken_apart():
     base = load_scenario(BASELINE, SMALL)
-    years = ["policy.risk_level=0.05", "policy.redistribution_share=1", "policy.adjustment_cap=risk_level"]
+    years = ["policy.risk_level=0.05", "policy.redistribution_share=1", "policy.cap_excess=redistributed"]
     points = ["policy.small_practice_points=0", "policy.solo_practice_points=0"]
     more = ["policy.quality_weight=0.6", "policy.cost_weight=0.4"]
     many = load_scenario(BASELINE, [*SMALL, *years, *points, *more])

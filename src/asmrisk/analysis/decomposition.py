@@ -269,10 +269,9 @@ def _report(
         "range_holds": simulated.holds,
         "fixed": list(scenarios[0].fixed),
         "parts": {part.name: list(part.parameters) for part in parts},
-        "together": {
-            name: {key: arrays[name].attrs[key] for key in ("together", "together_error")} for name in names
-        },
     }
+    names_of = ("together", "together_error")
+    alone = [{"metric": name} | {key: arrays[name].attrs[key] for key in names_of} for name in names]
     reading = [
         *run.rule_words,
         *run.doubt_words,
@@ -291,7 +290,7 @@ def _report(
             ]
         ),
         sections=(*sections, Section(notes=tuple(reading))),
-        tables={"parts": rows},
+        tables={"parts": rows, "together": alone},
     )
 
 
