@@ -51,8 +51,8 @@ WRONG = {
         ("run.zarr",),
         {
             "results": (None, 5),
-            "by": ("year", 5, [5]),
-            "metrics": ("net_adjustment", [None]),
+            "by": (5, [5]),
+            "metrics": ([None],),
             "tail": (0.05, "0.05", [None], ["a"]),
             "loss": ("abc", "500,000"),
             "partial": (None, "no"),
@@ -62,7 +62,7 @@ WRONG = {
         ("run.zarr", "other.zarr"),
         {
             "baseline": (None, 5),
-            "by": ("year",),
+            "by": (5,),
             "metrics": (5,),
             "replay_draws": (-1, 1.5, "8", True),
             "roster": (5,),
