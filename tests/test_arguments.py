@@ -51,8 +51,8 @@ WRONG = {
         ("run.zarr",),
         {
             "results": (None, 5),
-            "by": ("year", 5, [5]),
-            "metrics": ("net_adjustment", [None]),
+            "by": (5,),
+            "metrics": (5,),
             "tail": (0.05, "0.05", [None], ["a"]),
             "loss": ("abc", "500,000"),
             "partial": (None, "no"),
@@ -62,7 +62,7 @@ WRONG = {
         ("run.zarr", "other.zarr"),
         {
             "baseline": (None, 5),
-            "by": ("year",),
+            "by": (5,),
             "metrics": (5,),
             "replay_draws": (-1, 1.5, "8", True),
             "roster": (5,),
@@ -115,6 +115,11 @@ def test_all_that_is_wrong_is_told_at_once():
         asmrisk.exposure(None, 5, draws=1.5, workers="2", what_if=3)
     told = [each.argument for each in caught.value.problems]
     assert told == ["clinicians", "against", "what_if", "draws", "workers"]
+
+
+def test_what_can_be_read_only_once_is_refused():
+    with pytest.raises(InputError, match=r"what_if: must be text, or several of it"):
+        asmrisk.levers("ours.csv", "run.zarr", what_if=(each for each in ["episodes +10%"]))
 
 
 def test_reforms_are_checked_one_by_one():
