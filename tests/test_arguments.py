@@ -68,8 +68,15 @@ WRONG = {
             "roster": (5,),
             "participant_list": (5,),
             "partial": (1,),
+            "full": ("yes",),
         },
     ),
+    "decompose": (
+        ("run.zarr", "other.zarr"),
+        {"baseline": (None, 5), "parts": (["a"], 5), "draws": (0, 1.5), "workers": ("2",), "quiet": (None,)},
+    ),
+    "export": (("run.zarr", "tables"), {"results": (None, 5), "partial": (None,), "format": (5, "xml")}),
+    "doubt": (("run.zarr",), {"results": (None, 5), "partial": ("no",)}),
     "replay": (
         ("run.zarr",),
         {

@@ -157,6 +157,7 @@ def compare(
         roster=(optional(PATH), roster),
         participant_list=(optional(PATH), participant_list),
         partial=(FLAG, partial),
+        full=(FLAG, full),
     )
     for given_reform in reforms:
         check_arguments(reforms=(_GIVEN, given_reform))

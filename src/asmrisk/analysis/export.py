@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from asmrisk.arguments import FLAG, PATH, check_arguments
 from asmrisk.clinician_tables.table import NEEDS_PYARROW, has_pyarrow
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results, require_store
@@ -112,6 +113,7 @@ def export(
     RunError
         If a chunk is damaged, or the disk is full.
     """
+    check_arguments(results=(PATH, results), out=(PATH, out), partial=(FLAG, partial))
     if format not in FORMATS:
         raise InputError(f"there is no format {format!r}", argument="format", allowed=", ".join(FORMATS))
     if format == "parquet" and not has_pyarrow():
