@@ -59,7 +59,7 @@ def passing_runs(scenarios: Sequence[Scenario], what: str, **options: Any) -> It
     Options are those of `asmrisk.run`; `what` says of an interruption that nothing is kept.
     """
     with tempfile.TemporaryDirectory(prefix="asmrisk-") as folder:
-        places = [str(Path(folder) / f"{number}.zarr") for number in range(len(scenarios))]
+        places = [str(Path(folder) / f"scenario_{number}.zarr") for number in range(1, len(scenarios) + 1)]
         try:
             run(*scenarios, out=places, **options)
         except Interrupted as error:
