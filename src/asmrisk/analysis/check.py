@@ -110,7 +110,7 @@ def check(
     said = [Section(notes=tuple(wrapped(notes)))] if notes else []
     return replace(
         report,
-        sections=(report.sections[0], *report.sections[1:-1], *why, *said, report.sections[-1]),
+        sections=(*report.sections[:-1], *why, *said, report.sections[-1]),
         tables={**report.tables, "alone": rows},
     )
 
