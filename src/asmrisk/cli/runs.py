@@ -201,9 +201,14 @@ def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
 @commands.command(epilog=example("asmrisk check scenarios/budget_neutral.toml"))
 @click.argument("scenario", type=click.Path(path_type=Path))
 @set_option
+@click.option(
+    "--base",
+    type=click.Path(path_type=Path),
+    help="What it is held against.  [default: what SCENARIO extends, or the final rule]",
+)
 @click.option("--draws", type=click.IntRange(1), default=20, show_default=True, help="How many draws.")
 @format_option
-def check(scenario: Path, overrides: tuple[str, ...], draws: int, layout: str) -> None:
+def check(scenario: Path, overrides: tuple[str, ...], layout: str, **options: Any) -> None:
     """Try SCENARIO against what it extends in a few draws.
 
     Says what moves, and what each of its values does alone, at the medians of what is unknown; a look before
@@ -211,7 +216,7 @@ def check(scenario: Path, overrides: tuple[str, ...], draws: int, layout: str) -
     """
     from asmrisk.analysis.check import check
 
-    write(check(scenario_of(scenario, overrides), draws=draws), layout)
+    write(check(scenario_of(scenario, overrides), **options), layout)
 
 
 @commands.command(epilog=example("asmrisk policy scenarios/budget_neutral.toml"))
