@@ -51,8 +51,8 @@ WRONG = {
         ("run.zarr",),
         {
             "results": (None, 5),
-            "by": (5,),
-            "metrics": (5,),
+            "by": (5, [5]),
+            "metrics": ([None],),
             "tail": (0.05, "0.05", [None], ["a"]),
             "loss": ("abc", "500,000"),
             "partial": (None, "no"),

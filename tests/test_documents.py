@@ -414,8 +414,10 @@ STUDY = [text for _, language, text in BLOCKS if language == "toml" and "[design
 PYTHON = [
     pytest.param(path, text, id=f"{path.stem}-{TEXTS[path][: TEXTS[path].index(text)].count(chr(10)) + 1}")
     for path, language, text in BLOCKS
-    if language == "python"
+    if language == "python" and path.stem != "questions"
 ]
+#: Cells of one notebook.
+CELLS = [text for path, language, text in BLOCKS if language == "python" and path.stem == "questions"]
 #: What is printed of the worked example is exact: it does not depend on the simulation.
 EXACT = "S = 1.763288"
 
@@ -471,6 +473,19 @@ def test_python_examples_run(
     assert printed
     if EXACT in printed:
         assert f"```text\n{printed}```" in TEXTS[path]
+
+
+def test_the_notebook_of_questions_runs(
+    stores: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert len(CELLS) == 11
+    monkeypatch.chdir(stores)
+    names: dict[str, object] = {}
+    for text in CELLS:
+        # The baseline's store is there already, with 4 draws.
+        cell = text.replace("draws=400", 'draws=40, out="notebook"')
+        exec(compile(cell, "questions", "exec"), names)
+        assert capsys.readouterr().out
 
 
 def test_the_worked_example_is_among_them() -> None:

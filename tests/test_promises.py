@@ -381,7 +381,7 @@ def test_a_reform_equal_to_its_baseline_differs_by_nothing(load, tiny, whole, tm
             "population.clinicians=200",
             "policy.redistribution_share={2027=0.85, 2030=0.85}",
             "policy.risk_level={2027=0.09, 2028=0.09, 2029=0.10, 2030=0.11, 2031=0.12}",
-            "behavior.cost_response={2027=0.00133333333, 2028=0.00133333333, 2033=0.00133333333}",
+            "behavior.cost_response={2027=0.00133333333, 2028=0.00133333333, 2031=0.00133333333}",
             # Nobody was penalized two years before 2029.
             'behavior.cost_response_penalized={2027=0.5, 2029=0.00266666666, 2030="ratio"}',
             "run.draws_per_parameter_set=7",

@@ -263,7 +263,7 @@ def test_titles_that_are_equal_are_told_apart_by_file(stores, tmp_path):
     some[-1] = stores / "null_file.zarr"
     found = compare(*some)
     text = found.to_text()
-    assert re.search(r"\nFinal rule +1-3 .*\n\(null_set.zarr\)\n", text)
+    assert re.search(r"\nFinal rule +1-2 .*\n\(null_set.zarr\)\n", text)
     # Who gains and who loses is asked for by itself, and told of each.
     assert not found.details
     assert "simulated again" not in text

@@ -26,8 +26,11 @@ def test_exceedance_takes_names_or_none(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("asmrisk.analysis.exceedance.exceedance", record)
     for given in (["--exceedance"], ["--exceedance", "roster_net_adjustment, net_adjustment"]):
         assert call("summarize", "r.zarr", *given, "--by", "year").stdout == "curves\n"
-    assert call("summarize", "r.zarr", "--exceedance", "a", "--metric", "b").stdout == "curves\n"
-    assert asked == [None, ["roster_net_adjustment", "net_adjustment"], ["b", "a"]]
+    assert (
+        call("summarize", "r.zarr", "--exceedance", "net_adjustment", "--metric", "scored").stdout
+        == "curves\n"
+    )
+    assert asked == [None, ["roster_net_adjustment", "net_adjustment"], ["scored", "net_adjustment"]]
 
 
 def test_a_loss_of_the_wrong_sign_is_refused_with_what_to_write() -> None:

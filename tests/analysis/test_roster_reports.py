@@ -300,7 +300,9 @@ def test_a_reform_is_told_for_the_roster_first(data, reform):
             assert row["difference"] == pytest.approx(change.mean())
             assert row["difference_error"] == pytest.approx(change.std() / math.sqrt(200))
             assert 1.0 - row["larger"] == pytest.approx((change <= 0).mean())
-    text = report.to_text()
+    screen = report.to_text()
+    assert screen.index("The roster is paid") < screen.index("Medicare saves")
+    text = compared(data, reform, full=True).to_text()
     first = text.index("The roster's net adjustment, $")
     assert first < text.index("Practices: net adjustment, all five years") < text.index("Dollars, $ million")
     assert "pays nothing, %" in text
@@ -308,7 +310,7 @@ def test_a_reform_is_told_for_the_roster_first(data, reform):
 
 
 def test_a_reform_that_changes_nothing_pays_nothing(data):
-    report = compared(data, data)
+    report = compared(data, data, full=True)
     table = report.to_dataframe()
     own = table[table["metric"].str.match("roster|practice|clinician")]
     assert (own["difference"] == 0.0).all()
@@ -319,7 +321,7 @@ def test_a_reform_that_changes_nothing_pays_nothing(data):
 
 def test_several_reforms_stand_beside_each_other(data, reform):
     text = compared(data, reform, data).to_text()
-    assert text.index("Net adjustment, the roster") < text.index("Medicare savings, $ million")
+    assert text.index("Net adjustment, the roster") < text.index("ranked by Medicare savings")
 
 
 def test_rosters_of_other_clinicians_are_not_compared(data):

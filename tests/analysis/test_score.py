@@ -177,6 +177,7 @@ def test_example_of_the_rule_whose_numbers_can_be_checked_by_hand():
             "dual_share",
         ):
             frame[column] = 0.5 if column.endswith(("_rate", "share")) else 1000.0
+    frame["hcc_risk_score"] = 1.0
     frame["practice_size"] = 40
     scored = score(frame, notes=lambda text: None)
     assert (scored["quality_score"] == 1.0).all()

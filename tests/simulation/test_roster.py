@@ -164,7 +164,7 @@ def ours(tmp_path_factory):
         {"clinician_id": "few", "performance_year": 2025, "episodes": 12},
         {"clinician_id": "few", "performance_year": 2026, "episodes": 25},
         {"clinician_id": "bare"},
-        {"clinician_id": "rich", "performance_year": 2027, "part_b_payments": 5e9},
+        {"clinician_id": "rich", "performance_year": 2027, "part_b_payments": 5e8},
         {"clinician_id": "none", "performance_year": 2027, "part_b_payments": 0},
         {"clinician_id": "back", "cohort": "low_back_pain", "specialty": "neurosurgery", "practice_size": 1},
     )
@@ -189,7 +189,7 @@ def test_what_is_known_is_what_is_simulated(replayed):
         # 12 episodes in 2025 and 25 in 2026: not measured in 2027, and in 2028 unless it has left.
         assert 2027 not in set(few)
         rich = table[(table["clinician_id"] == "rich") & (table["performance_year"] == 2027)]
-        np.testing.assert_allclose(rich["part_b_payments"], 5e9, rtol=1e-8)
+        np.testing.assert_allclose(rich["part_b_payments"], 5e8, rtol=1e-8)
         assert (table[table["clinician_id"] == "none"]["part_b_payments"] == 0.0).all()
         back = table[table["clinician_id"] == "back"]
         assert (set(back["specialty"]), set(back["practice_size"])) <= ({"neurosurgery"}, {1})

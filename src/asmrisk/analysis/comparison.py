@@ -25,7 +25,7 @@ from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.scenario_runs import results_of
 from asmrisk.analysis.statistics import HOLDS, Row, columns_of, estimates
 from asmrisk.analysis.transitions import change_tables, who_changes
-from asmrisk.arguments import FLAG, NATURAL, PATH, check_arguments, instance, optional
+from asmrisk.arguments import FLAG, NATURAL, PATH, TEXTS, check_arguments, instance, optional
 from asmrisk.errors import InputError, Problem
 from asmrisk.scenario.scenario import Scenario
 
@@ -153,6 +153,8 @@ def compare(
         raise InputError("a comparison needs a baseline and at least one reform.")
     check_arguments(
         baseline=(_GIVEN, baseline),
+        by=(optional(TEXTS), by),
+        metrics=(optional(TEXTS), metrics),
         replay_draws=(optional(NATURAL), replay_draws),
         roster=(optional(PATH), roster),
         participant_list=(optional(PATH), participant_list),

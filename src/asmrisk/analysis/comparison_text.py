@@ -353,8 +353,9 @@ def with_short_labels(labels: Sequence[str], group: Group) -> Table:
 
 
 def _lines(label: str, room: int) -> list[str]:
-    """Break a label into lines, at spaces and inside names of parameters."""
-    lines = wrap(label.replace("_", "_\0 "), room, break_on_hyphens=False)
+    """Break a label into lines, at spaces and inside names that are longer than a line."""
+    words = (each if len(each) <= room else each.replace("_", "_\0 ") for each in label.split(" "))
+    lines = wrap(" ".join(words), room, break_on_hyphens=False)
     return [line.replace("\0 ", "").removesuffix("\0") for line in lines] or [""]
 
 

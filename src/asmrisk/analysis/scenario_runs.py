@@ -60,7 +60,7 @@ def passing_runs(scenarios: Sequence[Scenario], what: str, **options: Any) -> It
     Options are those of `asmrisk.run`; `what` says, if they end early, that nothing is kept.
     """
     with tempfile.TemporaryDirectory(prefix="asmrisk-") as folder:
-        places = [str(Path(folder) / f"scenario_{number}.zarr") for number in range(1, len(scenarios) + 1)]
+        places = [str(Path(folder) / f"scenario_{number}.zarr") for number in range(len(scenarios))]
         try:
             run(*scenarios, out=places, **options)
         except Interrupted as error:

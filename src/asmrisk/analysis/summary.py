@@ -44,7 +44,7 @@ from asmrisk.analysis.tail import check_tail, warn_of_few_draws
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.variance import read_unknowns, variance
 from asmrisk.analysis.wording import ALL
-from asmrisk.arguments import FLAG, NUMBERS, check_arguments
+from asmrisk.arguments import FLAG, NUMBERS, TEXTS, check_arguments, optional
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, PRACTICE_SIZES
 
@@ -159,6 +159,8 @@ def summarize(
     """
     check_arguments(
         results=(RESULTS, results),
+        by=(optional(TEXTS), by),
+        metrics=(optional(TEXTS), metrics),
         tail=(NUMBERS, tail),
         partial=(FLAG, partial),
     )

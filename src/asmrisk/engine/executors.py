@@ -95,8 +95,9 @@ def executor(
     if scheduler is not None and client is not None:
         raise InputError("is connected to a scheduler; leave out the scheduler.", argument="client")
     if scheduler is None and security is not None:
-        text = "certificates are for a scheduler elsewhere; name it." if client is None else ""
-        raise InputError(text or "a client has its own certificates; leave them out.", argument="security")
+        if client is None:
+            raise InputError("certificates are for a scheduler elsewhere; name it.", argument="scheduler")
+        raise InputError("a client has its own certificates; leave them out.", argument="security")
     if scheduler is None and client is None:
         workers = workers or usable_processors()
         if not processes:

@@ -14,6 +14,7 @@ TOPICS = (
     "start",
     "summaries",
     "comparing",
+    "questions",
     "scenarios",
     "readings",
     "counterfactual",

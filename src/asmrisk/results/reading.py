@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from asmrisk.arguments import FLAG, PATH, check_arguments
+from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.manifest import Found, finished, survey
 from asmrisk.results.metadata import ROOT, read_root
@@ -91,7 +91,7 @@ def open_results(
     InputError
         If there is no store, no such group, it is damaged, or the run is not finished and `partial` is false.
     """
-    check_arguments(path=(PATH, path), partial=(FLAG, partial), chunked=(FLAG, chunked))
+    check_arguments(partial=(FLAG, partial), chunked=(FLAG, chunked))
     storage, spec = require_store(path)
     place = storage.place
     if group is not None and group not in spec.groups:

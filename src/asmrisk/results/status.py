@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import partial
 
-from asmrisk.arguments import FLAG, PATH, check_arguments
+from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.errors import printable
 from asmrisk.results.manifest import finished, survey
 from asmrisk.results.metadata import metadata_faults, read_root
@@ -91,7 +91,7 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     InputError
         If there is no store, or what it holds cannot be told any more.
     """
-    check_arguments(path=(PATH, path), verify=(FLAG, verify))
+    check_arguments(verify=(FLAG, verify))
     storage, spec = require_store(path)
     with readable(storage.place):
         root, faults = read_root(storage, spec)

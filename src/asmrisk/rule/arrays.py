@@ -73,7 +73,7 @@ class Observed(NamedTuple):
         ),
     ]
     hcc_risk_score: Annotated[
-        _Array, Column("number", "", "Mean HCC risk score of the patients", 0, 100, empty=True)
+        _Array, Column("number", "", "Mean HCC risk score of the patients", 0, 1000, empty=True)
     ]
     dual_share: Annotated[
         _Array, Column("number", "fraction", "Share of dual-eligible patients", 0, 1, empty=True)
