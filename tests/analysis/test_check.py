@@ -49,6 +49,14 @@ def test_differences_are_those_of_two_runs(folder):
         assert alone[name, "medicare_savings"] == pytest.approx((one - sums[0]).mean().item(), rel=1e-9)
 
 
+def test_what_is_made_of_a_scenario_is_tried_against_that(folder):
+    middle = write(folder, "[policy]\nsmall_practice_points = 0\n", "middle.toml")
+    change = {"policy.redistribution_share": 1.0}
+    for tried in (asmrisk.load_scenario(middle).with_(change), {"extends": str(middle)} | change):
+        alone = json.loads(asmrisk.check(tried, draws=1).to_json())["alone"]
+        assert {row["part"] for row in alone} == {"redistribution_share"}
+
+
 def test_what_changes_nothing_is_said(folder):
     same = asmrisk.check(write(folder, 'title = "The same"\n'), draws=2)
     assert "exactly the same in every draw" in str(same)

@@ -260,7 +260,7 @@ def _decompose(
     for part in parts:
         name, _, keys = part.rpartition("=")
         names = [each.strip() for each in keys.split(",")]
-        named[name or ", ".join(names)] = names
+        named.setdefault(name or ", ".join(names), []).extend(names)
 
     from asmrisk.analysis.decomposition import decompose
 
