@@ -34,7 +34,7 @@ def test_differences_are_those_of_two_runs(folder):
         for each in stores
     ]
     expected = (sums[1] - sums[0]).mean().item()
-    told = found.dataset["medicare_savings"].sel(statistic="difference").item()
+    told = found.dataset["medicare_savings:"].sel(statistic="difference").item()
     assert told == pytest.approx(expected, rel=1e-9)
     alone = {(row["part"], row["metric"]): row["difference"] for row in json.loads(found.to_json())["alone"]}
     for name, value in {"redistribution_share": 1.0, "small_practice_points": 0}.items():
