@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
@@ -224,6 +225,9 @@ def answer(row: Row, subject: str, when: str) -> str:
             f"No difference found: {subject} ${with_error(value * scale, error * scale)}{unit} more {when}."
         )
     direction = "more" if value > 0.0 else "less"
+    if math.isnan(error):
+        said = with_error(abs(value) * scale, error)
+        return f"{subject} ${said}{unit} {direction} {when}, in draws too few to tell it from luck."
     return f"{subject} ${with_error(abs(value) * scale, error * scale)}{unit} {direction} {when}."
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.doubt import Component
+from asmrisk.analysis.estimates import standard_deviation
 from asmrisk.analysis.information import LEAST_SETS, falls
 from asmrisk.analysis.labels import labeled
 from asmrisk.analysis.metrics import METRICS, check_metrics
@@ -102,7 +103,9 @@ def _together(run: RunResults, names: Sequence[str]) -> NDArray[np.bool_]:
     for pair, _ in run.correlations:
         one, other = (names.index(each) for each in pair)
         joined[one, other] = joined[other, one] = True
-    return np.asarray(np.linalg.matrix_power(joined.astype(np.float64), len(names)) > 0.0)
+    while (wider := joined @ joined).sum() > joined.sum():
+        joined = wider
+    return joined
 
 
 def _rows(run: RunResults, name: str, unknowns: Unknowns, found: Component) -> list[Row]:
@@ -123,8 +126,8 @@ def _verdict(value: float, _: float, low: float, __: float) -> str:
 def _section(run: RunResults, name: str, unknowns: Unknowns, found: Component) -> Section:
     """Show the unknowns that are worth knowing, the dearest first."""
     title = METRICS[name].title
-    sd = float(np.nanstd(np.asarray(run.draws(name).values, dtype=np.float64)))
-    scale, units = scale_of(METRICS[name].units, sd)
+    sd = standard_deviation(run.draws(name).values, run.sets)
+    scale, units = scale_of(METRICS[name].units, float(sd.value))
     if np.isnan(found.value).all():
         text = f"What knowing an unknown would be worth for {title} is unresolved: it needs {LEAST_SETS} "
         text += f"parameter sets and an outcome that varies; there are {run.set_count} sets."
@@ -141,7 +144,8 @@ def _section(run: RunResults, name: str, unknowns: Unknowns, found: Component) -
         "A fall is that of the SD of a single draw's outcome, over chance and doubt, if this unknown alone, "
         "with all that is linked to it, were known. Falls do not add up."
     )
-    heading = f"SD of {title}, over all years{units}: {number(sd * scale, found.error.max() * scale)}"
+    told = with_error(float(sd.value) * scale, float(sd.error) * scale)
+    heading = f"SD of {title}, over all years{units}: {told}"
     if not resolved:
         return Section((heading,), (), tuple(notes))
     cells = [with_error(found.value[place] * scale, found.error[place] * scale) for place in resolved]

@@ -18,6 +18,7 @@ import xarray as xr
 
 from asmrisk.analysis.run_results import definitions
 from asmrisk.arguments import FLAG, PATH, check_arguments
+from asmrisk.clinician_tables.formulas import csv_of
 from asmrisk.clinician_tables.table import NEEDS_PYARROW, has_pyarrow
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results, require_store
@@ -50,7 +51,8 @@ class _Csv:
         path = self._folder / f"{name}.csv"
         begun = path.exists()
         with path.open("a", encoding="utf-8", newline="") as file:
-            frame.to_csv(file, index=False, header=not begun, lineterminator="\n")
+            text = csv_of(frame)
+            file.write(text.partition("\n")[2] if begun else text)
 
     def close(self) -> None:
         """Every file is closed already."""

@@ -220,8 +220,9 @@ def group_indices(
         sd = np.sqrt(whole) * scale
         fall = estimate(sd - np.sqrt(np.maximum(whole - alone, 0.0)) * scale, weights)
         # No first index is larger than the total one, which is known better where both are small.
-        most = sd[0] * (1.0 - np.sqrt(1.0 - min(total.high, 1.0)))
-        return first.at_most(total.high), total, fall.at_most(most)
+        first = first.at_most(total.high)
+        ends = (sd[0] * (1.0 - np.sqrt(1.0 - min(end, 1.0))) for end in (first.low, first.high))
+        return first, total, fall._replace(**dict(zip(("low", "high"), ends, strict=True)))
 
     found = _shares(mixed - a[:, np.newaxis], varied, over.resolved, indices)
     if not (y != y[:, :1]).any():
