@@ -137,6 +137,8 @@ def test_the_command_prints_and_refuses(stores):
         ([*pair, "--draws", "3"], "--draws: belongs to --decompose"),
         ([*pair, "--part", "policy.risk_level"], "--part: belongs to --decompose"),
         ([*pair, "--decompose", "--part", "policy.risk_level"], "--part: policy.risk_level is not among"),
+        ([*pair, "--decompose", "--part", "points="], "--part: 'points=' names no values"),
+        ([*pair, "--decompose", "--part", "x=a.b", "--part", "x=a.c"], "--part: two parts are named 'x'"),
         ([*pair, "--decompose", "--metric", "final_score_quantile"], "--metric: final_score_quantile has"),
     ):
         refused = call(*words)

@@ -219,12 +219,9 @@ def answer(row: Row, subject: str, when: str) -> str:
     value, error = row["difference"], row["difference_error"]
     scale, unit = scale_for([row], "difference")
     unit = unit.removeprefix(", $")
-    if abs(value) <= t_quantile(row["parameter_sets"] - 1) * error:
-        return (
-            f"No difference found: {subject} ${with_error(value * scale, error * scale)}{unit} more {when}."
-        )
-    direction = "more" if value > 0.0 else "less"
-    return f"{subject} ${with_error(abs(value) * scale, error * scale)}{unit} {direction} {when}."
+    found = "No difference found: " if abs(value) <= t_quantile(row["parameter_sets"] - 1) * error else ""
+    direction = "less" if value < 0.0 else "more"
+    return f"{found}{subject} ${with_error(abs(value) * scale, error * scale)}{unit} {direction} {when}."
 
 
 def gain_words(changes: xr.Dataset) -> list[str]:
