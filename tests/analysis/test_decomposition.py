@@ -154,6 +154,12 @@ def test_what_cannot_be_taken_apart():
     many = load_scenario(BASELINE, [*SMALL, *years, *points, *more])
     with pytest.raises(InputError, match=r"parts: the scenarios differ in 7 parts \(.*at most 6"):
         asmrisk.decompose(base, many, draws=2, quiet=True)
+    for parts in (["policy.risk_level"], {"a": "policy.risk_level"}, {"a": []}, {3: ["policy.risk_level"]}):
+        with pytest.raises(InputError, match="parts: must be a dict of parameters by part"):
+            asmrisk.decompose(base, many, parts=parts, draws=2, quiet=True)
+    for name in ("all", "redistribution_share"):
+        with pytest.raises(InputError, match=f"parts: two parts would be called '{name}'"):
+            asmrisk.decompose(base, many, parts={name: ["policy.risk_level"]}, draws=2, quiet=True)
     two = load_scenario(BASELINE, [*SMALL, *more])
     with pytest.raises(InputError, match=r"parts: cannot be told apart: .*(?s:.)*they must make 1"):
         asmrisk.decompose(base, two, draws=2, quiet=True)

@@ -110,9 +110,9 @@ def decompose(
     Raises
     ------
     InputError
-        If there are no such results or scenarios; seeds, draws per parameter set or dollars differ; there are
-        more than `MOST_PARTS` parts, or one of them cannot be in force without another; or a metric has not
-        one number a draw.
+        If there are no such results or scenarios; `parts` are no lists of parameters by name, or two parts
+        have one name; seeds, draws per parameter set or dollars differ; there are more than `MOST_PARTS`
+        parts, or one of them cannot be in force without another; or a metric has not one number a draw.
     RunError, Interrupted
         As `asmrisk.run`.
     """
@@ -121,7 +121,11 @@ def decompose(
     files = {"roster": roster, "participant_list": participant_list}
     scenarios, most = _scenarios((baseline, reform), files)
     _check_pairing(*scenarios)
+    _check_parts(parts)
     found = parts_between(*scenarios, parts)
+    called = [*(each.name for each in found), "all"]
+    if twice := next((name for name in called if called.count(name) > 1), None):
+        raise InputError(f"two parts would be called {twice!r}; name them otherwise", argument="parts")
     if len(found) > MOST_PARTS:
         said = ", ".join(each.name for each in found)
         text = (
@@ -132,6 +136,23 @@ def decompose(
     chosen = gather(lambda each: _subset(*scenarios, [found[part] for part in each]), subsets(len(found)))
     simulated = _simulated(chosen, names, draws or min(most), workers, quiet, stream)
     return _report(scenarios, found, names, simulated, shown_of=names if metrics else _SHOWN)
+
+
+def _check_parts(parts: object) -> None:
+    """Raise InputError unless there are none, or texts name lists of parameters."""
+    if parts is None:
+        return
+    named = isinstance(parts, Mapping) and all(
+        isinstance(name, str)
+        and isinstance(names, Collection)
+        and not isinstance(names, str)
+        and len(names) > 0
+        and all(isinstance(each, str) for each in names)
+        for name, names in parts.items()
+    )
+    if not named:
+        text = 'must be a dict of parameters by part, as {"points": ["policy.solo_practice_points"]}'
+        raise InputError(f"{text}, not {parts!r}", argument="parts")
 
 
 def _checked(metrics: str | Sequence[str]) -> list[str]:
