@@ -68,8 +68,15 @@ WRONG = {
             "roster": (5,),
             "participant_list": (5,),
             "partial": (1,),
+            "full": ("yes",),
         },
     ),
+    "decompose": (
+        ("run.zarr", "other.zarr"),
+        {"baseline": (None, 5), "parts": (["a"], 5), "draws": (0, 1.5), "workers": ("2",), "quiet": (None,)},
+    ),
+    "export": (("run.zarr", "tables"), {"results": (None, 5), "partial": (None,), "format": (5, "xml")}),
+    "doubt": (("run.zarr",), {"results": (None, 5), "partial": ("no",)}),
     "replay": (
         ("run.zarr",),
         {
@@ -115,6 +122,11 @@ def test_all_that_is_wrong_is_told_at_once():
         asmrisk.exposure(None, 5, draws=1.5, workers="2", what_if=3)
     told = [each.argument for each in caught.value.problems]
     assert told == ["clinicians", "against", "what_if", "draws", "workers"]
+
+
+def test_what_can_be_read_only_once_is_refused():
+    with pytest.raises(InputError, match=r"what_if: must be text, or several of it"):
+        asmrisk.levers("ours.csv", "run.zarr", what_if=(each for each in ["episodes +10%"]))
 
 
 def test_reforms_are_checked_one_by_one():

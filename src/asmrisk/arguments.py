@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from asmrisk.errors import InputError, Problem
 
 __all__ = [
-    *("COUNT", "FLAG", "FUNCTION", "NAMES", "NATURAL", "NUMBERS", "PATH", "TEXTS", "Allowed"),
+    *("COUNT", "FLAG", "FUNCTION", "NATURAL", "NUMBERS", "PATH", "TEXTS", "Allowed"),
     *("check_arguments", "instance", "optional"),
 ]
 
@@ -45,7 +45,8 @@ def optional(allowed: Allowed) -> Allowed:
 
 def _each(value: Any, allowed: Callable[[Any], bool]) -> bool:
     """Say whether a value has several elements, each of which is allowed."""
-    return hasattr(value, "__iter__") and not isinstance(value, str | bytes) and all(map(allowed, value))
+    # No iterator, which could be read only once.
+    return isinstance(value, Collection) and not isinstance(value, str | bytes) and all(map(allowed, value))
 
 
 def _is_number(value: Any) -> bool:
@@ -56,12 +57,12 @@ def _is_number(value: Any) -> bool:
 COUNT = _whole(1)
 FLAG = instance("True or False", bool)
 FUNCTION = Allowed("a function that takes one text", callable)
-NAMES = Allowed(
-    "several names, such as ['year']", lambda value: _each(value, lambda each: isinstance(each, str))
-)
 NATURAL = _whole(0)
 NUMBERS = Allowed("several numbers, such as [0.05]", lambda value: _each(value, _is_number))
-TEXTS = Allowed("text, or several of it", lambda value: isinstance(value, str) or NAMES.holds(value))
+TEXTS = Allowed(
+    "text, or several of it",
+    lambda value: isinstance(value, str) or _each(value, lambda each: isinstance(each, str)),
+)
 PATH = instance("a path", str, os.PathLike)
 
 

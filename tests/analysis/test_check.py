@@ -34,7 +34,7 @@ def test_differences_are_those_of_two_runs(folder):
         for each in stores
     ]
     expected = (sums[1] - sums[0]).mean().item()
-    told = found.dataset["medicare_savings"].sel(statistic="difference").item()
+    told = found.dataset["medicare_savings:"].sel(statistic="difference").item()
     assert told == pytest.approx(expected, rel=1e-9)
     alone = {(row["part"], row["metric"]): row["difference"] for row in json.loads(found.to_json())["alone"]}
     for name, value in {"redistribution_share": 1.0, "small_practice_points": 0}.items():
@@ -47,6 +47,14 @@ def test_differences_are_those_of_two_runs(folder):
         )
         one = asmrisk.open_results(one)["medicare_savings"].load().sum(("performance_year", "cohort"))
         assert alone[name, "medicare_savings"] == pytest.approx((one - sums[0]).mean().item(), rel=1e-9)
+
+
+def test_what_is_made_of_a_scenario_is_tried_against_that(folder):
+    middle = write(folder, "[policy]\nsmall_practice_points = 0\n", "middle.toml")
+    change = {"policy.redistribution_share": 1.0}
+    for tried in (asmrisk.load_scenario(middle).with_(change), {"extends": str(middle)} | change):
+        alone = json.loads(asmrisk.check(tried, draws=1).to_json())["alone"]
+        assert {row["part"] for row in alone} == {"redistribution_share"}
 
 
 def test_what_changes_nothing_is_said(folder):

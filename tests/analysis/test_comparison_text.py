@@ -209,3 +209,20 @@ def test_who_gains_is_said_in_a_few_lines():
         "3,000.000 ± 0.030.",
         "8 draws simulated again; errors are from 4 parameter sets.",
     ]
+
+
+def test_a_group_in_which_nobody_is_hides_neither_equality_nor_ranks():
+    """Without warnings, of which a test fails."""
+    dims, years = ("draw", "performance_year", "cohort"), list(range(2027, 2032))
+    share = np.random.default_rng(1).uniform(size=(20, 5, 2))
+    share[..., 1] = np.nan
+    one = xr.Dataset(
+        {"penalized_share": (dims, share), "scored": (dims, (~np.isnan(share)).astype(float))},
+        coords={"performance_year": years, "cohort": ["heart_failure", "low_back_pain"]},
+    )
+    more = one.assign(penalized_share=one.penalized_share + 0.1)
+    chosen = {"metrics": "penalized_share", "by": "cohort"}
+    assert compare(one, one.copy(), **chosen).facts["reforms"][0]["identical"]
+    ranked = compare(one, more, one, **chosen).to_dataframe().set_index(["scenario", "cohort"])
+    assert ranked.loc[("Results, number 2", "low_back_pain"), ["rank_first", "rank_last"]].tolist() == [1, 2]
+    assert not compare(one, more, **chosen).facts["reforms"][0]["identical"]

@@ -31,7 +31,8 @@ def store(tmp_path_factory):
     }
     from asmrisk.scenario.scenario import scenario_from_dict
 
-    return asmrisk.run(scenario_from_dict(scenario), draws=6, out=folder / "run.zarr", quiet=True)
+    scenario = scenario_from_dict(scenario | {"title": "{no JSON}"})
+    return asmrisk.run(scenario, draws=6, out=folder / "run.zarr", quiet=True)
 
 
 def read(folder, name):
@@ -80,7 +81,7 @@ def test_columns_and_origin_are_explained(store, tmp_path):
     savings = columns[columns["column"] == "medicare_savings"].iloc[0]
     assert (savings["unit"], "2027" in savings["meaning"]) == ("USD", True)
     about = json.loads((tmp_path / "out/about.json").read_text())
-    assert about["title"] == "scenario"
+    assert about["title"] == "{no JSON}"
     assert about["provenance"]["seed"] == 20270101
 
 
@@ -92,6 +93,9 @@ def test_parameters_are_a_column_each(store, tmp_path):
     np.testing.assert_array_equal(
         frame["behavior.cost_response"], stored.sel(parameter="behavior.cost_response")
     )
+    columns = read_variables(tmp_path / "out").set_index("column")
+    unit, meaning = columns.loc["behavior.cost_response", ["unit", "meaning"]]
+    assert (unit, "incentive" in meaning) == ("fraction", True)
 
 
 def test_netcdf_holds_what_the_store_holds(store, tmp_path):

@@ -316,7 +316,7 @@ def test_stopping_by_the_error_makes_it_only_a_little_too_small():
     ("targets", "words"),
     [
         (["medicare_savings"], "write METRIC=ERROR"),
-        (["medicare_saving=3"], "targets: .*did you mean medicare_savings"),
+        (["medicare_saving=3"], "target_se: .*did you mean medicare_savings"),
         (["medicare_savings=0"], "positive numbers"),
         (["medicare_savings=-5"], "positive numbers"),
         (["medicare_savings=x%"], "positive numbers"),

@@ -72,3 +72,4 @@ def test_without_noise_or_errors():
     alone = ranks_of(np.zeros((5, 1)))
     assert alone.said == ["1"]
     assert alone.draws_needed == math.inf
+    assert ranks_of(np.zeros((0, 2)), np.zeros(0, np.int64)).said == ["1-2", "1-2"]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import asmrisk
-from asmrisk.errors import InputError
+from asmrisk.analysis.scenario_runs import passing_runs
+from asmrisk.errors import InputError, RunError
 from asmrisk.results.status import status
 
 FEW = "[population]\nclinicians = 150\n"
@@ -53,3 +54,13 @@ def test_a_list_of_stores_names_one_for_each_scenario(files):
     stores = asmrisk.run(*runs, draws=2, out=["a.zarr", "deeper/b.zarr"], quiet=True)
     one, other = (asmrisk.open_results(each).medicare_savings for each in stores)
     np.testing.assert_array_equal(one, other)
+
+
+def test_of_a_passing_run_that_fails_nothing_is_said_to_be_kept(monkeypatch):
+    def full(*_, **__):
+        raise RunError("there is no space left", ": 3 of 5 draws are finished and kept")
+
+    monkeypatch.setattr("asmrisk.analysis.scenario_runs.run", full)
+    with pytest.raises(RunError) as caught, passing_runs([], "of this nothing is kept"):
+        pass
+    assert str(caught.value) == "there is no space left; of this nothing is kept"

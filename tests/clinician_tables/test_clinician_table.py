@@ -179,7 +179,7 @@ def test_a_roster_may_leave_columns_out_and_cells_empty(tmp_path):
         ("performance_year", "2032", ["from 2027 to 2031"]),
         ("episodes", "3.5", ["whole number"]),
         ("episodes", "-1", ["0 or more"]),
-        ("hcc_risk_score", "-1", ["from 0 to 1,000"]),
+        ("hcc_risk_score", "-1", ["from 0 to 1000"]),
         ("dual_share", "1.2", ["from 0 to 1"]),
         ("improvement_activities", "3", ["from 0 to 2"]),
         ("promoting_interoperability", "101", ["from 0 to 100"]),

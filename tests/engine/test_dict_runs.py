@@ -141,7 +141,7 @@ def test_what_is_no_scenario_is_refused_by_its_name(here):
         asmrisk.run(3)
     for call, name in (
         (lambda: asmrisk.run_to_precision(3, ["medicare_savings=1"]), "scenario"),
-        (lambda: asmrisk.run_to_precision(FEW, 3), "targets"),
+        (lambda: asmrisk.run_to_precision(FEW, 3), "target_se"),
         (lambda: asmrisk.run_to_precision(FEW, ["medicare_savings=1"], draws=2.5), "draws"),
         (lambda: asmrisk.run_to_precision(FEW, ["medicare_savings=1"], total="all"), "total"),
         (lambda: asmrisk.sensitivity(3), "study"),

@@ -248,7 +248,7 @@ def test_what_cannot_be_answered_is_said(ours, results, tmp_path, folder):
         assert answer.stdout == ""
         return " ".join(answer.stderr.split())
 
-    assert "asmrisk run scenarios/baseline.toml --out" in refused(ours, "--against", tmp_path / "no.zarr")
+    assert "asmrisk run baseline --out" in refused(ours, "--against", tmp_path / "no.zarr")
     assert "--loss: '500k' is no number" in refused(ours, "--against", results, "--loss", "500k")
     assert "--loss" in refused(ours, "--against", results, "--loss", "-500000")
     assert "write 500000" in refused(ours, "--against", results, "--loss", "-500000")

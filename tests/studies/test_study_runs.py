@@ -309,7 +309,8 @@ def test_every_study_of_the_library_runs(path: Path, folder: Path) -> None:
     assert "nan" not in text
     # What a study does not vary of the baseline's doubts is fixed if it says so, else drawn.
     fixed = "\nfixed = true\n" in path.read_text()
-    assert found.facts["range_holds"] == ("chance" if fixed else "chance_and_doubt")
+    all_varied = 'parameters = "uncertainty"' in path.read_text()
+    assert found.facts["range_holds"] == ("chance" if fixed or all_varied else "chance_and_doubt")
     assert bool(found.facts["fixed"]) == fixed
 
 

@@ -18,7 +18,13 @@ from asmrisk.arguments import COUNT, check_arguments, optional
 from asmrisk.errors import InputError
 from asmrisk.results.reading import open_results
 from asmrisk.scenario.parts import parts_between, with_parts
-from asmrisk.scenario.scenario import ScenarioLike, base_of, given_scenario
+from asmrisk.scenario.scenario import (
+    Scenario,
+    ScenarioLike,
+    base_of,
+    given_scenario,
+    load_scenario,
+)
 
 __all__ = ["DRAWS", "check"]
 
@@ -49,7 +55,8 @@ def check(
     scenario : path, name, dict or Scenario
         What is tried.
     base : path, name, dict or Scenario, optional
-        What it is held against. What its file extends, or the final rule, if not given.
+        What it is held against. If not given, what its file extends; of a scenario that is made of another
+        by a dict, that one's file; the final rule if there is none.
     draws, workers : int, optional
         As for `asmrisk.run`.
 
@@ -66,7 +73,7 @@ def check(
     """
     check_arguments(draws=(COUNT, draws), workers=(optional(COUNT), workers))
     tried = given_scenario(scenario, "scenario")
-    before = base_of(tried) if base is None else given_scenario(base, "base")
+    before = _base_of(tried) if base is None else given_scenario(base, "base")
     in_doubt = (tried.uncertainty, tried.correlations) != (before.uncertainty, before.correlations)
     tried, before = tried.fixed_at_medians(), before.fixed_at_medians()
     seed = {"run.seed": tried.values["run.seed"]}
@@ -103,9 +110,14 @@ def check(
     said = [Section(notes=tuple(wrapped(notes)))] if notes else []
     return replace(
         report,
-        sections=(report.sections[0], *report.sections[1:-1], *why, *said, report.sections[-1]),
+        sections=(*report.sections[:-1], *why, *said, report.sections[-1]),
         tables={**report.tables, "alone": rows},
     )
+
+
+def _base_of(tried: Scenario) -> Scenario:
+    """Give what a scenario extends; one that is made of another by a dict has its file, but not its name."""
+    return base_of(tried) if tried.source is None or tried.name else load_scenario(tried.source)
 
 
 def _alone(rows: Sequence[Row], called: Sequence[str]) -> Section:

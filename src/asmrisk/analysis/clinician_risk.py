@@ -18,7 +18,7 @@ from asmrisk.analysis.practice_risk import practice_subtotals, rank_variables
 from asmrisk.analysis.ranking import ranks_of
 from asmrisk.analysis.roster_metrics import money_of
 from asmrisk.analysis.roster_money import attributes, dollars_of, named
-from asmrisk.analysis.run_results import RunResults
+from asmrisk.analysis.run_results import RESULTS, RunResults
 from asmrisk.analysis.statistics import (
     DRAWS,
     LOSS,
@@ -33,6 +33,7 @@ from asmrisk.analysis.statistics import (
     worst,
 )
 from asmrisk.analysis.tail import check_tail
+from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.errors import InputError
 from asmrisk.results.reading import open_results
 
@@ -139,6 +140,7 @@ def clinicians(
     >>> ours.adjustment_usd_total.sel(statistic="probability_of_loss").item()
     0.25
     """
+    check_arguments(results=(RESULTS, results), partial=(FLAG, partial))
     tails = check_tail([tail] if isinstance(tail, int | float) else tail)
     loss = check_loss(loss)
     source = ""

@@ -159,6 +159,7 @@ def compare(
         roster=(optional(PATH), roster),
         participant_list=(optional(PATH), participant_list),
         partial=(FLAG, partial),
+        full=(FLAG, full),
     )
     for given_reform in reforms:
         check_arguments(reforms=(_GIVEN, given_reform))
@@ -203,7 +204,7 @@ def compare(
         if len(after) > 1:
             ranks[key] = _ranks(name, before, after, _sets_of_all(sets))
     identical = [
-        all(bool((found[place].sel(statistic="tied") == 1.0).all()) for found in parts.values())
+        not any((found[place].sel(statistic="tied") < 1.0).any() for found in parts.values())
         and _same(first.dataset, second.dataset)
         for place, second in enumerate(seconds)
     ]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.comparison_text import answer, with_short_labels
 from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.labels import labeled
-from asmrisk.analysis.metrics import METRICS, check_metrics
+from asmrisk.analysis.metrics import METRICS, check_metrics, names_in
 from asmrisk.analysis.report import Report, Section, scale_for, wrapped
 from asmrisk.analysis.rerun import stored_run
 from asmrisk.analysis.run_results import RunResults, open_run_results
@@ -32,7 +32,7 @@ from asmrisk.analysis.shapley import (
 from asmrisk.analysis.statistics import HOLDS, RANGE, Row, columns_of, estimates, shown
 from asmrisk.analysis.text_tables import Group
 from asmrisk.analysis.wording import ALL
-from asmrisk.arguments import COUNT, check_arguments, optional
+from asmrisk.arguments import COUNT, FLAG, PATH, check_arguments, instance, optional
 from asmrisk.errors import InputError, Problem, gather
 from asmrisk.scenario.declarations import FILES
 from asmrisk.scenario.differences import changes_between
@@ -58,13 +58,15 @@ _FILES = {each.name for each in FILES}
 _SUBJECTS = {"medicare_savings": "Medicare saves", "net_adjustment": "Clinicians are paid"}
 
 _Runs = str | os.PathLike[str] | Scenario
+_GIVEN = instance("the path of results or a scenario, or a Scenario", str, os.PathLike, Scenario)
+_PARTS = instance("a dict of names of parameters, by the part's name", Mapping)
 
 
 def decompose(
     baseline: _Runs,
     reform: _Runs,
     *,
-    parts: Mapping[str, Collection[str]] | None = None,
+    parts: Mapping[str, str | Collection[str]] | None = None,
     metrics: str | Sequence[str] | None = None,
     draws: int | None = None,
     roster: str | os.PathLike[str] | None = None,
@@ -85,7 +87,7 @@ def decompose(
     baseline, reform : path or Scenario
         The stores of two runs, scenarios, or their TOML files. A scenario beside a store has
         its seed, and its unknowns fixed if the store's are.
-    parts : mapping of str to collection of str, optional
+    parts : mapping of str to str or collection of str, optional
         Parameters that count as one part, by the part's name.
     metrics : str or sequence of str, optional
         Names out of `asmrisk.analysis.metrics.METRICS` that have one number a draw; the most important ones
@@ -116,13 +118,22 @@ def decompose(
     RunError, Interrupted
         As `asmrisk.run`.
     """
-    check_arguments(draws=(optional(COUNT), draws), workers=(optional(COUNT), workers))
+    check_arguments(
+        baseline=(_GIVEN, baseline),
+        reform=(_GIVEN, reform),
+        parts=(optional(_PARTS), parts),
+        draws=(optional(COUNT), draws),
+        roster=(optional(PATH), roster),
+        participant_list=(optional(PATH), participant_list),
+        workers=(optional(COUNT), workers),
+        quiet=(FLAG, quiet),
+    )
     names = _checked(metrics or _METRICS)
     files = {"roster": roster, "participant_list": participant_list}
     scenarios, most = _scenarios((baseline, reform), files)
     _check_pairing(*scenarios)
-    _check_parts(parts)
-    found = parts_between(*scenarios, parts)
+    named = {part: names_in(each, "parts") for part, each in (parts or {}).items()}
+    found = parts_between(*scenarios, named)
     called = [*(each.name for each in found), "all"]
     if twice := next((name for name in called if called.count(name) > 1), None):
         raise InputError(f"two parts would be called {twice!r}; name them otherwise", argument="parts")
@@ -136,23 +147,6 @@ def decompose(
     chosen = gather(lambda each: _subset(*scenarios, [found[part] for part in each]), subsets(len(found)))
     simulated = _simulated(chosen, names, draws or min(most), workers, quiet, stream)
     return _report(scenarios, found, names, simulated, shown_of=names if metrics else _SHOWN)
-
-
-def _check_parts(parts: object) -> None:
-    """Raise InputError unless there are none, or texts name lists of parameters."""
-    if parts is None:
-        return
-    named = isinstance(parts, Mapping) and all(
-        isinstance(name, str)
-        and isinstance(names, Collection)
-        and not isinstance(names, str)
-        and len(names) > 0
-        and all(isinstance(each, str) for each in names)
-        for name, names in parts.items()
-    )
-    if not named:
-        text = 'must be a dict of parameters by part, as {"points": ["policy.solo_practice_points"]}'
-        raise InputError(f"{text}, not {parts!r}", argument="parts")
 
 
 def _checked(metrics: str | Sequence[str]) -> list[str]:

@@ -8,6 +8,8 @@ __all__ = ["decimals", "number", "with_error", "with_interval"]
 
 #: Significant digits of a number whose error is not known.
 _DIGITS_WITHOUT_ERROR = 4
+#: An error up to this part of the value is rounding, and counts as none.
+_ROUNDING = 1e-12
 
 
 def decimals(error: float) -> int:
@@ -31,7 +33,7 @@ def number(value: float, error: float) -> str:
     """
     if not math.isfinite(value):
         return "n/a"
-    if error > 0.0 and math.isfinite(error):
+    if error > _ROUNDING * abs(value) and math.isfinite(error):
         places = decimals(error)
     elif value == 0.0:
         return "0"
@@ -46,8 +48,10 @@ def with_error(value: float, error: float) -> str:
 
     >>> with_error(1234.5678, 0.3123), with_error(-0.0834, 0.000123), with_error(3.0, float("nan"))
     ('1,234.57 ± 0.31', '-0.08340 ± 0.00012', '3.000 ± n/a')
+    >>> with_error(19.999999999999996, 1.7e-15)
+    '20.00 ± 0'
     """
-    shown = "0" if error == 0.0 else number(error, error)
+    shown = "0" if error <= _ROUNDING * abs(value) else number(error, error)
     return f"{number(value, error)} ± {shown}"
 
 

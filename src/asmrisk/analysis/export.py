@@ -16,11 +16,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from asmrisk.analysis.run_results import definitions
+from asmrisk.arguments import FLAG, PATH, check_arguments
 from asmrisk.clinician_tables.formulas import as_text
 from asmrisk.clinician_tables.table import NEEDS_PYARROW, has_pyarrow
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results, require_store
 from asmrisk.results.spec import SPEC
+from asmrisk.scenario.declarations import PARAMETERS
+from asmrisk.scenario.layering import parts_of
 
 __all__ = ["FORMATS", "export"]
 
@@ -118,15 +122,17 @@ def export(
     RunError
         If a chunk is damaged, or the disk is full.
     """
+    check_arguments(results=(PATH, results), out=(PATH, out), partial=(FLAG, partial))
     if format not in FORMATS:
         raise InputError(f"there is no format {format!r}", argument="format", allowed=", ".join(FORMATS))
     if format == "parquet" and not has_pyarrow():
         raise InputError(NEEDS_PYARROW, argument="format")
     groups = ["", *require_store(results)[1].groups]
     datasets = {name: open_results(results, partial, group=name or None, chunked=False) for name in groups}
-    about = {key: _parsed(value) for key, value in datasets[""].attrs.items()}
+    provenance = json.loads(datasets[""].attrs["provenance"])
+    about = {**datasets[""].attrs, "provenance": provenance}
     if "parameters" in datasets:
-        datasets["parameters"] = _wide(datasets["parameters"])
+        datasets["parameters"] = _wide(datasets["parameters"], definitions(provenance.get("uncertainty", {})))
     with _new_folder(Path(out)) as folder:
         if format == "netcdf":
             for name, dataset in datasets.items():
@@ -134,23 +140,23 @@ def export(
         else:
             _write_tables(datasets, _WRITERS[format](folder))
         _variables(datasets, tables=format != "netcdf").to_csv(folder / "variables.csv", index=False)
-        (folder / "about.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+        (folder / "about.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
         names = sorted(each.name for each in folder.iterdir())
     return [Path(out) / each for each in names]
 
 
-def _parsed(value: Any) -> Any:
-    """Read what is stored as JSON; a title that only looks like it is a text."""
-    return json.loads(value) if isinstance(value, str) and value.startswith("{") else value
-
-
-def _wide(parameters: xr.Dataset) -> xr.Dataset:
-    """Give each unknown a variable of its own."""
+def _wide(parameters: xr.Dataset, stated: Mapping[str, Mapping[str, Any]]) -> xr.Dataset:
+    """Give each unknown a variable of its own, with what is declared of it; places in a list have no unit."""
     values = parameters["parameter_value"]
-    columns = {
-        str(name): values.sel(parameter=name, drop=True).assign_attrs(units="")
-        for name in parameters["parameter"].values
-    }
+    columns = {}
+    for name in map(str, parameters["parameter"].values):
+        whole, listed = parts_of(name)[0], stated.get(name, {}).get("values", ())
+        numbers = all(isinstance(each, int | float) and not isinstance(each, bool) for each in listed)
+        # Another version's may be called otherwise now.
+        about = {"long_name": PARAMETERS[whole].meaning} if whole in PARAMETERS else {}
+        about |= {"units": PARAMETERS[whole].unit} if about and numbers else {}
+        columns[name] = values.sel(parameter=name, drop=True)
+        columns[name].attrs = about
     return xr.Dataset({"parameter_set": parameters["parameter_set"], **columns}, attrs=parameters.attrs)
 
 

@@ -128,7 +128,7 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
     problems: list[Problem] = []
 
     def refuse(text: str, allowed: str = "") -> None:
-        problems.append(Problem(text, argument="targets", allowed=allowed))
+        problems.append(Problem(text, argument="target_se", allowed=allowed))
 
     found: dict[str, Target] = {}
     pairs: list[tuple[str, Any]] = []
@@ -138,7 +138,7 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
         texts = [targets] if isinstance(targets, str) else targets
         if not isinstance(texts, Iterable) or not all(isinstance(each, str) for each in texts):
             text = f"must be a dict of errors by metric, or texts METRIC=ERROR, not {targets!r}"
-            raise InputError(text, argument="targets")
+            raise InputError(text, argument="target_se")
         for text in texts:
             name, sign, value = text.partition("=")
             if sign:
@@ -152,7 +152,7 @@ def check_targets(targets: Mapping[str, float | str] | Sequence[str]) -> tuple[T
         try:
             metric = check_metric(name)
         except InputError as error:
-            problems += [replace(each, argument="targets") for each in error.problems]
+            problems += [replace(each, argument="target_se") for each in error.problems]
             continue
         if metric.of in ("practice", "clinician"):
             refuse(f"{name} has a number for {LEVELS_OF_ROSTER[metric.of]}; roster_{metric.outcome} has one.")

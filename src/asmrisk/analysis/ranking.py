@@ -61,7 +61,7 @@ def ranks_of(draws: _Array, sets: Sets = None) -> Ranks:
     Parameters
     ----------
     draws : ndarray of float64, shape (n, who)
-        One row a draw, without gaps.
+        One row a draw, without gaps; without any, nobody is told apart.
     sets : ndarray of int64, shape (n,), optional
         Number of each draw's parameter set; errors come from whole sets.
 
@@ -71,6 +71,8 @@ def ranks_of(draws: _Array, sets: Sets = None) -> Ranks:
     >>> ranks_of(np.stack([luck - 5.0, luck, -luck + 0.01], axis=1)).said
     ['1', '2-3', '2-3']
     """
+    if not len(draws):  # Nothing tells anybody apart.
+        return ranks_of_sums(draws.sum(axis=0), draws, 0)
     means = draws.mean(axis=0)
     deviations = draws - means
     if sets is not None:

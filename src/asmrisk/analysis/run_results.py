@@ -19,7 +19,7 @@ from asmrisk.analysis.metrics import METRICS, SPECIALTY_NOTE, Metric, check_by, 
 from asmrisk.analysis.report import Report, Section, note_facts
 from asmrisk.analysis.roster_metrics import Practices, held_by, practices_of, prices, roster_values
 from asmrisk.analysis.statistics import HOLDS, Row, fixed_words
-from asmrisk.arguments import instance
+from asmrisk.arguments import check_arguments, instance
 from asmrisk.errors import Call, InputError, Problem, printable
 from asmrisk.results.reading import open_results
 
@@ -341,6 +341,7 @@ def open_run_results(
     """
     if isinstance(results, RunResults):
         return results
+    check_arguments(results=(RESULTS, results))
     source = ""
     if not isinstance(results, xr.Dataset):
         source = os.fspath(results)

@@ -12,6 +12,7 @@ from typing import Any
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.engine.interruption import Interrupted
 from asmrisk.engine.run import run
+from asmrisk.errors import RunError
 from asmrisk.scenario.library import shipped
 from asmrisk.scenario.scenario import Scenario
 
@@ -56,7 +57,7 @@ def results_of(given: Sequence[Any], *, partial: bool = False) -> list[Any]:
 def passing_runs(scenarios: Sequence[Scenario], what: str, **options: Any) -> Iterator[list[str]]:
     """Run scenarios, those that share a field together, and give their stores while the context lasts.
 
-    Options are those of `asmrisk.run`; `what` says of an interruption that nothing is kept.
+    Options are those of `asmrisk.run`; `what` says, if they end early, that nothing is kept.
     """
     with tempfile.TemporaryDirectory(prefix="asmrisk-") as folder:
         places = [str(Path(folder) / f"scenario_{number}.zarr") for number in range(len(scenarios))]
@@ -64,6 +65,8 @@ def passing_runs(scenarios: Sequence[Scenario], what: str, **options: Any) -> It
             run(*scenarios, out=places, **options)
         except Interrupted as error:
             raise Interrupted(error.signal, f"interrupted; {what}") from None
+        except RunError as error:
+            raise RunError(error.parts[0], f"; {what}") from error
         yield places
 
 

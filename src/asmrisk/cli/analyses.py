@@ -260,13 +260,10 @@ def _decompose(
     for part in parts:
         name, _, keys = part.rpartition("=")
         names = [each.strip() for each in keys.split(",")]
-        name = name.strip() or ", ".join(names)
         if not all(names):
             text = f"{part!r} names no values; write NAME=policy.risk_level, with commas between several."
             raise InputError(text, argument="parts")
-        if name in named:
-            raise InputError(f"two parts are named {name!r}; give each a name of its own.", argument="parts")
-        named[name] = names
+        named.setdefault(name or ", ".join(names), []).extend(names)
 
     from asmrisk.analysis.decomposition import decompose
 

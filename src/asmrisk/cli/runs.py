@@ -59,7 +59,6 @@ def _import_summary() -> None:
 )
 @click.option(
     "--target-se",
-    "targets",
     metavar="METRIC=ERROR",
     multiple=True,
     help="Add draws until the standard error of a metric's mean is at most this, in its unit or relative "
@@ -82,7 +81,7 @@ def _import_summary() -> None:
 @click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 def run(
     scenarios: tuple[Path, ...],
-    targets: tuple[str, ...],
+    target_se: tuple[str, ...],
     total: bool,
     overrides: tuple[str, ...],
     dry_run: bool,
@@ -104,25 +103,25 @@ def run(
         from asmrisk.engine.run import run
 
     options = secured(options)
-    if total and not targets:
+    if total and not target_se:
         raise InputError("says what a target is of; give one.", argument="total")
     if layout != "table" and not dry_run:
         raise InputError("belongs to --dry-run; ask for it.", argument="layout")
     if dry_run:
-        if targets:
+        if target_se:
             text = "does not go with --dry-run, which says what errors a number of draws has; give --draws."
-            raise InputError(text, argument="targets")
+            raise InputError(text, argument="target_se")
         from asmrisk.analysis.plan import plan
 
         write(plan(*checked, **options), layout)
         return
-    if targets:
+    if target_se:
         from asmrisk.analysis.precision import run_to_precision
 
         if len(checked) > 1:
             text = "takes one scenario at a time; give several runs of one each."
-            raise InputError(text, argument="targets")
-        precision = run_to_precision(checked[0], targets, total=total, **options)
+            raise InputError(text, argument="target_se")
+        precision = run_to_precision(checked[0], target_se, total=total, **options)
         stores, short = [precision.path], None if precision.met else RunError(precision.shortfall())
     else:
         # What the summary needs is imported while kernels are loaded, which leaves a processor idle.
@@ -202,9 +201,14 @@ def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
 @commands.command(epilog=example("asmrisk check scenarios/budget_neutral.toml"))
 @click.argument("scenario", type=click.Path(path_type=Path))
 @set_option
+@click.option(
+    "--base",
+    type=click.Path(path_type=Path),
+    help="What it is held against.  [default: what SCENARIO extends, or the final rule]",
+)
 @click.option("--draws", type=click.IntRange(1), default=20, show_default=True, help="How many draws.")
 @format_option
-def check(scenario: Path, overrides: tuple[str, ...], draws: int, layout: str) -> None:
+def check(scenario: Path, overrides: tuple[str, ...], layout: str, **options: Any) -> None:
     """Try SCENARIO against what it extends in a few draws.
 
     Says what moves, and what each of its values does alone, at the medians of what is unknown; a look before
@@ -212,7 +216,7 @@ def check(scenario: Path, overrides: tuple[str, ...], draws: int, layout: str) -
     """
     from asmrisk.analysis.check import check
 
-    write(check(scenario_of(scenario, overrides), draws=draws), layout)
+    write(check(scenario_of(scenario, overrides), **options), layout)
 
 
 @commands.command(epilog=example("asmrisk policy scenarios/budget_neutral.toml"))

@@ -120,21 +120,21 @@ def _say_apart(lengths: Mapping[str, int], say: Callable[[str], object]) -> None
 
 @contextmanager
 def _explained(stores: Sequence[Store], jobs: Sequence[Job]) -> Iterator[None]:
-    """Say of what ends a run what is kept of it, and how to go on."""
+    """Say of what ends a run first what went wrong, then what is kept of it, and how to go on."""
     try:
         yield
     except Interrupted as interruption:
         raise Interrupted(interruption.signal, f"interrupted: {_kept(stores, len(jobs))}") from None
     except BlockError as error:
-        text = f"{_failure(error, len(jobs) > 1)}: {_kept(stores, len(jobs))}"
-        raise RunError(text, *_replay(stores, error)) from error.__cause__
+        kept = f": {_kept(stores, len(jobs))}"
+        raise RunError(_failure(error, len(jobs) > 1), kept, *_replay(stores, error)) from error.__cause__
     except OSError as error:
         # Before or after all blocks.
         place = jobs[min(len(stores), len(jobs) - 1)].place
         failed = BlockError(str(place), "", 0, error.strerror or str(error), error.errno or 0)
-        raise RunError(f"{_failure(failed)}: {_kept(stores, len(jobs))}") from error
+        raise RunError(_failure(failed), f": {_kept(stores, len(jobs))}") from error
     except ExecutorError as error:
-        raise RunError(f"{error}: {_kept(stores, len(jobs))}") from error
+        raise RunError(str(error), f": {_kept(stores, len(jobs))}") from error
 
 
 def _failure(error: BlockError, several: bool = False) -> str:

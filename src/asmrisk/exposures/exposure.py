@@ -20,7 +20,7 @@ from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.wording import ALL
 from asmrisk.arguments import COUNT, FLAG, PATH, TEXTS, check_arguments, optional
 from asmrisk.clinician_tables.table import check_output, replaced
-from asmrisk.errors import Call, InputError, Problem, gather
+from asmrisk.errors import NO_FILE, Call, InputError, Problem, gather
 from asmrisk.exposures.average_practice import field_factors
 from asmrisk.exposures.changes import Case, parse_change
 from asmrisk.exposures.field_reaction import cohort_shares, field_reaction_error, is_small
@@ -51,7 +51,8 @@ from asmrisk.scenario.declarations import PARAMETERS
 
 __all__ = ["exposure"]
 
-_DEFAULT_SCENARIO = "scenarios/baseline.toml"
+#: What a run that is needed may be of: a scenario that ships.
+_DEFAULT_SCENARIO = "baseline"
 
 _Array = NDArray[np.float64]
 
@@ -228,7 +229,7 @@ def _reaction(
 
 def _full_run(run: RunResults, clinicians: str | os.PathLike[str]) -> Call:
     """Give the run in which these clinicians are part of the field."""
-    file = run.provenance.get("file") or _DEFAULT_SCENARIO
+    file = run.provenance.get("file") or NO_FILE
     overrides = [*run.provenance.get("overrides", []), f"population.roster={os.fspath(clinicians)}"]
     options: dict[str, Any] = {"overrides": overrides, "draws": run.count}
     if run.fixed:

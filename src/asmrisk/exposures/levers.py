@@ -113,10 +113,11 @@ def levers(
         draws=(optional(COUNT), draws),
         workers=(optional(COUNT), workers),
     )
+    run = open_run_results(against)
     progress = begin(quiet=quiet)
     field = stored_field(clinicians, against, draws=draws)
     roster, scenario = field.roster, field.model.scenario
-    check_cohorts(open_run_results(against), roster, clinicians)
+    check_cohorts(run, roster, clinicians)
     texts = [what_if] if isinstance(what_if, str) else what_if
     cases = gather(lambda text: parse_change(text, roster, scenario), texts)
     return ranked_levers(field, cases or None, workers=workers, progress=progress)
