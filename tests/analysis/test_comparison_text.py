@@ -83,6 +83,8 @@ def test_a_difference_within_noise_is_not_found_and_none_is_none(base):
     text = words(compare(base, reformed(base, savings=noise)))
     assert "No difference found: Medicare saves $0.100 ± 0.0" in text
     assert "Clinicians are paid exactly the same in every draw over the payment years" in text
+    text = words(compare(base, reformed(base, savings=-noise)))
+    assert re.search(r"No difference found: Medicare saves \$0\.100 ± 0\.0\d+ million less over", text)
     # The bound is a t test's.
     for factor, found in ((0.95, False), (1.05, True)):
         bound = factor * stats.t.ppf(0.975, 119) * stats.sem(luck)

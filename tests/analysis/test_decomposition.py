@@ -137,6 +137,7 @@ def test_the_command_prints_and_refuses(stores):
         ([*pair, "--draws", "3"], "--draws: belongs to --decompose"),
         ([*pair, "--part", "policy.risk_level"], "--part: belongs to --decompose"),
         ([*pair, "--decompose", "--part", "policy.risk_level"], "--part: policy.risk_level is not among"),
+        ([*pair, "--decompose", "--part", "points="], "--part: 'points=' names no values"),
         ([*pair, "--decompose", "--metric", "final_score_quantile"], "--metric: final_score_quantile has"),
     ):
         refused = call(*words)
@@ -152,6 +153,9 @@ def test_what_cannot_be_taken_apart():
     many = load_scenario(BASELINE, [*SMALL, *years, *points, *more])
     with pytest.raises(InputError, match=r"parts: the scenarios differ in 7 parts \(.*at most 6"):
         asmrisk.decompose(base, many, draws=2, quiet=True)
+    for name in ("all", "redistribution_share"):
+        with pytest.raises(InputError, match=f"parts: two parts would be called '{name}'"):
+            asmrisk.decompose(base, many, parts={name: ["policy.risk_level"]}, draws=2, quiet=True)
     two = load_scenario(BASELINE, [*SMALL, *more])
     with pytest.raises(InputError, match=r"parts: cannot be told apart: .*(?s:.)*they must make 1"):
         asmrisk.decompose(base, two, draws=2, quiet=True)

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 import asmrisk
 from asmrisk.cli import commands
-from asmrisk.errors import InputError
+from asmrisk.errors import InputError, RunError
+from asmrisk.scenario.library import called
 from asmrisk.studies.study import load_study
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,23 @@ def test_init_copies_what_runs_as_it_is(tmp_path):
     )
 
 
+def test_what_cannot_be_filled_is_left_empty(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(RunError, match="mine: cannot be filled: No space left"):
+        asmrisk.init(tmp_path / "mine")
+    assert not [each for each in (tmp_path / "mine").rglob("*") if each.is_file()]
+
+
+def test_a_command_that_is_told_names_what_ships_by_its_name():
+    for name in ("baseline", "readings/ties_to_the_middle"):
+        assert called(asmrisk.load_scenario(name).source) == name
+    assert called(Path("scenarios/baseline.toml")) == "scenarios/baseline.toml"
+    assert called(Path("/somewhere/else/ours.toml")) == "ours.toml"
+
+
 def test_init_overwrites_nothing(tmp_path):
     asmrisk.init(tmp_path / "mine")
     (tmp_path / "a_file").touch()
@@ -65,6 +83,10 @@ def test_init_overwrites_nothing(tmp_path):
     for name in ("mine", "a_file", "nowhere"):
         with pytest.raises(InputError, match="new"):
             asmrisk.init(tmp_path / name)
+    for name in ("", "s3://bucket/x", "a_file/x", "x" * 300, "a\0b", 5):
+        with pytest.raises(InputError) as caught:
+            asmrisk.init(name)
+        assert caught.value.problems[0].argument == "folder"
     ended = CliRunner().invoke(commands, ["init", "mine"])
     assert (ended.exit_code, "not empty" in ended.output) == (2, True)
 

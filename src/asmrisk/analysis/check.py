@@ -76,6 +76,8 @@ def check(
     before = _base_of(tried) if base is None else given_scenario(base, "base")
     in_doubt = (tried.uncertainty, tried.correlations) != (before.uncertainty, before.correlations)
     tried, before = tried.fixed_at_medians(), before.fixed_at_medians()
+    if before.title == tried.title:
+        before = replace(before, title=f"{before.title} (its base)")
     seed = {"run.seed": tried.values["run.seed"]}
     before = replace(before, values=before.values.replace(**seed))
 

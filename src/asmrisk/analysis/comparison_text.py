@@ -220,15 +220,10 @@ def answer(row: Row, subject: str, when: str) -> str:
     value, error = row["difference"], row["difference_error"]
     scale, unit = scale_for([row], "difference")
     unit = unit.removeprefix(", $")
-    if abs(value) <= t_quantile(row["parameter_sets"] - 1) * error:
-        return (
-            f"No difference found: {subject} ${with_error(value * scale, error * scale)}{unit} more {when}."
-        )
-    direction = "more" if value > 0.0 else "less"
-    if math.isnan(error):
-        said = with_error(abs(value) * scale, error)
-        return f"{subject} ${said}{unit} {direction} {when}, in draws too few to tell it from luck."
-    return f"{subject} ${with_error(abs(value) * scale, error * scale)}{unit} {direction} {when}."
+    found = "No difference found: " if abs(value) <= t_quantile(row["parameter_sets"] - 1) * error else ""
+    direction = "less" if value < 0.0 else "more"
+    said = f"{found}{subject} ${with_error(abs(value) * scale, error * scale)}{unit} {direction} {when}"
+    return f"{said}, in draws too few to tell it from luck." if math.isnan(error) else f"{said}."
 
 
 def gain_words(changes: xr.Dataset) -> list[str]:

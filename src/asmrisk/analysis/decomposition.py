@@ -112,9 +112,9 @@ def decompose(
     Raises
     ------
     InputError
-        If there are no such results or scenarios; seeds, draws per parameter set or dollars differ; there are
-        more than `MOST_PARTS` parts, or one of them cannot be in force without another; or a metric has not
-        one number a draw.
+        If there are no such results or scenarios; `parts` are no lists of parameters by name, or two parts
+        have one name; seeds, draws per parameter set or dollars differ; there are more than `MOST_PARTS`
+        parts, or one of them cannot be in force without another; or a metric has not one number a draw.
     RunError, Interrupted
         As `asmrisk.run`.
     """
@@ -134,6 +134,9 @@ def decompose(
     _check_pairing(*scenarios)
     named = {part: names_in(each, "parts") for part, each in (parts or {}).items()}
     found = parts_between(*scenarios, named)
+    called = [*(each.name for each in found), "all"]
+    if twice := next((name for name in called if called.count(name) > 1), None):
+        raise InputError(f"two parts would be called {twice!r}; name them otherwise", argument="parts")
     if len(found) > MOST_PARTS:
         said = ", ".join(each.name for each in found)
         text = (

@@ -18,10 +18,11 @@ import xarray as xr
 
 from asmrisk.analysis.run_results import definitions
 from asmrisk.arguments import FLAG, PATH, check_arguments
-from asmrisk.clinician_tables.formulas import csv_of
+from asmrisk.clinician_tables.formulas import as_text
 from asmrisk.clinician_tables.table import NEEDS_PYARROW, has_pyarrow
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.reading import open_results, require_store
+from asmrisk.results.spec import SPEC
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.layering import parts_of
 
@@ -50,9 +51,12 @@ class _Csv:
     def add(self, name: str, frame: pd.DataFrame) -> None:
         path = self._folder / f"{name}.csv"
         begun = path.exists()
+        frame = frame.copy(deep=False)
+        for column in frame.select_dtypes(exclude="number"):
+            if any(as_text(each) is not each for each in frame[column].unique()):
+                frame[column] = frame[column].astype(object).map(as_text)
         with path.open("a", encoding="utf-8", newline="") as file:
-            text = csv_of(frame)
-            file.write(text.partition("\n")[2] if begun else text)
+            frame.to_csv(file, index=False, header=not begun, lineterminator="\n")
 
     def close(self) -> None:
         """Every file is closed already."""
@@ -221,6 +225,8 @@ def _new_folder(out: Path) -> Iterator[Path]:
     try:
         if os.path.lexists(out):
             raise InputError("is there already; name a new folder", argument="out", where=str(out))
+        if any((each / SPEC).exists() for each in out.absolute().parents):
+            raise InputError("lies in a store; name a folder outside of it", argument="out", where=str(out))
         # Of an unpredictable name, and new: no link planted there is followed.
         temporary = out.with_name(f".{uuid4().hex}.part")
         temporary.mkdir()

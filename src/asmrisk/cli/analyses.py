@@ -260,6 +260,9 @@ def _decompose(
     for part in parts:
         name, _, keys = part.rpartition("=")
         names = [each.strip() for each in keys.split(",")]
+        if not all(names):
+            text = f"{part!r} names no values; write NAME=policy.risk_level, with commas between several."
+            raise InputError(text, argument="parts")
         named.setdefault(name or ", ".join(names), []).extend(names)
 
     from asmrisk.analysis.decomposition import decompose

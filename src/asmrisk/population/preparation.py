@@ -17,6 +17,7 @@ from asmrisk.population.records import POPULATION_READS, population_records
 from asmrisk.population.roster import Roster, read_roster
 from asmrisk.rule.definitions import COHORTS, VINTAGES
 from asmrisk.scenario.declarations import FILES, PARAMETERS, PARTICIPANT_LIST, ROSTER
+from asmrisk.scenario.library import called
 from asmrisk.scenario.scenario import Scenario, ScenarioLike, given_scenario
 from asmrisk.scenario.toml_source import parse_override, show
 
@@ -91,8 +92,7 @@ class PreparedScenario:
         record["scenario"] = {name: getattr(scenario, name) for name in ("title", "description", "reference")}
         record["rule"] = self.rule
         if scenario.source is not None:
-            source = scenario.source
-            record["file"] = source.name if source.is_absolute() else source.as_posix()
+            record["file"] = called(scenario.source)
         if scenario.overrides:
             record["overrides"] = [_without_folder(each) for each in scenario.overrides]
         record["uncertainty"] = {name: each.to_dict() for name, each in scenario.uncertainty.items()}

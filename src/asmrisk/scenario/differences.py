@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,9 @@ from asmrisk.scenario.layering import years_of
 from asmrisk.scenario.toml_source import show
 
 __all__ = ["Change", "changes_between", "differing_settings"]
+
+#: What stands for a file in a definition.
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 #: Characters of a value that are shown.
 _LONGEST = 40
@@ -102,7 +106,7 @@ def _settings(definition: Mapping[str, Any]) -> dict[str, Any]:
     # Of which a path would be expected.
     for name in (each.name for each in FILES):
         if digest := settings.pop(name, None):
-            settings[f"content of {name}"] = digest[:12]
+            settings[f"content of {name}"] = digest[:12] if _DIGEST.fullmatch(digest) else digest
     return settings
 
 

@@ -6,9 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
-from asmrisk.errors import InputError, nearest, printable
+from asmrisk.arguments import PATH, check_arguments
+from asmrisk.errors import InputError, RunError, nearest, printable
 
-__all__ = ["beside", "init", "library", "located", "shipped"]
+__all__ = ["beside", "called", "init", "library", "located", "shipped"]
 
 
 def library() -> Path:
@@ -58,6 +59,15 @@ def located(path: str | os.PathLike[str], folder: str = "") -> Path:
     return file
 
 
+def called(file: Path) -> str:
+    """Give what a file may be called without naming a folder of this machine: by its name, if it ships."""
+    if not file.is_absolute():
+        return file.as_posix()
+    if file.is_relative_to(library()):
+        return file.relative_to(library()).with_suffix("").as_posix()
+    return file.name
+
+
 def beside(folder: Path, given: str) -> Path:
     """Give the scenario file that a file in a folder names, with or without ending, or one that ships."""
     path = folder / given
@@ -92,7 +102,10 @@ def init(folder: str | os.PathLike[str]) -> list[Path]:
     Raises
     ------
     InputError
-        If there is a file of this name, or a folder with something in it; nothing is written then.
+        If there is a file of this name, or a folder with something in it, or the folder cannot be made;
+        nothing is written then.
+    RunError
+        If it cannot be filled, as on a full disk; what was written is removed.
 
     Examples
     --------
@@ -102,17 +115,30 @@ def init(folder: str | os.PathLike[str]) -> list[Path]:
     ...     "baseline.toml" in [each.name for each in asmrisk.init(folder)]
     True
     """
-    target = Path(folder)
-    if target.is_dir() and any(target.iterdir()):
-        raise InputError("is not empty; name a new folder", argument="folder", where=printable(str(target)))
-    if os.path.lexists(target) and not target.is_dir():
-        raise InputError("is no folder; name a new one", argument="folder", where=printable(str(target)))
-    source = library()
+    check_arguments(folder=(PATH, folder))
+    target, source = Path(folder), library()
+    problem = ""
+    try:
+        if not os.fspath(folder) or "://" in os.fspath(folder):
+            problem = "is the name of no folder; name a new one"
+        elif target.is_dir() and any(target.iterdir()):
+            problem = "is not empty; name a new folder"
+        elif os.path.lexists(target) and not target.is_dir():
+            problem = "is no folder; name a new one"
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a NUL character in the name.
+        problem = f"cannot be made: {getattr(error, 'strerror', None) or error}"
+    if problem:
+        raise InputError(problem, argument="folder", where=printable(os.fspath(folder)))
     files = [each for each in sorted(source.rglob("*")) if each.suffix in (".toml", ".csv", ".sh")]
-    written = []
-    for each in files:
-        copy = target / each.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(each, copy)
-        written.append(copy)
-    return written
+    copies = [target / each.relative_to(source) for each in files]
+    try:
+        for each, copy in zip(files, copies, strict=True):
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(each, copy)
+    except OSError as error:
+        for copy in copies:
+            copy.unlink(missing_ok=True)
+        raise RunError(f"{target}: cannot be filled: {error.strerror or error}") from None
+    return copies
