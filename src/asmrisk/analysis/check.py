@@ -30,6 +30,8 @@ __all__ = ["DRAWS", "check"]
 
 #: Draws that are simulated if no other number is asked for.
 DRAWS = 20
+#: As many draws are simulated in one block.
+_IN_ONE_BLOCK = 64
 #: Parts of a scenario that are simulated alone, at the most.
 _MOST_PARTS = 12
 #: Outcomes of which it is told what each part does alone.
@@ -93,9 +95,14 @@ def check(
         notes.append(f"Of {len(parts)} values the first {_MOST_PARTS} are tried alone.")
     rows: list[Row] = []
     what = "of a check nothing is kept"
-    with passing_runs([before, tried, *alone], what, draws=draws, workers=workers, quiet=True) as places:
+    # One block has the fewest files, which take longer than so few draws.
+    length = draws if draws <= _IN_ONE_BLOCK else None
+    options = {"draws": draws, "workers": workers, "block_size": length, "quiet": True}
+    simulated = [before, tried, *alone] if len(parts) > 1 else [before, tried]
+    with passing_runs(simulated, what, **options) as places:
         whole = [open_results(each, chunked=False).load() for each in places[:2]]
-        first, *others = map(open_run_results, (places[0], *places[2:]))
+        first, *others = map(open_run_results, (places[0], *places[2 if len(parts) > 1 else 1 :]))
+        others = others[: len(called)]
         for name in _TOLD:
             values = first.draws(name).values
             for value, run in zip(called, others, strict=True):
