@@ -101,7 +101,8 @@ def check(
     simulated = [before, tried, *alone] if len(parts) > 1 else [before, tried]
     with passing_runs(simulated, what, **options) as places:
         whole = [open_results(each, chunked=False).load() for each in places[:2]]
-        first, *others = map(open_run_results, (places[0], *places[2 if len(parts) > 1 else 1 :]))
+        apart = places[2:] if len(parts) > 1 else whole[1:]
+        first, *others = map(open_run_results, (whole[0], *apart))
         others = others[: len(called)]
         for name in _TOLD:
             values = first.draws(name).values
