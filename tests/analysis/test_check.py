@@ -60,10 +60,14 @@ def test_what_is_made_of_a_scenario_is_tried_against_that(folder):
 def test_what_changes_nothing_is_said(folder):
     same = asmrisk.check(write(folder, 'title = "The same"\n'), draws=2)
     assert "exactly the same in every draw" in str(same)
-    # Nobody reads the cost response's ratio where there is no response.
-    idle = write(folder, "[policy]\nredistribution_share = 1.0\n[behavior]\nvolume_offset_cut = 0.3\n")
-    text = str(asmrisk.check(idle, base={"population": {"clinicians": 200}}, draws=2))
-    assert "redistribution_share" in text
+    # Nobody's raise is capped, so that what becomes of the excess is never asked.
+    idle = write(folder, '[policy]\nredistribution_share = 1.0\ncap_excess = "redistributed"\n')
+    found = asmrisk.check(idle, draws=2)
+    assert "Alone without any effect on these in these draws: cap_excess." in " ".join(str(found).split())
+    alone = json.loads(found.to_json())["alone"]
+    assert {row["difference"] for row in alone if row["part"] == "cap_excess"} == {0.0}
+    moved = [row for row in alone if row["part"] == "redistribution_share"]
+    assert all(row["difference"] != 0.0 for row in moved if row["metric"] == "net_adjustment")
 
 
 def test_doubt_is_at_its_median_and_this_is_said(folder):
