@@ -305,7 +305,7 @@ def test_a_wrong_command_line_is_found() -> None:
 
 
 NAMED = sorted(
-    set(re.findall(r"(?<![\w/.])(?:scenarios|tests|benchmarks|src)/[\w/.]*\w/?", NO_OUTPUT))
+    set(re.findall(r"(?<![\w/.])(?:scenarios|tests|benchmarks|src)/[\w/.-]*\w/?", NO_OUTPUT))
     - {"scenarios/", "tests/", "benchmarks/"}
 )
 
@@ -366,7 +366,7 @@ def test_every_page_is_a_topic() -> None:
 @pytest.mark.parametrize("topic", TOPICS)
 def test_every_page_has_one_title(topic: str) -> None:
     prose = PROSE[HANDBOOK / f"{topic}.md"]
-    assert prose.startswith(f"# {topic.capitalize()}: ")
+    assert prose.startswith(f"# {topic.capitalize().replace('-', ' ')}: ")
     assert len(re.findall(r"^# ", prose, re.M)) == 1
 
 
