@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import open_run_results
+from asmrisk.analysis.wording import ALL
 from asmrisk.charts.adjustment_factors import adjustment_factors_chart
 from asmrisk.charts.differences import differences_chart
 from asmrisk.charts.doubt import doubt_chart
 from asmrisk.charts.drawing import drawn
+from asmrisk.charts.exposure import exposure_chart
 from asmrisk.charts.savings import savings_chart
 from asmrisk.charts.score_curve import score_curve_chart
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["adjustment_factors", "differences", "doubt", "savings", "score_curve"]
+__all__ = ["adjustment_factors", "differences", "doubt", "exposure", "savings", "score_curve"]
 
 _Results = str | os.PathLike[str] | xr.Dataset
 
@@ -101,6 +104,31 @@ def doubt(
         metric is not allowed, or there are not as many axes as panels.
     """
     return drawn(doubt_chart(open_run_results(results), metric), ax)
+
+
+def exposure(report: Report, who: str = ALL, *, ax: Axes | Sequence[Axes] | None = None) -> Figure:
+    """Draw what somebody wins or loses in each payment year, and how likely losses are.
+
+    Parameters
+    ----------
+    report : Report
+        What `asmrisk.exposure` gave; asked with ``loss``, the chance of losing more is drawn too.
+    who : str
+        Name of a practice or clinician in it; all together if not given.
+    ax : sequence of two or, with a loss, three matplotlib Axes, optional
+        Where to draw; without, a new figure with headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the report is none of an exposure or has nobody of that name, or there are not as many axes as
+        panels.
+    """
+    return drawn(exposure_chart(report, who), ax)
 
 
 def savings(results: _Results, *, ax: Axes | Sequence[Axes] | None = None) -> Figure:
