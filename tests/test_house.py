@@ -14,7 +14,7 @@ PACKAGE = Path(asmrisk.__file__).parent
 #: Rooms, each of which may import from those before it and from itself.
 ORDER = (
     *("errors", "arguments", "numerics", "parameters", "rule", "scenario", "clinician_tables", "population"),
-    *("simulation", "results", "engine", "analysis", "studies", "exposures", "handbook", "cli"),
+    *("simulation", "results", "engine", "analysis", "studies", "exposures", "pages", "handbook", "cli"),
 )
 
 #: Packages that take long to import, or may be missing: an import of them may wait until it is needed.
