@@ -8,7 +8,7 @@ import pytest
 
 from asmrisk.clinician_tables.arrays import score_arrays
 from asmrisk.pages import rule
-from asmrisk.pages.rule import covered, policy_values
+from asmrisk.pages.rule import covered, policies
 from asmrisk.rule.declarations import CHOICES, POLICY
 from asmrisk.rule.definitions import YEARS
 from asmrisk.rule.policy import policy_records
@@ -19,12 +19,15 @@ from asmrisk.simulation.replay import replayed_years
 from tests.conftest import BASELINE
 from tests.rule.fields import mixed_field
 
-SCRIPT = Path(rule.__file__).with_name("rule.js").read_text(encoding="utf-8")
+SCRIPT = "".join(
+    Path(rule.__file__).with_name(name).read_text(encoding="utf-8") for name in ("rule.js", "live.js")
+)
 READINGS = sorted((BASELINE.parent / "readings").glob("*.toml"))
 
 #: Scores all clinicians of one cohort and year; every number travels as its bits.
 HARNESS = """
-const [columns, field, policy, n] = arguments;
+const [columns, field, policies, cohort, n] = arguments;
+const policy = asmLive.openPolicies(policies)(0, 0, cohort);
 const decoded = (text) => new Float64Array(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
 const nested = (values, shape) => shape.length < 2 ? Array.from(values)
   : Array.from({ length: shape[0] }, (_, k) => {
@@ -66,9 +69,9 @@ def encoded(arrays, n=None):
 
 def assert_same_scores(browser, scored):
     """Score a cohort again in the browser, and compare."""
-    policy = policy_values(scored.policy, scored.cohort)
+    policy = policies(np.array([[scored.policy]]))
     columns, field = encoded(scored.observed, scored.n), encoded(scored.environment)
-    found = browser.execute_script(SCRIPT + HARNESS, columns, field, policy, scored.n)
+    found = browser.execute_script(SCRIPT + HARNESS, columns, field, policy, scored.cohort, scored.n)
     assert set(found) == set(scored.scored._fields)
     for name, expected in scored.scored._asdict().items():
         own = np.frombuffer(base64.b64decode(found[name]), np.float64)

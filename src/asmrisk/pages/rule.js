@@ -9,7 +9,7 @@
 const asmRule = (() => {
   const COLLECTION_TYPES = 3; // 0 eCQM, 1 MIPS CQM, 2 claims; -1: not reported
   const CLAIMS = 2;
-  const known = (value) => value === value; // not NaN
+  const known = (value) => value === value && value !== undefined; // not NaN, and there
 
   // Peer group: place among the groups that `by` tells apart.
   const peers = (by, clinician) => {
@@ -141,17 +141,17 @@ const asmRule = (() => {
   };
 
   // The whole rule: every score on the way to the payment adjustment factor, by the names of the clinician table.
-  const score = (clinician, field, policy) => {
+  // Points of the measures and for complex patients are read from `given` where they are known already.
+  const score = (clinician, field, policy, given = {}) => {
     const inAco = policy.aco_participants === "exempt" && clinician.aco !== 0;
     const exempt = clinician.exempt !== 0 || inAco; // § 512.780: outside everything
-    const points = policy.measures.map((each, m) =>
-      exempt || !each.in_set ? NaN : measurePoints(m, clinician, field, policy)
-    );
+    const ownPoints = (each, m) => (exempt || !each.in_set ? NaN : measurePoints(m, clinician, field, policy));
+    const points = given.points ?? policy.measures.map(ownPoints);
     const quality = qualityScore(points);
     const cost = exempt ? NaN : costPoints(clinician, field, policy);
     const activities = exempt ? 0 : activitiesAdjustment(clinician, policy);
     const interoperability = exempt ? 0 : interoperabilityAdjustment(clinician, policy);
-    const patients = exempt ? 0 : complexPatients(clinician, field, policy);
+    const patients = exempt ? 0 : given.complex_patient_adjustment ?? complexPatients(clinician, field, policy);
     const practice = exempt ? 0 : smallPractice(clinician, policy);
     let final = 100 * weighted(quality, cost / 10, field, policy) + (activities + interoperability) + patients + practice;
     final = final < 0 ? 0 : final > 100 ? 100 : final;

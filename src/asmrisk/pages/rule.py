@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from asmrisk.rule.declarations import CHOICES, POLICY
-from asmrisk.rule.definitions import MOST_MEASURES, PEERS, PERFORMANCE_YEARS
+from asmrisk.rule.definitions import PEERS, PERFORMANCE_YEARS
 from asmrisk.scenario.scenario import Scenario
 
-__all__ = ["NUMBERS", "WORDS", "covered", "policy_values"]
+__all__ = ["NUMBERS", "WORDS", "covered", "encoded", "in_base64", "policies"]
 
 #: Parameters that are numbers and truth values, by name without ``policy.``.
 NUMBERS = (
@@ -69,17 +72,55 @@ def covered(scenario: Scenario) -> str | None:
     return None
 
 
-def policy_values(policy: np.record, cohort: int) -> dict[str, Any]:
-    """Give one performance year's policy for a cohort as `rule.js` reads it: numbers, lists and words.
+def policies(records: np.recarray) -> dict[str, Any]:
+    """Give policies for JSON, as `live.js` makes of them what `rule.js` reads.
 
-    No cap, an infinite one, is left out.
+    Parameters
+    ----------
+    records : numpy.recarray, shape (draws, years)
+        Of `asmrisk.rule.policy.POLICY_DTYPE`.
+
+    Returns
+    -------
+    dict
+        ``numbers`` by name; ``words`` by name with their ``codes``; of ``measures`` ``in_set``, ``inverse``
+        and ``claims``, by cohort and measure.
     """
-    numbers = {name: policy[name].tolist() for name in NUMBERS}
-    if np.isinf(policy["adjustment_cap"]):
-        del numbers["adjustment_cap"]
-    words = {name: CHOICES[name][policy[name]] for name in WORDS}
-    measures = [
-        {name: bool(policy[f"measure_{name}"][cohort, m]) for name in ("in_set", "inverse", "claims")}
-        for m in range(MOST_MEASURES)
-    ]
-    return numbers | words | {"measures": measures}
+    of_measures = {name: records[f"measure_{name}"] for name in ("in_set", "inverse", "claims")}
+    return {
+        "numbers": {name: encoded(records[name].astype(np.float64), 2) for name in NUMBERS},
+        "words": {
+            name: {"words": words, "codes": encoded(records[name].astype(np.uint8), 2)}
+            for name, words in WORDS.items()
+        },
+        "measures": {name: encoded(each.astype(np.uint8), 2) for name, each in of_measures.items()},
+    }
+
+
+def encoded(values: NDArray[Any], axes: int) -> dict[str, Any]:
+    """Give an array for JSON: its bits, row by row, in base64.
+
+    Parameters
+    ----------
+    values : ndarray of float32, float64 or unsigned integers
+        Any.
+    axes : int
+        How many axes tell rows apart; the rest, flattened, is a row. Of an axis along which all rows are
+        equal one is kept, and its length is told as 1.
+
+    Returns
+    -------
+    dict
+        ``type``, ``shape`` of the rows, ``size`` of one, ``data``.
+    """
+    for axis in range(axes):
+        first = values.take([0], axis=axis)
+        if np.array_equal(np.broadcast_to(first, values.shape), values, equal_nan=True):
+            values = first
+    shape, size = list(values.shape[:axes]), math.prod(values.shape[axes:])
+    return {"type": values.dtype.name, "shape": shape, "size": size, "data": in_base64(values)}
+
+
+def in_base64(values: NDArray[Any]) -> str:
+    """Give an array's bits, the lowest byte of each number first."""
+    return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode()
