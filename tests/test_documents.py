@@ -393,7 +393,9 @@ def test_the_two_commands_stand_as_they_are(path: Path) -> None:
     assert first == (
         "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/asmrisk run scenarios/baseline.toml"
     )
-    assert second == "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest"
+    assert second == (
+        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest -n 2 --dist loadfile"
+    )
     assert second in (ROOT / ".ci" / "run").read_text()
 
 

@@ -6,6 +6,7 @@
 | simulate it | run, run_to_precision, plan, sensitivity, warmup |
 | look at results | summarize, compare, decompose, exceedance, convergence, doubt, budget, evidence |
 | take results elsewhere | open_results, export, status |
+| see them | plot |
 | look at single clinicians | clinicians, exposure, levers, explain, score, replay, template |
 | read on | docs |
 
@@ -23,6 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asmrisk import plot
     from asmrisk.analysis.budget import budget
     from asmrisk.analysis.check import check
     from asmrisk.analysis.clinician_risk import clinicians
@@ -79,6 +81,7 @@ __all__ = [
     "load_scenario",
     "open_results",
     "plan",
+    "plot",
     "policy",
     "replay",
     "run",
@@ -134,6 +137,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version  # A fifth of what `asmrisk --help` would wait for.
 
         value: Any = version("asmrisk")
+    elif name == "plot":
+        value = import_module("asmrisk.plot")
     elif name in _HOMES:
         value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     else:

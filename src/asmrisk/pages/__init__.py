@@ -1,1 +1,1 @@
-"""Self-contained pages: what is shown of results in a browser, and the scripts that live in them."""
+"""Pages: single files of HTML that open from a disk, without network and without scripts too."""

@@ -1,0 +1,1 @@
+"""What charts show, as data, and how matplotlib draws it."""

@@ -1,0 +1,113 @@
+"""How pages are made: one template, autoescape, and a policy that lets nothing in but what the file holds."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from importlib.resources import files
+from math import isfinite
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from asmrisk.charts.chart import Chart
+from asmrisk.charts.palette import DARK, LIGHT
+from asmrisk.charts.svg import svg
+from asmrisk.errors import printable
+
+__all__ = ["environment", "rendered"]
+
+
+def rendered(template: str | Template, *, scripts: Sequence[str] = (), **context: Any) -> str:
+    """Fill a template of this package, which extends ``page.html.j2``.
+
+    Parameters
+    ----------
+    template : str or jinja2.Template
+        Name of the template, ``report.html.j2``, or one made by `environment`.
+    scripts : sequence of str
+        Names of the package's scripts that the page runs besides ``page.js``.
+    **context
+        What the template uses. Texts are escaped; charts are drawn by the filter ``svg``, data for scripts
+        embedded by the filter ``embedded``.
+
+    Returns
+    -------
+    str
+        The page, the same for equal input.
+    """
+    style = _style()
+    script = "\n".join(_file(name) for name in ("page.js", *scripts))
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src '{_digest(style)}'",
+            # Attributes alone: charts have them. What is escaped cannot become one.
+            "style-src-attr 'unsafe-inline'",
+            f"script-src '{_digest(script)}'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    inner = {"style": Markup(style), "script": Markup(script), "policy": policy}
+    return environment().get_template(template).render(**inner, **context) + "\n"
+
+
+def environment() -> Environment:
+    """Give the settings of all templates: what is shown is escaped and printable, what misses an error."""
+    made = Environment(
+        loader=PackageLoader("asmrisk.pages", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: (
+            printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+        ),
+    )
+    made.filters |= {"svg": _drawn, "embedded": _embedded, "rows": _rows}
+    return made
+
+
+def _file(name: str) -> str:
+    return files("asmrisk.pages").joinpath(name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    """Give the style, with the palette as variables."""
+    light, dark = ("".join(f"--{name}: {color}; " for name, color in each.items()) for each in (LIGHT, DARK))
+    themes = (
+        f":root {{ color-scheme: light dark; {light}}}\n"
+        f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark}}} }}\n"
+    )
+    return themes + _file("page.css")
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
+
+
+def _drawn(chart: Chart) -> Markup:
+    return Markup(svg(chart))
+
+
+def _embedded(value: Mapping[str, Any]) -> Markup:
+    """Write data for a script; it cannot end the element that it stands in."""
+    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"))
+
+
+def _rows(data: pd.DataFrame) -> Iterator[list[str]]:
+    """Give the cells of a chart's data, numbers to six digits."""
+    for row in data.itertuples(index=False):
+        yield [_cell(each) for each in row]
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}" if isfinite(value) else "n/a"
+    return str(value)
