@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from asmrisk.analysis.estimates import Sets, first_draws
 from asmrisk.analysis.labels import labeled
@@ -250,8 +250,8 @@ class RunResults:
             group = group.sel(draw=self.numbers)
         return group
 
-    def prices(self) -> NDArray[np.float64] | None:
-        """Give `asmrisk.analysis.roster_metrics.prices` of these results.
+    def prices(self, years: ArrayLike | None = None) -> NDArray[np.float64] | None:
+        """Give `asmrisk.analysis.roster_metrics.prices` of these results, for performance years or others.
 
         None where they do not say, or where the deflator is unknown and its values are not at hand.
         """
@@ -261,7 +261,9 @@ class RunResults:
         deflator: Any = parameters[_DEFLATOR]["value"]
         if _DEFLATOR in self.unknowns:
             deflator = self.drawn([_DEFLATOR])
-        return None if deflator is None else prices(deflator, stated, self.dataset["performance_year"].values)
+        if deflator is None:
+            return None
+        return prices(deflator, stated, self.dataset["performance_year"].values if years is None else years)
 
     def _of_roster(self, metric: Metric, by: Sequence[str]) -> xr.DataArray:
         group, dims = self.clinicians(), ("draw", "performance_year", "clinician")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from importlib.metadata import version
 
+from asmrisk.analysis.digits import number
+from asmrisk.analysis.estimates import t_quantile
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS
 
-__all__ = ["range_words", "source_line"]
+__all__ = ["is_tied", "million_words", "range_words", "source_line"]
 
 
 def source_line(*runs: RunResults) -> str:
@@ -21,3 +23,23 @@ def source_line(*runs: RunResults) -> str:
 def range_words(run: RunResults) -> str:
     """Say what bands and ranges over draws hold."""
     return f"Ranges are of draws and hold {HOLDS[run.holds]}."
+
+
+def million_words(value: float, error: float, unit: str = " million", *, signed: bool = False) -> str:
+    """Write millions of dollars to the digits that their error supports, a plus before more if signed.
+
+    >>> million_words(147.94, 5.3), million_words(-46.28, 1.4, "m", signed=True)
+    ('$147.9 million', '−$46.3m')
+    """
+    text = number(abs(value), error)
+    sign = "−" if value < 0.0 and text.strip("0.,") else "+" if signed else ""
+    return f"{sign}${text}{unit}"
+
+
+def is_tied(value: float, error: float, sets: int) -> bool:
+    """Whether the 95% interval of a value holds zero; not where there is no error to tell.
+
+    >>> is_tied(1.0, 0.6, 100), is_tied(1.0, 0.4, 100), is_tied(0.0, 0.0, 100)
+    (True, False, True)
+    """
+    return bool(abs(value) <= t_quantile(sets - 1) * error)
