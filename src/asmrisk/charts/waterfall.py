@@ -13,7 +13,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
 from asmrisk.analysis.wording import year_words
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, Word
-from asmrisk.charts.words import is_tied, million_words, source_line
+from asmrisk.charts.words import amount_words, is_tied, source_line
 from asmrisk.errors import Call, InputError, Problem
 
 __all__ = ["waterfall_chart"]
@@ -23,6 +23,7 @@ _MILLION = 1e-6
 _EPISODE_DOLLARS = 2025
 _RISK = "policy.risk_level"
 _HELD = "Held back"
+_UNIT = "$ million"
 #: What does not add up is named from this part of the largest amount on.
 _ROUNDING = 1e-9
 
@@ -62,7 +63,7 @@ def waterfall_chart(run: RunResults) -> Chart:
     starts = _starts(steps, means)
     ends = [start + mean for start, mean in zip(starts, means.tolist(), strict=True)]
     words = {
-        step.name: million_words(mean, error, signed=not step.total)
+        step.name: amount_words(mean, error, _UNIT, signed=not step.total)
         for step, mean, error in zip(steps, means, errors, strict=True)
     }
     low, high = min(0.0, *ends), max(0.0, *ends)
