@@ -13,7 +13,10 @@ import xarray as xr
 
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import open_run_results
+from asmrisk.charts.adjustment_factors import adjustment_factors_chart
 from asmrisk.charts.convergence import convergence_chart
+from asmrisk.charts.differences import differences_chart
+from asmrisk.charts.doubt import doubt_chart
 from asmrisk.charts.drawing import drawn
 from asmrisk.charts.exceedance import exceedance_chart
 from asmrisk.charts.indices import indices_chart
@@ -28,11 +31,42 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    *("convergence", "exceedance", "indices", "penalized", "readings", "savings", "tornado", "waterfall"),
+    "adjustment_factors",
+    "convergence",
+    "differences",
+    "doubt",
+    "exceedance",
+    "indices",
+    "penalized",
+    "readings",
+    "savings",
+    "tornado",
+    "waterfall",
 ]
 
 _Results = str | os.PathLike[str] | xr.Dataset
-_Where = "Axes | Sequence[Axes] | None"
+
+
+def adjustment_factors(results: _Results, *, ax: Axes | Sequence[Axes] | None = None) -> Figure:
+    """Draw how clinicians' adjustment factors are distributed, by cohort and performance year.
+
+    Parameters
+    ----------
+    results : path or xarray.Dataset
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
+    ax : sequence of two matplotlib Axes, optional
+        Where to draw, one for each cohort; without, a new figure with headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there are no such results, or not as many axes as panels.
+    """
+    return drawn(adjustment_factors_chart(open_run_results(results)), ax)
 
 
 def convergence(results: _Results, metric: str = "medicare_savings", *, ax: Axes | None = None) -> Figure:
@@ -57,6 +91,59 @@ def convergence(results: _Results, metric: str = "medicare_savings", *, ax: Axes
         If there are no such results, no such metric, or it is not one number a draw.
     """
     return drawn(convergence_chart(open_run_results(results), metric), ax)
+
+
+def differences(baseline: _Results, *reforms: _Results, ax: Axes | Sequence[Axes] | None = None) -> Figure:
+    """Draw what reforms change, paired draw by draw: Medicare savings, and who wins and who loses.
+
+    Parameters
+    ----------
+    baseline, *reforms : path or xarray.Dataset
+        Stores of runs with the same seed, or what `asmrisk.open_results` gave of them.
+    ax : sequence of matplotlib Axes, optional
+        Where to draw, one for Medicare savings and one for each reform; without, a new figure with headline,
+        subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there are no such results, there is no reform, draws cannot be paired (see `asmrisk.compare`), or
+        there are not as many axes as panels.
+    """
+    return drawn(differences_chart(*map(open_run_results, (baseline, *reforms))), ax)
+
+
+def doubt(
+    results: _Results, metric: str = "medicare_savings", *, ax: Axes | Sequence[Axes] | None = None
+) -> Figure:
+    """Draw what the variance of an outcome comes from, and which unknowns are worth knowing.
+
+    Parameters
+    ----------
+    results : path or xarray.Dataset
+        The store of a run of a scenario with unknowns; of what `asmrisk.open_results` gave of it, chance and
+        doubt alone are drawn.
+    metric : str
+        A metric that has one number a draw.
+    ax : matplotlib Axes, or sequence of them, optional
+        Where to draw: one, or two where the worth of single unknowns is told; without, a new figure with
+        headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there are no such results, nothing in them is unknown, chance and doubt cannot be told apart, the
+        metric is not allowed, or there are not as many axes as panels.
+    """
+    return drawn(doubt_chart(open_run_results(results), metric), ax)
 
 
 def exceedance(results: _Results, metric: str = "medicare_savings", *, ax: Axes | None = None) -> Figure:

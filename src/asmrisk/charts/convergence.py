@@ -12,9 +12,8 @@ from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import scale_for
 from asmrisk.analysis.run_results import RunResults, dollars_of
 from asmrisk.analysis.statistics import HOLDS
-from asmrisk.analysis.wording import year_words
 from asmrisk.charts.chart import Axis, Chart, Panel, Points, Reference, numbers
-from asmrisk.charts.words import axis_of, one_number, source_line, with_unit
+from asmrisk.charts.words import axis_of, one_number, population_words, source_line, with_unit
 
 __all__ = ["convergence_chart"]
 
@@ -55,14 +54,11 @@ def convergence_chart(run: RunResults, metric: str = "medicare_savings") -> Char
     first, last = (with_unit(number(each, each), unit) for each in (error[0], error[-1]))
     drifted = max((abs(row["drift"]) for row in rows if not np.isnan(row["drift"])), default=0.0) > _DRIFT
     end = "; the mean drifted" if drifted else ""
-    years = [int(each) for each in run.dataset["performance_year"].values]
     dollars = "".join(f", {each.lower()}" for each in dollars_of([metric], run.dollar_year))
     return Chart(
         name=f"convergence-{metric.replace('_', '-')}",
         headline=f"{title}: error of {first} with {counts[0]}, {last} with {counts[-1]}{end}",
-        subtitle=(
-            f"Mean of {title}, {unit}{dollars}, by the number of draws, {year_words(years[0], years[-1])}"
-        ),
+        subtitle=f"Mean of {title}, {unit}{dollars}, by the number of draws, {population_words(run)}",
         alternative="; ".join(map(": ".join, zip(counts, figures, strict=True))) + ".",
         source=source_line(run),
         data=pd.DataFrame(

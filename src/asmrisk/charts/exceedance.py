@@ -9,9 +9,9 @@ from asmrisk.analysis.exceedance import exceedance
 from asmrisk.analysis.metrics import Metric, check_metric
 from asmrisk.analysis.run_results import RunResults, dollars_of
 from asmrisk.analysis.statistics import HOLDS, scale_of
-from asmrisk.analysis.wording import dollar_scale, year_words
+from asmrisk.analysis.wording import dollar_scale
 from asmrisk.charts.chart import Axis, Band, Chart, Line, Panel, Reference, Word, numbers
-from asmrisk.charts.words import amount_words, axis_of, one_number, source_line
+from asmrisk.charts.words import amount_words, axis_of, one_number, population_words, source_line
 
 __all__ = ["exceedance_chart"]
 
@@ -50,7 +50,6 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
     scale, unit = _unit(about, float(np.abs(at).max()))
     worse = 0.05 if about.high_is_worse else 0.95
     half, far = _exceeded(run, metric, (0.5, worse), scale, unit)
-    years = run.dataset["performance_year"].values
     within = "".join(f" ({each.lower()})" for each in dollars_of([metric], run.dollar_year))
     often = "one of 20" if about.high_is_worse else "19 of 20"
     found = f"over {half} in half of draws, {far} in {often}"
@@ -59,8 +58,8 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
         name=f"exceedance-{metric.replace('_', '-')}",
         headline=f"{about.title}: {found}",
         subtitle=(
-            f"Share of draws above what is on the axis, %; {about.title}, {unit}{within}"
-            f"{'' if about.of else ', all clinicians'}, {year_words(int(years[0]), int(years[-1]))}"
+            f"Share of draws above what is on the axis, %; {about.title}, {unit}{within}, "
+            f"{population_words(run)}"
         ),
         alternative=f"A falling curve with a narrow band. {about.title}: {found}.",
         source=source_line(run),

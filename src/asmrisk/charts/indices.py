@@ -94,7 +94,7 @@ def indices_chart(study: Report, outcome: str | None = None) -> Chart:
             {kind: found[shown[0], kind] for kind in kinds},
             about.title,
         ),
-        subtitle=f"{what}, {about.years}",
+        subtitle=f"{what}, {about.population}",
         alternative=(
             f"Bars from zero, the parameter that matters most to {about.title} first. {'; '.join(said)}."
         ),

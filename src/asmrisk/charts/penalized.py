@@ -10,9 +10,8 @@ from asmrisk.analysis.digits import number
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
-from asmrisk.analysis.wording import year_words
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, numbers
-from asmrisk.charts.words import is_tied, source_line
+from asmrisk.charts.words import is_tied, population_words, source_line
 
 __all__ = ["penalized_chart"]
 
@@ -53,13 +52,12 @@ def penalized_chart(run: RunResults) -> Chart:
         for each in zip(means, errors, strict=True)
     ]
     said = [f"{name}: {_listed(sizes, each)}" for name, each in zip(names, cells, strict=True)]
-    years = run.dataset["performance_year"].values
     return Chart(
         name="penalized",
         headline=_headline(run, sizes, values[:, 0], means[0].tolist(), cells[0]),
         subtitle=(
             "Share of clinicians with a final score whose payments are cut, %, by specialty and practice "
-            f"size (small: 2 to 15 clinicians), {year_words(int(years[0]), int(years[-1]))}"
+            f"size (small: 2 to 15 clinicians), {population_words(run)}"
         ),
         alternative=f"Bars by specialty, for {', '.join(sizes)} practices. {'; '.join(said)}.",
         source=source_line(run),

@@ -12,9 +12,8 @@ from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import t_quantile
 from asmrisk.analysis.run_results import RunResults, dollars_of
 from asmrisk.analysis.statistics import HOLDS, Row
-from asmrisk.analysis.wording import year_words
 from asmrisk.charts.chart import Axis, Chart, Mark, Panel, Points, Reference, numbers
-from asmrisk.charts.words import amount_words, axis_of, is_tied, source_line
+from asmrisk.charts.words import amount_words, axis_of, is_tied, population_words, source_line
 from asmrisk.errors import InputError
 
 __all__ = ["readings_chart"]
@@ -50,7 +49,6 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
     figures = [_figure(row) for row in rows]
     titles = [row["scenario"] for row in rows]
     names = tuple(map(": ".join, zip(titles, figures, strict=True)))
-    years = [int(each) for each in baseline.dataset["performance_year"].values]
     dollars = "".join(f", {each.lower()}" for each in dollars_of([_METRIC], baseline.dollar_year))
     first = rows[0]
     base = with_error(first["baseline"] * _MILLION, first["baseline_error"] * _MILLION)
@@ -60,10 +58,10 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
         headline=_headline(rows),
         subtitle=(
             f"Difference in Medicare savings from the {base} of {baseline.title}, {_UNIT}{dollars}, "
-            f"{year_words(years[0], years[-1])}"
+            f"{population_words(baseline)}"
         ),
         alternative="; ".join(names) + ".",
-        source=source_line(baseline),
+        source=source_line(baseline, draws=first["draws"]),
         data=pd.DataFrame(
             {
                 "reading": titles,

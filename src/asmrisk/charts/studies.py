@@ -12,7 +12,6 @@ from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import dollars_of
 from asmrisk.analysis.statistics import Row
-from asmrisk.analysis.wording import year_words
 from asmrisk.errors import Call, InputError, Problem, nearest, printable
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.studies.report import HELD
@@ -29,7 +28,7 @@ class StudyOutcome(NamedTuple):
     rows: list[Row]  #: findings, the most important parameter first
     title: str  #: of the outcome, as ``Share penalized, solo``
     dollars: str  #: those that it is in, after a comma; empty where it is in none
-    years: str
+    population: str  #: whom and which years it is of
     source: str  #: title of the study, design points, draws and seed
     holds: str  #: what errors hold
 
@@ -56,14 +55,16 @@ def outcome_of(study: Report, outcome: str | None) -> StudyOutcome:
         raise InputError(f"the study has too few draws to say what {name} depends on; add draws.")
     metric, *labels = name.split()
     title = ", ".join([METRICS[metric].title, *(each.replace("_", " ") for each in labels)])
-    years = [int(each) for each in labels if each.isdigit()] or [PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1]]
+    years = next((f"year {each}" for each in labels if each.isdigit()), "")
+    years = years or f"years {PERFORMANCE_YEARS[0]} to {PERFORMANCE_YEARS[-1]}"
+    population = f"clinicians in the model, performance {years}"
     facts = study.facts
     dollars = "".join(f", {each.lower()}" for each in dollars_of([metric], facts["dollar_year"]))
     source = (
         f"{printable(facts['title'])}: {facts['design_points']:,} design points of {facts['draws']:,} draws, "
         f"seed {facts['seed']}. asmrisk {version('asmrisk')}."
     )
-    return StudyOutcome(rows, title, dollars, year_words(*years), source, HELD[facts["range_holds"]])
+    return StudyOutcome(rows, title, dollars, population, source, HELD[facts["range_holds"]])
 
 
 def short_name(row: Row, rows: Sequence[Row]) -> str:

@@ -66,7 +66,7 @@ def tornado_chart(study: Report, outcome: str | None = None) -> Chart:
     return Chart(
         name="tornado",
         headline=_headline(drawn, names, about.title, scale, unit),
-        subtitle=f"{_EFFECTS[kind]}: {about.title}, {unit}{about.dollars}, {about.years}",
+        subtitle=f"{_EFFECTS[kind]}: {about.title}, {unit}{about.dollars}, {about.population}",
         alternative=f"Bars from zero, the largest effect on {about.title} first. "
         + "; ".join(f"{name}: {_figure(row, scale, unit)}" for name, row in zip(names, drawn, strict=True))
         + ".",

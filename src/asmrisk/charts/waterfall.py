@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
-from asmrisk.analysis.wording import year_words
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, Word
-from asmrisk.charts.words import amount_words, is_tied, source_line
+from asmrisk.charts.words import amount_words, is_tied, population_words, source_line
 from asmrisk.errors import Call, InputError, Problem
 
 __all__ = ["waterfall_chart"]
@@ -68,7 +67,6 @@ def waterfall_chart(run: RunResults) -> Chart:
     }
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = 0.015 * (high - low)
-    years = run.dataset["performance_year"].values
     episodes = words["Episode savings"].removeprefix("+")
     if is_tied(means[-1], errors[-1], run.set_count):
         headline = f"No difference found: Medicare saves {words['Medicare savings']}, episodes {episodes}"
@@ -87,8 +85,7 @@ def waterfall_chart(run: RunResults) -> Chart:
         name="waterfall",
         headline=headline,
         subtitle=(
-            f"From payments to Medicare savings, $ million of {run.dollar_year}, all clinicians, "
-            f"{year_words(int(years[0]), int(years[-1]))}"
+            f"From payments to Medicare savings, $ million of {run.dollar_year}, {population_words(run)}"
         ),
         alternative="A waterfall. " + "; ".join(f"{name}: {said}" for name, said in words.items()) + ".",
         source=source_line(run),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from textwrap import shorten
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,69 @@ from asmrisk.analysis.statistics import HOLDS
 from asmrisk.charts.chart import Axis
 from asmrisk.errors import InputError
 
-__all__ = ["amount_words", "axis_of", "is_tied", "one_number", "range_words", "source_line", "with_unit"]
+__all__ = [
+    "amount_words",
+    "axis_of",
+    "cohort_words",
+    "counted",
+    "is_tied",
+    "one_number",
+    "population_words",
+    "range_words",
+    "shortened_words",
+    "source_line",
+    "with_unit",
+]
 
 
-def source_line(*runs: RunResults) -> str:
-    """Say which scenarios, with how many draws of which seed, and what computed them."""
+def counted(number: int, what: str) -> str:
+    """Write a number of things.
+
+    >>> counted(1, "draw"), counted(1000, "draw")
+    ('1 draw', '1,000 draws')
+    """
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def cohort_words(cohort: str) -> str:
+    """Name a cohort: ``heart failure``."""
+    return cohort.replace("_", " ")
+
+
+def is_tied(value: float, error: float, sets: int) -> bool:
+    """Whether the 95% interval of a value holds zero; not where there is no error to tell.
+
+    >>> is_tied(1.0, 0.6, 100), is_tied(1.0, 0.4, 100), is_tied(0.0, 0.0, 100)
+    (True, False, True)
+    """
+    return bool(abs(value) <= t_quantile(sets - 1) * error)
+
+
+def population_words(run: RunResults) -> str:
+    """Name the clinicians, with their number a year where results have it, and the performance years."""
+    years = run.dataset["performance_year"].values
+    return f"clinicians in the model, performance years {years[0]} to {years[-1]}"
+
+
+def shortened_words(text: str, width: int = 44) -> str:
+    """Write a title in the room that a headline has for it.
+
+    >>> shortened_words("Benchmarks from the performance year and readings of everything else")
+    'Benchmarks from the performance year and…'
+    """
+    return shorten(text, width, placeholder="…")
+
+
+def source_line(*runs: RunResults, draws: int | None = None) -> str:
+    """Say which scenarios, with how many draws of which seed, and what computed them.
+
+    `draws` are those that are common to the runs, where these are fewer than the first run's.
+    """
     titles = " and ".join(dict.fromkeys(run.title for run in runs))
     seed = "" if runs[0].seed is None else f", seed {runs[0].seed}"
-    unfinished = "".join(f"; not finished: {run.partial}" for run in runs[:1] if run.partial)
-    return f"{titles}: {runs[0].count:,} draws{seed}{unfinished}. asmrisk {version('asmrisk')}."
+    unfinished = "".join(f"; not finished: {run.partial}" for run in runs if run.partial)
+    of = counted(draws or runs[0].count, "draw")
+    return f"{titles}: {of}{seed}{unfinished}. asmrisk {version('asmrisk')}."
 
 
 def range_words(run: RunResults) -> str:
@@ -63,15 +118,6 @@ def axis_of(unit: str, limits: tuple[float, float] | None = None) -> Axis:
     if unit in _SHORT:
         return Axis(prefix="$", suffix=_SHORT[unit], limits=limits)
     return Axis(suffix="%", limits=limits) if unit == "%" else Axis(label=unit, limits=limits)
-
-
-def is_tied(value: float, error: float, sets: int) -> bool:
-    """Whether the 95% interval of a value holds zero; not where there is no error to tell.
-
-    >>> is_tied(1.0, 0.6, 100), is_tied(1.0, 0.4, 100), is_tied(0.0, 0.0, 100)
-    (True, False, True)
-    """
-    return bool(abs(value) <= t_quantile(sets - 1) * error)
 
 
 def one_number(run: RunResults, metric: str) -> NDArray[np.float64]:
