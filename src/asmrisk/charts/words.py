@@ -7,18 +7,28 @@ from importlib.metadata import version
 from textwrap import shorten
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from asmrisk.analysis.digits import number
 from asmrisk.analysis.estimates import t_quantile
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS
+from asmrisk.charts.chart import Axis
+from asmrisk.errors import InputError
 
 __all__ = [
+    "amount_words",
+    "axis_of",
     "cohort_words",
     "counted",
     "is_tied",
+    "one_number",
     "population_words",
     "range_words",
     "shortened_words",
     "source_line",
+    "with_unit",
 ]
 
 
@@ -86,3 +96,49 @@ def _source(titles: str, draws: int, seed: int | None, unfinished: str) -> str:
 def range_words(run: RunResults) -> str:
     """Say what bands and ranges over draws hold."""
     return f"Ranges are of draws and hold {HOLDS[run.holds]}."
+
+
+#: What stands behind numbers in dollars where there is little room.
+_SHORT = {"$": "", "$ thousand": "k", "$ million": "m", "$ billion": "bn"}
+
+
+def amount_words(value: float, error: float, unit: str, *, signed: bool = False, short: bool = False) -> str:
+    """Write an amount to the digits that its error supports, a plus before more if signed.
+
+    >>> amount_words(147.94, 5.3, "$ million"), amount_words(-46.28, 1.4, "$ million", short=True)
+    ('$147.9 million', '−$46.3m')
+    >>> amount_words(63.44, 0.16, "%", signed=True), amount_words(-2.0, 0.1, "points")
+    ('+63.44%', '−2.00 points')
+    """
+    text = number(abs(value), error)
+    sign = "" if not text.strip("0.,") else "−" if value < 0.0 else "+" if signed else ""
+    return sign + with_unit(text, unit, short=short)
+
+
+def with_unit(text: str, unit: str, *, short: bool = False) -> str:
+    """Write a number with its unit.
+
+    >>> with_unit("5", "$ million"), with_unit("5", "$ million", short=True), with_unit("5", "%")
+    ('$5 million', '$5m', '5%')
+    """
+    if unit.startswith("$"):
+        return f"${text}{_SHORT[unit] if short else unit[1:]}"
+    return f"{text}{unit}" if unit == "%" else f"{text} {unit}".strip()
+
+
+def axis_of(unit: str, limits: tuple[float, float] | None = None) -> Axis:
+    """Give the axis of numbers of a unit."""
+    if unit in _SHORT:
+        return Axis(prefix="$", suffix=_SHORT[unit], limits=limits)
+    return Axis(suffix="%", limits=limits) if unit == "%" else Axis(label=unit, limits=limits)
+
+
+def one_number(run: RunResults, metric: str) -> NDArray[np.float64]:
+    """Give an outcome draw by draw, all years together; InputError unless it is one number of each draw."""
+    draws = run.draws(metric)
+    if draws.ndim != 1:
+        text = f"{metric} is no one number of a draw; take one of all clinicians or of the roster"
+        raise InputError(
+            text, argument="metric", allowed="for example medicare_savings, roster_net_adjustment"
+        )
+    return np.asarray(draws.values, dtype=np.float64)
