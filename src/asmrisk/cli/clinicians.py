@@ -119,18 +119,32 @@ def template(cohort: str | None, out: Path) -> None:
 @click.option("--levers", is_flag=True, help="Rank the usual changes.")
 @click.option("--draws", type=click.IntRange(1), help="Only the first so many draws of RESULTS.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write the table, .csv or .parquet.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    help="Where to write a page that can be mailed on, .html; with the usual changes ranked.",
+)
 @click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
 @quiet_option
 @format_option
-def exposure(clinicians: Path, against: Place, layout: str, **options: Any) -> None:
+def exposure(clinicians: Path, against: Place, html: Path | None, layout: str, **options: Any) -> None:
     """Say what the given CLINICIANS may win or lose, ranked against the field of a finished run.
 
     CLINICIANS is a roster: one row for each clinician and past year. Of each, each practice and all together
     it tells what is expected in every payment year, how wide the range is, and how likely losses are.
     """
-    from asmrisk.exposures.exposure import exposure
+    if html is None:
+        from asmrisk.exposures.exposure import exposure
 
-    write(exposure(clinicians, against, **options), layout)
+        report = exposure(clinicians, against, **options)
+    else:
+        from asmrisk.pages.board import board
+
+        del options["levers"]
+        report = board(clinicians, against, html, **options)
+    write(report, layout)
+    if html is not None:
+        click.echo(f"Page: {html}", err=layout != "table")
 
 
 @commands.command(

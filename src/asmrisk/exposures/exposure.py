@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -26,7 +26,9 @@ from asmrisk.exposures.changes import Case, parse_change
 from asmrisk.exposures.field_reaction import cohort_shares, field_reaction_error, is_small
 from asmrisk.exposures.levers import ranked_levers
 from asmrisk.exposures.readiness import MOST_DRAWS, readiness_rows, supposed, told_of, untold_rows
+from asmrisk.exposures.score_parts import score_rows
 from asmrisk.exposures.stored_field import (
+    StoredField,
     begin,
     check_cohorts,
     finished_run,
@@ -49,9 +51,18 @@ from asmrisk.population.roster import Roster
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 from asmrisk.scenario.declarations import PARAMETERS
 
-__all__ = ["exposure"]
+__all__ = ["Exposed", "expose", "exposure"]
 
 _Array = NDArray[np.float64]
+
+
+class Exposed(NamedTuple):
+    """What given clinicians risk, and what it was computed from."""
+
+    report: Report
+    run: RunResults  #: what they are ranked against, with as many draws as were used
+    field: StoredField  #: the same with the clinicians
+    totals: _Array  #: USD of all clinicians and payment years together, (draws,)
 
 
 def exposure(
@@ -96,8 +107,8 @@ def exposure(
         each clinician, practice and all of them, performance year and all years, and case. The dataset has
         its numbers by ``case``, ``place`` (with the labels ``who`` and ``level``) and ``performance_year``.
         Further tables are ``what_if``, what the cases suppose, ``readiness``, ``untold``
-        (`asmrisk.exposures.readiness`) and, if asked for, ``levers``
-        (`asmrisk.exposures.levers.ranked_levers`).
+        (`asmrisk.exposures.readiness`), ``scores`` (`asmrisk.exposures.score_parts.score_rows`) and, if asked
+        for, ``levers`` (`asmrisk.exposures.levers.ranked_levers`).
 
     Raises
     ------
@@ -109,6 +120,32 @@ def exposure(
     RunError
         If the disk is full, or a chunk of the results is damaged.
     """
+    return expose(
+        clinicians,
+        against,
+        loss=loss,
+        what_if=what_if,
+        levers=levers,
+        draws=draws,
+        workers=workers,
+        out=out,
+        quiet=quiet,
+    ).report
+
+
+def expose(
+    clinicians: str | os.PathLike[str],
+    against: str | os.PathLike[str],
+    *,
+    loss: float | None = None,
+    what_if: str | Sequence[str] = (),
+    levers: bool = False,
+    draws: int | None = None,
+    workers: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
+) -> Exposed:
+    """Estimate what given clinicians win or lose, as `exposure`, and keep what it was computed from."""
     check_arguments(
         clinicians=(PATH, clinicians),
         against=(PATH, against),
@@ -155,6 +192,7 @@ def exposure(
             roster, scenario, told, measured, mips, np.nan_to_num(found["part_b_payments"][0, :n, 0])
         ),
         "untold": untold_rows(told, with_parts, groups),
+        "scores": score_rows(with_parts, lived[0], groups, context.risk_levels, scenario),
     }
     if levers:
         ranked = ranked_levers(field, workers=workers, progress=begin(quiet=quiet))
@@ -176,7 +214,7 @@ def exposure(
     )
     if out is not None:
         _write(report, Path(out))
-    return report
+    return Exposed(report, run, field, totals[:, -1])
 
 
 def _what_if(number: int, case: Case, roster: Roster) -> dict[str, Any]:
