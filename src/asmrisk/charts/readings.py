@@ -12,15 +12,20 @@ from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import t_quantile
 from asmrisk.analysis.run_results import RunResults, dollars_of
 from asmrisk.analysis.statistics import HOLDS, Row
-from asmrisk.charts.chart import Axis, Chart, Mark, Panel, Points, Reference, numbers
-from asmrisk.charts.words import amount_words, axis_of, is_tied, population_words, shortened_words, source_line
+from asmrisk.charts.chart import ABOVE, Axis, Chart, Mark, Panel, Points, Reference, numbers
+from asmrisk.charts.words import (
+    amount_words,
+    axis_of,
+    is_tied,
+    population_words,
+    shortened_words,
+    source_line,
+)
 from asmrisk.errors import InputError
 
 __all__ = ["readings_chart"]
 
 _METRIC, _MILLION, _UNIT = "medicare_savings", 1e-6, "$ million"
-#: Characters of a row's words that stand on one line.
-_ONE_LINE = 50
 
 
 def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
@@ -57,8 +62,8 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
         name="readings",
         headline=_headline(rows),
         subtitle=(
-            f"Difference in Medicare savings from the {base} of {shortened_words(baseline.title)}, {_UNIT}{dollars}, "
-            f"{population_words(baseline)}"
+            f"Difference in Medicare savings from the {base} of {shortened_words(baseline.title)}, "
+            f"{_UNIT}{dollars}, {population_words(baseline)}"
         ),
         alternative="; ".join(names) + ".",
         source=source_line(baseline, draws=first["draws"]),
@@ -87,7 +92,7 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
                     above=True,
                     limits=(-0.9, len(rows) - 0.6),
                 ),
-                height=(42.0 + 18.0 * (max(map(len, names)) > _ONE_LINE)) * len(rows) + 50.0,
+                height=(42.0 + 18.0 * (max(map(len, names)) > ABOVE)) * len(rows) + 50.0,
             )
         ],
         notes=(
