@@ -17,6 +17,7 @@ from asmrisk.pages import live, rule
 from asmrisk.pages.live import live_levers, rate_steps
 from asmrisk.rule.definitions import MEASURES
 from asmrisk.scenario.scenario import load_scenario
+from tests.browser import browser
 from tests.conftest import BASELINE
 
 OURS = BASELINE.parent / "our_clinicians.csv"
@@ -46,6 +47,13 @@ LEVERS = {
         "cost": -30,
     },
 }
+
+
+@pytest.fixture(scope="module")
+def driver():
+    with browser() as found:
+        yield found
+
 
 #: Other rules and answers, by what they try.
 RULES = {
@@ -90,12 +98,12 @@ def gains(field, cases):
 
 
 @pytest.mark.parametrize("rules", RULES)
-def test_the_browser_gives_what_the_changes_give(browser, fields, rules):
+def test_the_browser_gives_what_the_changes_give(driver, fields, rules):
     field = fields(rules)
     base, expected = gains(field, cases_of(field, LEVERS))
     data, reason = live_levers(field)
     assert (data["draws"], reason) == (field.draws, "")
-    found = browser.execute_script(SCRIPT + COMPARE, data, list(LEVERS.values()))
+    found = driver.execute_script(SCRIPT + COMPARE, data, list(LEVERS.values()))
     assert [each["name"] for each in data["who"]] == groups_of(field.roster).who.tolist()
     for own, change, text in zip(found, expected, LEVERS, strict=True):
         estimate = mean(change, field.sets)

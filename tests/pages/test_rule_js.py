@@ -16,6 +16,7 @@ from asmrisk.scenario.published_tables import fixed_edges
 from asmrisk.scenario.scenario import load_scenario
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.replay import replayed_years
+from tests.browser import browser
 from tests.conftest import BASELINE
 from tests.rule.fields import mixed_field
 
@@ -58,6 +59,12 @@ return Object.fromEntries(Object.entries(found).map(([name, values]) => [name, b
 """
 
 
+@pytest.fixture(scope="module")
+def driver():
+    with browser() as found:
+        yield found
+
+
 def encoded(arrays, n=None):
     """Give arrays as their shapes and bits, those of clinicians cut to the first n."""
     cut = {name: np.asarray(values, np.float64)[..., :n] for name, values in arrays._asdict().items()}
@@ -67,11 +74,11 @@ def encoded(arrays, n=None):
     }
 
 
-def assert_same_scores(browser, scored):
+def assert_same_scores(driver, scored):
     """Score a cohort again in the browser, and compare."""
     policy = policies(np.array([[scored.policy]]))
     columns, field = encoded(scored.observed, scored.n), encoded(scored.environment)
-    found = browser.execute_script(SCRIPT + HARNESS, columns, field, policy, scored.cohort, scored.n)
+    found = driver.execute_script(SCRIPT + HARNESS, columns, field, policy, scored.cohort, scored.n)
     assert set(found) == set(scored.scored._fields)
     for name, expected in scored.scored._asdict().items():
         own = np.frombuffer(base64.b64decode(found[name]), np.float64)
@@ -86,12 +93,12 @@ def assert_same_scores(browser, scored):
 
 
 @pytest.mark.parametrize("doubt", [False, True], ids=["baseline", "doubted"])
-def test_a_whole_draw_has_its_scores(browser, baseline, doubt):
+def test_a_whole_draw_has_its_scores(driver, baseline, doubt):
     scenario = load_scenario(BASELINE) if doubt else baseline
     assert covered(scenario) is None
     count = 0
     for each in replayed_years(Model(scenario), 7):
-        assert_same_scores(browser, each.cohort)
+        assert_same_scores(driver, each.cohort)
         count += each.cohort.n
     assert count > 30_000
 
@@ -103,13 +110,13 @@ def few(load):
 
 
 @pytest.mark.parametrize("path", READINGS, ids=lambda path: path.stem)
-def test_every_reading_is_covered(browser, few, path):
+def test_every_reading_is_covered(driver, few, path):
     scenario = load_scenario(path)
     assert covered(scenario) is None
     policies = policy_records(scenario.fixed_at_medians().values, fixed_edges())
     for k in (0, 1, -2, -1):
         again = score_arrays(few[k].cohort, policies[k % YEARS], few[k].observed, few[k].n)
-        assert_same_scores(browser, again)
+        assert_same_scores(driver, again)
 
 
 #: Every word of a choice alone, and numbers at which something else is decided.
@@ -123,14 +130,14 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
-def test_every_word_and_whatever_can_be_observed(browser, variant):
+def test_every_word_and_whatever_can_be_observed(driver, variant):
     """Ties, worst rates, nothing reported, no episodes, exempt: clinicians who have everything there is."""
     edges = np.sort(np.random.default_rng(0).random(fixed_edges().shape))
     values = {"minimum_reporters": 5} | variant
     values = POLICY.defaults().replace(**{f"policy.{name}": value for name, value in values.items()})
     for cohort in (0, 1):
         scored = score_arrays(cohort, policy_records(values, edges)[0], mixed_field(300, 5), 300)
-        assert_same_scores(browser, scored)
+        assert_same_scores(driver, scored)
 
 
 def test_what_the_rule_has_and_the_page_does_not_know_is_said(monkeypatch, load):

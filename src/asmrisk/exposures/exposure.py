@@ -16,11 +16,11 @@ from asmrisk.analysis.money_at_risk import check_loss
 from asmrisk.analysis.penalties import risk_levels_of
 from asmrisk.analysis.ranking import ranks_of
 from asmrisk.analysis.report import Report
-from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.wording import ALL
 from asmrisk.arguments import COUNT, FLAG, PATH, TEXTS, check_arguments, optional
 from asmrisk.clinician_tables.table import check_output, replaced
-from asmrisk.errors import NO_FILE, Call, InputError, Problem, gather
+from asmrisk.errors import NO_FILE, Call, gather
 from asmrisk.exposures.average_practice import field_factors
 from asmrisk.exposures.changes import Case, parse_change
 from asmrisk.exposures.field_reaction import cohort_shares, field_reaction_error, is_small
@@ -31,6 +31,7 @@ from asmrisk.exposures.stored_field import (
     StoredField,
     begin,
     check_cohorts,
+    finished_run,
     live,
     live_cases,
     shown,
@@ -47,14 +48,10 @@ from asmrisk.exposures.table import (
 )
 from asmrisk.exposures.text import head_of, sections_of
 from asmrisk.population.roster import Roster
-from asmrisk.results.place import storage_at
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 from asmrisk.scenario.declarations import PARAMETERS
 
 __all__ = ["Exposed", "expose", "exposure"]
-
-#: What a run that is needed may be of: a scenario that ships.
-_DEFAULT_SCENARIO = "baseline"
 
 _Array = NDArray[np.float64]
 
@@ -162,7 +159,7 @@ def expose(
     loss = check_loss(loss)
     if out is not None:
         out = check_output(out, inputs=[clinicians])
-    run = _finished_run(against)
+    run = finished_run(against)
     progress = begin(quiet=quiet)
     field = stored_field(clinicians, against, draws=draws)
     run = run.at(slice(field.draws))
@@ -225,17 +222,6 @@ def _what_if(number: int, case: Case, roster: Roster) -> dict[str, Any]:
     whose, untold, reported = (int(each.sum()) for each in supposed(case, roster))
     counts = {"clinicians": whose, "untold": untold, "reported": reported}
     return {"number": number, "case": case.label, "years": case.years} | counts
-
-
-def _finished_run(against: str | os.PathLike[str]) -> RunResults:
-    """Open the results of a run, or say which command makes them."""
-    storage = storage_at(against)
-    if not storage.exists():
-        place = str(storage.place)
-        make = Call("run", _DEFAULT_SCENARIO, {"out": place})
-        text = (f"{place} does not exist; a finished run is needed, such as ", make, " makes.")
-        raise InputError(Problem(text))
-    return open_run_results(against)
 
 
 def _by_cohort(run: RunResults, name: str) -> _Array:
