@@ -105,7 +105,7 @@ _STYLE: Any = {
 
 
 def _new(chart: Chart, *, words: bool) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure  # Taken only by who draws.
+    from asmrisk.charts.figure import ShownFigure  # It loads matplotlib, for who draws alone.
 
     heights = [panel.height for panel in chart.panels]
     head, foot = [], []
@@ -116,7 +116,7 @@ def _new(chart: Chart, *, words: bool) -> tuple[Figure, list[Axes]]:
     step = 1.35 * _TEXT
     above, below = step * (len(head) + 0.5) if head else 0.0, step * (len(foot) + 0.5) if foot else 0.0
     height = sum(heights) + above + below
-    figure = Figure(figsize=(WIDTH / _INCH, height / _INCH), facecolor=LIGHT["paper"])
+    figure = ShownFigure(figsize=(WIDTH / _INCH, height / _INCH), facecolor=LIGHT["paper"])
     figure.set_layout_engine(
         "constrained",
         rect=(0.0, below / height, 1.0, 1.0 - (above + below) / height),
