@@ -1,7 +1,7 @@
 """Pictures of README and handbook: what they show is what runs give, and what is said of them.
 
-``python tests/handbook/test_pictures.py [FOLDER]`` draws them anew, from runs in FOLDER (the scenarios of `RUNS`, which
-are simulated where they are missing).
+``python tests/handbook/test_pictures.py [FOLDER]`` draws them anew, from the runs in FOLDER; those
+that are missing are simulated.
 """
 
 import json
@@ -78,10 +78,13 @@ def calendar(_: Path) -> Chart:
     for name, (lag, tone) in steps.items():
         middle = years + lag - first
         texts = tuple(levels) if name == "paid" else ()
-        marks += [Bars(middle + 0.45, middle - 0.45, texts, tone=tone), Word(middle[0], -0.85, name, "center", tone)]
+        marks += [
+            Bars(middle + 0.45, middle - 0.45, texts, tone=tone),
+            Word(middle[0], -0.85, name, "center", tone),
+        ]
     told = "; ".join(
-        f"performance year {year} rests on episodes of {year - _LOOKED_AT} and is paid in {year + PAYMENT_LAG}, "
-        f"with {level} at risk"
+        f"performance year {year} rests on episodes of {year - _LOOKED_AT} and is paid in "
+        f"{year + PAYMENT_LAG}, with {level} at risk"
         for year, level in zip(PERFORMANCE_YEARS, levels, strict=True)
     )
     return Chart(
@@ -95,7 +98,8 @@ def calendar(_: Path) -> Chart:
             Panel(
                 marks,
                 x=Axis(
-                    names=tuple(f"’{year % 100}" for year in range(first, last + 1)), limits=(-0.6, last - first + 1.4)
+                    names=tuple(f"’{year % 100}" for year in range(first, last + 1)),
+                    limits=(-0.6, last - first + 1.4),
                 ),
                 y=Axis(names=tuple(map(str, PERFORMANCE_YEARS)), limits=(-1.4, len(years) - 0.5)),
                 height=210.0,
@@ -117,17 +121,24 @@ def response(folder: Path) -> Chart:
         mean, error = sums.mean(axis=0), sums.std(axis=0, ddof=1) / np.sqrt(len(sums))
         years = draws["performance_year"].values
         lines.append(Line(numbers(years), mean, label, tone, dashed=label == "no response"))
-        frames.append(pd.DataFrame({"response": label, "performance year": years, "savings, $ million": mean}))
+        frames.append(
+            pd.DataFrame({"response": label, "performance year": years, "savings, $ million": mean})
+        )
         told.append(f"{label} ${with_error(mean[-1], error[-1])} million")
     (without, with_it, _) = (f"${line.y[-1]:.0f} million" for line in lines)
     return Chart(
         name="response",
         headline=f"Medicare saves {without} if nobody responds, {with_it} at the central response",
         subtitle=f"Medicare savings, $ million, {runs['central'].dollar_year} dollars, added up since 2027",
-        alternative=f"Three lines that rise from 2027 to 2031. In five years Medicare saves with {', with '.join(told)}.",
+        alternative=(
+            "Three lines that rise from 2027 to 2031. In five years Medicare saves with "
+            f"{', with '.join(told)}."
+        ),
         source=source_line(*runs.values()),
         data=pd.concat(frames),
-        panels=[Panel([*lines, Reference(0.0, upright=False)], x=Axis(years=True), y=Axis(prefix="$", suffix="m"))],
+        panels=[
+            Panel([*lines, Reference(0.0, upright=False)], x=Axis(years=True), y=Axis(prefix="$", suffix="m"))
+        ],
     )
 
 
@@ -191,15 +202,18 @@ def test_pictures_show_what_their_runs_give(tmp_path: Path) -> None:
 
 
 def main() -> None:
-    """Draw the pictures anew and say what stands for them in words."""
+    """Draw the pictures anew, and write what says them in words."""
     with tempfile.TemporaryDirectory() as own:
         folder = Path(sys.argv[1] if len(sys.argv) > 1 else own)
         simulate(folder)
-        PICTURES.mkdir(exist_ok=True)
         for name, make in CHARTS.items():
             chart = make(folder)
             (PICTURES / f"{name}.svg").write_text(picture(chart))
-            print(f"![{chart.alternative}](pictures/{name}.svg)\n\n*{chart.headline}. {chart.subtitle}. {chart.source}*\n")
+            for path, text in TEXTS.items():
+                words = re.compile(rf"!\[[^]]*\](?=\([\w/]*pictures/{name}\.svg\))")
+                TEXTS[path] = words.sub(f"![{chart.alternative}]", text)
+    for path, text in TEXTS.items():
+        path.write_text(text)
 
 
 if __name__ == "__main__":
