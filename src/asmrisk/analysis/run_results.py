@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from asmrisk.analysis.estimates import Sets, first_draws
 from asmrisk.analysis.labels import labeled
@@ -24,7 +24,8 @@ from asmrisk.errors import Call, InputError, Problem, printable
 from asmrisk.results.reading import open_results
 
 __all__ = [
-    *("RESULTS", "LatinHypercubeWarning", "RunResults", "definitions", "open_run_results", "practices_in"),
+    *("RESULTS", "LatinHypercubeWarning", "RunResults", "definitions", "dollars_of", "open_run_results"),
+    "practices_in",
 ]
 
 #: In which dollars metrics are.
@@ -150,13 +151,8 @@ class RunResults:
 
     def dollar_words(self, names: Iterable[str]) -> list[str]:
         """Say in which dollars metrics are, for a report's head; nothing if none is in dollars."""
-        year = self.dollar_year or "a year that the results do not state"
-        known = {METRICS[name].outcome for name in names}
-        found = {
-            dollars.format(year): [METRICS[name].title for name in those if name in known]
-            for dollars, those in _DOLLARS.items()
-        }
-        words = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items() if titles]
+        found = dollars_of(names, self.dollar_year)
+        words = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items()]
         return [" ".join(words)] if words else []
 
     def total_words(self, names: Iterable[str], by: Sequence[str]) -> list[str]:
@@ -250,8 +246,8 @@ class RunResults:
             group = group.sel(draw=self.numbers)
         return group
 
-    def prices(self) -> NDArray[np.float64] | None:
-        """Give `asmrisk.analysis.roster_metrics.prices` of these results.
+    def prices(self, years: ArrayLike | None = None) -> NDArray[np.float64] | None:
+        """Give `asmrisk.analysis.roster_metrics.prices` of these results, for performance years or others.
 
         None where they do not say, or where the deflator is unknown and its values are not at hand.
         """
@@ -261,7 +257,9 @@ class RunResults:
         deflator: Any = parameters[_DEFLATOR]["value"]
         if _DEFLATOR in self.unknowns:
             deflator = self.drawn([_DEFLATOR])
-        return None if deflator is None else prices(deflator, stated, self.dataset["performance_year"].values)
+        if deflator is None:
+            return None
+        return prices(deflator, stated, self.dataset["performance_year"].values if years is None else years)
 
     def _of_roster(self, metric: Metric, by: Sequence[str]) -> xr.DataArray:
         group, dims = self.clinicians(), ("draw", "performance_year", "clinician")
@@ -291,6 +289,17 @@ class RunResults:
         return labeled(values, known, {"units": metric.units, "long_name": metric.title}, further).rename(
             metric.name
         )
+
+
+def dollars_of(names: Iterable[str], year: int | None) -> dict[str, list[str]]:
+    """Give the titles of metrics by the dollars that they are in; `year` is that of those stated."""
+    stated = year or "a year that the results do not state"
+    known = {METRICS[name].outcome for name in names}
+    found = {
+        dollars.format(stated): [METRICS[name].title for name in those if name in known]
+        for dollars, those in _DOLLARS.items()
+    }
+    return {dollars: titles for dollars, titles in found.items() if titles}
 
 
 def practices_in(group: xr.Dataset) -> Practices | None:

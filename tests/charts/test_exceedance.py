@@ -1,0 +1,67 @@
+"""Exceedance curves as charts."""
+
+import numpy as np
+import pytest
+from scipy.stats import beta
+
+from asmrisk.analysis.exceedance import exceedance
+from asmrisk.analysis.run_results import open_run_results
+from asmrisk.charts.chart import Band, Line
+from asmrisk.charts.exceedance import exceedance_chart
+from asmrisk.errors import InputError
+from tests.analysis.synthetic_results import results
+
+
+@pytest.fixture(scope="module")
+def data():
+    return results(120)
+
+
+def test_the_curve_is_the_share_of_draws_above_and_its_band_the_exact_interval(data):
+    chart = exceedance_chart(open_run_results(data))
+    band, line = (
+        next(each for each in chart.panels[0].marks if isinstance(each, kind)) for kind in (Band, Line)
+    )
+    savings = data.medicare_savings.sum(["performance_year", "cohort"]).values / 1e6
+    for at in (10, 50, 90):
+        above = int((savings > line.x[at]).sum())
+        assert line.y[at] == pytest.approx(100.0 * above / 120.0)
+        # Clopper and Pearson.
+        assert band.low[at] == pytest.approx(100.0 * beta.ppf(0.025, above, 121 - above))
+        assert band.high[at] == pytest.approx(100.0 * beta.ppf(0.975, above + 1, 120 - above))
+    assert line.x[0] == pytest.approx(savings.min())
+    assert line.x[-1] == pytest.approx(savings.max())
+
+
+def test_the_headline_has_the_figures_of_the_command(data):
+    said = exceedance_chart(open_run_results(data)).headline
+    printed = str(exceedance(data, "medicare_savings"))
+    for level in ("50%", "95%"):
+        (line,) = (each for each in printed.splitlines() if each.startswith(level))
+        assert f"${line.split()[1]} million" in said
+
+
+def test_of_what_is_worse_when_larger_the_upper_end_is_told(data):
+    chart = exceedance_chart(open_run_results(data), "penalized_share")
+    assert chart.headline.endswith("in one of 20")
+    assert chart.panels[0].x.suffix == "%"
+    assert "Share penalized, %" in chart.subtitle
+
+
+def test_losses_are_negative(data):
+    chart = exceedance_chart(open_run_results(data), "net_adjustment")
+    assert "−$" in chart.headline
+    assert np.all(chart.data.iloc[:, 0] < 0.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        ("final_score_quantile", "no one number"),
+        ("nothing", "no metric"),
+        ("roster_net_adjustment", "a roster"),
+    ],
+)
+def test_what_is_no_single_number_of_a_draw_is_refused(data, metric, text):
+    with pytest.raises(InputError, match=text):
+        exceedance_chart(open_run_results(data), metric)
