@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, Word
-from asmrisk.charts.words import amount_words, is_tied, population_words, source_line
+from asmrisk.charts.words import amount_words, is_tied, population_words, source_line, without_errors
 from asmrisk.errors import Call, InputError, Problem
 
 __all__ = ["waterfall_chart"]
@@ -83,7 +83,7 @@ def waterfall_chart(run: RunResults) -> Chart:
     kinds = ["total" if each.total else "step" for each in steps]
     return Chart(
         name="waterfall",
-        headline=headline,
+        headline=without_errors(run) + headline,
         subtitle=(
             f"From payments to Medicare savings, $ million of {run.dollar_year}, {population_words(run)}"
         ),

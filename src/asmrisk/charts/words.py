@@ -29,6 +29,7 @@ __all__ = [
     "shortened_words",
     "source_line",
     "with_unit",
+    "without_errors",
 ]
 
 
@@ -115,12 +116,19 @@ def amount_words(value: float, error: float, unit: str, *, signed: bool = False,
     return sign + with_unit(text, unit, short=short)
 
 
+def without_errors(run: RunResults) -> str:
+    """Begin a headline of results that tell no error; nothing where they do."""
+    return "" if run.set_count > 1 else f"One {'draw' if run.count == 1 else 'parameter set'}, no errors: "
+
+
 def with_unit(text: str, unit: str, *, short: bool = False) -> str:
     """Write a number with its unit.
 
     >>> with_unit("5", "$ million"), with_unit("5", "$ million", short=True), with_unit("5", "%")
     ('$5 million', '$5m', '5%')
     """
+    if text == "n/a":
+        return text
     if unit.startswith("$"):
         return f"${text}{_SHORT[unit] if short else unit[1:]}"
     return f"{text}{unit}" if unit == "%" else f"{text} {unit}".strip()
