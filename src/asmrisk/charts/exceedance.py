@@ -66,7 +66,7 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
         headline=f"{without_errors(run)}{about.title}: {found}",
         subtitle=(
             f"Share of draws above what is on the axis, %; {about.title}, {unit}{within}, "
-            f"{population_words(run)}"
+            f"{population_words(run, metric)}"
         ),
         alternative=f"A falling curve with a narrow band. {about.title}: {found}.",
         source=source_line(run),

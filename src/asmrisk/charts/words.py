@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.estimates import t_quantile
+from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS
 from asmrisk.charts.chart import Axis
@@ -56,10 +57,11 @@ def is_tied(value: float, error: float, sets: int) -> bool:
     return bool(abs(value) <= t_quantile(sets - 1) * error)
 
 
-def population_words(run: RunResults) -> str:
-    """Name the clinicians, with their number a year where results have it, and the performance years."""
+def population_words(run: RunResults, metric: str = "") -> str:
+    """Name the clinicians that a metric is of, all without one, and the performance years."""
+    whose = "of the roster" if metric and METRICS[metric].of else "in the model"
     years = run.dataset["performance_year"].values
-    return f"clinicians in the model, performance years {years[0]} to {years[-1]}"
+    return f"clinicians {whose}, performance years {years[0]} to {years[-1]}"
 
 
 def shortened_words(text: str, width: int = 44) -> str:
