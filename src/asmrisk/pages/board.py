@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.digits import number
+from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.estimates import Sets
 from asmrisk.analysis.ranking import RANK_RULE
 from asmrisk.analysis.report import Line, Report
@@ -20,7 +20,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
-from asmrisk.analysis.wording import ALL, ALL_YEARS, usd
+from asmrisk.analysis.wording import ALL, ALL_YEARS, dollar_scale, usd
 from asmrisk.arguments import PATH, check_arguments
 from asmrisk.charts.chart import Chart
 from asmrisk.charts.exposure import exposure_chart
@@ -42,6 +42,7 @@ from asmrisk.exposures.text import (
     rows_of,
     year_sections,
 )
+from asmrisk.pages.live import MOST_DRAWS, STEPS, Live, live_levers, rate_steps
 from asmrisk.pages.page import rendered
 from asmrisk.rule.definitions import MEASURES, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 
@@ -123,6 +124,7 @@ def board_page(found: Exposed) -> str:
     losses = chances_of_loss(found.totals, run.sets, loss) if measured else None
     (score,) = (row for row in tables["scores"] if row["level"] == ALL)
     (first,) = rows_of(tables, ALL, year=PERFORMANCE_YEARS[0])
+    live = live_levers(found.field) if measured else Live(None, "Nobody is measured.")
     charts = [
         futures_chart(run, found.totals, who) if measured else None,
         _fan(found.report) if measured else None,
@@ -131,7 +133,7 @@ def board_page(found: Exposed) -> str:
     return rendered(
         "board.html.j2",
         styles=("board.css",),
-        scripts=("board.js",),
+        scripts=("board.js", "rule.js", "live.js", "levers.js"),
         title=f"What {who} risk" if count > 1 else f"What {who} risks",
         headline=_headline(whole, who, run.set_count),
         lead=_lead(run, whole, found) if measured else [],
@@ -142,6 +144,9 @@ def board_page(found: Exposed) -> str:
         charts=[each for each in charts if each is not None],
         years=year_sections(run, tables, loss),
         levers=_levers(run, tables),
+        live=live.data,
+        not_live=live.reason,
+        steps=_steps(found) if measured else None,
         practices=_people(run, tables, "practice"),
         clinicians=_people(run, tables, "clinician"),
         readiness=readiness_sections(run, tables),
@@ -150,7 +155,7 @@ def board_page(found: Exposed) -> str:
             f"{Path(found.report.facts['clinicians']).name}, ranked against {Path(run.source).name}. "
             f"{source_line(run)}"
         ),
-        data={} if losses is None else {"losses": losses},
+        data={"losses": losses, "live": live.data},
     )
 
 
@@ -335,6 +340,27 @@ def _levers(run: RunResults, tables: Any) -> tuple[Table, str, Sequence[Line]]:
     ((labels, (group,), _),) = section.tables
     words = [lever_words(each) for each in labels]
     return Table(words, [group._replace(title="")], labels), group.title, section.notes
+
+
+def _steps(found: Exposed) -> tuple[Table, str]:
+    """List what steps of each rate bring to all clinicians in all years, and give a title."""
+    draws = min(found.field.draws, MOST_DRAWS)
+    steps = rate_steps(found.field, draws=draws)
+    rows = [steps[first : first + len(STEPS)] for first in range(0, len(steps), len(STEPS))]
+    # Of all places and years the last are all together.
+    whole = [[(each["difference"][-1][-1], each["error"][-1][-1] or np.nan) for each in row] for row in rows]
+    scale, units = dollar_scale(max(abs(value) for row in whole for value, _ in row))
+    columns = [
+        [with_error(value * scale, error * scale) for value, error in step]
+        for step in zip(*whole, strict=True)
+    ]
+    labels = [
+        f"{row[0]['title']} ({row[0]['measure'].upper()}), {'%' if '%' in row[0]['change'] else 'points'}"
+        for row in rows
+    ]
+    heads = [f"{step:+d}".replace("-", "−") for step in STEPS]
+    title = f"What other rates bring, all clinicians, {ALL_YEARS}, {units} ± standard error, {draws:,} draws"
+    return Table(labels, [Group("", heads, columns)]), title
 
 
 # ------------------------------------------------------------------------------------------------- people
