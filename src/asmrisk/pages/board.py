@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.wording import ALL, ALL_YEARS, dollar_scale, usd
 from asmrisk.arguments import PATH, check_arguments
+from asmrisk.charts.chart import Chart
+from asmrisk.charts.exposure import exposure_chart
 from asmrisk.charts.futures import futures_chart
 from asmrisk.charts.score_parts import score_parts_chart
-from asmrisk.charts.words import source_line
+from asmrisk.charts.words import is_tied, source_line
 from asmrisk.clinician_tables.table import check_output, replaced
 from asmrisk.exposures.exposure import Exposed, expose
 from asmrisk.exposures.readiness import UNTOLD
@@ -48,11 +51,9 @@ __all__ = ["board", "board_page", "chances_of_loss", "lever_words"]
 #: Steps of the slider of losses, about.
 _STEPS = 100
 #: Losses that are listed where no slider can be moved.
-_LISTED_LOSSES = 7
+_LISTED_LOSSES = 5
 #: Rows of a table of practices or clinicians; more would make a page that cannot be mailed.
 _MOST_ROWS = 1_000
-#: Estimates that are nearer to zero than so many standard errors are not told from it.
-_SURE = 1.96
 
 _Array = NDArray[np.float64]
 
@@ -126,13 +127,15 @@ def board_page(found: Exposed) -> str:
     live = live_levers(found.field) if measured else Live(None, "Nobody is measured.")
     charts = [
         futures_chart(run, found.totals, who) if measured else None,
+        _fan(found.report) if measured else None,
         score_parts_chart(run, score, first["mean_error"], who),
     ]
     return rendered(
         "board.html.j2",
+        styles=("board.css",),
         scripts=("board.js", "rule.js", "live.js", "levers.js"),
         title=f"What {who} risk" if count > 1 else f"What {who} risks",
-        headline=_headline(whole, who),
+        headline=_headline(whole, who, run.set_count),
         lead=_lead(run, whole, found) if measured else [],
         model=_model(found),
         holds=_holds(run),
@@ -159,7 +162,7 @@ def board_page(found: Exposed) -> str:
 # ------------------------------------------------------------------------------------------------ words
 
 
-def _headline(whole: Row, who: str) -> str:
+def _headline(whole: Row, who: str, sets: int) -> str:
     first, last = PERFORMANCE_YEARS[0] + PAYMENT_LAG, PERFORMANCE_YEARS[-1] + PAYMENT_LAG
     years = f"over five payment years, {first} to {last}"
     mean, error = whole["mean"], whole["mean_error"]
@@ -167,7 +170,7 @@ def _headline(whole: Row, who: str) -> str:
     are = "are" if whole["clinicians"] > 1 else "is"
     if not whole["probability_measured"]:
         return f"{subject} {are} measured in no draw: nothing is lost or gained"
-    if abs(mean) < _SURE * error:
+    if is_tied(mean, error, sets):
         return f"{subject} {are} expected neither to lose nor to gain {years}: {usd(mean, error, shown=True)}"
     verb = "lose" if mean < 0.0 else "gain"
     return f"{subject} {are} expected to {verb} {usd(abs(mean), error, shown=True)} {years}"
@@ -186,6 +189,17 @@ def _lead(run: RunResults, whole: Row, found: Exposed) -> list[str]:
         f"{percent(whole['probability_of_loss'], sets)} of 100. The largest cut that there is, for everybody "
         f"in every year, would be {_outcome(whole['largest_loss'], error)}.",
     ]
+
+
+def _fan(report: Report) -> Chart:
+    """Show the payment years, under a headline that does not say again what the page's says."""
+    rows = [row for row in rows_of(report.tables, ALL, year=None) if row["payment_year"] != ALL]
+    low, high = (each(rows, key=lambda row: row["mean"]) for each in (min, max))
+    ends = [f"{_outcome(row['mean'], row['mean_error'])} in {row['payment_year']}" for row in (high, low)]
+    return replace(
+        exposure_chart(report, with_chances=False),
+        headline=f"Year by year: from {ends[0]} to {ends[1]}",
+    )
 
 
 def _outcome(dollars: float, error: float) -> str:
@@ -362,7 +376,7 @@ def _people(run: RunResults, tables: Any, level: str) -> tuple[Table, str] | Non
         rows = [*rows[: _MOST_ROWS // 2], *rows[-(_MOST_ROWS // 2) :]]
     scale, units = dollars_of(rows, "p05", "p95")
     heads, columns = money_columns(run, rows, scale)
-    heads += ["average\npractice", "lowest\nfactor, %"]
+    heads += ["average\npractice", "largest\ncut, %"]
     columns += [
         *beside_columns(rows, scale, "average_practice"),
         [percent(row["probability_of_maximum"], run.set_count) for row in rows],
