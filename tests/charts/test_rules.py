@@ -116,10 +116,10 @@ def test_equal_input_gives_equal_bytes_and_texts_stay_texts(charts, arguments):
         assert text == svg(chart), name
         assert "<script" not in text, name
         assert "<b>" not in text, name
-    first = plot.savings(*arguments["savings"])
     # What IPython asks for where pyplot was never imported.
-    assert first._repr_png_().startswith(b"\x89PNG")
-    assert first._repr_png_() == drawn(charts["savings"])._repr_png_()
+    picture = plot.savings(*arguments["savings"])._repr_png_()
+    assert picture.startswith(b"\x89PNG")
+    assert picture == drawn(charts["savings"])._repr_png_()
 
 
 def test_they_can_be_read_on_a_phone(charts, tmp_path):
