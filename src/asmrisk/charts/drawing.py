@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asmrisk.charts.chart import Axis, Band, Bars, Chart, Interval, Line, Mark, Panel, Points, Reference, Word
+from asmrisk.charts.chart import (
+    ABOVE,
+    Axis,
+    Band,
+    Bars,
+    Chart,
+    Interval,
+    Line,
+    Mark,
+    Panel,
+    Points,
+    Reference,
+    Word,
+)
 from asmrisk.charts.palette import LIGHT
 from asmrisk.errors import InputError, printable
 
@@ -178,7 +191,7 @@ def _set_axis(ax: Axes, side: str, axis: Axis, *, ticks: int) -> None:
         getattr(ax, f"set_{side}lim")(*axis.limits)
     if axis.names:
         width = _NAME if side == "y" else _LINE // len(axis.names)
-        names = [_lines(each, _LINE if axis.above else width) for each in axis.names]
+        names = [_lines(each, ABOVE if axis.above else width) for each in axis.names]
         ends.set_ticks(range(len(names)), [""] * len(names) if axis.above else names)
         for at, name in enumerate(names if axis.above else ()):
             ax.annotate(

@@ -62,7 +62,8 @@
     const found = asmLive.compare(model, set);
     for (const row of table.querySelectorAll("[data-place]")) {
       const place = Number(row.dataset.place);
-      [...row.cells].slice(1).forEach((cell, year) => {
+      [...row.cells].slice(1).forEach((cell, column) => {
+        const year = column > 0 ? column - 1 : live.years.length; // all years first
         cell.textContent = usd(found.difference[place][year], found.error[place][year]);
       });
     }
