@@ -7,7 +7,7 @@
 | look at results | summarize, compare, decompose, exceedance, convergence, doubt, budget, evidence |
 | take results elsewhere | open_results, export, status |
 | see them | plot |
-| look at single clinicians | clinicians, exposure, levers, explain, score, replay, template |
+| look at single clinicians | clinicians, exposure, board, levers, explain, score, replay, template |
 | read on | docs |
 
 >>> import asmrisk
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from asmrisk.exposures.exposure import exposure
     from asmrisk.exposures.levers import levers
     from asmrisk.handbook import docs
+    from asmrisk.pages.board import board
     from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
     from asmrisk.results.status import status
@@ -63,6 +64,7 @@ __all__ = [
     "RunError",
     "Scenario",
     "__version__",
+    "board",
     "budget",
     "check",
     "clinicians",
@@ -99,6 +101,7 @@ _HOMES = {
     "InputError": "errors",
     "RunError": "errors",
     "Scenario": "scenario.scenario",
+    "board": "pages.board",
     "budget": "analysis.budget",
     "check": "analysis.check",
     "clinicians": "analysis.clinician_risk",
