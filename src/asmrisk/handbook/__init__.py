@@ -17,6 +17,7 @@ TOPICS = (
     "summaries",
     "comparing",
     "questions",
+    "pictures",
     "scenarios",
     "readings",
     "counterfactual",
