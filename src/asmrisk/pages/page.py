@@ -14,10 +14,11 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from asmrisk.analysis.report import Line
 from asmrisk.charts.chart import Chart
 from asmrisk.charts.palette import DARK, LIGHT
 from asmrisk.charts.svg import svg
-from asmrisk.errors import printable
+from asmrisk.errors import joined, printable
 
 __all__ = ["environment", "rendered"]
 
@@ -70,7 +71,13 @@ def environment() -> Environment:
             printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
         ),
     )
-    made.filters |= {"svg": _drawn, "embedded": _embedded, "rows": _rows}
+    made.filters |= {
+        "svg": _drawn,
+        "embedded": _embedded,
+        "rows": _rows,
+        "line": _line,
+        "thousands": "{:,}".format,
+    }
     return made
 
 
@@ -94,6 +101,11 @@ def _digest(text: str) -> str:
 
 def _drawn(chart: Chart) -> Markup:
     return Markup(svg(chart))
+
+
+def _line(line: Line) -> str:
+    """Write a line of a report, its calls as Python."""
+    return line if isinstance(line, str) else joined(line)
 
 
 def _embedded(value: Mapping[str, Any]) -> Markup:
