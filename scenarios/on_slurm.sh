@@ -15,7 +15,8 @@
 #SBATCH --signal=B:TERM@60
 set -euo pipefail
 
-# Dask lets everybody who can connect run programs as you. Only who reads this folder can connect.
+# Dask lets everybody who can connect run programs as you. Only who reads this folder can connect. The status pages
+# have no such lock, and stay on each node.
 umask 077
 folder=$(mktemp --directory "$PWD/.asmrisk-job-XXXXXX")
 tls=(--tls-ca-file "$folder/cert.pem" --tls-cert "$folder/cert.pem" --tls-key "$folder/key.pem")
@@ -30,7 +31,7 @@ end() {
 trap end EXIT
 
 file=$folder/scheduler.json
-dask scheduler --protocol tls "${tls[@]}" --port 0 --no-dashboard --scheduler-file "$file" 2>"$folder/scheduler.log" &
+dask scheduler --protocol tls "${tls[@]}" --port 0 --dashboard-address 127.0.0.1:0 --scheduler-file "$file" 2>"$folder/scheduler.log" &
 until [[ -s $file ]]; do
   kill -0 $! 2>/dev/null || { cat "$folder/scheduler.log" >&2; exit 1; }
   sleep 0.2
@@ -38,7 +39,7 @@ done
 
 # A worker that dies does not end the others; the run does its blocks again.
 srun --no-kill --kill-on-bad-exit=0 --wait=0 --output="$folder/worker-%t.log" \
-  dask worker "${tls[@]}" --scheduler-file "$file" --nthreads 1 --no-nanny --no-dashboard \
+  dask worker "${tls[@]}" --scheduler-file "$file" --nthreads 1 --no-nanny --dashboard-address 127.0.0.1:0 \
   --memory-limit 0 --local-directory "${TMPDIR:-/tmp}" &
 
 asmrisk run "$@" --scheduler "$file" "${tls[@]}" &

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from asmrisk.analysis.plan import plan
     from asmrisk.analysis.precision import run_to_precision
     from asmrisk.analysis.rerun import replay
+    from asmrisk.analysis.run import run
     from asmrisk.analysis.scoring import score
     from asmrisk.analysis.summary import summarize
     from asmrisk.clinician_tables.template import template
-    from asmrisk.engine.run import run
     from asmrisk.errors import InputError, RunError
     from asmrisk.exposures.explain import explain
     from asmrisk.exposures.exposure import exposure
@@ -122,7 +122,7 @@ _HOMES = {
     "policy": "scenario.listing",
     "replay": "analysis.rerun",
     "report": "pages.report",
-    "run": "engine.run",
+    "run": "analysis.run",
     "run_to_precision": "analysis.precision",
     "score": "analysis.scoring",
     "sensitivity": "studies.run",

@@ -11,21 +11,139 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import open_run_results
+from asmrisk.charts.adjustment_factors import adjustment_factors_chart
+from asmrisk.charts.convergence import convergence_chart
+from asmrisk.charts.differences import differences_chart
+from asmrisk.charts.doubt import doubt_chart
 from asmrisk.charts.drawing import drawn
 from asmrisk.charts.exceedance import exceedance_chart
+from asmrisk.charts.indices import indices_chart
 from asmrisk.charts.penalized import penalized_chart
+from asmrisk.charts.readings import readings_chart
 from asmrisk.charts.savings import savings_chart
+from asmrisk.charts.tornado import tornado_chart
 from asmrisk.charts.waterfall import waterfall_chart
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["exceedance", "penalized", "savings", "waterfall"]
+__all__ = [
+    "adjustment_factors",
+    "convergence",
+    "differences",
+    "doubt",
+    "exceedance",
+    "indices",
+    "penalized",
+    "readings",
+    "savings",
+    "tornado",
+    "waterfall",
+]
 
 _Results = str | os.PathLike[str] | xr.Dataset
-_Where = "Axes | Sequence[Axes] | None"
+
+
+def adjustment_factors(results: _Results, *, ax: Axes | Sequence[Axes] | None = None) -> Figure:
+    """Draw how clinicians' adjustment factors are distributed, by cohort and performance year.
+
+    Parameters
+    ----------
+    results : path or xarray.Dataset
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
+    ax : sequence of two matplotlib Axes, optional
+        Where to draw, one for each cohort; without, a new figure with headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there are no such results, or not as many axes as panels.
+    """
+    return drawn(adjustment_factors_chart(open_run_results(results)), ax)
+
+
+def convergence(results: _Results, metric: str = "medicare_savings", *, ax: Axes | None = None) -> Figure:
+    """Draw an outcome's mean and error from an eighth, a quarter, half and all of the draws.
+
+    Parameters
+    ----------
+    results : path or xarray.Dataset
+        The store that `asmrisk.run` wrote, or what `asmrisk.open_results` gave.
+    metric : str
+        Name of an outcome that is one number a draw, with a roster also ``roster_net_adjustment``.
+    ax : matplotlib Axes, optional
+        Where to draw; without, a new figure with headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there are no such results, no such metric, or it is not one number a draw.
+    """
+    return drawn(convergence_chart(open_run_results(results), metric), ax)
+
+
+def differences(baseline: _Results, *reforms: _Results, ax: Axes | Sequence[Axes] | None = None) -> Figure:
+    """Draw what reforms change, paired draw by draw: Medicare savings, and who wins and who loses.
+
+    Parameters
+    ----------
+    baseline, *reforms : path or xarray.Dataset
+        Stores of runs with the same seed, or what `asmrisk.open_results` gave of them.
+    ax : sequence of matplotlib Axes, optional
+        Where to draw, one for Medicare savings and one for each reform; without, a new figure with headline,
+        subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there are no such results, there is no reform, draws cannot be paired (see `asmrisk.compare`), or
+        there are not as many axes as panels.
+    """
+    return drawn(differences_chart(*map(open_run_results, (baseline, *reforms))), ax)
+
+
+def doubt(
+    results: _Results, metric: str = "medicare_savings", *, ax: Axes | Sequence[Axes] | None = None
+) -> Figure:
+    """Draw what the variance of an outcome comes from, and which unknowns are worth knowing.
+
+    Parameters
+    ----------
+    results : path or xarray.Dataset
+        The store of a run of a scenario with unknowns; of what `asmrisk.open_results` gave of it, chance and
+        doubt alone are drawn.
+    metric : str
+        A metric that has one number a draw.
+    ax : matplotlib Axes, or sequence of them, optional
+        Where to draw: one, or two where the worth of single unknowns is told; without, a new figure with
+        headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there are no such results, nothing in them is unknown, chance and doubt cannot be told apart, the
+        metric is not allowed, or there are not as many axes as panels.
+    """
+    return drawn(doubt_chart(open_run_results(results), metric), ax)
 
 
 def exceedance(results: _Results, metric: str = "medicare_savings", *, ax: Axes | None = None) -> Figure:
@@ -52,6 +170,30 @@ def exceedance(results: _Results, metric: str = "medicare_savings", *, ax: Axes 
     return drawn(exceedance_chart(open_run_results(results), metric), ax)
 
 
+def indices(study: Report, outcome: str | None = None, *, ax: Axes | None = None) -> Figure:
+    """Draw how much of an outcome each parameter of a study decides: Sobol's indices, or Morris's sizes.
+
+    Parameters
+    ----------
+    study : Report
+        What `asmrisk.sensitivity` gives of a study by the method sobol, grid or morris.
+    outcome : str, optional
+        Name of one of its outcomes; the first if not given.
+    ax : matplotlib Axes, optional
+        Where to draw; without, a new figure with headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If it is no report of a study, has no such outcome, or its method gives no indices.
+    """
+    return drawn(indices_chart(study, outcome), ax)
+
+
 def penalized(results: _Results, *, ax: Axes | None = None) -> Figure:
     """Draw the share of clinicians whose payments are cut, by specialty and practice size.
 
@@ -74,6 +216,28 @@ def penalized(results: _Results, *, ax: Axes | None = None) -> Figure:
     return drawn(penalized_chart(open_run_results(results)), ax)
 
 
+def readings(baseline: _Results, *others: _Results, ax: Axes | None = None) -> Figure:
+    """Draw how Medicare savings differ under contested readings of the rule, from a baseline's.
+
+    Parameters
+    ----------
+    baseline, *others : path or xarray.Dataset
+        Stores of runs with the same seed, or what `asmrisk.open_results` gave of them.
+    ax : matplotlib Axes, optional
+        Where to draw; without, a new figure with headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there are no such results, there is no other, or draws cannot be paired (see `asmrisk.compare`).
+    """
+    return drawn(readings_chart(*map(open_run_results, (baseline, *others))), ax)
+
+
 def savings(results: _Results, *, ax: Axes | Sequence[Axes] | None = None) -> Figure:
     """Draw what Medicare saves, by performance year and added up.
 
@@ -94,6 +258,30 @@ def savings(results: _Results, *, ax: Axes | Sequence[Axes] | None = None) -> Fi
         If there are no such results, or not two axes.
     """
     return drawn(savings_chart(open_run_results(results)), ax)
+
+
+def tornado(study: Report, outcome: str | None = None, *, ax: Axes | None = None) -> Figure:
+    """Draw what each parameter of a study does to an outcome, the largest effects first.
+
+    Parameters
+    ----------
+    study : Report
+        What `asmrisk.sensitivity` gives of a study by any method but sobol.
+    outcome : str, optional
+        Name of one of its outcomes; the first if not given.
+    ax : matplotlib Axes, optional
+        Where to draw; without, a new figure with headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If it is no report of a study, has no such outcome, or its method gives no effects.
+    """
+    return drawn(tornado_chart(study, outcome), ax)
 
 
 def waterfall(results: _Results, *, ax: Axes | None = None) -> Figure:

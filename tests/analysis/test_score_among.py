@@ -113,7 +113,7 @@ def test_a_practice_alone_always_loses_what_medicare_keeps_and_among_all_it_does
         assert alone["adjustment_factor"].mean() == pytest.approx(-(1 - 0.85) * 0.09, abs=1e-12)
     caution = [each for each in said if each.startswith("CAUTION")]
     assert len(caution) == 2
-    for word in ("2027 heart_failure 40 of about 3,380", "1.35%", "given as `among`", "exposure"):
+    for word in ("2027 heart_failure 40 of about 3,380", "1.35%", "`--among RESULTS`", "exposure"):
         assert word in caution[0]
     good, bad = (
         asmrisk.score(each, among=store, **QUIET)["adjustment_factor"].mean() for each in (ours, worse)

@@ -340,7 +340,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[Any, ...], d
         to_text=to_text, to_json=lambda: '{"all": "digits"}', to_csv=lambda: "all,digits\n"
     )
     for place, result in {
-        "asmrisk.engine.run.run": Path("results/x.zarr"),
+        "asmrisk.analysis.run.run": Path("results/x.zarr"),
         "asmrisk.simulation.compilation.warmup": None,
         "asmrisk.analysis.rerun.replay": None,
         "asmrisk.analysis.summary.summarize": summary,

@@ -9,7 +9,7 @@ import pytest
 
 from asmrisk.engine import progress as shown_by
 from asmrisk.engine.progress import Progress, in_notebook
-from tests.engine.programs import small_spec, write
+from tests.engine.programs import Terminal, small_spec, write
 from tests.fake_simulation import Fake
 
 
@@ -34,6 +34,35 @@ def test_a_file_gets_a_line_after_ten_seconds_and_then_every_minute(tmp_path, hu
     assert counts == sorted(counts)
     assert 0 <= counts[0] < counts[-1] < 30
     assert "left" in lines[-1]
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal that shows colors."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    return Terminal()
+
+
+COLOR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|9\d)[;m]")
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_bar_has_colors_if_they_are_wanted(tmp_path, terminal, monkeypatch, wanted):
+    if not wanted:
+        monkeypatch.setenv("NO_COLOR", "1")
+    write(tmp_path / "r.zarr", 30, simulation=Fake(small_spec(), 0.01), stream=terminal)
+    assert "draws/s" in terminal.getvalue()
+    assert bool(COLOR.search(terminal.getvalue())) is wanted
+
+
+def test_a_terminal_that_cannot_show_a_bar_gets_lines(tmp_path, hurried, terminal, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    write(tmp_path / "r.zarr", 30, simulation=Fake(small_spec(), 0.02), stream=terminal)
+    lines = terminal.getvalue().splitlines()
+    assert lines
+    assert all(LINE.fullmatch(line) for line in lines)
 
 
 def test_nothing_is_said_of_a_run_that_is_soon_done(tmp_path):

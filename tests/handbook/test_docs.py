@@ -87,12 +87,18 @@ def test_a_table_that_is_too_wide_becomes_a_list_of_its_rows() -> None:
     assert "name  unit  meaning" in rendered(page, 80)
 
 
+#: Sets a color; bold and dim are none.
+COLOR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-8]|4[0-8]|9\d|10\d)[;m]")
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudoterminal")
-def test_on_a_terminal_a_page_is_laid_out() -> None:
+@pytest.mark.parametrize("asked", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=str)
+def test_on_a_terminal_a_page_is_laid_out_in_colors_if_they_are_wanted(asked: dict[str, str]) -> None:
     main, other = pty.openpty()
     command = [sys.executable, "-m", "asmrisk", "docs", "scoring"]
-    environment = {**os.environ, "PAGER": "cat", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
-    process = subprocess.Popen(command, stdin=other, stdout=other, env=environment)
+    environment = {**os.environ, "PAGER": "cat", "TERM": "xterm", "COLUMNS": "80", "LINES": "9999"}
+    environment.pop("NO_COLOR", None)
+    process = subprocess.Popen(command, stdin=other, stdout=other, env=environment | asked)
     os.close(other)
     parts = []
     while True:
@@ -105,6 +111,9 @@ def test_on_a_terminal_a_page_is_laid_out() -> None:
         parts.append(part)
     os.close(main)
     assert process.wait() == 0
-    text = re.sub(r"\x1b\[[0-9;]*m", "", b"".join(parts).decode())
+    shown = b"".join(parts).decode()
+    assert bool(COLOR.search(shown)) is not bool(asked)
+    assert ("\x1b" in shown) is ("TERM" not in asked)
+    text = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert "════" in text
     assert "```" not in text

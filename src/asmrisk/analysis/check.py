@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TextIO
 
 from asmrisk.analysis.comparison import compare
 from asmrisk.analysis.comparison_text import with_short_labels
@@ -14,7 +15,7 @@ from asmrisk.analysis.run_results import open_run_results
 from asmrisk.analysis.scenario_runs import passing_runs
 from asmrisk.analysis.statistics import Row, columns_of, estimates, shown
 from asmrisk.analysis.text_tables import Group
-from asmrisk.arguments import COUNT, check_arguments, optional
+from asmrisk.arguments import COUNT, FLAG, check_arguments, optional
 from asmrisk.errors import InputError
 from asmrisk.results.reading import open_results
 from asmrisk.scenario.parts import parts_between, with_parts
@@ -46,6 +47,8 @@ def check(
     base: ScenarioLike | None = None,
     draws: int = DRAWS,
     workers: int | None = None,
+    quiet: bool = False,
+    stream: TextIO | None = None,
 ) -> Report:
     """Try a scenario in a few draws against its base, before a run: what moves, and why.
 
@@ -59,7 +62,7 @@ def check(
     base : path, name, dict or Scenario, optional
         What it is held against. If not given, what its file extends; of a scenario that is made of another
         by a dict, that one's file; the final rule if there is none.
-    draws, workers : int, optional
+    draws, workers, quiet, stream : optional
         As for `asmrisk.run`.
 
     Returns
@@ -73,7 +76,7 @@ def check(
     InputError, RunError, Interrupted
         As `asmrisk.run`.
     """
-    check_arguments(draws=(COUNT, draws), workers=(optional(COUNT), workers))
+    check_arguments(draws=(COUNT, draws), workers=(optional(COUNT), workers), quiet=(FLAG, quiet))
     tried = given_scenario(scenario, "scenario")
     before = _base_of(tried) if base is None else given_scenario(base, "base")
     in_doubt = (tried.uncertainty, tried.correlations) != (before.uncertainty, before.correlations)
@@ -97,7 +100,7 @@ def check(
     what = "of a check nothing is kept"
     # One block has the fewest files, which take longer than so few draws.
     length = draws if draws <= _IN_ONE_BLOCK else None
-    options = {"draws": draws, "workers": workers, "block_size": length, "quiet": True}
+    options = {"draws": draws, "workers": workers, "block_size": length, "quiet": quiet, "stream": stream}
     simulated = [before, tried, *alone] if len(parts) > 1 else [before, tried]
     with passing_runs(simulated, what, **options) as places:
         whole = [open_results(each, chunked=False).load() for each in places[:2]]

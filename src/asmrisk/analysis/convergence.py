@@ -13,7 +13,7 @@ from asmrisk.analysis.estimates import Sets, first_draws, mean
 from asmrisk.analysis.labels import relabeled
 from asmrisk.analysis.metrics import METRICS, check_metrics
 from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section, tail_notes
-from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.run_results import RESULTS, RunResults, open_run_results
 from asmrisk.analysis.statistics import (
     MEAN,
     RANGE,
@@ -27,6 +27,7 @@ from asmrisk.analysis.statistics import (
     worst,
 )
 from asmrisk.analysis.tail import check_tail, warn_of_few_draws
+from asmrisk.arguments import FLAG, NUMBERS, TEXTS, check_arguments, optional
 from asmrisk.errors import InputError
 
 __all__ = ["CONVERGENCE_METRICS", "convergence"]
@@ -107,6 +108,13 @@ def convergence(
     >>> found.sel(statistic="mean").to_series().to_dict()
     {10: 495.0, 20: 995.0, 40: 1995.0, 80: 3995.0}
     """
+    check_arguments(
+        results=(RESULTS, results),
+        metrics=(optional(TEXTS), metrics),
+        by=(optional(TEXTS), by),
+        tail=(NUMBERS, tail),
+        partial=(FLAG, partial),
+    )
     names, labels = check_metrics(metrics, () if by is None else by, CONVERGENCE_METRICS)
     tail = check_tail(tail)
     if points is not None and (isinstance(points, bool) or not isinstance(points, int) or points < 2):

@@ -14,9 +14,10 @@ from asmrisk.analysis.estimates import quantiles
 from asmrisk.analysis.labels import axis
 from asmrisk.analysis.metrics import METRICS, check_metrics
 from asmrisk.analysis.report import Report, by_metric_and_label, long_rows, statistics_section
-from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.run_results import RESULTS, RunResults, open_run_results
 from asmrisk.analysis.statistics import HOLDS, Statistic, estimated, interval_cell
 from asmrisk.analysis.tail import check_tail, probability, warn_of_few_draws
+from asmrisk.arguments import FLAG, NUMBERS, TEXTS, check_arguments, optional
 from asmrisk.errors import InputError
 
 __all__ = ["EXCEEDANCE_METRICS", "LEVELS", "exceedance"]
@@ -104,6 +105,13 @@ def exceedance(
         raise InputError(text, argument="points")
     if not 0.0 < confidence < 1.0:
         raise InputError(f"{confidence!r} is not allowed", argument="confidence", allowed="between 0 and 1")
+    check_arguments(
+        results=(RESULTS, results),
+        metrics=(optional(TEXTS), metrics),
+        by=(optional(TEXTS), by),
+        tail=(NUMBERS, tail),
+        partial=(FLAG, partial),
+    )
     names, labels = check_metrics(metrics, () if by is None else by, EXCEEDANCE_METRICS)
     tail = check_tail(tail)
     run = open_run_results(results, partial=partial)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.analysis.doubt import components, jackknife, set_sums
 from asmrisk.analysis.estimates import Sets, mean, t_quantile
+from asmrisk.analysis.metrics import Metric, metric_values
+from asmrisk.results.spec import StoreSpec
 
-__all__ = ["ExpectedError", "expected_errors"]
+__all__ = ["ExpectedError", "errors_of_mean", "expected_errors"]
 
 
 class ExpectedError(NamedTuple):
@@ -69,3 +72,19 @@ def expected_errors(
         reach = t_quantile(len(numbers) - 1) * jackknife(without)
         given, whole = np.exp([logs, logs - reach, logs + reach]).T.tolist()
     return ExpectedError(*given), ExpectedError(*whole)
+
+
+def errors_of_mean(
+    metric: Metric,
+    spec: StoreSpec,
+    numbers: NDArray[np.int64],
+    arrays: Mapping[str, NDArray[Any]],
+    draws: int,
+) -> tuple[ExpectedError, ExpectedError]:
+    """Foretell the errors of the mean of a metric of one variable, all years together, in a run of `draws`.
+
+    `numbers` and `arrays` are a pilot's, `asmrisk.engine.pilot.look`; errors are those of `expected_errors`.
+    """
+    values, _ = metric_values(metric, [arrays[metric.name]], [spec.arrays[metric.name].dims], ())
+    sets = numbers // spec.draws_per_set if spec.about["uncertainty"] else None
+    return expected_errors(values, sets, draws, spec.draws_per_set)

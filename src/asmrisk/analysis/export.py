@@ -20,8 +20,8 @@ from asmrisk.analysis.run_results import definitions
 from asmrisk.arguments import FLAG, PATH, check_arguments
 from asmrisk.clinician_tables.formulas import as_text
 from asmrisk.clinician_tables.table import NEEDS_PYARROW, has_pyarrow
-from asmrisk.errors import InputError, RunError
-from asmrisk.results.reading import open_results, require_store
+from asmrisk.errors import Call, InputError, RunError
+from asmrisk.results.reading import opened, require_store
 from asmrisk.results.spec import SPEC
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.layering import parts_of
@@ -128,7 +128,11 @@ def export(
     if format == "parquet" and not has_pyarrow():
         raise InputError(NEEDS_PYARROW, argument="format")
     groups = ["", *require_store(results)[1].groups]
-    datasets = {name: open_results(results, partial, group=name or None, chunked=False) for name in groups}
+    stated = {} if format == "csv" else {"format": format}
+    advised = Call("export", others={"out": os.fspath(out)} | stated)
+    datasets = {
+        name: opened(results, partial, name or None, chunked=False, advised=advised) for name in groups
+    }
     provenance = json.loads(datasets[""].attrs["provenance"])
     about = {**datasets[""].attrs, "provenance": provenance}
     if "parameters" in datasets:

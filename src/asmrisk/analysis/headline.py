@@ -19,13 +19,13 @@ from asmrisk.errors import NO_FILE, Call
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.published_tables import statistic
 
-__all__ = ["Headline", "headline", "listed_clinicians"]
+__all__ = ["PHRASES", "Headline", "headline", "listed_clinicians"]
 
 _METRIC = "medicare_savings"
 _OFFSET = "behavior.volume_offset_cut"
 _MILLION = 1e-6
 #: What groups are called in a sentence, where it is more than their name.
-_PHRASES = {BEHAVIOR: "the response to incentives (behavior, with exits) is"}
+PHRASES = {BEHAVIOR: "the response to incentives (behavior, with exits)"}
 
 
 class Headline(NamedTuple):
@@ -177,7 +177,11 @@ def _doubt(run: RunResults, row: Row, found: Variance | None) -> str:
     # Without those of which nothing is unknown.
     groups = {name: each for name, each in groups.items() if each["error"] != 0.0}
     order = sorted(groups.values(), key=lambda each: (each["group"] != BEHAVIOR, -each["share"]))
-    told = [f"{_PHRASES.get(each['group'], each['group'])} {share_cell(each)}%" for each in order]
+    # The first is what the others are added to.
+    told = [
+        f"{f'{PHRASES[name]} is' if (name := each['group']) in PHRASES else name} {share_cell(each)}%"
+        for each in order
+    ]
     resolved = [phrase for phrase, each in zip(told, order, strict=True) if each["low"] > 0.0]
     unresolved = [each["group"] for each in order if not each["low"] > 0.0]
     if resolved:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BY",
+    "BY_NAMES",
     "LEVELS_OF_ROSTER",
     "METRICS",
     "NATIONAL",
@@ -33,6 +34,8 @@ __all__ = [
 #: Labels by which metrics can be told apart.
 BY = ("performance_year", "cohort", "specialty", "practice_size")
 _SHORT = {"year": "performance_year"}
+#: How they are called where they are asked for.
+BY_NAMES = ("year", *BY[1:])
 #: Those by which only some metrics can be told apart.
 _FINE = frozenset(("specialty", "practice_size"))
 #: Those of what is kept of practices, and of clinicians over all years.
@@ -224,7 +227,7 @@ def check_by(by: str | Iterable[str]) -> tuple[str, ...]:
         Problem(
             f"{name!r} is no label",
             argument="by",
-            allowed=", ".join(("year", *BY[1:])),
+            allowed=", ".join(BY_NAMES),
             nearest=nearest(name, ("year", *BY)),
         )
         for name in sorted(names - set(BY))

@@ -13,8 +13,8 @@ import numpy as np
 import xarray as xr
 
 from asmrisk.analysis.digits import number
-from asmrisk.analysis.expected_error import expected_errors
-from asmrisk.analysis.metrics import METRICS, metric_values
+from asmrisk.analysis.expected_error import errors_of_mean
+from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import Report, Section, wrapped
 from asmrisk.analysis.statistics import Row, fixed_words, interval_cell, scale_of
 from asmrisk.analysis.text_tables import Group, Table
@@ -191,10 +191,8 @@ def _makespan(tasks: Sequence[float], workers: int) -> float:
 def _foretold(job: Job, model: Model, store: Store, left: Sequence[Block], found: Pilot) -> Row:
     """Foretell the size of a scenario's store, and its errors."""
     scenario, spec, draws = model.scenario, store.spec, store.lengths[-1]
-    arrays, name, per_set = found.arrays[job.member], _METRIC.name, model.scenario.draws_per_set
-    values, _ = metric_values(_METRIC, [arrays[name]], [spec.arrays[name].dims], ())
-    sets = found.numbers // per_set if scenario.uncertainty else None
-    errors = expected_errors(values, sets, draws, per_set)
+    arrays, per_set = found.arrays[job.member], scenario.draws_per_set
+    errors = errors_of_mean(_METRIC, spec, found.numbers, arrays, draws)
     size = footprint(store, job.labels, arrays)
     return {
         "scenario": job.name,

@@ -24,9 +24,9 @@ from asmrisk.analysis.digits import number
 from asmrisk.analysis.doubt import mean_given_assumptions
 from asmrisk.analysis.estimates import mean
 from asmrisk.analysis.metrics import LEVELS_OF_ROSTER, check_metric
+from asmrisk.analysis.run import RunOptions, run
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.arguments import COUNT, FLAG, Allowed, check_arguments, optional
-from asmrisk.engine.run import RunOptions, run
 from asmrisk.errors import InputError, Problem
 from asmrisk.results.place import Place
 from asmrisk.results.reading import committed_lengths, open_results

@@ -24,7 +24,8 @@ from asmrisk.errors import Call, InputError, Problem, printable
 from asmrisk.results.reading import open_results
 
 __all__ = [
-    *("RESULTS", "LatinHypercubeWarning", "RunResults", "definitions", "open_run_results", "practices_in"),
+    *("RESULTS", "LatinHypercubeWarning", "RunResults", "definitions", "dollars_of", "open_run_results"),
+    "practices_in",
 ]
 
 #: In which dollars metrics are.
@@ -150,13 +151,8 @@ class RunResults:
 
     def dollar_words(self, names: Iterable[str]) -> list[str]:
         """Say in which dollars metrics are, for a report's head; nothing if none is in dollars."""
-        year = self.dollar_year or "a year that the results do not state"
-        known = {METRICS[name].outcome for name in names}
-        found = {
-            dollars.format(year): [METRICS[name].title for name in those if name in known]
-            for dollars, those in _DOLLARS.items()
-        }
-        words = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items() if titles]
+        found = dollars_of(names, self.dollar_year)
+        words = [f"{dollars}: {', '.join(titles)}." for dollars, titles in found.items()]
         return [" ".join(words)] if words else []
 
     def total_words(self, names: Iterable[str], by: Sequence[str]) -> list[str]:
@@ -293,6 +289,17 @@ class RunResults:
         return labeled(values, known, {"units": metric.units, "long_name": metric.title}, further).rename(
             metric.name
         )
+
+
+def dollars_of(names: Iterable[str], year: int | None) -> dict[str, list[str]]:
+    """Give the titles of metrics by the dollars that they are in; `year` is that of those stated."""
+    stated = year or "a year that the results do not state"
+    known = {METRICS[name].outcome for name in names}
+    found = {
+        dollars.format(stated): [METRICS[name].title for name in those if name in known]
+        for dollars, those in _DOLLARS.items()
+    }
+    return {dollars: titles for dollars, titles in found.items() if titles}
 
 
 def practices_in(group: xr.Dataset) -> Practices | None:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from asmrisk.analysis.run import run
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.engine.interruption import Interrupted
-from asmrisk.engine.run import run
 from asmrisk.errors import RunError
+from asmrisk.results.store_names import store_names
 from asmrisk.scenario.library import shipped
 from asmrisk.scenario.scenario import Scenario
 
@@ -60,7 +61,10 @@ def passing_runs(scenarios: Sequence[Scenario], what: str, **options: Any) -> It
     Options are those of `asmrisk.run`; `what` says, if they end early, that nothing is kept.
     """
     with tempfile.TemporaryDirectory(prefix="asmrisk-") as folder:
-        places = [str(Path(folder) / f"scenario_{number}.zarr") for number in range(len(scenarios))]
+        names = store_names([each.title for each in scenarios])
+        if len(set(names)) < len(names):
+            names = [f"scenario_{number}" for number in range(len(scenarios))]
+        places = [str(Path(folder) / f"{name}.zarr") for name in names]
         try:
             run(*scenarios, out=places, **options)
         except Interrupted as error:

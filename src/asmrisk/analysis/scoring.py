@@ -226,8 +226,8 @@ def _warn_of_few(frame: pd.DataFrame, values: Values, notes: Callable[[str], Non
             f"CAUTION: the table has few of a cohort's clinicians ({', '.join(few)}), who are ranked only "
             f"against each other. Together they lose about {low if low == high else f'{low} to {high}'} of "
             "their Part B payments, the share that Medicare keeps, whatever they do. With the results "
-            "of a finished run given as `among`, they are ranked among its clinicians; `exposure` says what "
-            "they risk there."
+            "of a finished run (`--among RESULTS`, in Python `among`) they are ranked among its clinicians; "
+            "`exposure` says what they risk there."
         )
 
 

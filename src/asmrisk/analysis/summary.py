@@ -13,6 +13,7 @@ from asmrisk.analysis.estimates import ranks
 from asmrisk.analysis.headline import headline
 from asmrisk.analysis.metrics import BY, METRICS, check_metrics
 from asmrisk.analysis.money_at_risk import check_loss
+from asmrisk.analysis.next_steps import next_steps
 from asmrisk.analysis.report import (
     Report,
     Section,
@@ -185,6 +186,7 @@ def summarize(
     sections, rows_of_tails = _standard(rows, run.dollar_year) if standard else _chosen(rows, loss), rows
     lines: tuple[tuple[str | Call, ...], ...] = ()
     further: dict[str, Sequence[Row]] = {}
+    parted = None
     if standard:
         rows_of_tails = [row for row in rows if (row["performance_year"], row["practice_size"]) == (ALL, ALL)]
         unknowns = read_unknowns(run)
@@ -208,6 +210,8 @@ def summarize(
         lines = ((roster_headline(found),), *lines)
         sections = [*roster_sections(found), *sections]
         rows = filled([*roster_rows(found), *rows])
+    if standard and run.source and run.provenance and not run.partial:
+        sections.append(next_steps(run, parted))
     report = run.report(
         f"{run.count:,} {'draw' if run.count == 1 else 'draws'}",
         *lines,

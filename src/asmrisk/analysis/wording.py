@@ -5,9 +5,20 @@ from __future__ import annotations
 import math
 
 from asmrisk.analysis.digits import number, with_error
+from asmrisk.errors import printable
 from asmrisk.rule.definitions import PAYMENT_LAG
 
-__all__ = ["ALL", "ALL_YEARS", "dollar_scale", "shortened", "usd", "year_head", "year_label", "year_words"]
+__all__ = [
+    "ALL",
+    "ALL_YEARS",
+    "dollar_scale",
+    "shortened",
+    "title_words",
+    "usd",
+    "year_head",
+    "year_label",
+    "year_words",
+]
 
 #: Label of what is not told apart.
 ALL = "all"
@@ -17,6 +28,8 @@ ALL_YEARS = "all five years"
 _DOLLARS = ((1.0, "$"), (1e-3, "$ thousand"), (1e-6, "$ million"), (1e-9, "$ billion"), (0.0, "$"))
 #: Characters of a name in a table.
 _LONGEST = 18
+#: Characters of a title in a line.
+_LONGEST_TITLE = 60
 
 
 def year_words(year: int | str, last: int | None = None) -> str:
@@ -49,13 +62,22 @@ def year_head(year: int | str) -> str:
     return year_label(year).removesuffix(" years").replace(" ", "\n")
 
 
-def shortened(name: str) -> str:
-    """Write the name of a practice or clinician in as many characters as tables have for it.
+def shortened(name: str, longest: int = _LONGEST) -> str:
+    """Write a name, such as that of a practice, in as many characters as tables have for it, or in so many.
 
     >>> shortened("solo-039"), shortened("synthetic-heart-and-spine")
     ('solo-039', 'synthetic-heart-a…')
     """
-    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+    return name if len(name) <= longest else name[: longest - 1] + "…"
+
+
+def title_words(title: str) -> str:
+    """Write a title in a line of what a command says while it works: safe to show, and not too long.
+
+    >>> title_words("Final rule, with policy.risk_level 0.05"), len(title_words(100 * "x"))
+    ('Final rule, with policy.risk_level 0.05', 60)
+    """
+    return shortened(printable(title), _LONGEST_TITLE)
 
 
 def dollar_scale(largest: float) -> tuple[float, str]:

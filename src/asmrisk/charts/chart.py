@@ -13,7 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Axis", "Band", "Bars", "Chart", "Line", "Mark", "Panel", "Points", "Reference", "Word", "numbers"]
+__all__ = [
+    *("Axis", "Band", "Bars", "Chart", "Interval", "Line", "Mark", "Panel", "Points", "Reference", "Word"),
+    "numbers",
+]
 
 #: Colors by their part in a chart, see `asmrisk.charts.palette`; never the only thing that tells.
 TONES = ("first", "second", "third", "fourth", "neutral")
@@ -32,6 +35,7 @@ class Axis:
     prefix: str = ""  #: before each number, ``$``
     suffix: str = ""  #: behind each number, ``%``
     names: tuple[str, ...] = ()  #: in place of the numbers 0, 1, 2, …: years, practices; first at left or top
+    above: bool = False  #: names stand above their rows, which have the whole width, not at their left
     limits: tuple[float, float] | None = None  #: else what marks need
     years: bool = False  #: numbers are years
     log: bool = False
@@ -45,6 +49,18 @@ class Band:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     label: str = ""  #: in words, ``nine draws in ten``; stands at the right end of the upper line
+    tone: str = "first"
+    strong: bool = False  #: the inner one of two
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Ranges at single places, upright: of clinicians in each year. Half of them are thicker than most."""
+
+    x: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    label: str = ""  #: in words, as of a `Band`; stands beside the upper end of the last
     tone: str = "first"
     strong: bool = False  #: the inner one of two
 
@@ -109,7 +125,7 @@ class Word:
     tone: str = "text"
 
 
-Mark = Band | Line | Points | Bars | Reference | Word
+Mark = Band | Interval | Line | Points | Bars | Reference | Word
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asmrisk.charts.chart import Axis, Band, Bars, Chart, Line, Mark, Panel, Points, Reference, Word
+from asmrisk.charts.chart import Axis, Band, Bars, Chart, Interval, Line, Mark, Panel, Points, Reference, Word
 from asmrisk.charts.palette import LIGHT
 from asmrisk.errors import InputError, printable
 
@@ -26,6 +26,10 @@ _INCH = 72.0
 _TEXT = 14.0
 #: Characters of a line of a headline, and of other words, at `_TEXT`.
 _HEADLINE, _LINE = 44, 55
+#: Characters of a line of a name at the left of a panel.
+_NAME = 20
+#: Characters of a line of a label at the right end of a line or band.
+_LABEL = 15
 #: Opacity of an outer band and of an inner one.
 _OUTER, _INNER = 0.22, 0.45
 
@@ -68,6 +72,12 @@ def drawn(chart: Chart, ax: Axes | Sequence[Axes] | None = None, *, words: bool 
             )
         for panel, each in zip(chart.panels, axes, strict=True):
             _draw(panel, each, titled=ax is None or len(chart.panels) > 1)
+            if ax is None:
+                _move_title(each)
+        # How tall axes are is known once they are laid out.
+        figure.draw_without_rendering()
+        for panel, each in zip(chart.panels, axes, strict=True):
+            _label_ends(each, panel.marks)
     return figure
 
 
@@ -133,23 +143,32 @@ def _lines(text: str, width: int) -> str:
     return "\n".join(wrap(printable(text), width))
 
 
+def _move_title(ax: Axes) -> None:
+    """Let a panel's title begin at the left of the figure, where there is more room than above the axes."""
+    from matplotlib.transforms import blended_transform_factory  # Taken only by who draws.
+
+    title: Any = ax._left_title  # type: ignore[attr-defined]  # it has no other name
+    place = blended_transform_factory(ax.get_figure(root=True).transFigure, ax.transAxes)  # type: ignore[union-attr]
+    title.set_transform(place + ax.titleOffsetTrans)  # type: ignore[attr-defined]
+    title.set_x(0.01)
+
+
 def _draw(panel: Panel, ax: Axes, *, titled: bool) -> None:
     ax.set_facecolor("none")
     ax.set_axisbelow(True)
     for mark in panel.marks:
         _MARKS[type(mark)](ax, mark)
     if panel.title and titled:
-        ax.set_title(_lines(panel.title, _LINE), loc="left", fontweight="bold")
+        ax.set_title(_lines(panel.title, _HEADLINE), loc="left", fontweight="bold")
     named = [axis for axis in (panel.x, panel.y) if axis.names]
     ax.grid(visible=True, axis="both" if not named else "x" if panel.y.names else "y", color=LIGHT["grid"])
-    _set_axis(ax, "x", panel.x)
-    _set_axis(ax, "y", panel.y)
+    _set_axis(ax, "x", panel.x, ticks=4 if panel.y.above else 3 if panel.y.names else 5)
+    _set_axis(ax, "y", panel.y, ticks=6)
     if panel.y.names:
         ax.invert_yaxis()
-    _label_ends(ax, panel.marks)
 
 
-def _set_axis(ax: Axes, side: str, axis: Axis) -> None:
+def _set_axis(ax: Axes, side: str, axis: Axis, *, ticks: int) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator  # Taken only by who draws.
 
     ends: Any = ax.xaxis if side == "x" else ax.yaxis
@@ -158,7 +177,19 @@ def _set_axis(ax: Axes, side: str, axis: Axis) -> None:
     if axis.limits is not None:
         getattr(ax, f"set_{side}lim")(*axis.limits)
     if axis.names:
-        ends.set_ticks(range(len(axis.names)), [printable(each) for each in axis.names])
+        width = _NAME if side == "y" else _LINE // len(axis.names)
+        names = [_lines(each, _LINE if axis.above else width) for each in axis.names]
+        ends.set_ticks(range(len(names)), [""] * len(names) if axis.above else names)
+        for at, name in enumerate(names if axis.above else ()):
+            ax.annotate(
+                name,
+                (0.0, at),
+                xycoords=("axes fraction", "data"),
+                xytext=(0, 8),
+                textcoords="offset points",
+                va="bottom",
+                bbox={"facecolor": LIGHT["paper"], "edgecolor": "none", "pad": 0.5},
+            )
         ends.set_tick_params(length=0)
         if axis.limits is None:
             getattr(ax, f"set_{side}lim")(-0.6, len(axis.names) - 0.4)
@@ -166,7 +197,7 @@ def _set_axis(ax: Axes, side: str, axis: Axis) -> None:
         if axis.years:
             ends.set_major_locator(MultipleLocator(1.0))
         elif not axis.log:
-            ends.set_major_locator(MaxNLocator(nbins=5 if side == "x" else 6, steps=[1, 2, 2.5, 5, 10]))
+            ends.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10]))
         ends.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, axis)))
     if axis.label and side == "x":
         ax.set_xlabel(_lines(axis.label, _LINE))
@@ -187,6 +218,11 @@ def _tick(value: float, axis: Axis) -> str:
 def _band(ax: Axes, mark: Band) -> None:
     alpha = _INNER if mark.strong else _OUTER
     ax.fill_between(mark.x, mark.low, mark.high, color=LIGHT[mark.tone], alpha=alpha, linewidth=0.0)
+
+
+def _interval(ax: Axes, mark: Interval) -> None:
+    width = 10.0 if mark.strong else 3.0
+    ax.vlines(mark.x, mark.low, mark.high, colors=LIGHT[mark.tone], linewidth=width)
 
 
 def _line(ax: Axes, mark: Line) -> None:
@@ -260,6 +296,7 @@ def _word(ax: Axes, mark: Word) -> None:
 
 _MARKS: dict[type, Any] = {
     Band: _band,
+    Interval: _interval,
     Line: _line,
     Points: _points,
     Bars: _bars,
@@ -271,38 +308,44 @@ _MARKS: dict[type, Any] = {
 def _label_ends(ax: Axes, marks: Iterable[Mark]) -> None:
     """Write the labels of lines and bands at their right ends, one above the other where they are close."""
     ends = [
-        (each.x[-1], (each.high if isinstance(each, Band) else each.y)[-1], each.label, each.tone)
+        (each.x[-1], (each.high if isinstance(each, Band | Interval) else each.y)[-1], each.label, each.tone)
         for each in marks
-        if isinstance(each, Band | Line | Points) and each.label
+        if isinstance(each, Band | Interval | Line | Points) and each.label
     ]
     if not ends:
         return
-    low, high = ax.get_ylim()
-    tall = ax.figure.get_size_inches()[1] * _INCH / max(len(ax.figure.axes), 1)  # type: ignore[union-attr]
+    box = ax.get_window_extent()
+    tall = box.height * _INCH / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
+    (low, high), length = ax.get_ylim(), 1.25 * _TEXT / tall
     # Labels of narrow columns are broken into lines.
-    lines = [_lines(label, 14) for *_, label, _ in ends]
+    lines = [_lines(label, _LABEL) for *_, label, _ in ends]
     order = sorted(range(len(ends)), key=lambda at: ends[at][1])
-    heights = [1.25 * _TEXT * (1 + lines[at].count("\n")) / (0.7 * tall) for at in order]
-    places = _spread([(ends[at][1] - low) / (high - low) for at in order], heights)
-    for at, place in zip(order, places, strict=True):
+    heights = [length * (1 + lines[at].count("\n")) for at in order]
+    wanted = [(ends[at][1] - low) / (high - low) for at in order]
+    for at, own, place in zip(order, wanted, _spread(wanted, heights), strict=True):
         x, y, _, tone = ends[at]
         ax.annotate(
             lines[at],
             (x, y),
-            xytext=(6, 0),
+            xytext=(8, (place - own) * tall),
             textcoords="offset points",
             va="center",
             color=LIGHT[tone],
             annotation_clip=False,
-        ).set_y(0.0)
-        ax.texts[-1].xyann = (6, (place - (y - low) / (high - low)) * 0.7 * tall)  # type: ignore[attr-defined]
+        )
 
 
 def _spread(places: list[float], heights: list[float]) -> list[float]:
-    """Move places in ascending order up as far as keeps labels of these heights apart, then all back."""
+    """Move places in ascending order apart, so that labels of these heights do not overlap.
+
+    They stay between 0 and 1 where there is room.
+    """
     found: list[float] = []
     for at, place in enumerate(places):
-        floor = found[-1] + (heights[at - 1] + heights[at]) / 2.0 if at else place
+        floor = found[-1] + (heights[at - 1] + heights[at]) / 2.0 if at else heights[0] / 2.0
         found.append(max(place, floor))
-    shift = sum(new - old for new, old in zip(found, places, strict=True)) / len(places)
-    return [place - shift for place in found]
+    ceiling = 1.0
+    for at in reversed(range(len(found))):
+        found[at] = min(found[at], ceiling - heights[at] / 2.0)
+        ceiling = found[at] - heights[at] / 2.0
+    return found

@@ -5,22 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from asmrisk.analysis.digits import number
 from asmrisk.analysis.exceedance import exceedance
 from asmrisk.analysis.metrics import Metric, check_metric
-from asmrisk.analysis.run_results import RunResults
+from asmrisk.analysis.run_results import RunResults, dollars_of
 from asmrisk.analysis.statistics import HOLDS, scale_of
-from asmrisk.analysis.wording import dollar_scale, year_words
+from asmrisk.analysis.wording import dollar_scale
 from asmrisk.charts.chart import Axis, Band, Chart, Line, Panel, Reference, Word, numbers
-from asmrisk.charts.words import source_line
-from asmrisk.errors import InputError
+from asmrisk.charts.words import amount_words, axis_of, one_number, population_words, source_line
 
 __all__ = ["exceedance_chart"]
 
 #: Points of the curve, from the smallest draw to the largest.
 _POINTS = 101
-#: What stands behind the numbers of an axis in dollars.
-_SUFFIXES = {"$": "", "$ thousand": "k", "$ million": "m", "$ billion": "bn"}
 
 
 def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart:
@@ -44,13 +40,7 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
         If there is no such metric, or it is not one number a draw.
     """
     about = check_metric(metric)
-    draws = run.draws(metric)
-    if draws.ndim != 1:
-        text = f"{metric} is no one number of a draw; take one of all clinicians or of the roster"
-        raise InputError(
-            text, argument="metric", allowed="for example medicare_savings, roster_net_adjustment"
-        )
-    values = np.asarray(draws.values, dtype=np.float64)
+    values = one_number(run, metric)
     at = np.linspace(np.nanmin(values), np.nanmax(values), _POINTS)
     curve = exceedance(run, metric, points=at).dataset[metric]
     shares = {
@@ -60,9 +50,7 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
     scale, unit = _unit(about, float(np.abs(at).max()))
     worse = 0.05 if about.high_is_worse else 0.95
     half, far = _exceeded(run, metric, (0.5, worse), scale, unit)
-    years = run.dataset["performance_year"].values
-    dollars = run.dollar_words([metric])
-    within = f" ({dollars[0].partition(':')[0].lower()})" if dollars else ""
+    within = "".join(f" ({each.lower()})" for each in dollars_of([metric], run.dollar_year))
     often = "one of 20" if about.high_is_worse else "19 of 20"
     found = f"over {half} in half of draws, {far} in {often}"
     x = at * scale
@@ -70,8 +58,8 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
         name=f"exceedance-{metric.replace('_', '-')}",
         headline=f"{about.title}: {found}",
         subtitle=(
-            f"Share of draws above what is on the axis, %; {about.title}, {unit}{within}"
-            f"{'' if about.of else ', all clinicians'}, {year_words(int(years[0]), int(years[-1]))}"
+            f"Share of draws above what is on the axis, %; {about.title}, {unit}{within}, "
+            f"{population_words(run)}"
         ),
         alternative=f"A falling curve with a narrow band. {about.title}: {found}.",
         source=source_line(run),
@@ -88,7 +76,7 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
                     Word(float(x[-1]), 95.0, "band: 19 times in 20", "right", "first"),
                     *([Reference(0.0)] if x[0] < 0.0 < x[-1] else []),
                 ],
-                x=_axis(unit),
+                x=axis_of(unit),
                 y=Axis(suffix="%", limits=(0.0, 101.0)),
                 height=240.0,
             )
@@ -117,15 +105,5 @@ def _exceeded(
             scale * curve.sel(statistic=f"value{part}", exceedance=level).item()
             for part in ("", "_low", "_high")
         )
-        text = number(abs(value), (high - low) / 2.0)
-        sign = "−" if value < 0.0 and text.strip("0.,") else ""
-        dollars = unit.startswith("$")
-        gap = "" if unit == "%" else " "
-        found.append(f"{sign}${text}{unit[1:]}" if dollars else f"{sign}{text}{gap}{unit}".strip())
+        found.append(amount_words(value, (high - low) / 2.0, unit))
     return found
-
-
-def _axis(unit: str) -> Axis:
-    if unit in _SUFFIXES:
-        return Axis(prefix="$", suffix=_SUFFIXES[unit])
-    return Axis(suffix="%") if unit == "%" else Axis(label=unit)

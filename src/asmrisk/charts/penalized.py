@@ -10,16 +10,15 @@ from asmrisk.analysis.digits import number
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
-from asmrisk.analysis.wording import year_words
-from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, Word, numbers
-from asmrisk.charts.words import is_tied, source_line
+from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, numbers
+from asmrisk.charts.words import is_tied, population_words, source_line
 
 __all__ = ["penalized_chart"]
 
 _METRIC = "penalized_share"
 _TONES = ("first", "third", "second")
-#: Places of a specialty's name and bars around its own, and how thick the bars are.
-_NAME, _PLACES, _THICKNESS = -0.34, (-0.11, 0.12, 0.35), 0.19
+#: Places of a specialty's bars below its name, and how thick they are.
+_PLACES, _THICKNESS = (0.03, 0.26, 0.49), 0.19
 
 
 def penalized_chart(run: RunResults) -> Chart:
@@ -53,13 +52,12 @@ def penalized_chart(run: RunResults) -> Chart:
         for each in zip(means, errors, strict=True)
     ]
     said = [f"{name}: {_listed(sizes, each)}" for name, each in zip(names, cells, strict=True)]
-    years = run.dataset["performance_year"].values
     return Chart(
         name="penalized",
         headline=_headline(run, sizes, values[:, 0], means[0].tolist(), cells[0]),
         subtitle=(
             "Share of clinicians with a final score whose payments are cut, %, by specialty and practice "
-            f"size (small: 2 to 15 clinicians), {year_words(int(years[0]), int(years[-1]))}"
+            f"size (small: 2 to 15 clinicians), {population_words(run)}"
         ),
         alternative=f"Bars by specialty, for {', '.join(sizes)} practices. {'; '.join(said)}.",
         source=source_line(run),
@@ -84,11 +82,10 @@ def penalized_chart(run: RunResults) -> Chart:
                         )
                         for at, size in enumerate(sizes)
                     ),
-                    *(Word(0.0, at + _NAME, name) for at, name in enumerate(names)),
                     Reference(0.0),
                 ],
                 x=Axis(suffix="%", limits=(0.0, max(1.0, 1.5 * float(np.nanmax(means))))),
-                y=Axis(names=("",) * len(names)),
+                y=Axis(names=tuple(names), above=True, limits=(-0.4, len(names) - 0.2)),
                 height=84.0 * len(names) + 40.0,
             )
         ],

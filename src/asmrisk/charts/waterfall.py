@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
-from asmrisk.analysis.wording import year_words
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, Word
-from asmrisk.charts.words import is_tied, million_words, source_line
+from asmrisk.charts.words import amount_words, is_tied, population_words, source_line
 from asmrisk.errors import Call, InputError, Problem
 
 __all__ = ["waterfall_chart"]
@@ -23,6 +22,7 @@ _MILLION = 1e-6
 _EPISODE_DOLLARS = 2025
 _RISK = "policy.risk_level"
 _HELD = "Held back"
+_UNIT = "$ million"
 #: What does not add up is named from this part of the largest amount on.
 _ROUNDING = 1e-9
 
@@ -62,12 +62,11 @@ def waterfall_chart(run: RunResults) -> Chart:
     starts = _starts(steps, means)
     ends = [start + mean for start, mean in zip(starts, means.tolist(), strict=True)]
     words = {
-        step.name: million_words(mean, error, signed=not step.total)
+        step.name: amount_words(mean, error, _UNIT, signed=not step.total)
         for step, mean, error in zip(steps, means, errors, strict=True)
     }
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = 0.015 * (high - low)
-    years = run.dataset["performance_year"].values
     episodes = words["Episode savings"].removeprefix("+")
     if is_tied(means[-1], errors[-1], run.set_count):
         headline = f"No difference found: Medicare saves {words['Medicare savings']}, episodes {episodes}"
@@ -86,8 +85,7 @@ def waterfall_chart(run: RunResults) -> Chart:
         name="waterfall",
         headline=headline,
         subtitle=(
-            f"From payments to Medicare savings, $ million of {run.dollar_year}, all clinicians, "
-            f"{year_words(int(years[0]), int(years[-1]))}"
+            f"From payments to Medicare savings, $ million of {run.dollar_year}, {population_words(run)}"
         ),
         alternative="A waterfall. " + "; ".join(f"{name}: {said}" for name, said in words.items()) + ".",
         source=source_line(run),

@@ -3,37 +3,45 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from textwrap import shorten
+
+import numpy as np
+from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.estimates import t_quantile
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS
+from asmrisk.charts.chart import Axis
+from asmrisk.errors import InputError
 
-__all__ = ["is_tied", "million_words", "range_words", "source_line"]
+__all__ = [
+    "amount_words",
+    "axis_of",
+    "cohort_words",
+    "counted",
+    "is_tied",
+    "one_number",
+    "population_words",
+    "range_words",
+    "shortened_words",
+    "source_line",
+    "with_unit",
+]
 
 
-def source_line(*runs: RunResults) -> str:
-    """Say which scenarios, with how many draws of which seed, and what computed them."""
-    titles = " and ".join(dict.fromkeys(run.title for run in runs))
-    seed = "" if runs[0].seed is None else f", seed {runs[0].seed}"
-    unfinished = "".join(f"; not finished: {run.partial}" for run in runs[:1] if run.partial)
-    return f"{titles}: {runs[0].count:,} draws{seed}{unfinished}. asmrisk {version('asmrisk')}."
+def counted(number: int, what: str) -> str:
+    """Write a number of things.
 
-
-def range_words(run: RunResults) -> str:
-    """Say what bands and ranges over draws hold."""
-    return f"Ranges are of draws and hold {HOLDS[run.holds]}."
-
-
-def million_words(value: float, error: float, unit: str = " million", *, signed: bool = False) -> str:
-    """Write millions of dollars to the digits that their error supports, a plus before more if signed.
-
-    >>> million_words(147.94, 5.3), million_words(-46.28, 1.4, "m", signed=True)
-    ('$147.9 million', '−$46.3m')
+    >>> counted(1, "draw"), counted(1000, "draw")
+    ('1 draw', '1,000 draws')
     """
-    text = number(abs(value), error)
-    sign = "−" if value < 0.0 and text.strip("0.,") else "+" if signed else ""
-    return f"{sign}${text}{unit}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def cohort_words(cohort: str) -> str:
+    """Name a cohort: ``heart failure``."""
+    return cohort.replace("_", " ")
 
 
 def is_tied(value: float, error: float, sets: int) -> bool:
@@ -43,3 +51,81 @@ def is_tied(value: float, error: float, sets: int) -> bool:
     (True, False, True)
     """
     return bool(abs(value) <= t_quantile(sets - 1) * error)
+
+
+def population_words(run: RunResults) -> str:
+    """Name the clinicians, with their number a year where results have it, and the performance years."""
+    years = run.dataset["performance_year"].values
+    return f"clinicians in the model, performance years {years[0]} to {years[-1]}"
+
+
+def shortened_words(text: str, width: int = 44) -> str:
+    """Write a title in the room that a headline has for it.
+
+    >>> shortened_words("Benchmarks from the performance year and readings of everything else")
+    'Benchmarks from the performance year and…'
+    """
+    return shorten(text, width, placeholder="…")
+
+
+def source_line(*runs: RunResults, draws: int | None = None) -> str:
+    """Say which scenarios, with how many draws of which seed, and what computed them.
+
+    `draws` are those that are common to the runs, where these are fewer than the first run's.
+    """
+    titles = " and ".join(dict.fromkeys(run.title for run in runs))
+    seed = "" if runs[0].seed is None else f", seed {runs[0].seed}"
+    unfinished = "".join(f"; not finished: {run.partial}" for run in runs if run.partial)
+    of = counted(draws or runs[0].count, "draw")
+    return f"{titles}: {of}{seed}{unfinished}. asmrisk {version('asmrisk')}."
+
+
+def range_words(run: RunResults) -> str:
+    """Say what bands and ranges over draws hold."""
+    return f"Ranges are of draws and hold {HOLDS[run.holds]}."
+
+
+#: What stands behind numbers in dollars where there is little room.
+_SHORT = {"$": "", "$ thousand": "k", "$ million": "m", "$ billion": "bn"}
+
+
+def amount_words(value: float, error: float, unit: str, *, signed: bool = False, short: bool = False) -> str:
+    """Write an amount to the digits that its error supports, a plus before more if signed.
+
+    >>> amount_words(147.94, 5.3, "$ million"), amount_words(-46.28, 1.4, "$ million", short=True)
+    ('$147.9 million', '−$46.3m')
+    >>> amount_words(63.44, 0.16, "%", signed=True), amount_words(-2.0, 0.1, "points")
+    ('+63.44%', '−2.00 points')
+    """
+    text = number(abs(value), error)
+    sign = "" if not text.strip("0.,") else "−" if value < 0.0 else "+" if signed else ""
+    return sign + with_unit(text, unit, short=short)
+
+
+def with_unit(text: str, unit: str, *, short: bool = False) -> str:
+    """Write a number with its unit.
+
+    >>> with_unit("5", "$ million"), with_unit("5", "$ million", short=True), with_unit("5", "%")
+    ('$5 million', '$5m', '5%')
+    """
+    if unit.startswith("$"):
+        return f"${text}{_SHORT[unit] if short else unit[1:]}"
+    return f"{text}{unit}" if unit == "%" else f"{text} {unit}".strip()
+
+
+def axis_of(unit: str, limits: tuple[float, float] | None = None) -> Axis:
+    """Give the axis of numbers of a unit."""
+    if unit in _SHORT:
+        return Axis(prefix="$", suffix=_SHORT[unit], limits=limits)
+    return Axis(suffix="%", limits=limits) if unit == "%" else Axis(label=unit, limits=limits)
+
+
+def one_number(run: RunResults, metric: str) -> NDArray[np.float64]:
+    """Give an outcome draw by draw, all years together; InputError unless it is one number of each draw."""
+    draws = run.draws(metric)
+    if draws.ndim != 1:
+        text = f"{metric} is no one number of a draw; take one of all clinicians or of the roster"
+        raise InputError(
+            text, argument="metric", allowed="for example medicare_savings, roster_net_adjustment"
+        )
+    return np.asarray(draws.values, dtype=np.float64)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asmrisk.cli.completion import completes, metrics, scenarios, stores
 from asmrisk.cli.group import commands, example
 from asmrisk.cli.options import (
     DollarsType,
@@ -16,6 +17,7 @@ from asmrisk.cli.options import (
     given_as,
     metric_option,
     partial_option,
+    quiet_option,
     results_argument,
     write,
 )
@@ -61,6 +63,7 @@ _TABLES = "--convergence, --exceedance, --budget and --doubt"
     is_flag=False,
     flag_value="",
     metavar="[NAMES]",
+    shell_complete=completes(metrics, several=True),
     help="Exceedance curves instead, each point with a 95% band, of the metrics named if any, with commas "
     "between them; for example roster_net_adjustment.",
 )
@@ -182,8 +185,15 @@ def _probabilities(text: str) -> list[float]:
 
 
 @commands.command(epilog=example("asmrisk compare results/baseline.zarr results/budget_neutral.zarr"))
-@click.argument("baseline", type=PlaceType())
-@click.argument("reforms", metavar="REFORM...", nargs=-1, required=True, type=PlaceType())
+@click.argument("baseline", type=PlaceType(), shell_complete=completes(stores, scenarios, ending=".toml"))
+@click.argument(
+    "reforms",
+    metavar="REFORM...",
+    nargs=-1,
+    required=True,
+    type=PlaceType(),
+    shell_complete=completes(stores, scenarios, ending=".toml"),
+)
 @by_option
 @metric_option
 @click.option("--full", is_flag=True, help="Every figure instead of one screen.")
@@ -271,14 +281,14 @@ def _decompose(
 
 
 @commands.command(epilog=example("asmrisk evidence --draws 50 --out evidence.csv"))
-@click.argument("results", type=PlaceType(), required=False)
+@click.argument("results", type=PlaceType(), required=False, shell_complete=completes(stores, ending=".zarr"))
 @click.option(
     "--draws", type=click.IntRange(2), default=20, show_default=True, help="How many draws are simulated."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="File for it too, .csv, .json or .txt.")
 @click.option("--roster", type=click.Path(path_type=Path), help="The run's roster, if it is not here.")
 @click.option("--participant-list", type=click.Path(path_type=Path), help="The same of its list.")
-@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+@quiet_option
 @format_option
 def evidence(results: Place | None, layout: str, **options: Any) -> None:
     """Hold what is simulated against published facts.

@@ -7,14 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asmrisk.cli.completion import completes, scenarios, stores
 from asmrisk.cli.group import commands, example
-from asmrisk.cli.options import DollarsType, PlaceType, format_option, scenario_of, set_option, write
+from asmrisk.cli.options import (
+    DollarsType,
+    PlaceType,
+    format_option,
+    quiet_option,
+    scenario_of,
+    set_option,
+    write,
+)
 from asmrisk.errors import InputError
 
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
 
 __all__ = ["explain", "exposure", "score", "template"]
+
+against_option = click.option(
+    "--against",
+    type=PlaceType(),
+    required=True,
+    metavar="RESULTS",
+    shell_complete=completes(stores, ending=".zarr"),
+    help="The run that is the field.",
+)
 
 
 @commands.command(
@@ -24,13 +42,17 @@ __all__ = ["explain", "exposure", "score", "template"]
 )
 @click.argument("table", type=click.Path(path_type=Path))
 @click.option(
-    "--scenario", type=click.Path(path_type=Path), help="Whose policy holds.  [default: the final rule]"
+    "--scenario",
+    type=click.Path(path_type=Path),
+    shell_complete=completes(scenarios, ending=".toml"),
+    help="Whose policy holds.  [default: the final rule]",
 )
 @set_option
 @click.option(
     "--among",
     metavar="RESULTS",
     type=PlaceType(),
+    shell_complete=completes(stores, ending=".zarr"),
     help="Rank them within the field of this finished run instead, by its policies.",
 )
 @click.option(
@@ -81,9 +103,7 @@ def template(cohort: str | None, out: Path) -> None:
 
 @commands.command(epilog=example("asmrisk exposure ours.csv --against results/baseline.zarr --loss 500000"))
 @click.argument("clinicians", type=click.Path(path_type=Path))
-@click.option(
-    "--against", type=PlaceType(), required=True, metavar="RESULTS", help="The run that is the field."
-)
+@against_option
 @click.option(
     "--loss",
     type=DollarsType(),
@@ -99,18 +119,32 @@ def template(cohort: str | None, out: Path) -> None:
 @click.option("--levers", is_flag=True, help="Rank the usual changes.")
 @click.option("--draws", type=click.IntRange(1), help="Only the first so many draws of RESULTS.")
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write the table, .csv or .parquet.")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    help="Where to write a page that can be mailed on, .html; with the usual changes ranked.",
+)
 @click.option("--workers", type=click.IntRange(1, 1024), help="Threads.  [default: the usable processors]")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
+@quiet_option
 @format_option
-def exposure(clinicians: Path, against: Place, layout: str, **options: Any) -> None:
+def exposure(clinicians: Path, against: Place, html: Path | None, layout: str, **options: Any) -> None:
     """Say what the given CLINICIANS may win or lose, ranked against the field of a finished run.
 
     CLINICIANS is a roster: one row for each clinician and past year. Of each, each practice and all together
     it tells what is expected in every payment year, how wide the range is, and how likely losses are.
     """
-    from asmrisk.exposures.exposure import exposure
+    if html is None:
+        from asmrisk.exposures.exposure import exposure
 
-    write(exposure(clinicians, against, **options), layout)
+        report = exposure(clinicians, against, **options)
+    else:
+        from asmrisk.pages.board import board
+
+        del options["levers"]
+        report = board(clinicians, against, html, **options)
+    write(report, layout)
+    if html is not None:
+        click.echo(f"Page: {html}", err=layout != "table")
 
 
 @commands.command(
@@ -119,9 +153,7 @@ def exposure(clinicians: Path, against: Place, layout: str, **options: Any) -> N
     )
 )
 @click.argument("table", type=click.Path(path_type=Path))
-@click.option(
-    "--against", type=PlaceType(), required=True, metavar="RESULTS", help="The run that is the field."
-)
+@against_option
 @click.option("--clinician", required=True, metavar="ID", help="Whose score; a clinician_id of TABLE.")
 @click.option(
     "--year",

@@ -20,7 +20,7 @@ __all__ = ["command_of", "commands", "example", "main"]
 _TRACEBACK = "ASMRISK_TRACEBACK"
 
 #: Public functions that are options of another one's command.
-_OPTIONS = {"decompose": ("compare", "--decompose")}
+_OPTIONS = {"decompose": ("compare", "--decompose"), "doubt": ("summarize", "--doubt")}
 
 _EXIT_FAILURE, _EXIT_INPUT, _EXIT_INTERRUPT, _EXIT_PIPE = 1, 2, 130, 141
 
@@ -31,7 +31,9 @@ class _Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
+        # Of a shell's questions nothing is refused.
+        asked = args and not args[0].startswith("-") and not ctx.resilient_parsing
+        if asked and self.get_command(ctx, args[0]) is None:
             best = nearest(args[0], self.commands)
             hint = f"did you mean {best}?" if best else f"the commands are {', '.join(self.commands)}."
             ctx.fail(f"there is no command {args[0]!r}; {hint}")
@@ -107,9 +109,19 @@ def example(command: str) -> str:
     return f"\b\nExample:\n  {command}"
 
 
+#: How shells learn to complete commands; click makes the scripts.
+_COMPLETION = """
+
+\b
+Completion by TAB of commands, options, scenarios, metrics and results:
+  bash  eval "$(_ASMRISK_COMPLETE=bash_source asmrisk)"   in ~/.bashrc
+  zsh   eval "$(_ASMRISK_COMPLETE=zsh_source asmrisk)"    in ~/.zshrc
+  fish  _ASMRISK_COMPLETE=fish_source asmrisk | source    in ~/.config/fish/config.fish"""
+
+
 @click.group(
     cls=_Commands,
-    epilog=example("asmrisk run scenarios/baseline.toml"),
+    epilog=example("asmrisk run baseline --draws 200") + _COMPLETION,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="asmrisk", message="asmrisk %(version)s")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asmrisk.cli.completion import completes, labels, metrics, scenarios, stores
 from asmrisk.cli.group import command_of
 from asmrisk.errors import InputError, Problem
 
@@ -28,8 +29,10 @@ __all__ = [
     "importing",
     "metric_option",
     "partial_option",
+    "quiet_option",
     "results_argument",
     "scenario_of",
+    "scenarios_argument",
     "secured",
     "set_option",
     "write",
@@ -49,6 +52,8 @@ class PlaceType(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Give the place that a word of the command line names."""
+        if ctx is not None and ctx.resilient_parsing:  # A shell completes what follows.
+            return value
         from asmrisk.results.place import place_of
 
         return place_of(value)
@@ -71,7 +76,19 @@ class DollarsType(click.ParamType):
         return float(found["sign"] + found["digits"].replace(",", ""))
 
 
-results_argument = click.argument("results", type=PlaceType())
+results_argument = click.argument(
+    "results", type=PlaceType(), shell_complete=completes(stores, ending=".zarr")
+)
+
+
+scenarios_argument = click.argument(
+    "scenarios",
+    metavar="SCENARIO...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path),
+    shell_complete=completes(scenarios, ending=".toml"),
+)
 
 
 set_option = click.option(
@@ -86,6 +103,7 @@ set_option = click.option(
 by_option = click.option(
     "--by",
     metavar="LABELS",
+    shell_complete=completes(labels, several=True),
     help="Tell apart by any of year, cohort, specialty, practice_size, with commas between them.",
 )
 
@@ -95,6 +113,7 @@ metric_option = click.option(
     "metrics",
     metavar="NAME",
     multiple=True,
+    shell_complete=completes(metrics),
     callback=lambda _, __, given: given or None,
     help="Only this metric; may be repeated.",
 )
@@ -113,6 +132,9 @@ format_option = click.option(
     show_default=True,
     help="How to write it; JSON and CSV have all digits.",
 )
+
+
+quiet_option = click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
 
 
 _COMPUTING = (

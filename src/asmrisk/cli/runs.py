@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from asmrisk.cli.completion import completes, scenarios, studies, topics
 from asmrisk.cli.group import command_of, commands, example
 from asmrisk.cli.options import (
     PlaceType,
     computing_options,
     format_option,
     importing,
+    quiet_option,
     results_argument,
     scenario_of,
+    scenarios_argument,
     secured,
     set_option,
     write,
@@ -38,7 +41,7 @@ def _import_summary() -> None:
 @commands.command(
     epilog=example("asmrisk run scenarios/baseline.toml --draws 200 --set policy.redistribution_share=1")
 )
-@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@scenarios_argument
 @click.option(
     "--draws", type=click.IntRange(1, 10_000_000), help="Number of draws; the scenario's if not given."
 )
@@ -78,7 +81,7 @@ def _import_summary() -> None:
     help="Write nothing: say from a short pilot how exact the run would be, and what it would take.",
 )
 @format_option
-@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+@quiet_option
 def run(
     scenarios: tuple[Path, ...],
     target_se: tuple[str, ...],
@@ -100,7 +103,7 @@ def run(
     checked = gather(lambda path: load_scenario(path, overrides), scenarios)
 
     with importing():
-        from asmrisk.engine.run import run
+        from asmrisk.analysis.run import run
 
     options = secured(options)
     if total and not target_se:
@@ -136,7 +139,7 @@ def run(
 
 
 @commands.command(epilog=example("asmrisk sensitivity scenarios/studies/policy_levers.toml --draws 16"))
-@click.argument("study", type=click.Path(path_type=Path))
+@click.argument("study", type=click.Path(path_type=Path), shell_complete=completes(studies, ending=".toml"))
 @click.option("--draws", type=click.IntRange(1), help="Draws of each design point; the study's if not given.")
 @click.option("--seed", type=click.IntRange(0, 2**64 - 1), help="Key of all random numbers; the study's.")
 @click.option("--samples", type=click.IntRange(1), help="Size of a Latin hypercube or Sobol design.")
@@ -151,7 +154,7 @@ def run(
     "results/STUDY_fixed.zarr]",
 )
 @click.option("--list", "listed", is_flag=True, help="List the design points as CSV and compute nothing.")
-@click.option("--quiet", is_flag=True, help="No progress bar and no remarks.")
+@quiet_option
 def sensitivity(
     study: Path,
     draws: int | None,
@@ -182,7 +185,7 @@ def sensitivity(
 
 
 @commands.command(epilog=example("asmrisk validate scenarios/*.toml"))
-@click.argument("scenarios", metavar="SCENARIO...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@scenarios_argument
 @set_option
 def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
     """Check scenario files without running them.
@@ -199,14 +202,18 @@ def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
 
 
 @commands.command(epilog=example("asmrisk check scenarios/budget_neutral.toml"))
-@click.argument("scenario", type=click.Path(path_type=Path))
+@click.argument(
+    "scenario", type=click.Path(path_type=Path), shell_complete=completes(scenarios, ending=".toml")
+)
 @set_option
 @click.option(
     "--base",
     type=click.Path(path_type=Path),
+    shell_complete=completes(scenarios, ending=".toml"),
     help="What it is held against.  [default: what SCENARIO extends, or the final rule]",
 )
 @click.option("--draws", type=click.IntRange(1), default=20, show_default=True, help="How many draws.")
+@quiet_option
 @format_option
 def check(scenario: Path, overrides: tuple[str, ...], layout: str, **options: Any) -> None:
     """Try SCENARIO against what it extends in a few draws.
@@ -220,7 +227,12 @@ def check(scenario: Path, overrides: tuple[str, ...], layout: str, **options: An
 
 
 @commands.command(epilog=example("asmrisk policy scenarios/budget_neutral.toml"))
-@click.argument("scenario", required=False, type=click.Path(path_type=Path))
+@click.argument(
+    "scenario",
+    required=False,
+    type=click.Path(path_type=Path),
+    shell_complete=completes(scenarios, ending=".toml"),
+)
 @set_option
 @click.option(
     "--format",
@@ -268,7 +280,7 @@ def init(folder: Path) -> None:
 
 
 @commands.command(epilog=example("asmrisk docs rosters"))
-@click.argument("topic", required=False)
+@click.argument("topic", required=False, shell_complete=completes(topics))
 def docs(topic: str | None) -> None:
     """Show a page of the handbook.
 

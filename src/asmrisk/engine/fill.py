@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePath
 from statistics import mode
-from typing import Any
+from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
@@ -21,9 +22,12 @@ from asmrisk.errors import Call, RunError
 from asmrisk.results.place import Place
 from asmrisk.results.spec import StoreSpec
 from asmrisk.results.store import Store
-from asmrisk.simulation.arrays import Piece, Simulation
+from asmrisk.simulation.arrays import Block, Piece, Simulation
 
-__all__ = ["Job", "by_simulation", "fill"]
+__all__ = ["Announcement", "Job", "by_simulation", "fill"]
+
+#: Takes the stores, the blocks that each lacks, and the number of workers; gives lines.
+Announcement: TypeAlias = Callable[[Sequence[Store], Sequence[Sequence[Block]], int], Iterator[str]]
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,14 @@ def fill(
     executor: AbstractContextManager[Executor],
     progress: Progress,
     remark: Callable[[Store], object] = lambda store: None,
+    announce: Announcement = lambda stores, left, workers: iter(()),
 ) -> None:
     """Compute and write every unfinished block of some stores, and show the stores to readers.
 
     They are done one after the other, without a pause between them, but for those of one simulation, which
     are done side by side; each is shown as soon as it is complete. `remark` says what is worth saying of a
-    store that was opened. Errors are those of `asmrisk.run`.
+    store that was opened; `announce` gives lines that say what will be done, where anything is: the first
+    before the simulations are prepared, the others after. Errors are those of `asmrisk.run`.
     """
     stores: list[Store] = []
     with _explained(stores, jobs), interruptible(), executor as workforce:
@@ -72,6 +78,9 @@ def fill(
                 store.commit()
         if not any(left):
             return
+        lines = announce(stores, unfinished, workforce.workers)
+        for first in islice(lines, 1):
+            progress.say(first)
         works: list[Work] = []
         for numbers in by_simulation(jobs):
             pieces = [Piece(jobs[n].member, block) for n in numbers for block in unfinished[n]]
@@ -86,6 +95,9 @@ def fill(
                 tasks = tasks_of(simulation, pieces, workforce.workers)
                 members = tuple(numbers)
                 works += [Work(task, each, members) for each in tasks]
+
+        for line in lines:
+            progress.say(line)
 
         def finished(number: int) -> None:
             left[number] -= 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from asmrisk.simulation.model import Model, simulate_shared
 
-__all__ = ["DRAWS", "Costs", "Pilot", "pilot"]
+__all__ = ["DRAWS", "Costs", "Look", "Pilot", "look", "pilot"]
 
 #: Parameter sets that are looked at, and draws of each.
 _SETS, _PER_SET = 20, 2
@@ -28,6 +29,14 @@ class Costs(NamedTuple):
     draw_policy: float
     set_field: float  #: a parameter set: the population is calibrated to it
     set_policy: float
+
+
+class Look(NamedTuple):
+    """A pilot's draws alone."""
+
+    numbers: NDArray[np.int64]  #: of the draws
+    arrays: list[dict[str, NDArray[Any]]]  #: of each scenario, by path
+    seconds: float  #: of one processor that they took
 
 
 class Pilot(NamedTuple):
@@ -46,7 +55,7 @@ def pilot(models: Sequence[Model]) -> Pilot:
     parameter sets. InputError if no population can be calibrated to the values that a set has.
     """
     began = time.thread_time()
-    stride = max(_PER_SET, *(model.scenario.draws_per_set for model in models))
+    stride = _stride(models)
     crews = models, models[:1] if len(models) > 1 else [*models, *models]
 
     def simulate(crew: Sequence[Model], first: int) -> list[dict[str, NDArray[Any]]]:
@@ -75,12 +84,37 @@ def pilot(models: Sequence[Model]) -> Pilot:
     counts = len(crews[0]), len(crews[1])
     in_draws = (whole - in_set) / _PER_SET, (other_whole - in_other_set) / _PER_SET
     costs = Costs(*_line(counts, in_draws), *_line(counts, (in_set, in_other_set)))
+    return Pilot(*_draws(own, found), costs, time.thread_time() - began)
+
+
+def look(models: Sequence[Model], workers: int) -> Look:
+    """Simulate the draws of a pilot side by side, once and with nothing else; as `pilot`."""
+    stride = _stride(models)
+
+    def simulate(first: int) -> tuple[list[dict[str, NDArray[Any]]], float]:
+        began = time.thread_time()
+        return list(simulate_shared(models, first, _PER_SET)), time.thread_time() - began
+
+    firsts = range(0, _SETS * stride, stride)
+    with ThreadPoolExecutor(workers) as pool:
+        found, seconds = zip(*pool.map(simulate, firsts), strict=True)
+    return Look(*_draws(firsts, found), sum(seconds))
+
+
+def _stride(models: Sequence[Model]) -> int:
+    """Give the draws from one parameter set to the next in which all models have other ones."""
+    return max(_PER_SET, *(model.scenario.draws_per_set for model in models))
+
+
+def _draws(
+    firsts: Sequence[int], found: Sequence[Sequence[dict[str, NDArray[Any]]]]
+) -> tuple[NDArray[np.int64], list[dict[str, NDArray[Any]]]]:
+    """Give the numbers of simulated draws, and of each model their arrays."""
     arrays = [
-        {path: np.concatenate([each[member][path] for each in found]) for path in found[0][member]}
-        for member in range(len(models))
+        {path: np.concatenate([each[path] for each in of]) for path in of[0]}
+        for of in zip(*found, strict=True)
     ]
-    numbers = (np.array(own)[:, None] + np.arange(_PER_SET)).ravel()
-    return Pilot(numbers, arrays, costs, time.thread_time() - began)
+    return (np.array(firsts)[:, None] + np.arange(_PER_SET)).ravel(), arrays
 
 
 def _line(counts: tuple[int, int], seconds: tuple[float, float]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -12,13 +13,16 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Progress", "repeatedly"]
+__all__ = ["Progress", "duration", "repeatedly"]
 
 #: Seconds between looks at the counters: for a terminal, a notebook, and lines.
 _INTERVAL, _PAGE_INTERVAL, _LINE_INTERVAL = 0.2, 0.5, 1.0
 
 #: Seconds before the first line, and between lines.
 _FIRST, _EVERY = 10.0, 60.0
+
+#: Terminals that cannot move the cursor back: what stands there is a file's.
+_DUMB = ("dumb", "unknown")
 
 #: In which a time is told, in seconds, the largest that it has one and a half of.
 _UNITS = ((3600.0, "hour"), (60.0, "minute"), (1.0, "second"))
@@ -84,7 +88,7 @@ class Progress:
             yield
             return
         shower: AbstractContextManager[Callable[[int], object]]
-        if self._stream.isatty():
+        if self._stream.isatty() and os.environ.get("TERM") not in _DUMB:
             interval, shower = _INTERVAL, _bar(self._stream, total, done)
         elif self._stream is sys.stderr and in_notebook():
             interval, shower = _PAGE_INTERVAL, nullcontext(_page(_Pace(total, done)))
@@ -117,9 +121,18 @@ class _Pace:
             return said
         said = f"{said}, {new / seconds:,.1f} draws/s"
         left = (self.total - count) * seconds / new
-        size, unit = next(each for each in _UNITS if left >= 1.5 * each[0] or each is _UNITS[-1])
-        units = round(left / size)
-        return f"{said}, {units:,} {unit}{'' if units == 1 else 's'} left" if count < self.total else said
+        return f"{said}, {duration(left)} left" if count < self.total else said
+
+
+def duration(seconds: float) -> str:
+    """Say how long something lasts.
+
+    >>> duration(0.2), duration(1.0), duration(89.0), duration(5_400.0)
+    ('0 seconds', '1 second', '89 seconds', '2 hours')
+    """
+    size, unit = next(each for each in _UNITS if seconds >= 1.5 * each[0] or each is _UNITS[-1])
+    units = round(seconds / size)
+    return f"{units:,} {unit}{'' if units == 1 else 's'}"
 
 
 @contextmanager

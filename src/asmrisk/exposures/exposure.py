@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -16,19 +16,22 @@ from asmrisk.analysis.money_at_risk import check_loss
 from asmrisk.analysis.penalties import risk_levels_of
 from asmrisk.analysis.ranking import ranks_of
 from asmrisk.analysis.report import Report
-from asmrisk.analysis.run_results import RunResults, open_run_results
+from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.wording import ALL
 from asmrisk.arguments import COUNT, FLAG, PATH, TEXTS, check_arguments, optional
 from asmrisk.clinician_tables.table import check_output, replaced
-from asmrisk.errors import NO_FILE, Call, InputError, Problem, gather
+from asmrisk.errors import NO_FILE, Call, gather
 from asmrisk.exposures.average_practice import field_factors
 from asmrisk.exposures.changes import Case, parse_change
 from asmrisk.exposures.field_reaction import cohort_shares, field_reaction_error, is_small
 from asmrisk.exposures.levers import ranked_levers
 from asmrisk.exposures.readiness import MOST_DRAWS, readiness_rows, supposed, told_of, untold_rows
+from asmrisk.exposures.score_parts import score_rows
 from asmrisk.exposures.stored_field import (
+    StoredField,
     begin,
     check_cohorts,
+    finished_run,
     live,
     live_cases,
     shown,
@@ -45,16 +48,21 @@ from asmrisk.exposures.table import (
 )
 from asmrisk.exposures.text import head_of, sections_of
 from asmrisk.population.roster import Roster
-from asmrisk.results.place import storage_at
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 from asmrisk.scenario.declarations import PARAMETERS
 
-__all__ = ["exposure"]
-
-#: What a run that is needed may be of: a scenario that ships.
-_DEFAULT_SCENARIO = "baseline"
+__all__ = ["Exposed", "expose", "exposure"]
 
 _Array = NDArray[np.float64]
+
+
+class Exposed(NamedTuple):
+    """What given clinicians risk, and what it was computed from."""
+
+    report: Report
+    run: RunResults  #: what they are ranked against, with as many draws as were used
+    field: StoredField  #: the same with the clinicians
+    totals: _Array  #: USD of all clinicians and payment years together, (draws,)
 
 
 def exposure(
@@ -99,8 +107,8 @@ def exposure(
         each clinician, practice and all of them, performance year and all years, and case. The dataset has
         its numbers by ``case``, ``place`` (with the labels ``who`` and ``level``) and ``performance_year``.
         Further tables are ``what_if``, what the cases suppose, ``readiness``, ``untold``
-        (`asmrisk.exposures.readiness`) and, if asked for, ``levers``
-        (`asmrisk.exposures.levers.ranked_levers`).
+        (`asmrisk.exposures.readiness`), ``scores`` (`asmrisk.exposures.score_parts.score_rows`) and, if asked
+        for, ``levers`` (`asmrisk.exposures.levers.ranked_levers`).
 
     Raises
     ------
@@ -112,6 +120,32 @@ def exposure(
     RunError
         If the disk is full, or a chunk of the results is damaged.
     """
+    return expose(
+        clinicians,
+        against,
+        loss=loss,
+        what_if=what_if,
+        levers=levers,
+        draws=draws,
+        workers=workers,
+        out=out,
+        quiet=quiet,
+    ).report
+
+
+def expose(
+    clinicians: str | os.PathLike[str],
+    against: str | os.PathLike[str],
+    *,
+    loss: float | None = None,
+    what_if: str | Sequence[str] = (),
+    levers: bool = False,
+    draws: int | None = None,
+    workers: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    quiet: bool = False,
+) -> Exposed:
+    """Estimate what given clinicians win or lose, as `exposure`, and keep what it was computed from."""
     check_arguments(
         clinicians=(PATH, clinicians),
         against=(PATH, against),
@@ -125,7 +159,7 @@ def exposure(
     loss = check_loss(loss)
     if out is not None:
         out = check_output(out, inputs=[clinicians])
-    run = _finished_run(against)
+    run = finished_run(against)
     progress = begin(quiet=quiet)
     field = stored_field(clinicians, against, draws=draws)
     run = run.at(slice(field.draws))
@@ -158,6 +192,7 @@ def exposure(
             roster, scenario, told, measured, mips, np.nan_to_num(found["part_b_payments"][0, :n, 0])
         ),
         "untold": untold_rows(told, with_parts, groups),
+        "scores": score_rows(with_parts, lived[0], groups, context.risk_levels, scenario),
     }
     if levers:
         ranked = ranked_levers(field, workers=workers, progress=begin(quiet=quiet))
@@ -179,7 +214,7 @@ def exposure(
     )
     if out is not None:
         _write(report, Path(out))
-    return report
+    return Exposed(report, run, field, totals[:, -1])
 
 
 def _what_if(number: int, case: Case, roster: Roster) -> dict[str, Any]:
@@ -187,17 +222,6 @@ def _what_if(number: int, case: Case, roster: Roster) -> dict[str, Any]:
     whose, untold, reported = (int(each.sum()) for each in supposed(case, roster))
     counts = {"clinicians": whose, "untold": untold, "reported": reported}
     return {"number": number, "case": case.label, "years": case.years} | counts
-
-
-def _finished_run(against: str | os.PathLike[str]) -> RunResults:
-    """Open the results of a run, or say which command makes them."""
-    storage = storage_at(against)
-    if not storage.exists():
-        place = str(storage.place)
-        make = Call("run", _DEFAULT_SCENARIO, {"out": place})
-        text = (f"{place} does not exist; a finished run is needed, such as ", make, " makes.")
-        raise InputError(Problem(text))
-    return open_run_results(against)
 
 
 def _by_cohort(run: RunResults, name: str) -> _Array:

@@ -15,13 +15,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asmrisk.analysis.ranking import ranks_of_sums
-from asmrisk.analysis.run_results import open_run_results
 from asmrisk.arguments import COUNT, PATH, TEXTS, check_arguments, optional
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import gather
 from asmrisk.exposures.changes import Case, parse_change
 from asmrisk.exposures.readiness import supposed
-from asmrisk.exposures.stored_field import StoredField, begin, check_cohorts, live_cases, shown, stored_field
+from asmrisk.exposures.stored_field import (
+    StoredField,
+    begin,
+    check_cohorts,
+    finished_run,
+    live_cases,
+    shown,
+    stored_field,
+)
 from asmrisk.exposures.table import break_even, groups_of
 from asmrisk.population.roster import Roster
 from asmrisk.rule.definitions import MEASURES, PERFORMANCE_YEARS
@@ -113,7 +120,7 @@ def levers(
         draws=(optional(COUNT), draws),
         workers=(optional(COUNT), workers),
     )
-    run = open_run_results(against)
+    run = finished_run(against)
     progress = begin(quiet=quiet)
     field = stored_field(clinicians, against, draws=draws)
     roster, scenario = field.roster, field.model.scenario

@@ -14,14 +14,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from asmrisk.analysis.announcement import YEARS, counted
 from asmrisk.analysis.rerun import stored_scenario
-from asmrisk.analysis.run_results import RunResults
+from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.engine.progress import Progress
-from asmrisk.errors import InputError
+from asmrisk.errors import Call, InputError, Problem
 from asmrisk.exposures.changes import Case, changes_of
 from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.roster import Roster
 from asmrisk.results.environments import stored_environments
+from asmrisk.results.place import storage_at
 from asmrisk.rule.arrays import Environment
 from asmrisk.rule.definitions import COHORTS
 from asmrisk.scenario.declarations import ROSTER
@@ -30,10 +32,21 @@ from asmrisk.simulation.own_changes import Changes, make_room
 from asmrisk.simulation.own_luck import OwnOutcomes, live_in_fields, make_outcomes
 from asmrisk.simulation.parameter_draws import naming_values
 
-__all__ = ["StoredField", "begin", "check_cohorts", "live", "live_cases", "shown", "stored_field"]
+__all__ = [
+    "StoredField",
+    "begin",
+    "check_cohorts",
+    "finished_run",
+    "live",
+    "live_cases",
+    "shown",
+    "stored_field",
+]
 
 #: Draws of one parameter set that a thread takes at a time.
 _AT_ONCE = 64
+#: What a run that is needed may be of: a scenario that ships.
+_DEFAULT_SCENARIO = "baseline"
 #: Clinicians' draws that are done before a bar would tell anything.
 _SOON = 2_000_000
 
@@ -111,6 +124,17 @@ def stored_field(
     return StoredField(model, stored_environments(results, draws=range(count)), sets)
 
 
+def finished_run(against: str | os.PathLike[str]) -> RunResults:
+    """Open the results of a run, or say which command makes them."""
+    storage = storage_at(against)
+    if not storage.exists():
+        place = str(storage.place)
+        make = Call("run", _DEFAULT_SCENARIO, {"out": place})
+        text = (f"{place} does not exist; a finished run is needed, such as ", make, " makes.")
+        raise InputError(Problem(text))
+    return open_run_results(against)
+
+
 def check_cohorts(run: RunResults, roster: Roster, clinicians: str | os.PathLike[str]) -> None:
     """Check that a run has somebody in the cohorts of a roster, which has somebody; InputError if not."""
     if roster.count == 0:
@@ -135,8 +159,12 @@ def begin(*, quiet: bool = False) -> Progress:
 
 
 def shown(progress: Progress, field: StoredField, cases: Sequence[Case]) -> AbstractContextManager[None]:
-    """Show all draws of the field while the context lasts, where they take long enough to tell anything."""
+    """Say what lives in the field and show its draws, while the context lasts, if that takes long enough."""
     lasts = field.sets is not None or field.draws * field.roster.count * (1 + len(cases)) > _SOON
+    if lasts:
+        who, when = counted(field.roster.count, "clinician"), counted(field.draws, "draw")
+        changes = f", as they are and with {counted(len(cases), 'change')}" if cases else ""
+        progress.say(f"{who} in {when} of the field, {YEARS}{changes}")
     return progress.shown(field.draws if lasts else 0, 0)
 
 

@@ -22,7 +22,20 @@ from asmrisk.exposures.readiness import MOST_DRAWS, NOT_TOLD, UNTOLD
 from asmrisk.exposures.table import BASE
 from asmrisk.rule.definitions import PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 
-__all__ = ["head_of", "sections_of"]
+__all__ = [
+    "beside_columns",
+    "closing_notes",
+    "dollars_of",
+    "head_of",
+    "lever_sections",
+    "money_columns",
+    "percent",
+    "range_error",
+    "readiness_sections",
+    "rows_of",
+    "sections_of",
+    "year_sections",
+]
 
 #: By which factor payments that are expected differ much from those told.
 _MUCH = 1.5
@@ -33,7 +46,8 @@ _QUANTILE_ERROR = 2.11
 Tables = Mapping[str, Sequence[Row]]
 
 
-def _rows(tables: Tables, level: str, *, case: str = BASE, year: int | str | None = ALL) -> list[Row]:
+def rows_of(tables: Tables, level: str, *, case: str = BASE, year: int | str | None = ALL) -> list[Row]:
+    """Give the rows of a level and case, of a performance year or `ALL`; None for every one of them."""
     return [
         row
         for row in tables["exposure"]
@@ -44,14 +58,15 @@ def _rows(tables: Tables, level: str, *, case: str = BASE, year: int | str | Non
 # ------------------------------------------------------------------------------------------------ cells
 
 
-def _range_error(row: Row, sets: int) -> float:
+def range_error(row: Row, sets: int) -> float:
+    """Give about the standard error of the ends of a range of draws, USD."""
     return float(_QUANTILE_ERROR * row["sd"] / math.sqrt(max(sets, 1)))
 
 
-def _percent(share: float, sets: int) -> str:
+def percent(share: float, sets: int) -> str:
     """Write a probability in percent to the digits that as many independent draws support.
 
-    >>> _percent(0.98765, 1000), _percent(0.0, 1000), _percent(1.0, 50), _percent(0.0, 10), _percent(1.0, 2)
+    >>> percent(0.98765, 1000), percent(0.0, 1000), percent(1.0, 50), percent(0.0, 10), percent(1.0, 2)
     ('98.77', 'below 0.3', 'above 94', 'below 30', 'n/a')
     """
     # The rule of three: none of n draws leaves up to about 3/n.
@@ -65,12 +80,12 @@ def _percent(share: float, sets: int) -> str:
 
 
 def _with_sign(share: float, sets: int) -> str:
-    """Write a probability as `_percent` does, with its sign."""
-    shown = _percent(share, sets)
+    """Write a probability as `percent` does, with its sign."""
+    shown = percent(share, sets)
     return shown if shown == "n/a" else f"{shown}%"
 
 
-def _scale(rows: Sequence[Row], *names: str) -> tuple[float, str]:
+def dollars_of(rows: Sequence[Row], *names: str) -> tuple[float, str]:
     """Choose in which dollars columns are shown, and their name."""
     return dollar_scale(
         max(abs(row[name]) for row in rows for name in names or ("p05", "p95", "largest_loss"))
@@ -98,8 +113,8 @@ def head_of(
     full_run : Call or None
         The run in which these clinicians are part of the field, where what the field does not do counts.
     """
-    (row,) = _rows(tables, ALL)
-    practices = len(_rows(tables, "practice"))
+    (row,) = rows_of(tables, ALL)
+    practices = len(rows_of(tables, "practice"))
     crowd = f"{row['clinicians']:,} clinician{'s' * (row['clinicians'] > 1)}"
     homes = f"{practices:,} practice{'s' * (practices > 1)}"
     fields = f"{run.count:,} draw{'s' * (run.count > 1)}"
@@ -125,7 +140,7 @@ def _called(full_run: Call) -> str:
 def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
     """Say what is expected, and within which range, of all clinicians and years."""
     sets, error = run.set_count, row["mean_error"]
-    wide = _range_error(row, sets)
+    wide = range_error(row, sets)
     years = year_words(PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1])
     a_year = usd(row["mean"] / YEARS, error / YEARS, shown=True)
     chances = f"chance of a loss {_with_sign(row['probability_of_loss'], sets)}"
@@ -157,35 +172,35 @@ def sections_of(
     ranks : mapping of str to Ranks
         Of practices and of clinicians, by the dollars of all years.
     """
-    (whole,) = _rows(tables, ALL)
+    (whole,) = rows_of(tables, ALL)
     people = _people(run, tables, ranks)
     ruled = any(RANK_RULE in note for note in people[-1].notes)
     sections = [
-        *_by_year(run, tables, loss),
+        *year_sections(run, tables, loss),
         *people,
         *_what_if(run, tables),
-        *_levers(run, tables, RANK_RULE if not ruled else "Ranks as above."),
+        *lever_sections(run, tables, RANK_RULE if not ruled else "Ranks as above."),
         *_payments(tables),
-        *_readiness(run, tables),
-        Section(notes=tuple(_notes(tables, whole, reaction=full_run is None))),
+        *readiness_sections(run, tables),
+        Section(notes=tuple(closing_notes(tables, whole, reaction=full_run is None))),
         Section((f"Results: {run.source}",)),
     ]
     return tuple(sections)
 
 
-def _money(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str], list[list[str]]]:
+def money_columns(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str], list[list[str]]]:
     """Give the columns that every table of dollars has."""
     sets = run.set_count
     ranges = []
     for row in rows:
-        wide = _range_error(row, sets) * scale
+        wide = range_error(row, sets) * scale
         ranges.append(f"{number(row['p05'] * scale, wide)} to {number(row['p95'] * scale, wide)}")
     return (
         ["mean ± error", f"5-95%, {run.holds.replace('_', ' ')}", "loss,\n%"],
         [
             _with_errors(rows, scale, "mean"),
             ranges,
-            [_percent(row["probability_of_loss"], sets) for row in rows],
+            [percent(row["probability_of_loss"], sets) for row in rows],
         ],
     )
 
@@ -194,28 +209,29 @@ def _with_errors(rows: Sequence[Row], scale: float, name: str) -> list[str]:
     return [with_error(row[name] * scale, row[f"{name}_error"] * scale) for row in rows]
 
 
-def _beside(rows: Sequence[Row], scale: float, *names: str) -> list[list[str]]:
+def beside_columns(rows: Sequence[Row], scale: float, *names: str) -> list[list[str]]:
     """Give columns of dollars that are shown to the digits of the mean."""
     return [[number(row[name] * scale, row["mean_error"] * scale) for row in rows] for name in names]
 
 
-def _by_year(run: RunResults, tables: Tables, loss: float | None) -> list[Section]:
-    rows = _rows(tables, ALL, year=None)
+def year_sections(run: RunResults, tables: Tables, loss: float | None) -> list[Section]:
+    """Show all clinicians together by year, and what stands beside it."""
+    rows = rows_of(tables, ALL, year=None)
     labels = [year_label(row["performance_year"]) for row in rows]
-    scale, units = _scale(rows)
+    scale, units = dollars_of(rows)
     sets = run.set_count
-    heads, columns = _money(run, rows, scale)
+    heads, columns = money_columns(run, rows, scale)
     if loss is not None:
         heads.append(f"more than\n{usd(loss)}, %")
-        columns.append([_percent(row["probability_of_loss_above"], sets) for row in rows])
-    beside = _beside(rows, scale, "average_practice", "worst_5_percent_mean", "largest_loss")
+        columns.append([percent(row["probability_of_loss_above"], sets) for row in rows])
+    beside = beside_columns(rows, scale, "average_practice", "worst_5_percent_mean", "largest_loss")
     further = [
         "average\npractice",
         "worst 5%,\nmean",
         "with the\nlowest factor",
         "clinicians with the\nlowest factor, %",
     ]
-    hit = [_percent(row["probability_of_maximum"], sets) for row in rows]
+    hit = [percent(row["probability_of_maximum"], sets) for row in rows]
     title = f"All {rows[0]['clinicians']:,} clinicians together, {units}"
     notes = (
         "Dollars of the payment years. With the lowest factor: what everybody would get, if measured, on the "
@@ -235,21 +251,21 @@ def _people(run: RunResults, tables: Tables, ranks: Mapping[str, Ranks]) -> list
     found: list[Section] = []
     notes: list[str] = []
     for level, own in ranks.items():
-        rows = _rows(tables, level)
+        rows = rows_of(tables, level)
         if level == "practice" and len(rows) < 2:
             continue
         chosen = listing(level, np.array([row["mean"] for row in rows]), own, run.count)
         notes += chosen.notes
         for title, places in chosen.tables:
             shown = [rows[place] for place in places]
-            scale, units = _scale(shown)
+            scale, units = dollars_of(shown)
             heads, columns = ["rank"], [[own.said[place] for place in places]]
             if level == "practice":
                 heads.append("billed")
                 columns.append([f"{row['clinicians']:,}" for row in shown])
-            money = _money(run, shown, scale)
+            money = money_columns(run, shown, scale)
             heads += [*money[0], "average\npractice"]
-            columns += [*money[1], *_beside(shown, scale, "average_practice")]
+            columns += [*money[1], *beside_columns(shown, scale, "average_practice")]
             group = Group(f"{title}, {ALL_YEARS}, {units}", heads, columns)
             found.append(Section(tables=(Table([shortened(row["who"]) for row in shown], [group]),)))
     found[-1:] = [each._replace(notes=tuple(dict.fromkeys(notes))) for each in found[-1:]]
@@ -271,7 +287,7 @@ def _worth(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str
         ["difference\n± error", "pays\nnothing, %", "may cost\na year"],
         [
             _with_errors(rows, scale, "difference"),
-            [_percent(row["probability_of_nothing"], run.set_count) for row in rows],
+            [percent(row["probability_of_nothing"], run.set_count) for row in rows],
             may_cost,
         ],
     )
@@ -289,12 +305,12 @@ def _what_if(run: RunResults, tables: Tables) -> list[Section]:
     changes = tables["what_if"]
     if not changes:
         return []
-    rows = [_rows(tables, ALL, case=each["case"])[0] | {"years": each["years"]} for each in changes]
+    rows = [rows_of(tables, ALL, case=each["case"])[0] | {"years": each["years"]} for each in changes]
     labels = [str(each["number"]) for each in changes]
-    scale, units = _scale(rows, "difference")
+    scale, units = dollars_of(rows, "difference")
     heads, columns = _worth(run, rows, scale)
     heads.append("mean then")
-    columns.append(_beside(rows, scale, "mean")[0])
+    columns.append(beside_columns(rows, scale, "mean")[0])
     title = f"All {rows[0]['clinicians']:,} clinicians together, {ALL_YEARS}, {units}"
     legend = [
         line
@@ -302,12 +318,12 @@ def _what_if(run: RunResults, tables: Tables) -> list[Section]:
         for line in wrap(f"{label}  {each['case']}", WIDTH, subsequent_indent="   ")
     ]
     found = [Section(("What if", *legend), (Table(labels, [Group(title, heads, columns)]),))]
-    practices = [_rows(tables, "practice", case=each["case"]) for each in changes]
+    practices = [rows_of(tables, "practice", case=each["case"]) for each in changes]
     moved = [own for own in zip(*practices, strict=True) if any(row["difference"] for row in own)]
     if len(practices[0]) > 1 and moved:
         most = f", the {LISTED} moved most of {len(moved):,}" if len(moved) > LISTED else ""
         moved = sorted(moved, key=lambda own: -max(abs(row["difference"]) for row in own))[:LISTED]
-        scale, units = _scale([row for own in moved for row in own], "difference")
+        scale, units = dollars_of([row for own in moved for row in own], "difference")
         columns = [_with_errors(of_change, scale, "difference") for of_change in zip(*moved, strict=True)]
         names = [shortened(own[0]["who"]) for own in moved]
         title = f"Difference of each change by practice, {ALL_YEARS}, {units}{most}"
@@ -317,11 +333,12 @@ def _what_if(run: RunResults, tables: Tables) -> list[Section]:
     return found
 
 
-def _levers(run: RunResults, tables: Tables, rule: str) -> list[Section]:
+def lever_sections(run: RunResults, tables: Tables, rule: str) -> list[Section]:
+    """Show the levers of all clinicians; nothing where they are not ranked. The rule of ranks is said."""
     rows = [row for row in tables.get("levers", ()) if row["level"] == ALL]
     if not rows:
         return []
-    scale, units = _scale(rows, "difference")
+    scale, units = dollars_of(rows, "difference")
     first, last = (np.array([row[f"rank_{end}"] for row in rows]) for end in ("first", "last"))
     heads, columns = _worth(run, rows, scale)
     group = Group(
@@ -397,7 +414,8 @@ def _payments(tables: Tables) -> list[Section]:
     return [Section(tables=(table,), notes=notes)]
 
 
-def _readiness(run: RunResults, tables: Tables) -> list[Section]:
+def readiness_sections(run: RunResults, tables: Tables) -> list[Section]:
+    """Say what is not told and how much of the spread it is, and who lacks what."""
     rows = [row for row in tables["untold"] if row["level"] == ALL]
     standing = _standing(tables["readiness"])
     if not rows:
@@ -468,7 +486,8 @@ def _some(names: Sequence[str], most: int = 4) -> str:
 # ------------------------------------------------------------------------------------------------ notes
 
 
-def _notes(tables: Tables, whole: Row, *, reaction: bool) -> list[str]:
+def closing_notes(tables: Tables, whole: Row, *, reaction: bool) -> list[str]:
+    """Say what is left beside MIPS, who is never measured, and, if asked, what the field does not do."""
     error = whole["mean_error"]
     left = (
         "MIPS, which no longer adjusts who is measured, would have come to "
@@ -477,7 +496,7 @@ def _notes(tables: Tables, whole: Row, *, reaction: bool) -> list[str]:
     )
     if whole["cost_of_participation"]:
         left += f" Taking part costs {usd(whole['cost_of_participation'], error)}."
-    never = [row["who"] for row in _rows(tables, "clinician") if not row["probability_measured"]]
+    never = [row["who"] for row in rows_of(tables, "clinician") if not row["probability_measured"]]
     missed = f"Measured in no draw: {_some(never)}." if never else ""
     return list(filter(None, (left, missed, _reaction(whole) if reaction else "")))
 

@@ -28,6 +28,7 @@ TOPICS = (
     "assumptions",
     "evidence",
     "limits",
+    "model-card",
     "correctness",
     "reference",
     "development",

@@ -26,7 +26,7 @@ _FEW_WORDS = 22
 _GAP = 2
 
 #: A link to a page: its text and the topic.
-_LINK = r"\[([^]]*)\]\((\w+)\.md(?:#[^)]*)?\)"
+_LINK = r"\[([^]]*)\]\(([\w-]+)\.md(?:#[^)]*)?\)"
 
 #: Legible on dark and light backgrounds.
 _THEME = Theme({"markdown.code": "bold"})

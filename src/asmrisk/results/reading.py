@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-__all__ = ["committed_lengths", "open_results", "readable", "require_store"]
+__all__ = ["committed_lengths", "open_results", "opened", "readable", "require_store"]
 
 
 @contextmanager
@@ -92,6 +93,18 @@ def open_results(
         If there is no store, no such group, it is damaged, or the run is not finished and `partial` is false.
     """
     check_arguments(partial=(FLAG, partial), chunked=(FLAG, chunked))
+    return opened(path, partial, group, chunked=chunked)
+
+
+def opened(
+    path: str | os.PathLike[str],
+    partial: bool,
+    group: str | None,
+    *,
+    chunked: bool,
+    advised: Call = Call("summarize"),  # noqa: B008 - it cannot change.
+) -> xr.Dataset:
+    """Open results as `open_results`; if they are not finished `advised` is what takes them."""
     storage, spec = require_store(path)
     place = storage.place
     if group is not None and group not in spec.groups:
@@ -106,7 +119,8 @@ def open_results(
         if not whole and not partial:
             problem = "; ".join(faults[:3]) or "the run was interrupted or is still going on"
             text = f"{place} is not finished: {problem}. Run it again in the same way to complete it"
-            see = ("; ", Call("summarize", str(place), {"partial": True}), " shows what is finished")
+            some = replace(advised, first=str(place), others={**advised.others, "partial": True})
+            see = ("; ", some, " takes what is finished")
             raise InputError(Problem((text, *(see if spec.noun == "draw" else ()), ".")))
         if root is not None and whole and not group:
             metadata = {ROOT: root.data}

@@ -63,7 +63,7 @@ class Simulation(Protocol):
 
     @property
     def compiled(self) -> bool:
-        """Whether `prepare` has nothing to compile, which takes half a minute."""
+        """Whether `prepare` has nothing to compile, which takes a minute or two."""
         ...
 
     def prepare(self, say: Callable[[str], object] | None = None) -> None:

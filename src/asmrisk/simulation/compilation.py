@@ -42,7 +42,7 @@ def warmup(say: Callable[[str], object] | None = None) -> None:
     Parameters
     ----------
     say : callable, optional
-        Takes a line for the user before half a minute of silence.
+        Takes a line for the user before a minute or two of silence.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def warmup(say: Callable[[str], object] | None = None) -> None:
     if kernels_compiled():
         return
     if say is not None:
-        say("compiling the kernels (once after an install, about half a minute)")
+        say("compiling the kernels (once after an install, a minute or two)")
     folder = cache_directory()
     with ExitStack() as stack:
         if folder is not None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from asmrisk.studies.study import Study
     from asmrisk.studies.study_metrics import StudyMetric
 
-__all__ = ["analyze"]
+__all__ = ["HELD", "analyze", "rounded_up"]
 
 _Array = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ _POINT_STATISTICS = (
 _MOST_NAMES = 6
 _SHARES, _SIZES = ("first", "total"), ("mu_star", "sigma", "fall")
 #: What errors hold, in words.
-_HELD = {"chance": "chance alone", "chance_and_doubt": "chance and the unknowns that are no factors"}
+HELD = {"chance": "chance alone", "chance_and_doubt": "chance and the unknowns that are no factors"}
 #: Statistics that stand in one table, and the one whose verdict is told: the widest claim.
 _TABLES = (
     (("first", "total", "fall"), "total"),
@@ -130,6 +130,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
             "rule": rule,
             "confidence": CONFIDENCE,
             "range_holds": study.holds,
+            "dollar_year": int(study.scenario.values["population.dollar_year"]),
             "fixed": list(study.scenario.fixed),
             **({"groups": study.groups} if study.groups else {}),
             "remarks": remarks,
@@ -139,7 +140,7 @@ def analyze(study: Study, results: xr.Dataset, source: str = "") -> Report:
             f"{_draws(study)}, seed {seed}",
             f"Rule: {rule}.",
             *fixed_words(study.scenario.fixed),
-            f"Estimate ± standard error, which holds {_HELD[study.holds]}.",
+            f"Estimate ± standard error, which holds {HELD[study.holds]}.",
             "Verdicts are by 95% intervals, each for itself: of twenty that are truly zero, one may seem not "
             "to be.",
         ),
@@ -260,13 +261,13 @@ def _cell(finding: Finding, scale: float) -> str:
     share = finding.statistic in _SHARES
     if (share or finding.statistic in _SIZES) and finding.verdict.kind == INDISTINGUISHABLE:
         # A small or negative number would be taken for a finding.
-        return f"at most {_rounded_up((min(finding.high, 1.0) if share else finding.high) * scale)}"
+        return f"at most {rounded_up((min(finding.high, 1.0) if share else finding.high) * scale)}"
     if math.isnan(finding.estimate):
         return "n/a"
     return with_error(finding.estimate * scale, finding.error * scale)
 
 
-def _rounded_up(value: float) -> str:
+def rounded_up(value: float) -> str:
     """Write a bound with two digits, and at most two places."""
     places = min(2, 1 - math.floor(math.log10(value))) if value > 0.0 else 0
     step = 10.0**-places

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from asmrisk.analysis.announcement import YEARS, counted, in_all, size_words
+from asmrisk.analysis.related_runs import CLINICIANS
 from asmrisk.analysis.report import Report
+from asmrisk.analysis.wording import title_words
 from asmrisk.arguments import FLAG, check_arguments, instance
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
@@ -22,7 +27,8 @@ from asmrisk.results.place import Place, place_of
 from asmrisk.results.reading import open_results, require_store
 from asmrisk.results.runs import asked_lengths
 from asmrisk.results.spec import StoreSpec
-from asmrisk.simulation.arrays import array_specs, block_length
+from asmrisk.results.store import Store
+from asmrisk.simulation.arrays import Block, array_specs, block_length
 from asmrisk.studies.report import analyze
 from asmrisk.studies.simulation import LEADING, OUTCOMES, VALUES, StudySimulation
 from asmrisk.studies.study import Study, load_study
@@ -111,10 +117,25 @@ def sensitivity(
         workers=workers, processes=processes, scheduler=scheduler, client=client, security=security
     )
     progress = Progress(sys.stderr if stream is None else stream, quiet=quiet)
-    fill([study_job(study, place)], chosen, progress)
+    fill([study_job(study, place)], chosen, progress, announce=partial(_announced, study))
     # The store may hold more than this study asks for.
     held = open_results(place, chunked=False).isel(design_point=slice(study.points), draw=slice(study.draws))
     return analyze(study, held, source=str(place))
+
+
+def _announced(
+    study: Study, stores: Sequence[Store], left: Sequence[Sequence[Block]], workers: int
+) -> Iterator[str]:
+    """Say what a study will do."""
+    ((points, draws),) = (store.lengths for store in stores)
+    more = sum(block.shape[0] * min(block.count, draws - block.first) for block in left[0])
+    varied = CLINICIANS in {each.name for each in study.factors}
+    of = "" if varied else f" of {int(study.scenario.values[CLINICIANS]):,} clinicians"
+    yield (
+        f"{title_words(study.title)}: {counted(points, 'design point')}, "
+        f"{in_all([more], [points * draws], f'draws{of}')}, {YEARS}, with {counted(workers, 'worker')}; "
+        f"at most {size_words(stores)} in {stores[0].place}"
+    )
 
 
 def study_job(study: Study, place: Place) -> Job:

@@ -1,0 +1,100 @@
+"""How an estimate and its error moved as draws were added."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from asmrisk.analysis.convergence import convergence
+from asmrisk.analysis.digits import number, with_error
+from asmrisk.analysis.estimates import t_quantile
+from asmrisk.analysis.metrics import METRICS
+from asmrisk.analysis.report import scale_for
+from asmrisk.analysis.run_results import RunResults, dollars_of
+from asmrisk.analysis.statistics import HOLDS
+from asmrisk.charts.chart import Axis, Chart, Panel, Points, Reference, numbers
+from asmrisk.charts.words import axis_of, one_number, population_words, source_line, with_unit
+
+__all__ = ["convergence_chart"]
+
+#: A drift that chance alone passes in one case of twenty, in standard errors.
+_DRIFT = 2.0
+
+
+def convergence_chart(run: RunResults, metric: str = "medicare_savings") -> Chart:
+    """Show an outcome's mean from an eighth, a quarter, half and all of the draws.
+
+    Parameters
+    ----------
+    run : RunResults
+        Of one run.
+    metric : str
+        Name of the outcome, one number a draw.
+
+    Returns
+    -------
+    Chart
+        A row for each number of draws: the mean of the first so many, with its 95% interval.
+
+    Raises
+    ------
+    InputError
+        If there is no such metric, or it is not one number a draw.
+    """
+    one_number(run, metric)
+    rows = convergence(run, metric).tables["convergence"]
+    scale, unit = scale_for(rows, "mean")
+    unit = unit.removeprefix(", ")
+    title = METRICS[metric].title
+    mean, error = (numbers([row[name] * scale for row in rows]) for name in ("mean", "mean_error"))
+    sets = numbers([row["parameter_sets"] for row in rows])
+    reach = t_quantile(sets - 1) * error
+    counts = [f"{row['checkpoint']:,} {'draw' if row['checkpoint'] == 1 else 'draws'}" for row in rows]
+    figures = [_figure(*each, unit) for each in zip(mean.tolist(), error.tolist(), strict=True)]
+    first, last = (with_unit(number(each, each), unit) for each in (error[0], error[-1]))
+    drifted = max((abs(row["drift"]) for row in rows if not np.isnan(row["drift"])), default=0.0) > _DRIFT
+    end = "; the mean drifted" if drifted else ""
+    dollars = "".join(f", {each.lower()}" for each in dollars_of([metric], run.dollar_year))
+    return Chart(
+        name=f"convergence-{metric.replace('_', '-')}",
+        headline=f"{title}: error of {first} with {counts[0]}, {last} with {counts[-1]}{end}",
+        subtitle=f"Mean of {title}, {unit}{dollars}, by the number of draws, {population_words(run)}",
+        alternative="; ".join(map(": ".join, zip(counts, figures, strict=True))) + ".",
+        source=source_line(run),
+        data=pd.DataFrame(
+            {
+                "draws": [row["checkpoint"] for row in rows],
+                f"mean, {unit}": mean,
+                f"standard error, {unit}": error,
+                "drift, standard errors": [row["drift"] for row in rows],
+            }
+        ),
+        panels=[
+            Panel(
+                [
+                    Reference(float(mean[-1])),
+                    Points(mean, numbers(range(len(rows))), mean - reach, mean + reach),
+                ],
+                x=axis_of(unit),
+                y=Axis(
+                    names=tuple(map(": ".join, zip(counts, figures, strict=True))),
+                    above=True,
+                    limits=(-0.9, len(rows) - 0.6),
+                ),
+                height=42.0 * len(rows) + 50.0,
+            )
+        ],
+        notes=(
+            "Each mean is of a run's first draws. ±: standard errors; lines: 95% intervals, of "
+            f"{HOLDS[run.holds]}.",
+            "Drifted: by more than two standard errors of the draws added, which chance does once in twenty."
+            if drifted
+            else "No drift found: no draws that were added moved the mean by more than two standard errors.",
+        ),
+    )
+
+
+def _figure(mean: float, error: float, unit: str) -> str:
+    value, _, shown = with_error(abs(mean), error).partition(" ± ")
+    sign = "−" if mean < 0.0 and value.strip("0.,") else ""
+    return f"{sign}{with_unit(value, unit, short=True)} ± {shown}"

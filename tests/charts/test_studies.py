@@ -1,0 +1,147 @@
+"""Tornado and indices of studies: drawn from what the studies' reports say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import t
+
+import asmrisk
+from asmrisk.charts.chart import Bars, Points
+from asmrisk.charts.indices import indices_chart
+from asmrisk.charts.tornado import tornado_chart
+from asmrisk.errors import InputError
+from asmrisk.studies.report import analyze
+from asmrisk.studies.study import load_study
+from tests.analysis.synthetic_results import results
+from tests.studies.tiny import written
+
+DRAWS = 40
+ONE = """[run]
+draws = 4
+[design]
+method = "one_at_a_time"
+[parameters]
+"policy.risk_level" = {values = [0.10, 0.05]}
+"policy.tie_rule" = {values = ["upper", "mid"]}
+"behavior.medicare_share" = {values = [0.85, 0.9]}
+"""
+SAMPLED = """[run]
+draws = 8
+[design]
+method = "METHOD"
+SIZE
+[parameters]
+"policy.exchange_steepness" = {low = 0.05, high = 0.2}
+"behavior.volume_offset_cut" = {low = 0.1, high = 0.5}
+"behavior.cost_response" = {low = 0.0, high = 0.008}
+"""
+
+
+def report(folder, text, value):
+    """A study whose first outcome is `value` of the design point's number and its coordinates, plus luck."""
+    study = replace(load_study(written(folder, text)), draws=DRAWS)
+    luck = np.random.default_rng(3).normal(0.0, 1e6, (study.points, DRAWS))
+    first = np.array([value(*each) for each in enumerate(study.design.coordinates)])[:, None] * 1e6
+    y = np.stack([first + luck[:1] + 0.01 * luck, np.full_like(luck, 0.5)], axis=-1)
+    y[:, :, 1] = 0.5
+    held = xr.Dataset(
+        {"outcome_value": (("design_point", "draw", "outcome"), y)}, coords={"draw": np.arange(DRAWS)}
+    )
+    return study, y[:, :, 0] / 1e6, analyze(study, held)
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    return report(
+        tmp_path_factory.mktemp("one"), ONE, lambda point, _: [10.0, 9.0, -7.0, 10.0, 12.0, 10.0, 10.0][point]
+    )
+
+
+@pytest.fixture(scope="module")
+def sobol(tmp_path_factory):
+    text = SAMPLED.replace("METHOD", "sobol").replace("SIZE", "samples = 128")
+
+    def value(_, position):
+        at = np.nan_to_num(position, nan=0.5)
+        return 6.0 * at[0] + 12.0 * at[1]
+
+    return report(tmp_path_factory.mktemp("sobol"), text, value)
+
+
+def marks(chart, kind):
+    return [each for each in chart.panels[0].marks if isinstance(each, kind)]
+
+
+def test_a_tornado_has_the_paired_differences_and_intervals_of_the_study(one):
+    _, y, found = one
+    chart = tornado_chart(found)
+    change = y[1:] - y[0]
+    mean, error = change.mean(axis=1), change.std(axis=1, ddof=1) / np.sqrt(DRAWS)
+    order = np.argsort(-np.abs(mean))
+    np.testing.assert_allclose(chart.data["estimate, $ million"], mean[order])
+    found_points, hollow = marks(chart, Points)
+    reach = t.ppf(0.975, DRAWS - 1) * error[order]
+    is_hollow = np.abs(mean[order]) <= reach
+    assert 0 < is_hollow.sum() < len(mean)
+    assert hollow.hollow
+    np.testing.assert_allclose(found_points.high, (mean[order] + reach)[~is_hollow])
+    np.testing.assert_allclose(hollow.low, (mean[order] - reach)[is_hollow])
+    (bars,) = marks(chart, Bars)
+    assert bars.start is None
+    np.testing.assert_allclose(bars.end, np.where(is_hollow, 0.0, mean[order]))
+    names = chart.panels[0].y.names
+    assert [each.endswith("no difference found") for each in names] == is_hollow.tolist()
+    printed = " ".join(found.to_text().split())
+    assert "policy.risk_level = 0.05" in printed
+    assert names[0].startswith("risk level = 0.05: −$")
+    figure = names[0].partition("−$")[2].rstrip("m")
+    assert f"-{figure} ±" in printed
+    assert chart.headline == f"Risk level = 0.05 moves Medicare savings most: −${figure} million"
+
+
+def test_an_outcome_that_nothing_moves_is_no_finding(one):
+    chart = tornado_chart(one[2], "penalized_share")
+    assert chart.headline.startswith("No difference found")
+    assert all(each.endswith("no change") for each in chart.panels[0].y.names)
+    assert not marks(chart, Points)
+    assert "dollars" not in chart.subtitle
+
+
+def test_indices_have_the_shares_of_the_study(sobol):
+    _, _, found = sobol
+    chart = indices_chart(found)
+    rows = {
+        (row["parameter"], row["statistic"]): row
+        for row in found.tables["findings"]
+        if row["outcome"] == "medicare_savings"
+    }
+    alone, in_all = marks(chart, Bars)
+    # Of uniforms: variances 3 and 12, and none of the third.
+    np.testing.assert_allclose(alone.end, [80.0, 20.0, 0.0], atol=8.0)
+    np.testing.assert_allclose(in_all.end, [80.0, 20.0, 0.0], atol=8.0)
+    for at, name in enumerate(("behavior.volume_offset_cut", "policy.exchange_steepness")):
+        assert in_all.end[at] == pytest.approx(100.0 * rows[name, "total"]["estimate"])
+    for points in marks(chart, Points):
+        assert (points.low >= 0.0).all()
+        assert (points.high <= 100.0).all()
+        assert not points.hollow or (points.x < 5.0).all()
+    assert chart.headline.startswith("Volume offset cut makes ")
+    printed = " ".join(found.to_text().split())
+    total = rows["behavior.volume_offset_cut", "total"]
+    said = chart.headline.partition("makes ")[2].partition("%")[0]
+    assert f"{said} ±" in printed
+    assert float(said) == pytest.approx(100.0 * total["estimate"], abs=5.0 * 100.0 * total["error"])
+
+
+def test_what_a_method_does_not_give_is_said_with_where_to_look(one, sobol):
+    with pytest.raises(InputError, match=r"plot\.tornado"):
+        indices_chart(one[2])
+    with pytest.raises(InputError, match=r"plot\.indices"):
+        tornado_chart(sobol[2])
+    for draw in (tornado_chart, indices_chart):
+        with pytest.raises(InputError, match=r"asmrisk\.sensitivity"):
+            draw(asmrisk.summarize(results(20)))
+        with pytest.raises(InputError, match="medicare_savings, penalized_share"):
+            draw(sobol[2], "savings")

@@ -1,0 +1,218 @@
+"""The page for a board: its numbers, who may read it, hostile names, and how it works in a real browser."""
+
+import json
+import stat
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from scipy.stats import beta
+from selenium.webdriver.common.keys import Keys
+
+import asmrisk
+from asmrisk.analysis.digits import number, with_error
+from asmrisk.cli import commands
+from asmrisk.exposures.exposure import expose
+from asmrisk.exposures.stored_field import live, stored_field
+from asmrisk.pages.board import board, board_page, chances_of_loss, lever_words
+from tests.browser import WIDTHS, browser, faults, inaccessible, show
+
+DRAWS, LOSS = 60, 20_000
+HOSTILE = "</script><img src=x onerror=alert(1)>&'"
+CLINICIANS = f"""\
+clinician_id,practice_id,performance_year,cohort,specialty,practice_size,part_b_payments,episodes,aco
+{HOSTILE},P<b>,2025,heart_failure,cardiology,3,200000,60,1
+b,P<b>,2025,heart_failure,cardiology,3,250000,19,1
+c,Q,2025,heart_failure,cardiology,2,300000,45,
+d,Q,2025,low_back_pain,neurosurgery,2,300000,70,
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("board")
+
+
+@pytest.fixture(scope="module")
+def ours(folder):
+    path = folder / "ours.csv"
+    path.write_text(CLINICIANS, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def results(tiny, folder):
+    """A run of 200 clinicians."""
+    return asmrisk.run(tiny, draws=DRAWS, out=folder / "tiny.zarr", workers=1, quiet=True)
+
+
+@pytest.fixture(scope="module")
+def written(ours, results, folder):
+    """Where the command wrote the page, in place of a file that all could read, and the JSON it printed."""
+    path = folder / "board.html"
+    path.write_text("old")
+    path.chmod(0o644)
+    given = [ours, "--against", results, "--loss", LOSS, "--html", path, "--format", "json", "--quiet"]
+    done = CliRunner().invoke(commands, ["exposure", *map(str, given)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return path, json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def driver():
+    with browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def totals(ours, results):
+    """Dollars of all years and clinicians by draw."""
+    return np.nansum(live(stored_field(ours, results)).adjustment_usd, axis=(1, 2))
+
+
+def rows_of(table, **labels):
+    return [row for row in table if all(row[name] == value for name, value in labels.items())]
+
+
+def cells(driver, caption):
+    """The cells of the table whose caption begins so."""
+    return driver.execute_script(
+        """const [caption] = arguments;
+        const table = [...document.querySelectorAll("table")].find((each) =>
+          each.caption && each.caption.textContent.startsWith(caption));
+        return [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.textContent));""",
+        caption,
+    )
+
+
+def test_only_who_writes_it_may_read_it(written, folder):
+    path, _ = written
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not list(folder.glob(".*"))
+
+
+def test_another_ending_is_refused_before_any_work(ours):
+    with pytest.raises(asmrisk.InputError, match=r"board\.pdf"):
+        board(ours, "nowhere.zarr", "board.pdf")
+
+
+def test_names_stay_text_and_nothing_is_fetched(written):
+    text = written[0].read_text(encoding="utf-8")
+    assert len(text) < 3_000_000
+    assert "<img" not in text
+    assert "<b>," not in text
+    assert "P<b>" not in text
+    assert "&lt;/script&gt;&lt;img src=x onerror=alert(1)&gt;&amp;&#39;" in text
+    assert "http:" not in text.replace('"http://www.w3.org/', "")
+    assert "https:" not in text
+
+
+def test_equal_results_give_equal_bytes(written, ours, results):
+    found = expose(ours, results, loss=LOSS, levers=True, workers=1, quiet=True)
+    assert board_page(found) == written[0].read_text(encoding="utf-8")
+
+
+def test_its_numbers_are_the_commands(driver, written):
+    path, told = written
+    show(driver, path)
+    (whole,) = rows_of(told["exposure"], level="all", performance_year="all")
+    head = driver.find_element("tag name", "h1").text
+    shown = with_error(abs(whole["mean"]), whole["mean_error"])
+    assert head.startswith(
+        f"These 4 clinicians are expected to {'lose' if whole['mean'] < 0 else 'gain'} ${shown}"
+    )
+    people = {row[0]: row for row in cells(driver, "Clinicians")}
+    own = rows_of(told["exposure"], level="clinician", performance_year="all")
+    assert len(people) == len(own) == 4
+    for row in own:
+        assert people[row["who"]][2] == with_error(row["mean"], row["mean_error"])
+    levers = cells(driver, "Levers")
+    best = rows_of(told["levers"], level="all")
+    assert [row[-1] for row in levers] == [row["lever"] for row in best]
+    assert levers[0][2] == with_error(best[0]["difference"], best[0]["difference_error"])
+    score = rows_of(told["scores"], level="all")[0]
+    assert f"{score['final_score']:.1f} of 100" in driver.find_element("id", "score").text
+
+
+def test_parts_of_a_score_and_of_its_dollars_add_up(written):
+    told = written[1]
+    (score,) = rows_of(told["scores"], level="all")
+    names = ("quality", "cost", "improvement_activities", "promoting_interoperability")
+    names += ("complex_patients", "small_practice", "other")
+    assert sum(score[name] for name in names) == pytest.approx(score["final_score"])
+    assert score["at_risk"] + score["earned_back"] == pytest.approx(score["adjustment"])
+    (paid,) = rows_of(told["exposure"], level="all", performance_year=2027)
+    assert score["adjustment"] == pytest.approx(paid["mean"])
+    # At risk is 9% in 2029, where b, who has too few episodes, is measured in no draw.
+    at_risk = [row["at_risk"] for row in rows_of(told["scores"], level="clinician")]
+    assert score["at_risk"] == pytest.approx(sum(at_risk))
+    stakes = rows_of(told["exposure"], level="clinician", performance_year=2027)
+    for lost, row in zip(at_risk, stakes, strict=True):
+        assert lost == pytest.approx(-0.09 * row["part_b_payments"] * row["probability_measured"])
+
+
+def test_the_slider_tells_the_share_of_all_draws_that_lose_more(driver, written, totals):
+    show(driver, written[0])
+    slider = driver.find_element("id", "loss")
+    assert driver.find_element("id", "loss-amount").text == f"${LOSS:,}"
+    last = int(slider.get_attribute("max"))
+    told = {}
+    for keys in ([], [Keys.ARROW_RIGHT], [Keys.ARROW_LEFT, Keys.ARROW_LEFT], [Keys.HOME], [Keys.END]):
+        for key in keys:
+            slider.send_keys(key)
+        amount = driver.find_element("id", "loss-amount").text
+        told[float(amount.strip("$").replace(",", ""))] = driver.find_element("id", "loss-chance").text
+        assert amount in slider.get_attribute("aria-valuetext")
+    assert last > 20
+    assert len(told) == 5
+    for amount, words in told.items():
+        hits = int((totals < -amount).sum())
+        if not hits:
+            assert words.startswith(f"below {300 / DRAWS:g} in 100 (95% interval 0")
+            continue
+        share, error = hits / DRAWS, np.sqrt(hits * (DRAWS - hits) / DRAWS) / DRAWS
+        assert words.startswith(f"{number(100 * share, 100 * error)} in 100 (95% interval ")
+        low, high = (float(each) for each in words.partition("interval ")[2].strip(")").split(" to "))
+        assert low == pytest.approx(100 * beta.ppf(0.025, hits, DRAWS - hits + 1), abs=0.5)
+        assert high == pytest.approx(100 * beta.ppf(0.975, hits + 1, DRAWS - hits), abs=0.5)
+
+
+def test_it_can_be_read_everywhere(driver, written):
+    path, _ = written
+    for width in WIDTHS:
+        for dark in (False, True):
+            show(driver, path, width=width, dark=dark)
+            assert faults(driver) == []
+    assert inaccessible(driver) == []
+    slider, table = "#loss", "table caption"
+    assert driver.find_element("css selector", slider).is_displayed()
+    show(driver, path, printed=True)
+    assert faults(driver) == []
+    assert not driver.find_element("css selector", slider).is_displayed()
+    show(driver, path, scripts=False)
+    assert not driver.find_element("css selector", slider).is_displayed()
+    assert driver.find_element("css selector", f".unscripted {table}").is_displayed()
+
+
+def test_without_a_loss_there_is_no_slider():
+    assert chances_of_loss(np.array([0.0, 3.0]), None) is None
+
+
+def test_chances_of_whole_parameter_sets_have_wider_intervals():
+    totals = np.repeat([-100.0, 50.0, -300.0, 20.0, 10.0, -40.0], 10)
+    sets = np.repeat(np.arange(6), 10)
+
+    def ends(found):
+        chance = found["chances"][found["amounts"].index("$50")]
+        assert chance.startswith("33 in 100") or chance.startswith("33.3 in 100")
+        return [float(each) for each in chance.partition("interval ")[2].strip(")").split(" to ")]
+
+    alone, together = ends(chances_of_loss(totals, None, 50)), ends(chances_of_loss(totals, sets, 50))
+    assert together[0] < alone[0]
+    assert together[1] > alone[1]
+
+
+def test_levers_are_said_in_words():
+    assert lever_words("q492_rate -5%").endswith("(Q492): 5% better")
+    assert lever_words("q238_rate -0.05") == "High-risk medications in older adults (Q238): 5 points better"
+    assert lever_words("episodes -3% for clinician b") == "episodes -3% for clinician b"
