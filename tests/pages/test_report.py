@@ -12,21 +12,10 @@ from asmrisk.errors import InputError
 from tests.browser import WIDTHS, browser, faults, inaccessible, show
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[31m'\"&amp;"
+STATED = {"distribution": "uniform", "basis": "assumed", "source": "a guess"}
 UNKNOWN = {
-    "behavior.cost_response": {
-        "distribution": "uniform",
-        "low": 0.0,
-        "high": 0.01,
-        "basis": "assumed",
-        "source": "a",
-    },
-    "policy.exchange_steepness": {
-        "distribution": "uniform",
-        "low": 0.05,
-        "high": 0.2,
-        "basis": "assumed",
-        "source": "b",
-    },
+    "behavior.cost_response": {"low": 0.0, "high": 0.01} | STATED,
+    "policy.exchange_steepness": {"low": 0.05, "high": 0.2} | STATED,
 }
 
 
@@ -37,7 +26,7 @@ def scenario(title="Tiny", *, doubt=True, **policy):
 
 @pytest.fixture(scope="session")
 def stores(tmp_path_factory):
-    """Tiny runs of one field: with doubt, two reforms of it, one of them without effect; and without doubt."""
+    """Tiny runs: with doubt, two reforms of it, one of them without effect; and without doubt."""
     folder = tmp_path_factory.mktemp("report")
     made = {
         "base": scenario(),

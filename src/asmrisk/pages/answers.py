@@ -172,8 +172,8 @@ def _depends(found: Findings) -> Iterator[str]:
         fall = with_error(most["fall"] * scale, most["error"] * scale)
         whole = number(float(sd.value) * scale, float(sd.error) * scale)
         yield (
-            f"On the {meaning(most['unknown'])}: knowing it would cut the spread of savings (standard deviation, "
-            f"${whole}{word}) by ${fall}{word}."
+            f"On the {meaning(most['unknown'])}: knowing it would cut the spread of savings (standard "
+            f"deviation, ${whole}{word}) by ${fall}{word}."
         )
         return
     for row in tables.get("variance", ()):

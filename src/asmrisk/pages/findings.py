@@ -21,7 +21,7 @@ from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.analysis.statistics import Row
 from asmrisk.analysis.summary import summarize
 from asmrisk.errors import InputError
-from asmrisk.exposures.exposure import exposure as exposure_of
+from asmrisk.exposures.exposure import Exposed, expose
 from asmrisk.results.reading import open_results, require_store
 from asmrisk.studies.report import analyze
 from asmrisk.studies.study import Study, load_study
@@ -52,13 +52,15 @@ class Findings:
         What it is of.
     summary : Report
         Of the run.
-    doubt, comparison, per_clinician, study, exposure : Report or None
+    doubt, comparison, per_clinician, study : Report or None
         What varies; the reforms against the run, and by practice size in dollars a clinician and year; a
-        study; what given clinicians risk.
+        study.
     evidence : list of dict
         What the results themselves hold of published facts.
     studied : Study or None
         The study.
+    exposed : Exposed or None
+        What given clinicians risk.
     left_out : tuple of LeftOut
         What is not told, with the reason.
     remarks : tuple of str
@@ -73,7 +75,7 @@ class Findings:
     per_clinician: Report | None
     study: Report | None
     studied: Study | None
-    exposure: Report | None
+    exposed: Exposed | None
     evidence: list[Row]
     left_out: tuple[LeftOut, ...]
     remarks: tuple[str, ...]
@@ -138,7 +140,7 @@ def find(
         if exposure is not None:
             if not run.source:
                 raise InputError("needs the path of results, not a dataset in memory.", argument="exposure")
-            shown = exposure_of(exposure, run.source, quiet=True)
+            shown = expose(exposure, run.source, quiet=True)
         evidence = unless("Evidence", lambda: held_by_results(run)) or []
     told = list(dict.fromkeys(str(each.message) for each in caught))
     for each in caught:
@@ -147,7 +149,7 @@ def find(
         *(run, opened, summary, varies, comparison, per_clinician),
         study=studied[1] if studied else None,
         studied=studied[0] if studied else None,
-        exposure=shown,
+        exposed=shown,
         evidence=evidence,
         left_out=tuple(left_out),
         remarks=tuple(told),

@@ -17,10 +17,18 @@ from asmrisk.analysis.run_results import RESULTS, RunResults
 from asmrisk.analysis.statistics import HOLDS, scale_of
 from asmrisk.analysis.transitions import change_sections
 from asmrisk.arguments import FLAG, NATURAL, PATH, check_arguments, instance, optional
+from asmrisk.charts.adjustment_factors import adjustment_factors_chart
 from asmrisk.charts.chart import Chart
+from asmrisk.charts.convergence import convergence_chart
+from asmrisk.charts.differences import differences_chart
+from asmrisk.charts.doubt import doubt_chart
 from asmrisk.charts.exceedance import exceedance_chart
+from asmrisk.charts.futures import futures_chart
+from asmrisk.charts.indices import indices_chart
 from asmrisk.charts.penalized import penalized_chart
+from asmrisk.charts.readings import readings_chart
 from asmrisk.charts.savings import savings_chart
+from asmrisk.charts.tornado import tornado_chart
 from asmrisk.charts.waterfall import waterfall_chart
 from asmrisk.clinician_tables.table import check_output, replaced
 from asmrisk.errors import InputError
@@ -134,13 +142,41 @@ def _check_page(out: str | os.PathLike[str], inputs: Sequence[Any]) -> Path:
     return check_output(out, inputs=inputs, endings=(".html", ".htm"))
 
 
+#: So many reforms have a panel each; more stand side by side.
+_MOST_PANELS = 3
 #: Charts by what they show, which is said where one cannot be drawn.
 _CHARTS: dict[str, Callable[[Findings], Chart | None]] = {
     "Chart of savings": lambda found: savings_chart(found.run),
     "Chart of the dollars that savings consist of": lambda found: waterfall_chart(found.run),
+    "Chart of what reforms change": lambda found: _differences(found),
+    "Chart of what doubt is made of": lambda found: doubt_chart(found.run) if found.doubt else None,
     "Chart of how likely savings are": lambda found: exceedance_chart(found.run),
+    "Chart of adjustment factors": lambda found: adjustment_factors_chart(found.run),
     "Chart of the share penalized": lambda found: penalized_chart(found.run),
+    "Chart of a study's effects": lambda found: _of_study(found),
+    "Chart of what given clinicians risk": lambda found: _of_clinicians(found),
+    "Chart of convergence": lambda found: convergence_chart(found.run),
 }
+
+
+def _differences(found: Findings) -> Chart | None:
+    if not found.reforms:
+        return None
+    chart = differences_chart if len(found.reforms) <= _MOST_PANELS else readings_chart
+    return chart(found.run, *found.reforms)
+
+
+def _of_study(found: Findings) -> Chart | None:
+    if found.study is None:
+        return None
+    shares = {"first", "total", "mu_star"} & {row["statistic"] for row in found.study.tables["findings"]}
+    return indices_chart(found.study) if shares else tornado_chart(found.study)
+
+
+def _of_clinicians(found: Findings) -> Chart | None:
+    if found.exposed is None:
+        return None
+    return futures_chart(found.exposed.run, found.exposed.totals, "the given clinicians")
 
 
 def _charts(found: Findings) -> tuple[list[Chart], Findings]:
@@ -183,7 +219,7 @@ def _context(found: Findings, charts: Sequence[Chart], study: Any, exposure: Any
         "reforms": "Reforms" if found.reforms else "",
         "assumptions": "Assumptions" if found.doubt else "",
         "study": "Study" if found.study else "",
-        "exposure": "Clinicians" if found.exposure else "",
+        "exposure": "Clinicians" if found.exposed else "",
         "evidence": "Evidence",
         "readings": "Readings",
         "method": "Method",

@@ -104,7 +104,7 @@ def _tables(found: Findings, charts: Sequence[Chart]) -> Iterator[tuple[str, str
         "Compare": (found.comparison, "Reforms against the run"),
         "A clinician": (found.per_clinician, "Reforms against the run, $ a clinician and year"),
         "Study": (found.study, "The study"),
-        "Exposure": (found.exposure, "What the given clinicians risk"),
+        "Exposure": (found.exposed and found.exposed.report, "What the given clinicians risk"),
     }
     names: set[str] = set()
     for title, (each, what) in reports.items():
