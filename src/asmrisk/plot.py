@@ -23,6 +23,7 @@ from asmrisk.charts.indices import indices_chart
 from asmrisk.charts.penalized import penalized_chart
 from asmrisk.charts.readings import readings_chart
 from asmrisk.charts.savings import savings_chart
+from asmrisk.charts.score_curve import score_curve_chart
 from asmrisk.charts.tornado import tornado_chart
 from asmrisk.charts.waterfall import waterfall_chart
 
@@ -40,6 +41,7 @@ __all__ = [
     "penalized",
     "readings",
     "savings",
+    "score_curve",
     "tornado",
     "waterfall",
 ]
@@ -258,6 +260,34 @@ def savings(results: _Results, *, ax: Axes | Sequence[Axes] | None = None) -> Fi
         If there are no such results, or not two axes.
     """
     return drawn(savings_chart(open_run_results(results)), ax)
+
+
+def score_curve(
+    results: str | os.PathLike[str], year: int | None = None, *, ax: Axes | Sequence[Axes] | None = None
+) -> Figure:
+    """Draw which adjustment factor a final score has, where it breaks even, and which scores there are.
+
+    Parameters
+    ----------
+    results : path
+        The store that `asmrisk.run` wrote, by this version.
+    year : int, optional
+        Performance year; the first if not given.
+    ax : sequence of three matplotlib Axes, optional
+        Where to draw, one for each cohort's curve and one for the scores; without, a new figure with
+        headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If there is no such store, it was computed by other code, has no such year, or exchanges payments
+        within other groups than cohorts; or if there are not three axes.
+    """
+    return drawn(score_curve_chart(open_run_results(results), year), ax)
 
 
 def tornado(study: Report, outcome: str | None = None, *, ax: Axes | None = None) -> Figure:

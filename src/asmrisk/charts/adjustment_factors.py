@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.estimates import Estimate, mean
@@ -16,8 +17,9 @@ from asmrisk.charts.words import cohort_words, counted, is_tied, population_word
 __all__ = ["adjustment_factors_chart"]
 
 _METRIC = "adjustment_factor_quantile"
-#: Ends of the ranges, outer first, and the middle.
-_NINE_IN_TEN, _HALF, _MEDIAN = (0.05, 0.95), (0.25, 0.75), 0.5
+#: Levels that are drawn: the middle, and the ends of ranges of half and of nine in ten clinicians.
+_MEDIAN, _NINE_IN_TEN = 0.5, (0.05, 0.95)
+_DRAWN = (_MEDIAN, 0.25, 0.75, *_NINE_IN_TEN)
 
 
 def adjustment_factors_chart(run: RunResults) -> Chart:
@@ -39,8 +41,8 @@ def adjustment_factors_chart(run: RunResults) -> Chart:
     years = numbers(draws["performance_year"].values)
     found = mean(100.0 * np.asarray(draws.values, dtype=np.float64), run.sets)
 
-    def at(level: float, place: int) -> np.ndarray:
-        return found.value[:, place, levels.index(level)]
+    def at(level: float, place: int) -> NDArray[np.float64]:
+        return np.asarray(found.value[:, place, levels.index(level)])
 
     last = [
         (name, found.value[-1, place, levels.index(_MEDIAN)], found.error[-1, place, levels.index(_MEDIAN)])
@@ -51,7 +53,7 @@ def adjustment_factors_chart(run: RunResults) -> Chart:
         f"{cohort_words(cohort)} from {' to '.join(f'{end}%' for end in _ends(found, place, levels))}"
         for place, cohort in enumerate(cohorts)
     ]
-    errors = found.error[:, :, [levels.index(each) for each in (*_NINE_IN_TEN, *_HALF, _MEDIAN)]]
+    errors = found.error[:, :, [levels.index(each) for each in _DRAWN]]
     most = float(np.nanmax(errors)) if np.isfinite(errors).any() else np.nan
     return Chart(
         name="adjustment-factors",
@@ -79,10 +81,8 @@ def adjustment_factors_chart(run: RunResults) -> Chart:
             Panel(
                 [
                     Reference(0.0, upright=False),
-                    Interval(years, *(at(each, place) for each in _NINE_IN_TEN), "nine clinicians in ten"),
-                    Interval(
-                        years, *(at(each, place) for each in _HALF), "half of the clinicians", strong=True
-                    ),
+                    Interval(years, at(0.05, place), at(0.95, place), "nine clinicians in ten"),
+                    Interval(years, at(0.25, place), at(0.75, place), "half of the clinicians", strong=True),
                     Points(years, at(_MEDIAN, place), label="median", hollow=True),
                 ],
                 x=Axis(years=True),

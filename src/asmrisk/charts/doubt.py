@@ -51,7 +51,7 @@ def doubt_chart(run: RunResults, metric: str = "medicare_savings") -> Chart:
     InputError
         If nothing is unknown, chance and doubt cannot be told apart, or the metric is not allowed.
     """
-    report = doubt(run, [metric])
+    report = doubt(run.source or run.dataset, [metric], partial=bool(run.partial))
     parts = {row["component"]: row for row in report.tables["chance_and_doubt"]}
     if any(isnan(row["variance"]) for row in parts.values()):
         raise InputError(
@@ -131,33 +131,23 @@ def _of_parts(
     parts: Mapping[str, Row], title: str, scale: float, units: str
 ) -> tuple[str, str, Panel, pd.DataFrame]:
     """Show the standard deviations of doubt and chance: headline, words, panel and data."""
-    rows = []
-    for name in ("doubt", "chance"):
+    names, ends, cells = ("doubt", "chance"), [], []
+    for name in names:
         value, low, high = (sqrt(max(parts[name][each], 0.0)) * scale for each in ("variance", "low", "high"))
-        error = (high - low) / 4.0
         found = low > 0.0
-        cell = with_interval(value, low, high, error) if found else f"at most {number(high, high)}"
-        rows.append(
-            {"component": name, "sd": value, "low": low, "high": high, "cell": cell, "found": found}
-            | {"short": number(value, error) if found else cell}
+        ends.append((value if found else 0.0, low, high))
+        cells.append(
+            with_interval(value, low, high, (high - low) / 4.0) if found else f"at most {number(high, high)}"
         )
-    doubted, chance = (row["short"] for row in rows)
+    doubted, chance = (cell.partition(" (")[0] for cell in cells)
     headline = f"Doubt makes a standard deviation of {title} of {doubted}, chance {chance} {units}"
-    words = "; ".join(f"{row['component']} {row['cell']}" for row in rows)
-    panel = _panel(
-        [row["component"] for row in rows],
-        [row["sd"] if row["found"] else 0.0 for row in rows],
-        [row["cell"] for row in rows],
-    )
+    words = "; ".join(f"{name} {cell}" for name, cell in zip(names, cells, strict=True))
+    panel = _panel(names, [value for value, *_ in ends], cells)
+    heads = ("value", "95% interval from", "95% interval to")
     data = pd.DataFrame(
-        {
-            "measure": "standard deviation",
-            "of": row["component"],
-            f"value, {units}": row["sd"],
-            f"95% interval from, {units}": row["low"],
-            f"95% interval to, {units}": row["high"],
-        }
-        for row in rows
+        {"measure": "standard deviation", "of": name}
+        | {f"{head}, {units}": number for head, number in zip(heads, each, strict=True)}
+        for name, each in zip(names, ends, strict=True)
     )
     return headline, f"Standard deviations of {title}, {units}: {words}.", panel, data
 

@@ -56,8 +56,8 @@ def penalized_chart(run: RunResults) -> Chart:
         name="penalized",
         headline=_headline(run, sizes, values[:, 0], means[0].tolist(), cells[0]),
         subtitle=(
-            "Share of clinicians with a final score whose payments are cut, %, by specialty and practice "
-            f"size (small: 2 to 15 clinicians), {population_words(run)}"
+            "Share whose payments are cut, %, by specialty and practice size (small: 2 to 15 clinicians), "
+            f"{population_words(run)}"
         ),
         alternative=f"Bars by specialty, for {', '.join(sizes)} practices. {'; '.join(said)}.",
         source=source_line(run),
@@ -90,7 +90,7 @@ def penalized_chart(run: RunResults) -> Chart:
             )
         ],
         notes=(
-            f"Means over years and draws of {HOLDS[run.holds]}.",
+            f"Of clinicians with a final score; means over years and draws of {HOLDS[run.holds]}.",
             SPECIALTY_NOTE,
         ),
     )

@@ -118,7 +118,7 @@ def waterfall_chart(run: RunResults) -> Chart:
                     ),
                     Reference(0.0),
                 ],
-                x=Axis(prefix="$", suffix="m", limits=(low - 2.0 * room * (low < 0.0), high + 28.0 * room)),
+                x=Axis(prefix="$", suffix="m", limits=(low - 2.0 * room * (low < 0.0), high + 33.0 * room)),
                 y=Axis(names=tuple(words)),
                 height=45.0 * len(steps) + 40.0,
             )

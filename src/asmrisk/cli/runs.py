@@ -281,15 +281,18 @@ def init(folder: Path) -> None:
 
 @commands.command(epilog=example("asmrisk docs rosters"))
 @click.argument("topic", required=False, shell_complete=completes(topics))
-def docs(topic: str | None) -> None:
+@click.option("--html", type=click.Path(path_type=Path), help="Write all pages as one to this file, .html.")
+def docs(topic: str | None, html: Path | None) -> None:
     """Show a page of the handbook.
 
     Without TOPIC, list the topics.
     """
     from asmrisk.handbook import docs
 
-    page = docs(topic)
-    if sys.stdout.isatty():
+    page = docs(topic, html=html)
+    if html is not None:
+        click.echo(f"{html}: the handbook; open it in a browser")
+    elif sys.stdout.isatty():
         from asmrisk.handbook.terminal import show
 
         show(page)

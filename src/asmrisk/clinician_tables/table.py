@@ -233,7 +233,7 @@ def write_clinicians(
 
 
 @contextlib.contextmanager
-def replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path, argument: str = "out") -> Iterator[Path]:
     """Give the name of a new file that takes the place of the one at a path when it is written.
 
     If anything fails, the old file is left as it was: InputError where the place cannot be written to,
@@ -250,7 +250,7 @@ def replaced(path: Path) -> Iterator[Path]:
         reason = (error.strerror if isinstance(error, OSError) else None) or error
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise RunError(f"{path}: cannot be written: {reason}; free some space") from None
-        raise _unwritable(path, f"cannot be written: {reason}") from None
+        raise InputError(f"cannot be written: {reason}", argument=argument, where=str(path)) from None
     finally:
         # On a read-only disk even what is not there cannot be removed.
         with contextlib.suppress(OSError, ValueError):

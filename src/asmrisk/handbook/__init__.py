@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from importlib.resources import files
+from pathlib import Path
 
 from asmrisk.errors import InputError, unknown
 
@@ -36,24 +38,30 @@ TOPICS = (
 )
 
 
-def docs(topic: str | None = None) -> str:
-    """Give a page of the handbook.
+def docs(topic: str | None = None, *, html: str | os.PathLike[str] | None = None) -> str:
+    """Give a page of the handbook, or write all of it as one.
 
     Parameters
     ----------
     topic : str, optional
         One of `TOPICS`; without it the list of topics.
+    html : path, optional
+        A file, ``.html``, to which the whole handbook is written as one page, with contents and search. It
+        needs no other file and no network.
 
     Returns
     -------
     str
-        Markdown.
+        Markdown; with `html` what was written.
 
     Raises
     ------
     InputError
-        If there is no such topic; the message names the nearest.
+        If there is no such topic, of which the message names the nearest; if `html` cannot be written, does
+        not end in ``.html``, or a topic is given too.
     """
+    if html is not None:
+        return _write(Path(html), topic)
     if topic is None:
         rows = "\n".join(f"| `{each}` | {summary(each)} |" for each in TOPICS)
         how = "`asmrisk docs TOPIC`, in Python `asmrisk.docs(TOPIC)`, shows a page."
@@ -61,6 +69,21 @@ def docs(topic: str | None = None) -> str:
     if topic not in TOPICS:
         raise InputError(replace(unknown("topic", topic, TOPICS), text=f"there is no topic {topic!r}"))
     return files(__name__).joinpath(f"{topic}.md").read_text(encoding="utf-8")
+
+
+def _write(path: Path, topic: str | None) -> str:
+    # They import pandas, which no page in a terminal needs.
+    from asmrisk.clinician_tables.table import replaced
+    from asmrisk.handbook.html import html
+
+    if topic is not None:
+        raise InputError("the page holds every topic; name none", argument="topic")
+    if path.suffix.lower() != ".html":
+        raise InputError("must end in .html", argument="html", where=str(path))
+    text = html({each: docs(each) for each in TOPICS})
+    with replaced(path, "html") as file:
+        file.write_text(text, encoding="utf-8")
+    return text
 
 
 def summary(topic: str) -> str:

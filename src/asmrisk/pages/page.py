@@ -23,15 +23,17 @@ from asmrisk.errors import joined, printable
 __all__ = ["environment", "rendered"]
 
 
-def rendered(template: str | Template, *, scripts: Sequence[str] = (), **context: Any) -> str:
+def rendered(
+    template: str | Template, *, styles: Sequence[str] = (), scripts: Sequence[str] = (), **context: Any
+) -> str:
     """Fill a template of this package, which extends ``page.html.j2``.
 
     Parameters
     ----------
     template : str or jinja2.Template
         Name of the template, ``report.html.j2``, or one made by `environment`.
-    scripts : sequence of str
-        Names of the package's scripts that the page runs besides ``page.js``.
+    styles, scripts : sequence of str
+        Names of the package's files that the page has besides ``page.css`` and ``page.js``.
     **context
         What the template uses. Texts are escaped; charts are drawn by the filter ``svg``, data for scripts
         embedded by the filter ``embedded``.
@@ -41,7 +43,7 @@ def rendered(template: str | Template, *, scripts: Sequence[str] = (), **context
     str
         The page, the same for equal input.
     """
-    style = _style()
+    style = _style(styles)
     script = "\n".join(_file(name) for name in ("page.js", *scripts))
     policy = "; ".join(
         (
@@ -85,14 +87,14 @@ def _file(name: str) -> str:
     return files("asmrisk.pages").joinpath(name).read_text(encoding="utf-8")
 
 
-def _style() -> str:
+def _style(names: Sequence[str]) -> str:
     """Give the style, with the palette as variables."""
     light, dark = ("".join(f"--{name}: {color}; " for name, color in each.items()) for each in (LIGHT, DARK))
     themes = (
         f":root {{ color-scheme: light dark; {light}}}\n"
         f"@media screen and (prefers-color-scheme: dark) {{ :root {{ {dark}}} }}\n"
     )
-    return themes + _file("page.css")
+    return themes + "\n".join(_file(name) for name in ("page.css", *names))
 
 
 def _digest(text: str) -> str:
