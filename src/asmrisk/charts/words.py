@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from textwrap import shorten
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,10 +76,21 @@ def source_line(*runs: RunResults, draws: int | None = None) -> str:
     `draws` are those that are common to the runs, where these are fewer than the first run's.
     """
     titles = " and ".join(dict.fromkeys(run.title for run in runs))
-    seed = "" if runs[0].seed is None else f", seed {runs[0].seed}"
-    unfinished = "".join(f"; not finished: {run.partial}" for run in runs if run.partial)
-    of = counted(draws or runs[0].count, "draw")
-    return f"{titles}: {of}{seed}{unfinished}. asmrisk {version('asmrisk')}."
+    unfinished = "; ".join(run.partial for run in runs if run.partial)
+    return _source(titles, draws or runs[0].count, runs[0].seed, unfinished)
+
+
+def source_of(facts: Mapping[str, Any]) -> str:
+    """Say the same of a report, by its facts."""
+    return _source(
+        facts["title"], facts["draws"], facts["seed"], facts["finished"] if facts["partial"] else ""
+    )
+
+
+def _source(titles: str, draws: int, seed: int | None, unfinished: str) -> str:
+    seeded = "" if seed is None else f", seed {seed}"
+    part = f"; not finished: {unfinished}" if unfinished else ""
+    return f"{titles}: {counted(draws, 'draw')}{seeded}{part}. asmrisk {version('asmrisk')}."
 
 
 def range_words(run: RunResults) -> str:
