@@ -31,8 +31,8 @@ __all__ = ["Findings", "LeftOut", "Results", "find"]
 Results = str | os.PathLike[str] | xr.Dataset
 _Found = TypeVar("_Found")
 
-#: A clinician's dollars by practice size, which a comparison has only if it is asked for.
-_PER_CLINICIAN = "net_adjustment_per_clinician_year"
+#: What becomes of a clinician by practice size, which a comparison has only if it is asked for.
+_PER_CLINICIAN = ("net_adjustment_per_clinician_year", "panel_net_loser_share")
 
 
 class LeftOut(NamedTuple):
@@ -121,13 +121,13 @@ def find(
         run = open_run_results(results, partial=partial)
         opened = tuple(open_run_results(each, partial=partial) for each in reforms)
         summary = summarize(run)  # type: ignore[arg-type]  # It is open already.
-        varies = unless("What it depends on most", lambda: doubt(run.source or run.dataset, partial=partial))
+        varies = unless("What it depends on most", lambda: doubt(run))  # type: ignore[arg-type]
         comparison = per_clinician = None
         if reforms:
             again = _replayed(run, opened, replay_draws, unless, left_out)
-            comparison = compare(results, *reforms, replay_draws=again, partial=partial)
+            comparison = compare(run, *opened, replay_draws=again, partial=partial)
             per_clinician = compare(
-                *(results, *reforms),
+                *(run, *opened),
                 by="practice_size",
                 metrics=_PER_CLINICIAN,
                 replay_draws=0,

@@ -13,6 +13,7 @@ from typing import Any
 from asmrisk.analysis.comparison_text import differing_values
 from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.report import Section
+from asmrisk.analysis.roster_report import roster_headline, roster_sections
 from asmrisk.analysis.run_results import RESULTS, RunResults
 from asmrisk.analysis.statistics import HOLDS, scale_of
 from asmrisk.analysis.transitions import change_sections
@@ -23,11 +24,13 @@ from asmrisk.charts.convergence import convergence_chart
 from asmrisk.charts.differences import differences_chart
 from asmrisk.charts.doubt import doubt_chart
 from asmrisk.charts.exceedance import exceedance_chart
+from asmrisk.charts.exposure import exposure_chart
 from asmrisk.charts.futures import futures_chart
 from asmrisk.charts.indices import indices_chart
 from asmrisk.charts.penalized import penalized_chart
 from asmrisk.charts.readings import readings_chart
 from asmrisk.charts.savings import savings_chart
+from asmrisk.charts.score_curve import score_curve_chart
 from asmrisk.charts.tornado import tornado_chart
 from asmrisk.charts.waterfall import waterfall_chart
 from asmrisk.clinician_tables.table import check_output, replaced
@@ -149,12 +152,18 @@ _CHARTS: dict[str, Callable[[Findings], Chart | None]] = {
     "Chart of savings": lambda found: savings_chart(found.run),
     "Chart of the dollars that savings consist of": lambda found: waterfall_chart(found.run),
     "Chart of what reforms change": lambda found: _differences(found),
-    "Chart of what doubt is made of": lambda found: doubt_chart(found.run) if found.doubt else None,
+    "Chart of what doubt is made of": lambda found: (
+        doubt_chart(found.run, report=found.doubt) if found.doubt else None
+    ),
     "Chart of how likely savings are": lambda found: exceedance_chart(found.run),
     "Chart of adjustment factors": lambda found: adjustment_factors_chart(found.run),
+    "Chart of the factor of a score": lambda found: score_curve_chart(found.run),
     "Chart of the share penalized": lambda found: penalized_chart(found.run),
     "Chart of a study's effects": lambda found: _of_study(found),
-    "Chart of what given clinicians risk": lambda found: _of_clinicians(found),
+    "Chart of what given clinicians risk": lambda found: (
+        exposure_chart(found.exposed.report) if found.exposed else None
+    ),
+    "Chart of the given clinicians' futures": lambda found: _futures(found),
     "Chart of convergence": lambda found: convergence_chart(found.run),
 }
 
@@ -173,8 +182,8 @@ def _of_study(found: Findings) -> Chart | None:
     return indices_chart(found.study) if shares else tornado_chart(found.study)
 
 
-def _of_clinicians(found: Findings) -> Chart | None:
-    if found.exposed is None:
+def _futures(found: Findings) -> Chart | None:
+    if found.exposed is None or not found.exposed.totals.any():
         return None
     return futures_chart(found.exposed.run, found.exposed.totals, "the given clinicians")
 
@@ -217,6 +226,7 @@ def _context(found: Findings, charts: Sequence[Chart], study: Any, exposure: Any
     contents = {
         "charts": "Charts",
         "reforms": "Reforms" if found.reforms else "",
+        "roster": "Roster" if "roster" in found.summary.details else "",
         "assumptions": "Assumptions" if found.doubt else "",
         "study": "Study" if found.study else "",
         "exposure": "Clinicians" if found.exposed else "",
@@ -226,7 +236,7 @@ def _context(found: Findings, charts: Sequence[Chart], study: Any, exposure: Any
         "origin": "Where it comes from",
         "left-out": "Not here" if found.left_out else "",
     }
-    contested = readings(found)
+    contested, roster = readings(found), found.summary.details.get("roster")
     if contested is None:
         del contents["readings"]
     return {
@@ -246,6 +256,8 @@ def _context(found: Findings, charts: Sequence[Chart], study: Any, exposure: Any
         ],
         "ranks": reform_ranks(found),
         "reform_sections": list(_who_changes(found)),
+        "roster": roster_sections(roster) if roster is not None else [],
+        "roster_words": roster_headline(roster) if roster is not None else "",
         "assumptions": assumptions(found),
         "variance": list(sources_of_variance(found)),
         "evidence": _evidence(found),

@@ -179,9 +179,9 @@ def assumptions(found: Findings) -> Listing | None:
 def doubted(stated: Row) -> str:
     """Say what distribution is stated."""
     told = {name: each for name, each in stated.items() if name not in ("basis", "source", "with")}
-    words = str(told.pop("distribution", "")).replace("central_90", "90% between").replace("_", " ")
+    words = str(told.pop("distribution", "")).replace("central_90", "90%").replace("_", " ")
     if {"low", "high"} <= told.keys():
-        words += f" {show(told.pop('low'))} and {show(told.pop('high'))}"
+        words += f" between {show(told.pop('low'))} and {show(told.pop('high'))}"
     masses = [f"{100 * each['probability']:g}% at {show(each['value'])}" for each in told.pop("masses", ())]
     others = [f"{name.replace('_', ' ')} {show(each, 60)}" for name, each in told.items()]
     return ", ".join([words, *others, *masses])
