@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -142,6 +143,20 @@ def test_what_cannot_be_written_leaves_nothing(store, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="take parquet"):
         asmrisk.export(store, tmp_path / "out", format="netcdf")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_of_an_unfinished_run_its_own_option_is_advised(store, tmp_path):
+    place = shutil.copytree(store, tmp_path / "run.zarr")
+    next((place / "medicare_savings").glob("c.*")).unlink()
+    arguments = ["export", str(place), "--format", "netcdf", "--out", str(tmp_path / "out")]
+    ended = CliRunner().invoke(commands, arguments)
+    assert ended.exit_code == 2
+    command = f"`asmrisk export {place} --out {tmp_path / 'out'} --format netcdf --partial`"
+    assert f"; {command} takes what is finished." in ended.stderr
+    with pytest.raises(InputError, match=r"; `asmrisk.summarize\('[^']*run.zarr', partial=True\)` takes"):
+        asmrisk.summarize(place)
+    # What is advised works.
+    assert CliRunner().invoke(commands, [*arguments, "--partial"]).exit_code == 0
 
 
 def test_the_command_names_what_it_wrote(store, tmp_path):

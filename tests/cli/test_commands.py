@@ -490,7 +490,8 @@ def test_public_functions_are_not_hidden_by_modules_of_their_name() -> None:
         "for each in pkgutil.walk_packages(asmrisk.__path__, 'asmrisk.'):\n"
         "    if each.name != 'asmrisk.__main__':\n"
         "        importlib.import_module(each.name)\n"
-        "names = [name for name in asmrisk.__all__ if not name.startswith('_')]\n"
+        # What is a module itself is not a function.
+        "names = [name for name in asmrisk.__all__ if not name.startswith('_') and name != 'plot']\n"
         "print([name for name in names if not callable(getattr(asmrisk, name))])\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

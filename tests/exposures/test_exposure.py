@@ -227,6 +227,16 @@ def test_text_says_of_whom_no_patients_are_told(found):
     assert "Patients not told: a, b, c, d. They are drawn, and earn the points for complex" in said
 
 
+def test_long_work_says_first_what_it_does(ours, results, monkeypatch, capsys):
+    monkeypatch.setattr("asmrisk.exposures.stored_field._SOON", 0)
+    change = "improvement_activities = 2"
+    asmrisk.exposure(ours, results, draws=2, what_if=change)
+    said = "4 clinicians in 2 draws of the field, 2027 to 2031, as they are and with 1 change\n"
+    assert said in capsys.readouterr().err
+    asmrisk.exposure(ours, results, draws=2, quiet=True)
+    assert "clinicians in" not in capsys.readouterr().err
+
+
 def test_a_told_identity_is_no_formula_in_csv(results, tmp_path):
     clinicians = CLINICIANS.replace("\na,", "\n=1+1,").replace("\nb,", "\n@b,").replace(",Q,", ",-Q,")
     (tmp_path / "ours.csv").write_text(clinicians)
@@ -249,6 +259,8 @@ def test_what_cannot_be_answered_is_said(ours, results, tmp_path, folder):
         return " ".join(answer.stderr.split())
 
     assert "asmrisk run baseline --out" in refused(ours, "--against", tmp_path / "no.zarr")
+    with pytest.raises(InputError, match=r"needed, such as `asmrisk.run\('baseline', out='.*no.zarr'\)`"):
+        asmrisk.levers(ours, tmp_path / "no.zarr")
     assert "--loss: '500k' is no number" in refused(ours, "--against", results, "--loss", "500k")
     assert "--loss" in refused(ours, "--against", results, "--loss", "-500000")
     assert "write 500000" in refused(ours, "--against", results, "--loss", "-500000")

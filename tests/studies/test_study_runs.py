@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -333,6 +334,21 @@ def test_the_command(write: Any, folder: Path) -> None:
     assert (
         json.loads(command(str(path), "--out", str(out), "--quiet", "--format", "json").output)["draws"] == 4
     )
+
+
+def test_a_study_says_first_what_it_will_do(write: Any, folder: Path) -> None:
+    out = folder / "study.zarr"
+    ending = rf", 2027 to 2031, with 1 worker; at most [\d.]+ kB in {out}\n"
+
+    def said(text: str) -> str:
+        stream = StringIO()
+        asmrisk.sensitivity(write(text), out=out, workers=1, stream=stream)
+        return stream.getvalue()
+
+    assert re.fullmatch(rf"Trial: 7 design points, 28 draws of 200 clinicians{ending}", said(ONE))
+    more = said(ONE.replace("draws = 4", "draws = 6"))
+    assert re.fullmatch(rf"Trial: 7 design points, 14 more of 42 draws of 200 clinicians{ending}", more)
+    assert said(ONE) == ""
 
 
 def test_listing_computes_nothing(write: Any, folder: Path) -> None:

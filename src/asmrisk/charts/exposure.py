@@ -26,7 +26,7 @@ _NAME = 28
 _ROW, _HEAD = 28.0, 50.0
 
 
-def exposure_chart(report: Report, who: str = ALL) -> Chart:
+def exposure_chart(report: Report, who: str = ALL, *, with_chances: bool = True) -> Chart:
     """Show the dollars of the payment years, beside an average practice's, and the chances of losses.
 
     Parameters
@@ -35,6 +35,8 @@ def exposure_chart(report: Report, who: str = ALL) -> Chart:
         What `asmrisk.exposure` gave.
     who : str
         Name of a practice or clinician; all together if not given.
+    with_chances : bool
+        Whether chances are shown too.
 
     Returns
     -------
@@ -76,8 +78,9 @@ def exposure_chart(report: Report, who: str = ALL) -> Chart:
             f"{name}"
         ),
         alternative=(
-            f"A fan over the payment years and bars of chances. Expected: {each}. {ALL_YEARS.capitalize()}: "
-            f"{usd(whole['mean'], whole['mean_error'], shown=True)}, nine draws in ten from "
+            f"A fan over the payment years{' and bars of chances' * with_chances}. Expected: {each}. "
+            f"{ALL_YEARS.capitalize()}: {usd(whole['mean'], whole['mean_error'], shown=True)}, nine draws in "
+            "ten from "
             f"{' to '.join(usd(whole[end], range_error(whole, sets)) for end in ('p05', 'p95'))}; "
             f"an average practice {usd(whole['average_practice'], whole['mean_error'])}; {said}."
         ),
@@ -85,7 +88,7 @@ def exposure_chart(report: Report, who: str = ALL) -> Chart:
         data=_data(rows, chances),
         panels=[
             _fan(by_year, years),
-            *(_chances(rows, key, title, sets) for key, title in chances.items()),
+            *(_chances(rows, key, title, sets) for key, title in chances.items() if with_chances),
         ],
         notes=(
             f"Ranges and chances are over draws and hold {HOLDS[facts['range_holds']]}.",

@@ -26,6 +26,8 @@ from asmrisk.errors import InputError
 __all__ = ["readings_chart"]
 
 _METRIC, _MILLION, _UNIT = "medicare_savings", 1e-6, "$ million"
+#: Of a mean without an error.
+_TOO_FEW = "too few draws to tell"
 
 
 def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
@@ -117,7 +119,7 @@ def _figure(row: Row) -> str:
     value, error = row["difference"] * _MILLION, row["difference_error"] * _MILLION
     _, _, shown = with_error(value, error).partition(" ± ")
     said = f"{amount_words(value, error, _UNIT, signed=True, short=True)} ± {shown}"
-    return said if _found(row) else f"{said}, no difference found"
+    return said if _found(row) else f"{said}, {_TOO_FEW if math.isnan(error) else 'no difference found'}"
 
 
 def _points(rows: Sequence[Row]) -> list[Mark]:
@@ -155,6 +157,8 @@ def _points(rows: Sequence[Row]) -> list[Mark]:
 def _headline(rows: Sequence[Row]) -> str:
     """Say between what the readings that differ lie, the largest first, and of how many nothing is found."""
     found, count = [row for row in rows if _found(row)], len(rows)
+    if not found and all(math.isnan(row["difference_error"]) for row in rows):
+        return f"Differences of {count} reading{'s' * (count > 1)} in Medicare savings: {_TOO_FEW}"
     if not found:
         return f"No difference found in Medicare savings, of {count} reading{'s' * (count > 1)}"
     if len(found) == 1:

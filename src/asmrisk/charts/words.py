@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.estimates import t_quantile
+from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS
 from asmrisk.charts.chart import Axis
@@ -29,6 +30,7 @@ __all__ = [
     "shortened_words",
     "source_line",
     "with_unit",
+    "without_errors",
 ]
 
 
@@ -55,10 +57,11 @@ def is_tied(value: float, error: float, sets: int) -> bool:
     return bool(abs(value) <= t_quantile(sets - 1) * error)
 
 
-def population_words(run: RunResults) -> str:
-    """Name the clinicians, with their number a year where results have it, and the performance years."""
+def population_words(run: RunResults, metric: str = "") -> str:
+    """Name the clinicians that a metric is of, all without one, and the performance years."""
+    whose = "of the roster" if metric and METRICS[metric].of else "in the model"
     years = run.dataset["performance_year"].values
-    return f"clinicians in the model, performance years {years[0]} to {years[-1]}"
+    return f"clinicians {whose}, performance years {years[0]} to {years[-1]}"
 
 
 def shortened_words(text: str, width: int = 44) -> str:
@@ -115,12 +118,19 @@ def amount_words(value: float, error: float, unit: str, *, signed: bool = False,
     return sign + with_unit(text, unit, short=short)
 
 
+def without_errors(run: RunResults) -> str:
+    """Begin a headline of results that tell no error; nothing where they do."""
+    return "" if run.set_count > 1 else f"One {'draw' if run.count == 1 else 'parameter set'}, no errors: "
+
+
 def with_unit(text: str, unit: str, *, short: bool = False) -> str:
     """Write a number with its unit.
 
     >>> with_unit("5", "$ million"), with_unit("5", "$ million", short=True), with_unit("5", "%")
     ('$5 million', '$5m', '5%')
     """
+    if text == "n/a":
+        return text
     if unit.startswith("$"):
         return f"${text}{_SHORT[unit] if short else unit[1:]}"
     return f"{text}{unit}" if unit == "%" else f"{text} {unit}".strip()
