@@ -67,7 +67,9 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
             f"Difference in Medicare savings from the {base} of {shortened_words(baseline.title)}, "
             f"{_UNIT}{dollars}, {population_words(baseline)}"
         ),
-        alternative="; ".join(names) + ".",
+        alternative=(
+            f"Points with intervals, the largest difference in Medicare savings first. {'; '.join(names)}."
+        ),
         source=source_line(baseline, draws=first["draws"]),
         data=pd.DataFrame(
             {

@@ -18,6 +18,7 @@ TOPICS = (
     "comparing",
     "report",
     "questions",
+    "pictures",
     "scenarios",
     "readings",
     "counterfactual",
