@@ -6,7 +6,7 @@
 | simulate it | run, run_to_precision, plan, sensitivity, warmup |
 | look at results | summarize, compare, decompose, exceedance, convergence, doubt, budget, evidence |
 | take results elsewhere | open_results, export, status |
-| see them | plot |
+| see them | plot, report |
 | look at single clinicians | clinicians, exposure, levers, explain, score, replay, template |
 | read on | docs |
 
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from asmrisk.exposures.exposure import exposure
     from asmrisk.exposures.levers import levers
     from asmrisk.handbook import docs
+    from asmrisk.pages.report import report
     from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
     from asmrisk.results.status import status
@@ -84,6 +85,7 @@ __all__ = [
     "plot",
     "policy",
     "replay",
+    "report",
     "run",
     "run_to_precision",
     "score",
@@ -119,6 +121,7 @@ _HOMES = {
     "plan": "analysis.plan",
     "policy": "scenario.listing",
     "replay": "analysis.rerun",
+    "report": "pages.report",
     "run": "analysis.run",
     "run_to_precision": "analysis.precision",
     "score": "analysis.scoring",

@@ -10,7 +10,7 @@ from asmrisk.charts.chart import Points
 from asmrisk.charts.differences import differences_chart
 from asmrisk.errors import InputError
 from asmrisk.plot import differences
-from tests.analysis.synthetic_results import results, with_origin
+from tests.analysis.synthetic_results import doubtful_results, results, with_origin
 
 
 def chart_of(*given):
@@ -107,3 +107,13 @@ def test_one_draw_has_neither_range_nor_error():
     (point,) = (mark for mark in chart.panels[0].marks if isinstance(mark, Points))
     assert point.low is None
     assert "too few draws to tell" in chart.panels[0].y.names[0]
+
+
+def test_one_parameter_set_has_a_range_of_draws_and_no_error():
+    base = doubtful_results(draws=2, per_set=2)
+    reform = base.assign(medicare_savings=base["medicare_savings"] + 1e6)
+    assert (
+        "One parameter set has no standard error"
+        in compare(base, reform, metrics="medicare_savings").to_text()
+    )
+    assert chart_of(base, reform).headline.endswith("too few draws to tell")

@@ -60,10 +60,10 @@ _LISTED = ("practice_net_adjustment", "clinician_net_adjustment")
 #: Draws that are compared at a time.
 _TOGETHER = 8192
 
-_Results = str | os.PathLike[str] | xr.Dataset | Scenario
+_Results = str | os.PathLike[str] | xr.Dataset | Scenario | RunResults
 _GIVEN = instance(
     "the path of results or a scenario, a Scenario, or what asmrisk.open_results gave",
-    *(str, os.PathLike, xr.Dataset, Scenario),
+    *(str, os.PathLike, xr.Dataset, Scenario, RunResults),
 )
 
 
@@ -410,7 +410,7 @@ def _reading(runs: Sequence[RunResults], labels: Sequence[str], draws: Any) -> l
         what += f"; 5-95%: range of draws, {HOLDS[_holds(baseline, reforms[0])]}"
     lines.append(f"{what}.")
     if min(len(draws if each is None else first_draws(each)) for each in sets) < 2:
-        what = "draw" if None in sets else "parameter set"
+        what = "draw" if any(each is None for each in sets) else "parameter set"
         lines.append(f"One {what} has no standard error (n/a); add draws to learn how far to trust it.")
     return lines
 

@@ -88,6 +88,7 @@ def adjustment_factors_chart(run: RunResults) -> Chart:
                 x=Axis(years=True),
                 y=Axis(suffix="%"),
                 title=cohort_words(cohort).capitalize(),
+                height=220.0,
             )
             for place, cohort in enumerate(cohorts)
         ],

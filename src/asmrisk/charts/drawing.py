@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +125,7 @@ def _new(chart: Chart, *, words: bool) -> tuple[Figure, list[Axes]]:
     if words:
         head = [(line, True) for line in wrap(printable(chart.headline), _HEADLINE)]
         head += [(line, False) for line in wrap(printable(chart.subtitle), _LINE)]
-        foot = [line for each in (*chart.notes, chart.source) for line in wrap(printable(each), _LINE + 8)]
+        foot = [line for each in (*chart.notes, chart.source) for line in wrap(printable(each), _LINE + 3)]
     step = 1.35 * _TEXT
     above, below = step * (len(head) + 0.5) if head else 0.0, step * (len(foot) + 0.5) if foot else 0.0
     height = sum(heights) + above + below
@@ -318,7 +318,7 @@ _MARKS: dict[type, Any] = {
 }
 
 
-def _label_ends(ax: Axes, marks: Iterable[Mark]) -> None:
+def _label_ends(ax: Axes, marks: Sequence[Mark]) -> None:
     """Write the labels of lines and bands at their right ends, one above the other where they are close."""
     ends = [
         (each.x[-1], (each.high if isinstance(each, Band | Interval) else each.y)[-1], each.label, each.tone)
@@ -330,6 +330,7 @@ def _label_ends(ax: Axes, marks: Iterable[Mark]) -> None:
     box = ax.get_window_extent()
     tall = box.height * _INCH / ax.get_figure(root=True).dpi  # type: ignore[union-attr]
     (low, high), length = ax.get_ylim(), 1.25 * _TEXT / tall
+    gap = 12 if any(isinstance(each, Interval) for each in marks) else 8
     # Labels of narrow columns are broken into lines.
     lines = [_lines(label, _LABEL) for *_, label, _ in ends]
     order = sorted(range(len(ends)), key=lambda at: ends[at][1])
@@ -340,7 +341,7 @@ def _label_ends(ax: Axes, marks: Iterable[Mark]) -> None:
         ax.annotate(
             lines[at],
             (x, y),
-            xytext=(8, (place - own) * tall),
+            xytext=(gap, (place - own) * tall),
             textcoords="offset points",
             va="center",
             color=LIGHT[tone],

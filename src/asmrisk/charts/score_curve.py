@@ -14,7 +14,7 @@ from asmrisk.analysis.estimates import Estimate, mean, quantiles
 from asmrisk.analysis.rerun import stored_scenario
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS
-from asmrisk.charts.chart import Axis, Band, Chart, Line, Mark, Panel, Reference, numbers
+from asmrisk.charts.chart import Axis, Band, Chart, Line, Mark, Panel, Reference, Word, numbers
 from asmrisk.charts.words import cohort_words, counted, source_line
 from asmrisk.errors import InputError
 from asmrisk.results.reading import open_results
@@ -34,6 +34,7 @@ _SCORES = np.linspace(0.0, 100.0, 401)
 _LISTED = slice(None, None, 20)
 _RETAINED = CHOICES["cap_excess"].index("retained")
 _TONES = ("first", "second")
+_ENDS = (0.0, 100.0)
 
 _Array = NDArray[np.float64]
 
@@ -85,16 +86,20 @@ def score_curve_chart(run: RunResults, year: int | None = None) -> Chart:
             marks.append(Band(_SCORES, low.value, high.value, "nine draws in ten", tone))
         marks.append(Line(_SCORES, each.value, "mean", tone))
         if np.isfinite(at.value):
-            marks.append(Reference(float(at.value), f"breaks even at {_points(at)}"))
-        panels.append(Panel(marks, y=Axis(suffix="%"), title=f"{name.capitalize()}: factor by final score"))
+            marks.append(Reference(float(at.value)))
+            # Left of the line, above the curve.
+            top = 0.8 * float(each.value[-1])
+            marks.append(Word(float(at.value) - 2.0, top, f"break-even {_points(at)}", align="right"))
+        title = f"{name.capitalize()}: factor by final score"
+        panels.append(Panel(marks, x=Axis(limits=_ENDS), y=Axis(suffix="%"), title=title))
     highest = max(float(height.max()) for _, height in densities)
     panels.append(
         Panel(
             [
-                Line(edges, height, name, tone, steps=True)
+                Line(edges, height, name, tone, dashed=tone == "second", steps=True)
                 for name, tone, (edges, height) in zip(names, _TONES, densities, strict=True)
             ],
-            x=Axis("Final score, points", limits=(0.0, 100.0)),
+            x=Axis("Final score, points", limits=_ENDS),
             y=Axis(suffix="%", limits=(0.0, 1.15 * highest)),
             title="Clinicians at a score, % a point",
             height=170.0,
@@ -182,12 +187,11 @@ def _sentence(names: Sequence[str], even: Sequence[Estimate]) -> str:
     """Say at which scores clinicians break even."""
     if all(np.isnan(each.value) for each in even):
         return "no final score breaks even"
-    return " and ".join(
-        f"{name} breaks even at a score of {_points(each)}"
-        if np.isfinite(each.value)
-        else f"{name} at no score"
+    told = (
+        f"{_points(each) if np.isfinite(each.value) else 'none'} in {name}"
         for name, each in zip(names, even, strict=True)
     )
+    return f"the break-even score is {' and '.join(told)}"
 
 
 def _density(run: RunResults, year: int, cohort: str) -> tuple[_Array, _Array]:
