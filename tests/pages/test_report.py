@@ -5,6 +5,7 @@ import json
 import re
 import warnings
 
+import openpyxl
 import pytest
 
 import asmrisk
@@ -196,3 +197,23 @@ def test_it_can_be_read_in_a_browser(written):
         assert faults(driver) == []
         show(driver, page, scripts=False)
         assert "What does Medicare save?" in driver.find_element("css selector", "main").text
+
+
+def test_the_workbook_has_the_commands_numbers_and_no_formula(stores, written):
+    book = openpyxl.load_workbook(written[1])
+    assert book.sheetnames[:3] == ["Cover", "Contents", "Notes"]
+    listed = [row[0].value for row in book["Contents"].iter_rows(min_row=2)]
+    assert listed == book.sheetnames[3:]
+    cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row]
+    assert not [cell for cell in cells if cell.data_type == "f" or cell.hyperlink]
+    assert not [cell for cell in cells if str(stores) in str(cell.value)]
+    assert all(book[name].freeze_panes == "B2" for name in listed)
+
+    head, *rows = book["Summary, estimates"].iter_rows(values_only=True)
+    expected = rows_of(asmrisk.summarize(stores / "base.zarr"), "estimates")
+    names = [each.removesuffix(", in the row's units") for each in head]
+    assert {"mean, in the row's units", "mean_error, in the row's units"} <= set(head)
+    assert names == list(expected[0])
+    for row, each in zip(rows, expected, strict=True):
+        for value, known in zip(row, each.values(), strict=True):
+            assert value == (pytest.approx(known, rel=1e-15) if isinstance(known, float) else known)
