@@ -31,7 +31,8 @@ HEAVY = {
         "matplotlib",
         "obstore",
     ),
-    *("openpyxl", "pandas", "platformdirs", "pyarrow", "rapidfuzz", "rich", "scipy", "xarray", "zarr"),
+    *("openpyxl", "pandas", "platformdirs", "pyarrow", "rapidfuzz", "rich", "scipy", "xarray"),
+    *("xlsxwriter", "zarr"),
 }
 
 TESTS = Path(__file__).parent

@@ -6,8 +6,8 @@
 | simulate it | run, run_to_precision, plan, sensitivity, warmup |
 | look at results | summarize, compare, decompose, exceedance, convergence, doubt, budget, evidence |
 | take results elsewhere | open_results, export, status |
-| see them | plot |
-| look at single clinicians | clinicians, exposure, levers, explain, score, replay, template |
+| see them | plot, report |
+| look at single clinicians | clinicians, exposure, board, levers, explain, score, replay, template |
 | read on | docs |
 
 >>> import asmrisk
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from asmrisk.exposures.exposure import exposure
     from asmrisk.exposures.levers import levers
     from asmrisk.handbook import docs
+    from asmrisk.pages.board import board
+    from asmrisk.pages.report import report
     from asmrisk.population.preparation import validate
     from asmrisk.results.reading import open_results
     from asmrisk.results.status import status
@@ -63,6 +65,7 @@ __all__ = [
     "RunError",
     "Scenario",
     "__version__",
+    "board",
     "budget",
     "check",
     "clinicians",
@@ -84,6 +87,7 @@ __all__ = [
     "plot",
     "policy",
     "replay",
+    "report",
     "run",
     "run_to_precision",
     "score",
@@ -99,6 +103,7 @@ _HOMES = {
     "InputError": "errors",
     "RunError": "errors",
     "Scenario": "scenario.scenario",
+    "board": "pages.board",
     "budget": "analysis.budget",
     "check": "analysis.check",
     "clinicians": "analysis.clinician_risk",
@@ -119,6 +124,7 @@ _HOMES = {
     "plan": "analysis.plan",
     "policy": "scenario.listing",
     "replay": "analysis.rerun",
+    "report": "pages.report",
     "run": "analysis.run",
     "run_to_precision": "analysis.precision",
     "score": "analysis.scoring",

@@ -60,10 +60,10 @@ _LISTED = ("practice_net_adjustment", "clinician_net_adjustment")
 #: Draws that are compared at a time.
 _TOGETHER = 8192
 
-_Results = str | os.PathLike[str] | xr.Dataset | Scenario
+_Results = str | os.PathLike[str] | xr.Dataset | Scenario | RunResults
 _GIVEN = instance(
     "the path of results or a scenario, a Scenario, or what asmrisk.open_results gave",
-    *(str, os.PathLike, xr.Dataset, Scenario),
+    *(str, os.PathLike, xr.Dataset, Scenario, RunResults),
 )
 
 

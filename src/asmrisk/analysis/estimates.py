@@ -186,12 +186,15 @@ def ranks(count: int, level: float, confidence: float = 0.95) -> tuple[int, int]
     0
     """
     tail = (1.0 - confidence) / 2.0
+    # Farther than ten standard deviations from its mean the binomial is never.
+    middle, reach = count * level, 10.0 * (count * level * (1.0 - level)) ** 0.5 + 10.0
+    counts = np.arange(max(0, int(middle - reach)), min(count, int(middle + reach)) + 2)
     # The largest l with P(B < l) ≤ tail and the smallest u with P(B ≥ u) ≤ tail.
-    counts = np.arange(count + 1)
-    below = np.append(0.0, bdtr(counts[:-1], count, level))
-    at_least = np.append(1.0, bdtrc(counts, count, level))
-    lower = int(np.searchsorted(below, tail, side="right")) - 1
-    upper = int(np.argmax(at_least <= tail))
+    before = np.maximum(counts - 1, 0)
+    below = np.where(counts > 0, bdtr(before, count, level), 0.0)
+    at_least = np.where(counts > 0, bdtrc(before, count, level), 1.0)
+    lower = int(counts[np.searchsorted(below[:-1], tail, side="right") - 1])
+    upper = int(counts[np.argmax(at_least <= tail)])
     return lower, upper
 
 

@@ -41,7 +41,7 @@ from asmrisk.simulation.compilation import warmup
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.replay import replay_draws
 
-__all__ = ["evidence"]
+__all__ = ["evidence", "held_by_results"]
 
 #: Draws that are simulated if no number is given.
 DRAWS = 20
@@ -160,6 +160,16 @@ def _stored(run: RunResults) -> dict[str, _Draws]:
     found["heart_failure_share"] = participants.sel(cohort=COHORTS[0]) / participants.sum("cohort")
     found["small_share"] = 1.0 - large
     return {name: _Draws(values.values.astype(np.float64), run.sets) for name, values in found.items()}
+
+
+def held_by_results(run: RunResults) -> list[Row]:
+    """Hold what results hold themselves, of all their draws, against published facts, without simulating.
+
+    Rows are those of `evidence`, each judged as strictly as if all facts were; empty if nothing is held.
+    """
+    declared = facts()
+    found, judged = _stored(run), sum(not fact.not_comparable for fact in declared)
+    return [_row(fact, found[fact.name], judged) for fact in declared if fact.name in found]
 
 
 def _report(

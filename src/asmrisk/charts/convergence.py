@@ -60,7 +60,11 @@ def convergence_chart(run: RunResults, metric: str = "medicare_savings") -> Char
         name=f"convergence-{metric.replace('_', '-')}",
         headline=without_errors(run) + f"{title}: {found}",
         subtitle=f"Mean of {title}, {unit}{dollars}, by the number of draws, {population_words(run, metric)}",
-        alternative="; ".join(map(": ".join, zip(counts, figures, strict=True))) + ".",
+        alternative=(
+            f"Points with intervals: the mean of {title} by the number of draws. "
+            + "; ".join(map(": ".join, zip(counts, figures, strict=True)))
+            + "."
+        ),
         source=source_line(run),
         data=pd.DataFrame(
             {

@@ -52,7 +52,7 @@ def differences_chart(baseline: RunResults, *reforms: RunResults) -> Chart:
     """
     if not reforms:
         raise InputError("a chart of differences needs a baseline and at least one reform.")
-    given = [each.source or each.dataset for each in (baseline, *reforms)]
+    given = (baseline, *reforms)
     of_savings = compare(*given, metrics=[_SAVINGS])
     of_clinicians = compare(*given, metrics=[_PAID], by=_WHO)
     savings = list(of_savings.tables["differences"])

@@ -10,6 +10,7 @@ import pandas as pd
 from asmrisk.analysis.digits import number, with_error, with_interval
 from asmrisk.analysis.doubt_report import doubt
 from asmrisk.analysis.metrics import METRICS
+from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.shares import CHANCE, GROUPS
 from asmrisk.analysis.statistics import Row, scale_of
@@ -30,7 +31,7 @@ _FALLS = (
 )
 
 
-def doubt_chart(run: RunResults, metric: str = "medicare_savings") -> Chart:
+def doubt_chart(run: RunResults, metric: str = "medicare_savings", report: Report | None = None) -> Chart:
     """Show which share of the variance each group of unknowns makes, and which unknowns are worth knowing.
 
     Parameters
@@ -39,6 +40,8 @@ def doubt_chart(run: RunResults, metric: str = "medicare_savings") -> Chart:
         Of a scenario with unknowns, with several draws a parameter set.
     metric : str
         Name out of `asmrisk.analysis.metrics.METRICS` that has one number a draw.
+    report : Report, optional
+        What `asmrisk.doubt` gives of it, if that is known already.
 
     Returns
     -------

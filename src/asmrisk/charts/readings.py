@@ -51,7 +51,7 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
     """
     if not readings:
         raise InputError("a chart of readings needs a baseline and at least one other reading.")
-    found = compare(*(each.source or each.dataset for each in (baseline, *readings)), metrics=_METRIC)
+    found = compare(baseline, *readings, metrics=_METRIC)
     rows = sorted(found.tables["differences"], key=lambda row: -row["difference"])
     figures = [_figure(row) for row in rows]
     titles = [shortened_words(row["scenario"]) for row in rows]
@@ -67,7 +67,9 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
             f"Difference in Medicare savings from the {base} of {shortened_words(baseline.title)}, "
             f"{_UNIT}{dollars}, {population_words(baseline)}"
         ),
-        alternative="; ".join(names) + ".",
+        alternative=(
+            f"Points with intervals, the largest difference in Medicare savings first. {'; '.join(names)}."
+        ),
         source=source_line(baseline, draws=first["draws"]),
         data=pd.DataFrame(
             {

@@ -26,7 +26,7 @@ from asmrisk.errors import InputError
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
 
-__all__ = ["compare", "evidence", "export", "replay", "summarize"]
+__all__ = ["compare", "evidence", "export", "replay", "report", "summarize"]
 
 #: Tables that `summarize` prints instead of its own.
 _TABLES = "--convergence, --exceedance, --budget and --doubt"
@@ -317,3 +317,46 @@ def replay(results: Place, out: Path, **options: Any) -> None:
 
     replay(results, out=out, **options)
     click.echo(f"Clinicians: {out}\nScenario: {out.with_suffix('.scenario.toml')}")
+
+
+@commands.command(
+    epilog=example("asmrisk report results/baseline.zarr results/budget_neutral.zarr --out report.html")
+)
+@results_argument
+@click.argument("reforms", metavar="[REFORM]...", nargs=-1, type=PlaceType())
+@click.option(
+    "--study",
+    type=click.Path(path_type=Path),
+    help="A study that asmrisk sensitivity has run; its store is looked for beside RESULTS and in results.",
+)
+@click.option(
+    "--exposure",
+    metavar="CLINICIANS",
+    type=click.Path(path_type=Path),
+    help="A roster: what its clinicians risk in the field of RESULTS.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default="report.html",
+    show_default=True,
+    help="File of the page.",
+)
+@click.option("--excel", type=click.Path(path_type=Path), help="A workbook with every figure too, .xlsx.")
+@click.option(
+    "--replay-draws",
+    type=click.IntRange(0),
+    help="Simulate so many of the common draws again to see which clinicians gain and which lose.  "
+    "[default: 8 of one reform]",
+)
+@partial_option
+def report(results: Place, reforms: tuple[Place, ...], **options: Any) -> None:
+    """Write a page that says what RESULTS, and each REFORM against them, come to.
+
+    One file, which opens without network: answers in a few sentences, key figures, charts with their data,
+    assumptions, evidence, readings, method, and where all comes from.
+    """
+    from asmrisk.pages.report import report
+
+    for each in report(results, *reforms, **options):
+        click.echo(each)

@@ -63,7 +63,8 @@ def fill(
     """
     stores: list[Store] = []
     with _explained(stores, jobs), interruptible(), executor as workforce:
-        with ThreadPoolExecutor(1) as beside:
+        lines: Iterator[str] = iter(())
+        with progress.patient("preparing the simulation"), ThreadPoolExecutor(1) as beside:
             for job in jobs:
                 new = isinstance(job.place, Path) and not os.path.exists(job.place)  # noqa: PTH110
                 if new and job.simulation.compiled:
@@ -71,16 +72,17 @@ def fill(
                     beside.submit(job.simulation.prepare)
                 stores.append(Store.open(job.place, job.spec, job.labels, job.lengths, progress.say))
                 remark(stores[-1])
-        unfinished = [store.unfinished_blocks() for store in stores]
+            unfinished = [store.unfinished_blocks() for store in stores]
+            if progress.heard and any(unfinished):
+                lines = announce(stores, unfinished, workforce.workers)
+                for first in islice(lines, 1):
+                    progress.say(first)
         left = [len(blocks) for blocks in unfinished]
         for store, count in zip(stores, left, strict=True):
             if not count:
                 store.commit()
         if not any(left):
             return
-        lines = announce(stores, unfinished, workforce.workers) if progress.heard else iter(())
-        for first in islice(lines, 1):
-            progress.say(first)
         works: list[Work] = []
         for numbers in by_simulation(jobs):
             pieces = [Piece(jobs[n].member, block) for n in numbers for block in unfinished[n]]

@@ -16,6 +16,7 @@ TOPICS = (
     "start",
     "summaries",
     "comparing",
+    "report",
     "questions",
     "pictures",
     "scenarios",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
@@ -12,14 +13,18 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from asmrisk.analysis.report import Line
 from asmrisk.charts.chart import Chart
 from asmrisk.charts.palette import DARK, LIGHT
 from asmrisk.charts.svg import svg
-from asmrisk.errors import printable
+from asmrisk.errors import joined, printable
 
 __all__ = ["environment", "rendered"]
+
+#: What may be a parameter's name.
+_NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_.]+")
 
 
 def rendered(
@@ -72,7 +77,14 @@ def environment() -> Environment:
             printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
         ),
     )
-    made.filters |= {"svg": _drawn, "embedded": _embedded, "rows": _rows}
+    made.filters |= {
+        "svg": _drawn,
+        "embedded": _embedded,
+        "rows": _rows,
+        "line": _line,
+        "breakable": _breakable,
+        "thousands": "{:,}".format,
+    }
     return made
 
 
@@ -96,6 +108,19 @@ def _digest(text: str) -> str:
 
 def _drawn(chart: Chart) -> Markup:
     return Markup(svg(chart))
+
+
+def _line(line: Line) -> str:
+    """Write a line of a report, its calls as Python."""
+    return line if isinstance(line, str) else joined(line)
+
+
+def _breakable(text: str) -> Markup:
+    """Let names of parameters go on in the next line behind a dot or an underscore."""
+    shown = escape(printable(text))
+    if not _NAME.fullmatch(text):
+        return shown
+    return Markup(re.sub(r"(?<=[a-z])([._])(?=[a-z])", r"\1<wbr>", str(shown)))
 
 
 def _embedded(value: Mapping[str, Any]) -> Markup:
