@@ -13,12 +13,14 @@ import xarray as xr
 
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.run_results import open_run_results
+from asmrisk.analysis.wording import ALL
 from asmrisk.charts.adjustment_factors import adjustment_factors_chart
 from asmrisk.charts.convergence import convergence_chart
 from asmrisk.charts.differences import differences_chart
 from asmrisk.charts.doubt import doubt_chart
 from asmrisk.charts.drawing import drawn
 from asmrisk.charts.exceedance import exceedance_chart
+from asmrisk.charts.exposure import exposure_chart
 from asmrisk.charts.indices import indices_chart
 from asmrisk.charts.penalized import penalized_chart
 from asmrisk.charts.readings import readings_chart
@@ -37,6 +39,7 @@ __all__ = [
     "differences",
     "doubt",
     "exceedance",
+    "exposure",
     "indices",
     "penalized",
     "readings",
@@ -170,6 +173,31 @@ def exceedance(results: _Results, metric: str = "medicare_savings", *, ax: Axes 
         If there are no such results, no such metric, or it is not one number a draw.
     """
     return drawn(exceedance_chart(open_run_results(results), metric), ax)
+
+
+def exposure(report: Report, who: str = ALL, *, ax: Axes | Sequence[Axes] | None = None) -> Figure:
+    """Draw what somebody wins or loses in each payment year, and how likely losses are.
+
+    Parameters
+    ----------
+    report : Report
+        What `asmrisk.exposure` gave; asked with ``loss``, the chance of losing more is drawn too.
+    who : str
+        Name of a practice or clinician in it; all together if not given.
+    ax : sequence of two or, with a loss, three matplotlib Axes, optional
+        Where to draw; without, a new figure with headline, subtitle and source.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    InputError
+        If the report is none of an exposure or has nobody of that name, or there are not as many axes as
+        panels.
+    """
+    return drawn(exposure_chart(report, who), ax)
 
 
 def indices(study: Report, outcome: str | None = None, *, ax: Axes | None = None) -> Figure:

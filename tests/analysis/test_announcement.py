@@ -55,6 +55,12 @@ def test_a_run_says_what_it_will_do_and_how_exact_it_will_be(tmp_path, monkeypat
     assert more.startswith("Few: 10 more of 50 draws of 150 clinicians")
 
 
+def test_where_nobody_listens_no_pilot_is_simulated(tmp_path, monkeypatch):
+    monkeypatch.setattr(announcement, "_WORTH", 2)
+    monkeypatch.setattr(announcement, "look", lambda *_: pytest.fail("simulated for nothing"))
+    asmrisk.run(FEW, draws=2, out=tmp_path / "few.zarr", workers=1, quiet=True)
+
+
 def test_a_pilot_costs_at_most_a_twenty_fifth_of_the_run():
     assert announcement._WORTH == 1_000 == 25 * announcement.DRAWS
 

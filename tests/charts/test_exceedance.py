@@ -54,6 +54,24 @@ def test_losses_are_negative(data):
     assert np.all(chart.data.iloc[:, 0] < 0.0)
 
 
+def test_a_rosters_dollars_are_of_its_clinicians(data):
+    own = np.random.default_rng(2).normal(-20e3, 30e3, (120, 5, 4))
+    chart = exceedance_chart(
+        open_run_results(
+            data.assign(adjustment_usd=(("draw", "performance_year", "clinician"), own)).assign_coords(
+                clinician=list("abcd")
+            )
+        ),
+        "roster_net_adjustment",
+    )
+    sums = own.sum(axis=(1, 2))
+    line = next(each for each in chart.panels[0].marks if isinstance(each, Line))
+    scale = line.x[-1] / sums.max()
+    assert line.y[50] == pytest.approx(100.0 * np.mean(sums * scale > line.x[50]))
+    assert "clinicians of the roster" in chart.subtitle
+    assert scale in (1.0, pytest.approx(1e-3))
+
+
 @pytest.mark.parametrize(
     ("metric", "text"),
     [

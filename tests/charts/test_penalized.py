@@ -6,6 +6,8 @@ import pytest
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.analysis.summary import summarize
 from asmrisk.charts.chart import Bars
+from asmrisk.charts.convergence import convergence_chart
+from asmrisk.charts.exceedance import exceedance_chart
 from asmrisk.charts.penalized import penalized_chart
 from asmrisk.errors import InputError
 from tests.analysis.synthetic_results import SIZES, SPECIALTIES, results
@@ -66,3 +68,8 @@ def test_a_cell_without_anybody_has_no_bar(data):
 def test_results_without_specialties_say_so(data):
     with pytest.raises(InputError, match="specialty_penalized_share"):
         penalized_chart(open_run_results(data.drop_vars("specialty_penalized_share")))
+
+
+@pytest.mark.parametrize("chart_of", [penalized_chart, exceedance_chart, convergence_chart])
+def test_one_draw_is_called_so(data, chart_of):
+    assert chart_of(open_run_results(data.isel(draw=[0]))).headline.startswith("One draw, no errors: ")

@@ -77,3 +77,11 @@ def test_draws_of_one_parameter_set_count_once():
 def test_a_baseline_alone_has_nothing_beside_it():
     with pytest.raises(InputError, match="at least one other"):
         drawn(results(DRAWS))
+
+
+def test_one_draw_tells_no_error():
+    data = results(DRAWS)
+    both = (each.isel(draw=[0]) for each in (data, changed(data, "Lower", -5.0)))
+    chart = drawn(*both)
+    assert chart.headline.endswith("too few draws to tell")
+    assert chart.panels[0].y.names[0].endswith("± n/a, too few draws to tell")

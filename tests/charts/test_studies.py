@@ -145,3 +145,36 @@ def test_what_a_method_does_not_give_is_said_with_where_to_look(one, sobol):
             draw(asmrisk.summarize(results(20)))
         with pytest.raises(InputError, match="medicare_savings, penalized_share"):
             draw(sobol[2], "savings")
+
+
+@pytest.mark.parametrize(
+    ("method", "size", "statistic", "unit"),
+    [
+        ("morris", "trajectories = 10", "mu", "$ million"),
+        ("latin_hypercube", "samples = 64", "coefficient", "SDs"),
+    ],
+)
+def test_effects_of_other_methods_have_their_own_units(tmp_path, method, size, statistic, unit):
+    text = SAMPLED.replace("METHOD", method).replace("SIZE", size)
+
+    def value(_, position):
+        at = np.nan_to_num(position, nan=0.5)
+        return 6.0 * at[0] - 12.0 * at[1]
+
+    _, _, found = report(tmp_path, text, value)
+    chart = tornado_chart(found)
+    rows = [
+        row for row in found.tables["findings"] if row["statistic"] == statistic and row["units"] == "USD"
+    ]
+    scale = 1e6 if unit.startswith("$") else 1.0
+    drawn = chart.data.set_index("parameter")[f"estimate, {unit}"]
+    for row in rows:
+        assert drawn[row["parameter"]] == pytest.approx(row["estimate"] / scale)
+    assert drawn.index[0] == "behavior.volume_offset_cut"
+    assert unit in chart.subtitle
+    if method == "morris":
+        # Linear: each moves the outcome by its whole factor, whatever the others are.
+        assert drawn["policy.exchange_steepness"] == pytest.approx(6.0, abs=0.2)
+        sizes, spread = marks(indices_chart(found), Bars)
+        np.testing.assert_allclose(sizes.end[:2], [12.0, 6.0], atol=0.2)
+        assert (spread.end < 0.5).all()

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM end a run within seconds, with exit status 130 or 143 and a word on what is kept."""
 
+import ctypes
 import fcntl
 import os
 import random
@@ -12,6 +13,8 @@ import psutil
 import pytest
 import xarray as xr
 
+from asmrisk.engine.interruption import Interrupted, interruptible
+from asmrisk.errors import RunError
 from asmrisk.results.status import status
 from tests.engine.programs import PATIENCE, blocks_written, finish, kill, start, until
 from tests.results import small
@@ -138,3 +141,20 @@ def test_a_run_that_waits_for_another_process_can_be_interrupted(waiting_for, tm
     assert err.startswith(f"interrupted: {done} of 15 draws are finished and kept in {place}; ")
     small.write(place, 15)
     small.assert_holds(place, 15)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_that_a_callback_of_c_loses_is_told_by_what_goes_wrong_for_it():
+    stop = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGTERM))
+
+    def stopped(error):
+        stop()
+        raise error
+
+    with pytest.raises(Interrupted) as interrupted, interruptible(), interruptible():
+        stopped(RuntimeError("no compiled object"))
+    assert interrupted.value.exit_status == 128 + signal.SIGTERM
+    with pytest.raises(RuntimeError, match="no compiled object"), interruptible():
+        raise RuntimeError("no compiled object")
+    with pytest.raises(RunError, match="disk"), interruptible():
+        stopped(RunError("the disk is full"))

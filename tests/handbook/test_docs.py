@@ -81,6 +81,13 @@ def test_a_link_to_a_page_becomes_its_command() -> None:
     assert text.strip() == "See the table (asmrisk docs rosters) and below (asmrisk docs limits)."
 
 
+def test_a_picture_is_shown_by_its_words() -> None:
+    assert (
+        rendered("![A calendar (2 years).](pictures/calendar.svg)", 80).strip()
+        == "Picture: A calendar (2 years)."
+    )
+
+
 def test_a_table_that_is_too_wide_becomes_a_list_of_its_rows() -> None:
     page = "| name | unit | meaning |\n|---|---|---|\n| a | | " + "long " * 8 + "|\n| b | USD | x |\n"
     assert "unit     USD" in rendered(page, 30)

@@ -174,6 +174,36 @@ def test_the_card_says_the_headline_of_the_first_page() -> None:
     assert f"| {central} |" in parts("headlines", docs("model-card"))[1]
 
 
+def test_the_card_says_what_the_evidence_says() -> None:
+    table, card = (" ".join(docs(topic).split()) for topic in ("evidence", "model-card"))
+    told = (
+        r"(\d+) facts, of which (\d+) fit, (\d+) differ, (\d+) in the published direction, (\d+) undecided, "
+    )
+    told += r"(\d+) not comparable"
+    inside, outside = re.findall(told, table)
+    assert re.findall(told.replace(", of which", " in sample:"), card) == [inside]
+    assert re.findall(r"Of (\d+) published facts .*?, (\d+) fit and (\d+) differ", card) == [outside[:3]]
+
+
+def test_the_card_rounds_its_own_tables() -> None:
+    card = " ".join(docs("model-card").partition("## What would change")[2].split())
+
+    def figures(table: str, name: str) -> list[float]:
+        (row,) = (line for line in parts(table, docs("model-card"))[1].splitlines() if f"`{name}`" in line)
+        return [abs(float(each.replace("−", "-"))) for each in re.findall(r"\| (−?[\d.]+) ±", row)]
+
+    assert f"fall by {figures('doubts', 'behavior.cost_response')[0]:.0f} of 118" in card
+    assert f"take {figures('doubts', 'policy.exchange_steepness')[1]:.2f} off" in card
+    dollars, points = figures("choices", "midpoint_50")
+    assert f"${dollars:.0f} million to savings and take {points:.1f} of 5.1 points" in card
+    for name, words in {
+        "aco_exempt": "savings are ${:.0f} million less",
+        "preliminary_participants": "one savings are ${:.0f} million less",
+        "corrected_participants": "cardiologists ${:.0f} million",
+    }.items():
+        assert words.format(figures("choices", name)[0]) in card
+
+
 def main() -> None:
     """Write the tables anew, from runs in the folder given or in one of their own."""
     with tempfile.TemporaryDirectory() as own:

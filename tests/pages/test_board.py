@@ -1,7 +1,10 @@
 """The page for a board: its numbers, who may read it, hostile names, and how it works in a real browser."""
 
 import json
+import re
 import stat
+from base64 import b64decode
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from asmrisk.analysis.digits import number, with_error
 from asmrisk.cli import commands
 from asmrisk.exposures.exposure import expose
 from asmrisk.exposures.stored_field import live, stored_field
+from asmrisk.pages import board as page_of_board
 from asmrisk.pages.board import board, board_page, chances_of_loss, lever_words
 from tests.browser import WIDTHS, browser, faults, inaccessible, show
 
@@ -107,9 +111,29 @@ def test_names_stay_text_and_nothing_is_fetched(written):
     assert "https:" not in text
 
 
-def test_equal_results_give_equal_bytes(written, ours, results):
-    found = expose(ours, results, loss=LOSS, levers=True, workers=1, quiet=True)
+@pytest.fixture(scope="module")
+def found(ours, results):
+    return expose(ours, results, loss=LOSS, levers=True, workers=1, quiet=True)
+
+
+def test_equal_results_give_equal_bytes(written, found):
     assert board_page(found) == written[0].read_text(encoding="utf-8")
+
+
+def test_of_many_those_at_either_end_are_listed(found, monkeypatch):
+    monkeypatch.setattr(page_of_board, "_MOST_ROWS", 2)
+    text = board_page(found)
+    assert "the 1 largest expected losses and gains; 2 are left out" in text
+
+
+def test_nobody_measured_is_said(found):
+    tables = dict(found.report.tables)
+    tables["exposure"] = [row | {"probability_measured": 0.0} for row in tables["exposure"]]
+    tables["scores"] = [row | {"final_score": np.nan} for row in tables["scores"]]
+    text = board_page(found._replace(report=replace(found.report, tables=tables)))
+    assert "These 4 clinicians are measured in no draw: nothing is lost or gained" in text
+    assert "<svg" not in text
+    assert 'id="loss"' not in text
 
 
 def test_its_numbers_are_the_commands(driver, written):
@@ -189,6 +213,8 @@ def test_it_can_be_read_everywhere(driver, written):
     show(driver, path, printed=True)
     assert faults(driver) == []
     assert not driver.find_element("css selector", slider).is_displayed()
+    printed = driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"]
+    assert len(re.findall(rb"/Type\s*/Page\b", b64decode(printed))) in (1, 2)
     show(driver, path, scripts=False)
     assert not driver.find_element("css selector", slider).is_displayed()
     assert driver.find_element("css selector", f".unscripted {table}").is_displayed()

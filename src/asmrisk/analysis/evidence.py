@@ -136,7 +136,8 @@ def evidence(
 def _simulated(scenario: Scenario, draws: int, per_set: int, quiet: bool) -> dict[str, _Draws]:
     """Simulate draws, and give the facts' values."""
     progress = Progress(sys.stderr, quiet=quiet)
-    warmup(progress.say)
+    with progress.patient("compiling the kernels"):
+        warmup(progress.say)
     model, steps = Model(scenario), payment_step_values()
     found = []
     with progress.shown(draws, 0):

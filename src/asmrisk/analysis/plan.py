@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import numpy as np
 import xarray as xr
 
+from asmrisk.analysis.announcement import counted
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.expected_error import errors_of_mean
 from asmrisk.analysis.metrics import METRICS
@@ -134,8 +135,9 @@ def plan(
     for numbers in by_simulation(jobs):
         simulation = jobs[numbers[0]].simulation
         assert isinstance(simulation, ScenarioSimulation)
-        simulation.prepare(progress.say)
-        progress.say(f"simulating a pilot of {DRAWS} draws of {_counted(len(numbers), 'scenario')}")
+        with progress.patient("preparing the simulation"):
+            simulation.prepare(progress.say)
+        progress.say(f"simulating a pilot of {DRAWS} draws of {counted(len(numbers), 'scenario')}")
         found = pilot(simulation.models)
         seconds += found.seconds
         pieces = [Piece(jobs[n].member, block) for n in numbers for block in left[n]]
@@ -240,7 +242,7 @@ def _report(words: list[str], rows: list[Row], fields: list[Row], said: list[str
     years = sorted({row["dollar_year"] for row in rows})
     apart = (_APART,) if any(math.isnan(row["error_given_assumptions"]) for row in rows) else ()
     head = (
-        f"Plan of {_counted(len(rows), 'run')}; nothing is written",
+        f"Plan of {counted(len(rows), 'run')}; nothing is written",
         f"Pilot: {DRAWS} draws of each scenario, {_digits(facts['pilot_seconds'])} seconds of this processor "
         f"({processor}).",
         *dict.fromkeys(words),
@@ -307,13 +309,9 @@ def _tasks_said(*, tasks: int, workers: int | None, hours: float | None, **_: An
         )
     size, unit = next(each for each in _UNITS if hours >= each[0] or each is _UNITS[-1])
     return (
-        f"Tasks that can be computed at the same time: {tasks:,}; with {_counted(workers, 'worker')} on such "
+        f"Tasks that can be computed at the same time: {tasks:,}; with {counted(workers, 'worker')} on such "
         f"processors they take {_digits(hours / size)} {unit}."
     )
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' if count != 1 else ''}"
 
 
 def _digits(value: float) -> str:

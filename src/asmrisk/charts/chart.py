@@ -14,9 +14,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    *("Axis", "Band", "Bars", "Chart", "Interval", "Line", "Mark", "Panel", "Points", "Reference", "Word"),
-    "numbers",
+    *("ABOVE", "Axis", "Band", "Bars", "Chart", "Interval", "Line", "Mark", "Panel", "Points", "Reference"),
+    *("Word", "numbers"),
 ]
+
+#: Characters of a line of a name above its row, see `Axis.above`.
+ABOVE = 48
 
 #: Colors by their part in a chart, see `asmrisk.charts.palette`; never the only thing that tells.
 TONES = ("first", "second", "third", "fourth", "neutral")

@@ -13,7 +13,7 @@ from asmrisk.analysis.report import scale_for
 from asmrisk.analysis.run_results import RunResults, dollars_of
 from asmrisk.analysis.statistics import HOLDS
 from asmrisk.charts.chart import Axis, Chart, Panel, Points, Reference, numbers
-from asmrisk.charts.words import axis_of, one_number, population_words, source_line, with_unit
+from asmrisk.charts.words import axis_of, one_number, population_words, source_line, with_unit, without_errors
 
 __all__ = ["convergence_chart"]
 
@@ -53,12 +53,13 @@ def convergence_chart(run: RunResults, metric: str = "medicare_savings") -> Char
     figures = [_figure(*each, unit) for each in zip(mean.tolist(), error.tolist(), strict=True)]
     first, last = (with_unit(number(each, each), unit) for each in (error[0], error[-1]))
     drifted = max((abs(row["drift"]) for row in rows if not np.isnan(row["drift"])), default=0.0) > _DRIFT
-    end = "; the mean drifted" if drifted else ""
+    found = f"error of {first} with {counts[0]}, {last} with {counts[-1]}"
+    found = figures[-1] if np.isnan(error[-1]) else f"{found}; the mean drifted" if drifted else found
     dollars = "".join(f", {each.lower()}" for each in dollars_of([metric], run.dollar_year))
     return Chart(
         name=f"convergence-{metric.replace('_', '-')}",
-        headline=f"{title}: error of {first} with {counts[0]}, {last} with {counts[-1]}{end}",
-        subtitle=f"Mean of {title}, {unit}{dollars}, by the number of draws, {population_words(run)}",
+        headline=without_errors(run) + f"{title}: {found}",
+        subtitle=f"Mean of {title}, {unit}{dollars}, by the number of draws, {population_words(run, metric)}",
         alternative="; ".join(map(": ".join, zip(counts, figures, strict=True))) + ".",
         source=source_line(run),
         data=pd.DataFrame(

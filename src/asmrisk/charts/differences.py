@@ -13,7 +13,7 @@ from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.report import scale_for
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, Row
-from asmrisk.charts.chart import Axis, Chart, Mark, Panel, Points, Reference, numbers
+from asmrisk.charts.chart import ABOVE, Axis, Chart, Mark, Panel, Points, Reference, numbers
 from asmrisk.charts.words import cohort_words, is_tied, shortened_words, source_line
 from asmrisk.errors import InputError
 from asmrisk.rule.definitions import SMALL_PRACTICE
@@ -24,8 +24,8 @@ _SAVINGS, _PAID = "medicare_savings", "net_adjustment_per_clinician"
 _WHO = ("cohort", "practice_size")
 #: Heights of a row, and of a panel's title and axis.
 _ROW, _HEAD = 40.0, 60.0
-#: Height of a second line of a row's words, and what is longer than one.
-_LINE, _ONE_LINE = 18.0, 50
+#: Height of a second line of a row's words.
+_LINE = 18.0
 #: What of a row is found, with the tone of its point.
 _MORE, _LESS, _NONE, _SAME, _FEW = "more", "less", "no difference found", "the same", "too few draws to tell"
 _TONES = {_MORE: "first", _LESS: "second", _NONE: "neutral", _SAME: "neutral", _FEW: "neutral"}
@@ -168,7 +168,7 @@ def _panel(rows: Sequence[Row], names: Sequence[str], title: str, unit: str, sca
             )
         )
     labels = [f"{name}: {_cell(row, scale, unit)}" for name, row in zip(names, rows, strict=True)]
-    row_height = _ROW + _LINE * (max(map(len, labels)) > _ONE_LINE)
+    row_height = _ROW + _LINE * (max(map(len, labels)) > ABOVE)
     return Panel(
         marks,
         x=Axis(prefix="$", suffix=unit),

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asmrisk.charts.chart import Axis, Band, Bars, Chart, Interval, Line, Mark, Panel, Points, Reference, Word
+from asmrisk.charts.chart import (
+    ABOVE,
+    Axis,
+    Band,
+    Bars,
+    Chart,
+    Interval,
+    Line,
+    Mark,
+    Panel,
+    Points,
+    Reference,
+    Word,
+)
 from asmrisk.charts.palette import LIGHT
 from asmrisk.errors import InputError, printable
 
@@ -105,7 +118,7 @@ _STYLE: Any = {
 
 
 def _new(chart: Chart, *, words: bool) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure  # Taken only by who draws.
+    from asmrisk.charts.figure import ShownFigure  # It loads matplotlib, for who draws alone.
 
     heights = [panel.height for panel in chart.panels]
     head, foot = [], []
@@ -116,7 +129,7 @@ def _new(chart: Chart, *, words: bool) -> tuple[Figure, list[Axes]]:
     step = 1.35 * _TEXT
     above, below = step * (len(head) + 0.5) if head else 0.0, step * (len(foot) + 0.5) if foot else 0.0
     height = sum(heights) + above + below
-    figure = Figure(figsize=(WIDTH / _INCH, height / _INCH), facecolor=LIGHT["paper"])
+    figure = ShownFigure(figsize=(WIDTH / _INCH, height / _INCH), facecolor=LIGHT["paper"])
     figure.set_layout_engine(
         "constrained",
         rect=(0.0, below / height, 1.0, 1.0 - (above + below) / height),
@@ -178,7 +191,7 @@ def _set_axis(ax: Axes, side: str, axis: Axis, *, ticks: int) -> None:
         getattr(ax, f"set_{side}lim")(*axis.limits)
     if axis.names:
         width = _NAME if side == "y" else _LINE // len(axis.names)
-        names = [_lines(each, _LINE if axis.above else width) for each in axis.names]
+        names = [_lines(each, ABOVE if axis.above else width) for each in axis.names]
         ends.set_ticks(range(len(names)), [""] * len(names) if axis.above else names)
         for at, name in enumerate(names if axis.above else ()):
             ax.annotate(

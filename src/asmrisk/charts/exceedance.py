@@ -11,7 +11,14 @@ from asmrisk.analysis.run_results import RunResults, dollars_of
 from asmrisk.analysis.statistics import HOLDS, scale_of
 from asmrisk.analysis.wording import dollar_scale
 from asmrisk.charts.chart import Axis, Band, Chart, Line, Panel, Reference, Word, numbers
-from asmrisk.charts.words import amount_words, axis_of, one_number, population_words, source_line
+from asmrisk.charts.words import (
+    amount_words,
+    axis_of,
+    one_number,
+    population_words,
+    source_line,
+    without_errors,
+)
 
 __all__ = ["exceedance_chart"]
 
@@ -56,10 +63,10 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
     x = at * scale
     return Chart(
         name=f"exceedance-{metric.replace('_', '-')}",
-        headline=f"{about.title}: {found}",
+        headline=f"{without_errors(run)}{about.title}: {found}",
         subtitle=(
             f"Share of draws above what is on the axis, %; {about.title}, {unit}{within}, "
-            f"{population_words(run)}"
+            f"{population_words(run, metric)}"
         ),
         alternative=f"A falling curve with a narrow band. {about.title}: {found}.",
         source=source_line(run),

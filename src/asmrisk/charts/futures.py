@@ -42,7 +42,7 @@ def futures_chart(run: RunResults, totals: NDArray[np.float64], who: str) -> Cha
         Dots at the middles of fifty equal parts of the draws, put in columns of round widths.
     """
     values = np.quantile(totals, (np.arange(FUTURES) + 0.5) / FUTURES)
-    scale, unit = next(each for each in _UNITS if np.abs(values).max() >= 2.0 * each[0] or each == _UNITS[-1])
+    scale, unit = next(each for each in _UNITS if np.abs(values).max() >= each[0] or each == _UNITS[-1])
     shown = values / scale
     width = _round_up(float(np.ptp(shown)) / _COLUMNS)
     column = np.floor(shown / width)

@@ -11,7 +11,7 @@ from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, numbers
-from asmrisk.charts.words import is_tied, population_words, source_line
+from asmrisk.charts.words import is_tied, population_words, source_line, without_errors
 
 __all__ = ["penalized_chart"]
 
@@ -54,7 +54,7 @@ def penalized_chart(run: RunResults) -> Chart:
     said = [f"{name}: {_listed(sizes, each)}" for name, each in zip(names, cells, strict=True)]
     return Chart(
         name="penalized",
-        headline=_headline(run, sizes, values[:, 0], means[0].tolist(), cells[0]),
+        headline=without_errors(run) + _headline(run, sizes, values[:, 0], means[0].tolist(), cells[0]),
         subtitle=(
             "Share whose payments are cut, %, by specialty and practice size (small: 2 to 15 clinicians), "
             f"{population_words(run)}"

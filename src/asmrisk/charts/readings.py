@@ -12,15 +12,22 @@ from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import t_quantile
 from asmrisk.analysis.run_results import RunResults, dollars_of
 from asmrisk.analysis.statistics import HOLDS, Row
-from asmrisk.charts.chart import Axis, Chart, Mark, Panel, Points, Reference, numbers
-from asmrisk.charts.words import amount_words, axis_of, is_tied, population_words, source_line
+from asmrisk.charts.chart import ABOVE, Axis, Chart, Mark, Panel, Points, Reference, numbers
+from asmrisk.charts.words import (
+    amount_words,
+    axis_of,
+    is_tied,
+    population_words,
+    shortened_words,
+    source_line,
+)
 from asmrisk.errors import InputError
 
 __all__ = ["readings_chart"]
 
 _METRIC, _MILLION, _UNIT = "medicare_savings", 1e-6, "$ million"
-#: Characters of a row's words that stand on one line.
-_ONE_LINE = 50
+#: Of a mean without an error.
+_TOO_FEW = "too few draws to tell"
 
 
 def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
@@ -47,7 +54,7 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
     found = compare(*(each.source or each.dataset for each in (baseline, *readings)), metrics=_METRIC)
     rows = sorted(found.tables["differences"], key=lambda row: -row["difference"])
     figures = [_figure(row) for row in rows]
-    titles = [row["scenario"] for row in rows]
+    titles = [shortened_words(row["scenario"]) for row in rows]
     names = tuple(map(": ".join, zip(titles, figures, strict=True)))
     dollars = "".join(f", {each.lower()}" for each in dollars_of([_METRIC], baseline.dollar_year))
     first = rows[0]
@@ -57,14 +64,14 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
         name="readings",
         headline=_headline(rows),
         subtitle=(
-            f"Difference in Medicare savings from the {base} of {baseline.title}, {_UNIT}{dollars}, "
-            f"{population_words(baseline)}"
+            f"Difference in Medicare savings from the {base} of {shortened_words(baseline.title)}, "
+            f"{_UNIT}{dollars}, {population_words(baseline)}"
         ),
         alternative="; ".join(names) + ".",
         source=source_line(baseline, draws=first["draws"]),
         data=pd.DataFrame(
             {
-                "reading": titles,
+                "reading": [row["scenario"] for row in rows],
                 **{
                     f"{head}, $ million": [row[name] * _MILLION for row in rows]
                     for name, head in (
@@ -87,7 +94,7 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
                     above=True,
                     limits=(-0.9, len(rows) - 0.6),
                 ),
-                height=(42.0 + 18.0 * (max(map(len, names)) > _ONE_LINE)) * len(rows) + 50.0,
+                height=(42.0 + 18.0 * (max(map(len, names)) > ABOVE)) * len(rows) + 50.0,
             )
         ],
         notes=(
@@ -112,7 +119,7 @@ def _figure(row: Row) -> str:
     value, error = row["difference"] * _MILLION, row["difference_error"] * _MILLION
     _, _, shown = with_error(value, error).partition(" ± ")
     said = f"{amount_words(value, error, _UNIT, signed=True, short=True)} ± {shown}"
-    return said if _found(row) else f"{said}, no difference found"
+    return said if _found(row) else f"{said}, {_TOO_FEW if math.isnan(error) else 'no difference found'}"
 
 
 def _points(rows: Sequence[Row]) -> list[Mark]:
@@ -150,10 +157,12 @@ def _points(rows: Sequence[Row]) -> list[Mark]:
 def _headline(rows: Sequence[Row]) -> str:
     """Say between what the readings that differ lie, the largest first, and of how many nothing is found."""
     found, count = [row for row in rows if _found(row)], len(rows)
+    if not found and all(math.isnan(row["difference_error"]) for row in rows):
+        return f"Differences of {count} reading{'s' * (count > 1)} in Medicare savings: {_TOO_FEW}"
     if not found:
         return f"No difference found in Medicare savings, of {count} reading{'s' * (count > 1)}"
     if len(found) == 1:
-        which = found[0]["scenario"]
+        which = shortened_words(found[0]["scenario"])
         return f"{which}: Medicare savings differ by {_amount(found[0])}"
     none = f"; no difference found in {count - len(found)} of {count}" if len(found) < count else ""
     return f"Readings move Medicare savings by {_amount(found[-1])} to {_amount(found[0])}{none}"

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.run_results import RunResults
-from asmrisk.analysis.statistics import MEAN, RANGE, Draws, columns_of, estimates, quantile_statistic
-from asmrisk.analysis.wording import year_words
-from asmrisk.charts.chart import Axis, Band, Chart, Line, Panel, Reference, numbers
-from asmrisk.charts.words import range_words, source_line
+from asmrisk.analysis.statistics import (
+    DRAWS,
+    MEAN,
+    RANGE,
+    SD,
+    Draws,
+    columns_of,
+    estimates,
+    quantile_statistic,
+    range_cell,
+)
+from asmrisk.charts.chart import Axis, Band, Chart, Line, Mark, Panel, Reference, numbers
+from asmrisk.charts.words import is_tied, population_words, range_words, source_line
 
 __all__ = ["savings_chart"]
 
 _MILLION = 1e-6
-_STATISTICS = (MEAN, RANGE, quantile_statistic(0.25, 0.75))
+_STATISTICS = (DRAWS, MEAN, SD, RANGE, quantile_statistic(0.25, 0.75))
 _TITLES = {"a year": "In each performance year", "added up": "Added up since {}"}
 
 
@@ -32,7 +41,7 @@ def savings_chart(run: RunResults) -> Chart:
     Returns
     -------
     Chart
-        Two fans: a year, and added up.
+        Two fans: a year, and added up; lines alone of a single draw.
     """
     draws = run.draws("medicare_savings", ("year",)).transpose("draw", "performance_year")
     years = [int(year) for year in draws["performance_year"].values]
@@ -44,45 +53,72 @@ def savings_chart(run: RunResults) -> Chart:
         for name, each in values.items()
     }
     whole = {name: float(each[-1]) for name, each in found["added up"].items()}
-    mean = number(whole["mean"], whole["mean_error"])
-    # A 95% interval is about four standard errors wide.
-    error = max(whole[f"{end}_high"] - whole[f"{end}_low"] for end in ("p05", "p95")) / 4.0
-    low, high = map(partial(number, error=error), (whole["p05"], whole["p95"]))
+    ends = range_cell(whole, 1.0).split(" to ")
+    between = "one draw has no range"
+    if len(ends) == 2:
+        between = f"nine draws in ten lie between {' and '.join(map(_dollars, ends))} million"
     yearly = zip(years, found["a year"]["mean"], found["a year"]["mean_error"], strict=True)
-    told = ", ".join(f"${number(value, error)} million in {year}" for year, value, error in yearly)
-    dollars = "" if run.dollar_year is None else f", {run.dollar_year} dollars"
+    told = ", ".join(f"{_dollars(number(value, error))} million in {year}" for year, value, error in yearly)
+    said = _said(whole, run.set_count, len(years))
+    dollars = "" if run.dollar_year is None else f" of {run.dollar_year}"
     return Chart(
         name="savings",
-        headline=(
-            f"Medicare saves ${mean} million over {len(years)} years; nine draws in ten lie between ${low} "
-            f"and ${high} million"
-        ),
-        subtitle=f"Medicare savings, $ million{dollars}, by performance year",
+        headline=f"{said}; {between}",
+        subtitle=f"Medicare savings, $ million{dollars}, {population_words(run)}",
         alternative=(
-            f"Two fans over {year_words(years[0], years[-1])}. Medicare saves on average {told}. Added up it "
-            f"saves ${mean} million, nine draws in ten between ${low} and ${high} million."
+            f"{'Two fans' if len(ends) == 2 else 'Two lines'} over {years[0]} to {years[-1]}. Mean savings: "
+            f"{told}. Added up: {said}; {between}."
         ),
         source=source_line(run),
         data=pd.concat(
             pd.DataFrame(
-                {"savings": name, "performance year": years}
-                | {f"{column}, $ million": each[column] for column in columns}
+                {"savings": name, "performance year": years, "draws": each["draws"].astype(np.int64)}
+                | {f"{head}, $ million": each[column] for column, head in _HEADS.items()}
             )
             for name, each in found.items()
         ),
         panels=[
             Panel(
-                [
-                    Band(numbers(years), each["p05"], each["p95"], "nine draws in ten"),
-                    Band(numbers(years), each["p25"], each["p75"], "half of the draws", strong=True),
-                    Line(numbers(years), each["mean"], "mean"),
-                    Reference(0.0, upright=False),
-                ],
+                _marks(numbers(years), each, fan=len(ends) == 2),
                 x=Axis(years=True),
                 y=Axis(prefix="$", suffix="m"),
                 title=_TITLES[name].format(years[0]),
             )
             for name, each in found.items()
         ],
-        notes=(range_words(run),),
+        notes=(range_words(run),) if len(ends) == 2 else (),
     )
+
+
+_HEADS = {
+    "mean": "mean",
+    "mean_error": "standard error of the mean",
+    "p05": "5% of draws below",
+    "p25": "25% of draws below",
+    "p50": "median",
+    "p75": "25% of draws above",
+    "p95": "5% of draws above",
+}
+
+
+def _said(whole: dict[str, float], sets: int, years: int) -> str:
+    """Say what Medicare saves over all years, that it loses, or that it does neither."""
+    mean, error = whole["mean"], whole["mean_error"]
+    if is_tied(mean, error, sets):
+        return f"No Medicare savings found over {years} years"
+    verb = "saves" if mean > 0.0 else "loses"
+    return f"Medicare {verb} ${number(abs(mean), error)} million over {years} years"
+
+
+def _dollars(text: str) -> str:
+    """Write a number as dollars: ``-$3.2``."""
+    return f"-${text[1:]}" if text.startswith("-") else f"${text}"
+
+
+def _marks(years: Any, each: dict[str, Any], *, fan: bool) -> list[Mark]:
+    ranges: list[Mark] = [
+        Band(years, each["p05"], each["p95"], "nine draws in ten"),
+        Band(years, each["p25"], each["p75"], "half of the draws", strong=True),
+    ]
+    label = "mean" if fan else "one draw"
+    return [*(ranges if fan else ()), Line(years, each["mean"], label), Reference(0.0, upright=False)]

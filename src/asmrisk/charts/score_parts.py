@@ -10,7 +10,7 @@ import pandas as pd
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import Row
 from asmrisk.analysis.wording import usd, year_words
-from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference
+from asmrisk.charts.chart import Axis, Bars, Chart, Panel
 from asmrisk.charts.words import source_line
 from asmrisk.exposures.score_parts import SCORE_PARTS
 
@@ -23,7 +23,7 @@ _NAMES = {
     "promoting_interoperability": "Interoperability",
     "complex_patients": "Complex patients",
     "small_practice": "Small practice",
-    "other": "Limits",
+    "other": "Other rules",
 }
 #: Points that are shown as nothing.
 _NOTHING = 0.05
@@ -105,7 +105,8 @@ def score_parts_chart(run: RunResults, row: Row, error: float, who: str) -> Char
         ],
         notes=(
             "Means over draws and clinicians. At risk is what the lowest factor would take from everybody; "
-            "the better a score is than others', the more of it is earned back.",
+            "the better a score is than others', the more of it is earned back. Other rules: limits, and "
+            "what stands for quality or cost that cannot be scored.",
         ),
     )
 
@@ -126,7 +127,7 @@ def _waterfall(
     tones = ["second" if each < 0.0 else "first" for each in steps]
     tones.append("neutral")
     return Panel(
-        [Bars(end, start, tuple(texts), tones=tuple(tones)), Reference(0.0)],
+        [Bars(end, start, tuple(texts), tones=tuple(tones))],
         x=Axis(prefix=axis.prefix, suffix=axis.suffix, limits=limits),
         y=Axis(names=(*names, total)),
         height=40.0 + 28.0 * (len(names) + 1),

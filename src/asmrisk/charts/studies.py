@@ -57,7 +57,8 @@ def outcome_of(study: Report, outcome: str | None) -> StudyOutcome:
     title = ", ".join([METRICS[metric].title, *(each.replace("_", " ") for each in labels)])
     years = next((f"year {each}" for each in labels if each.isdigit()), "")
     years = years or f"years {PERFORMANCE_YEARS[0]} to {PERFORMANCE_YEARS[-1]}"
-    population = f"clinicians in the model, performance {years}"
+    whose = "of the roster" if METRICS[metric].of else "in the model"
+    population = f"clinicians {whose}, performance {years}"
     facts = study.facts
     dollars = "".join(f", {each.lower()}" for each in dollars_of([metric], facts["dollar_year"]))
     source = (

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, Word
-from asmrisk.charts.words import amount_words, is_tied, population_words, source_line
+from asmrisk.charts.words import amount_words, is_tied, population_words, source_line, without_errors
 from asmrisk.errors import Call, InputError, Problem
 
 __all__ = ["waterfall_chart"]
@@ -23,6 +23,8 @@ _EPISODE_DOLLARS = 2025
 _RISK = "policy.risk_level"
 _HELD = "Held back"
 _UNIT = "$ million"
+#: The part of a panel's width that a character of these words takes, with ``m`` for `` million``.
+_CHARACTER = 0.024
 #: What does not add up is named from this part of the largest amount on.
 _ROUNDING = 1e-9
 
@@ -67,6 +69,9 @@ def waterfall_chart(run: RunResults) -> Chart:
     }
     low, high = min(0.0, *ends), max(0.0, *ends)
     room = 0.015 * (high - low)
+    # The part of the width that the longest words behind a bar take.
+    part = _CHARACTER * max(map(len, words.values()))
+    least, most = low - 2.0 * room * (low < 0.0), high + part / (1.0 - part) * (high - low)
     episodes = words["Episode savings"].removeprefix("+")
     if is_tied(means[-1], errors[-1], run.set_count):
         headline = f"No difference found: Medicare saves {words['Medicare savings']}, episodes {episodes}"
@@ -83,7 +88,7 @@ def waterfall_chart(run: RunResults) -> Chart:
     kinds = ["total" if each.total else "step" for each in steps]
     return Chart(
         name="waterfall",
-        headline=headline,
+        headline=without_errors(run) + headline,
         subtitle=(
             f"From payments to Medicare savings, $ million of {run.dollar_year}, {population_words(run)}"
         ),
@@ -118,7 +123,7 @@ def waterfall_chart(run: RunResults) -> Chart:
                     ),
                     Reference(0.0),
                 ],
-                x=Axis(prefix="$", suffix="m", limits=(low - 2.0 * room * (low < 0.0), high + 33.0 * room)),
+                x=Axis(prefix="$", suffix="m", limits=(least, most)),
                 y=Axis(names=tuple(words)),
                 height=45.0 * len(steps) + 40.0,
             )

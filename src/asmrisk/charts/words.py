@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.metadata import version
 from textwrap import shorten
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.estimates import t_quantile
+from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS
 from asmrisk.charts.chart import Axis
@@ -27,6 +30,7 @@ __all__ = [
     "shortened_words",
     "source_line",
     "with_unit",
+    "without_errors",
 ]
 
 
@@ -53,10 +57,11 @@ def is_tied(value: float, error: float, sets: int) -> bool:
     return bool(abs(value) <= t_quantile(sets - 1) * error)
 
 
-def population_words(run: RunResults) -> str:
-    """Name the clinicians, with their number a year where results have it, and the performance years."""
+def population_words(run: RunResults, metric: str = "") -> str:
+    """Name the clinicians that a metric is of, all without one, and the performance years."""
+    whose = "of the roster" if metric and METRICS[metric].of else "in the model"
     years = run.dataset["performance_year"].values
-    return f"clinicians in the model, performance years {years[0]} to {years[-1]}"
+    return f"clinicians {whose}, performance years {years[0]} to {years[-1]}"
 
 
 def shortened_words(text: str, width: int = 44) -> str:
@@ -74,10 +79,21 @@ def source_line(*runs: RunResults, draws: int | None = None) -> str:
     `draws` are those that are common to the runs, where these are fewer than the first run's.
     """
     titles = " and ".join(dict.fromkeys(run.title for run in runs))
-    seed = "" if runs[0].seed is None else f", seed {runs[0].seed}"
-    unfinished = "".join(f"; not finished: {run.partial}" for run in runs if run.partial)
-    of = counted(draws or runs[0].count, "draw")
-    return f"{titles}: {of}{seed}{unfinished}. asmrisk {version('asmrisk')}."
+    unfinished = "; ".join(run.partial for run in runs if run.partial)
+    return _source(titles, draws or runs[0].count, runs[0].seed, unfinished)
+
+
+def source_of(facts: Mapping[str, Any]) -> str:
+    """Say the same of a report, by its facts."""
+    return _source(
+        facts["title"], facts["draws"], facts["seed"], facts["finished"] if facts["partial"] else ""
+    )
+
+
+def _source(titles: str, draws: int, seed: int | None, unfinished: str) -> str:
+    seeded = "" if seed is None else f", seed {seed}"
+    part = f"; not finished: {unfinished}" if unfinished else ""
+    return f"{titles}: {counted(draws, 'draw')}{seeded}{part}. asmrisk {version('asmrisk')}."
 
 
 def range_words(run: RunResults) -> str:
@@ -102,12 +118,19 @@ def amount_words(value: float, error: float, unit: str, *, signed: bool = False,
     return sign + with_unit(text, unit, short=short)
 
 
+def without_errors(run: RunResults) -> str:
+    """Begin a headline of results that tell no error; nothing where they do."""
+    return "" if run.set_count > 1 else f"One {'draw' if run.count == 1 else 'parameter set'}, no errors: "
+
+
 def with_unit(text: str, unit: str, *, short: bool = False) -> str:
     """Write a number with its unit.
 
     >>> with_unit("5", "$ million"), with_unit("5", "$ million", short=True), with_unit("5", "%")
     ('$5 million', '$5m', '5%')
     """
+    if text == "n/a":
+        return text
     if unit.startswith("$"):
         return f"${text}{_SHORT[unit] if short else unit[1:]}"
     return f"{text}{unit}" if unit == "%" else f"{text} {unit}".strip()

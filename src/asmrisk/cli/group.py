@@ -41,7 +41,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), interruptible():
                 warnings.showwarning = _show_warning  # type: ignore[assignment]
                 result = super().invoke(ctx)
             if sys.stdout is not None:  # Closed by whoever started us.

@@ -303,6 +303,9 @@ def docs(topic: str | None, html: Path | None) -> None:
 @commands.command(epilog=example("asmrisk warmup"))
 def warmup() -> None:
     """Compile the kernels before the first run."""
+    from asmrisk.engine.progress import Progress
     from asmrisk.simulation.compilation import warmup
 
-    warmup()
+    progress = Progress(sys.stderr)
+    with progress.patient("compiling the kernels"):
+        warmup(progress.say)

@@ -78,7 +78,7 @@ def fill(
                 store.commit()
         if not any(left):
             return
-        lines = announce(stores, unfinished, workforce.workers)
+        lines = announce(stores, unfinished, workforce.workers) if progress.heard else iter(())
         for first in islice(lines, 1):
             progress.say(first)
         works: list[Work] = []

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
 
+from asmrisk.errors import InputError, RunError
+
 __all__ = ["Interrupted", "deferred", "interruptible"]
 
 #: Seconds after a signal in which no other one is heeded: job schedulers and terminals send several, and the
@@ -31,24 +33,36 @@ class _Handler:
 
     def __init__(self) -> None:
         self._latest = -_DEAF
+        self.number: int | None = None  #: of the signal that came, if any
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self._latest > _DEAF:
-            self._latest = time.monotonic()
+            self._latest, self.number = time.monotonic(), number
             raise Interrupted(number)
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Turn Ctrl-C and SIGTERM into `Interrupted`, in the main thread; elsewhere signals never arrive."""
-    main = threading.current_thread() is threading.main_thread()
-    if not main or isinstance(signal.getsignal(signal.SIGINT), _Handler):
+    """Turn Ctrl-C and SIGTERM into `Interrupted`, in the main thread; elsewhere signals never arrive.
+
+    A signal may come while C calls Python, as compilers do, which loses the exception; what then goes wrong
+    for lack of the call's result is `Interrupted` too.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    handler = _Handler()
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    there = signal.getsignal(signal.SIGINT)
+    handler = there if isinstance(there, _Handler) else _Handler()
+    new = () if handler is there else (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, handler) for number in new}
     try:
         yield
+    except (InputError, RunError):
+        raise
+    except Exception:
+        if handler.number is None:
+            raise
+        raise Interrupted(handler.number) from None
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)

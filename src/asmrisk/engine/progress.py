@@ -45,6 +45,11 @@ class Progress:
         self._stopped = False
         self._lock = threading.Lock()
 
+    @property
+    def heard(self) -> bool:
+        """Whether anything that is said is written."""
+        return self._stream is not None
+
     def say(self, text: str) -> None:
         """Write one line, unless quiet."""
         if self._stream is not None:

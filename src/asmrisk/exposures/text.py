@@ -34,6 +34,7 @@ __all__ = [
     "readiness_sections",
     "rows_of",
     "sections_of",
+    "with_sign",
     "year_sections",
 ]
 
@@ -79,7 +80,7 @@ def percent(share: float, sets: int) -> str:
     return number(100.0 * share, 100.0 * math.sqrt(share * (1.0 - share) / max(sets, 1)))
 
 
-def _with_sign(share: float, sets: int) -> str:
+def with_sign(share: float, sets: int) -> str:
     """Write a probability as `percent` does, with its sign."""
     shown = percent(share, sets)
     return shown if shown == "n/a" else f"{shown}%"
@@ -143,9 +144,9 @@ def _board(run: RunResults, row: Row, loss: float | None) -> list[str]:
     wide = range_error(row, sets)
     years = year_words(PERFORMANCE_YEARS[0], PERFORMANCE_YEARS[-1])
     a_year = usd(row["mean"] / YEARS, error / YEARS, shown=True)
-    chances = f"chance of a loss {_with_sign(row['probability_of_loss'], sets)}"
+    chances = f"chance of a loss {with_sign(row['probability_of_loss'], sets)}"
     if loss is not None:
-        above = _with_sign(row["probability_of_loss_above"], sets)
+        above = with_sign(row["probability_of_loss_above"], sets)
         chances += f", of losing more than {usd(loss)} in all five together {above}"
     return [
         f"Expected: {a_year} a year, {usd(row['mean'], error, shown=True)} in {ALL_YEARS} ({years}, in "

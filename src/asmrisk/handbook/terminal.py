@@ -111,6 +111,7 @@ class _Page(Markdown):
 
 def render(page: str, console: Console) -> str:
     """Lay out a page's Markdown for a console; links to pages become the commands that show them."""
+    page = re.sub(r"!\[([^]]*)\]\([^)]*\)", r"Picture: \1", page)
     page = re.sub(rf"\({_LINK}\)", r"(`asmrisk docs \2`)", page)
     page = re.sub(_LINK, r"\1 (`asmrisk docs \2`)", page)
     page = re.sub(r"\[([^]]*)\]\(#[^)]*\)", r"\1", page)

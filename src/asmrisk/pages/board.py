@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.digits import number
+from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.estimates import Sets
 from asmrisk.analysis.ranking import RANK_RULE
 from asmrisk.analysis.report import Line, Report
@@ -19,11 +20,13 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.analysis.tail import probability
 from asmrisk.analysis.text_tables import Group, Table
-from asmrisk.analysis.wording import ALL, ALL_YEARS, usd
+from asmrisk.analysis.wording import ALL, ALL_YEARS, dollar_scale, usd
 from asmrisk.arguments import PATH, check_arguments
+from asmrisk.charts.chart import Chart
+from asmrisk.charts.exposure import exposure_chart
 from asmrisk.charts.futures import futures_chart
 from asmrisk.charts.score_parts import score_parts_chart
-from asmrisk.charts.words import source_line
+from asmrisk.charts.words import is_tied, source_line
 from asmrisk.clinician_tables.table import check_output, replaced
 from asmrisk.exposures.exposure import Exposed, expose
 from asmrisk.exposures.readiness import UNTOLD
@@ -39,6 +42,7 @@ from asmrisk.exposures.text import (
     rows_of,
     year_sections,
 )
+from asmrisk.pages.live import MOST_DRAWS, STEPS, Live, live_levers, rate_steps
 from asmrisk.pages.page import rendered
 from asmrisk.rule.definitions import MEASURES, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 
@@ -47,11 +51,9 @@ __all__ = ["board", "board_page", "chances_of_loss", "lever_words"]
 #: Steps of the slider of losses, about.
 _STEPS = 100
 #: Losses that are listed where no slider can be moved.
-_LISTED_LOSSES = 7
+_LISTED_LOSSES = 5
 #: Rows of a table of practices or clinicians; more would make a page that cannot be mailed.
 _MOST_ROWS = 1_000
-#: Estimates that are nearer to zero than so many standard errors are not told from it.
-_SURE = 1.96
 
 _Array = NDArray[np.float64]
 
@@ -122,15 +124,18 @@ def board_page(found: Exposed) -> str:
     losses = chances_of_loss(found.totals, run.sets, loss) if measured else None
     (score,) = (row for row in tables["scores"] if row["level"] == ALL)
     (first,) = rows_of(tables, ALL, year=PERFORMANCE_YEARS[0])
+    live = live_levers(found.field) if measured else Live(None, "Nobody is measured.")
     charts = [
         futures_chart(run, found.totals, who) if measured else None,
+        _fan(found.report) if measured else None,
         score_parts_chart(run, score, first["mean_error"], who),
     ]
     return rendered(
         "board.html.j2",
-        scripts=("board.js",),
+        styles=("board.css",),
+        scripts=("board.js", "rule.js", "live.js", "levers.js"),
         title=f"What {who} risk" if count > 1 else f"What {who} risks",
-        headline=_headline(whole, who),
+        headline=_headline(whole, who, run.set_count),
         lead=_lead(run, whole, found) if measured else [],
         model=_model(found),
         holds=_holds(run),
@@ -139,6 +144,9 @@ def board_page(found: Exposed) -> str:
         charts=[each for each in charts if each is not None],
         years=year_sections(run, tables, loss),
         levers=_levers(run, tables),
+        live=live.data,
+        not_live=live.reason,
+        steps=_steps(found) if measured else None,
         practices=_people(run, tables, "practice"),
         clinicians=_people(run, tables, "clinician"),
         readiness=readiness_sections(run, tables),
@@ -147,14 +155,14 @@ def board_page(found: Exposed) -> str:
             f"{Path(found.report.facts['clinicians']).name}, ranked against {Path(run.source).name}. "
             f"{source_line(run)}"
         ),
-        data={} if losses is None else {"losses": losses},
+        data={"losses": losses, "live": live.data},
     )
 
 
 # ------------------------------------------------------------------------------------------------ words
 
 
-def _headline(whole: Row, who: str) -> str:
+def _headline(whole: Row, who: str, sets: int) -> str:
     first, last = PERFORMANCE_YEARS[0] + PAYMENT_LAG, PERFORMANCE_YEARS[-1] + PAYMENT_LAG
     years = f"over five payment years, {first} to {last}"
     mean, error = whole["mean"], whole["mean_error"]
@@ -162,7 +170,7 @@ def _headline(whole: Row, who: str) -> str:
     are = "are" if whole["clinicians"] > 1 else "is"
     if not whole["probability_measured"]:
         return f"{subject} {are} measured in no draw: nothing is lost or gained"
-    if abs(mean) < _SURE * error:
+    if is_tied(mean, error, sets):
         return f"{subject} {are} expected neither to lose nor to gain {years}: {usd(mean, error, shown=True)}"
     verb = "lose" if mean < 0.0 else "gain"
     return f"{subject} {are} expected to {verb} {usd(abs(mean), error, shown=True)} {years}"
@@ -181,6 +189,17 @@ def _lead(run: RunResults, whole: Row, found: Exposed) -> list[str]:
         f"{percent(whole['probability_of_loss'], sets)} of 100. The largest cut that there is, for everybody "
         f"in every year, would be {_outcome(whole['largest_loss'], error)}.",
     ]
+
+
+def _fan(report: Report) -> Chart:
+    """Show the payment years, under a headline that does not say again what the page's says."""
+    rows = [row for row in rows_of(report.tables, ALL, year=None) if row["payment_year"] != ALL]
+    low, high = (each(rows, key=lambda row: row["mean"]) for each in (min, max))
+    ends = [f"{_outcome(row['mean'], row['mean_error'])} in {row['payment_year']}" for row in (high, low)]
+    return replace(
+        exposure_chart(report, with_chances=False),
+        headline=f"Year by year: from {ends[0]} to {ends[1]}",
+    )
 
 
 def _outcome(dollars: float, error: float) -> str:
@@ -323,6 +342,27 @@ def _levers(run: RunResults, tables: Any) -> tuple[Table, str, Sequence[Line]]:
     return Table(words, [group._replace(title="")], labels), group.title, section.notes
 
 
+def _steps(found: Exposed) -> tuple[Table, str]:
+    """List what steps of each rate bring to all clinicians in all years, and give a title."""
+    draws = min(found.field.draws, MOST_DRAWS)
+    steps = rate_steps(found.field, draws=draws)
+    rows = [steps[first : first + len(STEPS)] for first in range(0, len(steps), len(STEPS))]
+    # Of all places and years the last are all together.
+    whole = [[(each["difference"][-1][-1], each["error"][-1][-1] or np.nan) for each in row] for row in rows]
+    scale, units = dollar_scale(max(abs(value) for row in whole for value, _ in row))
+    columns = [
+        [with_error(value * scale, error * scale) for value, error in step]
+        for step in zip(*whole, strict=True)
+    ]
+    labels = [
+        f"{row[0]['title']} ({row[0]['measure'].upper()}), {'%' if '%' in row[0]['change'] else 'points'}"
+        for row in rows
+    ]
+    heads = [f"{step:+d}".replace("-", "−") for step in STEPS]
+    title = f"What other rates bring, all clinicians, {ALL_YEARS}, {units} ± standard error, {draws:,} draws"
+    return Table(labels, [Group("", heads, columns)]), title
+
+
 # ------------------------------------------------------------------------------------------------- people
 
 
@@ -336,7 +376,7 @@ def _people(run: RunResults, tables: Any, level: str) -> tuple[Table, str] | Non
         rows = [*rows[: _MOST_ROWS // 2], *rows[-(_MOST_ROWS // 2) :]]
     scale, units = dollars_of(rows, "p05", "p95")
     heads, columns = money_columns(run, rows, scale)
-    heads += ["average\npractice", "lowest\nfactor, %"]
+    heads += ["average\npractice", "largest\ncut, %"]
     columns += [
         *beside_columns(rows, scale, "average_practice"),
         [percent(row["probability_of_maximum"], run.set_count) for row in rows],

@@ -3,9 +3,9 @@
 //
 //   const model = asmLive.open(JSON.parse(text));
 //   const found = asmLive.compare(model, { activities: 2, interoperability: 100, complete: true,
-//                                          reported: ["q008"], cost: -10 });
+//                                       reported: ["q008"], cost: -10 });
 //   found.difference[place][year], found.error[place][year]   // USD; `years.length` stands for all years
-//   found.before[place][year]                                 // mean as they are
+//   found.before[place][year], found.beforeError[place][year] // as they are
 //
 // Places are those of `model.who`: clinicians, practices, all. A lever that is left out changes nothing.
 "use strict";
@@ -174,13 +174,9 @@ const asmLive = (() => {
     const gains = model.lives.map((life, k) =>
       live(model, life, levers).map((dollars, year) => dollars - model.base[k][year])
     );
-    const sums = summed(model, gains);
-    const difference = mean(model, sums);
-    return {
-      before: mean(model, summed(model, model.base)),
-      difference,
-      error: errors(model, sums, difference),
-    };
+    const [sums, own] = [summed(model, gains), summed(model, model.base)];
+    const [difference, before] = [mean(model, sums), mean(model, own)];
+    return { before, beforeError: errors(model, own, before), difference, error: errors(model, sums, difference) };
   };
 
   return { open, openPolicies, compare };

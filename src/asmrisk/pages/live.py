@@ -30,6 +30,7 @@ from asmrisk.rule.definitions import (
     PAYMENT_LAG,
     PERFORMANCE_YEARS,
     YEARS,
+    Measure,
     measures_of,
 )
 from asmrisk.rule.policy import POLICY_DTYPE
@@ -39,19 +40,18 @@ from asmrisk.simulation.parameter_draws import naming_values
 from asmrisk.simulation.record import make_record
 from asmrisk.simulation.variables import scored_measures
 
-__all__ = ["MOST_BYTES", "MOST_CLINICIANS", "Live", "live_levers", "rate_steps"]
+__all__ = ["MOST_BYTES", "MOST_CLINICIANS", "MOST_DRAWS", "STEPS", "Live", "live_levers", "rate_steps"]
 
 #: What a page takes at most, and draws that it has: more than the least where there is room.
-MOST_CLINICIANS, MOST_BYTES = 60, 3_000_000
-_LEAST_DRAWS, _MOST_DRAWS = 200, 250
+MOST_CLINICIANS, MOST_BYTES = 60, 2_700_000
+_LEAST_DRAWS, MOST_DRAWS = 200, 250
 
 #: How a measure stands in a year: submitted whole, or computed from claims; not submitted; submitted with too
 #: little of the data, and that with enough cases to count as zero, or with too few, so that it is excluded.
 _WHOLE, _UNREPORTED, _INCOMPLETE, _INCOMPLETE_AND_FEW = range(4)
 _BITS = 2
-#: Steps of a rate: of a fraction, or of one that is none.
-_POINTS = ("-0.1", "-0.05", "-0.02", "+0.02", "+0.05", "+0.1")
-_PERCENT = ("-10%", "-5%", "-2%", "+2%", "+5%", "+10%")
+#: Steps of a rate: percentage points, or percent where it is no fraction.
+STEPS = (-10, -5, -2, 2, 5, 10)
 
 #: How clinicians answer: in the performance year, or so many years later, when they are paid.
 _BEHAVIOR = {
@@ -100,7 +100,7 @@ def live_levers(field: StoredField) -> Live:
     reason = covered(field.model.scenario)
     if reason is not None:
         return Live(None, reason)
-    draws = min(field.draws, _MOST_DRAWS)
+    draws = min(field.draws, MOST_DRAWS)
     found = _Lived(field, draws)
     data = found.encoded(draws)
     if (size := _size(data)) > MOST_BYTES:
@@ -142,27 +142,25 @@ def rate_steps(
     roster, scenario = field.roster, field.model.scenario
     groups, some = groups_of(roster), range(field.draws if draws is None else min(draws, field.draws))
     sets = None if field.sets is None else field.sets[: some.stop]
-    cohorts, scored = set(roster.cohort_names), scored_measures(scenario)
+    cases = [
+        (measure, parse_change(f"{measure.name}_rate {size}", roster, scenario))
+        for measure in _measures_scored(field)
+        for size in (f"{each:+d}%" if measure.worst is None else f"{each / 100:+g}" for each in STEPS)
+    ]
+    base, *others = live_cases(field, [case for _, case in cases], draws=some, workers=workers)
     steps = []
-    for measure in MEASURES:
-        if measure.cohort not in cohorts or measure.name not in scored:
-            continue
-        sizes = _PERCENT if measure.worst is None else _POINTS
-        cases = [parse_change(f"{measure.name}_rate {size}", roster, scenario) for size in sizes]
-        base, *others = live_cases(field, cases, draws=some, workers=workers)
-        for case, other in zip(cases, others, strict=True):
-            gain = groups.sums(np.nan_to_num(other.adjustment_usd) - np.nan_to_num(base.adjustment_usd))
-            estimate = mean(np.concatenate([gain, gain.sum(axis=1, keepdims=True)], axis=1), sets)
-            steps.append(
-                {
-                    "measure": measure.name,
-                    "title": measure.title,
-                    "change": case.label,
-                    "difference": _cents(estimate.value),
-                    "error": _cents(estimate.error),
-                }
-            )
+    for (measure, case), other in zip(cases, others, strict=True):
+        gain = groups.sums(np.nan_to_num(other.adjustment_usd) - np.nan_to_num(base.adjustment_usd))
+        estimate = mean(np.concatenate([gain, gain.sum(axis=1, keepdims=True)], axis=1), sets)
+        numbers = {"difference": _cents(estimate.value), "error": _cents(estimate.error)}
+        steps.append({"measure": measure.name, "title": measure.title, "change": case.label} | numbers)
     return steps
+
+
+def _measures_scored(field: StoredField) -> list[Measure]:
+    """Give the measures on which any of the clinicians is scored."""
+    cohorts, scored = set(field.roster.cohort_names), scored_measures(field.model.scenario)
+    return [each for each in MEASURES if each.cohort in cohorts and each.name in scored]
 
 
 def _cents(dollars: NDArray[np.float64]) -> list[list[float | None]]:
@@ -287,6 +285,7 @@ class _Lived:
         field, roster = self.field, self.field.roster
         groups = groups_of(roster)
         sets = np.arange(draws) if field.sets is None else field.sets[:draws]
+        several = len(groups.practices.names) > 1
         return {
             "who": [
                 {"name": str(name), "level": str(level)}
@@ -296,6 +295,14 @@ class _Lived:
             "practice": groups.practices.bills.tolist(),
             "measures": [[each.name for each in measures_of(name)] for name in COHORTS],
             "years": list(PERFORMANCE_YEARS),
+            "paid": [year + PAYMENT_LAG for year in PERFORMANCE_YEARS],
+            # All, the practices if there are several, and clinicians: as they are told.
+            "order": [place for place in groups.order if groups.level[place] != "practice" or several],
+            "reportable": [
+                {"name": each.name, "title": each.title}
+                for each in _measures_scored(field)
+                if not each.claims
+            ],
             "draws": draws,
             "sets": encoded(np.unique(sets, return_inverse=True)[1].astype(np.uint16), 1),
             "unit": self.unit.tolist(),

@@ -2,7 +2,7 @@
 // Sorting: a click on a head of a table orders its rows, a second one turns the order around.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
-  const number = (text) => parseFloat(text.replace("−", "-").replace(/[$,%]/g, ""));
+  const number = (text) => parseFloat(text.replace("−", "-").replace(/^(below|above) |[$,%]/g, ""));
   heads.forEach((head, column) => {
     if (head.tagName !== "TH" || table.tBodies[0].rows.length < 2) return;
     const button = document.createElement("button");

@@ -43,8 +43,9 @@ _Codes = NDArray[np.int64]
 
 #: Kinds of evidence.
 EPISODES, COSTS, RATES, CASES = range(4)
-#: Points of the grid, and prior standard deviations to either side that are looked at.
-POINTS, _REACH = 81, 7.0
+#: Points of the grid, and prior standard deviations to either side that are looked at. Against 321 points the
+#: means of scores are off by 0.00005 of their standard deviation in the median, 0.007 in one of twenty.
+POINTS, _REACH = 49, 7.0
 #: Scores that are worked on at once.
 ROWS = 8
 #: Sums and maxima are taken in as many lanes, all points but the last.
@@ -52,7 +53,7 @@ _LANES = 16
 #: A density below exp(-32) of its peak, eight standard deviations off, counts for nothing.
 _NEGLIGIBLE = -32.0
 #: With fewer points than these in the density the grid is drawn in around it.
-_ENOUGH = 40
+_ENOUGH = 24
 _PASSES = 5
 #: Probabilities and variances are kept this far from where they would make a certainty.
 _NEVER = 1e-9
