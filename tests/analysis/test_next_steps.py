@@ -43,17 +43,21 @@ def test_the_largest_doubt_is_a_group_that_is_resolved():
 
 @pytest.mark.parametrize("shares", [None, found(payments=(0.2, -0.1)), found(payments=(np.nan, np.nan))])
 def test_a_doubt_that_is_not_known_is_not_told(shares):
-    assert len(said(run(), shares)) == 1
+    assert len(said(run(), shares)) == 2
 
 
 def test_a_run_of_the_final_rule_is_held_against_a_reform_and_any_other_against_it():
     reform = "What a reform changes: `asmrisk compare results/mine.zarr budget_neutral`"
     other = "What differs from the final rule: `asmrisk compare baseline results/mine.zarr`"
-    assert said(run(file="scenarios/baseline.toml"), None) == [reform]
+    page = "A page to forward: `asmrisk report results/mine.zarr --out report.html`"
+    assert said(run(file="scenarios/baseline.toml"), None) == [page, reform]
     for provenance in (
         {"file": "baseline", "overrides": ["policy.risk_level=0.1"]},
         {"file": "ours.toml"},
         {},
     ):
-        assert said(run(**provenance), None) == [other]
-    assert said(run(), None, write=str)[0].endswith("`asmrisk.compare('baseline', 'results/mine.zarr')`")
+        assert said(run(**provenance), None) == [page, other]
+    assert [each.partition(": ")[2] for each in said(run(), None, write=str)] == [
+        "`asmrisk.report('results/mine.zarr', out='report.html')`",
+        "`asmrisk.compare('baseline', 'results/mine.zarr')`",
+    ]

@@ -41,6 +41,7 @@ def next_steps(run: RunResults, found: Variance | None) -> Section:
         name = PHRASES.get(largest["group"], largest["group"])
         said = f"Largest doubt: {name}, {share_cell(largest)}% of the variance of Medicare savings. More: "
         lines.append((said, Call("doubt", run.source)))
+    lines.append(("A page to forward: ", Call("report", run.source, {"out": "report.html"})))
     file = run.provenance.get("file", "")
     if Path(file).stem == _BASELINE and not run.provenance.get("overrides"):
         lines.append(("What a reform changes: ", Call("compare", run.source, further=(_REFORM,))))
