@@ -153,7 +153,7 @@ def test_a_run_with_a_roster_tells_of_penalties(tmp_path):
     summary = summarize(place, tail=[0.2, 0.1])
     text = summary.to_text()
     # But for commands, which can be copied, and the place at the end.
-    assert max(len(line) for line in text.splitlines()[:-1] if "asmrisk.run(" not in line) <= 80
+    assert max(len(line) for line in text.splitlines()[:-1] if "  asmrisk." not in line) <= 80
     assert "mean of worst 20%" in text
     assert "mean of worst 10%" in text
     assert text.count("with the maximum penalty") == 1

@@ -289,7 +289,8 @@ def test_more_policies_than_fit_are_taken_in_groups(
     models = [ScenarioSimulation(prepare(load_scenario(files[name]))).models[0] for name in "abc"]
     monkeypatch.setattr(model, "_MOST_BYTES", bytes_of_two(models))
     said = run(files, tmp_path, "abc")
-    assert said == "a, b and c share a field, which is simulated once for all, 2 at a time\n"
+    first, _ = said.splitlines()
+    assert first == "a, b and c share a field, which is simulated once for all, 2 at a time"
     assert sorted(map(len, computed)) == [1, 1, 1, 2, 2, 2]
     for name in "abc":
         assert held(tmp_path / f"{name}.zarr") == alone(name, 18)

@@ -301,7 +301,7 @@ def test_clinicians_need_a_field_of_their_cohort(ours, results, monkeypatch):
     run = replace(run, dataset=run.dataset.assign(participants=hearts))
     with pytest.raises(InputError, match=r"low_back_pain.* no field of that cohort"):
         check_cohorts(run, read_roster(ours, notes=lambda text: None), ours)
-    monkeypatch.setattr("asmrisk.exposures.levers.open_run_results", lambda path: run)
+    monkeypatch.setattr("asmrisk.exposures.stored_field.open_run_results", lambda path: run)
     with pytest.raises(InputError, match="no field of that cohort"):
         asmrisk.levers(ours, results)
 

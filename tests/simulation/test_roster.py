@@ -427,7 +427,7 @@ def test_results_carry_the_roster(ours, tmp_path):
     assert "The roster's 6 clinicians as a whole" in text
     assert "The roster instead of MIPS, and after costs" in text
     # But for commands, which can be copied, and the place at the end.
-    assert max(len(line) for line in text.splitlines()[:-1] if "asmrisk.run(" not in line) <= 80
+    assert max(len(line) for line in text.splitlines()[:-1] if "  asmrisk." not in line) <= 80
 
 
 def replayed_practices(frame, folder, draws, **changes):

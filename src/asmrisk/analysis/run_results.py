@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ class RunResults:
         numbers = coordinates["draw"].values if "draw" in coordinates else np.arange(self.count)
         return np.asarray(numbers, dtype=np.int64)
 
-    @property
+    @cached_property
     def unknowns(self) -> dict[str, dict[str, Any]]:
         """What decides the value of each parameter that is drawn, by name; see `definitions`."""
         return definitions(self.provenance.get("uncertainty", {}))

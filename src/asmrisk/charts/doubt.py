@@ -54,7 +54,8 @@ def doubt_chart(run: RunResults, metric: str = "medicare_savings", report: Repor
     InputError
         If nothing is unknown, chance and doubt cannot be told apart, or the metric is not allowed.
     """
-    report = doubt(run.source or run.dataset, [metric], partial=bool(run.partial))
+    if report is None:
+        report = doubt(run, [metric])  # type: ignore[arg-type]  # It is open already.
     parts = {row["component"]: row for row in report.tables["chance_and_doubt"]}
     if any(isnan(row["variance"]) for row in parts.values()):
         raise InputError(

@@ -15,6 +15,7 @@ from asmrisk.cli.options import (
     by_option,
     format_option,
     given_as,
+    importing,
     metric_option,
     partial_option,
     quiet_option,
@@ -356,7 +357,8 @@ def report(results: Place, reforms: tuple[Place, ...], **options: Any) -> None:
     One file, which opens without network: answers in a few sentences, key figures, charts with their data,
     assumptions, evidence, readings, method, and where all comes from.
     """
-    from asmrisk.pages.report import report
+    with importing():
+        from asmrisk.pages.report import report
 
     for each in report(results, *reforms, **options):
         click.echo(each)
