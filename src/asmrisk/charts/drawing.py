@@ -341,7 +341,7 @@ def _label_ends(ax: Axes, marks: Sequence[Mark]) -> None:
         ax.annotate(
             lines[at],
             (x, y),
-            xytext=(gap, (place - own) * tall),
+            xytext=(gap, round((place - own) * tall, 2)),
             textcoords="offset points",
             va="center",
             color=LIGHT[tone],

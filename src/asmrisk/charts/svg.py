@@ -15,6 +15,11 @@ __all__ = ["svg"]
 
 _SVG, _LINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
 _FAMILY = re.compile(r" ?font-family: [^;]*;?")
+#: Attributes that say where something is, and their numbers with more digits than anybody sees.
+_PLACES = ("d", "x", "y", "width", "height", "transform")
+_URL = re.compile(r"url\(#([\w-]+)")
+_REFERENCE = re.compile(r'(?:url\(|href=")#([\w-]+)')
+_LONG = re.compile(r"-?\d+\.\d{3,}")
 _METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
@@ -56,8 +61,9 @@ def svg(chart: Chart) -> str:
 
 
 def _tidy(root: ElementTree.Element, name: str) -> None:
-    """Leave out what a page has no use for, and make names its own."""
-    used = set(re.findall(r"#([\w-]+)", ElementTree.tostring(root, encoding="unicode")))
+    """Leave out what a page has no use for, name what is left, and round off last digits, which vary."""
+    found = _REFERENCE.findall(ElementTree.tostring(root, encoding="unicode"))
+    used = {each: f"{name}-{at}" for at, each in enumerate(dict.fromkeys(found))}
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag in (f"{{{_SVG}}}metadata", f"{{{_SVG}}}style"):
@@ -67,9 +73,11 @@ def _tidy(root: ElementTree.Element, name: str) -> None:
             each.attrib.pop("id", None)
         for key, value in list(each.attrib.items()):
             if key == "id":
-                each.set(key, f"{name}-{value}")
+                each.set(key, used[value])
             elif key == f"{{{_LINK}}}href":
-                each.set(key, f"#{name}-{value[1:]}")
+                each.set(key, f"#{used[value[1:]]}")
             elif key in ("clip-path", "style"):
-                value = re.sub(r"url\(#", f"url(#{name}-", value)
+                value = _URL.sub(lambda match: f"url(#{used[match[1]]}", value)
                 each.set(key, _FAMILY.sub("", value))
+            elif key in _PLACES:
+                each.set(key, _LONG.sub(lambda match: f"{round(float(match[0]), 2) + 0.0:g}", value))

@@ -91,7 +91,7 @@ def _savings(found: Findings) -> Iterator[str]:
         about = ", estimated by regression" if central["source"] == "regression" else ""
         less = "" if there.value >= 0.0 else "minus "
         if there.known and there.sure:
-            yield f"At the central value of all that is unknown it is {less}{there.size}{about}."
+            yield f"With every unknown at its middle value it is {less}{there.size}{about}."
 
 
 def _doubt(found: Findings) -> Iterator[str]:
@@ -108,8 +108,8 @@ def _doubt(found: Findings) -> Iterator[str]:
     shares = {row["group"]: row for row in found.summary.tables.get("variance", ())}
     if (chance := shares.get("chance")) and chance["low"] > 0.0:
         yield (
-            f"Chance makes {share_cell(chance)}% of the variance, doubt about {_unknowns(found)} assumptions "
-            "the rest."
+            f"Chance makes {share_cell(chance)}% of that spread (its variance), doubt about "
+            f"{_unknowns(found)} assumptions the rest."
         )
     else:
         yield f"That holds {HOLDS[saved.holds]}, about {_unknowns(found)} assumptions."
@@ -144,9 +144,10 @@ def _who(found: Findings) -> Iterator[str]:
         return
     told = [f"in a {size} practice {_verb(per_year[size])} {per_year[size].size}" for size in sizes]
     yield f"A clinician {_listed(told)} a year on average."
-    losers = [fact(row_of(rows, "panel_net_loser_share", practice_size=size)) for size in sizes]
-    if all(each.known for each in losers):
-        yield f"{_listed([each.size for each in losers])} of them lose over all years, the others do not."
+    losers = {size: fact(row_of(rows, "panel_net_loser_share", practice_size=size)) for size in sizes}
+    if all(each.known for each in losers.values()):
+        told = [f"{each.size} in {size} practices" for size, each in losers.items()]
+        yield f"With all years counted together {_listed(told)} lose, the others do not."
 
 
 def _verb(each: Fact) -> str:

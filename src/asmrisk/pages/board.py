@@ -176,6 +176,10 @@ def _headline(whole: Row, who: str, sets: int) -> str:
     return f"{subject} {are} expected to {verb} {usd(abs(mean), error, shown=True)} {years}"
 
 
+#: What futures differ by, by what ranges over draws hold.
+_DIFFER = {"chance": "chance alone", "chance_and_doubt": "chance and by what nobody knows yet"}
+
+
 def _lead(run: RunResults, whole: Row, found: Exposed) -> list[str]:
     """Say in a board's words how much it is a year, what others have, how wide the range is."""
     sets, error = run.set_count, whole["mean_error"]
@@ -184,8 +188,8 @@ def _lead(run: RunResults, whole: Row, found: Exposed) -> list[str]:
     return [
         f"That is {_outcome(whole['mean'] / YEARS, error / YEARS)} a year. An average practice with the same "
         f"Medicare payments is expected to have {_outcome(average, error)} in all five years.",
-        f"In nine of ten simulated futures the five years together end between "
-        f"{_outcome(whole['p05'], wide)} and {_outcome(whole['p95'], wide)}. A loss comes in "
+        f"In nine of ten simulated futures, which differ by {_DIFFER[run.holds]}, the five years together "
+        f"end between {_outcome(whole['p05'], wide)} and {_outcome(whole['p95'], wide)}. A loss comes in "
         f"{percent(whole['probability_of_loss'], sets)} of 100. The largest cut that there is, for everybody "
         f"in every year, would be {_outcome(whole['largest_loss'], error)}.",
     ]
