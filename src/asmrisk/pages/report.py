@@ -125,7 +125,8 @@ def report(
     book = None if excel is None else check_workbook(excel, inputs)
     found = find(results, reforms, study=study, exposure=exposure, replay_draws=replay_draws, partial=partial)
     charts, found = _charts(found)
-    shown = _without_folders([each.source for each in (found.run, *found.reforms)])
+    given = [os.fspath(each) for each in inputs]
+    shown = _without_folders([*(each.source for each in (found.run, *found.reforms)), *given])
     text = shown(rendered("report.html.j2", **_context(found, charts, study, exposure)))
     written = [page]
     with replaced(page) as file:
@@ -204,9 +205,12 @@ def _charts(found: Findings) -> tuple[list[Chart], Findings]:
 
 def _without_folders(places: Sequence[str]) -> Callable[[str], str]:
     """Give what takes the folders of a machine out of texts that name results."""
-    known = [each for each in dict.fromkeys(places) if each]
-    folder = os.path.commonpath([str(PurePath(each).parent) for each in known]) if known else ""
-    short = {each: os.path.relpath(each, folder) if folder else each for each in known if "://" not in each}
+    known = [PurePath(each) for each in dict.fromkeys(places) if each and "://" not in each]
+    names = [each.name for each in known]
+    short = {
+        str(each): each.name if names.count(each.name) == 1 else f"{each.parent.name}/{each.name}"
+        for each in known
+    }
 
     def shown(text: str) -> str:
         for place, name in sorted(short.items(), key=lambda each: -len(each[0])):
