@@ -81,15 +81,17 @@ def test_a_difference_within_noise_is_not_found_and_none_is_none(base):
     luck = np.random.default_rng(2).normal(size=120)
     noise = 1e6 * (luck - luck.mean()) + 1e5
     text = words(compare(base, reformed(base, savings=noise)))
-    assert "No difference found: Medicare saves $0.100 ± 0.0" in text
+    assert "No difference found in what Medicare saves: $0.100 ± 0.0" in text
     assert "Clinicians are paid exactly the same in every draw over the payment years" in text
     text = words(compare(base, reformed(base, savings=-noise)))
-    assert re.search(r"No difference found: Medicare saves \$0\.100 ± 0\.0\d+ million less over", text)
+    assert re.search(
+        r"No difference found in what Medicare saves: \$0\.100 ± 0\.0\d+ million less over", text
+    )
     # The bound is a t test's.
     for factor, found in ((0.95, False), (1.05, True)):
         bound = factor * stats.t.ppf(0.975, 119) * stats.sem(luck)
         text = words(compare(base, reformed(base, savings=1e6 * (luck - luck.mean() + bound))))
-        assert ("No difference found: Medicare" in text) is not found
+        assert ("No difference found in what Medicare" in text) is not found
     text = words(compare(base, reformed(base)))
     assert "identical in effect" in text
     assert "Medicare saves exactly the same" in text

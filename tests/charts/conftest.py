@@ -4,13 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import xarray as xr
 
 import asmrisk
-from asmrisk.studies.report import analyze
-from asmrisk.studies.study import load_study
+from tests.charts.synthetic_studies import ONE, SAMPLED, report
 from tests.conftest import BASELINE
-from tests.studies.tiny import written
 
 #: Enough parameter sets, of two draws, to tell what single unknowns are worth.
 DRAWS = 1_000
@@ -20,25 +17,6 @@ clinician_id,practice_id,performance_year,cohort,specialty,practice_size,part_b_
 a,P,2025,heart_failure,cardiology,3,200000,60
 b,<b>$Q$</b> & co,2025,heart_failure,cardiology,2,300000,45
 c,<b>$Q$</b> & co,2025,low_back_pain,neurosurgery,2,300000,70
-"""
-ONE = """[run]
-draws = 4
-[design]
-method = "one_at_a_time"
-[parameters]
-"policy.risk_level" = {values = [0.10, 0.05]}
-"policy.tie_rule" = {values = ["upper", "mid"]}
-"behavior.medicare_share" = {values = [0.85, 0.9]}
-"""
-SOBOL = """[run]
-draws = 8
-[design]
-method = "sobol"
-samples = 128
-[parameters]
-"policy.exchange_steepness" = {low = 0.05, high = 0.2}
-"behavior.volume_offset_cut" = {low = 0.1, high = 0.5}
-"behavior.cost_response" = {low = 0.0, high = 0.008}
 """
 
 
@@ -64,27 +42,16 @@ def exposed(stores, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory):
-    """Report of a study of single changes; nothing is simulated."""
-    return _report(tmp_path_factory.mktemp("one"), ONE, lambda points: 1e7 * (np.arange(len(points)) % 3))
+    """Report of a study of single changes."""
+    return report(tmp_path_factory.mktemp("one"), ONE, lambda point, _: 10.0 * (point % 3))[-1]
 
 
 @pytest.fixture(scope="session")
 def sampled(tmp_path_factory):
     """Report of a study of sampled points, of which the first and third parameter decide."""
-    return _report(
-        tmp_path_factory.mktemp("sobol"),
-        SOBOL,
-        # The base point has no coordinates.
-        lambda points: 1e7 * np.nan_to_num(points, nan=0.5) @ np.array([6.0, 0.0, 12.0]),
-    )
-
-
-def _report(folder, text, effects):
-    found = replace(load_study(written(folder, text)), draws=40)
-    luck = np.random.default_rng(3).normal(0.0, 1e6, (found.points, 40))
-    first = np.asarray(effects(found.design.coordinates), dtype=np.float64)[:, None]
-    values = np.stack([first + luck[:1] + 0.01 * luck, np.full_like(luck, 0.5)], axis=-1)
-    held = xr.Dataset(
-        {"outcome_value": (("design_point", "draw", "outcome"), values)}, coords={"draw": np.arange(40)}
-    )
-    return analyze(found, held)
+    text = SAMPLED.replace("METHOD", "sobol").replace("SIZE", "samples = 128")
+    # The base point has no coordinates.
+    weights = np.array([60.0, 0.0, 120.0])
+    return report(tmp_path_factory.mktemp("sobol"), text, lambda _, at: np.nan_to_num(at, nan=0.5) @ weights)[
+        -1
+    ]

@@ -73,7 +73,7 @@ def test_words_answer_first(charts, name):
     assert UNIT.search(chart.subtitle)
     assert re.search(r"\d", chart.headline) or "difference" in chart.headline
     assert re.search(r"\d", chart.alternative)
-    assert len(chart.alternative) > 40
+    assert len(chart.alternative) > 60
     assert chart.source.endswith(".")
     assert re.fullmatch(r"[a-z-]+", chart.name)
 

@@ -197,9 +197,9 @@ def _answers(compared: Compared, rows: Sequence[Row]) -> list[str]:
         rows, ("medicare_savings", "net_adjustment", *["roster_net_adjustment"] * bool(compared.levels))
     )
     return [
-        *(answer(row, "The roster is paid", paid) for row in own_paid),
+        *(answer(row, "the roster is paid", paid) for row in own_paid),
         answer(savings, "Medicare saves", f"over {first} to {last}{year}"),
-        answer(all_paid, "Clinicians are paid", paid),
+        answer(all_paid, "clinicians are paid", paid),
     ]
 
 
@@ -211,18 +211,20 @@ def answer(row: Row, subject: str, when: str) -> str:
     row : Row
         With ``difference``, its error, ``tied`` and ``parameter_sets``; in dollars.
     subject : str
-        With the verb: ``Medicare saves``.
+        With the verb, as within a sentence: ``Medicare saves``.
     when : str
         The years and dollars that it is of.
     """
+    start = f"{subject[0].upper()}{subject[1:]}"
     if row["tied"] == 1.0:
-        return f"{subject} exactly the same in every draw {when}."
+        return f"{start} exactly the same in every draw {when}."
     value, error = row["difference"], row["difference_error"]
     scale, unit = scale_for([row], "difference")
     unit = unit.removeprefix(", $")
-    found = "No difference found: " if abs(value) <= t_quantile(row["parameter_sets"] - 1) * error else ""
+    if abs(value) <= t_quantile(row["parameter_sets"] - 1) * error:
+        start = f"No difference found in what {subject}:"
     direction = "less" if value < 0.0 else "more"
-    said = f"{found}{subject} ${with_error(abs(value) * scale, error * scale)}{unit} {direction} {when}"
+    said = f"{start} ${with_error(abs(value) * scale, error * scale)}{unit} {direction} {when}"
     return f"{said}, in draws too few to tell it from luck." if math.isnan(error) else f"{said}."
 
 

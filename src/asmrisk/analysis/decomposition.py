@@ -55,7 +55,7 @@ _METRICS = (
 _SHOWN = ("medicare_savings", "net_adjustment")
 
 _FILES = {each.name for each in FILES}
-_SUBJECTS = {"medicare_savings": "Medicare saves", "net_adjustment": "Clinicians are paid"}
+_SUBJECTS = {"medicare_savings": "Medicare saves", "net_adjustment": "clinicians are paid"}
 
 _Runs = str | os.PathLike[str] | Scenario
 _GIVEN = instance("the path of results or a scenario, or a Scenario", str, os.PathLike, Scenario)

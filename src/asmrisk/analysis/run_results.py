@@ -106,6 +106,11 @@ class RunResults:
         return definitions(self.provenance.get("uncertainty", {}))
 
     @property
+    def unknown_count(self) -> int:
+        """Number of things that are unknown; parameters linked to one count with it."""
+        return len(self.provenance.get("uncertainty", {}))
+
+    @property
     def correlations(self) -> set[tuple[frozenset[str], float]]:
         """Pairs of unknowns whose normal scores are correlated, and how much."""
         definition = self.provenance.get("scenario", {}).get("definition", {})

@@ -71,7 +71,7 @@ def adjustment_factors_chart(run: RunResults) -> Chart:
                 "performance year": int(year),
                 "percentile of clinicians": 100.0 * level,
                 "adjustment factor, %": found.value[row, place, column],
-                "standard error, % points": found.error[row, place, column],
+                "standard error, percentage points": found.error[row, place, column],
             }
             for place in range(len(cohorts))
             for row, year in enumerate(years)
@@ -95,7 +95,7 @@ def adjustment_factors_chart(run: RunResults) -> Chart:
         notes=(
             f"Ranges are of clinicians with a final score in a year, not of draws. Each end is the mean over "
             f"{counted(run.count, 'draw')}, with a standard error of "
-            + ("n/a." if np.isnan(most) else f"at most {number(most, most)} % points."),
+            + ("n/a." if np.isnan(most) else f"at most {number(most, most)} percentage points."),
         ),
     )
 

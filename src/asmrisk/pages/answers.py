@@ -80,7 +80,7 @@ def _savings(found: Findings) -> Iterator[str]:
     over = f"from {first} to {last}{_in_dollars(found)}"
     mean = " on average over" if found.run.count > 1 else " in"
     if saved.direction == 0:
-        yield f"No difference found: Medicare saves {saved.size} {over},{mean} {_futures(found)}."
+        yield f"No difference found in what Medicare saves: {saved.size} {over},{mean} {_futures(found)}."
     else:
         verb = "saves" if saved.direction > 0 else "spends"
         more = "" if saved.direction > 0 else " more"
@@ -109,18 +109,14 @@ def _doubt(found: Findings) -> Iterator[str]:
     if (chance := shares.get("chance")) and chance["low"] > 0.0:
         yield (
             f"Chance makes {share_cell(chance)}% of that spread (its variance), doubt about "
-            f"{_unknowns(found)} assumptions the rest."
+            f"{found.run.unknown_count} assumptions the rest."
         )
     else:
-        yield f"That holds {HOLDS[saved.holds]}, about {_unknowns(found)} assumptions."
+        yield f"That holds {HOLDS[saved.holds]}, about {found.run.unknown_count} assumptions."
 
 
 def _dollars(text: str, word: str) -> str:
     return f"−${text[1:]}{word}" if text.startswith("-") else f"${text}{word}"
-
-
-def _unknowns(found: Findings) -> int:
-    return len(found.run.provenance["uncertainty"])
 
 
 def _who(found: Findings) -> Iterator[str]:
@@ -131,15 +127,13 @@ def _who(found: Findings) -> Iterator[str]:
     if paid.known:
         when = f"from {first + PAYMENT_LAG} to {last + PAYMENT_LAG}, in cash"
         less = "less" if paid.value < 0.0 else "more"
-        none = "No difference found: " if paid.direction == 0 else ""
-        yield f"{none}Clinicians are paid {paid.size} {less} {when}."
+        none = "No difference found in what clinicians are paid:"
+        yield f"{'Clinicians are paid' if paid.direction else none} {paid.size} {less} {when}."
     per_year = {
         size: fact(row_of(rows, "net_adjustment_per_clinician_year", practice_size=size))
         for size in PRACTICE_SIZES
     }
-    sizes = sorted(
-        (size for size in PRACTICE_SIZES if per_year[size].known), key=lambda size: per_year[size].value
-    )
+    sizes = [size for size in PRACTICE_SIZES if per_year[size].known]
     if not sizes:
         return
     told = [f"in a {size} practice {_verb(per_year[size])} {per_year[size].size}" for size in sizes]
@@ -202,7 +196,7 @@ def _changes(found: Findings) -> Iterator[str]:
             answer(row, subject, when)
             for metric, subject, when in (
                 ("medicare_savings", "Medicare saves", over),
-                ("net_adjustment", "Clinicians are paid", paid),
+                ("net_adjustment", "clinicians are paid", paid),
             )
             if (row := row_of(rows, metric)) is not None and fact(row, "difference").known
         ]
@@ -226,7 +220,6 @@ def _by_size(found: Findings, label: str) -> list[str]:
         for size in PRACTICE_SIZES
         if changes[size].known and changes[size].sure and changes[size].direction
     ]
-    sizes.sort(key=lambda size: changes[size].value)
     told = [
         f"in a {size} practice is paid {changes[size].size} {'less' if changes[size].value < 0.0 else 'more'}"
         for size in sizes

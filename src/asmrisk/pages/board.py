@@ -232,7 +232,7 @@ def _holds(run: RunResults) -> str:
     """Say what ranges hold."""
     more = {
         "chance": "the luck of patients, rates and costs from year to year, and of everybody else",
-        "chance_and_doubt": f"luck from year to year, and {len(run.unknowns):,} assumptions in doubt",
+        "chance_and_doubt": f"luck from year to year, and {run.unknown_count:,} assumptions in doubt",
     }[run.holds]
     return " ".join(
         [
@@ -308,9 +308,11 @@ _LEVERS = {
     "promoting_interoperability = 100": "All points for electronic records (interoperability)",
     "cost_per_episode -10%": "Cost of an episode 10% lower",
     "episodes +10%": "10% more episodes",
-    "collection_type = ecqm": "Reporting from electronic records (eCQM)",
-    "collection_type = mips_cqm": "Reporting as MIPS CQM",
+    "collection_type = ecqm": "Quality reported straight from electronic records (eCQM)",
+    "collection_type = mips_cqm": "Quality reported by a registry (MIPS CQM)",
 }
+#: Heads of the command's table that need its note, in a board's words.
+_HEADS = {"pays\nnothing, %": "chance that it\nbrings nothing, %", "difference\n± error": "gain ± error"}
 _MEASURE = re.compile(r"(?P<name>q\d+|mri)(_rate (?P<change>[+-][\d.]+%?)| reported)")
 
 
@@ -343,7 +345,8 @@ def _levers(run: RunResults, tables: Any) -> tuple[Table, str, Sequence[Line]]:
     (section,) = lever_sections(run, tables, RANK_RULE)
     ((labels, (group,), _),) = section.tables
     words = [lever_words(each) for each in labels]
-    return Table(words, [group._replace(title="")], labels), group.title, section.notes
+    own = group._replace(title="", heads=[_HEADS.get(head, head) for head in group.heads])
+    return Table(words, [own], labels), group.title, section.notes
 
 
 def _steps(found: Exposed) -> tuple[Table, str]:

@@ -250,7 +250,7 @@ def _context(found: Findings, charts: Sequence[Chart], study: Any, exposure: Any
         "charts": charts,
         "key_figures": key_figures(found),
         "by_year": by_year(found),
-        "unknowns": len(found.run.provenance.get("uncertainty", {})),
+        "unknowns": found.run.unknown_count,
         "years": f"{years[0]} to {years[-1]}",
         "reading": _reading(found),
         "contents": [(name, title) for name, title in contents.items() if title],
