@@ -273,9 +273,21 @@ def test_there_are_command_lines() -> None:
     assert used >= set(commands.commands)
 
 
+def _words(line: str) -> list[str]:
+    """Split a line as a shell does, lists in braces too."""
+    words = shlex.split(line)
+    while any(braces := [re.fullmatch(r"(.*?)\{([^{}]+,[^{}]*)\}(.*)", word) for word in words]):
+        words = [
+            each
+            for word, found in zip(words, braces, strict=True)
+            for each in ([found[1] + part + found[3] for part in found[2].split(",")] if found else [word])
+        ]
+    return words
+
+
 @pytest.mark.parametrize("line", COMMAND_LINES)
 def test_command_lines_parse(line: str) -> None:
-    words = shlex.split(line)
+    words = _words(line)
     if not words or words == ["--help"]:
         return
     command = commands.get_command(click.Context(commands), words[0])

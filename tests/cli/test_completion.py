@@ -62,6 +62,8 @@ def names(*found: str) -> list[str]:
         ("asmrisk status ", names("mine.zarr", *RESULTS, "far/", "results/")),
         ("asmrisk compare mine.zarr mi", names("mine.zarr")),
         ("asmrisk compare mine.zarr budget", names("budget_neutral")),
+        ("asmrisk report mine.zarr mi", names("mine.zarr")),
+        ("asmrisk report mine.zarr --study policy", names("policy_levers")),
         ("asmrisk exposure ours.csv --against mi", names("mine.zarr")),
         ("asmrisk summarize mine.zarr --by year,spe", names("year,specialty")),
         ("asmrisk summarize mine.zarr --metric penalized", names("penalized_share")),

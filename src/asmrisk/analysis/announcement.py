@@ -10,6 +10,7 @@ from typing import Any
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.expected_error import errors_of_mean
 from asmrisk.analysis.metrics import METRICS
+from asmrisk.analysis.related_runs import CLINICIANS
 from asmrisk.analysis.wording import title_words
 from asmrisk.engine.executors import usable_processors
 from asmrisk.engine.fill import Job, by_simulation
@@ -54,7 +55,8 @@ def announced(
     str
         What will be done, from the jobs alone. Then, where so many draws are left of each field that a pilot
         is no more than a twenty-fifth of them, the time and the standard errors to be expected: of those of
-        several runs the largest. For this the simulations must be prepared. `asmrisk.plan` says more.
+        several runs the largest. The time is that of simulating alone: small blocks are written in a multiple
+        of it. For this the simulations must be prepared. `asmrisk.plan` says more.
     """
     draws = [store.lengths[-1] for store in stores]
     more = [
@@ -64,11 +66,14 @@ def announced(
     several = len(jobs) > 1
     title = f"{len(jobs):,} scenarios" if several else title_words(stores[0].spec.headings["title"])
     each = " each" if several else ""
-    clinicians = span(int(_value(store, "population.clinicians")) for store in stores)
+    clinicians = span(int(_value(store, CLINICIANS)) for store in stores)
+    about = "about " if any(CLINICIANS in store.spec.about["uncertainty"] for store in stores) else ""
+    # Those of a cluster come and go.
+    by = "" if elsewhere else f", with {counted(workers, 'worker')}"
     place = PurePath(str(jobs[0].place)).parent if several else jobs[0].place
     yield (
-        f"{title}: {in_all(more, draws, f'draws{each}')} of {clinicians} clinicians, {YEARS}, with "
-        f"{counted(workers, 'worker')}; at most {size_words(stores)} in {place}"
+        f"{title}: {in_all(more, draws, 'draw')}{each} of {about}{clinicians} clinicians, {YEARS}{by}; "
+        f"at most {size_words(stores)} in {place}"
     )
     groups = [(numbers, max(more[n] for n in numbers)) for numbers in by_simulation(jobs)]
     if all(count >= _WORTH for _, count in groups if count):
@@ -106,7 +111,7 @@ def _foretold(
     told = [] if math.isnan(given) else [f"${_digits(given * 1e-6)} million by chance alone"]
     told += [f"${_digits(whole * 1e-6)} million by chance and doubt"] if uncertain else []
     years = " or ".join(sorted({str(_value(store, "population.dollar_year")) for store in stores}))
-    lasts = "" if elsewhere else f"about {duration(seconds / workers)}; "
+    lasts = "" if elsewhere else f"about {duration(seconds / workers)} of simulating on free processors; "
     most = " at most" if len(errors) > 1 else ""
     return (
         f"expected: {lasts}standard error of {metric.title}, {YEARS} together:{most} {', '.join(told)}, in "
@@ -129,13 +134,14 @@ def size_words(stores: Iterable[Store]) -> str:
     return f"{_digits(size / scale)} {unit}"
 
 
-def in_all(more: Sequence[int], draws: Sequence[int], what: str) -> str:
+def in_all(more: Sequence[int], draws: Sequence[int], noun: str) -> str:
     """Say how many draws, or other things, are wanted, and how many more that makes.
 
-    >>> in_all([1000], [1000], "draws"), in_all([500, 1000], [1000, 1000], "draws each")
-    ('1,000 draws', '500 to 1,000 more of 1,000 draws each')
+    >>> in_all([1], [1], "draw"), in_all([500, 1000], [1000, 1000], "draw")
+    ('1 draw', '500 to 1,000 more of 1,000 draws')
     """
-    return f"{'' if list(more) == list(draws) else f'{span(more)} more of '}{span(draws)} {what}"
+    before = "" if list(more) == list(draws) else f"{span(more)} more of "
+    return f"{before}{span(draws)} {noun}{'' if max(draws) == 1 else 's'}"
 
 
 def span(values: Iterable[int]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from asmrisk.cli.completion import completes, metrics, scenarios, stores
+from asmrisk.cli.completion import completes, metrics, scenarios, stores, studies
 from asmrisk.cli.group import commands, example
 from asmrisk.cli.options import (
     DollarsType,
@@ -324,10 +324,17 @@ def replay(results: Place, out: Path, **options: Any) -> None:
     epilog=example("asmrisk report results/baseline.zarr results/budget_neutral.zarr --out report.html")
 )
 @results_argument
-@click.argument("reforms", metavar="[REFORM]...", nargs=-1, type=PlaceType())
+@click.argument(
+    "reforms",
+    metavar="[REFORM]...",
+    nargs=-1,
+    type=PlaceType(),
+    shell_complete=completes(stores, ending=".zarr"),
+)
 @click.option(
     "--study",
     type=click.Path(path_type=Path),
+    shell_complete=completes(studies, ending=".toml"),
     help="A study that asmrisk sensitivity has run; its store is looked for beside RESULTS and in results.",
 )
 @click.option(

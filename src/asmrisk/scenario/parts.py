@@ -78,10 +78,14 @@ def parts_between(
 def with_parts(baseline: Scenario, reform: Scenario, parts: Iterable[Part]) -> Scenario:
     """Give the baseline with some parts of a reform, values and doubts; the seed is the baseline's.
 
+    The title names the parts.
+
     Raises InputError if the values do not go together.
     """
+    parts = list(parts)
     switched = {name for part in parts for name in part.parameters}
     document, other = baseline.to_dict(), reform.to_dict()
+    document["title"] = " + ".join([baseline.title, *(part.name for part in parts)])
     for name in switched:
         section, _, key = name.partition(".")
         document[section][key] = other[section][key]

@@ -133,7 +133,7 @@ def _announced(
     of = "" if varied else f" of {int(study.scenario.values[CLINICIANS]):,} clinicians"
     yield (
         f"{title_words(study.title)}: {counted(points, 'design point')}, "
-        f"{in_all([more], [points * draws], f'draws{of}')}, {YEARS}, with {counted(workers, 'worker')}; "
+        f"{in_all([more], [points * draws], 'draw')}{of}, {YEARS}, with {counted(workers, 'worker')}; "
         f"at most {size_words(stores)} in {stores[0].place}"
     )
 
