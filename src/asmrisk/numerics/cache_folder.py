@@ -13,9 +13,13 @@ import stat
 import warnings
 from contextlib import suppress
 from functools import cache
+from grp import getgrgid
 from pathlib import Path
+from pwd import getpwuid
 
 from platformdirs import user_cache_path
+
+from asmrisk.errors import printable
 
 __all__ = ["cache_base", "note", "own_folder", "replace_file"]
 
@@ -111,9 +115,6 @@ def _others_write(path: Path, status: os.stat_result) -> bool:
     """Whether others have the right to write; a group of the user's name, with nobody else in it, is none."""
     if status.st_mode & stat.S_IWOTH or not status.st_mode & stat.S_IWGRP:
         return bool(status.st_mode & stat.S_IWOTH)
-    from grp import getgrgid  # Seldom needed, and not on every system.
-    from pwd import getpwuid
-
     try:
         user, group = getpwuid(os.geteuid()).pw_name, getgrgid(status.st_gid)
         return group.gr_name != user or bool({*group.gr_mem} - {user}) or _ACCESS_LIST in os.listxattr(path)
@@ -138,8 +139,8 @@ def _close(path: Path) -> None:
 
 @cache
 def note(text: str) -> None:
-    """Warn, once a process."""
-    warnings.warn(text, RuntimeWarning, stacklevel=3)
+    """Warn in one line, once a process."""
+    warnings.warn(printable(text), RuntimeWarning, stacklevel=3)
 
 
 def replace_file(path: Path, content: bytes) -> None:
