@@ -159,6 +159,26 @@ def test_what_cannot_be_kept_is_compiled_all_the_same(folder, number, monkeypatc
     assert [path for path in folder.rglob("*") if path.is_file()] == []
 
 
+def test_a_disk_that_can_only_be_read_is_used(tmp_path, monkeypatch):
+    """What is there is loaded without a word; what is not there is compiled, with a line."""
+    disk = tmp_path / "disk"
+    disk.mkdir(0o700)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"file systems cannot be mounted here ({mounted.stderr.decode().strip()})")
+    try:
+        monkeypatch.setenv("ASMRISK_CACHE_DIR", str(disk / "cache"))
+        monkeypatch.setattr(jit, "cache_directory", lambda: cache_folder.own_folder("kernels-0"))
+        cache_folder.note.cache_clear()
+        assert used(_double, 3.0) == (6.0, False)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        assert used(_double, 3.0) == (6.0, True)
+        with pytest.warns(RuntimeWarning, match="cannot be kept in .*kernels-0 .Read-only file system"):
+            assert used(_halve, 3.0) == (1.5, False)
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
 def test_a_file_that_cannot_be_read_is_named(folder, monkeypatch):
     def fail(self):
         raise OSError(errno.EIO, "Input/output error")
@@ -213,24 +233,30 @@ print(sums.__file__, total, sum(hits.values()), jit.kernels_compiled("sum_of_lan
 
 
 def test_installations_of_the_same_code_share_kernels(tmp_path):
-    """Wherever they lie: what one has compiled the other loads, so that what is said is true of both."""
-    said = []
-    for name in ("one", "two"):
-        root = tmp_path / name / "asmrisk"
+    """Wherever they lie: what one has compiled the other loads, and mends if it is damaged meanwhile."""
+    roots = [tmp_path / name / "asmrisk" for name in ("one", "two")]
+    for root in roots:
         shutil.copytree(Path(asmrisk.__file__).parent, root, ignore=shutil.ignore_patterns("__pycache__"))
+
+    def said(root):
         done = subprocess.run(
             [sys.executable, "-B", "-c", SCRIPT],
-            env=dict(os.environ)
-            | {"PYTHONPATH": str(root.parent), "ASMRISK_CACHE_DIR": str(tmp_path / "cache")},
+            env=os.environ | {"PYTHONPATH": str(root.parent), "ASMRISK_CACHE_DIR": str(tmp_path / "cache")},
             capture_output=True,
             text=True,
             check=True,
         )
-        assert done.stderr == ""
-        said.append(done.stdout.split())
-    assert said == [
-        [str(tmp_path / name / "asmrisk" / "rule" / "sums.py"), "8192.0", hits, "True"]
-        for name, hits in (("one", "0"), ("two", "1"))
-    ]
+        file, *rest = done.stdout.split()
+        assert file == str(root / "rule" / "sums.py")
+        return rest, done.stderr
+
+    assert said(roots[0]) == (["8192.0", "0", "True"], "")
+    assert said(roots[1]) == (["8192.0", "1", "True"], "")
     (kernels,) = (tmp_path / "cache").glob("kernels-*")
     assert kernels.stat().st_mode & 0o777 == 0o700
+    file = file_of(kernels, "sum_of_lanes")
+    file.write_bytes(file.read_bytes()[:1000])
+    values, line = said(roots[1])
+    assert values == ["8192.0", "0", "True"]
+    assert f"{file} is damaged" in line
+    assert said(roots[0]) == (["8192.0", "1", "True"], "")

@@ -37,7 +37,7 @@ def write(folder, kernel, content=b"code"):
 def test_it_compiles_what_is_missing_and_says_what_is_there(folder):
     said = []
     warmup(said.append)
-    kept = f"compiled kernels: 1 files, 0.0 MB, all sound, in {folder}"
+    kept = f"compiled kernels in {folder}: 1, all sound, 0.0 MB"
     assert said == [NOTICE, kept]
     said.clear()
     warmup(said.append)
@@ -78,8 +78,9 @@ def test_it_says_how_much_other_versions_take_and_removes_nothing(folder):
         (folder.parent / name / "rule" / "a.nbc").write_bytes(bytes(1_250_000))
     said = []
     warmup(said.append)
-    sizes = sum(each.lstat().st_size for each in folder.parent.glob("kernels-[12]/**/*")) / 1e6
-    assert f"2 folders kernels-* beside it, {sizes:.1f} MB" in said[-1]
+    folders = sum(each.lstat().st_size for each in folder.parent.glob("kernels-[12]/rule"))
+    sizes = (2_500_000 + folders) / 1e6
+    assert f"beside it: 2, {sizes:.1f} MB; nothing removes them" in said[-1]
     assert len(list(folder.parent.iterdir())) == 3
 
 

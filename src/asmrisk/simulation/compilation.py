@@ -36,10 +36,10 @@ _typeof: Any = numba.typeof
 
 
 def warmup(say: Callable[[str], object] | None = None) -> None:
-    """Compile every kernel of a run that is not there or damaged, so that runs start at once on this machine.
+    """Compile every kernel of a run that is missing or damaged on this machine, so that it starts at once.
 
-    Those of rosters and of exposure are compiled when they are first used. Of kernels that are there, these
-    too, every file is verified.
+    Those of rosters and of exposure are compiled when they are first used; of all that are there every file
+    is verified.
 
     Parameters
     ----------
@@ -69,14 +69,14 @@ def warmup(say: Callable[[str], object] | None = None) -> None:
 def _kept(folder: Path) -> Iterator[str]:
     """Say what is kept of compiled kernels, of this version and of others."""
     kernels = list(folder.rglob("*.nbc"))
-    yield f"compiled kernels: {len(kernels)} files, {_megabytes(kernels)}, all sound, in {folder}"
+    yield f"compiled kernels in {folder}: {len(kernels)}, all sound, {_megabytes(kernels)}"
     others = [each for each in folder.parent.glob("kernels-*") if each != folder]
     if others:
         size = _megabytes(path for other in others for path in other.rglob("*"))
         yield (
-            f"kernels of other versions of asmrisk, Python or numba, or of other processors: {len(others)} "
-            f"folders kernels-* beside it, {size}. Nothing removes them by itself; delete those that no "
-            "installation uses any longer."
+            "folders kernels-* of other versions of asmrisk, Python or numba, or of other processors, beside "
+            f"it: {len(others)}, {size}; nothing removes them by itself, so delete those that are no longer "
+            "used"
         )
 
 
