@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -62,12 +63,17 @@ def cluster(tmp_path_factory):
 # Same bits, wherever
 
 
-def test_processes_of_this_machine_give_the_same_bits_and_end(tmp_path):
+def test_processes_of_this_machine_give_the_same_bits_and_end(tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
     children = set(psutil.Process().children(recursive=True))
     small.assert_holds(write(tmp_path / "r.zarr", 30, workers=2, processes=True, size=7), 30)
     left = set(psutil.Process().children(recursive=True)) - children
     # One process of Python's own looks after what others leave behind.
     assert [each for each in left if "resource_tracker" not in " ".join(each.cmdline())] == []
+    assert list(temporary.iterdir()) == []
+    assert [each for each in sys.path if str(temporary) in each] == []
 
 
 def test_a_cluster_gives_the_same_bits_by_address_and_by_file(cluster, tmp_path):
@@ -357,12 +363,20 @@ def test_a_cluster_drops_the_work_of_a_run_that_is_interrupted_or_killed(number,
 # Who is listened to
 
 
-def test_local_workers_listen_on_the_loopback_interface_alone_and_die_with_their_client(tmp_path):
-    sign = tmp_path / "begun"
+def test_local_workers_listen_on_the_loopback_interface_alone_and_die_with_their_client(
+    tmp_path, monkeypatch
+):
+    """What they write lies in a folder of their own, which nobody else can enter and which goes with them."""
+    sign, temporary = tmp_path / "begun", tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     slow = ("--size", 20, "--seconds", 0.2, "--sign", sign, "--processes", "--workers", 2)
     process = start(tmp_path / "r.zarr", 60, *slow, **PROGRAM)
     try:
         until(sign.exists, "the first block")
+        (own,) = temporary.iterdir()
+        assert own.stat().st_mode & 0o777 == 0o700
+        assert len(list(own.glob("dask-scratch-space*/worker-*/"))) == 2
         client = psutil.Process(process.pid)
         family = client.children(recursive=True)
         listening = [
@@ -379,6 +393,7 @@ def test_local_workers_listen_on_the_loopback_interface_alone_and_die_with_their
     assert set(listening) == {"127.0.0.1"}
     assert len(family) >= 2
     assert psutil.wait_procs(family, timeout=PATIENCE)[1] == []
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.fixture

@@ -388,7 +388,7 @@ def test_compiling_is_said_before_it_is_done_and_only_where_it_is_needed(tmp_pat
             return compilation.kernels_compiled()
 
         def prepare(self, say=None):
-            compilation.warmup(say)
+            compilation.compile_kernels(say)
 
     def simulate(*arguments):
         compiled.append(arguments)

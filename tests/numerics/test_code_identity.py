@@ -384,7 +384,7 @@ def test_it_is_the_same_on_another_python(pristine, tmp_path, version):
 
 
 def memo_file(folder):
-    (file,) = folder.iterdir()
+    (file,) = (folder / "code-identity").iterdir()
     return file
 
 
@@ -450,11 +450,11 @@ def test_a_memo_that_cannot_be_read_or_written_does_not_matter(tmp_path, fresh, 
     right = identity(root, "toy.a")
     name = memo_file(fresh).name
     (tmp_path / "file").write_text("")
-    (tmp_path / "folder" / name).mkdir(parents=True)
+    (tmp_path / "folder" / "code-identity" / name).mkdir(parents=True)
     for place in ("file", "file/below", "folder"):
         monkeypatch.setenv("ASMRISK_CACHE_DIR", str(tmp_path / place))
         assert identity(root, "toy.a") == right
-    assert [each.name for each in (tmp_path / "folder").iterdir()] == [name]
+    assert [each.name for each in (tmp_path / "folder" / "code-identity").iterdir()] == [name]
 
 
 def test_the_memo_does_not_grow_without_end(tmp_path, fresh):

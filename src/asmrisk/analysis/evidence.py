@@ -37,7 +37,7 @@ from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
-from asmrisk.simulation.compilation import warmup
+from asmrisk.simulation.compilation import compile_kernels
 from asmrisk.simulation.model import Model
 from asmrisk.simulation.replay import replay_draws
 
@@ -137,7 +137,7 @@ def _simulated(scenario: Scenario, draws: int, per_set: int, quiet: bool) -> dic
     """Simulate draws, and give the facts' values."""
     progress = Progress(sys.stderr, quiet=quiet)
     with progress.patient("compiling the kernels"):
-        warmup(progress.say)
+        compile_kernels(progress.say)
     model, steps = Model(scenario), payment_step_values()
     found = []
     with progress.shown(draws, 0):

@@ -302,7 +302,7 @@ def docs(topic: str | None, html: Path | None) -> None:
 
 @commands.command(epilog=example("asmrisk warmup"))
 def warmup() -> None:
-    """Compile the kernels before the first run."""
+    """Compile the kernels before the first run, and mend those that are damaged."""
     from asmrisk.engine.progress import Progress
     from asmrisk.simulation.compilation import warmup
 

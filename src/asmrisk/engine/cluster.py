@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import pickle
 import platform
+import subprocess
+import sys
 import threading
 import time
 import warnings
@@ -21,6 +23,7 @@ from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dask
@@ -46,6 +49,9 @@ _WATCH, _INTERVAL = 0.2, 2.0
 
 #: Tasks submitted for each thread of the workers (one is computed, one waits), and while none is known.
 _TASKS_PER_THREAD, _FIRST_TASKS = 2, 8
+
+#: Removes a folder once nobody can write to its input any more.
+_REMOVE = "import shutil, sys; sys.stdin.read(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
 
 _arriving = threading.Lock()
 
@@ -214,16 +220,32 @@ class Cluster:
 
 
 @contextmanager
+def _own_folder() -> Iterator[str]:
+    """Give a new folder for this user alone, which is gone once the context or this process has ended."""
+    place = dask.config.get("temporary-directory", None)
+    with TemporaryDirectory(prefix="asmrisk-workers-", dir=place, ignore_cleanup_errors=True) as folder:
+        # Its input ends when this process is killed, too.
+        command = [sys.executable, "-ISc", _REMOVE, folder]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True):
+            try:
+                yield folder
+            finally:
+                # dask imports from it, and need not forget it; the name is free for others soon.
+                sys.path[:] = [each for each in sys.path if not each.startswith(folder)]
+
+
+@contextmanager
 def local_cluster(workers: int) -> Iterator[Cluster]:
     """Start worker processes on this machine, of one thread each, and end them with the context.
 
-    They are spawned, listen on the loopback interface alone, and die with this process. RunError if one of
-    them ends before it has begun.
+    They are spawned, listen on the loopback interface alone, keep their files in a folder that only this user
+    can read, and die with this process. RunError if one of them ends before it has begun.
     """
     spawned = dask.config.set({"distributed.worker.multiprocessing-method": "spawn"})
     with silence_logging_cmgr(logging.CRITICAL), spawned, ExitStack() as stack:
         try:
             with deferred():
+                folder = stack.enter_context(_own_folder())
                 cluster = LocalCluster(  # type: ignore[no-untyped-call]
                     n_workers=workers,
                     threads_per_worker=1,
@@ -231,9 +253,11 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
                     host="127.0.0.1",
                     # Its web server starts all the same: on any free port, with no pages.
                     dashboard_address="127.0.0.1:0",
-                    scheduler_kwargs={"dashboard": False},
+                    scheduler_kwargs={"dashboard": False, "local_directory": folder},
                     # A worker holds one block; dask would take other programs' memory for its own.
                     memory_limit=0,
+                    # dask would use, and import from, one that all users of the machine share.
+                    local_directory=folder,
                     silence_logs=logging.CRITICAL,
                 )
                 stack.enter_context(cluster)

@@ -22,7 +22,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cache_base", "code_identity", "covered_modules"]
+__all__ = ["code_identity", "covered_modules"]
 
 #: Files that the memo remembers; of more, those used last.
 _MOST_KEPT = 500
@@ -107,21 +107,6 @@ def covered_modules(*entries: str, root: Path | None = None) -> dict[str, tuple[
     return dict(sorted(found.items()))
 
 
-def cache_base() -> Path:
-    """Folder for all that is kept between runs: ``$ASMRISK_CACHE_DIR``, or one in the user's cache folder.
-
-    Returns
-    -------
-    pathlib.Path
-        It need not exist.
-    """
-    if given := os.environ.get("ASMRISK_CACHE_DIR"):
-        return Path(given)
-    from platformdirs import user_cache_path  # A bare Python can run this module, given a folder.
-
-    return user_cache_path("asmrisk")
-
-
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
@@ -163,7 +148,12 @@ class _Memo:
             self._lines = {digest: line for digest, line in read if line == self._line(digest, line[33:])}
 
     def _path(self) -> Path:
-        return cache_base() / f"code-identity-{self._key}.json"
+        from asmrisk.numerics.cache_folder import own_folder  # A bare Python can run this module alone.
+
+        folder = own_folder("code-identity")
+        if folder is None:
+            raise PermissionError
+        return folder / f"{self._key}.json"
 
     def _line(self, digest: str, facts: str) -> str:
         return f"{_digest(f'{self._key} {digest} {facts}'.encode())} {facts}"
@@ -183,15 +173,10 @@ class _Memo:
             return
         # Where nothing can be written, the next process parses anew.
         with suppress(ImportError, OSError):
-            path = self._path()
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(f".{os.getpid()}-{os.urandom(4).hex()}")
-            try:
-                with part.open("x", encoding="utf-8") as file:
-                    json.dump(dict(list(self._lines.items())[-_MOST_KEPT:]), file)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
+            from asmrisk.numerics.cache_folder import replace_file  # As above.
+
+            lines = dict(list(self._lines.items())[-_MOST_KEPT:])
+            replace_file(self._path(), json.dumps(lines).encode())
 
 
 def _facts(content: bytes) -> list[str]:

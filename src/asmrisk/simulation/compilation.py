@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import numba
 from filelock import FileLock
 
-from asmrisk.errors import InputError
-from asmrisk.numerics.jit import cache_directory, kernels_compiled
+from asmrisk.errors import InputError, RunError
+from asmrisk.numerics.jit import cache_directory, discard_damaged_kernels, kernels_compiled
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.kernel_inputs import CohortDraw
@@ -28,29 +29,67 @@ from asmrisk.simulation.record import CohortYear, make_record
 from asmrisk.simulation.recording import record_year
 from asmrisk.simulation.state import observed_in
 
-__all__ = ["warmup"]
+__all__ = ["compile_kernels", "warmup"]
 
 # numba's stubs leave it untyped.
 _typeof: Any = numba.typeof
 
 
 def warmup(say: Callable[[str], object] | None = None) -> None:
-    """Compile every kernel of a run that no process on this machine has compiled, so that it starts at once.
+    """Compile every kernel of a run that is missing or damaged on this machine, so that it starts at once.
 
-    Those of rosters and of exposure are compiled when they are first used.
+    Those of rosters and of exposure are compiled when they are first used; of all that are there every file
+    is verified.
 
     Parameters
     ----------
     say : callable, optional
-        Takes a line for the user before a minute or two of silence.
+        Takes a line for the user before a minute or two of silence, and lines on what is kept.
 
     Raises
     ------
     InputError
         If `say` is no function.
+    RunError
+        If compiled kernels cannot be kept, so that nothing is gained by compiling them now.
     """
     if say is not None and not callable(say):
         raise InputError(f"must be a function that takes a line, not {type(say).__name__}", argument="say")
+    discard_damaged_kernels()
+    if kernels_compiled() or cache_directory() is not None:
+        compile_kernels(say)
+    if not kernels_compiled():
+        raise RunError("compiled kernels are not kept: every process compiles its own, a minute or two each")
+    folder = cache_directory()
+    if say is not None and folder is not None:
+        for line in _kept(folder):
+            say(line)
+
+
+def _kept(folder: Path) -> Iterator[str]:
+    """Say what is kept of compiled kernels, of this version and of others."""
+    kernels = list(folder.rglob("*.nbc"))
+    yield f"compiled kernels in {folder}: {len(kernels)}, all sound, {_megabytes(kernels)}"
+    others = [each for each in folder.parent.glob("kernels-*") if each != folder]
+    if others:
+        size = _megabytes(path for other in others for path in other.rglob("*"))
+        yield (
+            "folders kernels-* of other versions of asmrisk, Python or numba, or of other processors, beside "
+            f"it: {len(others)}, {size}; nothing removes them by itself, so delete those that are no longer "
+            "used"
+        )
+
+
+def _megabytes(files: Iterable[Path]) -> str:
+    size = 0
+    for file in files:
+        with suppress(OSError):  # Removed meanwhile, or not ours to look at.
+            size += file.lstat().st_size
+    return f"{size / 1e6:,.1f} MB"
+
+
+def compile_kernels(say: Callable[[str], object] | None = None) -> None:
+    """Compile the kernels of a run, as `warmup` does, unless its largest is there and sound."""
     if kernels_compiled():
         return
     if say is not None:
@@ -58,8 +97,10 @@ def warmup(say: Callable[[str], object] | None = None) -> None:
     folder = cache_directory()
     with ExitStack() as stack:
         if folder is not None:
-            # Of several processes that begin at once, one compiles and the others wait.
-            stack.enter_context(FileLock(folder / "compiling"))
+            # Of several processes that begin at once, one compiles and the others wait; where nothing can be
+            # written, or locked, each compiles.
+            with suppress(OSError):
+                stack.enter_context(FileLock(folder / "compiling"))
         if not kernels_compiled():
             if folder is not None and (os.cpu_count() or 1) > 1:
                 _compile_side_by_side()

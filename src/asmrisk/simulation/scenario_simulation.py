@@ -15,7 +15,7 @@ from asmrisk.numerics.code_identity import code_identity
 from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.compilation import warmup
+from asmrisk.simulation.compilation import compile_kernels
 from asmrisk.simulation.model import Model, most_policies, simulate_block, simulate_shared
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class ScenarioSimulation:
                 say("compiling the kernels of rosters (once after an install, about a minute)")
             for note in self.models[0].notes:
                 say(note)
-        warmup(say)
+        compile_kernels(say)
         # No draw: this loads them.
         simulate_block(self.models[0], 0, 0)
 

@@ -15,7 +15,7 @@ from asmrisk.errors import RunError
 from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.scenario.scenario import scenario_from_dict
-from asmrisk.simulation.compilation import warmup
+from asmrisk.simulation.compilation import compile_kernels
 from asmrisk.simulation.model import Model, most_policies, simulate_shared
 from asmrisk.simulation.shared_field import in_field
 from asmrisk.simulation.variables import PEERS_OF, Variable, variables
@@ -95,7 +95,7 @@ class StudySimulation:
 
     def prepare(self, say: Callable[[str], object] | None = None) -> None:
         """Compile the kernels; all else differs between design points."""
-        warmup(say)
+        compile_kernels(say)
 
     def shares(self, piece: Piece) -> Hashable:
         """Give the draws, and what the design point sets of the parameters that the field depends on."""
