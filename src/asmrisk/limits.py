@@ -32,6 +32,7 @@ class Limit(NamedTuple):
 LIMITS = MappingProxyType(
     {
         "document_bytes": Limit(2**20, "bytes", "a scenario, a study or a scheduler's file"),
+        "document_keys": Limit(10_000, "keys", "a scenario or a study"),
         "document_levels": Limit(16, "levels", "a value in a scenario or a study"),
         "extended_files": Limit(32, "files", "a chain of scenarios that extend each other"),
         "overrides": Limit(1_000, "overrides", "a scenario"),
