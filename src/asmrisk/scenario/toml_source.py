@@ -215,7 +215,7 @@ def _position(error: Any) -> tuple[str, int | None, int | None]:
     return (message, int(found[1]), int(found[2])) if found else (message, None, None)
 
 
-def _require_small(data: dict[str, Any], **fields: str) -> None:
+def _require_small(data: dict[str, Any], **fields: Any) -> None:
     """Refuse more keys, and tables and lists further inside each other, than the limits allow."""
     layer, levels, keys = [data], -1, 0
     while layer and levels <= limit("document_levels"):
