@@ -13,7 +13,17 @@ PACKAGE = Path(asmrisk.__file__).parent
 
 #: Rooms, each of which may import from those before it and from itself.
 ORDER = (
-    *("errors", "arguments", "numerics", "parameters", "rule", "scenario", "clinician_tables", "population"),
+    *(
+        "errors",
+        "limits",
+        "arguments",
+        "numerics",
+        "parameters",
+        "rule",
+        "scenario",
+        "clinician_tables",
+        "population",
+    ),
     *("simulation", "results", "engine", "analysis", "studies", "exposures"),
     *("charts", "plot", "pages", "handbook", "cli"),
 )
@@ -139,7 +149,7 @@ def test_imports_inside_functions_spare_a_heavy_package_and_say_so(name):
 
 def test_folders_of_tests_are_those_of_the_package():
     folders = {each.name for each in TESTS.iterdir() if any(each.glob("*.py"))}
-    assert folders - OTHER_TESTS == set(ORDER) - {"errors", "arguments", "plot"}
+    assert folders - OTHER_TESTS == set(ORDER) - {"errors", "limits", "arguments", "plot"}
 
 
 @pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: str(path.relative_to(TESTS)))

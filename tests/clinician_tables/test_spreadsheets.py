@@ -466,8 +466,8 @@ def test_there_are_forty_dirty_tables_and_most_are_read():
 
 def test_a_workbook_that_is_too_large_is_not_opened(tmp_path, monkeypatch):
     path = saved(book(tmp_path / "t.xlsx", rows()))
-    monkeypatch.setattr("asmrisk.clinician_tables.workbook._MOST_UNPACKED", 1000)
-    with pytest.raises(InputError, match=r"too large a workbook .* save the sheet as CSV"):
+    monkeypatch.setenv("ASMRISK_LIMITS", "workbook_bytes=1000")
+    with pytest.raises(InputError, match=r"at most 1,000 \(limit workbook_bytes\)"):
         read(path)
 
 

@@ -191,14 +191,17 @@ def test_what_is_no_list_is_refused(tmp_path, listed):
     assert "no such file" in refused(tmp_path / "none.csv")
     with (tmp_path / "huge.csv").open("wb") as file:
         file.truncate(2**40)
-    assert "has 1,099,511,627,776 bytes, more than 16,777,216" in refused(tmp_path / "huge.csv")
+    assert (
+        "1,099,511,627,776 bytes; a list of participants has at most 16,777,216 (limit list_bytes)"
+        in refused(tmp_path / "huge.csv")
+    )
     (tmp_path / "loop.csv").symlink_to("loop.csv")
     assert "cannot be read" in refused(tmp_path / "loop.csv")
     (tmp_path / "zero.csv").symlink_to("/dev/zero")
-    assert "is a device or a pipe" in refused(tmp_path / "zero.csv")
+    assert "is a device, a pipe or a socket; give CMS's list" in refused(tmp_path / "zero.csv")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.csv")
-        assert "is a device or a pipe" in refused(tmp_path / "pipe.csv")
+        assert "is a device, a pipe or a socket; give CMS's list" in refused(tmp_path / "pipe.csv")
     (tmp_path / "linked.csv").symlink_to(listed(*BOTH))
     assert read_participant_list(tmp_path / "linked.csv").clinicians == (1, 1)
 

@@ -129,7 +129,7 @@ def test_what_is_no_roster_is_refused_with_a_message(tmp_path, text):
     with pytest.raises(InputError) as caught:
         read_roster(tmp_path / "r.csv")
     assert all("r.csv" in str(each) for each in caught.value.problems)
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="there is no such file"):
         read_roster(tmp_path / "none.csv")
 
 

@@ -98,7 +98,7 @@ RUN = ["run", BASELINE, "--set", FEW, "--draws", "2", "--quiet"]
         (["score", "thesis", "--out", "x.csv"], "thesis: is a folder"),
         (["score", "missing.csv", "--out", "x.csv"], "there is no such file"),
         (["score", "notes.txt/t.csv", "--out", "x.csv"], "there is no such file"),
-        (["score", "pipe.csv", "--out", "x.csv"], "pipe.csv: is a device or a pipe"),
+        (["score", "pipe.csv", "--out", "x.csv"], "pipe.csv: is a device, a pipe or a socket"),
         (["score", "loop.csv", "--out", "x.csv"], "loop.csv: cannot be read: Too many levels"),
         (["score", LONG, "--out", "x.csv"], "cannot be read: File name too long"),
         (["score", "table.csv", "--out", f"{LONG}.csv"], "cannot be written: File name too long"),

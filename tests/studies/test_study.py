@@ -373,7 +373,7 @@ def test_too_many_points(study: Any) -> None:
             for name in ("policy.minimum_cases", "policy.minimum_reporters", "policy.minimum_episodes")
         ),
     )
-    assert "makes 1,000,000 design points; allowed are up to 100,000" in said[0]
+    assert "1,000,000 design points; a study has at most 100,000 (limit study_points)" in said[0]
 
 
 def test_arguments_are_checked_as_the_files_values_are(study: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import io
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -15,13 +14,16 @@ import pandas as pd
 
 from asmrisk.clinician_tables.problems import Problems
 from asmrisk.errors import InputError, Problem
+from asmrisk.limits import limit, require_within
 
-__all__ = ["Lines", "decimal_points", "read_lines", "read_text", "split"]
+__all__ = ["Lines", "decimal_points", "lines_of", "split", "text_of"]
 
 #: Rows of cells, each with the line on which it begins.
 Lines = list[tuple[int, list[Any]]]
 
 _SEPARATORS = (",", ";", "\t")
+#: A line with its end, however that is written.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 #: A first line by which a spreadsheet program says what separates cells.
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t])\r?\n")
 #: Digits with one kind of mark, as it can be only where that mark separates decimals; and where none says.
@@ -39,18 +41,14 @@ def _pattern(mark: str, other: str) -> re.Pattern[str]:
 _WITH_COMMA, _WITH_POINT = _pattern(",", "."), _pattern(".", ",")
 
 
-def read_text(path: Path) -> str:
-    """Read a text in UTF-8, or in UTF-16 where it begins with a byte order mark.
+def text_of(data: bytes, path: Path) -> str:
+    """Give a file's text: UTF-8, or UTF-16 where it begins with a byte order mark.
 
     Raises
     ------
     InputError
-        If it cannot be read, is no text or in another encoding.
+        If it is no text or in another encoding.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}", where=str(path)) from None
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         try:
             return data.decode("utf-16")
@@ -72,29 +70,43 @@ def split(text: str, path: Path, separator: str = ",") -> Lines:
     Raises
     ------
     InputError
-        If quotes are not in order, or a cell is too long.
+        If quotes are not in order, or there is more than the limits of a table allow.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    where, longest = str(path), limit("cell_characters")
+    require_within("table_cells", text.count(separator) + 1, where=where)
+    # A generator: an `io.StringIO` would take four bytes for each character.
+    lines = (found[0] for found in _LINE.finditer(text))
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    most, columns = limit("table_rows"), limit("table_columns")
     rows: Lines = []
-    begin = 1
+    begin, before = 1, csv.field_size_limit(longest)
     try:
         for row in reader:
             if row:
                 rows.append((begin, row))
+            if len(rows) > most or len(row) > columns:
+                require_within("table_rows", len(rows), more=True, where=where)
+                require_within("table_columns", len(row), where=where, line=begin)
             begin = reader.line_num + 1
     except csv.Error as error:
         line = max(reader.line_num, 1)
-        raise InputError(f"not valid CSV: {error}", where=str(path), line=line) from None
+        if "field limit" in str(error):
+            require_within("cell_characters", longest + 1, more=True, where=where, line=line)
+        raise InputError(f"not valid CSV: {error}", where=where, line=line) from None
+    finally:
+        csv.field_size_limit(before)
     return rows
 
 
-def read_lines(path: Path, is_table: Callable[[Lines], bool]) -> tuple[Lines, str]:
-    """Read the rows of a table, whose cells are separated by commas, semicolons or tabs.
+def lines_of(data: bytes, path: Path, is_table: Callable[[Lines], bool]) -> tuple[Lines, str]:
+    """Give the rows of a table, whose cells are separated by commas, semicolons or tabs.
 
     Parameters
     ----------
+    data : bytes
+        What is in the file.
     path : pathlib.Path
-        The file.
+        Where it is.
     is_table : callable
         Says whether rows have a header that is known.
 
@@ -108,9 +120,9 @@ def read_lines(path: Path, is_table: Callable[[Lines], bool]) -> tuple[Lines, st
     Raises
     ------
     InputError
-        As `read_text` and `split`.
+        As `text_of` and `split`.
     """
-    text = read_text(path)
+    text = text_of(data, path)
     told = _SEPARATOR_LINE.match(text)
     separators = (told[1],) if told else _SEPARATORS
     if told:  # The line stays, blank, for the numbers of those below.

@@ -11,7 +11,7 @@ import pandas as pd
 from asmrisk.clinician_tables.cells import Unreadable, is_empty
 from asmrisk.clinician_tables.columns import input_columns
 from asmrisk.clinician_tables.conversions import Conversions
-from asmrisk.clinician_tables.delimited import Lines, decimal_points, read_lines
+from asmrisk.clinician_tables.delimited import Lines, decimal_points, lines_of
 from asmrisk.clinician_tables.problems import Problems
 from asmrisk.clinician_tables.tidy import declared_name
 from asmrisk.clinician_tables.workbook import read_sheets
@@ -36,13 +36,15 @@ def _header(rows: Lines) -> int | None:
     return None
 
 
-def table_of_text(path: Path, conversions: Conversions) -> tuple[pd.DataFrame, Problems]:
+def table_of_text(data: bytes, path: Path, conversions: Conversions) -> tuple[pd.DataFrame, Problems]:
     """Read a table from text whose cells are separated by commas, semicolons or tabs.
 
     Parameters
     ----------
+    data : bytes
+        What is in the file.
     path : pathlib.Path
-        The file.
+        Where it is.
     conversions : Conversions
         Receives what is converted.
 
@@ -59,7 +61,7 @@ def table_of_text(path: Path, conversions: Conversions) -> tuple[pd.DataFrame, P
     InputError
         If there is no table in it.
     """
-    rows, separator = read_lines(path, lambda lines: _header(lines) is not None)
+    rows, separator = lines_of(data, path, lambda lines: _header(lines) is not None)
     if not rows:
         raise InputError("is empty; the first line must name the columns", where=str(path))
     begin = _begin(rows, conversions)
@@ -92,7 +94,7 @@ def frame_of_lines(path: Path, rows: Lines) -> tuple[pd.DataFrame, Problems]:
     return _frame(header, [row for _, row in whole]), problems
 
 
-def table_of_workbook(path: Path, conversions: Conversions) -> tuple[pd.DataFrame, Problems]:
+def table_of_workbook(data: bytes, path: Path, conversions: Conversions) -> tuple[pd.DataFrame, Problems]:
     """Read a table from the sheet of a workbook that has one; parameters and results as `table_of_text`.
 
     Raises
@@ -101,7 +103,7 @@ def table_of_workbook(path: Path, conversions: Conversions) -> tuple[pd.DataFram
         If no sheet has a header that is known, or several have, none of them `TABLE_SHEET`, or its header has
         merged cells.
     """
-    sheets = read_sheets(path)
+    sheets = read_sheets(data, path)
     found = [each for each in sheets if _header(each.rows) is not None] or sheets
     chosen = [each for each in found if each.name == TABLE_SHEET] or found
     if len(chosen) != 1:

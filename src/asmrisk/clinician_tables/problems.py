@@ -51,7 +51,8 @@ class Problems:
     def table(self, problem: Problem) -> None:
         """Note a problem of the table as a whole, or of a line that is no row."""
         self.count += 1
-        self._of_table.append(replace(problem, where=self.source))
+        if len(self._of_table) < SHOWN_PROBLEMS:
+            self._of_table.append(replace(problem, where=self.source))
 
     def rows(self, wrong: NDArray[np.bool_], problem: Callable[[int], Problem]) -> None:
         """Note the rows where `wrong`; `problem` says what is wrong with one (asked only for those shown)."""

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import importlib.util
 import os
-import stat
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
@@ -22,17 +21,18 @@ import pandas as pd
 from asmrisk.clinician_tables.checks import KnownYears, check_table
 from asmrisk.clinician_tables.columns import in_table_order
 from asmrisk.clinician_tables.conversions import Conversions
-from asmrisk.clinician_tables.delimited import read_text, split
+from asmrisk.clinician_tables.delimited import split, text_of
 from asmrisk.clinician_tables.formulas import csv_of
 from asmrisk.clinician_tables.layout import frame_of_lines, table_of_text, table_of_workbook
 from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds
 from asmrisk.clinician_tables.problems import Problems
 from asmrisk.clinician_tables.wrong_table import refuse_clinicians, refuse_other_files
 from asmrisk.errors import InputError, Problem, RunError
+from asmrisk.limits import NO_REGULAR_FILE, read_file
 
 __all__ = [
-    *("check_clinicians", "check_output", "read_cells", "read_clinicians", "replaced", "to_stderr"),
-    "write_clinicians",
+    *("check_clinicians", "check_output", "read_cells", "read_clinicians", "read_table_file", "replaced"),
+    *("to_stderr", "write_clinicians"),
 ]
 
 _PARQUET = (".parquet", ".pq")
@@ -97,21 +97,27 @@ def read_clinicians(
         interoperability or, where there is a choice, collection type.
     """
     path = Path(path)
-    refuse_other_files(path)
-    _require_file(path, "give a clinician table, a .csv, .xlsx or .parquet file")
+    data = read_table_file(path)
     ending, conversions = path.suffix.lower(), Conversions()
     if ending in _OTHER_WORKBOOKS:
         raise _unreadable(path, f"{ending} files are not read; save the table as .xlsx or as CSV")
     if ending in _PARQUET:
-        frame, problems = _read_parquet(path), Problems(str(path))
+        frame, problems = _table_of_parquet(data, path), Problems(str(path))
     else:
         table_of = table_of_workbook if ending in _WORKBOOKS else table_of_text
-        frame, problems = table_of(path, conversions)
+        frame, problems = table_of(data, path, conversions)
     return check_table(frame, problems, required, notes, known_years, needs, conversions)
 
 
+def read_table_file(path: Path) -> bytes:
+    """Give the content of a file that may be a clinician table; errors as `read_clinicians`."""
+    refuse_other_files(path)
+    name = "workbook_bytes" if path.suffix.lower() in _WORKBOOKS else "table_bytes"
+    return _content(path, name, "give a clinician table, a .csv, .xlsx or .parquet file")
+
+
 def read_cells(
-    path: str | os.PathLike[str], columns: Collection[str], *, remedy: str, most_bytes: int
+    path: str | os.PathLike[str], columns: Collection[str], *, remedy: str
 ) -> tuple[pd.DataFrame, Problems]:
     """Read some columns of a CSV file as text, without the space around it; the others are not kept.
 
@@ -123,8 +129,6 @@ def read_cells(
         Names of the columns.
     remedy : str
         What to give instead, if there is no file.
-    most_bytes : int
-        A larger file is not read.
 
     Returns
     -------
@@ -137,14 +141,11 @@ def read_cells(
     Raises
     ------
     InputError
-        If nothing can be read: no such file, a folder, too large, not UTF-8, not a table.
+        If nothing can be read: no such file, a folder, larger than the limit ``list_bytes``, not UTF-8, not a
+        table.
     """
     path = Path(path)
-    size = _require_file(path, remedy)
-    if size > most_bytes:
-        text = f"has {size:,} bytes, more than {most_bytes:,}; {remedy}"
-        raise _unreadable(path, text)
-    rows = split(read_text(path), path)
+    rows = split(text_of(_content(path, "list_bytes", remedy), path), path)
     if not rows:
         raise _unreadable(path, "is empty; the first line must name the columns")
     if len(rows[0][1]) == 1 and (";" in rows[0][1][0] or "\t" in rows[0][1][0]):
@@ -313,20 +314,21 @@ def _unreadable(path: Path, reason: str, line: int | None = None) -> InputError:
     return InputError(reason, where=str(path), line=line)
 
 
-def _require_file(path: Path, remedy: str) -> int:
-    """Check that there is a file at a path, or say what is there instead; give its size in bytes."""
+def _content(path: Path, name: str, remedy: str) -> bytes:
+    """Read a file of at most so many bytes as the limit of this name, or say what is there instead."""
     try:
-        found = path.stat()
+        return read_file(path, name)
+    except InputError:
+        raise
     except (FileNotFoundError, NotADirectoryError):
         raise _unreadable(path, f"there is no such file; {remedy}") from None
+    except IsADirectoryError:
+        raise _unreadable(path, f"is a folder; {remedy}") from None
     except (OSError, ValueError) as error:  # A name too long or with a NUL character, a loop of links.
         reason = error.strerror if isinstance(error, OSError) else error
-        raise _unreadable(path, f"cannot be read: {reason}") from None
-    if stat.S_ISDIR(found.st_mode):
-        raise _unreadable(path, f"is a folder; {remedy}")
-    if not stat.S_ISREG(found.st_mode):
-        raise _unreadable(path, f"is a device or a pipe; {remedy}")
-    return found.st_size
+        raise _unreadable(
+            path, f"{reason}; {remedy}" if reason == NO_REGULAR_FILE else f"cannot be read: {reason}"
+        ) from None
 
 
 def has_pyarrow() -> bool:
@@ -334,11 +336,16 @@ def has_pyarrow() -> bool:
     return importlib.util.find_spec("pyarrow") is not None
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def _table_of_parquet(data: bytes, path: Path) -> pd.DataFrame:
     if not has_pyarrow():
         raise _unreadable(path, NEEDS_PYARROW)
+    # It imports pyarrow, which may be missing.
+    from asmrisk.clinician_tables.parquet import columns_of_parquet
+
     try:
-        return pd.read_parquet(path)
+        return columns_of_parquet(data, str(path))
+    except InputError:
+        raise
     except Exception as error:  # a damaged file makes pyarrow raise errors of many kinds
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise _unreadable(path, f"cannot be read as Parquet: {reason}") from None

@@ -32,6 +32,8 @@ __all__ = ["declared_name", "tidy"]
 _DECLARED = {each.name: each for each in (*input_columns(), *map(points_column, MEASURES), *SCORE_COLUMNS)}
 #: What identities are called everywhere.
 _SYNONYMS = {"npi": "clinician_id", "tin": "practice_id"}
+#: Longer heads name no column, and take their time to be looked at.
+_LONGEST_NAME = 200
 #: What may stand behind a name: a unit in brackets, or its sign.
 _UNIT = re.compile(r"\s*(\([^()]*\)|\[[^\[\]]*\]|,?\s*[%$]|\bpercent)\s*$", re.IGNORECASE)
 _PERCENT = re.compile(r"%|\bpercent\b", re.IGNORECASE)
@@ -49,6 +51,8 @@ _Rows = NDArray[np.bool_]
 def declared_name(head: Any) -> str:
     """Give the declared name of a column that is called so by people, '' if it has none."""
     text = str(head).strip()
+    if len(text) > _LONGEST_NAME:
+        return ""
     for each in (text, _UNIT.sub("", text)):
         words = plain_words(each)
         if each in _DECLARED or words in _DECLARED or words in _SYNONYMS:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import importlib.util
+import io
+import re
 import warnings
 import zipfile
+from functools import reduce
 from pathlib import Path
 from typing import Any, NamedTuple
+from xml.parsers import expat
 
 from asmrisk.clinician_tables.cells import Merged, Percentage, Unreadable
 from asmrisk.errors import InputError
+from asmrisk.limits import limit, require_within
 
 __all__ = ["NEEDS_OPENPYXL", "Sheet", "has_openpyxl", "read_sheets"]
 
@@ -18,10 +24,13 @@ NEEDS_OPENPYXL = (
     "workbooks need the package openpyxl, which is not installed; "
     "run  python -m pip install 'asmrisk[excel]'  or use a .csv file"
 )
-#: A workbook of fifty thousand rows has about ten megabytes; unpacked, what a table's sheet cannot have.
-_MOST_BYTES, _MOST_UNPACKED = 16 * 2**20, 128 * 2**20
 #: How a workbook begins that is encrypted, or older than 2007.
 _OLD_OR_ENCRYPTED = b"\xd0\xcf\x11\xe0"
+#: Elements that stand for areas, and those inside of cells and of texts that cells share. Others, such as
+#: styles, become objects that take as much memory as ten cells.
+_AREAS, _IN_CELLS, _OF_OTHERS = ("mergeCell", "hyperlink"), ("v", "f", "is", "si", "t", "r", "rPr"), 10
+#: A corner of an area, and the cells of a sheet.
+_CORNER, _WHOLE_SHEET = re.compile(r"\$?([A-Z]{1,3})\$?(\d{1,7})", re.IGNORECASE | re.ASCII), 2**34
 
 
 class Sheet(NamedTuple):
@@ -48,13 +57,15 @@ def has_openpyxl() -> bool:
     return importlib.util.find_spec("openpyxl") is not None
 
 
-def read_sheets(path: Path) -> list[Sheet]:
+def read_sheets(data: bytes, path: Path) -> list[Sheet]:
     """Read the visible sheets of a workbook.
 
     Parameters
     ----------
-    path : pathlib.Path
+    data : bytes
         An .xlsx file.
+    path : pathlib.Path
+        Where it is.
 
     Returns
     -------
@@ -64,24 +75,20 @@ def read_sheets(path: Path) -> list[Sheet]:
     Raises
     ------
     InputError
-        If openpyxl is missing, or the file is too large, encrypted or no workbook.
+        If openpyxl is missing, or the file is encrypted, no workbook, or beyond the limits of one.
     """
     if not has_openpyxl():
         raise InputError(NEEDS_OPENPYXL, where=str(path))
     try:
-        with path.open("rb") as file:
-            begin = file.read(4)
-        if begin == _OLD_OR_ENCRYPTED:
+        if data.startswith(_OLD_OR_ENCRYPTED):
             text = "is encrypted or of an old format; save it as .xlsx without a password"
             raise InputError(text, where=str(path))
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # No more than what is declared is ever unpacked.
             unpacked = sum(each.file_size for each in archive.infolist())
-        if path.stat().st_size > _MOST_BYTES or unpacked > _MOST_UNPACKED:
-            text = (
-                f"is too large a workbook (at most {_MOST_BYTES >> 20} MB, {_MOST_UNPACKED >> 20} unpacked)"
-            )
-            raise InputError(f"{text}; save the sheet as CSV", where=str(path))
-        return _sheets(path)
+            require_within("workbook_bytes", unpacked, where=str(path))
+            _require_few_cells(archive, str(path))
+        return _sheets(data, str(path))
     except InputError:
         raise
     except Exception as error:  # A damaged file makes openpyxl raise errors of many kinds.
@@ -90,18 +97,61 @@ def read_sheets(path: Path) -> list[Sheet]:
         raise InputError(text, where=str(path)) from None
 
 
-def _sheets(path: Path) -> list[Sheet]:
+def _require_few_cells(archive: zipfile.ZipFile, where: str) -> None:
+    """Count what openpyxl would make an object of: each cell, also of a merged area or below a link."""
+    count, most = 0, limit("workbook_cells")
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        nonlocal count
+        kind = name.rpartition(" ")[2]
+        if kind in _AREAS:
+            count += _area(attributes.get("ref", ""))
+        elif kind == "c":
+            count += 1
+        elif kind not in _IN_CELLS:
+            count += _OF_OTHERS
+        if count > most:
+            require_within("workbook_cells", count, more=True, where=where)
+
+    for member in archive.infolist():
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.StartElementHandler = begin
+        # What is no XML is looked at by nobody, or refused by openpyxl.
+        with contextlib.suppress(expat.ExpatError), archive.open(member) as file:
+            parser.ParseFile(file)
+
+
+def _area(reference: str) -> int:
+    """Give the cells of an area such as ``A1:C5``; of whole rows or columns, those of a whole sheet."""
+    corners = _CORNER.findall(reference)
+    if len(corners) < 2:
+        return _WHOLE_SHEET if ":" in reference else 1
+    columns, rows = zip(*corners[:2], strict=True)
+    numbers = [
+        reduce(lambda number, letter: 26 * number + ord(letter) - 64, each.upper(), 0) for each in columns
+    ]
+    return (abs(numbers[0] - numbers[1]) + 1) * (abs(int(rows[0]) - int(rows[1])) + 1)
+
+
+def _sheets(data: bytes, where: str) -> list[Sheet]:
     with warnings.catch_warnings():
         # Of what openpyxl does not read: styles, drawings, extensions.
         warnings.simplefilter("ignore")
         # It takes long to import, and may be missing.
         from openpyxl import load_workbook
 
-        book = load_workbook(path)
+        book = load_workbook(io.BytesIO(data), keep_links=False)
         sheets = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        for sheet in sheets:  # One cell far out makes a sheet large.
+            require_within("workbook_cells", sheet.max_row * sheet.max_column, where=where, what=sheet.title)
         formulas = any(cell.data_type == "f" for sheet in sheets for row in sheet.iter_rows() for cell in row)
-        values = load_workbook(path, data_only=True) if formulas else book
-        return [_sheet(sheet, values[sheet.title]) for sheet in sheets]
+        values = load_workbook(io.BytesIO(data), data_only=True, keep_links=False) if formulas else book
+        read = [_sheet(sheet, values[sheet.title]) for sheet in sheets]
+    for each in read:
+        texts = [len(cell) for _, cells in each.rows for cell in cells if isinstance(cell, str)]
+        require_within("cell_characters", max(texts, default=0), where=where, what=each.name)
+        require_within("workbook_bytes", sum(texts), where=where, what=each.name)
+    return read
 
 
 def _sheet(sheet: Any, values: Any) -> Sheet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ from asmrisk.clinician_tables.columns import REQUIRED
 from asmrisk.clinician_tables.tidy import declared_name
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
+from asmrisk.scenario.toml_source import read_toml
 
 __all__ = ["refuse_clinicians", "refuse_other_files", "refuse_participants", "refuse_roster", "refuse_scored"]
 
@@ -39,8 +39,8 @@ def refuse_other_files(path: Path) -> None:
     name = str(path)
     if path.suffix.lower() == ".toml":
         try:
-            study = "design" in tomllib.loads(path.read_text("utf-8"))
-        except (OSError, ValueError, RecursionError):
+            study = "design" in read_toml(path).data
+        except InputError:
             return
         what = "a sensitivity study" if study else "a scenario"
         take = Call("sensitivity" if study else "run", name)

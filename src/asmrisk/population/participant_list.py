@@ -37,8 +37,6 @@ _COHORT_NAMES = dict(zip(("heart failure", "low back pain"), COHORTS, strict=Tru
 _ANSWERS = {"yes": True, "no": False}
 
 _REMEDY = "give CMS's list of participants, a .csv file"
-#: CMS's list of 2027 has less than a megabyte.
-_MOST_BYTES = 16 * 2**20
 #: Participants of a cohort in an organization; CMS's list has 38 at most.
 _MOST_AT_ONE = 500
 #: Of the clinicians in a cohort.
@@ -201,7 +199,7 @@ def read_participant_list(path: str | os.PathLike[str]) -> ParticipantList:
         than 500 participants, less than a thousandth of one cohort.
     """
     path = Path(path)
-    frame, problems = read_cells(path, COLUMNS, remedy=_REMEDY, most_bytes=_MOST_BYTES)
+    frame, problems = read_cells(path, COLUMNS, remedy=_REMEDY)
     if absent := [each for each in COLUMNS if each not in frame and each not in _OPTIONAL]:
         for name in absent:
             problems.table(Problem("the column is missing; " + _REMEDY, what=name))

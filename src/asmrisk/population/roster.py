@@ -26,7 +26,7 @@ from asmrisk.clinician_tables.arrays import fields_of, word_codes
 from asmrisk.clinician_tables.checks import KNOWN_YEARS
 from asmrisk.clinician_tables.columns import REQUIRED
 from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds, policy_needs
-from asmrisk.clinician_tables.table import read_clinicians, to_stderr
+from asmrisk.clinician_tables.table import read_clinicians, read_table_file, to_stderr
 from asmrisk.errors import InputError
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.roster_practices import MOST_MEMBERS, Practices, find_practices, numbers_of
@@ -176,10 +176,7 @@ def read_roster(
         practice or area.
     """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"the roster cannot be read ({error.strerror})", where=str(path)) from None
+    data = read_table_file(path)
     needs = FINAL_RULE if values is None else policy_needs(values)
     return _read(path, hashlib.sha256(data).hexdigest(), notes, needs)
 

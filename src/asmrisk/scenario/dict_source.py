@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from asmrisk.errors import InputError, Problem
+from asmrisk.limits import limit, require_within
 from asmrisk.scenario.layering import nested
-from asmrisk.scenario.toml_source import DEEPEST, Keys, Source, show, show_key
+from asmrisk.scenario.toml_source import Keys, Source, show, show_key
 
 __all__ = ["leaves", "override_of", "read_dict", "tidy"]
 
@@ -113,8 +114,8 @@ def tidy(value: Any) -> Any:
 
 def _plain(value: object, depth: int = 0) -> Any:
     """Give a value as TOML would parse it: keys are text, arrays lists, numbers Python's, paths text."""
-    if depth > DEEPEST:
-        raise InputError("nested too deeply to be a scenario")
+    if depth > limit("document_levels"):
+        require_within("document_levels", depth, more=True)
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):

@@ -21,6 +21,7 @@ import tomli_w
 
 from asmrisk.arguments import PATH, check_arguments, instance
 from asmrisk.errors import Call, InputError, Problem
+from asmrisk.limits import limit, require_within
 from asmrisk.parameters.parameter import Values
 from asmrisk.rule.policy import inconsistencies
 from asmrisk.scenario.builder import ScenarioBuilder, placed
@@ -364,7 +365,9 @@ def _checked_overrides(overrides: Iterable[str]) -> tuple[str, ...]:
     if isinstance(overrides, Mapping) or not all(isinstance(each, str) for each in (*overrides,)):
         text = "must be texts section.name=value; `Scenario.with_` takes a dict of values"
         raise InputError(text, argument=OVERRIDES)
-    return tuple(overrides)
+    found = tuple(overrides)
+    require_within("overrides", len(found), argument=OVERRIDES)
+    return found
 
 
 def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Scenario:
@@ -391,7 +394,7 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
     check_arguments(path=(PATH, path))
     path, overrides = located(path), _checked_overrides(overrides)
     problems: list[Problem] = []
-    chain = [*_chain(path, problems), *_parsed(overrides, problems)]
+    chain = [*_chain(_document(path, problems), problems), *_parsed(overrides, problems)]
     scenario = _build(chain, problems, _final_rule())
     return replace(scenario, source=path, overrides=overrides, name=path.stem)
 
@@ -433,8 +436,7 @@ def scenario_from_dict(
     """
     problems: list[Problem] = []
     own = Source("", _with_text_keys(document), path=Path(folder) / "scenario")
-    chain = [*_extended(own, (), problems), own]
-    return _build([*chain, *_parsed(overrides, problems)], problems, _final_rule())
+    return _build([*_chain(own, problems), *_parsed(overrides, problems)], problems, _final_rule())
 
 
 def changed_scenario(base: Scenario, sources: Iterable[Source]) -> Scenario:
@@ -531,39 +533,58 @@ def _found(source: Source, keys: tuple[str, str], problems: list[Problem]) -> Pa
     return path
 
 
-def _chain(path: Path, problems: list[Problem], above: tuple[Path, ...] = ()) -> list[Source]:
-    """Read a file and all that it extends, the most basic first."""
+def _chain(source: Source | None, problems: list[Problem]) -> list[Source]:
+    """Give a document after all that it extends, the most basic first."""
+    chain: list[Source] = []
+    files: dict[Path, Path] = {}
+    while source is not None:
+        chain.append(source)
+        if source.name and source.path:
+            files[source.path.resolve()] = source.path
+        base = _base_file(source, files, problems)
+        if base is not None and len(chain) == limit("extended_files"):
+            try:
+                require_within("extended_files", len(chain) + 1, more=True)
+            except InputError as error:
+                problems.extend(source.problem(("extends",), each) for each in error.problems)
+            base = None
+        source = None if base is None else _document(base, problems)
+    return chain[::-1]
+
+
+def _document(path: Path, problems: list[Problem]) -> Source | None:
+    """Read a scenario file."""
     try:
         source = read_toml(path)
     except InputError as error:
         problems.extend(error.problems)
-        return []
+        return None
     if isinstance(source.data.get("design"), Mapping):
         text = ("is a sensitivity study, not a scenario; ", Call("sensitivity", str(path)), " computes it")
         problems.append(Problem(text, where=str(path)))
-        return []
-    return [*_extended(source, (*above, path), problems), source]
+        return None
+    return source
 
 
-def _extended(source: Source, above: tuple[Path, ...], problems: list[Problem]) -> list[Source]:
-    """Read what a document extends."""
+def _base_file(source: Source, above: Mapping[Path, Path], problems: list[Problem]) -> Path | None:
+    """Give the file that a document extends, which must be there and none of those above it, by place."""
     if "extends" not in source.data:
-        return []
+        return None
     given = source.data["extends"]
     if not isinstance(given, str) or not given:
         problems.append(source.problem(("extends",), "must be the name of a scenario file in quotes"))
-        return []
+        return None
     base = beside(source.folder, given)
     try:
         exists = base.exists()
-        circular = base.resolve() in [each.resolve() for each in above]
+        circular = base.resolve() in above
     except (OSError, ValueError, RuntimeError):  # A name too long, a NUL character, a loop of links.
         exists = circular = False
     if circular:
-        way = " -> ".join(str(each) for each in (*above, base))
+        way = " -> ".join(str(each) for each in (*above.values(), base))
         problems.append(source.problem(("extends",), f"the files extend each other in a circle: {way}"))
-        return []
+        return None
     if not exists:
         problems.append(source.problem(("extends",), no_file(base, f"there is no file {base}")))
-        return []
-    return _chain(base, problems, above)
+        return None
+    return base

@@ -20,9 +20,9 @@ import tree_sitter
 import tree_sitter_toml
 
 from asmrisk.errors import InputError, Problem, nearest
+from asmrisk.limits import limit, read_file, require_within
 
 __all__ = [
-    "DEEPEST",
     "OVERRIDES",
     "Keys",
     "Source",
@@ -38,10 +38,6 @@ OVERRIDES = "overrides"
 
 #: The keys that lead to a value, outermost first; positions in lists are left out.
 Keys = tuple[str, ...]
-
-#: No scenario is anywhere near this long or this deep; a data file named by mistake is.
-_LARGEST_FILE = 1 << 20
-DEEPEST = 16
 
 #: Endings of files that are given for scenarios by mistake.
 _TABLES = (".csv", ".xlsx", ".parquet", ".pq")
@@ -136,8 +132,8 @@ def read_toml(path: Path) -> Source:
     Raises
     ------
     InputError
-        If its name is a table's, there is no such file, or it is no file, cannot be read, is larger than
-        1 MiB, is not UTF-8, is not TOML or is nested more than 16 levels deep.
+        If its name is a table's, there is no such file, or it is no file, cannot be read, is not UTF-8 or not
+        TOML, or is beyond one of the limits ``document_bytes``, ``document_keys`` and ``document_levels``.
     """
     if path.suffix.lower() in _TABLES:
         text = "is a table, not a scenario; a scenario names a table of clinicians as population.roster"
@@ -148,9 +144,10 @@ def read_toml(path: Path) -> Source:
     except tomllib.TOMLDecodeError as error:
         raise InputError(_malformed(path, text, error)) from None
     except RecursionError:
-        raise InputError("nested too deeply to be a scenario", where=str(path)) from None
+        raise InputError("nested too deeply to be read", where=str(path)) from None
     except ValueError as error:  # An integer of thousands of digits, a date that does not exist.
         raise InputError(str(error), where=str(path)) from None
+    _require_small(data, where=str(path))
     return Source(str(path), data, text, path)
 
 
@@ -160,26 +157,22 @@ def _parsed(text: str) -> dict[str, Any]:
     """Parse TOML, nobody's to change; `RecursionError` if it is nested too deeply."""
     if _ENDLESS_KEY.search(text):
         raise RecursionError
-    data = tomllib.loads(text)
-    if _deeper(data, DEEPEST):
-        raise RecursionError
-    return data
+    return tomllib.loads(text)
 
 
 def _read_text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
+        content = read_file(path, "document_bytes")
     except FileNotFoundError:
         raise InputError(replace(no_file(path, "no such file"), where=str(path))) from None
     except IsADirectoryError:
         text = f"is a folder; name a scenario file in it{_among(path)}"
         raise InputError(text, where=str(path)) from None
+    except InputError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the path.
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise InputError(f"cannot be read ({reason})", where=str(path)) from None
-    if len(content) > _LARGEST_FILE:
-        raise InputError("is larger than 1 MiB, so it is no scenario file", where=str(path))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -222,11 +215,14 @@ def _position(error: Any) -> tuple[str, int | None, int | None]:
     return (message, int(found[1]), int(found[2])) if found else (message, None, None)
 
 
-def _deeper(data: Any, levels: int) -> bool:
-    layer = [data]
-    for _ in range(levels):
-        layer = [child for each in layer for child in _children(each)]
-    return bool(layer)
+def _require_small(data: dict[str, Any], **fields: Any) -> None:
+    """Refuse more keys, and tables and lists further inside each other, than the limits allow."""
+    layer, levels, keys = [data], -1, 0
+    while layer and levels <= limit("document_levels"):
+        keys += sum(len(each) for each in layer if isinstance(each, dict))
+        layer, levels = [child for each in layer for child in _children(each)], levels + 1
+    require_within("document_levels", levels, more=bool(layer), **fields)
+    require_within("document_keys", keys, **fields)
 
 
 def _children(value: Any) -> list[Any]:
@@ -294,12 +290,13 @@ def parse_override(text: str) -> Source:
     >>> parse_override("policy.tie_rule=mid").data
     {'policy': {'tie_rule': 'mid'}}
     """
+    require_within("document_bytes", len(text), where=text[:40], argument=OVERRIDES)
     left, equals, right = text.partition("=")
     try:
-        keys = _key(left) if equals else ()
+        keys = _key(left) if equals and not _ENDLESS_KEY.search(text) else ()
     except (ValueError, RecursionError):
         keys = ()
-    if len(keys) < 2 or len(keys) > DEEPEST:
+    if len(keys) < 2:
         raise _unusable(text, "write section.name=value, for example policy.tie_rule=mid")
     data: Any = _override_value(right.strip())
     if data is None:
@@ -307,8 +304,7 @@ def parse_override(text: str) -> Source:
         raise _unusable(text, f"{shown} is no TOML value; write a number, a word, a [list] or a {{table}}")
     for part in reversed(keys):
         data = {part: data}
-    if _deeper(data, DEEPEST):
-        raise _unusable(text, "nested too deeply")
+    _require_small(data, where=text, argument=OVERRIDES)
     return Source(text, data, argument=OVERRIDES, keys=keys)
 
 

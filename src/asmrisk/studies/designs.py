@@ -17,15 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.errors import InputError
+from asmrisk.limits import require_within
 from asmrisk.scenario.correlation import Correlation, correlated
 from asmrisk.studies.factors import Factor, groups_of
 
 __all__ = ["METHODS", "SETTINGS", "Design", "Method", "Setting", "fraction_words", "make_design"]
 
 _Array = NDArray[np.float64]
-
-#: No study needs more scenarios.
-MOST_POINTS = 100_000
 
 
 class Setting(NamedTuple):
@@ -92,7 +90,7 @@ def make_design(
     ------
     InputError
         If the factors do not suit the method (one value is enough for one at a time only), or there would
-        be more than 100,000 points.
+        be more points than the limit ``study_points``.
     """
     if method != "one_at_a_time":
         few = [factor.name for factor in factors if factor.levels < 2]
@@ -128,13 +126,8 @@ def _changes(
 _Plan = tuple[_Array, tuple[str, ...]]
 
 
-def _require(points: int) -> None:
-    if points > MOST_POINTS:
-        raise InputError(f"makes {points:,} design points; allowed are up to {MOST_POINTS:,}")
-
-
 def _one_at_a_time(_: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
-    _require(sum(factor.levels for factor in factors))
+    require_within("study_points", sum(factor.levels for factor in factors))
     rows = [
         [level if other is factor else np.nan for other in factors]
         for factor in factors
@@ -144,7 +137,7 @@ def _one_at_a_time(_: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
 
 
 def _grid(_: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
-    _require(math.prod(factor.levels for factor in factors))
+    require_within("study_points", math.prod(factor.levels for factor in factors))
     rows = list(itertools.product(*(range(factor.levels) for factor in factors)))
     return np.array(rows, dtype=np.float64), ()
 
@@ -177,7 +170,7 @@ def _generators(count: int, resolution: int) -> list[int]:
     for candidate in itertools.count(1):
         if candidate in sums[-1]:
             continue
-        _require(2 ** candidate.bit_length())
+        require_within("study_points", 2 ** candidate.bit_length())
         columns.append(candidate)
         if len(columns) == count:
             break
@@ -218,6 +211,7 @@ def fraction_words(columns: Sequence[int], most: int) -> list[tuple[int, ...]]:
 def _latin_hypercube(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
     from scipy.stats import qmc  # Heavy; other designs do without it.
 
+    require_within("study_points", settings["samples"])
     sampler = qmc.LatinHypercube(len(factors), rng=np.random.default_rng(settings["seed"]))
     return sampler.random(settings["samples"]), ()
 
@@ -233,7 +227,7 @@ def _sobol(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
     if samples & (samples - 1):
         raise InputError(f"samples must be a power of 2; {samples} is not")
     groups = groups_of(factors).values()
-    _require(samples * (len(groups) + 2))
+    require_within("study_points", samples * (len(groups) + 2))
     points = qmc.Sobol(2 * count, scramble=True, rng=np.random.default_rng(settings["seed"])).random(samples)
     a, b = points[:, :count], points[:, count:]
     rows = np.empty((samples, len(groups) + 2, count))
@@ -249,7 +243,7 @@ def _morris(settings: Mapping[str, int], factors: Sequence[Factor]) -> _Plan:
     levels, trajectories = settings["grid_levels"], settings["trajectories"]
     if levels % 2:
         raise InputError(f"grid_levels must be even; {levels} is not")
-    _require(trajectories * (len(factors) + 1))
+    require_within("study_points", trajectories * (len(factors) + 1))
     seeds = (np.random.SeedSequence([settings["seed"], each], spawn_key=(0,)) for each in range(trajectories))
     paths = [_trajectory(len(factors), levels, np.random.default_rng(each)) for each in seeds]
     return np.concatenate(paths), ()
@@ -303,7 +297,7 @@ METHODS = {
         "Latin hypercube",
         _latin_hypercube,
         Factor.at,
-        {"samples": Setting(100, 4, MOST_POINTS, f"4 to {MOST_POINTS}"), "seed": _SEED},
+        {"samples": Setting(100, 4, 10_000_000, "4 to 10000000"), "seed": _SEED},
         sampled=True,
     ),
     "sobol": Method(
