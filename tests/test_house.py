@@ -16,6 +16,7 @@ ORDER = (
     *(
         "errors",
         "limits",
+        "readers",
         "arguments",
         "numerics",
         "parameters",
@@ -47,8 +48,8 @@ HEAVY = {
 
 TESTS = Path(__file__).parent
 
-#: Folders of tests that are none of the package's: the second reading of the rule.
-OTHER_TESTS = {"oracle"}
+#: Folders of tests that are none of the package's: the second reading of the rule, and harmed files.
+OTHER_TESTS = {"oracle", "hostile"}
 
 
 def name_of(path):
@@ -149,7 +150,7 @@ def test_imports_inside_functions_spare_a_heavy_package_and_say_so(name):
 
 def test_folders_of_tests_are_those_of_the_package():
     folders = {each.name for each in TESTS.iterdir() if any(each.glob("*.py"))}
-    assert folders - OTHER_TESTS == set(ORDER) - {"errors", "limits", "arguments", "plot"}
+    assert folders - OTHER_TESTS == set(ORDER) - {"errors", "limits", "readers", "arguments", "plot"}
 
 
 @pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: str(path.relative_to(TESTS)))

@@ -94,7 +94,12 @@ def plain_words(text: str) -> str:
 
 def is_empty(cell: Any) -> bool:
     """Say whether nothing stands in a cell."""
-    return cell is None or cell is pd.NA or cell != cell or (isinstance(cell, str) and not cell.strip())
+    if isinstance(cell, str):
+        return not cell.strip()
+    if cell is None or cell is pd.NA:
+        return True
+    unlike = cell != cell  # Of a list in a cell that is more than one truth value.
+    return isinstance(unlike, bool | np.bool_) and bool(unlike)
 
 
 def texts(cells: Iterable[Any]) -> list[str]:

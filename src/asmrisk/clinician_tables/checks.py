@@ -35,7 +35,7 @@ from asmrisk.clinician_tables.policy_needs import (
 from asmrisk.clinician_tables.problems import Problems
 from asmrisk.clinician_tables.tidy import tidy
 from asmrisk.clinician_tables.wrong_table import refuse_participants, refuse_roster, refuse_scored
-from asmrisk.errors import Problem, nearest
+from asmrisk.errors import Problem, nearest, printable
 from asmrisk.rule.definitions import (
     COHORTS,
     MEASURES,
@@ -188,7 +188,8 @@ def _check_header(
             problems.table(Problem("unknown column", what=name, nearest=found[0]))
     if ignored and not problems.count:
         listed = ", ".join(_with_hint(name, known) for name in ignored)
-        notes(f"{problems.source}: these columns are not of a clinician table and are left out: {listed}")
+        text = f"{problems.source}: these columns are not of a clinician table and are left out: {listed}"
+        notes(printable(text))
 
 
 def _with_hint(name: str, known: Collection[str]) -> str:
