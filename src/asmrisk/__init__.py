@@ -21,9 +21,11 @@ What cannot be used raises InputError, what fails while working RunError. Most f
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # As `typing` has it, without its import: signals are heeded only after this module's.
 if TYPE_CHECKING:
+    from typing import Any
+
     from asmrisk import plot
     from asmrisk.analysis.budget import budget
     from asmrisk.analysis.check import check

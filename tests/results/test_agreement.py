@@ -438,7 +438,8 @@ def links(request, monkeypatch):
 @pytest.mark.usefixtures("links")
 def test_of_many_creators_of_a_file_one_succeeds(tmp_path):
     storage = Folder(tmp_path / "r.zarr")
-    storage.prepare()
+    with storage.prepared():
+        pass
     begin = Barrier(6)
 
     def create(number):

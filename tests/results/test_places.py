@@ -70,6 +70,41 @@ def test_what_is_no_store_has_no_status_and_no_results(tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
+@pytest.mark.parametrize("there", [0, 1, 2, 3])
+@pytest.mark.parametrize("call", ["mkdir", "open", "link", "fsync"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
+def test_a_place_that_is_refused_leaves_no_folder_that_was_not_there(
+    there, call, number, tmp_path, monkeypatch
+):
+    """Whichever call is the first that the system refuses within the place."""
+    place = tmp_path / "a/b/r.zarr"
+    before = [place.parents[1], place.parent, place][:there]
+    for each in before:
+        each.mkdir()
+    real = getattr(os, call)
+
+    def refuse(*given, **named):
+        writes = call != "open" or (len(given) > 1 and given[1] & os.O_CREAT)
+        if writes and (call != "mkdir" or "r.zarr" in str(given[0]) or named):
+            raise OSError(number, os.strerror(number))
+        return real(*given, **named)
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises((InputError, RunError)):
+        small.write(place, 3)
+    monkeypatch.undo()
+    assert list(tmp_path.rglob("*")) == before
+    small.assert_holds(small.write(place, 3), 3)
+
+
+def test_where_one_of_several_places_is_refused_none_is_made(tmp_path):
+    (tmp_path / "file.zarr").write_text("precious")
+    scenarios = {"first": {"population.clinicians": 200}, "file": {"population.clinicians": 200}}
+    with pytest.raises(InputError, match="is a file"):
+        asmrisk.run(scenarios=scenarios, draws=1, out=tmp_path, quiet=True)
+    assert list(tmp_path.iterdir()) == [tmp_path / "file.zarr"]
+
+
 @pytest.mark.parametrize("made", ["nothing", "an empty folder", "folders above it"])
 def test_a_new_place_is_made_and_an_empty_folder_used(made, tmp_path):
     place = tmp_path / "a/b/r.zarr"
@@ -127,7 +162,8 @@ def test_too_many_blocks_are_refused(tmp_path):
 )
 def test_no_key_leads_out_of_the_folder(key, tmp_path):
     storage = Folder(tmp_path / "store")
-    storage.prepare()
+    with storage.prepared():
+        pass
     before = small.snapshot(tmp_path)
 
     def change():

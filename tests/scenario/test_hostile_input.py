@@ -288,12 +288,14 @@ def test_a_run_goes_on_without_standard_error(tmp_path: Path) -> None:
     assert asmrisk.status(tmp_path / "run.zarr").complete
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("policy",)])
-def test_a_full_disk_is_said(arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "what"), [(("--help",), ""), (("policy",), "standard output cannot be written: ")]
+)
+def test_a_full_disk_is_said(arguments: tuple[str, ...], what: str) -> None:
     with Path("/dev/full").open("w") as full:
         command = [sys.executable, "-m", "asmrisk", *arguments]
         done = subprocess.run(
             command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=120
         )
     assert done.returncode == 1
-    assert done.stderr == f"asmrisk: {os.strerror(errno.ENOSPC)}\n"
+    assert done.stderr == f"asmrisk: {what}{os.strerror(errno.ENOSPC)}\n"

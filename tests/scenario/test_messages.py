@@ -289,7 +289,7 @@ def test_problems_of_a_base_are_told_with_the_base(folder: Path) -> None:
     ],
 )
 def test_one_clear_message_for_an_override(folder: Path, override: str, message: str) -> None:
-    (problem,) = problems_of("", override)
+    (problem,) = problems_of("title = 'T'", override)
     assert problem.startswith(message)
 
 
@@ -335,7 +335,7 @@ def test_a_year_in_which_nothing_is_decided_is_refused(folder: Path, name: str) 
     file.write_text(tomli_w.dumps({section: {key: {"2027": value, str(last + 1): value}}}))
     with pytest.raises(InputError) as stated:
         load_scenario(file)
-    file.write_text("")
+    file.write_text("title = 'T'")
     with pytest.raises(InputError) as override:
         load_scenario(file, [f"{name}.{last + 1}={show(value, 1000)}"])
     file.write_text(tomli_w.dumps({"uncertainty": {f"{name}.{last + 1}": {"values": [value, value]}}}))
@@ -345,5 +345,5 @@ def test_a_year_in_which_nothing_is_decided_is_refused(folder: Path, name: str) 
         (problem,) = error.value.problems
         assert str(last + 1) in problem.to_line()
         assert problem.allowed == allowed
-    file.write_text("")
+    file.write_text("title = 'T'")
     load_scenario(file, [f"{name}.{last}={show(value, 1000)}"])

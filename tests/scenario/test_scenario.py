@@ -22,12 +22,31 @@ LIBRARY = sorted([*SCENARIOS.glob("*.toml"), *SCENARIOS.glob("readings/*.toml")]
 # ------------------------------------------------------------------------------- merging and resolving
 
 
-def test_an_empty_file_is_the_final_rule(folder: Path) -> None:
-    scenario = load_scenario(write("empty.toml", ""))
+def test_a_file_with_a_title_alone_is_the_final_rule(folder: Path) -> None:
+    scenario = load_scenario(write("own.toml", 'title = "T"'))
     assert scenario.differences() == {}
     assert dict(scenario.values) == dict(PARAMETERS.defaults())
-    assert (scenario.title, scenario.description, scenario.reference) == ("empty", "", "")
+    assert (scenario.title, scenario.description, scenario.reference) == ("T", "", "")
     assert (scenario.values["run.draws"], scenario.roster) == (1000, None)
+
+
+@pytest.mark.parametrize("text", ["", "\n  \n", "# Ours\n", "[policy]\n"])
+def test_a_file_that_says_nothing_may_be_cut_short_and_is_no_scenario(folder: Path, text: str) -> None:
+    message = (
+        "empty.toml: says nothing, as if it was cut short; allowed: at least a title, or what it extends"
+    )
+    with pytest.raises(InputError, match=f"^{message}$"):
+        load_scenario(write("empty.toml", text))
+    with pytest.raises(InputError, match=message):
+        load_scenario(write("own.toml", 'extends = "empty.toml"'))
+
+
+def test_text_that_is_not_printable_is_written_as_it_can_be_read(folder: Path) -> None:
+    title = 'a\u202eb\u2028c\x1b[1m\x7f\x85"\\d\U000e0001\té'
+    scenario = scenario_from_dict({"title": title})
+    written = scenario.to_toml()
+    assert all(each.isprintable() for each in written.splitlines())
+    assert load_scenario(write("again.toml", written)).title == title
 
 
 def test_a_value_by_year_holds_until_changed(folder: Path) -> None:
@@ -67,10 +86,10 @@ def test_overrides_win_in_their_order(folder: Path) -> None:
 
 
 def test_an_override_of_one_year_changes_that_year_alone(folder: Path) -> None:
-    risk = value_of("", "policy.risk_level", "policy.risk_level.2029=.02")
+    risk = value_of("title = 'T'", "policy.risk_level", "policy.risk_level.2029=.02")
     assert [risk[year] for year in YEARS] == [0.09, 0.09, 0.02, 0.11, 0.12]
     # Where the value is not stated again later, it holds until changed.
-    share = value_of("", "policy.redistribution_share", "policy.redistribution_share.2029=1")
+    share = value_of("title = 'T'", "policy.redistribution_share", "policy.redistribution_share.2029=1")
     assert [share[year] for year in YEARS] == [0.85, 0.85, 1.0, 1.0, 1.0]
 
 
@@ -86,7 +105,7 @@ def test_an_override_of_one_year_changes_that_year_alone(folder: Path) -> None:
     ],
 )
 def test_values_of_overrides(folder: Path, override: str, name: str, expected: Any) -> None:
-    resolved = value_of("", name, override)
+    resolved = value_of("title = 'T'", name, override)
     if expected is None:
         assert resolved == {year: 0.01 if year == 2027 else 0.02 for year in YEARS}
     else:
@@ -156,7 +175,7 @@ def test_a_roster_counts_by_its_content(folder: Path) -> None:
         name: prepare(load_scenario(write("x.toml", f"population.roster = '{name}.csv'"))).definition()
         for name in "ab"
     }
-    assert defined["a"] == defined["b"] != prepare(load_scenario(write("y.toml", ""))).definition()
+    assert defined["a"] == defined["b"] != prepare(load_scenario(write("y.toml", "title = 'Y'"))).definition()
     write("b.csv", ROSTER.replace("2e5", "200001"))
     assert prepare(load_scenario("x.toml")).definition() != defined["a"]
 
@@ -179,7 +198,7 @@ def test_what_is_wrong_with_roster_and_population_is_said_together(folder: Path)
 
 
 def test_identity_is_of_what_decides_the_results(folder: Path) -> None:
-    plain = load_scenario(write("a.toml", "")).identity()
+    plain = load_scenario(write("a.toml", "title = 'A'")).identity()
     same = (
         "title = 'T'\ndescription = 'D'\nreference = 'R'\nrun = {draws = 5, seed = 6}\npolicy.risk_level = "
     )

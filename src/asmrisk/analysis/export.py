@@ -144,7 +144,7 @@ def export(
         else:
             _write_tables(datasets, _WRITERS[format](folder))
         _variables(datasets, tables=format != "netcdf").to_csv(folder / "variables.csv", index=False)
-        (folder / "about.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        (folder / "about.json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
         names = sorted(each.name for each in folder.iterdir())
     return [Path(out) / each for each in names]
 

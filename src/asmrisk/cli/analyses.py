@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asmrisk.cli.completion import completes, metrics, scenarios, stores, studies
-from asmrisk.cli.group import commands, example
+from asmrisk.cli.group import commands, example, say
 from asmrisk.cli.options import (
     DollarsType,
     PlaceType,
@@ -168,7 +168,7 @@ def export(results: Place, out: Path, **options: Any) -> None:
     from asmrisk.analysis.export import export
 
     for each in export(results, out, **options):
-        click.echo(each)
+        say(each)
 
 
 def _probabilities(text: str) -> list[float]:
@@ -317,7 +317,7 @@ def replay(results: Place, out: Path, **options: Any) -> None:
     from asmrisk.analysis.rerun import replay
 
     replay(results, out=out, **options)
-    click.echo(f"Clinicians: {out}\nScenario: {out.with_suffix('.scenario.toml')}")
+    say(f"Clinicians: {out}", f"Scenario: {out.with_suffix('.scenario.toml')}")
 
 
 @commands.command(
@@ -368,4 +368,4 @@ def report(results: Place, reforms: tuple[Place, ...], **options: Any) -> None:
         from asmrisk.pages.report import report
 
     for each in report(results, *reforms, **options):
-        click.echo(each)
+        say(each)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asmrisk.cli.completion import completes, scenarios, stores
-from asmrisk.cli.group import commands, example
+from asmrisk.cli.group import commands, example, say
 from asmrisk.cli.options import (
     DollarsType,
     PlaceType,
@@ -82,7 +82,7 @@ def score(
     from asmrisk.analysis.scoring import score
 
     score(table, scenario=checked, among=among, draw=draw, out=out)
-    click.echo(f"Scores: {out}")
+    say(f"Scores: {out}")
 
 
 @commands.command(epilog=example("asmrisk template --cohort heart_failure --out ours.xlsx"))
@@ -98,7 +98,7 @@ def template(cohort: str | None, out: Path) -> None:
     from asmrisk.clinician_tables.template import template
 
     template(cohort, out=out)
-    click.echo(f"Template: {out}")
+    say(f"Template: {out}")
 
 
 @commands.command(epilog=example("asmrisk exposure ours.csv --against results/baseline.zarr --loss 500000"))
@@ -144,7 +144,7 @@ def exposure(clinicians: Path, against: Place, html: Path | None, layout: str, *
         report = board(clinicians, against, html, **options)
     write(report, layout)
     if html is not None:
-        click.echo(f"Page: {html}", err=layout != "table")
+        say(f"Page: {html}", err=layout != "table")
 
 
 @commands.command(

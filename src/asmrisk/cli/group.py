@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import threading
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import click
 
 from asmrisk.engine.interruption import interruptible
-from asmrisk.errors import Call, InputError, RunError, joined, nearest
+from asmrisk.errors import Call, InputError, RunError, joined, nearest, printable
 
-__all__ = ["command_of", "commands", "example", "main"]
+__all__ = ["command_of", "commands", "echo", "example", "main", "say"]
 
 #: Set, it shows where an unexpected failure arose.
 _TRACEBACK = "ASMRISK_TRACEBACK"
@@ -39,34 +41,66 @@ class _Commands(click.Group):
             ctx.fail(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
+    def make_context(self, *given: Any, **extra: Any) -> click.Context:
+        with _ended():
+            return super().make_context(*given, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            with warnings.catch_warnings(), interruptible():
-                warnings.showwarning = _show_warning  # type: ignore[assignment]
-                result = super().invoke(ctx)
-            if sys.stdout is not None:  # Closed by whoever started us.
-                sys.stdout.flush()
-            return result
-        except InputError as error:
-            options = options_of(ctx.invoked_subcommand or "")
-            _fail(ctx, _EXIT_INPUT, *(problem.to_line(options, command_of) for problem in error.problems))
-        except RunError as error:
-            _fail(ctx, _EXIT_FAILURE, joined(error.parts, command_of))
-        except BrokenPipeError:
-            # Whoever read our output has seen enough; nothing more can be said to it, not even at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(_EXIT_PIPE)
-        except KeyboardInterrupt as error:
-            # A run says what it keeps, and which signal stopped it.
-            _fail(ctx, getattr(error, "exit_status", _EXIT_INTERRUPT), str(error) or "interrupted")
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        with _ended(ctx), warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _ended(ctx: click.Context | None = None) -> Iterator[None]:
+    """Say in one line what ends a command, and with which status."""
+    try:
+        with interruptible(last=True):
+            yield
+    except InputError as error:
+        options = options_of((ctx and ctx.invoked_subcommand) or "")
+        _fail(_EXIT_INPUT, *(problem.to_line(options, command_of) for problem in error.problems))
+    except RunError as error:
+        _fail(_EXIT_FAILURE, joined(error.parts, command_of))
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; nothing more can be said to it.
+        raise click.exceptions.Exit(_EXIT_PIPE) from None
+    except KeyboardInterrupt as error:
+        # A run says what it keeps, and which signal stopped it.
+        _fail(getattr(error, "exit_status", _EXIT_INTERRUPT), str(error) or "interrupted")
+    except click.ClickException as error:
+        error.message = _lines(error.message)  # type: ignore[misc]
+        with suppress(OSError):  # Nobody can be told.
+            error.show()
+        raise click.exceptions.Exit(error.exit_code) from None
+    except (click.exceptions.Exit, click.Abort):
+        raise
+    except MemoryError:
+        _fail(_EXIT_FAILURE, "out of memory; try fewer --workers or a smaller --block-size")
+    except Exception as error:
+        if os.environ.get(_TRACEBACK):
             raise
-        except MemoryError:
-            _fail(ctx, _EXIT_FAILURE, "out of memory; try fewer --workers or a smaller --block-size")
-        except Exception as error:
-            if os.environ.get(_TRACEBACK):
-                raise
-            _fail(ctx, _EXIT_FAILURE, _unexpected(error))
+        _fail(_EXIT_FAILURE, _unexpected(error))
+
+
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Write text, each line of it printable: what files and stores say does not command the terminal."""
+    try:
+        click.echo(_lines(text), err=err, nl=nl)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        name = "error" if err else "output"
+        raise RunError(f"standard {name} cannot be written: {error.strerror}") from None
+
+
+def say(*lines: object, err: bool = False) -> None:
+    """Write lines, which no title or name in them breaks."""
+    echo("\n".join(printable(str(each)) for each in lines), err=err)
+
+
+def _lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def options_of(command: str) -> dict[str, str]:
@@ -87,13 +121,25 @@ def command_of(call: Call) -> str:
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:
-    click.echo(f"asmrisk: note: {message}", err=True)
+    _complain(f"note: {message}")
 
 
-def _fail(ctx: click.Context, status: int, *lines: str) -> NoReturn:
+def _complain(line: str) -> None:
+    """Write one line to standard error, if it takes any."""
+    with suppress(OSError):
+        click.echo(printable(f"asmrisk: {line}"), err=True)
+
+
+def _fail(status: int, *lines: str) -> NoReturn:
     for line in lines:
-        click.echo(f"asmrisk: {line}", err=True)
-    ctx.exit(status)
+        _complain(line)
+    raise click.exceptions.Exit(status)
+
+
+def _note(what: Any) -> None:
+    """Take what Python would show as a traceback: of a thread, or from where nothing can be raised."""
+    if isinstance(what.exc_value, Exception):
+        _complain(f"note: {_unexpected(what.exc_value)}")
 
 
 def _unexpected(error: Exception) -> str:
@@ -131,21 +177,22 @@ def commands() -> None:
 
 def main() -> NoReturn:
     """Run the command line and end the process with its exit status."""
+    if not os.environ.get(_TRACEBACK):
+        sys.unraisablehook = threading.excepthook = _note
+    if sys.stdout is not None:  # Closed by whoever started us.
+        # Not every terminal has all characters.
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     status: Any = _EXIT_FAILURE
     try:
-        with interruptible():
-            commands(prog_name="asmrisk")
+        commands(prog_name="asmrisk")
     except SystemExit as ended:
         status = ended.code
-    except KeyboardInterrupt as error:  # Before or after the command itself.
-        status = getattr(error, "exit_status", _EXIT_INTERRUPT)
     except OSError as error:  # A full disk, where help was to be written.
         if os.environ.get(_TRACEBACK):
             raise
-        click.echo(f"asmrisk: {_unexpected(error)}", err=True)
-    with suppress(OSError, ValueError, AttributeError):  # Closed, full, or none: Python says so.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # To free what the operating system frees anyway takes a tenth of the time of a small run.
-        os._exit(status)
-    sys.exit(status)
+        _complain(_unexpected(error))
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # Full, closed, or none.
+            stream.flush()
+    # To free what the operating system frees anyway takes a tenth of the time of a small run.
+    os._exit(status)

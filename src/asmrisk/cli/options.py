@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asmrisk.cli.completion import completes, labels, metrics, scenarios, stores
-from asmrisk.cli.group import command_of
+from asmrisk.cli.group import command_of, echo
 from asmrisk.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -224,4 +224,4 @@ def scenario_of(path: Path | None, overrides: tuple[str, ...]) -> Scenario:
 def write(report: Any, layout: str) -> None:
     """Print a report as text, JSON or CSV."""
     text = report.to_text(command_of) if layout == "table" else getattr(report, f"to_{layout}")()
-    click.echo(text.rstrip("\n"))
+    echo(text.rstrip("\n"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asmrisk.cli.completion import completes, scenarios, studies, topics
-from asmrisk.cli.group import command_of, commands, example
+from asmrisk.cli.group import command_of, commands, echo, example, say
 from asmrisk.cli.options import (
     PlaceType,
     computing_options,
@@ -25,7 +26,7 @@ from asmrisk.cli.options import (
     set_option,
     write,
 )
-from asmrisk.errors import InputError, RunError, gather, printable
+from asmrisk.errors import InputError, RunError, gather
 
 if TYPE_CHECKING:
     from asmrisk.results.place import Place
@@ -34,7 +35,8 @@ __all__ = ["check", "docs", "init", "policy", "run", "sensitivity", "status", "v
 
 
 def _import_summary() -> None:
-    with importing():
+    # What fails here fails again where it is needed.
+    with suppress(Exception), importing():
         import_module("asmrisk.analysis.summary")
 
 
@@ -133,7 +135,7 @@ def run(
         stores, short = written if isinstance(written, list) else [written], None
     from asmrisk.analysis.summary import summarize
 
-    click.echo("\n\n".join(summarize(store).to_text(command_of) for store in stores))
+    echo("\n\n".join(summarize(store).to_text(command_of) for store in stores))
     if short is not None:
         raise short
 
@@ -179,7 +181,7 @@ def sensitivity(
     settings = {"samples": samples, "trajectories": trajectories}
     checked = load_study(study, draws=draws, seed=seed, fixed=fixed, **settings)
     if listed:
-        click.echo(csv_of(checked.table().reset_index()), nl=False)
+        echo(csv_of(checked.table().reset_index()), nl=False)
         return
     write(sensitivity(checked, fixed=fixed, **secured(options)), layout)
 
@@ -196,9 +198,9 @@ def validate(scenarios: tuple[Path, ...], overrides: tuple[str, ...]) -> None:
 
     checked = prepared_scenarios(*scenarios, overrides=overrides)
     for path, prepared in zip(scenarios, checked, strict=True):
-        click.echo(f"{path}: valid ({printable(prepared.scenario.title)})")
+        say(f"{path}: valid ({prepared.scenario.title})")
         for note in (f"Rule: {prepared.rule}.", *prepared.notes):
-            click.echo(f"  {note}")
+            say(f"  {note}")
 
 
 @commands.command(epilog=example("asmrisk check scenarios/budget_neutral.toml"))
@@ -250,7 +252,7 @@ def policy(scenario: Path | None, overrides: tuple[str, ...], layout: str) -> No
     from asmrisk.scenario.listing import policy
 
     listing = policy(scenario_of(scenario, overrides) if scenario is not None or overrides else None)
-    click.echo(getattr(listing, f"to_{layout}")(), nl=False)
+    echo(getattr(listing, f"to_{layout}")(), nl=False)
 
 
 @commands.command(epilog=example("asmrisk status results/baseline.zarr"))
@@ -263,7 +265,7 @@ def status(results: Place, verify: bool) -> None:
     """
     from asmrisk.results.status import status
 
-    click.echo(str(status(results, verify=verify)))
+    echo(str(status(results, verify=verify)))
 
 
 @commands.command(epilog=example("asmrisk init my_scenarios"))
@@ -276,7 +278,7 @@ def init(folder: Path) -> None:
     from asmrisk.scenario.library import init
 
     written = init(folder)
-    click.echo(f"{folder}: {len(written)} files. To begin: asmrisk run {folder / 'baseline.toml'}")
+    say(f"{folder}: {len(written)} files. To begin: asmrisk run {folder / 'baseline.toml'}")
 
 
 @commands.command(epilog=example("asmrisk docs rosters"))
@@ -291,13 +293,13 @@ def docs(topic: str | None, html: Path | None) -> None:
 
     page = docs(topic, html=html)
     if html is not None:
-        click.echo(f"{html}: the handbook; open it in a browser")
-    elif sys.stdout.isatty():
+        say(f"{html}: the handbook; open it in a browser")
+    elif sys.stdout is not None and sys.stdout.isatty():
         from asmrisk.handbook.terminal import show
 
         show(page)
     else:
-        click.echo(page, nl=False)
+        echo(page, nl=False)
 
 
 @commands.command(epilog=example("asmrisk warmup"))

@@ -2,7 +2,7 @@
 
 Where such a program opens a CSV, a cell that begins with one of these signs is calculated. An apostrophe
 before it, as people type it there, says that it is text. It is written before texts alone, never before
-numbers, and left out where a clinician table is read.
+numbers, and left out where a clinician table is read. What no terminal should be sent is escaped.
 """
 
 from __future__ import annotations
@@ -11,19 +11,25 @@ import re
 
 import pandas as pd
 
+from asmrisk.errors import printable
+
 __all__ = ["as_text", "csv_of", "without_mark"]
 
-_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-_MARKED = re.compile(r"'+(?=[=+@\t\r-])")
+#: Full-width ones too, which programs set to Japanese calculate. A tab or a line's end is escaped anyway.
+_SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_MARKED = re.compile(rf"'+(?=[{re.escape(''.join(_SIGNS))}\t\r])")
 
 
 def as_text(cell: object) -> object:
-    """Mark a text that would be calculated; anything else stays as it is.
+    r"""Mark a text that would be calculated, and escape what is not printable; all else stays as it is.
 
-    >>> as_text("=1+1"), as_text("P-12"), as_text(-1.5)
-    ("'=1+1", 'P-12', -1.5)
+    >>> as_text("=1+1"), as_text("P-12"), as_text(-1.5), as_text("a\tb")
+    ("'=1+1", 'P-12', -1.5, 'a\\tb')
     """
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_SIGNS) else cell
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    return f"'{text}" if text.startswith(_SIGNS) else text
 
 
 def without_mark(text: str) -> str:

@@ -27,7 +27,7 @@ from asmrisk.clinician_tables.layout import frame_of_lines, table_of_text, table
 from asmrisk.clinician_tables.policy_needs import FINAL_RULE, PolicyNeeds
 from asmrisk.clinician_tables.problems import Problems
 from asmrisk.clinician_tables.wrong_table import refuse_clinicians, refuse_other_files
-from asmrisk.errors import InputError, Problem, RunError
+from asmrisk.errors import InputError, Problem, RunError, printable
 from asmrisk.limits import NO_REGULAR_FILE, read_file
 
 __all__ = [
@@ -47,7 +47,9 @@ NEEDS_PYARROW = (
 
 def to_stderr(text: str) -> None:
     """Print a note of one sentence on standard error."""
-    print(f"note: {text}", file=sys.stderr)
+    if sys.stderr is not None:  # Closed by whoever started us.
+        with contextlib.suppress(OSError):  # Full.
+            print(printable(f"note: {text}"), file=sys.stderr)
 
 
 def read_clinicians(

@@ -65,6 +65,9 @@ def fill(
     with _explained(stores, jobs), interruptible(), executor as workforce:
         lines: Iterator[str] = iter(())
         with progress.patient("preparing the simulation"), ThreadPoolExecutor(1) as beside:
+            if len(jobs) > 1:  # Where one place is refused, none is made.
+                for job in jobs:
+                    Store.look(job.place, job.spec, job.lengths)
             for job in jobs:
                 new = isinstance(job.place, Path) and not os.path.exists(job.place)  # noqa: PTH110
                 if new and job.simulation.compiled:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
+from typing import Any
 
 from asmrisk.errors import InputError, RunError
 
@@ -17,6 +20,9 @@ __all__ = ["Interrupted", "deferred", "interruptible"]
 #: Seconds after a signal in which no other one is heeded: job schedulers and terminals send several, and the
 #: first already ends the run.
 _DEAF = 10.0
+
+#: Seconds after which a signal is sent again that was lost where C called Python.
+_AGAIN = 0.05
 
 
 class Interrupted(KeyboardInterrupt):
@@ -29,24 +35,45 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Handler:
-    """Turns a signal into `Interrupted`."""
+    """Turns a signal into `Interrupted`, again where Python could only say that it was ignored."""
 
     def __init__(self) -> None:
-        self._latest = -_DEAF
+        self._latest = -math.inf
         self.number: int | None = None  #: of the signal that came, if any
+        self._others = sys.unraisablehook
+        self._again: threading.Timer | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self._latest > _DEAF:
             self._latest, self.number = time.monotonic(), number
             raise Interrupted(number)
 
+    def ignored(self, what: Any) -> None:
+        """Take what Python would report as ignored."""
+        if not isinstance(what.exc_value, Interrupted):
+            self._others(what)
+            return
+        self._latest = -math.inf
+        main = threading.main_thread().ident
+        self._again = threading.Timer(_AGAIN, signal.pthread_kill, (main, what.exc_value.signal))
+        self._again.daemon = True
+        self._again.start()
+
+    def settle(self) -> None:
+        """Send no signal again from now on."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again.join()
+
 
 @contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible(*, last: bool = False) -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM into `Interrupted`, in the main thread; elsewhere signals never arrive.
 
+    If it is the `last` thing that the process does, no further signal is heeded once one came.
+
     A signal may come while C calls Python, as compilers do, which loses the exception; what then goes wrong
-    for lack of the call's result is `Interrupted` too.
+    for lack of the call's result is `Interrupted` too, and if nothing does, the signal comes again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -55,6 +82,9 @@ def interruptible() -> Iterator[None]:
     handler = there if isinstance(there, _Handler) else _Handler()
     new = () if handler is there else (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, handler) for number in new}
+    hook = sys.unraisablehook
+    if new:
+        sys.unraisablehook = handler.ignored
     try:
         yield
     except (InputError, RunError):
@@ -64,8 +94,13 @@ def interruptible() -> Iterator[None]:
             raise
         raise Interrupted(handler.number) from None
     finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
+        try:
+            if new:
+                handler.settle()
+        finally:
+            for number, earlier in before.items():
+                signal.signal(number, signal.SIG_IGN if last and handler.number else earlier)
+            sys.unraisablehook = hook
 
 
 @contextmanager

@@ -7,11 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
+
+from asmrisk.errors import printable
 
 __all__ = ["Progress", "duration", "repeatedly"]
 
@@ -51,10 +53,11 @@ class Progress:
         return self._stream is not None
 
     def say(self, text: str) -> None:
-        """Write one line, unless quiet."""
+        """Write one line, unless quiet; a stream that takes none ends nothing."""
         if self._stream is not None:
-            self._stream.write(text + "\n")
-            self._stream.flush()
+            with suppress(OSError, ValueError):  # Full, or closed by whoever read it.
+                self._stream.write(printable(text) + "\n")
+                self._stream.flush()
 
     def slot(self) -> NDArray[np.int64]:
         """Give a new piece of work its slot."""

@@ -262,9 +262,31 @@ class Folder:
             return NO_STORE
         return ""
 
-    def prepare(self) -> None:
-        """Make the place if it is not there, and remove what processes left unfinished when they died."""
-        self.place.mkdir(parents=True, exist_ok=True)
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Make the place if it is not there, and remove what processes left unfinished when they died.
+
+        If something fails before any file is there, no folder is left that was not there.
+        """
+        made: list[Path] = []
+        try:
+            for folder in (*reversed(self.place.parents), self.place, self.place / FOLDER):
+                if not os.path.lexists(folder):
+                    with contextlib.suppress(FileExistsError):  # Another process was quicker.
+                        folder.mkdir()
+                        made.append(folder)
+            self._tidy()
+            yield
+        except BaseException:
+            # One that is not empty stays, and what it lies in.
+            with contextlib.suppress(OSError):
+                if self.place / FOLDER in made and (self.place / _UNFINISHED).exists():
+                    made.append(self.place / _UNFINISHED)
+                for folder in reversed(made):
+                    folder.rmdir()
+            raise
+
+    def _tidy(self) -> None:
         with self._parent(f"{_UNFINISHED}/any", make=True) as (folder, _):
             for name in os.listdir(folder):  # noqa: PTH208 (a descriptor, not a path)
                 with contextlib.suppress(FileNotFoundError, IsADirectoryError, PermissionError):

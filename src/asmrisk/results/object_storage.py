@@ -41,6 +41,36 @@ _PATIENCE = 20
 #: How often a change is tried that others forestall.
 _TRIES = 100
 
+#: What an error of the client has in it, and what it means; the first that fits.
+_MEANINGS = (
+    ("NoSuchBucket", "there is no bucket {bucket}"),
+    ("ExpiredToken", "the session token has expired; sign in again and renew AWS_SESSION_TOKEN"),
+    ("InvalidToken", "the session token is not accepted; check AWS_SESSION_TOKEN"),
+    ("InvalidAccessKeyId", "the access key is not known; check AWS_ACCESS_KEY_ID"),
+    ("SignatureDoesNotMatch", "the secret key is not that of the access key; check AWS_SECRET_ACCESS_KEY"),
+    ("RequestTimeTooSkewed", "the clock of this machine is wrong; set it"),
+    ("redirect without LOCATION", "the bucket {bucket} is in another region; check AWS_REGION"),
+    # Without credentials in the environment the client asks the machine's own service for its role.
+    (
+        "latest/(api/token|meta-data)",
+        "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    ),
+    ("status code: (?!511)5", "{service} is out of order or overloaded; try again later"),
+    (
+        "(?i)<html|<!doctype html|status code: (30|511)|ETag Header missing|invalid list response",
+        "in the place of {service} something else answers, such as the page of a network that asks to sign in "
+        "or of a proxy; sign in, or check AWS_ENDPOINT_URL",
+    ),
+    ("error sending request", "{service} does not answer"),
+    (
+        "status code: 40[13]",
+        "access to the bucket {bucket} was denied; check AWS_ACCESS_KEY_ID and what its owner may do there",
+    ),
+)
+
+#: In the place of an answer of object storage, each of which has the tag of its object.
+_NO_TAG = "ETag Header missing"
+
 _Result = TypeVar("_Result")
 
 
@@ -61,21 +91,12 @@ class Bucket:
         return self._ask(lambda store: any(obstore.list(store, prefix=prefix, chunk_size=1)))
 
     def read(self, key: str) -> bytes:
-        data, _ = self._get(key)
-        if data is None:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.place)
-        return data
+        return self._ask(lambda store: _whole(store, key, self.place)[0])
 
     def _get(self, key: str) -> tuple[bytes | None, str | None]:
         """Give an object's bytes, and the tag of this version of it; ``None`` for one that is not there."""
-
-        def ask(store: S3Store) -> tuple[bytes, str]:
-            found = obstore.get(store, check_key(key))
-            check_size(key, found.meta["size"], self.place)
-            return found.bytes().to_bytes(), found.meta["e_tag"] or ""
-
         try:
-            return self._ask(ask)
+            return self._ask(lambda store: _whole(store, key, self.place))
         except FileNotFoundError:
             return None, None
 
@@ -133,18 +154,21 @@ class Bucket:
     def refusal(self) -> str:
         return NO_STORE if self._any_at(None) and not self._any_at(FOLDER) else ""
 
-    def prepare(self) -> None:
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
         """Refuse a service that ignores conditions, by writing twice what must be written once."""
         key = f"{FOLDER}/conditions"
         self.create(key, b"")
         for tag in (None, '"0"'):
             with suppress(_ForestalledError):
                 self._put_if(key, b"", tag)
+                self.remove(key)
                 raise InputError(
                     f"{self.place} cannot be used: its service ignores the conditions of a write (If-None-"
                     "Match, If-Match), so two runs could damage each other's results. Give a folder, or "
                     "another service."
                 )
+        yield
 
     def _ask(self, question: Callable[[S3Store], _Result]) -> _Result:
         """Ask the service, and turn its errors into those of a file system."""
@@ -152,17 +176,23 @@ class Bucket:
             return question(_client(self.place, _endpoint()))
         except FileNotFoundError:
             raise
-        except exceptions.NotFoundError:
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.place) from None
         except (exceptions.AlreadyExistsError, exceptions.PreconditionError):
             raise _ForestalledError from None
-        except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-            raise PermissionError(
-                errno.EACCES,
-                f"access to the bucket {_bucket(self.place)} was denied; check AWS_ACCESS_KEY_ID",
-            ) from None
         except exceptions.BaseError as error:
-            raise OSError(errno.EIO, _gist(error, self.place)) from None
+            text = " ".join(str(error).split())
+            if isinstance(error, exceptions.NotFoundError) and "<html" not in text.lower():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.place) from None
+            denied = isinstance(error, exceptions.PermissionDeniedError | exceptions.UnauthenticatedError)
+            raise OSError(errno.EACCES if denied else errno.EIO, _gist(text, self.place)) from None
+
+
+def _whole(store: S3Store, key: str, place: str) -> tuple[bytes, str]:
+    """Give the bytes of an object of a place, and the tag of this version of it."""
+    found = obstore.get(store, check_key(key))
+    check_size(key, found.meta["size"], place)
+    if not found.meta["e_tag"]:
+        raise exceptions.GenericError(_NO_TAG)
+    return found.bytes().to_bytes(), found.meta["e_tag"]
 
 
 def _bucket(place: str) -> str:
@@ -197,14 +227,9 @@ def _client(place: str, endpoint: str) -> S3Store:
     )
 
 
-def _gist(error: Exception, place: str) -> str:
+def _gist(text: str, place: str) -> str:
     """Say what is wrong, which the client tells in many lines."""
-    text = " ".join(str(error).split())
-    if "NoSuchBucket" in text:
-        return f"there is no bucket {_bucket(place)}"
-    # Without credentials in the environment the client asks the machine's own service for its role.
-    if "latest/api/token" in text or "latest/meta-data" in text:
-        return "there are no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    if "error sending request" in text:
-        return f"{_endpoint() or 'the storage service'} does not answer"
+    for sign, meaning in _MEANINGS:
+        if re.search(sign, text):
+            return meaning.format(bucket=_bucket(place), service=_endpoint() or "the storage service")
     return text if len(text) <= 200 else text[:197] + "..."

@@ -101,8 +101,8 @@ class Store:
         storage = storage_at(place)
         with _usable(storage.place):
             spec = _agreed(storage, spec, lengths)
-            storage.prepare()
-            storage.create(SPEC, spec.encode(), durable=True)
+            with storage.prepared():
+                storage.create(SPEC, spec.encode(), durable=True)
             if StoreSpec.decode(storage.read(SPEC)) is None:
                 with storage.changing(say) as change:
                     change(SPEC, partial(_restored, spec))

@@ -277,11 +277,11 @@ class Listing:
             "correlations": [each.to_dict() for each in self.correlations],
             "assumptions": self.assumptions,
         }
-        return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        return json.dumps(content, indent=2) + "\n"
 
     def to_markdown(self) -> str:
         """Write as a Markdown table for each section, and one of what is uncertain."""
-        lines: list[str] = [f"# {self.title}", "", f"Rule: {self.rule}.", ""] if self.title else []
+        lines: list[str] = [f"# {_markdown(self.title)}", "", f"Rule: {self.rule}.", ""] if self.title else []
         section = ""
         for each in self.entries:
             if each.section != section:
@@ -309,7 +309,7 @@ class Listing:
             ]
         for doubt, *_ in self._unknowns():
             declared = show(doubt.distribution, 1000)
-            source = printable(" ".join(doubt.source.split())).replace("<", "&lt;")
+            source = " ".join(doubt.source.split())
             lines.append(_row((f"`{doubt.name}`", _range(doubt), declared, doubt.basis, source)))
         for doubt, *linked in self._unknowns():
             if linked:
@@ -323,7 +323,7 @@ class Listing:
                 ]
                 lines += [_row((f"`{each.name}`", *_cells(each))) for each in linked]
         lines += [""] if self.correlations else []
-        lines += [f"* Correlation of normal scores: {each}." for each in self.correlations]
+        lines += [_markdown(f"* Correlation of normal scores: {each}.") for each in self.correlations]
         return "\n".join(lines).lstrip("\n") + "\n"
 
     def to_csv(self) -> str:
@@ -510,7 +510,12 @@ def _source(doubt: UncertainEntry) -> str:
 
 
 def _row(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_markdown(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _markdown(text: str) -> str:
+    """Make text safe in Markdown, which holds HTML too."""
+    return printable(text).replace("<", "&lt;")
 
 
 def _words(value: Any) -> str:

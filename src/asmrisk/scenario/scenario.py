@@ -31,7 +31,7 @@ from asmrisk.scenario.dict_source import leaves, override_of, read_dict, tidy
 from asmrisk.scenario.layering import with_values, years_of_change
 from asmrisk.scenario.library import beside, located
 from asmrisk.scenario.titles import title_of, title_with
-from asmrisk.scenario.toml_source import OVERRIDES, Source, no_file, parse_override, read_toml
+from asmrisk.scenario.toml_source import OVERRIDES, Source, escaped, no_file, parse_override, read_toml
 from asmrisk.scenario.uncertainty import Unknown, overlap
 from asmrisk.scenario.uncertainty_section import CORRELATIONS
 
@@ -288,7 +288,7 @@ class Scenario:
         str
             TOML; loading it gives an equal scenario.
         """
-        return tomli_w.dumps(self.to_dict())
+        return escaped(tomli_w.dumps(self.to_dict()))
 
     def differences(self, base: Scenario | None = None) -> dict[str, tuple[Any, Any]]:
         """Compare parameter by parameter.
@@ -388,8 +388,9 @@ def load_scenario(path: str | os.PathLike[str], overrides: Iterable[str] = ()) -
     Raises
     ------
     InputError
-        If a file is missing, unreadable or malformed, or any key or value in it, in a file that it extends
-        or in an override cannot be used: all problems at once, each with file, line and what is allowed.
+        If a file is missing, unreadable, malformed or says nothing, or any key or value in it, in a file that
+        it extends or in an override cannot be used: all problems at once, each with file, line and what is
+        allowed.
     """
     check_arguments(path=(PATH, path))
     path, overrides = located(path), _checked_overrides(overrides)
@@ -562,6 +563,10 @@ def _document(path: Path, problems: list[Problem]) -> Source | None:
     if isinstance(source.data.get("design"), Mapping):
         text = ("is a sensitivity study, not a scenario; ", Call("sensitivity", str(path)), " computes it")
         problems.append(Problem(text, where=str(path)))
+        return None
+    if all(each == {} for each in source.data.values()):
+        allowed = "at least a title, or what it extends"
+        problems.append(Problem("says nothing, as if it was cut short", where=str(path), allowed=allowed))
         return None
     return source
 

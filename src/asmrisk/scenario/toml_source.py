@@ -26,6 +26,7 @@ __all__ = [
     "OVERRIDES",
     "Keys",
     "Source",
+    "escaped",
     "no_file",
     "parse_override",
     "read_toml",
@@ -344,14 +345,28 @@ def show_key(key: object) -> str:
     ('clinicians', '"behavior.cost_response"')
     """
     text = str(key)
-    return text if _BARE_KEY.fullmatch(text) else json.dumps(text, ensure_ascii=False)
+    return text if _BARE_KEY.fullmatch(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    return escaped(json.dumps(text, ensure_ascii=False))
+
+
+def escaped(toml: str) -> str:
+    r"""Replace what is not printable, all of it in quotes, by escapes, and what is no character by ``?``.
+
+    >>> print(escaped('title = "a\u202eb"'))
+    title = "a\U0000202eb"
+    """
+    text = toml.encode(errors="replace").decode()
+    return "".join(each if each.isprintable() or each == "\n" else f"\\U{ord(each):08x}" for each in text)
 
 
 def _write(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return _quoted(value)
     if isinstance(value, float):
         return repr(float(value)) if math.isfinite(value) else f"{value:f}"
     if isinstance(value, int):
