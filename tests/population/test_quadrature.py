@@ -20,8 +20,13 @@ def _probabilities(count, log_mean, log_sd, series, out):
     poisson_lognormal(count, log_mean, log_sd, series, out, len(out))
 
 
+#: Where densities are looked for first: anywhere, in their midst, beside, in their tails, beyond the prior.
+WINDOWS = [(-np.inf, np.inf), (-1.0, 4.0), (0.0, 0.1), (5.0, 6.0), (-40.0, -30.0)]
+
+
+@pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize("noise", [10.0, 1.0, 0.1, 1e-3, 1e-4])
-def test_a_normal_likelihood_is_its_own_site(noise):
+def test_a_normal_likelihood_is_its_own_site_wherever_it_is_looked_for(noise, window):
     """Costs that are linear in their score have one, whatever else is known of the score."""
     observed, mean, sd = np.array([0.7, -2.0, 3.0]), np.array([0.0, 0.5, 1.0]), np.array([0.9, 0.6, 0.5])
     terms = terms_of(population_records(scenario_from_dict({}).values))
@@ -41,7 +46,15 @@ def test_a_normal_likelihood_is_its_own_site(noise):
     cavity = Cavity(mean[:, None], sd[:, None] ** 2)
     kinds, room = np.zeros(3, np.int64), np.zeros((3, 1, 1))
     beliefs = Beliefs(kinds, room, np.zeros((3, 1)), np.ones((3, 1)), room, np.zeros((3, 1)))
-    refine_scores(evidence, terms, np.zeros(2, np.int64), beliefs, cavity, make_grids())
+    windows = np.tile(window, (3, 1))
+    refine_scores(evidence, terms, np.zeros(2, np.int64), beliefs, cavity, windows, make_grids())
+    # For the next time: eight standard deviations of what is known, or seven of the prior, to each side.
+    precision = 1.0 / sd**2 + 1.0 / noise**2
+    center = (mean / sd**2 + observed / noise**2) / precision
+    reach = 8.0 / np.sqrt(precision)
+    assert (windows[:, 0] < np.maximum(center - reach, mean - 7.0 * sd) + 1e-9).all()
+    assert (windows[:, 1] > np.minimum(center + reach, mean + 7.0 * sd) - 1e-9).all()
+    assert ((windows[:, 1] - windows[:, 0]) / 2.0 < 2.0 * reach).all()
     np.testing.assert_allclose(beliefs.value[:, 0], observed, rtol=1e-5)
     np.testing.assert_allclose(beliefs.noise[:, 0], noise**2, rtol=1e-5)
 

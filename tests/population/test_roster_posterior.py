@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from asmrisk.population import roster_posterior as posteriors
 from asmrisk.population.records import population_records
 from asmrisk.population.roster_evidence import find_score_evidence, part_b_scores
 from asmrisk.population.roster_likelihood import log_episodes, terms_of
-from asmrisk.population.roster_posterior import roster_posterior
-from asmrisk.scenario.scenario import scenario_from_dict
+from asmrisk.population.roster_posterior import SWEEPS_MORE, begin_scores, roster_posterior
+from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from tests.population.rosters import (
     COST,
     GENERAL,
@@ -160,6 +161,23 @@ def test_the_level_is_that_of_paths_weighted_by_what_is_known(tmp_path, populati
     assert_moments(weight, scores[2027][LEVEL, 0], found.level.mean[0], found.level.sd[0], slack=1e-3)
     mean, spread = one(population, roster(tmp_path, frame))
     assert_moments(weight, scores[2027][PART_B, 0], mean[PART_B], math.sqrt(spread[PART_B, PART_B]), 1e-3)
+
+
+def test_what_is_learned_goes_on_from_where_it_began(tmp_path, population, monkeypatch):
+    frame = rows({"clinician_id": "a", "performance_year": 2024, "episodes": 60, "cost_per_episode": 9_000.0})
+    colleague = {"clinician_id": "b", "performance_year": 2025, "q236_rate": 0.81, "q236_cases": 240}
+    known = find_score_evidence(roster(tmp_path, pd.concat([frame, rows(colleague)])))
+    more = roster_posterior(population, known, begin_scores(population, known))[HF]
+    monkeypatch.setattr(posteriors, "SWEEPS", posteriors.SWEEPS + SWEEPS_MORE)
+    at_once = roster_posterior(population, known)[HF]
+    np.testing.assert_array_equal(more.mean, at_once.mean)
+    np.testing.assert_array_equal(more.root, at_once.root)
+    # From another population it comes to the same as from nothing, in few rounds.
+    other = population_records(load_scenario("low_cost_reliability").values)
+    found = roster_posterior(population, known, begin_scores(other, known))[HF]
+    (mean, spread), (expected, _) = (learned(population[HF], each) for each in (found, at_once))
+    sd = np.sqrt(np.einsum("iaia->ia", spread))
+    assert (np.abs(mean - expected) < 0.004 * sd).all()
 
 
 def test_expected_episodes_are_read_at_scores_of_the_level(population):

@@ -43,6 +43,7 @@ __all__ = [
     "EXACT",
     "MOST_NOISE",
     "SEEN_NOISE",
+    "SWEEPS",
     "Beliefs",
     "Cavity",
     "SharedScores",
@@ -53,8 +54,8 @@ __all__ = [
 _Array = NDArray[np.float64]
 _Codes = NDArray[np.int64]
 
-#: Rounds of expectation propagation: a further one changes means by about a thousandth of their deviations.
-_SWEEPS = 4
+#: Rounds of expectation propagation, from nothing known on.
+SWEEPS = 4
 #: Variance of the noise of scores that are seen as they are, and where not even a rounding is allowed.
 SEEN_NOISE, EXACT = 1e-6, 1e-14
 #: Noise of a site that stands for a likelihood: at most (as good as nothing known), and at least.
@@ -543,6 +544,7 @@ def infer(
     rows: Sites,
     scores: Scores,
     refine: Callable[[Cavity], None],
+    sweeps: int = SWEEPS,
 ) -> list[SharedScores]:
     """Find what is shared, and what each clinician tells of it.
 
@@ -559,6 +561,8 @@ def infer(
     refine : callable
         Gives the sites that stand for likelihoods new values and noise, from the distribution of each site
         given all the rest.
+    sweeps : int
+        How often.
 
     Returns
     -------
@@ -568,7 +572,7 @@ def infer(
     prior = covariance(rows, rows, scores.practice, scores.shared_persistence)
     area_prior = covariance(rows, rows, scores.area, scores.shared_persistence)
     work, cavity = _workspace(pattern), Cavity(np.empty_like(beliefs.value), np.empty_like(beliefs.value))
-    for _ in range(_SWEEPS):
+    for _ in range(sweeps):
         _sweep(pattern, beliefs, prior, area_prior, cavity, work)
         refine(cavity)
     _tell(pattern, beliefs, work)

@@ -55,7 +55,9 @@ _LANES = 16
 _NEGLIGIBLE = -32.0
 #: With fewer points than these in the density the grid is drawn in around it.
 _ENOUGH = 24
-_PASSES = 5
+_PASSES = 6
+#: A grid is this much wider at each end than where its score's density was before, in parts of that width.
+_MARGIN = 0.125
 #: Probabilities and variances are kept this far from where they would make a certainty.
 _NEVER = 1e-9
 #: Stands for the logarithm of the probability of what cannot be.
@@ -167,6 +169,8 @@ class Grids(NamedTuple):
     sd: _Array  #: shape (ROWS,)
     low: _Array  #: shape (ROWS,): ends of the grid in z
     high: _Array  #: shape (ROWS,)
+    near_low: _Array  #: shape (ROWS,): ends of a grid that would have done, in scores
+    near_high: _Array  #: shape (ROWS,)
     number: _Array  #: shape (ROWS,): log cost
     precision: _Array  #: shape (ROWS,): of it
 
@@ -406,13 +410,14 @@ def _sum(values: np.ndarray) -> float:
 def _moments(evidence: Evidence, terms: Terms, kind: int, rows: int, grids: Grids) -> None:
     """Update the normal priors of some scores, all of one kind, each on a grid that adapts to its likelihood.
 
-    Exact moments but for the grid: trapezoidal, within seven prior standard deviations.
+    Exact moments but for the grid: trapezoidal, within seven prior standard deviations. A first grid that
+    misses a part of the density is given up for all of these.
     """
     z, score, out, density, apart = grids.z, grids.score, grids.out, grids.first, grids.second
     first, second = grids.third, grids.fourth
     cohort, measure = evidence.cohort[grids.item[0]], evidence.measure[grids.item[0]]
     for r in range(rows):
-        grids.at[r], grids.low[r], grids.high[r] = r, -_REACH, _REACH
+        grids.at[r] = r
     n = rows
     for tries in range(_PASSES):
         for row in range(n):
@@ -443,17 +448,22 @@ def _moments(evidence: Evidence, terms: Terms, kind: int, rows: int, grids: Grid
                 left += 1
             while part[right] - top <= _NEGLIGIBLE:
                 right -= 1
+            low, step = grids.low[r], (grids.high[r] - grids.low[r]) / (POINTS - 1)
+            missed = (left == 0 and low > -_REACH) or (right == POINTS - 1 and grids.high[r] < _REACH)
             left, right = max(left - 1, 0), min(right + 1, POINTS - 1)
-            if right - left >= _ENOUGH or tries == _PASSES - 1:
+            near_low, near_high = low + left * step, low + right * step
+            if (right - left >= _ENOUGH and not missed) or tries == _PASSES - 1:
                 middle = 0.5 * (grids.low[r] + grids.high[r])
                 for k in range(POINTS):
                     density[done * POINTS + k] = part[k] - top
                     apart[done * POINTS + k] = z[here + k] - middle
                 grids.chosen[done] = r
                 done += 1
+                margin = _MARGIN * (near_high - near_low)
+                grids.near_low[r] = grids.mean[r] + grids.sd[r] * (near_low - margin)
+                grids.near_high[r] = grids.mean[r] + grids.sd[r] * (near_high + margin)
             else:
-                low, step = grids.low[r], (grids.high[r] - grids.low[r]) / (POINTS - 1)
-                grids.low[r], grids.high[r] = low + left * step, low + right * step
+                grids.low[r], grids.high[r] = (-_REACH, _REACH) if missed else (near_low, near_high)
                 grids.at[left_over] = r
                 left_over += 1
         for k in range(done * POINTS):
@@ -477,9 +487,16 @@ def _moments(evidence: Evidence, terms: Terms, kind: int, rows: int, grids: Grid
 
 @inner
 def _begin(
-    evidence: Evidence, terms: Terms, e: int, level_site: np.ndarray, cavity: Cavity, row: int, grids: Grids
+    evidence: Evidence,
+    terms: Terms,
+    e: int,
+    level_site: np.ndarray,
+    cavity: Cavity,
+    window: np.ndarray,
+    row: int,
+    grids: Grids,
 ) -> None:
-    """Write the prior of the score that some evidence is of, and what its likelihood reads."""
+    """Write the prior of the score that some evidence is of, its grid, and what its likelihood reads."""
     i, cohort, kind, offset = evidence.clinician[e], evidence.cohort[e], evidence.kind[e], 0.0
     site = evidence.site[e]
     if kind == COSTS:
@@ -501,7 +518,10 @@ def _begin(
             group += 1
         offset = terms.size_shift[cohort, group] + terms.specialty_shift[cohort, evidence.specialty[e]]
     grids.item[row], grids.offset[row] = e, offset
-    grids.mean[row], grids.sd[row] = cavity.mean[i, site] + offset, math.sqrt(cavity.variance[i, site])
+    mean, sd = cavity.mean[i, site] + offset, math.sqrt(cavity.variance[i, site])
+    grids.mean[row], grids.sd[row] = mean, sd
+    low, high = max((window[e, 0] - mean) / sd, -_REACH), min((window[e, 1] - mean) / sd, _REACH)
+    grids.low[row], grids.high[row] = (low, high) if low < high else (-_REACH, _REACH)
 
 
 @kernel
@@ -511,6 +531,7 @@ def refine_scores(
     level_site: np.ndarray,
     beliefs: Beliefs,
     cavity: Cavity,
+    window: np.ndarray,
     grids: Grids,
 ) -> None:
     """Give the sites of likelihoods their moments given everything else that is known.
@@ -527,12 +548,14 @@ def refine_scores(
         Written.
     cavity : Cavity
         Of all sites.
+    window : ndarray of float64, shape (E, 2)
+        Ends of the scores where each density is looked for first; written for the next time.
     grids : Grids
         Scratch.
     """
     rows, count = 0, evidence.clinician.shape[0]
     for e in range(count):
-        _begin(evidence, terms, e, level_site, cavity, rows, grids)
+        _begin(evidence, terms, e, level_site, cavity, window, rows, grids)
         rows += 1
         # One after the other as long as all are of the same.
         if (
@@ -545,7 +568,9 @@ def refine_scores(
             continue
         _moments(evidence, terms, evidence.kind[e], rows, grids)
         for row in range(rows):
-            i, site = evidence.clinician[grids.item[row]], evidence.site[grids.item[row]]
+            e = grids.item[row]
+            i, site = evidence.clinician[e], evidence.site[e]
+            window[e, 0], window[e, 1] = grids.near_low[row], grids.near_high[row]
             normal_site(beliefs, cavity, i, site, grids.mean[row] - grids.offset[row], grids.sd[row])
         rows = 0
 
@@ -586,6 +611,7 @@ def learn_cases(
             factor = terms.cases_factor[code, evidence.measure[grids.item[row]]]
             grids.mean[row] = log(factor) + expected - own / 2.0
             grids.sd[row] = math.sqrt(max(variance + own, _NEVER))
+            grids.low[row], grids.high[row] = -_REACH, _REACH
         _moments(evidence, terms, CASES, rows, grids)
         for row in range(rows):
             i, measure = evidence.clinician[grids.item[row]], evidence.measure[grids.item[row]]

@@ -12,6 +12,7 @@ from asmrisk.numerics.jit import kernel
 from asmrisk.parameters.parameter import Values
 from asmrisk.population.calibration import episode_volume
 from asmrisk.population.quadrature import hermite_rule
+from asmrisk.population.records import population_records
 from asmrisk.population.roster import Roster
 from asmrisk.population.roster_evidence import ScoreEvidence, find_score_evidence, has_choice, latest
 from asmrisk.population.roster_habits import (
@@ -21,9 +22,10 @@ from asmrisk.population.roster_habits import (
     habit_posterior,
     latest_of_practice,
 )
-from asmrisk.population.roster_posterior import Posterior, roster_posterior
+from asmrisk.population.roster_posterior import Posterior, Start, begin_scores, roster_posterior
 from asmrisk.population.roster_practices import Practices, numbers_of, record_systems
 from asmrisk.rule.definitions import COHORTS, PAYMENT_LAG, YEARS
+from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.keys import FIRST_YEAR
 from asmrisk.simulation.roster_prior import PriorSize, RosterPrior, empty_prior
 
@@ -40,6 +42,7 @@ class RosterEvidence(NamedTuple):
     """What a roster tells, found in it once, whatever the population."""
 
     scores: ScoreEvidence
+    start: Start  #: what it tells in the population of the default scenario
     habits: HabitEvidence
     practices: list[NDArray[np.int64]]  #: by cohort: its practices, indices in the roster's
     prior: RosterPrior  #: what no population decides; the rest knows nothing
@@ -95,7 +98,9 @@ def find_evidence(roster: Roster) -> RosterEvidence:
         # Who is exempt is so in that year alone: past years tell nothing of it.
         for exempt in clinicians.past.exempt[clinicians.years == FIRST_YEAR]:
             prior.exempt[cohort, :n] = _codes(exempt)
-    return RosterEvidence(scores, habits, practices, prior)
+    # Whatever the scenario, so that a draw's numbers hang on its own parameter set alone.
+    start = begin_scores(population_records(scenario_from_dict({}).values), scores)
+    return RosterEvidence(scores, start, habits, practices, prior)
 
 
 def _codes(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -118,7 +123,7 @@ def roster_prior(evidence: RosterEvidence, population: np.recarray) -> RosterPri
     RosterPrior
         Every distribution given what is known; the clinicians of each cohort in the roster's order.
     """
-    scores = roster_posterior(population, evidence.scores)
+    scores = roster_posterior(population, evidence.scores, evidence.start)
     habits = habit_posterior(population, evidence.habits)
     prior = evidence.prior._replace(**{name: getattr(evidence.prior, name).copy() for name in _LEARNED})
     practices = evidence.scores.roster.practices
