@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
+from asmrisk.cli.memory import advice, is_of_memory, make_do
 from asmrisk.engine.interruption import interruptible
 from asmrisk.errors import Call, InputError, RunError, joined, nearest, printable
 
@@ -47,6 +48,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with _ended(ctx), warnings.catch_warnings():
+            make_do()
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             return super().invoke(ctx)
 
@@ -54,11 +56,12 @@ class _Commands(click.Group):
 @contextmanager
 def _ended(ctx: click.Context | None = None) -> Iterator[None]:
     """Say in one line what ends a command, and with which status."""
+    command = (ctx and ctx.invoked_subcommand) or ""
     try:
         with interruptible(last=True):
             yield
     except InputError as error:
-        options = options_of((ctx and ctx.invoked_subcommand) or "")
+        options = options_of(command)
         _fail(_EXIT_INPUT, *(problem.to_line(options, command_of) for problem in error.problems))
     except RunError as error:
         _fail(_EXIT_FAILURE, joined(error.parts, command_of))
@@ -75,11 +78,11 @@ def _ended(ctx: click.Context | None = None) -> Iterator[None]:
         raise click.exceptions.Exit(error.exit_code) from None
     except (click.exceptions.Exit, click.Abort):
         raise
-    except MemoryError:
-        _fail(_EXIT_FAILURE, "out of memory; try fewer --workers or a smaller --block-size")
     except Exception as error:
         if os.environ.get(_TRACEBACK):
             raise
+        if isinstance(error, MemoryError) or is_of_memory(error):
+            _fail(_EXIT_FAILURE, advice(options_of(command)))
         _fail(_EXIT_FAILURE, _unexpected(error))
 
 
