@@ -77,8 +77,7 @@ READERS = (
     Reader(
         "results in memory",
         (
-            "analysis.run_results.open_run_results",
-            "analysis.clinician_risk.clinicians",
+            "results.stated.provenance_in",
             "analysis.precision.run_to_precision",
             "analysis.export.export",
         ),

@@ -22,6 +22,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from asmrisk.limits import read_file
+
 __all__ = ["cache_base", "code_identity", "covered_modules"]
 
 #: Files that the memo remembers; of more, those used last.
@@ -159,7 +161,7 @@ class _Memo:
         self._grown = False
         # Whatever may be wrong with it: then all is computed.
         with suppress(Exception):
-            read = json.loads(self._path().read_bytes()).items()
+            read = json.loads(read_file(self._path(), "metadata_bytes")).items()
             self._lines = {digest: line for digest, line in read if line == self._line(digest, line[33:])}
 
     def _path(self) -> Path:
