@@ -86,7 +86,6 @@ READERS = (
         "object storage",
         (
             "results.object_storage.Bucket._any_at",
-            "results.object_storage.Bucket.read",
             "results.object_storage.Bucket._get",
             "results.object_storage.Bucket.sizes",
         ),

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
+from asmrisk.limits import require_within
 from asmrisk.results.spec import FOLDER
 
-__all__ = ["NO_STORE", "Change", "Changer", "Folder", "GoOn", "Say", "check_key"]
+__all__ = ["NO_STORE", "Change", "Changer", "Folder", "GoOn", "Say", "check_key", "check_size"]
 
 #: Takes a line for the user.
 Say = Callable[[str], object]
@@ -60,6 +61,12 @@ def check_key(key: str) -> str:
     if not _KEY.fullmatch(key) or {"..", "."} & set(key.split("/")):
         raise ValueError(f"{key!r} is no key of a store")
     return key
+
+
+def check_size(key: str, size: int, place: object) -> None:
+    """Refuse to read a file of a store that is beyond its limit (InputError)."""
+    name = "chunk_bytes" if key.rpartition("/")[2].startswith("c.") else "metadata_bytes"
+    require_within(name, size, where=f"{place}/{key}")
 
 
 @dataclass(frozen=True)
@@ -115,10 +122,12 @@ class Folder:
         with self._parent(key) as (folder, name):
             # A pipe would keep its reader waiting.
             descriptor = self._open(name, os.O_NONBLOCK, folder, key)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             os.close(descriptor)
             raise OSError(errno.EINVAL, f"{self.place / key} is no file; remove it")
         with os.fdopen(descriptor, "rb") as file:
+            check_size(key, found.st_size, self.place)
             return file.read()
 
     def read_many(self, keys: Iterable[str]) -> Iterator[bytes | None]:

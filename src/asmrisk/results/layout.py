@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import zarr
+from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
@@ -122,6 +124,8 @@ class ChunkCodec:
 
     def digest(self, path: str, data: bytes) -> str:
         """Give the digest of the values in the bytes of a chunk; empty if they are damaged."""
+        if not fits(self._spec, path, data):
+            return ""
         pipeline = _example(self._spec.arrays[path].dtype).codec_pipeline
         try:
             (values,) = sync(pipeline.decode([(_PROTOTYPE.buffer.from_bytes(data), self._chunk(path))]))
@@ -129,6 +133,18 @@ class ChunkCodec:
         # Whatever a codec makes of damaged bytes.
         except (ValueError, TypeError, RuntimeError, MemoryError, OSError):
             return ""
+
+
+def fits(spec: StoreSpec, path: str, data: bytes) -> bool:
+    """Whether a chunk unpacks to no more than its array declares, as many texts too."""
+    if not spec.can_hold(path, data) or spec.arrays[path].dtype != "string":
+        return spec.can_hold(path, data)
+    try:
+        # Behind the frame is a checksum; within it the number of texts comes first.
+        begin = bytes(Zstd().decode(data[:-4]))[:4]
+    except RuntimeError:
+        return False
+    return int.from_bytes(begin, "little") == math.prod(spec.chunk_shape(path))
 
 
 def digest_of_values(values: NDArray[Any]) -> str:
@@ -150,11 +166,13 @@ class CheckedStore(WrapperStore):
     chunk is missing, damaged, not finished, or reached through a link.
     """
 
-    def __init__(self, storage: Storage, metadata: Mapping[str, bytes], digests: Mapping[str, str]) -> None:
+    def __init__(
+        self, storage: Storage, spec: StoreSpec, metadata: Mapping[str, bytes], digests: Mapping[str, str]
+    ) -> None:
         buffer = _PROTOTYPE.buffer
         files = {key: buffer.from_bytes(data) for key, data in metadata.items()}
         super().__init__(MemoryStore(files, read_only=True))
-        self._reads = storage, metadata, digests
+        self._reads = storage, spec, metadata, digests
 
     def __reduce__(self) -> tuple[type[CheckedStore], tuple[Any, ...]]:
         return CheckedStore, self._reads
@@ -166,7 +184,7 @@ class CheckedStore(WrapperStore):
         prototype = prototype or _PROTOTYPE
         if not key.rpartition("/")[2].startswith("c."):
             return await super().get(key, prototype, byte_range)
-        storage, _, digests = self._reads
+        storage, spec, _, digests = self._reads
         place, wanted = storage.place, digests.get(key)
         data: bytes | None = None
         try:
@@ -175,7 +193,8 @@ class CheckedStore(WrapperStore):
             pass
         except OSError as error:
             raise RunError(f"{place}/{key} cannot be read ({error.strerror or error})") from None
-        if data is None or digest_of_bytes(data) != wanted:
+        path = key.rpartition("/")[0]
+        if data is None or digest_of_bytes(data) != wanted or not fits(spec, path, data):
             what = "is missing" if data is None else "is damaged" if wanted else "is not finished"
             raise RunError(
                 f"{place}/{key} {what}. ",

@@ -104,12 +104,14 @@ def survey(
             what = "is damaged" if entry is None else "belongs to another store or block"
             found.append(Found(block, None, () if data is None else (f"{key} {what}",)))
             continue
-        chunks = {place: entry.chunks[path] for path, place in spec.chunks(block).items()}
+        paths = {place: path for path, place in spec.chunks(block).items()}
+        chunks = {place: entry.chunks[path] for place, path in paths.items()}
         wrong = {place for place, chunk in chunks.items() if sizes.get(place) != chunk.size}
         if verify:
             readable = [place for place in chunks if place not in wrong]
             for place, content in zip(readable, storage.read_many(readable), strict=True):
-                if digest_of_bytes(content or b"") != chunks[place].bytes:
+                whole = digest_of_bytes(content or b"") == chunks[place].bytes
+                if not whole or not spec.can_hold(paths[place], content):
                     wrong.add(place)
         faults = [f"{place} is {'damaged' if place in sizes else 'missing'}" for place in sorted(wrong)]
         found.append(Found(block, entry, tuple(faults)))

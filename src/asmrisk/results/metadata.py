@@ -63,6 +63,7 @@ class Root(NamedTuple):
                 and set(root.provenance["metadata"]["digests"]) == set(_others(spec))
                 and has_form(root.provenance)
                 and all(is_run(run, spec) for run in root.runs)
+                and _as_declared(spec, root.lengths, json.loads(data or b""))
             )
         except UNREADABLE:
             return None
@@ -146,6 +147,24 @@ def _lengths_in(
         members = body["consolidated_metadata"]["metadata"]
         sizes = {dim: members[dim]["shape"][0] for dim in spec.growing if dim in members}
     return tuple(sizes[dim] if dim in sizes else other[n] for n, dim in enumerate(spec.growing))
+
+
+def _as_declared(spec: StoreSpec, lengths: tuple[int, ...], body: dict[str, Any]) -> bool:
+    """Whether a root shows every array with the shape, the chunks and the codecs that the store has."""
+    members, shown = body["consolidated_metadata"]["metadata"], dict(zip(spec.growing, lengths, strict=True))
+    return members.keys() == {*spec.arrays, *spec.groups} and all(
+        members[path]["shape"] == [shown.get(*each) for each in zip(array.dims, array.shape, strict=True)]
+        and members[path]["chunk_grid"]
+        == {
+            "name": "regular",
+            "configuration": {"chunk_shape": [max(size, 1) for size in spec.chunk_shape(path)]},
+        }
+        and members[path]["data_type"] == array.dtype
+        and [each["name"] for each in members[path]["codecs"]]
+        == ["vlen-utf8" if array.dtype == "string" else "bytes", "zstd", "crc32c"]
+        and not members[path].get("storage_transformers")
+        for path, array in spec.arrays.items()
+    )
 
 
 def metadata_faults(

@@ -27,7 +27,7 @@ from obstore import exceptions
 from obstore.store import S3Store
 
 from asmrisk.errors import InputError
-from asmrisk.results.folder import NO_STORE, Change, Changer, GoOn, Say, check_key
+from asmrisk.results.folder import NO_STORE, Change, Changer, GoOn, Say, check_key, check_size
 from asmrisk.results.spec import FOLDER
 
 __all__ = ["Bucket"]
@@ -61,13 +61,17 @@ class Bucket:
         return self._ask(lambda store: any(obstore.list(store, prefix=prefix, chunk_size=1)))
 
     def read(self, key: str) -> bytes:
-        return self._ask(lambda store: obstore.get(store, check_key(key)).bytes().to_bytes())
+        data, _ = self._get(key)
+        if data is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.place)
+        return data
 
     def _get(self, key: str) -> tuple[bytes | None, str | None]:
         """Give an object's bytes, and the tag of this version of it; ``None`` for one that is not there."""
 
         def ask(store: S3Store) -> tuple[bytes, str]:
             found = obstore.get(store, check_key(key))
+            check_size(key, found.meta["size"], self.place)
             return found.bytes().to_bytes(), found.meta["e_tag"] or ""
 
         try:

@@ -112,6 +112,7 @@ def opened(
     with readable(place):
         root, faults = read_root(storage, spec)
         lengths = asked_lengths(storage, spec) if partial else root.lengths if root else ()
+        spec.require_small(place, lengths)
         found = survey(storage, spec, [Block(()), *(spec.blocks(lengths) if lengths else [])])
         for each in found:
             faults.extend(each.faults or ([] if each.entry else [f"{spec.describe(each.block)} missing"]))
@@ -160,7 +161,7 @@ def _dataset(
         for path, key in spec.chunks(each.block).items()
     }
     dataset = xr.open_zarr(
-        CheckedStore(storage, metadata, digests),
+        CheckedStore(storage, spec, metadata, digests),
         group=group,
         consolidated=True,
         chunks={} if chunked else None,

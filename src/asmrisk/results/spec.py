@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from asmrisk.limits import limit, require_within
 from asmrisk.results.stated import has_form
 from asmrisk.scenario.differences import differing_settings
 from asmrisk.simulation.arrays import ArraySpec, Block
@@ -62,6 +63,17 @@ def unsealed(data: bytes | None) -> dict[str, Any] | None:
         return content if sealed(content) == data else None
     except UNREADABLE:
         return None
+
+
+def _unpacked_size(data: bytes) -> int | None:
+    """Give the size that a Zstandard frame states (RFC 8878, section 3.1.1); ``None`` if it states none."""
+    if len(data) < 9 or data[:4] != b"\x28\xb5\x2f\xfd":
+        return None
+    single, dictionary = data[4] >> 5 & 1, (0, 1, 2, 4)[data[4] & 3]
+    length = (single, 2, 4, 8)[data[4] >> 6]
+    begin = 5 + (1 - single) + dictionary
+    size = int.from_bytes(data[begin : begin + length], "little") + 256 * (length == 2)
+    return size if length else None
 
 
 @dataclass(frozen=True)
@@ -156,6 +168,31 @@ class StoreSpec:
         """Give the shape of an array's chunks."""
         array, lengths = self.arrays[path], self.definition["block"]
         return tuple(lengths.get(dim, size) for dim, size in zip(array.dims, array.shape, strict=True))
+
+    def chunk_bytes(self, path: str) -> int:
+        """Give the bytes of an array's chunks before they are compressed; of texts, those of references."""
+        return math.prod(self.chunk_shape(path)) * (4 if self.arrays[path].dtype == "int32" else 8)
+
+    def can_hold(self, path: str, data: bytes | None) -> bool:
+        """Whether a chunk's bytes unpack to what its array declares: what they say of it, they say first.
+
+        Of texts, whose size is not declared, no more is asked than that they are within the limit.
+        """
+        size = _unpacked_size(data or b"")
+        texts = self.arrays[path].dtype == "string"
+        return size is not None and (
+            size <= limit("chunk_bytes") if texts else size == self.chunk_bytes(path)
+        )
+
+    def require_small(self, place: object, lengths: tuple[int, ...] = ()) -> None:
+        """Refuse, before any memory is taken, a store beyond a limit (InputError)."""
+        where = str(place)
+        for path in self.arrays:
+            # What cannot be compressed becomes longer by less than this.
+            size = self.chunk_bytes(path) * 65 // 64 + 1024
+            what = f"chunk of {path}, of {' × '.join(map(str, self.chunk_shape(path)))}"
+            require_within("chunk_bytes", size, where=where, what=what)
+        require_within("store_length", max(lengths, default=0), where=where)
 
     def encode(self) -> bytes:
         """Give the bytes of the stored specification."""

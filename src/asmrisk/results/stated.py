@@ -11,14 +11,14 @@ from asmrisk.errors import InputError
 __all__ = ["has_form", "provenance_in"]
 
 #: Of the keys that are there. A mapping has the form of each key, and by `...` that of all others.
-_UNKNOWN = {
+_UNKNOWN: dict[Any, Any] = {
     **dict.fromkeys(("distribution", "scale", "basis", "source"), str),
     "masses": [{"probability": float, "value": object}],
     "values": list,
     "weights": [float],
     ...: float,
 }
-_FORM = {
+_FORM: dict[Any, Any] = {
     **dict.fromkeys(("rule", "file", "code", "identity", "created"), str),
     **dict.fromkeys(("seed", "number", "draws_per_parameter_set"), int),
     "overrides": [str],

@@ -24,6 +24,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from asmrisk.errors import InputError, RunError
+from asmrisk.limits import require_within
 from asmrisk.results.block_writer import BlockWriter
 from asmrisk.results.folder import Say
 from asmrisk.results.manifest import BLOCKS, Entry, Found, finished, survey
@@ -48,6 +49,8 @@ def read_spec(storage: Storage) -> StoreSpec | None:
             f"{storage.place}/{SPEC} is damaged, so nothing in the store can be relied on. To run it again "
             "in the same way restores it."
         )
+    if spec is not None:
+        spec.require_small(storage.place)
     return spec
 
 
@@ -185,6 +188,9 @@ def _agreed(storage: Storage, wanted: StoreSpec, lengths: tuple[int, ...]) -> St
             f"{lengths[-1]:,} draws in blocks of {spec.block_shape[-1]:,} are too many blocks for a store; "
             f"the block size must be at least {-(-lengths[-1] // MOST_BLOCKS):,}."
         )
+    spec.require_small(storage.place, lengths)
+    # The root's metadata hold it once more, and what else there is to say.
+    require_within("metadata_bytes", 2 * len(spec.encode()), where=f"{storage.place}/{SPEC}")
     return spec
 
 
