@@ -77,8 +77,7 @@ READERS = (
     Reader(
         "results in memory",
         (
-            "analysis.run_results.open_run_results",
-            "analysis.clinician_risk.clinicians",
+            "results.stated.provenance_in",
             "analysis.precision.run_to_precision",
             "analysis.export.export",
         ),
@@ -87,7 +86,6 @@ READERS = (
         "object storage",
         (
             "results.object_storage.Bucket._any_at",
-            "results.object_storage.Bucket.read",
             "results.object_storage.Bucket._get",
             "results.object_storage.Bucket.sizes",
         ),

@@ -176,7 +176,7 @@ def tree_harmed(random: Random, tree: Any, values: tuple[Any, ...] = VALUES) -> 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
     """Give where everything in a tree stands: what holds it, and its key there."""
-    waiting = [tree]
+    waiting = [tree] if isinstance(tree, dict | list) else []
     while waiting:
         holder = waiting.pop()
         entries = holder.items() if isinstance(holder, dict) else enumerate(holder)

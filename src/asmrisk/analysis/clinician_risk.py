@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -36,6 +35,7 @@ from asmrisk.analysis.tail import check_tail
 from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.errors import InputError
 from asmrisk.results.reading import open_results
+from asmrisk.results.stated import provenance_in
 
 __all__ = ["QUANTILES", "RISK_LEVEL", "clinicians", "statistics_at"]
 
@@ -149,7 +149,7 @@ def clinicians(
         # Some clinicians of all draws are read at a time, wherever the results are whole.
         results = open_results(source, partial=partial, group="clinician", chunked=partial)
     if provenance is None and "provenance" in results.attrs:
-        provenance = json.loads(results.attrs["provenance"])
+        provenance = provenance_in(results.attrs, source or "the dataset")
     if "adjustment_usd" not in results:
         raise InputError("these results are not those of a roster's clinicians; open the group 'clinician'.")
     draws, years, count = (results.sizes[dim] for dim in ("draw", "performance_year", "clinician"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from asmrisk.analysis.statistics import HOLDS, Row, fixed_words
 from asmrisk.arguments import check_arguments, instance
 from asmrisk.errors import Call, InputError, Problem, printable
 from asmrisk.results.reading import open_results
+from asmrisk.results.stated import provenance_in
 
 __all__ = [
     *("RESULTS", "LatinHypercubeWarning", "RunResults", "definitions", "dollars_of", "open_run_results"),
@@ -381,7 +381,7 @@ def open_run_results(
         raise InputError(Problem((text, Call("sensitivity"), " with its study file gives what it says.")))
     if "draw" not in results.sizes or not results.sizes["draw"]:
         raise InputError(f"{source or 'the dataset'} holds no draws; there is nothing to summarize.")
-    provenance = json.loads(results.attrs.get("provenance", "{}"))
+    provenance = provenance_in(results.attrs, source or "the dataset")
     definition = provenance.get("scenario", {}).get("definition", {})
     if definition.get("population", {}).get("latin_hypercube", False):
         warnings.warn(

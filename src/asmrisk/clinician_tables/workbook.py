@@ -134,8 +134,8 @@ def _area(reference: str) -> int:
 
 
 def _sheets(data: bytes, where: str) -> list[Sheet]:
-    with warnings.catch_warnings():
-        # Of what openpyxl does not read: styles, drawings, extensions.
+    # openpyxl warns of what it does not read: styles, drawings, extensions; of some it prints what is wrong.
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         # It takes long to import, and may be missing.
         from openpyxl import load_workbook

@@ -144,11 +144,13 @@ class _Memo:
         self._grown = False
         # Whatever may be wrong with it: then all is computed.
         with suppress(Exception):
-            read = json.loads(self._path().read_bytes()).items()
+            from asmrisk.limits import read_file  # A bare Python can run this module alone.
+
+            read = json.loads(read_file(self._path(), "metadata_bytes")).items()
             self._lines = {digest: line for digest, line in read if line == self._line(digest, line[33:])}
 
     def _path(self) -> Path:
-        from asmrisk.numerics.cache_folder import own_folder  # A bare Python can run this module alone.
+        from asmrisk.numerics.cache_folder import own_folder  # As above.
 
         folder = own_folder("code-identity")
         if folder is None:

@@ -172,13 +172,24 @@ class Folder:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
 
+    def _has(self, name: str, folder: int, key: str) -> bool:
+        """Whether there is a file; what is something else nobody replaces."""
+        try:
+            mode = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode
+        except FileNotFoundError:
+            return False
+        self._refuse_link(name, folder, key)
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, f"{self.place / key} is no file; remove it")
+        return True
+
     def create(self, key: str, data: bytes, *, durable: bool = False) -> bool:
         """Put a new file in place, whole; False, and nothing done, if there is one.
 
         If `durable`, wait until it outlives a loss of power.
         """
         with self._parent(key, make=True) as (folder, name):
-            if _is_there(name, folder):
+            if self._has(name, folder, key):
                 return False
             with self._unfinished(data, durable=durable) as (scratch, unfinished):
                 try:
@@ -189,7 +200,7 @@ class Folder:
                     if error.errno not in _NO_LINKS:
                         raise
                     with self._locked():  # One creator at a time, then.
-                        if _is_there(name, folder):
+                        if self._has(name, folder, key):
                             return False
                         os.rename(unfinished, name, src_dir_fd=scratch, dst_dir_fd=folder)
             if durable:
@@ -293,11 +304,3 @@ class Folder:
                     written = os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime
                     if time.time() - written > _LEFT_BEHIND:
                         os.unlink(name, dir_fd=folder)
-
-
-def _is_there(name: str, folder: int) -> bool:
-    try:
-        os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return True

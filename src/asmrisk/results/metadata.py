@@ -15,9 +15,12 @@ from typing import Any, NamedTuple, TypeAlias
 from asmrisk.results.manifest import digest_of_bytes
 from asmrisk.results.place import Storage
 from asmrisk.results.provenance import provenance
-from asmrisk.results.spec import UNREADABLE, StoreSpec
+from asmrisk.results.spec import MOST_BLOCKS, UNREADABLE, StoreSpec
+from asmrisk.results.stated import has_form
 
-__all__ = ["ROOT", "Root", "longer_commit", "metadata", "metadata_faults", "read_root", "shown_lengths"]
+__all__ = [
+    *("ROOT", "Root", "is_run", "longer_commit", "metadata", "metadata_faults", "read_root", "shown_lengths"),
+]
 
 ROOT = "zarr.json"
 
@@ -58,12 +61,25 @@ class Root(NamedTuple):
                 and spec.can_have(root.lengths)
                 and digest_of_bytes(root.data.replace(seal.encode(), _UNSEALED.encode())) == seal
                 and set(root.provenance["metadata"]["digests"]) == set(_others(spec))
-                and all(type(run["number"]) is int for run in root.runs)
+                and has_form(root.provenance)
+                and all(is_run(run, spec) for run in root.runs)
                 and _as_declared(spec, root.lengths, json.loads(data or b""))
             )
         except UNREADABLE:
             return None
         return root if good else None
+
+
+def is_run(record: Mapping[str, Any], spec: StoreSpec) -> bool:
+    """Say whether this is a record of a run that wrote to a store; raises one of `UNREADABLE` for others."""
+    return bool(
+        record["identity"] == spec.identity
+        and type(record["number"]) is int
+        and 0 <= record["number"] < MOST_BLOCKS
+        and spec.can_have(record["lengths"])
+        and type(record["created"]) is type(record["software"]["asmrisk"]) is str
+        and type(record["environment"]) is dict
+    )
 
 
 def read_root(storage: Storage, spec: StoreSpec) -> tuple[Root | None, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asmrisk.results.folder import Say
-from asmrisk.results.metadata import read_root, shown_lengths
+from asmrisk.results.metadata import is_run, read_root, shown_lengths
 from asmrisk.results.place import Storage
 from asmrisk.results.provenance import circumstances
 from asmrisk.results.spec import FOLDER, UNREADABLE, StoreSpec, sealed, unsealed
@@ -27,13 +27,7 @@ def read_runs(storage: Storage, spec: StoreSpec) -> dict[str, dict[str, Any] | N
 def _run_in(data: bytes | None, key: str, spec: StoreSpec) -> dict[str, Any] | None:
     body = unsealed(data) or {}
     try:
-        good = (
-            body["identity"] == spec.identity
-            and _key(body["number"]) == key
-            and spec.can_have(body["lengths"])
-            and type(body["created"]) is type(body["software"]["asmrisk"]) is str
-            and type(body["environment"]) is dict
-        )
+        good = is_run(body, spec) and _key(body["number"]) == key
     except UNREADABLE:  # Another kind of file.
         return None
     return body if good else None

@@ -19,6 +19,7 @@ from functools import cached_property
 from typing import Any
 
 from asmrisk.limits import limit, require_within
+from asmrisk.results.stated import has_form
 from asmrisk.scenario.differences import differing_settings
 from asmrisk.simulation.arrays import ArraySpec, Block
 
@@ -215,6 +216,7 @@ class StoreSpec:
             sizes = [*read.block_shape, *(size for each in arrays.values() for size in each.shape)]
             good = (
                 type(body["about"]["scenario"]["title"]) is str
+                and has_form(read.about)
                 and type(read.definition["seed"]) is int
                 and type(read.definition["code"]) is str
                 and all(type(each) is dict for each in read.definition["scenario"].values())
@@ -228,6 +230,7 @@ class StoreSpec:
                 and all(map(_PATH.fullmatch, (*read.growing, *arrays)))
                 and all(each.dtype in ("int32", "int64", "float64", "string") for each in arrays.values())
                 and all(len(each.dims) == len(each.shape) >= 1 for each in arrays.values())
+                and all(type(dim) is str for each in arrays.values() for dim in each.dims)
             )
         except UNREADABLE:
             return None

@@ -48,6 +48,9 @@ _ENDLESS_KEY = re.compile(
     r"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}""", re.ASCII
 )
 
+#: Characters of an override that messages show.
+_MOST_SHOWN = 1_000
+
 #: A key that needs no quotes.
 _BARE_KEY = re.compile(r"[\w-]+", re.ASCII)
 
@@ -291,22 +294,28 @@ def parse_override(text: str) -> Source:
     >>> parse_override("policy.tie_rule=mid").data
     {'policy': {'tie_rule': 'mid'}}
     """
-    require_within("document_bytes", len(text), where=text[:40], argument=OVERRIDES)
+    name = _shortened(text)
+    require_within("document_bytes", len(text), where=name, argument=OVERRIDES)
     left, equals, right = text.partition("=")
     try:
         keys = _key(left) if equals and not _ENDLESS_KEY.search(text) else ()
     except (ValueError, RecursionError):
         keys = ()
     if len(keys) < 2:
-        raise _unusable(text, "write section.name=value, for example policy.tie_rule=mid")
+        raise _unusable(name, "write section.name=value, for example policy.tie_rule=mid")
     data: Any = _override_value(right.strip())
     if data is None:
-        shown = repr(right.strip())
-        raise _unusable(text, f"{shown} is no TOML value; write a number, a word, a [list] or a {{table}}")
+        shown = repr(_shortened(right.strip()))
+        raise _unusable(name, f"{shown} is no TOML value; write a number, a word, a [list] or a {{table}}")
     for part in reversed(keys):
         data = {part: data}
-    _require_small(data, where=text, argument=OVERRIDES)
-    return Source(text, data, argument=OVERRIDES, keys=keys)
+    _require_small(data, where=name, argument=OVERRIDES)
+    return Source(name, data, argument=OVERRIDES, keys=keys)
+
+
+def _shortened(text: str) -> str:
+    """Give what messages call an override: as it was given, or how it begins."""
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
 
 
 def _unusable(override: str, text: str) -> InputError:
