@@ -1,7 +1,6 @@
 """However a command ends: one line or none, its exit status, and never a traceback."""
 
 import ast
-import os
 import random
 import signal
 import subprocess
@@ -137,4 +136,4 @@ def test_progress_that_nobody_takes_ends_no_run(tmp_path):
     done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0
     assert "T" in done.stdout
-    assert os.path.exists(tmp_path / "r.zarr" / "zarr.json")
+    assert (tmp_path / "r.zarr" / "zarr.json").exists()

@@ -28,6 +28,7 @@ TOPICS = (
     "scoring",
     "results",
     "clusters",
+    "threats",
     "rule",
     "assumptions",
     "evidence",

@@ -58,8 +58,8 @@ _MEANINGS = (
     ("status code: (?!511)5", "{service} is out of order or overloaded; try again later"),
     (
         "(?i)<html|<!doctype html|status code: (30|511)|ETag Header missing|invalid list response",
-        "in the place of {service} something else answers, such as the page of a network that asks to sign in "
-        "or of a proxy; sign in, or check AWS_ENDPOINT_URL",
+        "in the place of {service} something else answers, such as the page of a network that asks to sign "
+        "in or of a proxy; sign in, or check AWS_ENDPOINT_URL",
     ),
     ("error sending request", "{service} does not answer"),
     (
