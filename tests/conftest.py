@@ -11,6 +11,9 @@ from asmrisk.simulation.replay import replay_draw
 
 BASELINE = Path(__file__).parents[1] / "scenarios" / "baseline.toml"
 
+#: A program of its own, of an extra that tests do not need.
+collect_ignore = ["mutation.py"]
+
 #: Draws of the full-size baseline in `baseline_block`, and those of them in `baseline_tables`.
 BLOCK, REPLAYED = 40, (0, 39)
 

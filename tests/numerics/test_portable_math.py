@@ -189,6 +189,16 @@ def test_zeros_keep_their_signs(tmp_path):
     assert np.signbit(_fma_uncompiled(a, b, c, tmp_path)).tolist() == expected
 
 
+def test_what_is_not_known_or_not_finite_is_so_without_the_compiler_too(tmp_path):
+    a, b, c = np.array(
+        [[math.nan, 2.0, 2.0, math.inf], [1.0, math.nan, 1.0, -2.0], [1.0, 1.0, math.nan, 3.0]]
+    )
+    compiled = np.empty_like(a)
+    _fma_each(a, b, c, compiled)
+    np.testing.assert_array_equal(compiled, [math.nan, math.nan, math.nan, -math.inf])
+    np.testing.assert_array_equal(_fma_uncompiled(a, b, c, tmp_path), compiled)
+
+
 _SCRIPT = """
 import numpy as np
 from asmrisk.numerics.portable_math import exp, log, logistic, normal_exp, quick_log, quotient

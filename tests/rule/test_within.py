@@ -39,7 +39,8 @@ TOGETHER: list[dict[str, Any]] = [
 def within(observed: Observed, record: np.record, environment: Environment, cohort: int = 1) -> Scored:
     n = len(observed.part_b_payments)
     scored = make_scored(n)
-    score_within.py_func(record, cohort, observed, n, scored, environment, make_scratch(n))
+    plain = getattr(score_within, "py_func", score_within)  # Without the compiler it is plain as it is.
+    plain(record, cohort, observed, n, scored, environment, make_scratch(n))
     return scored
 
 

@@ -13,6 +13,7 @@ digest of its name and content, without which it is not loaded.
 from __future__ import annotations
 
 import hashlib
+import math
 import pickle
 import platform
 import sys
@@ -282,6 +283,8 @@ def inline(function: _Function) -> _Function:
 
 
 def _fma_exactly(a: float, b: float, c: float) -> float:
+    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+        return a * b + c  # What is not known stays NaN.
     # Python's division of integers rounds once, however long they are.
     (a_top, a_bottom), (b_top, b_bottom) = a.as_integer_ratio(), b.as_integer_ratio()
     c_top, c_bottom = c.as_integer_ratio()
@@ -297,6 +300,6 @@ def _fma_compiled(typing: Any, a: Any, b: Any, c: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), build
 
 
-#: ``a * b + c``, rounded once, for finite numbers (IEEE 754's fusedMultiplyAdd): one instruction instead of
-#: two on x86-64 processors since 2013, the same bits from a function on older ones.
+#: ``a * b + c``, rounded once, for finite numbers and NaN (IEEE 754's fusedMultiplyAdd): one instruction
+#: instead of two on x86-64 processors since 2013, the same bits from a function on older ones.
 fma: Callable[[float, float, float], float] = _fma_exactly if config.DISABLE_JIT else intrinsic(_fma_compiled)
