@@ -86,12 +86,22 @@ READERS = (
         "object storage",
         (
             "results.object_storage.Bucket._any_at",
-            "results.object_storage.Bucket._get",
+            "results.object_storage._whole",
             "results.object_storage.Bucket.sizes",
         ),
         ("metadata_bytes", "chunk_bytes", "store_length"),
     ),
-    Reader("kernel cache", ("numerics.jit._compile",)),
+    Reader(
+        "kernel cache",
+        (
+            "numerics.jit._compile",
+            "numerics.jit._read",
+            "numerics.jit._KernelCache._load_overload",
+            "numerics.jit.discard_damaged_kernels",
+            "numerics.cache_folder._close",
+            "simulation.compilation._kept",
+        ),
+    ),
     Reader("memo of the code's identity", ("numerics.code_identity._Memo.__init__",)),
     Reader(
         "scheduler file", ("engine.executors._address", "engine.cluster.remote_cluster"), ("document_bytes",)
@@ -114,7 +124,7 @@ READERS = (
             "scenario.library.init",
             "results.folder.Folder.sizes",
             "results.folder.Folder.refusal",
-            "results.folder.Folder.prepare",
+            "results.folder.Folder._tidy",
             "analysis.related_runs._stores_beside",
             "analysis.export.export",
             "numerics.jit.kernels_compiled",
@@ -126,10 +136,12 @@ READERS = (
         (
             "limits.limit",
             "limits.require_within",
-            "numerics.code_identity.cache_base",
+            "numerics.cache_folder.cache_base",
             "results.object_storage._endpoint",
             "engine.progress.Progress.shown",
-            "cli.group._Commands.invoke",
+            "cli.group._ended",
+            "cli.memory.make_do",
+            "engine.cluster._own_folder",
             "cli.group.main",
         ),
     ),
@@ -139,6 +151,8 @@ READERS = (
 OF_OURS = {
     "limits.read_file": "opens for those that stand above",
     "limits._at_once": "opens for those that stand above",
+    "__main__.main": "the null device",
+    "numerics.jit._KernelCache.__init__": "this package's code",
     "simulation.own_luck": "evaluates text of its own",
     "simulation.state": "evaluates text of its own",
     "handbook.docs": "pages that are installed",
