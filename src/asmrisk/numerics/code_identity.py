@@ -26,6 +26,8 @@ __all__ = ["code_identity", "covered_modules"]
 
 #: Files that the memo remembers; of more, those used last.
 _MOST_KEPT = 500
+#: A longer file is none of ours.
+_MOST_BYTES = 2**25
 
 
 @cache
@@ -144,13 +146,12 @@ class _Memo:
         self._grown = False
         # Whatever may be wrong with it: then all is computed.
         with suppress(Exception):
-            from asmrisk.limits import read_file  # A bare Python can run this module alone.
-
-            read = json.loads(read_file(self._path(), "metadata_bytes")).items()
+            with self._path().open("rb") as file:
+                read = json.loads(file.read(_MOST_BYTES)).items()
             self._lines = {digest: line for digest, line in read if line == self._line(digest, line[33:])}
 
     def _path(self) -> Path:
-        from asmrisk.numerics.cache_folder import own_folder  # As above.
+        from asmrisk.numerics.cache_folder import own_folder  # A bare Python can run this module alone.
 
         folder = own_folder("code-identity")
         if folder is None:
