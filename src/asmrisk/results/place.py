@@ -65,6 +65,11 @@ def place_of(given: str | os.PathLike[str], argument: str = "path") -> Place:
 
 def storage_at(place: Storage | str | os.PathLike[str]) -> Storage:
     """Give the storage at a place; InputError if it is not understood, or needs a package that is missing."""
+    if not __debug__:
+        raise InputError(
+            "Python runs without its assertions (-O or PYTHONOPTIMIZE), and zarr cannot read without them; "
+            "leave that out."
+        )
     if not isinstance(place, (str, os.PathLike)):
         if not hasattr(place, "place"):
             check_arguments(path=(PATH, place))
