@@ -30,8 +30,8 @@ end() {
 }
 trap end EXIT
 
-# What dask writes, and imports from, would lie in a folder that all users of a node share.
-export DASK_TEMPORARY_DIRECTORY=$folder
+# What dask writes, and imports from, would lie in a folder that all users of a node share. Nobody else is in this one.
+export DASK_TEMPORARY_DIRECTORY=$folder DASK_DISTRIBUTED__WORKER__USE_FILE_LOCKING=False
 file=$folder/scheduler.json
 dask scheduler --protocol tls "${tls[@]}" --port 0 --dashboard-address 127.0.0.1:0 --scheduler-file "$file" 2>"$folder/scheduler.log" &
 until [[ -s $file ]]; do
@@ -41,8 +41,8 @@ done
 
 # A worker that dies does not end the others; the run does its blocks again.
 srun --no-kill --kill-on-bad-exit=0 --wait=0 --output="$folder/worker-%t.log" \
-  bash -c 'own=$(mktemp --directory) && trap "rm -rf \"$own\"" EXIT && dask worker --local-directory "$own" "$@"' worker \
-  "${tls[@]}" --scheduler-file "$file" --nthreads 1 --no-nanny --dashboard-address 127.0.0.1:0 --memory-limit 0 &
+  dask worker "${tls[@]}" --scheduler-file "$file" --nthreads 1 --no-nanny --dashboard-address 127.0.0.1:0 \
+  --memory-limit 0 &
 
 asmrisk run "$@" --scheduler "$file" "${tls[@]}" &
 run=$!
