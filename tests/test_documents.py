@@ -29,6 +29,7 @@ from asmrisk.clinician_tables.columns import (
     status_column,
 )
 from asmrisk.handbook import TOPICS, docs, summary
+from asmrisk.readers import READERS
 from asmrisk.rule.definitions import measures_of
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
@@ -194,6 +195,20 @@ def _parameters() -> str:
     return asmrisk.policy().to_markdown().strip().replace("## ", "### ")
 
 
+def _readers() -> str:
+    return _table(
+        ("what comes from outside", "read by", "at most"),
+        (
+            (
+                each.kind,
+                ", ".join(f"`{name}`" for name in each.functions),
+                ", ".join(f"`{name}`" for name in each.limits),
+            )
+            for each in READERS
+        ),
+    )
+
+
 def _outside_field() -> str:
     """Parameters in which scenarios that share a field may differ."""
     outside = [name for name, each in PARAMETERS.items() if not each.in_field]
@@ -219,6 +234,7 @@ GENERATED = {
     "clinician-table": _clinician_table,
     "variables": _variables,
     "parameters": _parameters,
+    "readers": _readers,
 }
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from asmrisk.engine.block_task import ATTEMPTS, BlockError, Executor, Work
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError
+from asmrisk.limits import read_file
 
 if TYPE_CHECKING:
     from distributed import Client, Security
@@ -130,7 +131,7 @@ def _address(text: str) -> tuple[str | None, Path | None]:
         return text, None
     if Path(text).is_file():
         try:
-            content = Path(text).read_bytes()
+            content = read_file(text, "document_bytes")
             if not content or isinstance(json.loads(content)["address"], str):
                 return None, Path(text)
         except (OSError, ValueError, LookupError, TypeError, RecursionError):
