@@ -29,6 +29,7 @@ from asmrisk.clinician_tables.columns import (
     status_column,
 )
 from asmrisk.handbook import TOPICS, docs, summary
+from asmrisk.limits import LIMITS
 from asmrisk.readers import READERS
 from asmrisk.rule.definitions import measures_of
 from asmrisk.scenario.declarations import PARAMETERS
@@ -223,7 +224,18 @@ def _outside_field() -> str:
     )
 
 
+def _limits() -> str:
+    return _table(
+        ("limit", "what has at most so many", "number", "unit"),
+        (
+            (f"`{name}`", each.bounds.rstrip(","), f"{each.number:,}", each.unit)
+            for name, each in LIMITS.items()
+        ),
+    )
+
+
 GENERATED = {
+    "limits": _limits,
     "outside-field": _outside_field,
     "pages": _pages,
     "functions": _functions,

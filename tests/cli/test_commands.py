@@ -252,7 +252,7 @@ def test_a_change_is_validated_as_it_would_be_run() -> None:
             "asmrisk: `asmrisk compare a.zarr b.zarr --decompose --draws 8`\n",
         ),
         (OSError(28, "No space left on device", "/x"), 1, "asmrisk: /x: No space left on device\n"),
-        (MemoryError(), 1, "asmrisk: out of memory; try fewer --workers or a smaller --block-size\n"),
+        (MemoryError(), 1, "asmrisk: out of memory; end other programs, or take a larger machine\n"),
         (
             KeyError("what\never"),
             1,

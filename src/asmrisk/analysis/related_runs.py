@@ -13,6 +13,7 @@ import numpy as np
 
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.errors import InputError, RunError
+from asmrisk.limits import read_file
 from asmrisk.results.metadata import ROOT
 from asmrisk.results.place import place_of
 from asmrisk.results.reading import open_results
@@ -25,7 +26,7 @@ __all__ = ["CLINICIANS", "RelatedRuns", "fixed_name"]
 CLINICIANS = "population.clinicians"
 
 #: So many stores of a folder are looked at, and no larger metadata.
-_MOST_STORES, _MOST_BYTES = 40, 2**24
+_MOST_STORES = 40
 #: Whatever a damaged store raises.
 _DAMAGED = (*UNREADABLE, OSError, RunError)
 
@@ -149,11 +150,11 @@ def _stores_beside(store: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for path in paths:
         root = path / ROOT
         try:
-            if path == own or not root.is_file() or root.stat().st_size > _MOST_BYTES:
+            if path == own or not root.is_file():
                 continue
             found += 1
             if found > _MOST_STORES:
                 return
-            yield path, json.loads(json.loads(root.read_bytes())["attributes"]["provenance"])
+            yield path, json.loads(json.loads(read_file(root, "metadata_bytes"))["attributes"]["provenance"])
         except _DAMAGED:
             continue

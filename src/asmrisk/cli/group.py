@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from asmrisk.cli.memory import advice, is_of_memory, make_do
 from asmrisk.engine.interruption import interruptible
 from asmrisk.errors import Call, InputError, RunError, joined, nearest
 
@@ -41,6 +42,7 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
+            make_do()
             with warnings.catch_warnings(), interruptible():
                 warnings.showwarning = _show_warning  # type: ignore[assignment]
                 result = super().invoke(ctx)
@@ -61,11 +63,11 @@ class _Commands(click.Group):
             _fail(ctx, getattr(error, "exit_status", _EXIT_INTERRUPT), str(error) or "interrupted")
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except MemoryError:
-            _fail(ctx, _EXIT_FAILURE, "out of memory; try fewer --workers or a smaller --block-size")
         except Exception as error:
             if os.environ.get(_TRACEBACK):
                 raise
+            if isinstance(error, MemoryError) or is_of_memory(error):
+                _fail(ctx, _EXIT_FAILURE, advice(options_of(ctx.invoked_subcommand or "")))
             _fail(ctx, _EXIT_FAILURE, _unexpected(error))
 
 
