@@ -17,7 +17,8 @@ OPENS = re.compile(
     r"""
     open | read_file | (os|io|codecs|gzip|bz2|lzma|tarfile|zipfile|shelve|dbm|mmap|webbrowser)\.f?d?open |
     os\.(read|pread|scandir|listdir|walk|readlink|getenv|environ\.(get|items|copy)) |
-    glob\.i?glob | .*\.(iterdir|r?glob) | .*\.(read_bytes|read_text) | sys\.stdin.* | input | shutil\.(copy.*|unpack_archive) | eval | exec |
+    glob\.i?glob | .*\.(iterdir|r?glob) | .*\.(read_bytes|read_text) | sys\.stdin.* |
+    input | shutil\.(copy.*|unpack_archive) | eval | exec |
     (tomllib|json|pickle|cloudpickle|dill|marshal|plistlib|yaml|joblib)\.(loads?|safe_load|unsafe_load) |
     (np|numpy)\.(load|fromfile|genfromtxt|loadtxt|memmap) | ast\.(parse|literal_eval) |
     csv\.(reader|DictReader) | zlib\.decompress.* | (zipfile\.)?ZipFile |
