@@ -92,7 +92,7 @@ READERS = (
         ("metadata_bytes", "chunk_bytes", "store_length"),
     ),
     Reader("kernel cache", ("numerics.jit._compile",)),
-    Reader("memo of the code's identity", ("numerics.code_identity._Memo.__init__",), ("metadata_bytes",)),
+    Reader("memo of the code's identity", ("numerics.code_identity._Memo.__init__",)),
     Reader(
         "scheduler file", ("engine.executors._address", "engine.cluster.remote_cluster"), ("document_bytes",)
     ),

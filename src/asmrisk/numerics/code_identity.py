@@ -22,8 +22,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from asmrisk.limits import read_file
-
 __all__ = ["cache_base", "code_identity", "covered_modules"]
 
 #: Files that the memo remembers; of more, those used last.
@@ -161,7 +159,8 @@ class _Memo:
         self._grown = False
         # Whatever may be wrong with it: then all is computed.
         with suppress(Exception):
-            read = json.loads(read_file(self._path(), "metadata_bytes")).items()
+            path = self._path()  # A pipe would keep its reader waiting.
+            read = json.loads(path.read_bytes() if path.is_file() else b"{}").items()
             self._lines = {digest: line for digest, line in read if line == self._line(digest, line[33:])}
 
     def _path(self) -> Path:
