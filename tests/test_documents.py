@@ -30,6 +30,7 @@ from asmrisk.clinician_tables.columns import (
 )
 from asmrisk.handbook import TOPICS, docs, summary
 from asmrisk.limits import LIMITS
+from asmrisk.readers import READERS
 from asmrisk.rule.definitions import measures_of
 from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
@@ -195,6 +196,20 @@ def _parameters() -> str:
     return asmrisk.policy().to_markdown().strip().replace("## ", "### ")
 
 
+def _readers() -> str:
+    return _table(
+        ("what comes from outside", "read by", "at most"),
+        (
+            (
+                each.kind,
+                ", ".join(f"`{name}`" for name in each.functions),
+                ", ".join(f"`{name}`" for name in each.limits),
+            )
+            for each in READERS
+        ),
+    )
+
+
 def _outside_field() -> str:
     """Parameters in which scenarios that share a field may differ."""
     outside = [name for name, each in PARAMETERS.items() if not each.in_field]
@@ -231,6 +246,7 @@ GENERATED = {
     "clinician-table": _clinician_table,
     "variables": _variables,
     "parameters": _parameters,
+    "readers": _readers,
 }
 
 

@@ -1,9 +1,11 @@
 """How files of each kind are made by the program itself, harmed, and read."""
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import tomllib
 import zipfile
 from collections.abc import Callable
 from functools import cache, partial
@@ -17,15 +19,16 @@ import pandas as pd
 import asmrisk
 from asmrisk.analysis.rerun import stored_run, stored_scenario
 from asmrisk.cli import completion
-from asmrisk.clinician_tables.table import read_clinicians
+from asmrisk.clinician_tables.columns import REQUIRED
+from asmrisk.clinician_tables.table import check_clinicians, read_clinicians
 from asmrisk.engine.executors import executor
 from asmrisk.errors import InputError
 from asmrisk.numerics.code_identity import covered_modules
 from asmrisk.population.participant_list import read_participant_list
-from asmrisk.population.roster import read_roster
+from asmrisk.population.roster import KNOWN_YEARS, read_roster
 from asmrisk.results.environments import stored_environments
 from asmrisk.results.spec import sealed
-from asmrisk.scenario.scenario import load_scenario
+from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.studies.report import analyze
 from asmrisk.studies.study import load_study
 from tests.clinician_tables.tables import table
@@ -82,6 +85,16 @@ def _scenarios(folder: Path) -> None:
         text = re.sub(r'(?<=extends = ")(?:\.\./)*(?=\w+\.toml)', f"{SCENARIOS}/", path.read_text())
         text = re.sub(r'(?<=")(?=(our_clinicians|synthetic_participants)\.csv")', f"{SCENARIOS}/", text)
         (folder / path.name).write_text(text)
+    # Every parameter there is.
+    (folder / "whole.toml").write_text(load_scenario(BASELINE).to_toml())
+
+
+def _read_scenario(random: Random, path: Path, _: Notes) -> None:
+    if path.is_file() and random.random() < 0.1:
+        with contextlib.suppress(ValueError, RecursionError, OSError):
+            document = tomllib.loads(path.read_text("utf-8"))
+            scenario_from_dict(document, folder=path.parent).identity()
+    load_scenario(path).identity()
 
 
 def _overrides(folder: Path) -> None:
@@ -148,10 +161,18 @@ def _workbooks(folder: Path) -> None:
 
 
 def _read_table(random: Random, path: Path, notes: Notes) -> None:
-    if "roster" in path.name:
-        read_roster(path, notes)
-    else:
+    if "roster" not in path.name:
         read_clinicians(path, notes=notes)
+        return
+    if path.suffix == ".parquet" and path.is_file() and random.random() < 0.2:
+        # In memory cells are whatever there is.
+        try:
+            frame = pd.read_parquet(path)
+        except Exception:  # What pandas cannot read is nobody's table.
+            return
+        check_clinicians(frame, source=str(path), required=REQUIRED, notes=notes, known_years=KNOWN_YEARS)
+        return
+    read_roster(path, notes)
 
 
 def _lists(folder: Path) -> None:
@@ -173,7 +194,7 @@ def _resealed(random: Random, path: Path, data: bytes) -> bytes:
         del content["seal"]
         try:
             return sealed(tree_harmed(random, content))
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, RecursionError):
             return b"{}"
     provenance = content.get("attributes", {}).get("provenance")
     if provenance is None or random.random() < 0.4:
@@ -221,27 +242,33 @@ def _write_small(_: Random, path: Path, __: Notes) -> None:
 
 
 def _runs(folder: Path) -> None:
-    # One whose doubts are few, that a draw is quick.
+    place = folder / "r.zarr"
     scenario = load_scenario(BASELINE, ["population.clinicians=100"])
-    asmrisk.run(scenario, draws=4, block_size=4, out=folder / "r.zarr", workers=1, quiet=True)
+    asmrisk.run(scenario, draws=4, block_size=4, out=place, workers=1, quiet=True)
+    # Whatever has to be compiled is, before time and memory are short.
+    for use in _USES:
+        use(place)
 
 
-def _read_run(random: Random, path: Path, _: Notes) -> Any:
-    uses: tuple[Callable[[], Any], ...] = (
-        lambda: str(asmrisk.status(path)),
-        lambda: str(asmrisk.summarize(path, partial=True)),
-        lambda: str(asmrisk.summarize(path)),
-        lambda: str(asmrisk.exceedance(path, metrics="medicare_savings")),
-        lambda: str(asmrisk.doubt(path)),
-        lambda: str(asmrisk.budget(path)),
-        lambda: str(asmrisk.compare(path, path, replay_draws=0)),
-        lambda: str(asmrisk.compare(path, path)),
-        lambda: stored_environments(path),
-        lambda: asmrisk.replay(path, draw=0),
-        lambda: stored_run(path).scenario.to_toml(),
-        lambda: stored_scenario(path),
-    )
-    return pick(random, uses)()
+#: What is made of a run's store.
+_USES: tuple[Callable[[Path], Any], ...] = (
+    asmrisk.status,
+    asmrisk.summarize,
+    lambda path: asmrisk.summarize(path, partial=True),
+    lambda path: asmrisk.exceedance(path, metrics="medicare_savings"),
+    asmrisk.doubt,
+    asmrisk.budget,
+    lambda path: asmrisk.compare(path, path, replay_draws=0),
+    lambda path: asmrisk.compare(path, path),
+    lambda path: str(stored_environments(path).edges.shape),
+    lambda path: str(len(asmrisk.replay(path, draw=0))),
+    lambda path: stored_run(path).scenario.title,
+    lambda path: stored_scenario(path).draws,
+)
+
+
+def _read_run(random: Random, path: Path, _: Notes) -> str:
+    return str(pick(random, _USES)(path))
 
 
 def _provenances(folder: Path) -> None:
@@ -358,9 +385,7 @@ def _read_names(random: Random, path: Path, _: Notes) -> str:
 
 
 KINDS = {
-    "scenario": Kind(
-        _scenarios, in_file(toml_harmed), lambda _, path, __: len(load_scenario(path).identity())
-    ),
+    "scenario": Kind(_scenarios, in_file(toml_harmed), _read_scenario),
     "override": Kind(_overrides, in_file(text_harmed), _read_overrides),
     "study": Kind(_studies, in_file(toml_harmed), lambda _, path, __: load_study(path).points),
     "clinician table, CSV": Kind(_csv, in_file(csv_harmed), _read_table),

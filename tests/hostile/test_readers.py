@@ -16,8 +16,9 @@ PACKAGE = Path(asmrisk.__file__).parent
 OPENS = re.compile(
     r"""
     open | read_file | (os|io|codecs|gzip|bz2|lzma|tarfile|zipfile|shelve|dbm|mmap|webbrowser)\.f?d?open |
-    os\.(read|pread|scandir|listdir|walk|readlink|getenv|environ\..*) | glob\.i?glob | .*\.(iterdir|r?glob) |
-    .*\.(read_bytes|read_text) | sys\.stdin.* | input | shutil\.(copy.*|unpack_archive) | eval | exec |
+    os\.(read|pread|scandir|listdir|walk|readlink|getenv|environ\.(get|items|copy)) |
+    glob\.i?glob | .*\.(iterdir|r?glob) | .*\.(read_bytes|read_text) | sys\.stdin.* |
+    input | shutil\.(copy.*|unpack_archive) | eval | exec |
     (tomllib|json|pickle|cloudpickle|dill|marshal|plistlib|yaml|joblib)\.(loads?|safe_load|unsafe_load) |
     (np|numpy)\.(load|fromfile|genfromtxt|loadtxt|memmap) | ast\.(parse|literal_eval) |
     csv\.(reader|DictReader) | zlib\.decompress.* | (zipfile\.)?ZipFile |
@@ -46,6 +47,8 @@ def readers(node: ast.AST, name: str, *, within: bool = False) -> Iterator[str]:
     for child in ast.iter_child_nodes(node):
         is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
         if isinstance(child, ast.Call) and opens(child):
+            yield name
+        if isinstance(child, ast.Subscript) and ast.unparse(child.value) == "os.environ":
             yield name
         inner = (
             f"{name}.{child.name}"
@@ -79,7 +82,7 @@ def test_whatever_opens_or_parses_stands_in_the_table() -> None:
 CALLS = (
     *("open(p)", "p.open('rb')", "p.open()", "p.read_bytes()", "os.open(p, 0)", "fsspec.open(p)"),
     *("json.loads(x)", "pickle.load(f)", "np.load(p)", "pd.read_csv(p)", "yaml.safe_load(x)"),
-    *("zarr.open_group(p)", "openpyxl.load_workbook(p)", "read_file(p, 'table_bytes')"),
+    *("zarr.open_group(p)", "openpyxl.load_workbook(p)", "read_file(p, 'table_bytes')", "os.environ['A']"),
 )
 
 

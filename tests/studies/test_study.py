@@ -10,15 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tomli_w
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from SALib.sample import morris
 
 from asmrisk.errors import InputError
-from asmrisk.scenario.declarations import PARAMETERS
 from asmrisk.scenario.scenario import load_scenario
-from asmrisk.studies import designs
 from asmrisk.studies.points import point_scenario
 from asmrisk.studies.study import Study, load_study
 from tests.studies.tiny import LIBRARY, SCENARIOS
@@ -382,72 +377,6 @@ def test_arguments_are_checked_as_the_files_values_are(study: Any) -> None:
     assert study(text, seed=0).scenario.values["run.seed"] == 0
     assert "run.draws: 3 is not allowed" in problems(study, text, draws=3)[0]
     assert problems(study, text, samples=8) == ["samples: is no setting of grid; it takes none"]
-
-
-_PATIENT = settings(
-    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
-
-
-def _ends_well(path: Path) -> None:
-    said: list[str] = []
-    try:
-        loaded = load_study(path)
-    except InputError as error:
-        said = [str(each) for each in error.problems]
-        loaded = None
-    assert bool(said) != bool(loaded)
-    for problem in said:
-        assert problem.startswith((str(path.parent), str(SCENARIOS)))
-        assert problem.isprintable()
-
-
-@settings(_PATIENT, max_examples=60)
-@given(data=st.data())
-def test_damaged_files_of_the_library(data: st.DataObject, tmp_path: Path) -> None:
-    content = bytearray(data.draw(st.sampled_from(LIBRARY)).read_bytes())
-    content = bytearray(content.replace(b'"../baseline.toml"', f'"{SCENARIOS / "baseline.toml"}"'.encode()))
-    content = content.replace(b"samples = 128", b"samples = 4")
-    content = content.replace(b"trajectories = 10", b"trajectories = 2")
-    for _ in range(data.draw(st.integers(1, 3))):
-        place = data.draw(st.integers(0, len(content) - 1))
-        content[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
-    path = tmp_path / "x.toml"
-    path.write_bytes(content)
-    _ends_well(path)
-
-
-_scalars = st.one_of(
-    st.none().map(lambda _: "mid"), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)
-)
-_values = st.recursive(
-    _scalars,
-    lambda below: st.one_of(st.lists(below, max_size=3), st.dictionaries(st.sampled_from(["values", "low", "high", "with", "levels", "weights", "distribution", "2027", "policy.tie_rule"]), below, max_size=3)),
-    max_leaves=6,
-)  # fmt: skip
-
-
-@settings(_PATIENT, max_examples=150)
-@given(
-    parameters=st.dictionaries(st.sampled_from(sorted(PARAMETERS)), _values, max_size=3),
-    design=st.dictionaries(st.sampled_from(["method", *designs.SETTINGS]), _values, max_size=3),
-    method=st.sampled_from([*designs.METHODS, None]),
-    outcomes=_values,
-    run=_values,
-)
-def test_any_values_at_all(
-    tmp_path: Path, parameters: dict, design: dict, method: str | None, outcomes: Any, run: Any
-) -> None:
-    document = {
-        "scenario": str(SCENARIOS / "baseline.toml"),
-        "outcomes": outcomes,
-        "run": run,
-        "design": design | ({} if method is None else {"method": method}),
-        "parameters": parameters,
-    }
-    path = tmp_path / "x.toml"
-    path.write_text(tomli_w.dumps(document))
-    _ends_well(path)
 
 
 # --- Which points there are --------------------------------------------------------------------------------

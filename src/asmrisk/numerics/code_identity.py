@@ -26,8 +26,6 @@ __all__ = ["code_identity", "covered_modules"]
 
 #: Files that the memo remembers; of more, those used last.
 _MOST_KEPT = 500
-#: A longer file is none of ours.
-_MOST_BYTES = 2**25
 
 
 @cache
@@ -146,8 +144,8 @@ class _Memo:
         self._grown = False
         # Whatever may be wrong with it: then all is computed.
         with suppress(Exception):
-            with self._path().open("rb") as file:
-                read = json.loads(file.read(_MOST_BYTES)).items()
+            path = self._path()  # A pipe would keep its reader waiting.
+            read = json.loads(path.read_bytes() if path.is_file() else b"{}").items()
             self._lines = {digest: line for digest, line in read if line == self._line(digest, line[33:])}
 
     def _path(self) -> Path:
