@@ -319,7 +319,7 @@ def score_curve(
 
 
 def tornado(study: Report, outcome: str | None = None, *, ax: Axes | None = None) -> Figure:
-    """Draw what each parameter of a study does to an outcome, the largest effects first.
+    """Draw what each parameter of a study does to an outcome, what is told from zero first.
 
     Parameters
     ----------

@@ -6,7 +6,8 @@ import pytest
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.charts.adjustment_factors import adjustment_factors_chart
 from asmrisk.charts.chart import Interval, Points
-from tests.analysis.synthetic_results import LEVELS, results
+from asmrisk.charts.svg import svg
+from tests.analysis.synthetic_results import LEVELS, UNCERTAINTY, results, with_origin
 
 
 def marks_of(panel, kind):
@@ -52,19 +53,41 @@ def test_the_headline_says_what_the_median_clinician_loses_or_gains(given, shift
     given["adjustment_factor_quantile"] = quantiles * 0.0 + shift + luck
     headline = adjustment_factors_chart(open_run_results(given)).headline
     assert words in headline.replace("5.000%", "5.00%")
+    assert headline.startswith("Performance 2031, paid 2033: median clinician ")
 
 
 def test_a_median_that_is_zero_is_said_to_be(given):
     luck = np.random.default_rng(1).normal(0.0, 0.002, (50, 5, 2, 1))
     given["adjustment_factor_quantile"] = given["adjustment_factor_quantile"] * 0.0 + luck - luck.mean(axis=0)
     headline = adjustment_factors_chart(open_run_results(given)).headline
-    assert (
-        headline
-        == "In 2031 the median clinician neither gains nor loses in heart failure and in low back pain"
-    )
+    when = "Performance 2031, paid 2033: median clinician"
+    assert headline == f"{when} neither gains nor loses in heart failure and in low back pain"
+
+
+def test_one_draw_of_nothing_is_neither_a_gain_nor_a_loss(given):
+    one = given.isel(draw=[0])
+    one["adjustment_factor_quantile"] = one["adjustment_factor_quantile"] * 0.0
+    headline = adjustment_factors_chart(open_run_results(one)).headline
+    assert headline.endswith("neither gains nor loses in heart failure and in low back pain")
+
+
+def test_a_cohort_without_clinicians_has_no_factor(given):
+    quantiles = given["adjustment_factor_quantile"]
+    given["adjustment_factor_quantile"] = (quantiles - 0.05).where(given["cohort"] == "heart_failure")
+    chart = adjustment_factors_chart(open_run_results(given))
+    assert chart.headline.endswith("% in heart failure, has no factor in low back pain")
+    assert len(chart.headline) <= 120
+    assert "n/a" not in chart.alternative
+    assert "nan" not in chart.alternative
+    svg(chart)
 
 
 def test_one_draw_has_no_error(given):
     chart = adjustment_factors_chart(open_run_results(given.isel(draw=[0])))
     assert "standard error of n/a" in chart.notes[0]
     assert "1 draw," in chart.notes[0]
+    one_set = with_origin(given.isel(draw=[0, 1]), uncertainty=UNCERTAINTY, draws_per_parameter_set=2)
+    for some, start in ((given.isel(draw=[0]), "One draw"), (one_set, "One parameter set")):
+        headline = adjustment_factors_chart(open_run_results(some)).headline
+        assert headline.startswith(f"{start}, no errors: 2031, paid 2033: median ")
+        assert len(headline) <= 120

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import binom, t
 
 from asmrisk.analysis.convergence import convergence
 from asmrisk.analysis.run_results import open_run_results
@@ -35,6 +35,31 @@ def test_a_mean_that_drifts_is_told():
     moved = data.medicare_savings.values + 1e9 * (np.arange(80) >= 40)[:, None, None]
     data["medicare_savings"] = data.medicare_savings.copy(data=moved)
     assert convergence_chart(open_run_results(data)).headline.endswith("the mean drifted")
+
+
+def test_chance_alone_drifts_once_in_twenty():
+    runs, draws = 200, 32
+    data = results(draws)[["medicare_savings"]]
+    luck = np.random.default_rng(5).normal(size=(runs, *data.medicare_savings.shape))
+    told = 0
+    for one in luck:
+        chart = convergence_chart(
+            open_run_results(data.assign(medicare_savings=data.medicare_savings * 0 + one))
+        )
+        told += chart.headline.endswith("the mean drifted")
+    # Both bounds err once in a thousand.
+    assert binom.ppf(0.0005, runs, 0.04) <= told <= binom.ppf(0.9995, runs, 0.05)
+
+
+def test_one_draw_is_told_without_an_error():
+    headline = convergence_chart(open_run_results(results(1))).headline
+    assert headline.startswith("One draw, no errors: Medicare savings: $")
+    assert "±" not in headline
+
+
+def test_two_draws_cannot_tell_a_drift():
+    chart = convergence_chart(open_run_results(results(2)))
+    assert chart.notes[1].startswith("Whether the mean drifted cannot be told")
 
 
 def test_a_metric_of_several_numbers_is_refused():

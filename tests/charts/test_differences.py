@@ -51,7 +51,7 @@ def test_means_and_ranges_are_those_of_paired_draws():
     np.testing.assert_allclose(mean, change.mean() / 1e6)
     np.testing.assert_allclose([low, high], np.quantile(change, [0.05, 0.95]) / 1e6)
     assert (tone, hollow) == ("second", False)
-    assert with_error(3.0, 0.2 / np.sqrt(40)) in chart.panels[0].y.names[0]
+    assert with_error(3.0, 0.2 / np.sqrt(40)).replace(" ±", "m ±") in chart.panels[0].y.names[0]
 
     # By cohort and size: dollars of all years by clinicians of any year.
     rows = points_of(chart.panels[1])
@@ -95,6 +95,15 @@ def test_what_cannot_be_compared_is_refused(stores):
         differences(stores[0])
     with pytest.raises(InputError, match="share no draws"):
         differences(stores[0], results(draws=5).assign_coords(draw=np.arange(5) + 10_000).drop_attrs())
+
+
+def test_small_changes_are_in_dollars():
+    base = results(draws=40)
+    chart = chart_of(base, changed(base, -3e3, 2e2))
+    ((mean, *_),) = points_of(chart.panels[0])
+    assert mean == pytest.approx(-3e3, rel=1e-6)
+    assert "Medicare savings, $, " in chart.subtitle
+    assert "Medicare saves $3,000 less" in chart.headline
 
 
 def test_one_draw_has_neither_range_nor_error():

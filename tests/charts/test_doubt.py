@@ -51,6 +51,28 @@ def test_without_the_store_chance_and_doubt_are_told_alone():
     assert "of a store" in chart.notes[0]
 
 
+def test_of_a_report_of_several_metrics_the_asked_one_is_drawn():
+    run = open_run_results(doubtful_results(draws=120, per_set=2))
+    report = doubt(run, ["net_adjustment", "medicare_savings"])
+    for metric in ("net_adjustment", "medicare_savings"):
+        chart = doubt_chart(run, metric, report)
+        assert chart.headline == doubt_chart(run, metric).headline
+        assert "$" in chart.headline
+    with pytest.raises(InputError, match="net_adjustment, medicare_savings") as refused:
+        doubt_chart(run, "volume_offset", report)
+    assert "'volume_offset'" in str(refused.value)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_an_interval_without_ends_is_refused(end):
+    run = open_run_results(doubtful_results(draws=120, per_set=2))
+    report = doubt(run)
+    for row in report.tables["chance_and_doubt"]:
+        row[end] = np.nan
+    with pytest.raises(InputError, match="cannot be told apart"):
+        doubt_chart(run, report=report)
+
+
 def test_what_has_no_doubt_is_refused_with_a_remedy():
     with pytest.raises(InputError, match="nothing is unknown"):
         doubt_chart(open_run_results(results(draws=20)))

@@ -6,6 +6,7 @@ from scipy.stats import beta
 
 from asmrisk.analysis.exceedance import exceedance
 from asmrisk.analysis.run_results import open_run_results
+from asmrisk.analysis.wording import dollar_scale
 from asmrisk.charts.chart import Band, Line
 from asmrisk.charts.exceedance import exceedance_chart
 from asmrisk.errors import InputError
@@ -66,10 +67,28 @@ def test_a_rosters_dollars_are_of_its_clinicians(data):
     )
     sums = own.sum(axis=(1, 2))
     line = next(each for each in chart.panels[0].marks if isinstance(each, Line))
-    scale = line.x[-1] / sums.max()
+    scale, _ = dollar_scale(float(np.abs(sums).max()))
+    assert line.x[-1] == pytest.approx(scale * sums.max())
     assert line.y[50] == pytest.approx(100.0 * np.mean(sums * scale > line.x[50]))
     assert "clinicians of the roster" in chart.subtitle
-    assert scale in (1.0, pytest.approx(1e-3))
+
+
+def test_what_most_draws_tie_at_is_reached_and_not_exceeded(data):
+    own = np.where(np.arange(120) < 90, 0.0, 1e6)[:, None, None] * np.ones((1, 5, 2)) / 10.0
+    chart = exceedance_chart(
+        open_run_results(data.assign(medicare_savings=data.medicare_savings.copy(data=own)))
+    )
+    assert chart.headline == (
+        "Medicare savings: at least $0 million in half of draws, at least $0 million in 19 of 20"
+    )
+    assert "narrow" not in chart.alternative
+
+
+def test_one_draw_exceeds_nothing(data):
+    chart = exceedance_chart(open_run_results(data.isel(draw=[0])))
+    assert chart.headline.startswith("One draw, no errors: Medicare savings: $")
+    assert "over" not in chart.headline
+    assert chart.notes[0].endswith("more than 1 draw.")
 
 
 @pytest.mark.parametrize(

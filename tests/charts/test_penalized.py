@@ -5,10 +5,12 @@ import pytest
 
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.analysis.summary import summarize
+from asmrisk.charts.adjustment_factors import adjustment_factors_chart
 from asmrisk.charts.chart import Bars
 from asmrisk.charts.convergence import convergence_chart
 from asmrisk.charts.exceedance import exceedance_chart
 from asmrisk.charts.penalized import penalized_chart
+from asmrisk.charts.savings import savings_chart
 from asmrisk.errors import InputError
 from tests.analysis.synthetic_results import SIZES, SPECIALTIES, results
 
@@ -65,11 +67,41 @@ def test_a_cell_without_anybody_has_no_bar(data):
     assert np.isfinite(solo.end).all()
 
 
+def test_sizes_without_anybody_are_not_compared(data):
+    def headline(*sizes):
+        kept = data.specialty_scored.where(data.practice_size.isin(sizes), 0)
+        return penalized_chart(
+            open_run_results(
+                data.assign(
+                    specialty_scored=kept,
+                    specialty_penalized_share=data.specialty_penalized_share.where(kept > 0),
+                )
+            )
+        ).headline
+
+    assert headline("small", "large").startswith(
+        "No difference found between practice sizes: solo n/a, small "
+    )
+    assert headline("large").endswith("% of clinicians in large practices are cut")
+    assert headline() == "No clinician has a final score"
+
+
+@pytest.mark.parametrize("draws", [1, 20])
+def test_sizes_that_are_alike_are_no_difference(data, draws):
+    alike = data.specialty_penalized_share * 0.0 + 0.25
+    run = open_run_results(data.assign(specialty_penalized_share=alike).isel(draw=slice(draws)))
+    told = penalized_chart(run).headline.partition("errors: ")
+    assert (told[2] or told[0]).startswith("No difference found between practice sizes: solo 25.00%, small ")
+
+
 def test_results_without_specialties_say_so(data):
     with pytest.raises(InputError, match="specialty_penalized_share"):
         penalized_chart(open_run_results(data.drop_vars("specialty_penalized_share")))
 
 
-@pytest.mark.parametrize("chart_of", [penalized_chart, exceedance_chart, convergence_chart])
+@pytest.mark.parametrize(
+    "chart_of",
+    [penalized_chart, exceedance_chart, convergence_chart, savings_chart, adjustment_factors_chart],
+)
 def test_one_draw_is_called_so(data, chart_of):
     assert chart_of(open_run_results(data.isel(draw=[0]))).headline.startswith("One draw, no errors: ")

@@ -1,5 +1,7 @@
 """Readings of the rule side by side."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import t
@@ -27,7 +29,7 @@ def drawn(*data):
     return readings_chart(*map(open_run_results, data))
 
 
-def test_rows_are_paired_differences_with_their_intervals_the_largest_first():
+def test_rows_are_paired_differences_with_their_intervals_the_highest_first():
     data = results(DRAWS)
     others = [
         changed(data, "Lower", -5.0, 0.5),
@@ -63,6 +65,21 @@ def test_readings_of_which_none_differs_are_no_finding():
     assert drawn(data, changed(data, "None", 0.001, 2.0)).headline == (
         "No difference found in Medicare savings, of 1 reading"
     )
+
+
+def test_equal_readings_are_the_same_in_every_draw():
+    data = results(DRAWS)
+    same = drawn(data, changed(data, "Same", 0.0)).headline
+    assert same == "Medicare savings are the same in every draw, of 1 reading"
+
+
+def test_readings_that_are_not_finished_are_named():
+    data = results(DRAWS)
+    runs = [open_run_results(each) for each in (data, changed(data, "Part", -5.0), changed(data, "All", 1.0))]
+    runs[1] = replace(runs[1], partial="60 of 100 draws")
+    source = readings_chart(*runs).source
+    assert source.startswith("A scenario and Part: 60 draws")
+    assert "not finished: 60 of 100 draws" in source
 
 
 def test_draws_of_one_parameter_set_count_once():

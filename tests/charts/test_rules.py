@@ -86,7 +86,7 @@ def test_marks_are_few_and_bars_start_at_zero(charts, name):
         assert len({mark.tone for mark in marks_of(panel, Line, Band, Interval)}) <= 4
         for bars in marks_of(panel, Bars):
             assert name == "waterfall" or bars.start is None
-            limits = (panel.y if bars.upright else panel.x).limits
+            limits = panel.x.limits
             assert limits is None or limits[0] <= 0.0 <= limits[1]
     for column, values in charts[name].data.items():
         if values.dtype == np.float64:

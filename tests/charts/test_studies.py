@@ -1,10 +1,13 @@
 """Tornado and indices of studies: drawn from what the studies' reports say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import t
 
 import asmrisk
+from asmrisk.analysis.digits import with_error
 from asmrisk.charts.chart import Bars, Points
 from asmrisk.charts.indices import indices_chart
 from asmrisk.charts.tornado import tornado_chart
@@ -93,7 +96,60 @@ def test_indices_have_the_shares_of_the_study(sobol):
     total = rows["behavior.volume_offset_cut", "total"]
     said = chart.headline.partition("makes ")[2].partition("%")[0]
     assert f"{said} ±" in printed
-    assert float(said) == pytest.approx(100.0 * total["estimate"], abs=5.0 * 100.0 * total["error"])
+    assert said == with_error(100.0 * total["estimate"], 100.0 * total["error"]).partition(" ±")[0]
+
+
+def with_verdicts(report, statistic, change):
+    """The same report, with other findings of a statistic of the first outcome."""
+    rows = [dict(row) for row in report.tables["findings"]]
+    some = [row for row in rows if row["statistic"] == statistic and row["outcome"] == "medicare_savings"]
+    change(some)
+    return replace(report, tables={**report.tables, "findings": rows})
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        "indistinguishable from zero; at most 90%",
+        "cannot be told",
+        "not defined",
+        "exactly zero: the same in every draw",
+    ],
+)
+def test_the_first_parameter_that_is_found_is_named_whatever_is_larger(sobol, verdict):
+    largest = sobol[2].tables["findings"][0]["parameter"]
+    names = {"behavior.volume_offset_cut": "Volume", "policy.exchange_steepness": "Exchange"}
+
+    def unfound(rows):
+        next(row for row in rows if row["parameter"] == largest)["verdict"] = verdict
+
+    (other,) = names.keys() - {largest}
+    chart = indices_chart(with_verdicts(sobol[2], "total", unfound))
+    assert chart.headline.startswith(f"{names[other]} ")
+    assert chart.panels[0].y.names[0].startswith(names[other].lower())
+
+    def none(rows):
+        for row in rows:
+            row["verdict"] = verdict
+
+    assert indices_chart(with_verdicts(sobol[2], "total", none)).headline.startswith("No difference found")
+
+
+def test_what_is_found_is_drawn_though_more_than_there_is_room_for_seems_larger(one):
+    found = one[2]
+    rows = [dict(row) for row in found.tables["findings"]]
+    some = [row for row in rows if row["outcome"] == "medicare_savings"]
+    noise = some[0] | {"estimate": 50e6, "error": 40e6, "low": -30e6, "high": 130e6}
+    noise["verdict"] = "indistinguishable from zero"
+    more = [noise | {"parameter": f"policy.noise_{at}"} for at in range(20)]
+    many = replace(found, tables={**found.tables, "findings": [*more, *rows]})
+    chart = tornado_chart(many)
+    assert chart.headline == tornado_chart(found).headline
+    assert chart.panels[0].y.names[0].startswith("risk level = 0.05")
+    assert chart.notes[1].startswith(f"{20 + len(some) - 12} more")
+    for row in some:
+        row["verdict"] = "indistinguishable from zero"
+    assert f"none of {20 + len(some)} effects" in tornado_chart(many).headline
 
 
 def test_what_a_method_does_not_give_is_said_with_where_to_look(one, sobol):

@@ -81,6 +81,8 @@ def test_an_unknown_risk_level_leaves_out_what_is_held_back_and_says_so():
     chart = waterfall_chart(open_run_results(data))
     assert next(iter(steps(chart))) == "Kept by adjustments"
     assert "risk level is drawn" in chart.notes[0]
+    silent = with_origin(consistent(), parameters={**PARAMETERS, "policy.risk_level": {}})
+    assert "risk level is not stated in these results" in waterfall_chart(open_run_results(silent)).notes[0]
 
 
 def test_savings_within_their_error_are_no_finding():
@@ -88,6 +90,22 @@ def test_savings_within_their_error_are_no_finding():
     noise = np.random.default_rng(1).normal(0.0, 1e6, data.medicare_savings.shape)
     data["medicare_savings"] = data.medicare_savings.copy(data=noise - noise.mean(axis=0))
     assert waterfall_chart(open_run_results(data)).headline.startswith("No difference found")
+
+
+@pytest.mark.parametrize(
+    ("episodes", "said"),
+    [
+        (1.0, "; cheaper episodes make $"),
+        (-1.0, "; dearer episodes cost $"),
+        (0.0, "; no difference found in episodes"),
+    ],
+)
+def test_episodes_are_said_by_their_sign(episodes, said):
+    data = consistent()
+    data["episode_savings"] = data.episode_savings * episodes
+    headline = waterfall_chart(open_run_results(data)).headline
+    assert said in headline
+    assert "−" not in headline
 
 
 def test_results_without_prices_say_what_to_give():

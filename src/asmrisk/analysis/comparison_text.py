@@ -13,7 +13,7 @@ import xarray as xr
 
 from asmrisk.analysis import roster_comparison
 from asmrisk.analysis.digits import with_error
-from asmrisk.analysis.estimates import Sets, t_quantile
+from asmrisk.analysis.estimates import Sets, is_tied
 from asmrisk.analysis.gains import gain_sections
 from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE
 from asmrisk.analysis.paired import LARGER, MEANS, PAYS_NOTHING, TIED, UNPAIRED
@@ -221,7 +221,7 @@ def answer(row: Row, subject: str, when: str) -> str:
     value, error = row["difference"], row["difference_error"]
     scale, unit = scale_for([row], "difference")
     unit = unit.removeprefix(", $")
-    if abs(value) <= t_quantile(row["parameter_sets"] - 1) * error:
+    if is_tied(value, error, row["parameter_sets"]):
         start = f"No difference found in what {subject}:"
     direction = "less" if value < 0.0 else "more"
     said = f"{start} ${with_error(abs(value) * scale, error * scale)}{unit} {direction} {when}"

@@ -25,6 +25,7 @@ __all__ = [
     "Sets",
     "effective_draws",
     "first_draws",
+    "is_tied",
     "mean",
     "quantile",
     "quantiles",
@@ -254,9 +255,20 @@ def set_counts(draws: ArrayLike, sets: Sets = None) -> _Counts:
     return np.asarray((_sizes(x, sets) > 0).sum(axis=0), dtype=np.int64)
 
 
-def t_quantile(freedom: ArrayLike) -> _Array:
+def t_quantile(freedom: ArrayLike, confidence: float = CONFIDENCE) -> _Array:
     """Give how many standard errors an interval reaches to each side, with so many degrees of freedom."""
-    return np.asarray(stdtrit(np.maximum(freedom, 1), 0.5 + CONFIDENCE / 2.0))
+    return np.asarray(stdtrit(np.maximum(freedom, 1), 0.5 + confidence / 2.0))
+
+
+def is_tied(value: float, error: float, sets: int) -> bool:
+    """Whether a value is zero or its 95% interval holds zero; no other is where there is no error to tell.
+
+    >>> is_tied(1.0, 0.6, 100), is_tied(1.0, 0.4, 100), is_tied(0.0, 0.0, 100)
+    (True, False, True)
+    >>> is_tied(1.0, float("nan"), 1), is_tied(0.0, float("nan"), 1)
+    (False, True)
+    """
+    return bool(value == 0.0 or abs(value) <= t_quantile(sets - 1) * error)
 
 
 def _draws(draws: ArrayLike) -> tuple[_Array, _Counts]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -28,6 +28,8 @@ __all__ = [
     *("RESULTS", "LatinHypercubeWarning", "RunResults", "definitions", "dollars_of", "open_run_results"),
     "practices_in",
 ]
+
+_Made = TypeVar("_Made")
 
 #: In which dollars metrics are.
 _DOLLARS = {
@@ -60,6 +62,7 @@ class RunResults:
     source: str  #: where the results are; empty for a dataset in memory
     partial: str  #: how much of the run is finished, if not all; otherwise empty
     provenance: dict[str, Any] = field(repr=False)  #: empty for a dataset without it
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def count(self) -> int:
@@ -207,6 +210,13 @@ class RunResults:
             partial=bool(self.partial),
         )
 
+    def once(self, key: Hashable, make: Callable[[], _Made]) -> _Made:
+        """Make something of these results when it is first asked for; reports of one run share much."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: _Made = self._made[key]
+        return made
+
     def at(self, draws: Any) -> RunResults:
         """Restrict to the draws of these places: a slice, or an array of int."""
         return replace(self, dataset=self.dataset.isel(draw=draws))
@@ -219,15 +229,20 @@ class RunResults:
         attribute ``range_holds`` says what ranges over the draws hold, ``note`` what results by specialty do
         not say.
         """
-        metric = check_metric(name, check_by(by))
-        found = self._of_roster(metric, by) if metric.of else metric_draws(self.dataset, name, by)
+        labels = check_by(by)
+        metric = check_metric(name, labels)
+        if metric.of:  # Of thousands of clinicians: too large to keep.
+            found = self._of_roster(metric, by)
+        else:
+            found = self.once(("draws", name, labels), lambda: metric_draws(self.dataset, name, labels))
         notes = {"note": SPECIALTY_NOTE} if "specialty" in found.dims else {}
         return found.assign_attrs(range_holds=self.holds, **notes)
 
     def drawn(self, names: Sequence[str]) -> NDArray[np.float64] | None:
         """Read the values of unknowns as stored, of shape (draws, names); None for a dataset in memory."""
-        if not self.source:
-            return None
+        return self.once(("drawn", *names), lambda: self._drawn(names)) if self.source else None
+
+    def _drawn(self, names: Sequence[str]) -> NDArray[np.float64]:
         group = open_results(self.source, partial=bool(self.partial), group="parameters", chunked=False)
         values = group["parameter_value"].sel(draw=self.numbers, parameter=list(names))
         return np.asarray(values.transpose("draw", "parameter").values, dtype=np.float64)

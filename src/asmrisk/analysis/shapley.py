@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import with_error
-from asmrisk.analysis.estimates import Estimate, Sets, mean, standard_deviation, t_quantile
+from asmrisk.analysis.estimates import Estimate, Sets, is_tied, mean, standard_deviation
 from asmrisk.analysis.paired import without_rounding
 from asmrisk.analysis.statistics import DRAWS, RANGE, Row, Statistic, error_cell
 
@@ -100,7 +100,7 @@ def _share(effects: Effects) -> Iterable[Any]:
     """Estimate a part's share of the whole; NaN where the whole is not told from 0."""
     total, error, _ = mean(effects.whole, effects.sets)
     sets = len(effects.whole) if effects.sets is None else len(np.unique(effects.sets))
-    if not abs(total) > t_quantile(sets - 1) * error:
+    if np.isnan(error) or is_tied(float(total), float(error), sets):
         return np.nan, np.nan
     share = mean(effects.values).value / total
     # Of a ratio of means, to the first order.

@@ -185,8 +185,7 @@ def _split(sums: SetSums, points: _Array, members: _Array) -> _Array:
     if not total > 0.0:
         return np.full(len(PARTS), np.nan)
     means = sums.mean[:, 0]
-    # Covariance of each column's part with the set means.
-    main_effects = predicted_parts(points, means).T @ (means - means.mean()) / (len(means) - 1)
+    main_effects = _main_effects(points, means)
     explained = members @ main_effects
     found: _Array = np.array([*explained, doubt - explained.sum(), chance]) / total
     return found
@@ -197,14 +196,29 @@ def predicted_parts(points: _Array, means: _Array) -> _Array:
 
     Takes columns of shape (sets, columns), and the means; gives an array of the shape of the columns.
     """
+    x, _, slopes, own, left = _regressed(points, means)
+    return np.asarray(x * slopes - own * left[:, None])
+
+
+def _main_effects(points: _Array, means: _Array) -> _Array:
+    """Give the covariance of each column's part, as `predicted_parts` has it, with the set means."""
+    x, y, slopes, own, left = _regressed(points, means)
+    return np.asarray(((x.T @ y) * slopes - own.T @ (left * y)) / (len(means) - 1))
+
+
+def _regressed(points: _Array, means: _Array) -> tuple[_Array, ...]:
+    """Regress means on columns: columns and means standardized or centered, slopes, what sets add to these.
+
+    Without a set, by the Sherman-Morrison formula, its column's part is less by `own` times `left`.
+    """
     count = len(means)
     x, _ = _standardized(points)
     y = means - means.mean()
     influence = x @ _inverse(x)
     slopes = influence.T @ y
-    # What a set itself adds to the slopes, by the Sherman-Morrison formula.
-    left = (y - x @ slopes) / (1.0 - 1.0 / count - np.einsum("ij,ij->i", influence, x))
-    return np.asarray(x * (slopes - influence * left[:, None]))
+    own = influence * x
+    left = (y - x @ slopes) / (1.0 - 1.0 / count - own.sum(axis=1))
+    return x, y, slopes, own, left
 
 
 def _standardized(points: _Array) -> tuple[_Array, _Array]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 from typing import NamedTuple
 
@@ -100,13 +101,16 @@ def variance(
     """
     columns, places = regressors(*unknowns[1:]) if unknowns else (np.zeros((run.count, 0)), np.zeros(0, int))
     groups = [group_of(unknowns.names[place]) for place in places] if unknowns else []
-    split, parted = [], []
-    for name in metrics:
+
+    def part(name: str) -> tuple[_Array, _Array]:
         values = np.asarray(run.draws(name).values, dtype=np.float64)
-        # One column: components have no axis of their own.
-        parted.append(np.stack([np.stack(each) for each in chance_and_doubt(values, run.sets)]))
         known = shares(values, run.sets if unknowns else None, columns, groups)
-        split.append(np.stack(known, axis=-1))
+        # One column: components have no axis of their own.
+        components = np.stack([np.stack(each) for each in chance_and_doubt(values, run.sets)])
+        return np.stack(known, axis=-1), components
+
+    made = (run.once(("variance", name, bool(unknowns)), partial(part, name)) for name in metrics)
+    split, parted = zip(*made, strict=True)
 
     labels = {"metric": metrics, "group": PARTS, "component": COMPONENTS, "estimate": ESTIMATES}
     about = {"range_holds": run.holds}

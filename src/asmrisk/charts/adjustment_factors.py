@@ -9,10 +9,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number
-from asmrisk.analysis.estimates import Estimate, mean
+from asmrisk.analysis.estimates import Estimate, is_tied, mean
 from asmrisk.analysis.run_results import RunResults
+from asmrisk.analysis.wording import year_label, year_words
 from asmrisk.charts.chart import Axis, Chart, Interval, Panel, Points, Reference, numbers
-from asmrisk.charts.words import cohort_words, counted, is_tied, population_words, source_line
+from asmrisk.charts.words import (
+    amount_words,
+    cohort_words,
+    counted,
+    population_words,
+    source_line,
+    without_errors,
+    years_words,
+)
 
 __all__ = ["adjustment_factors_chart"]
 
@@ -50,19 +59,24 @@ def adjustment_factors_chart(run: RunResults) -> Chart:
     ]
     told = _sentence(last, run.set_count)
     ends = [
-        f"{cohort_words(cohort)} from {' to '.join(f'{end}%' for end in _ends(found, place, levels))}"
+        f"{cohort_words(cohort)} from {' to '.join(_ends(found, place, levels))}"
         for place, cohort in enumerate(cohorts)
+        if not np.isnan(found.value[-1, place]).any()
     ]
+    year = int(years[-1])
+    between = f" Nine clinicians in ten lie in {', in '.join(ends)}." if ends else ""
+    # There is room for fewer words beside what a headline without errors begins with.
+    few = without_errors(run)
+    when = f"{few}{year_label(year)}: median" if few else f"{year_words(year).capitalize()}: median clinician"
     errors = found.error[:, :, [levels.index(each) for each in _DRAWN]]
     most = float(np.nanmax(errors)) if np.isfinite(errors).any() else np.nan
     return Chart(
         name="adjustment-factors",
-        headline=f"In {years[-1]:.0f} the median clinician {told}",
+        headline=f"{when} {told}",
         subtitle=f"Adjustment factor, % of Part B payments, {population_words(run)}",
         alternative=(
-            f"Two panels, by cohort, over the performance years {years[0]:.0f} to {years[-1]:.0f}. In "
-            f"{years[-1]:.0f} nine clinicians in ten lie in {', in '.join(ends)}; the median clinician "
-            f"{told}."
+            f"Two panels, by cohort, over performance years {years_words(years.astype(int).tolist())}. "
+            f"{year_words(year).capitalize()}: the median clinician {told}.{between}"
         ),
         source=source_line(run),
         data=pd.DataFrame(
@@ -104,15 +118,20 @@ def _sentence(last: Sequence[tuple[str, float, float]], sets: int) -> str:
     """Say what the median clinician of each cohort gains or loses: name, value and standard error."""
     said: dict[str, list[str]] = {}
     for name, value, error in last:
-        tied = is_tied(value, error, sets)
-        verb = "neither gains nor loses" if tied else "loses" if value < 0.0 else "gains"
-        amount = "" if tied else f"{number(abs(value), error)}% "
+        amount = ""
+        if np.isnan(value):
+            verb = "has no factor"
+        elif is_tied(value, error, sets):
+            verb = "neither gains nor loses"
+        else:
+            verb = "loses" if value < 0.0 else "gains"
+            amount = f"{amount_words(abs(value), error, '%')} "
         said.setdefault(verb, []).append(f"{amount}in {name}")
-    return " and ".join(f"{verb} {' and '.join(those)}" for verb, those in said.items())
+    return ", ".join(f"{verb} {' and '.join(those)}" for verb, those in said.items())
 
 
 def _ends(found: Estimate, place: int, levels: list[float]) -> Iterator[str]:
     """Write between which factors nine clinicians in ten of a cohort lie in the last year."""
     for level in _NINE_IN_TEN:
         at = -1, place, levels.index(level)
-        yield number(found.value[at], found.error[at])
+        yield amount_words(found.value[at], found.error[at], "%")

@@ -21,9 +21,6 @@ __all__ = [
 #: Characters of a line of a name above its row, see `Axis.above`.
 ABOVE = 48
 
-#: Colors by their part in a chart, see `asmrisk.charts.palette`; never the only thing that tells.
-TONES = ("first", "second", "third", "fourth", "neutral")
-
 
 def numbers(values: ArrayLike) -> NDArray[np.float64]:
     """Give what marks hold: an array of float64 of one dimension."""
@@ -41,7 +38,6 @@ class Axis:
     above: bool = False  #: names stand above their rows, which have the whole width, not at their left
     limits: tuple[float, float] | None = None  #: else what marks need
     years: bool = False  #: numbers are years
-    log: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +101,6 @@ class Bars:
     tones: tuple[str, ...] = ()  #: of each, in place of `tone`
     at: NDArray[np.float64] | None = None  #: places, if others
     thickness: float = 0.7
-    upright: bool = False  #: vertical, at the places of the horizontal axis
 
 
 @dataclass(frozen=True)

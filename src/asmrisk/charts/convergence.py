@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from asmrisk.analysis.convergence import convergence
-from asmrisk.analysis.digits import number, with_error
+from asmrisk.analysis.digits import number
 from asmrisk.analysis.estimates import t_quantile
 from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import scale_for
 from asmrisk.analysis.run_results import RunResults, dollars_of
-from asmrisk.analysis.statistics import HOLDS
+from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.charts.chart import Axis, Chart, Panel, Points, Reference, numbers
-from asmrisk.charts.words import axis_of, one_number, population_words, source_line, with_unit, without_errors
+from asmrisk.charts.words import (
+    amount_with_error,
+    amount_words,
+    axis_of,
+    counted,
+    one_number,
+    population_words,
+    source_line,
+    with_unit,
+    without_errors,
+)
 
 __all__ = ["convergence_chart"]
 
-#: A drift that chance alone passes in one case of twenty, in standard errors.
-_DRIFT = 2.0
+#: How often chance alone makes a mean drift, by one or more of all additions of draws.
+_FALSE_ALARMS = 0.05
 
 
 def convergence_chart(run: RunResults, metric: str = "medicare_savings") -> Chart:
@@ -49,12 +61,15 @@ def convergence_chart(run: RunResults, metric: str = "medicare_savings") -> Char
     mean, error = (numbers([row[name] * scale for row in rows]) for name in ("mean", "mean_error"))
     sets = numbers([row["parameter_sets"] for row in rows])
     reach = t_quantile(sets - 1) * error
-    counts = [f"{row['checkpoint']:,} {'draw' if row['checkpoint'] == 1 else 'draws'}" for row in rows]
-    figures = [_figure(*each, unit) for each in zip(mean.tolist(), error.tolist(), strict=True)]
+    counts = [counted(row["checkpoint"], "draw") for row in rows]
+    figures = [amount_with_error(*each, unit) for each in zip(mean.tolist(), error.tolist(), strict=True)]
     first, last = (with_unit(number(each, each), unit) for each in (error[0], error[-1]))
-    drifted = max((abs(row["drift"]) for row in rows if not np.isnan(row["drift"])), default=0.0) > _DRIFT
+    drifted, about_drift = _drift(rows)
     found = f"error of {first} with {counts[0]}, {last} with {counts[-1]}"
-    found = figures[-1] if np.isnan(error[-1]) else f"{found}; the mean drifted" if drifted else found
+    if np.isnan(error[-1]):
+        found = amount_words(mean[-1], error[-1], unit)
+    elif drifted:
+        found += "; the mean drifted"
     dollars = "".join(f", {each.lower()}" for each in dollars_of([metric], run.dollar_year))
     return Chart(
         name=f"convergence-{metric.replace('_', '-')}",
@@ -92,14 +107,24 @@ def convergence_chart(run: RunResults, metric: str = "medicare_savings") -> Char
         notes=(
             "Each mean is of a run's first draws. ±: standard errors; lines: 95% intervals, of "
             f"{HOLDS[run.holds]}.",
-            "Drifted: by more than two standard errors of the draws added, which chance does once in twenty."
-            if drifted
-            else "No drift found: no draws that were added moved the mean by more than two standard errors.",
+            about_drift,
         ),
     )
 
 
-def _figure(mean: float, error: float, unit: str) -> str:
-    value, _, shown = with_error(abs(mean), error).partition(" ± ")
-    sign = "−" if mean < 0.0 and value.strip("0.,") else ""
-    return f"{sign}{with_unit(value, unit, short=True)} ± {shown}"
+def _drift(rows: Sequence[Row]) -> tuple[bool, str]:
+    """Say whether draws that were added moved the mean by more than chance would.
+
+    The draws before and those since are as many, so that their difference in standard errors has Student's
+    distribution; the rate of false alarms is laid over all such differences (Bonferroni).
+    """
+    tested = [row for row in rows if not np.isnan(row["drift"])]
+    if not tested:
+        return False, "Whether the mean drifted cannot be told from so few draws."
+    confidence = 1.0 - _FALSE_ALARMS / len(tested)
+    drifted = any(abs(row["drift"]) > t_quantile(row["parameter_sets"] - 2, confidence) for row in tested)
+    start = "Drifted: one or more" if drifted else "No drift found: none"
+    return drifted, (
+        f"{start} of {counted(len(tested), 'addition')} of draws moved the mean by more than chance alone "
+        "does in one run of twenty."
+    )

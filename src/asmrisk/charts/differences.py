@@ -9,12 +9,21 @@ import pandas as pd
 
 from asmrisk.analysis.comparison import compare
 from asmrisk.analysis.comparison_text import answer
-from asmrisk.analysis.digits import number, with_error
+from asmrisk.analysis.estimates import is_tied
 from asmrisk.analysis.report import scale_for
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.charts.chart import ABOVE, Axis, Chart, Mark, Panel, Points, Reference, numbers
-from asmrisk.charts.words import cohort_words, is_tied, shortened_words, source_line
+from asmrisk.charts.words import (
+    amount_with_error,
+    amount_words,
+    axis_of,
+    cohort_words,
+    counted,
+    shortened_words,
+    source_line,
+    years_words,
+)
 from asmrisk.errors import InputError
 from asmrisk.rule.definitions import SMALL_PRACTICE
 
@@ -60,7 +69,8 @@ def differences_chart(baseline: RunResults, *reforms: RunResults) -> Chart:
     draws = int(of_savings.dataset.attrs["draws"])
     titles = [row["scenario"] for row in savings]
     years = [int(year) for year in baseline.dataset["performance_year"].values]
-    over = f"{years[0]} to {years[-1]}"
+    over = years_words(years)
+    of_savings_unit, of_paid_unit = (_unit(rows, "difference", "p05", "p95") for rows in (savings, paid))
     dollars = "" if baseline.dollar_year is None else f", {baseline.dollar_year} dollars"
     by_reform = {title: [row for row in paid if row["scenario"] == title] for title in titles}
     who = [_who(each) for each in by_reform.values()]
@@ -68,8 +78,9 @@ def differences_chart(baseline: RunResults, *reforms: RunResults) -> Chart:
         name="differences",
         headline=_headline(savings, len(years)),
         subtitle=(
-            f"Change against {shortened_words(baseline.title)}: Medicare savings, $ million{dollars}, and "
-            f"payments to a clinician, $, performance years {over}"
+            f"Change against {shortened_words(baseline.title)}: Medicare savings, "
+            f"{of_savings_unit[1]}{dollars}, and payments to a clinician, {of_paid_unit[1]}, performance "
+            f"year{'s' * (len(years) > 1)} {over}"
         ),
         alternative=" ".join(
             f"{row['scenario']}: {answer(row, 'Medicare saves', f'over {over}{dollars}')} {said}"
@@ -78,14 +89,13 @@ def differences_chart(baseline: RunResults, *reforms: RunResults) -> Chart:
         source=source_line(baseline, *reforms, draws=draws),
         data=_data([*savings, *paid]),
         panels=[
-            _panel(savings, titles, "Change of Medicare savings", "m", 1e-6),
+            _panel(savings, titles, "Change of Medicare savings", *of_savings_unit),
             *(
                 _panel(
                     rows,
                     [f"{cohort_words(row['cohort'])}, {row['practice_size']}" for row in rows],
                     f"Change of a clinician's payments: {shortened_words(title)}",
-                    "",
-                    1.0,
+                    *of_paid_unit,
                 )
                 for title, rows in by_reform.items()
             ),
@@ -121,9 +131,9 @@ def _headline(savings: Sequence[Row], years: int) -> str:
             return f"{which}: Medicare saves the same in every draw"
         return f"{which}: {said} in Medicare savings" if said == _NONE else f"{which}: {said}"
     row = max(found, key=lambda each: abs(each["difference"]))
-    scale, unit = scale_for([row], "difference")
-    value = number(abs(row["difference"]) * scale, row["difference_error"] * scale)
-    changed = f"Medicare saves ${value}{unit.removeprefix(', $')} {_verdict(row)} over {years} years"
+    scale, unit = _unit([row], "difference")
+    value = amount_words(abs(row["difference"]) * scale, row["difference_error"] * scale, unit)
+    changed = f"Medicare saves {value} {_verdict(row)} over {counted(years, 'year')}"
     title = shortened_words(row["scenario"])
     if len(savings) == 1:
         return f"{title}: {changed}"
@@ -148,7 +158,13 @@ def _holds(rows: Iterable[Row]) -> str:
     return " or ".join(dict.fromkeys(HOLDS[row["range_holds"]] for row in rows))
 
 
-def _panel(rows: Sequence[Row], names: Sequence[str], title: str, unit: str, scale: float) -> Panel:
+def _unit(rows: Sequence[Row], *names: str) -> tuple[float, str]:
+    """Choose what dollars are multiplied by, and the name of their unit."""
+    scale, unit = scale_for(rows, *names)
+    return scale, unit.removeprefix(", ")
+
+
+def _panel(rows: Sequence[Row], names: Sequence[str], title: str, scale: float, unit: str) -> Panel:
     """Show rows below one another, each with its number above the point."""
     marks: list[Mark] = [Reference(0.0)]
     for verdict, tone in _TONES.items():
@@ -171,7 +187,7 @@ def _panel(rows: Sequence[Row], names: Sequence[str], title: str, unit: str, sca
     row_height = _ROW + _LINE * (max(map(len, labels)) > ABOVE)
     return Panel(
         marks,
-        x=Axis(prefix="$", suffix=unit),
+        x=axis_of(unit),
         y=Axis(names=tuple(labels), above=True, limits=(-0.9, len(rows) - 0.6)),
         title=title,
         height=_HEAD + row_height * (len(rows) + 0.3),
@@ -185,8 +201,7 @@ def _cell(row: Row, scale: float, unit: str) -> str:
     if isnan(row["difference"]):
         return "n/a"
     value, error = row["difference"] * scale, row["difference_error"] * scale
-    sign = "−" if value < 0.0 else "+"
-    said = f"{sign}${with_error(abs(value), error)}{unit}"
+    said = amount_with_error(value, error, unit, signed=True)
     return f"{said}: {verdict}" if verdict in (_NONE, _FEW) else said
 
 

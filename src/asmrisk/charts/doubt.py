@@ -7,7 +7,7 @@ from math import isnan, sqrt
 
 import pandas as pd
 
-from asmrisk.analysis.digits import number, with_error, with_interval
+from asmrisk.analysis.digits import number
 from asmrisk.analysis.doubt_report import doubt
 from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import Report
@@ -16,7 +16,15 @@ from asmrisk.analysis.shares import CHANCE, GROUPS
 from asmrisk.analysis.statistics import Row, scale_of
 from asmrisk.analysis.variance import share_cell
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, numbers
-from asmrisk.charts.words import population_words, source_line
+from asmrisk.charts.studies import short_parameter
+from asmrisk.charts.words import (
+    amount_with_error,
+    amount_words,
+    axis_of,
+    population_words,
+    source_line,
+    with_unit,
+)
 from asmrisk.errors import InputError
 
 __all__ = ["doubt_chart"]
@@ -52,18 +60,26 @@ def doubt_chart(run: RunResults, metric: str = "medicare_savings", report: Repor
     Raises
     ------
     InputError
-        If nothing is unknown, chance and doubt cannot be told apart, or the metric is not allowed.
+        If nothing is unknown, chance and doubt cannot be told apart, the metric is not allowed, or the report
+        does not tell of it.
     """
     if report is None:
         report = doubt(run, [metric])  # type: ignore[arg-type]  # It is open already.
-    parts = {row["component"]: row for row in report.tables["chance_and_doubt"]}
-    if any(isnan(row["variance"]) for row in parts.values()):
+    tables = {
+        name: [row for row in report.tables.get(name, ()) if row["metric"] == metric]
+        for name in ("chance_and_doubt", "variance", "fall")
+    }
+    parts = {row["component"]: row for row in tables["chance_and_doubt"]}
+    if not parts:
+        told = ", ".join(dict.fromkeys(row["metric"] for row in report.tables["chance_and_doubt"]))
+        raise InputError(f"the report does not tell of {metric!r}", argument="metric", allowed=told)
+    if not all(_is_told(row, "variance") for row in parts.values()):
         raise InputError(
             f"{run.source or 'the dataset'}: chance and doubt cannot be told apart; run it with several "
             "draws per parameter set (run.draws_per_parameter_set), and with several sets."
         )
-    shares = [row for row in report.tables["variance"] if not isnan(row["share"])]
-    falls = [row for row in report.tables.get("fall", ()) if row["low"] > 0.0]
+    shares = [row for row in tables["variance"] if _is_told(row, "share")]
+    falls = [row for row in tables["fall"] if row["low"] > 0.0]
     falls = sorted(falls, key=lambda row: -row["fall"])[:_MOST]
     title = METRICS[metric].title
     largest = max(sqrt(max(row["variance"], 0.0)) for row in parts.values())
@@ -88,22 +104,24 @@ def doubt_chart(run: RunResults, metric: str = "medicare_savings", report: Repor
             f"parameter sets enough; here there are {run.set_count:,}."
         ]
     if falls:
-        cells = [with_error(row["fall"] * scale, row["error"] * scale) for row in falls]
+        cells = [amount_with_error(row["fall"] * scale, row["error"] * scale, units) for row in falls]
+        unknowns = [row["unknown"] for row in tables["fall"]]
         panels.append(
             _panel(
-                [_name(row["unknown"]) for row in falls],
+                [short_parameter(row["unknown"], unknowns) for row in falls],
                 [row["fall"] * scale for row in falls],
                 cells,
+                units,
                 title=f"Worth knowing: fall of the standard deviation, {units}",
             )
         )
         notes.append(_FALLS)
-        told += f" Worth knowing most: {falls[0]['unknown']}, a fall of {cells[0]} {units}."
+        told += f" Worth knowing most: {falls[0]['unknown']}, a fall of {cells[0]}."
         data = pd.concat([data, _table("fall, were it known", "unknown", falls, "fall", scale, units)])
     return Chart(
         name="doubt",
         headline=headline,
-        subtitle=f"{measure}, {population_words(run)} together",
+        subtitle=f"{measure}, {population_words(run, metric)} together",
         alternative=f"Horizontal bars. {told}",
         source=source_line(run),
         data=data,
@@ -126,7 +144,7 @@ def _of_shares(shares: Sequence[Row], title: str) -> tuple[str, str, Panel, pd.D
     headline = f"{first.capitalize()} makes {_short(said[first])} of the variance of {title}{beside}"
     words = ", ".join(f"{name} {cell}" for name, cell in said.items())
     resolved = [100.0 * row["share"] if row["low"] > 0.0 else 0.0 for row in order]
-    panel = _panel(list(said), resolved, cells, suffix="%")
+    panel = _panel(list(said), resolved, cells, "%")
     data = _table("share of the variance", "group", order, "share", 100.0, "%")
     return headline, f"Of the variance of {title}: {words}.", panel, data
 
@@ -140,13 +158,16 @@ def _of_parts(
         value, low, high = (sqrt(max(parts[name][each], 0.0)) * scale for each in ("variance", "low", "high"))
         found = low > 0.0
         ends.append((value if found else 0.0, low, high))
+        error = (high - low) / 4.0
         cells.append(
-            with_interval(value, low, high, (high - low) / 4.0) if found else f"at most {number(high, high)}"
+            f"{amount_words(value, error, units)} ({number(low, error)} to {number(high, error)})"
+            if found
+            else f"at most {with_unit(number(high, high), units)}"
         )
     doubted, chance = (cell.partition(" (")[0] for cell in cells)
-    headline = f"Doubt makes a standard deviation of {title} of {doubted}, chance {chance} {units}"
+    headline = f"Doubt makes a standard deviation of {title} of {doubted}, chance {chance}"
     words = "; ".join(f"{name} {cell}" for name, cell in zip(names, cells, strict=True))
-    panel = _panel(names, [value for value, *_ in ends], cells)
+    panel = _panel(names, [value for value, *_ in ends], cells, units)
     heads = ("value", "95% interval from", "95% interval to")
     data = pd.DataFrame(
         {"measure": "standard deviation", "of": name}
@@ -161,17 +182,17 @@ def _short(cell: str) -> str:
     return f"{cell.partition(' ±')[0]}%" if " ±" in cell else cell
 
 
-def _name(unknown: str) -> str:
-    """Name an unknown without its section: ``cost response``."""
-    return unknown.partition(".")[2].replace(".", " ").replace("_", " ")
+def _is_told(row: Row, name: str) -> bool:
+    """Whether there are an estimate and the ends of its interval."""
+    return not any(isnan(row[each]) for each in (name, "low", "high"))
 
 
 def _panel(
-    names: Sequence[str], ends: Sequence[float], texts: Sequence[str], title: str = "", suffix: str = ""
+    names: Sequence[str], ends: Sequence[float], texts: Sequence[str], unit: str, title: str = ""
 ) -> Panel:
     return Panel(
         [Bars(numbers(ends), texts=tuple(texts))],
-        x=Axis(suffix=suffix),
+        x=axis_of(unit),
         y=Axis(names=tuple(names)),
         title=title,
         height=_HEAD + _ROW * len(names),

@@ -185,8 +185,6 @@ def _set_axis(ax: Axes, side: str, axis: Axis, *, ticks: int) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator  # Taken only by who draws.
 
     ends: Any = ax.xaxis if side == "x" else ax.yaxis
-    if axis.log:
-        getattr(ax, f"set_{side}scale")("log")
     if axis.limits is not None:
         getattr(ax, f"set_{side}lim")(*axis.limits)
     if axis.names:
@@ -209,7 +207,7 @@ def _set_axis(ax: Axes, side: str, axis: Axis, *, ticks: int) -> None:
     else:
         if axis.years:
             ends.set_major_locator(MultipleLocator(1.0))
-        elif not axis.log:
+        else:
             ends.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10]))
         ends.set_major_formatter(FuncFormatter(lambda value, _: _tick(value, axis)))
     if axis.label and side == "x":
@@ -262,20 +260,17 @@ def _bars(ax: Axes, mark: Bars) -> None:
     start = np.zeros(len(mark.end)) if mark.start is None else mark.start
     at = np.arange(len(mark.end)) if mark.at is None else mark.at
     colors = [LIGHT[tone] for tone in mark.tones or (mark.tone,) * len(mark.end)]
-    if mark.upright:
-        ax.bar(at, mark.end - start, bottom=start, width=mark.thickness, color=colors)
-    else:
-        ax.barh(at, mark.end - start, left=start, height=mark.thickness, color=colors)
+    ax.barh(at, mark.end - start, left=start, height=mark.thickness, color=colors)
     for place, first, last, text in zip(at, start, mark.end, mark.texts, strict=False):
         forward = last >= first
-        spot = (place, last) if mark.upright else (last, place)
-        away = (0, 4 if forward else -4) if mark.upright else (4 if forward else -4, 0)
-        aligned = (
-            {"ha": "center", "va": "bottom" if forward else "top"}
-            if mark.upright
-            else {"ha": "left" if forward else "right", "va": "center"}
+        ax.annotate(
+            printable(text),
+            (last, place),
+            xytext=(4 if forward else -4, 0),
+            textcoords="offset points",
+            ha="left" if forward else "right",
+            va="center",
         )
-        ax.annotate(printable(text), spot, xytext=away, textcoords="offset points", **aligned)  # type: ignore[arg-type]
 
 
 def _reference(ax: Axes, mark: Reference) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from asmrisk.analysis.exceedance import exceedance
 from asmrisk.analysis.metrics import Metric, check_metric
@@ -14,6 +17,7 @@ from asmrisk.charts.chart import Axis, Band, Chart, Line, Panel, Reference, Word
 from asmrisk.charts.words import (
     amount_words,
     axis_of,
+    counted,
     one_number,
     population_words,
     source_line,
@@ -56,10 +60,13 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
     }
     scale, unit = _unit(about, float(np.abs(at).max()))
     worse = 0.05 if about.high_is_worse else 0.95
-    half, far = _exceeded(run, metric, (0.5, worse), scale, unit)
     within = "".join(f" ({each.lower()})" for each in dollars_of([metric], run.dollar_year))
     often = "one of 20" if about.high_is_worse else "19 of 20"
-    found = f"over {half} in half of draws, {far} in {often}"
+    if run.count == 1:
+        found = amount_words(scale * float(values[0]), np.nan, unit)
+    else:
+        half, far = _exceeded(run, metric, values, (0.5, worse), scale, unit)
+        found = f"{half} in half of draws, {far} in {often}"
     x = at * scale
     return Chart(
         name=f"exceedance-{metric.replace('_', '-')}",
@@ -68,7 +75,7 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
             f"Share of draws above what is on the axis, %; {about.title}, {unit}{within}, "
             f"{population_words(run, metric)}"
         ),
-        alternative=f"A falling curve with a narrow band. {about.title}: {found}.",
+        alternative=f"A falling curve with a band. {about.title}: {found}.",
         source=source_line(run),
         data=pd.DataFrame(
             {f"more than, {unit}": x}
@@ -90,7 +97,7 @@ def exceedance_chart(run: RunResults, metric: str = "medicare_savings") -> Chart
         ],
         notes=(
             f"The curve is of draws, which hold {HOLDS[run.holds]}; the band holds each point 19 times in 20 "
-            f"and would narrow with more than {run.count:,} draws.",
+            f"and would narrow with more than {counted(run.count, 'draw')}.",
         ),
     )
 
@@ -102,15 +109,23 @@ def _unit(metric: Metric, largest: float) -> tuple[float, str]:
 
 
 def _exceeded(
-    run: RunResults, metric: str, levels: tuple[float, float], scale: float, unit: str
+    run: RunResults,
+    metric: str,
+    values: NDArray[np.float64],
+    levels: Sequence[float],
+    scale: float,
+    unit: str,
 ) -> list[str]:
-    """Write what is exceeded with each probability, to the digits that its interval supports."""
+    """Write what is exceeded with each probability, to the digits that its interval supports.
+
+    Where draws tie at it, as at zero, it is reached in so many of them and exceeded in fewer.
+    """
     curve = exceedance(run, metric, levels=levels).dataset[metric]
     found = []
     for level in levels:
         value, low, high = (
-            scale * curve.sel(statistic=f"value{part}", exceedance=level).item()
-            for part in ("", "_low", "_high")
+            curve.sel(statistic=f"value{part}", exceedance=level).item() for part in ("", "_low", "_high")
         )
-        found.append(amount_words(value, (high - low) / 2.0, unit))
+        word = "at least" if (values == value).sum() > 1 else "over"
+        found.append(f"{word} {amount_words(scale * value, scale * (high - low) / 2.0, unit)}")
     return found

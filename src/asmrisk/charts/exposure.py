@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from asmrisk.analysis.estimates import is_tied
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.analysis.wording import ALL, ALL_YEARS, dollar_scale, usd
 from asmrisk.charts.chart import Axis, Band, Bars, Chart, Line, Panel, Reference, numbers
-from asmrisk.charts.words import counted, is_tied, shortened_words, source_of
+from asmrisk.charts.words import axis_of, counted, shortened_words, source_of
 from asmrisk.errors import InputError, nearest
 from asmrisk.exposures.table import BASE
 from asmrisk.exposures.text import range_error, with_sign
 
 __all__ = ["exposure_chart"]
 
-#: What numbers of an axis end in, by the unit of `dollar_scale`.
-_SUFFIXES = {"$": "", "$ thousand": "k", "$ million": "m", "$ billion": "bn"}
 #: Characters of a name.
 _NAME = 28
 #: Heights of a bar, and of a panel's title and axis.
@@ -121,7 +120,7 @@ def _fan(rows: Sequence[Row], years: Sequence[int]) -> Panel:
             Reference(0.0, upright=False),
         ],
         x=Axis(years=True),
-        y=Axis(prefix="$", suffix=_SUFFIXES[unit]),
+        y=axis_of(unit),
         title="In each payment year",
     )
 

@@ -14,7 +14,7 @@ from asmrisk.charts.studies import MOST, findings_data, more_words, outcome_of, 
 from asmrisk.charts.words import amount_words, axis_of, with_unit
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.studies.report import rounded_up
-from asmrisk.studies.verdicts import INDISTINGUISHABLE
+from asmrisk.studies.verdicts import INDISTINGUISHABLE, is_found
 
 __all__ = ["indices_chart"]
 
@@ -54,8 +54,13 @@ def indices_chart(study: Report, outcome: str | None = None) -> Chart:
         text = f"a study by the method {study.facts['method']} gives no indices; see "
         raise InputError(Problem((text, Call("plot.tornado"), ", which draws what it gives.")))
     rows = [row for row in about.rows if row["statistic"] in kinds]
-    parameters = list(dict.fromkeys(row["parameter"] for row in rows))
     found = {(row["parameter"], row["statistic"]): row for row in rows}
+    leading = next(each for each in _LEADING if each in kinds)
+    # Those that are told from zero first, then as the study has them: the largest first.
+    parameters = sorted(
+        dict.fromkeys(row["parameter"] for row in rows),
+        key=lambda each: not is_found(found[each, leading]["verdict"]),
+    )
     shown = parameters[:MOST]
     drawn = [found[each, kind] for each in shown for kind in kinds]
     shares = kinds is _SHARES
@@ -91,12 +96,13 @@ def indices_chart(study: Report, outcome: str | None = None) -> Chart:
         headline=_headline(
             names[shown[0]],
             {kind: figures[shown[0], kind] for kind in kinds},
-            {kind: found[shown[0], kind] for kind in kinds},
+            found[shown[0], leading],
             about.title,
         ),
         subtitle=f"{what}, {about.population}",
         alternative=(
-            f"Bars from zero, the parameter that matters most to {about.title} first. {'; '.join(said)}."
+            f"Bars from zero, by parameter: what is found of {about.title} first, the largest before others. "
+            f"{'; '.join(said)}."
         ),
         source=about.source,
         data=findings_data(drawn, scale, unit),
@@ -161,12 +167,11 @@ def _marks(
     ]
 
 
-def _headline(name: str, figures: dict[str, str], rows: dict[str, Row], title: str) -> str:
-    """Say what the parameter that matters most decides."""
-    kind = next(each for each in _LEADING if each in rows)
-    if rows[kind]["verdict"].startswith(INDISTINGUISHABLE):
+def _headline(name: str, figures: dict[str, str], row: Row, title: str) -> str:
+    """Say what the first parameter decides, unless nothing is found even of it."""
+    if not is_found(row["verdict"]):
         return f"No difference found: no parameter is seen to move {title}"
     start = f"{name[0].upper()}{name[1:]}"
-    if kind == "total":
+    if row["statistic"] == "total":
         return f"{start} makes {figures['total']} of the variance of {title}, {figures['first']} alone"
     return f"{start} moves {title} most: {figures['mu_star']} on average"

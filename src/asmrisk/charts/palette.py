@@ -16,7 +16,6 @@ LIGHT = {
     "first": "#0072b2",
     "second": "#c25200",
     "third": "#00805d",
-    "fourth": "#a0508a",
     "neutral": "#6e7781",
 }
 DARK = {
@@ -27,7 +26,6 @@ DARK = {
     "first": "#56b4e9",
     "second": "#e69f00",
     "third": "#2fbf95",
-    "fourth": "#e39bcb",
     "neutral": "#98a2ae",
 }
 

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from asmrisk.analysis.digits import number
+from asmrisk.analysis.estimates import is_tied
 from asmrisk.analysis.metrics import SPECIALTY_NOTE
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, numbers
-from asmrisk.charts.words import is_tied, population_words, source_line, without_errors
+from asmrisk.charts.words import amount_words, population_words, source_line, without_errors
+from asmrisk.rule.definitions import SMALL_PRACTICE
 
 __all__ = ["penalized_chart"]
 
@@ -48,7 +49,7 @@ def penalized_chart(run: RunResults) -> Chart:
     values = np.concatenate([np.asarray(whole.values)[:, None], np.asarray(apart.values)], axis=1)
     means, errors = 100.0 * estimates((MEAN,), Draws(values, sets=run.sets))
     cells = [
-        [f"{number(mean, error)}%".replace("n/a%", "n/a") for mean, error in zip(*each, strict=True)]
+        [amount_words(mean, error, "%") for mean, error in zip(*each, strict=True)]
         for each in zip(means, errors, strict=True)
     ]
     said = [f"{name}: {_listed(sizes, each)}" for name, each in zip(names, cells, strict=True)]
@@ -56,8 +57,8 @@ def penalized_chart(run: RunResults) -> Chart:
         name="penalized",
         headline=without_errors(run) + _headline(run, sizes, values[:, 0], means[0].tolist(), cells[0]),
         subtitle=(
-            "Share whose payments are cut, %, by specialty and practice size (small: 2 to 15 clinicians), "
-            f"{population_words(run)}"
+            "Share whose payments are cut, %, by specialty and practice size (small: 2 to "
+            f"{SMALL_PRACTICE} clinicians), {population_words(run)}"
         ),
         alternative=f"Bars by specialty, for {', '.join(sizes)} practices. {'; '.join(said)}.",
         source=source_line(run),
@@ -84,7 +85,7 @@ def penalized_chart(run: RunResults) -> Chart:
                     ),
                     Reference(0.0),
                 ],
-                x=Axis(suffix="%", limits=(0.0, max(1.0, 1.5 * float(np.nanmax(means))))),
+                x=Axis(suffix="%", limits=(0.0, max(1.0, 1.5 * float(np.nan_to_num(means).max())))),
                 y=Axis(names=tuple(names), above=True, limits=(-0.4, len(names) - 0.2)),
                 height=84.0 * len(names) + 40.0,
             )
@@ -104,7 +105,12 @@ def _headline(
     run: RunResults, sizes: list[str], draws: NDArray[np.float64], means: list[float], cells: list[str]
 ) -> str:
     """Name the sizes that are cut most and least, unless they cannot be told apart."""
-    most, least = means.index(max(means)), means.index(min(means))
+    known = [at for at, mean in enumerate(means) if not np.isnan(mean)]
+    if not known:
+        return "No clinician has a final score"
+    most, least = (pick(known, key=means.__getitem__) for pick in (max, min))
+    if len(known) == 1:
+        return f"{cells[most]} of clinicians in {sizes[most]} practices are cut"
     change, error = estimates((MEAN,), Draws(draws[:, most] - draws[:, least], sets=run.sets))
     if is_tied(float(change), float(error), run.set_count):
         return f"No difference found between practice sizes: {_listed(sizes, cells)} are cut"

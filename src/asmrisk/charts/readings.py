@@ -9,14 +9,15 @@ import pandas as pd
 
 from asmrisk.analysis.comparison import compare
 from asmrisk.analysis.digits import with_error
-from asmrisk.analysis.estimates import t_quantile
+from asmrisk.analysis.estimates import is_tied, t_quantile
 from asmrisk.analysis.run_results import RunResults, dollars_of
 from asmrisk.analysis.statistics import HOLDS, Row
 from asmrisk.charts.chart import ABOVE, Axis, Chart, Mark, Panel, Points, Reference, numbers
 from asmrisk.charts.words import (
+    amount_with_error,
     amount_words,
     axis_of,
-    is_tied,
+    counted,
     population_words,
     shortened_words,
     source_line,
@@ -41,7 +42,7 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
     Returns
     -------
     Chart
-        A row for each reading, the largest difference first, with its 95% interval; hollow where no
+        A row for each reading, the highest difference first, with its 95% interval; hollow where no
         difference is found.
 
     Raises
@@ -52,7 +53,9 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
     if not readings:
         raise InputError("a chart of readings needs a baseline and at least one other reading.")
     found = compare(baseline, *readings, metrics=_METRIC)
-    rows = sorted(found.tables["differences"], key=lambda row: -row["difference"])
+    rows = sorted(
+        found.tables["differences"], key=lambda row: (math.isnan(row["difference"]), -row["difference"])
+    )
     figures = [_figure(row) for row in rows]
     titles = [shortened_words(row["scenario"]) for row in rows]
     names = tuple(map(": ".join, zip(titles, figures, strict=True)))
@@ -68,9 +71,11 @@ def readings_chart(baseline: RunResults, *readings: RunResults) -> Chart:
             f"{_UNIT}{dollars}, {population_words(baseline)}"
         ),
         alternative=(
-            f"Points with intervals, the largest difference in Medicare savings first. {'; '.join(names)}."
+            f"Points with intervals, the highest difference in Medicare savings first. {'; '.join(names)}."
         ),
-        source=source_line(baseline, draws=first["draws"]),
+        source=source_line(
+            baseline, *(each for each in readings if each.partial), draws=int(found.dataset.attrs["draws"])
+        ),
         data=pd.DataFrame(
             {
                 "reading": [row["scenario"] for row in rows],
@@ -119,8 +124,7 @@ def _figure(row: Row) -> str:
     if row["tied"] == 1.0:
         return "the same in every draw"
     value, error = row["difference"] * _MILLION, row["difference_error"] * _MILLION
-    _, _, shown = with_error(value, error).partition(" ± ")
-    said = f"{amount_words(value, error, _UNIT, signed=True, short=True)} ± {shown}"
+    said = amount_with_error(value, error, _UNIT, signed=True)
     return said if _found(row) else f"{said}, {_TOO_FEW if math.isnan(error) else 'no difference found'}"
 
 
@@ -157,14 +161,17 @@ def _points(rows: Sequence[Row]) -> list[Mark]:
 
 
 def _headline(rows: Sequence[Row]) -> str:
-    """Say between what the readings that differ lie, the largest first, and of how many nothing is found."""
+    """Say between what the readings that differ lie, the lowest first, and of how many nothing is found."""
     found, count = [row for row in rows if _found(row)], len(rows)
+    many = counted(count, "reading")
+    if all(row["tied"] == 1.0 for row in rows):
+        return f"Medicare savings are the same in every draw, of {many}"
     if not found and all(math.isnan(row["difference_error"]) for row in rows):
-        return f"Differences of {count} reading{'s' * (count > 1)} in Medicare savings: {_TOO_FEW}"
+        return f"Differences of {many} in Medicare savings: {_TOO_FEW}"
     if not found:
-        return f"No difference found in Medicare savings, of {count} reading{'s' * (count > 1)}"
+        return f"No difference found in Medicare savings, of {many}"
+    none = f"; no difference found in {count - len(found)} of {count}" if len(found) < count else ""
     if len(found) == 1:
         which = shortened_words(found[0]["scenario"])
-        return f"{which}: Medicare savings differ by {_amount(found[0])}"
-    none = f"; no difference found in {count - len(found)} of {count}" if len(found) < count else ""
+        return f"{which}: Medicare savings differ by {_amount(found[0])}{none}"
     return f"Readings move Medicare savings by {_amount(found[-1])} to {_amount(found[0])}{none}"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from asmrisk.analysis.estimates import is_tied
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import Row
 from asmrisk.analysis.wording import usd, year_words
@@ -58,13 +59,14 @@ def score_parts_chart(run: RunResults, row: Row, error: float, who: str) -> Char
     final, paid = f"{row['final_score']:.1f}", usd(row["adjustment"], error)
     told = ", ".join(f"{_NAMES[name].lower()} {row[name]:+.1f}" for name in parts)
     years = year_words(row["performance_year"])
-    outcome = "cut" if row["adjustment"] < 0.0 else "raise"
+    if is_tied(row["adjustment"], error, run.set_count):
+        left = ": neither a cut nor a raise is found"
+    else:
+        outcome = "cut" if row["adjustment"] < 0.0 else "raise"
+        left = f" leaves a {outcome} of {paid.removeprefix('-')}"
     return Chart(
         name="score",
-        headline=(
-            f"A mean score of {final} of 100 leaves a {outcome} of {paid.removeprefix('-')} in "
-            f"{row['payment_year']}"
-        ),
+        headline=f"A mean score of {final} of 100{left} in {row['payment_year']}",
         subtitle=(
             f"Mean final score of {who} in points, and what it pays, $ of {row['payment_year']} ({years})"
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import NamedTuple
 
@@ -16,7 +16,9 @@ from asmrisk.errors import Call, InputError, Problem, nearest, printable
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.studies.report import HELD
 
-__all__ = ["MOST", "StudyOutcome", "findings_data", "more_words", "outcome_of", "short_name"]
+__all__ = [
+    *("MOST", "StudyOutcome", "findings_data", "more_words", "outcome_of", "short_name", "short_parameter")
+]
 
 #: Rows that are drawn at most, and characters of a value in a row's name.
 MOST, _VALUE = 12, 12
@@ -68,15 +70,23 @@ def outcome_of(study: Report, outcome: str | None) -> StudyOutcome:
     return StudyOutcome(rows, title, dollars, population, source, HELD[facts["range_holds"]])
 
 
+def short_parameter(parameter: str, parameters: Iterable[str]) -> str:
+    """Name a parameter without its section, unless two of them are alike then.
+
+    >>> short_parameter("policy.risk_level.2029", ["policy.risk_level.2029", "behavior.cost_response"])
+    'risk level 2029'
+    """
+
+    def short(name: str) -> str:
+        return (name.partition(".")[2] or name).replace("_", " ").replace(".", " ")
+
+    alike = {each for each in parameters if short(each) == short(parameter)}
+    return short(parameter) if len(alike) == 1 else parameter
+
+
 def short_name(row: Row, rows: Sequence[Row]) -> str:
-    """Name a parameter with its value in little room: without its section, unless two are alike."""
-
-    def short(parameter: str) -> str:
-        return (parameter.partition(".")[2] or parameter).replace("_", " ").replace(".", " ")
-
-    parameter = row["parameter"]
-    alike = {each["parameter"] for each in rows if short(each["parameter"]) == short(parameter)}
-    name = short(parameter) if len(alike) == 1 else parameter
+    """Name a parameter with its value in little room."""
+    name = short_parameter(row["parameter"], (each["parameter"] for each in rows))
     value = row["value"]
     if len(value) > _VALUE:  # A part of a number would be another one.
         value = "{…}" if value.startswith("{") else "…"
@@ -95,4 +105,4 @@ def findings_data(rows: Sequence[Row], scale: float, unit: str) -> pd.DataFrame:
 
 def more_words(rows: Sequence[Row], shown: int) -> list[str]:
     """Say how many rows are not drawn."""
-    return [f"{len(rows) - shown} with smaller estimates are not drawn."] if len(rows) > shown else []
+    return [f"{len(rows) - shown} more are not drawn: smaller, or not found."] if len(rows) > shown else []

@@ -9,14 +9,12 @@ from asmrisk.analysis.report import Report
 from asmrisk.analysis.statistics import Row, scale_of
 from asmrisk.charts.chart import Axis, Bars, Chart, Mark, Panel, Points, Reference, numbers
 from asmrisk.charts.studies import MOST, findings_data, more_words, outcome_of, short_name
-from asmrisk.charts.words import amount_words, axis_of
+from asmrisk.charts.words import amount_words, axis_of, counted
 from asmrisk.errors import Call, InputError, Problem
-from asmrisk.studies.verdicts import INDISTINGUISHABLE
+from asmrisk.studies.verdicts import INDISTINGUISHABLE, is_found
 
 __all__ = ["tornado_chart"]
 
-#: Verdicts by which a row is found to differ from zero.
-_FOUND = ("raises it", "lowers it")
 #: Statistics that are effects, with what they are; the first that a study has is drawn.
 _EFFECTS = {
     "difference": "Difference from the base scenario",
@@ -52,22 +50,28 @@ def tornado_chart(study: Report, outcome: str | None = None) -> Chart:
         text = f"a study by the method {study.facts['method']} gives no effects; see "
         raise InputError(Problem((text, Call("plot.indices"), ", which draws what it gives.")))
     rows = [row for row in about.rows if row["statistic"] == kind]
-    # The largest first; what is not defined last.
-    rows.sort(key=lambda row: (math.isnan(row["estimate"]), -abs(row["estimate"])))
+    # What is found first, the largest before others; what is not defined last.
+    rows.sort(
+        key=lambda row: (not is_found(row["verdict"]), math.isnan(row["estimate"]), -abs(row["estimate"]))
+    )
     drawn = rows[:MOST]
     largest = max((abs(row["estimate"]) for row in drawn if not math.isnan(row["estimate"])), default=0.0)
     scale, unit = (1.0, "SDs") if kind == "coefficient" else scale_of(drawn[0]["units"], largest)
     unit = {"%": "percentage points"}.get(name := unit.removeprefix(", "), name)
     names = [short_name(row, rows) for row in drawn]
-    found = [row["verdict"] in _FOUND for row in drawn]
+    found = [is_found(row["verdict"]) for row in drawn]
     labels = tuple(
         f"{name}: {_figure(row, scale, unit, short=True)}" for name, row in zip(names, drawn, strict=True)
     )
     return Chart(
         name="tornado",
-        headline=_headline(drawn, names, about.title, scale, unit),
+        headline=(
+            f"{names[0][0].upper()}{names[0][1:]} moves {about.title} most: {_figure(rows[0], scale, unit)}"
+            if is_found(rows[0]["verdict"])
+            else f"No difference found: none of {counted(len(rows), 'effect')} on {about.title}"
+        ),
         subtitle=f"{_EFFECTS[kind]}: {about.title}, {unit}{about.dollars}, {about.population}",
-        alternative=f"Bars from zero, the largest effect on {about.title} first. "
+        alternative=f"Bars from zero: effects found on {about.title} first, the largest before others. "
         + "; ".join(f"{name}: {_figure(row, scale, unit)}" for name, row in zip(names, drawn, strict=True))
         + ".",
         source=about.source,
@@ -78,8 +82,8 @@ def tornado_chart(study: Report, outcome: str | None = None) -> Chart:
                     Bars(
                         numbers(
                             [
-                                row["estimate"] * scale * is_found
-                                for row, is_found in zip(drawn, found, strict=True)
+                                row["estimate"] * scale if told else 0.0
+                                for row, told in zip(drawn, found, strict=True)
                             ]
                         ),
                         tones=tuple("first" if row["estimate"] > 0.0 else "second" for row in drawn),
@@ -103,7 +107,7 @@ def tornado_chart(study: Report, outcome: str | None = None) -> Chart:
 def _figure(row: Row, scale: float, unit: str, *, short: bool = False) -> str:
     if row["verdict"] == INDISTINGUISHABLE:
         return "no difference found"
-    if row["verdict"] not in _FOUND:
+    if not is_found(row["verdict"]):
         return "n/a" if math.isnan(row["estimate"]) else "no change"
     return amount_words(row["estimate"] * scale, row["error"] * scale, unit, signed=True, short=short)
 
@@ -111,19 +115,15 @@ def _figure(row: Row, scale: float, unit: str, *, short: bool = False) -> str:
 def _points(rows: Sequence[Row], scale: float) -> list[Mark]:
     """Draw estimates with their intervals, hollow where no difference is found."""
     marks: list[Mark] = []
-    for tone, hollow, verdicts in (("text", False, _FOUND), ("neutral", True, (INDISTINGUISHABLE,))):
-        at = [place for place, row in enumerate(rows) if row["verdict"] in verdicts]
+    for tone, hollow in (("text", False), ("neutral", True)):
+        at = [
+            place
+            for place, row in enumerate(rows)
+            if (row["verdict"] == INDISTINGUISHABLE if hollow else is_found(row["verdict"]))
+        ]
         if at:
             x, low, high = (
                 numbers([rows[each][name] * scale for each in at]) for name in ("estimate", "low", "high")
             )
             marks.append(Points(x, numbers(at), low, high, tone=tone, hollow=hollow))
     return marks
-
-
-def _headline(rows: Sequence[Row], names: Sequence[str], title: str, scale: float, unit: str) -> str:
-    """Name the parameter that moves the outcome most."""
-    for row, name in zip(rows, names, strict=True):
-        if row["verdict"] in _FOUND:
-            return f"{name[0].upper()}{name[1:]} moves {title} most: {_figure(row, scale, unit)}"
-    return f"No difference found: none of {len(rows)} effects on {title}"

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from asmrisk.analysis.estimates import is_tied
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS, MEAN, Draws, estimates
 from asmrisk.charts.chart import Axis, Bars, Chart, Panel, Reference, Word
-from asmrisk.charts.words import amount_words, is_tied, population_words, source_line, without_errors
+from asmrisk.charts.words import amount_words, population_words, source_line, without_errors
 from asmrisk.errors import Call, InputError, Problem
 
 __all__ = ["waterfall_chart"]
@@ -72,19 +73,23 @@ def waterfall_chart(run: RunResults) -> Chart:
     # The part of the width that the longest words behind a bar take.
     part = _CHARACTER * max(map(len, words.values()))
     least, most = low - 2.0 * room * (low < 0.0), high + part / (1.0 - part) * (high - low)
-    episodes = words["Episode savings"].removeprefix("+")
-    if is_tied(means[-1], errors[-1], run.set_count):
-        headline = f"No difference found: Medicare saves {words['Medicare savings']}, episodes {episodes}"
+    by_name = dict(zip(words, zip(means.tolist(), errors.tolist(), strict=True), strict=True))
+    saved, episodes = (
+        _said(*by_name[name], run.set_count, *verbs)
+        for name, verbs in (
+            ("Medicare savings", ("Medicare saves", "Medicare loses")),
+            ("Episode savings", ("cheaper episodes make", "dearer episodes cost")),
+        )
+    )
+    if saved is None:
+        headline = f"No difference found in Medicare savings; {episodes or 'nor in episodes'}"
     else:
-        saved = words["Medicare savings"].removeprefix("−")
-        verb = "saves" if means[-1] > 0.0 else "loses"
-        headline = f"Medicare {verb} {saved}; cheaper episodes make {episodes}"
-    notes = [
-        "Held back is the risk level of all adjusted payments; adjustments return some of it by score."
-        if _HELD in words
-        else "The risk level is drawn, so what is held back and paid out is not told apart.",
-        f"Means over draws of {HOLDS[run.holds]}.",
-    ]
+        headline = f"{saved}; {episodes or 'no difference found in episodes'}"
+    held = "Held back is the risk level of all adjusted payments; adjustments return some of it by score."
+    if _HELD not in words:
+        why = "is drawn" if _is_drawn(run) else "is not stated in these results"
+        held = f"The risk level {why}, so what is held back and paid out is not told apart."
+    notes = [held, f"Means over draws of {HOLDS[run.holds]}."]
     kinds = ["total" if each.total else "step" for each in steps]
     return Chart(
         name="waterfall",
@@ -171,10 +176,21 @@ def _sum(values: _Array) -> _Array:
     return np.asarray(values.sum(axis=1))
 
 
+def _said(mean: float, error: float, sets: int, more: str, less: str) -> str | None:
+    """Say a step in words by its sign; None where it is not told from zero."""
+    if is_tied(mean, error, sets):
+        return None
+    return f"{more if mean > 0.0 else less} {amount_words(abs(mean), error, _UNIT)}"
+
+
+def _is_drawn(run: RunResults) -> bool:
+    return any(name.startswith(_RISK) for name in run.unknowns)
+
+
 def _risk(run: RunResults) -> _Array | None:
     """Give the risk level of each performance year; None where it is unknown."""
     stated = run.provenance["parameters"].get(_RISK, {}).get("value")
-    if stated is None or any(name.startswith(_RISK) for name in run.unknowns):
+    if stated is None or _is_drawn(run):
         return None
     years = run.dataset["performance_year"].values
     return np.array(

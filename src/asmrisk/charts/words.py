@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from textwrap import shorten
 from typing import Any
@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.digits import number
-from asmrisk.analysis.estimates import t_quantile
+from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.run_results import RunResults
 from asmrisk.analysis.statistics import HOLDS
@@ -19,11 +18,11 @@ from asmrisk.charts.chart import Axis
 from asmrisk.errors import InputError
 
 __all__ = [
+    "amount_with_error",
     "amount_words",
     "axis_of",
     "cohort_words",
     "counted",
-    "is_tied",
     "one_number",
     "population_words",
     "range_words",
@@ -31,6 +30,7 @@ __all__ = [
     "source_line",
     "with_unit",
     "without_errors",
+    "years_words",
 ]
 
 
@@ -48,20 +48,23 @@ def cohort_words(cohort: str) -> str:
     return cohort.replace("_", " ")
 
 
-def is_tied(value: float, error: float, sets: int) -> bool:
-    """Whether the 95% interval of a value holds zero; not where there is no error to tell.
+def years_words(years: Sequence[int]) -> str:
+    """Name years in ascending order.
 
-    >>> is_tied(1.0, 0.6, 100), is_tied(1.0, 0.4, 100), is_tied(0.0, 0.0, 100)
-    (True, False, True)
+    >>> years_words([2027]), years_words([2027, 2028, 2029]), years_words([2027, 2029, 2031])
+    ('2027', '2027 to 2029', '2027, 2029 and 2031')
     """
-    return bool(abs(value) <= t_quantile(sets - 1) * error)
+    if len(years) > 1 and years[-1] - years[0] == len(years) - 1:
+        return f"{years[0]} to {years[-1]}"
+    *most, last = map(str, years)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def population_words(run: RunResults, metric: str = "") -> str:
     """Name the clinicians that a metric is of, all without one, and the performance years."""
     whose = "of the roster" if metric and METRICS[metric].of else "in the model"
-    years = run.dataset["performance_year"].values
-    return f"clinicians {whose}, performance years {years[0]} to {years[-1]}"
+    years = run.dataset["performance_year"].values.tolist()
+    return f"clinicians {whose}, performance year{'s' * (len(years) > 1)} {years_words(years)}"
 
 
 def shortened_words(text: str, width: int = 44) -> str:
@@ -116,6 +119,16 @@ def amount_words(value: float, error: float, unit: str, *, signed: bool = False,
     text = number(abs(value), error)
     sign = "" if not text.strip("0.,") else "−" if value < 0.0 else "+" if signed else ""
     return sign + with_unit(text, unit, short=short)
+
+
+def amount_with_error(value: float, error: float, unit: str, *, signed: bool = False) -> str:
+    """Write an amount with its standard error in little room.
+
+    >>> amount_with_error(-147.94, 5.3, "$ million"), amount_with_error(0.63, 0.016, "%", signed=True)
+    ('−$147.9m ± 5.3', '+0.630% ± 0.016')
+    """
+    shown = with_error(abs(value), error).partition(" ± ")[2]
+    return f"{amount_words(value, error, unit, signed=signed, short=True)} ± {shown}"
 
 
 def without_errors(run: RunResults) -> str:

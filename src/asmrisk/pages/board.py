@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.analysis.digits import number, with_error
-from asmrisk.analysis.estimates import Sets
+from asmrisk.analysis.estimates import Sets, is_tied
 from asmrisk.analysis.ranking import RANK_RULE
 from asmrisk.analysis.report import Line, Report
 from asmrisk.analysis.run_results import RunResults
@@ -26,7 +26,7 @@ from asmrisk.charts.chart import Chart
 from asmrisk.charts.exposure import exposure_chart
 from asmrisk.charts.futures import futures_chart
 from asmrisk.charts.score_parts import score_parts_chart
-from asmrisk.charts.words import is_tied, source_line
+from asmrisk.charts.words import source_line
 from asmrisk.clinician_tables.table import check_output, replaced
 from asmrisk.exposures.exposure import Exposed, expose
 from asmrisk.exposures.readiness import UNTOLD

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["INDISTINGUISHABLE", "Verdict", "of_effect", "of_share", "of_size"]
+__all__ = ["INDISTINGUISHABLE", "Verdict", "is_found", "of_effect", "of_share", "of_size"]
 
 #: For every interval that holds zero.
 INDISTINGUISHABLE = "indistinguishable from zero"
 _EXACTLY_ZERO = "exactly zero: the same in every draw"
+_NOT_DEFINED, _CANNOT_BE_TOLD = "not defined", "cannot be told"
 
 #: A share from which a parameter is said to dominate, and one that is little.
 _DOMINATES, _LITTLE = 0.5, 0.05
@@ -26,6 +27,15 @@ class Verdict:
         return self.kind if self.bound is None else f"{self.kind}; at most {self.bound:.0%}"
 
 
+def is_found(verdict: str) -> bool:
+    """Whether a verdict, as text, tells an estimate apart from zero.
+
+    >>> is_found("matters"), is_found("indistinguishable from zero; at most 19%")
+    (True, False)
+    """
+    return not verdict.startswith((INDISTINGUISHABLE, _EXACTLY_ZERO, _NOT_DEFINED, _CANNOT_BE_TOLD))
+
+
 def of_effect(value: float, error: float, low: float, high: float) -> Verdict:
     """Judge a difference, effect or coefficient: whether it raises or lowers the outcome.
 
@@ -33,7 +43,7 @@ def of_effect(value: float, error: float, low: float, high: float) -> Verdict:
     ('raises it', 'indistinguishable from zero')
     """
     if math.isnan(value) or math.isnan(error):
-        return Verdict("not defined")
+        return Verdict(_NOT_DEFINED)
     if value == 0.0 and error == 0.0:
         return Verdict(_EXACTLY_ZERO)
     if low <= 0.0 <= high:
@@ -48,7 +58,7 @@ def of_share(value: float, error: float, low: float, high: float) -> Verdict:
     ('dominates', 'indistinguishable from zero; at most 19%')
     """
     if math.isnan(value) or math.isnan(error):
-        return Verdict("cannot be told")
+        return Verdict(_CANNOT_BE_TOLD)
     if value == 0.0 and error == 0.0:
         return Verdict(_EXACTLY_ZERO)
     if low <= 0.0:
@@ -61,7 +71,7 @@ def of_share(value: float, error: float, low: float, high: float) -> Verdict:
 def of_size(value: float, error: float, low: float, high: float) -> Verdict:
     """Judge a size, such as a mean absolute effect: whether it is more than zero."""
     if math.isnan(value) or math.isnan(error):
-        return Verdict("not defined")
+        return Verdict(_NOT_DEFINED)
     if value == 0.0 and error == 0.0:
         return Verdict(_EXACTLY_ZERO)
     return Verdict(INDISTINGUISHABLE if low <= 0.0 else "more than zero")
