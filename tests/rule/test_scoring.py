@@ -107,6 +107,17 @@ def test_the_median_cost_earns_seven_and_a_half_points() -> None:
     np.testing.assert_allclose(scored.cost_points, expected, rtol=1e-13)
 
 
+def test_cost_points_between_knots_at_any_distance() -> None:
+    """No slope is a whole number."""
+    knots = [-2.1, -1.4, -0.6, 0.05, 0.4, 1.1, 1.45, 2.0, 2.9, 3.3]
+    heights = [9.7, 8.9, 8.2, 7.3, 5.9, 5.2, 4.1, 3.8, 2.3, 1.4]
+    z = np.linspace(-3.0, 4.0, 701)
+    points = np.zeros(len(z))
+    curve = policy(cost_points_z=knots, cost_points=heights)
+    interpolate_points(curve, np.zeros(len(z), np.int8), 0, len(z), z, points)
+    np.testing.assert_allclose(points, np.interp(z, knots, heights), rtol=1e-13)
+
+
 @pytest.mark.parametrize("z", [-9.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0, 2.25, 2.5, 2.75, 9.0])
 def test_cost_points_at_the_knots(z: float) -> None:
     points = np.zeros(2)

@@ -19,6 +19,7 @@ import zarr
 from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.core.array_spec import ArraySpec
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.core.common import ZARR_JSON
 from zarr.core.group import ConsolidatedMetadata, GroupMetadata
@@ -103,8 +104,8 @@ class ChunkCodec:
     def _chunk(self, path: str) -> Any:
         """Describe an array's chunk to zarr."""
         array = _example(self._spec.arrays[path].dtype)
-        chunk = array.metadata.get_chunk_spec((0,) * array.ndim, array.config, _PROTOTYPE)
-        return replace(chunk, shape=self._spec.chunk_shape(path))
+        kind, shape = array.metadata, self._spec.chunk_shape(path)
+        return ArraySpec(shape, kind.dtype, kind.fill_value, array.config, _PROTOTYPE)
 
     def encode(self, values: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
         """Give the bytes of chunks by path; TypeError if one has another type or shape than declared."""
