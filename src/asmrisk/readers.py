@@ -140,7 +140,6 @@ READERS = (
             "results.object_storage._endpoint",
             "engine.progress.Progress.shown",
             "cli.group._ended",
-            "cli.memory.make_do",
             "engine.cluster._own_folder",
             "cli.group.main",
         ),
