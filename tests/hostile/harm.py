@@ -213,7 +213,7 @@ def json_harmed(random: Random, data: bytes) -> bytes:
         )
     try:
         tree = json.loads(data)
-    except ValueError:  # It was harmed before.
+    except (ValueError, RecursionError):  # It was harmed before.
         return bytes_harmed(random, data)
     return json.dumps(tree_harmed(random, tree)).encode()
 
