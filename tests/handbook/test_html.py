@@ -96,9 +96,9 @@ def test_markup_in_a_page_stays_text():
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["--html", "page.txt"], "--html page.txt: must end in .html"),
+        (["--html", "page.txt"], "--html page.txt: a page is written as .html or .htm"),
         (["rule", "--html", "page.html"], "topic: the page holds every topic"),
-        (["--html", "missing/page.html"], "--html missing/page.html: cannot be written"),
+        (["--html", "missing/page.html"], "--html missing/page.html: the folder missing does not exist"),
     ],
 )
 def test_what_cannot_be_written_is_refused(words, hint, tmp_path, monkeypatch):
@@ -162,3 +162,9 @@ def test_the_whole_is_readable_at_every_width(chromium, whole, width):
     for dark in (False, True):
         show(chromium, whole, width=width, dark=dark)
         assert faults(chromium) == []
+
+
+@pytest.mark.long
+def test_the_whole_is_accessible(chromium, whole):
+    show(chromium, whole)
+    assert inaccessible(chromium) == []

@@ -18,7 +18,7 @@ from asmrisk.cli import commands
 from asmrisk.exposures.exposure import expose
 from asmrisk.exposures.stored_field import live, stored_field
 from asmrisk.pages import board as page_of_board
-from asmrisk.pages.board import board, board_page, chances_of_loss, lever_words
+from asmrisk.pages.board import board_page, chances_of_loss, lever_words
 from tests.browser import WIDTHS, browser, faults, inaccessible, show
 
 DRAWS, LOSS = 60, 20_000
@@ -56,7 +56,8 @@ def written(ours, results, folder):
     path = folder / "board.html"
     path.write_text("old")
     path.chmod(0o644)
-    given = [ours, "--against", results, "--loss", LOSS, "--html", path, "--format", "json", "--quiet"]
+    given = [ours, "--against", results, "--loss", LOSS, "--html", path, "--out", folder / "out.csv"]
+    given += ["--format", "json", "--quiet"]
     done = CliRunner().invoke(commands, ["exposure", *map(str, given)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return path, json.loads(done.stdout)
@@ -90,14 +91,16 @@ def cells(driver, caption):
 
 
 def test_only_who_writes_it_may_read_it(written, folder):
-    path, _ = written
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for path in (written[0], folder / "out.csv"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert not list(folder.glob(".*"))
 
 
 def test_another_ending_is_refused_before_any_work(ours):
-    with pytest.raises(asmrisk.InputError, match=r"board\.pdf"):
-        board(ours, "nowhere.zarr", "board.pdf")
+    given = ["exposure", str(ours), "--against", "nowhere.zarr", "--html", "board.pdf"]
+    done = CliRunner().invoke(commands, given)
+    assert done.exit_code == 2
+    assert "--html board.pdf: a page is written as .html or .htm" in " ".join(done.stderr.split())
 
 
 def test_names_stay_text_and_nothing_is_fetched(written):
@@ -126,14 +129,75 @@ def test_of_many_those_at_either_end_are_listed(found, monkeypatch):
     assert "the 1 largest expected losses and gains; 2 are left out" in text
 
 
-def test_nobody_measured_is_said(found):
+def whole_with(found, **values):
+    """What was found, with other values of all clinicians in all years together."""
+    tables = dict(found.report.tables)
+    tables["exposure"] = [
+        row | values if (row["level"], row["performance_year"]) == ("all", "all") else row
+        for row in tables["exposure"]
+    ]
+    return found._replace(report=replace(found.report, tables=tables))
+
+
+def test_nobody_measured_is_said(found, tiny, folder):
+    head, *_ = CLINICIANS.splitlines(keepends=True)
+    years = [f"e,P,{year},heart_failure,cardiology,3,250000,0,1\n" for year in range(2020, 2028)]
+    (folder / "alone.csv").write_text("".join([head, *years]))
+    # Who has no episode until 2027 has enough of them later in one of many draws alone, and in none of these.
+    results = asmrisk.run(tiny, draws=4, out=folder / "4.zarr", workers=1, quiet=True)
+    alone = expose(folder / "alone.csv", results, loss=LOSS, levers=True, workers=1, quiet=True)
+    assert not any(row["probability_measured"] for row in alone.report.tables["exposure"])
+    # Of many draws too, of which ranges and chances are told else.
     tables = dict(found.report.tables)
     tables["exposure"] = [row | {"probability_measured": 0.0} for row in tables["exposure"]]
     tables["scores"] = [row | {"final_score": np.nan} for row in tables["scores"]]
-    text = board_page(found._replace(report=replace(found.report, tables=tables)))
-    assert "These 4 clinicians are measured in no draw: nothing is lost or gained" in text
-    assert "<svg" not in text
-    assert 'id="loss"' not in text
+    nobody = found._replace(report=replace(found.report, tables=tables))
+    for each, who in ((alone, "This clinician is"), (nobody, "These 4 clinicians are")):
+        text = board_page(each)
+        assert f"{who} measured in no draw: nothing is lost or gained" in text
+        assert "<svg" not in text
+        assert 'id="loss"' not in text
+        assert "nan" not in re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL).lower()
+
+
+def test_what_is_not_told_from_zero_is_no_loss(found):
+    text = board_page(whole_with(found, mean=-90.0, mean_error=50.0, average_practice=-40.0))
+    assert (
+        "neither to lose nor to gain over five payment years, 2029 to 2033: the estimate is -$90 ± 50<"
+        in text
+    )
+    assert "with the same Medicare payments is expected neither to lose nor to gain in all five years" in text
+    assert "That is a " not in text
+    # 60 draws are told from zero from 2.001 standard errors on.
+    assert "are expected to lose $102 ± 50 over" in board_page(
+        whole_with(found, mean=-102.0, mean_error=50.0)
+    )
+
+
+@pytest.mark.parametrize("draws", [1, 19])
+def test_few_draws_tell_neither_ranges_nor_chances(tiny, ours, folder, draws):
+    results = asmrisk.run(tiny, draws=draws, out=folder / f"{draws}.zarr", workers=1, quiet=True)
+    text = board_page(expose(ours, results, loss=LOSS, levers=True, workers=1, quiet=True))
+    futures = "1 simulated future" if draws == 1 else "19 simulated futures"
+    assert f"Of {futures}: too few draws for a range or chances, which take 20." in text
+    said = re.sub(r"<script.*?</script>", "", text, flags=re.DOTALL)
+    for words in ("nine of ten", "A loss comes in", 'id="loss"', "5-95%", "loss, %", "no gain, %", "nan"):
+        assert words not in said
+    (head,) = re.findall("<h1>(.*?)</h1>", text)
+    assert ("±" in head) is (draws > 1)
+    assert "n/a" not in head
+
+
+def test_steps_without_effect_have_an_error_of_zero_and_single_draws_none(found, monkeypatch):
+    def made_up(field, *, draws, workers):
+        assert workers == 3
+        errors = [0.0, None, 2.0, 2.0, 2.0, 2.0]
+        step = {"measure": "q236", "title": "A rate", "change": "+0.02"}
+        return [step | {"difference": [[30.0]], "error": [[each]]} for each in errors]
+
+    monkeypatch.setattr(page_of_board, "rate_steps", made_up)
+    text = board_page(found, workers=3)
+    assert "<td>30.00 ± 0</td><td>30.00 ± n/a</td><td>30.0 ± 2.0</td>" in text
 
 
 def test_its_numbers_are_the_commands(driver, written):
@@ -155,7 +219,7 @@ def test_its_numbers_are_the_commands(driver, written):
     assert [row[-1] for row in levers] == [row["lever"] for row in best]
     assert levers[0][2] == with_error(best[0]["difference"], best[0]["difference_error"])
     score = rows_of(told["scores"], level="all")[0]
-    assert f"{score['final_score']:.1f} of 100" in driver.find_element("id", "score").text
+    assert f"{score['final_score']:.1f} of 100" in driver.find_element("id", "chart-score").text
 
 
 def test_parts_of_a_score_and_of_its_dollars_add_up(written):

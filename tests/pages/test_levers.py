@@ -1,6 +1,7 @@
 """Levers on a page for a board: what a reader sets brings what the same changes do in exposure."""
 
 import pytest
+from scipy import stats
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
@@ -87,6 +88,8 @@ def test_what_is_set_is_compared_by_place_and_year(driver, path, found):
         for row in found.report.tables["exposure"]
         if (row["case"], row["level"], row["performance_year"]) == ("base", "all", "all")
     )
+    # A difference is told from zero by a t test.
+    assert live.live_levers(found.field).data["sure"] == pytest.approx(stats.t.ppf(0.975, DRAWS - 1))
     assert said.endswith(f"Expected without it: {usd(whole['mean'], whole['mean_error'], shown=True)}.")
 
 

@@ -1,28 +1,23 @@
 """The report of runs: what its page says are the commands' numbers, and nothing that was not computed."""
 
-import html
 import json
 import re
 import warnings
+from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import openpyxl
 import pytest
+from click.testing import CliRunner
+from scipy import stats
 
 import asmrisk
+from asmrisk.cli import commands
 from asmrisk.errors import InputError
 from tests.browser import WIDTHS, browser, faults, inaccessible, show
+from tests.pages.reports import HOSTILE, answers_of, scenario, text_of
 
-HOSTILE = "</script><img src=x onerror=alert(1)>\x1b[31m'\"&amp;"
-STATED = {"distribution": "uniform", "basis": "assumed", "source": "a guess"}
-UNKNOWN = {
-    "behavior.cost_response": {"low": 0.0, "high": 0.01} | STATED,
-    "policy.exchange_steepness": {"low": 0.05, "high": 0.2} | STATED,
-}
-
-
-def scenario(title="Tiny", *, doubt=True, **policy):
-    found = {"title": title, "population": {"clinicians": 200}, "policy": policy}
-    return asmrisk.Scenario.from_dict(found | ({"uncertainty": UNKNOWN} if doubt else {}))
+#: Of the default population's dollars.
+YEAR = 2027
 
 
 @pytest.fixture(scope="session")
@@ -50,20 +45,6 @@ def written(stores):
     return page, book
 
 
-def text_of(page):
-    """The words of a page's body, without scripts and charts."""
-    body = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", page.read_text("utf-8"), flags=re.DOTALL)
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", body)).split())
-
-
-def answers_of(page):
-    (found,) = re.findall(r'<dl class="answers">(.*?)</dl>', page.read_text("utf-8"), re.DOTALL)
-    asked = re.findall(r"<dt>(.*?)</dt>\s*<dd>(.*?)</dd>", found, re.DOTALL)
-    return {
-        question: " ".join(html.unescape(re.sub(r"<[^>]*>", " ", words)).split()) for question, words in asked
-    }
-
-
 def rows_of(report, table):
     return json.loads(report.to_json())[table]
 
@@ -78,41 +59,66 @@ def total(rows, metric, **labels):
     return row
 
 
-def numbers(text):
-    return [float(each.replace(",", "")) for each in re.findall(r"-?\d[\d,]*\.?\d*", text.replace("−", "-"))]
+def written_as(value, error):
+    """A number to the second significant digit of its error: by decimal arithmetic, as nothing else is."""
+    error = Decimal(error)
+    step = Decimal(1).scaleb(error.normalize(Context(prec=2)).adjusted() - 1)
+    found = Decimal(value).quantize(step, ROUND_HALF_EVEN)
+    return f"{found:,f}" if step <= 1 else f"{int(found):,}"
 
 
-def near(shown, value):
-    """Whether a number is shown as one that it rounds to, to at least two digits."""
-    return abs(shown - value) <= 0.05 * abs(value) / 2 + 1e-12
+def dollars(value, error, ends=None):
+    """Dollars with their error, or the ends of a range without, in millions from a tenth of one on."""
+    scale, word = (1e6, " million") if abs(value) >= 1e5 else (1.0, "")
+    if ends is not None:
+        return [f"{'−' * (each < 0)}${written_as(abs(each) / scale, error / scale)}{word}" for each in ends]
+    return (
+        f"${written_as(abs(value) / scale, error / scale)} ± {written_as(error / scale, error / scale)}{word}"
+    )
+
+
+def found(row, name="mean"):
+    """Whether a figure is told from zero with 95% confidence: by a t test over parameter sets."""
+    return abs(row[name]) > stats.t.ppf(0.975, row["parameter_sets"] - 1) * row[f"{name}_error"]
 
 
 def test_the_answers_are_the_numbers_of_the_commands(stores, written):
     said = answers_of(written[0])
     rows = rows_of(asmrisk.summarize(stores / "base.zarr"), "estimates")
     saved = total(rows, "medicare_savings")
-    first = said["What does Medicare save?"]
-    amount = re.search(r"\$([\d,.]+) ± ([\d,.]+)( million)?", first)
-    scale = 1e6 if amount[3] else 1.0
-    assert near(numbers(amount[1])[0] * scale, abs(saved["mean"]))
-    assert near(numbers(amount[2])[0] * scale, saved["mean_error"])
-    low, high = re.search(r"between (\S+)(?: million)? and (\S+)", said["How sure is that?"]).groups()
-    per = 1e6 if "million" in said["How sure is that?"] else 1.0
-    for shown, value in ((low, saved["p05"]), (high, saved["p95"])):
-        assert numbers(shown.replace("$", ""))[0] * per == pytest.approx(value, abs=0.5 * saved["sd"])
+    size = dollars(saved["mean"], saved["mean_error"])
+    assert found(saved)
+    verb, more = ("saves", "") if saved["mean"] > 0 else ("spends", " more")
+    assert said["What does Medicare save?"].startswith(
+        f"Medicare {verb} {size}{more} from 2027 to 2031, in {YEAR} dollars, on average over 40 simulated "
+        "futures."
+    )
+    # Of so few draws the ends of the range have no interval: they are as sure as a draw is.
+    assert saved["p05_low"] is None
+    wide = saved["sd"]
+    low, high = dollars(saved["mean"], wide, (saved["p05"], saved["p95"]))
+    assert said["How sure is that?"].startswith(
+        f"Nine futures in ten lie between {low} and {high}, by chance and by doubt about 2 assumptions."
+    )
+    paid = total(rows, "net_adjustment")
+    size, direction = dollars(paid["mean"], paid["mean_error"]), "less" if paid["mean"] < 0 else "more"
+    assert found(paid)
+    assert said["Who gains and who loses?"].startswith(
+        f"Clinicians are paid {size} {direction} from 2029 to 2033, in cash. A clinician in a solo practice "
+    )
+    told = said["What would change under the reforms?"]
     differences = rows_of(
         asmrisk.compare(*(stores / f"{name}.zarr" for name in ("base", "all_paid", "same")), replay_draws=0),
         "differences",
     )
     change = total([row for row in differences if row["scenario"] != "Nothing"], "medicare_savings")
-    told = said["What would change under the reforms?"]
+    size = dollars(change["difference"], change["difference_error"])
+    assert found(change, "difference")
     direction = "less" if change["difference"] < 0 else "more"
-    amount, error = re.search(
-        rf"Medicare saves \$([\d,.]+) ± ([\d,.]+)(?: million)? {direction}", told
-    ).groups()
-    per = 1e6 if re.search(rf"{re.escape(error)} million {direction}", told) else 1.0
-    assert near(numbers(amount)[0] * per, abs(change["difference"]))
-    assert near(numbers(error)[0] * per, change["difference_error"])
+    assert (
+        f": Medicare saves {size} {direction} over 2027 to 2031, in {YEAR} dollars. Clinicians are paid "
+        in told
+    )
     assert "Nothing: Medicare saves exactly the same in every draw" in told
 
 
@@ -120,6 +126,7 @@ def test_titles_stay_text_and_no_folder_is_named(stores, written):
     page = written[0].read_text("utf-8")
     assert "<img" not in page
     assert "\x1b" not in page
+    assert "\u202e" not in page
     assert "&lt;/script&gt;&lt;img" in page
     assert str(stores) not in page
     assert "base.zarr" in page
@@ -158,17 +165,19 @@ def test_no_sentence_without_what_it_says(stores, tmp_path, name):
 @pytest.mark.parametrize(
     ("given", "fault"),
     [
-        ({"out": "page.txt"}, "ends in .html"),
-        ({"excel": "book.csv"}, "ends in .xlsx"),
-        ({"out": "missing/page.html"}, "does not exist"),
-        ({"replay_draws": -1}, "replay_draws"),
+        ({"out": "page.xlsx"}, "--out page.xlsx: a page is written as .html or .htm"),
+        ({"excel": "book.csv"}, "--excel book.csv: a workbook is written as .xlsx"),
+        ({"out": "missing/page.html"}, "--out missing/page.html: the folder missing does not exist"),
+        ({"replay_draws": -1}, "--replay-draws"),
         ({"study": "nothing.toml"}, "nothing.toml"),
     ],
 )
 def test_what_cannot_be_used_is_said_and_nothing_is_written(stores, tmp_path, monkeypatch, given, fault):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=re.escape(fault)):
-        asmrisk.report(stores / "fixed.zarr", **given)
+    words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    done = CliRunner().invoke(commands, ["report", str(stores / "fixed.zarr"), *words])
+    assert done.exit_code == 2
+    assert fault in " ".join(done.stderr.split())
     assert not list(tmp_path.iterdir())
 
 
@@ -181,7 +190,6 @@ def test_without_xlsxwriter_the_extra_is_named(stores, tmp_path, monkeypatch):
 def test_it_can_be_read_in_a_browser(written):
     page = written[0]
     with browser() as driver:
-        driver.set_script_timeout(180)
         for width in WIDTHS:
             for dark in (False, True):
                 show(driver, page, width=width, dark=dark)

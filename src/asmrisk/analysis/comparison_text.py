@@ -16,7 +16,7 @@ from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.estimates import Sets, is_tied
 from asmrisk.analysis.gains import gain_sections
 from asmrisk.analysis.metrics import BY, METRICS, SPECIALTY_NOTE
-from asmrisk.analysis.paired import LARGER, MEANS, PAYS_NOTHING, TIED, UNPAIRED
+from asmrisk.analysis.paired import LARGER, MEANS, TIED, UNPAIRED, WITHOUT_GAIN
 from asmrisk.analysis.report import (
     Line,
     Section,
@@ -220,11 +220,11 @@ def answer(row: Row, subject: str, when: str) -> str:
         return f"{start} exactly the same in every draw {when}."
     value, error = row["difference"], row["difference_error"]
     scale, unit = scale_for([row], "difference")
-    unit = unit.removeprefix(", $")
+    size = f"${with_error(abs(value) * scale, error * scale)}{unit.removeprefix(', $')}"
     if is_tied(value, error, row["parameter_sets"]):
-        start = f"No difference found in what {subject}:"
-    direction = "less" if value < 0.0 else "more"
-    said = f"{start} ${with_error(abs(value) * scale, error * scale)}{unit} {direction} {when}"
+        minus = "-" if value < 0.0 else ""
+        return f"No difference found in what {subject} {when}: the estimate is {minus}{size}."
+    said = f"{start} {size} {'less' if value < 0.0 else 'more'} {when}"
     return f"{said}, in draws too few to tell it from luck." if math.isnan(error) else f"{said}."
 
 
@@ -311,7 +311,7 @@ def _ranking(
         heads.append(f"{name}{unit_here}".replace(", ", ",\n") if further else "difference")
         columns.append([*shown((_DIFFERENCE,), some, scale)[1][0], "0"])
     if metric.of:
-        (head,), (cells,) = shown((PAYS_NOTHING,), rows, scale)
+        (head,), (cells,) = shown((WITHOUT_GAIN,), rows, scale)
         heads, columns = [*heads, head], [*columns, [*cells, ""]]
     differences = [sign * row["difference"] for row in rows] + [0.0]
     order = np.argsort(np.nan_to_num(differences, nan=np.inf), kind="stable").tolist()

@@ -17,9 +17,9 @@ __all__ = [
     "LARGER",
     "MEANS",
     "PAIRED",
-    "PAYS_NOTHING",
     "TIED",
     "UNPAIRED",
+    "WITHOUT_GAIN",
     "Pairs",
     "pairs",
     "without_rounding",
@@ -114,13 +114,13 @@ LARGER = Statistic(
 )
 
 
-def _pays_nothing_cell(row: Row, scale: float) -> str:
+def _without_gain_cell(row: Row, scale: float) -> str:
     value, low, high = (scale * (1.0 - row[f"larger{end}"]) for end in ("", "_high", "_low"))
     return "n/a" if math.isnan(value) else with_interval(value, low, high, error=(high - low) / 2.0)
 
 
 #: The other way round, of what somebody is paid: probability that the reform leaves no more.
-PAYS_NOTHING = LARGER._replace(cells=(("pays nothing, %", _pays_nothing_cell),))
+WITHOUT_GAIN = LARGER._replace(cells=(("without gain, %", _without_gain_cell),))
 #: Share of draws in which both are equal.
 TIED = Statistic(
     ("tied",), _tied, (("equal, %", lambda row, scale: number(scale * row["tied"], 0.0)),), units="fraction"

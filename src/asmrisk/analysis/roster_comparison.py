@@ -9,7 +9,7 @@ import xarray as xr
 
 from asmrisk.analysis.estimates import Sets
 from asmrisk.analysis.metrics import LEVELS_OF_ROSTER, METRICS
-from asmrisk.analysis.paired import MEANS, PAYS_NOTHING
+from asmrisk.analysis.paired import MEANS, WITHOUT_GAIN
 from asmrisk.analysis.ranking import ranks_of
 from asmrisk.analysis.report import Section
 from asmrisk.analysis.roster_report import listing, names_of
@@ -89,7 +89,7 @@ def sections(rows: Sequence[Row], changes: Mapping[str, xr.DataArray], sets: Set
     """
     whole, labels, scale, units = _whole(rows)
     title = f"The roster's net adjustment, {units}"
-    statistics, holds = (RANGE, PAYS_NOTHING), rows[0]["range_holds"]
+    statistics, holds = (RANGE, WITHOUT_GAIN), rows[0]["range_holds"]
     spread = Group(f"{title}: differences of the draws", *shown(statistics, whole, scale, holds))
     found = [by_year(rows), Section(tables=(Table(labels, [spread]),))]
     notes: list[str] = []
@@ -101,11 +101,11 @@ def sections(rows: Sequence[Row], changes: Mapping[str, xr.DataArray], sets: Set
         told = [row for row in rows if row["metric"] == level]
         chosen = listing(dim, draws.values.mean(axis=0), ranks, len(draws), "the least difference")
         for title, places in chosen.tables:
-            heads, columns = shown((*MEANS, PAYS_NOTHING), [told[place] for place in places], scale)
+            heads, columns = shown((*MEANS, WITHOUT_GAIN), [told[place] for place in places], scale)
             ranked = ["rank", *heads], [[ranks.said[place] for place in places], *columns]
             group = Group(f"{title}: net adjustment, {ALL_YEARS}, {units}", *ranked)
             found.append(Section(tables=(Table(names_of(draws, dim, places), [group]),)))
         notes += chosen.notes
-    words = "Pays nothing: draws in which the reform leaves no more than the baseline; with a 95% interval."
+    words = "Without gain: draws in which the reform leaves no more than the baseline; with a 95% interval."
     found[-1] = found[-1]._replace(notes=tuple(dict.fromkeys([words, *notes])))
     return found

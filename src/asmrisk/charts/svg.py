@@ -43,8 +43,6 @@ def svg(chart: Chart) -> str:
     import matplotlib as mpl
 
     figure = drawn(chart, words=False)
-    # All stands where it belongs; to solve the layout again takes as long as to draw it.
-    figure.set_layout_engine("none")
     file = io.StringIO()
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": chart.name}):
         figure.savefig(file, format="svg", transparent=True, metadata=_METADATA)

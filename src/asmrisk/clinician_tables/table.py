@@ -12,7 +12,7 @@ import errno
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -236,17 +236,20 @@ def write_clinicians(
 
 
 @contextlib.contextmanager
-def replaced(path: Path, argument: str = "out") -> Iterator[Path]:
+def replaced(path: Path, argument: str = "out", *, private: bool = False) -> Iterator[Path]:
     """Give the name of a new file that takes the place of the one at a path when it is written.
 
-    If anything fails, the old file is left as it was: InputError where the place cannot be written to,
-    RunError where the disk is full.
+    A private one is there already, empty, and only its owner may read it (mode 0600). If anything fails, the
+    old file is left as it was: InputError where the place cannot be written to, RunError where the disk is
+    full.
     """
     # Of an unpredictable name, and new: no link planted there is followed.
     temporary = path.with_name(f".{uuid4().hex}.part")
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if private:
+            temporary.touch(0o600, exist_ok=False)
         yield temporary
         temporary.replace(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL character in the name.
@@ -262,20 +265,24 @@ def replaced(path: Path, argument: str = "out") -> Iterator[Path]:
 
 def check_output(
     path: str | os.PathLike[str],
+    argument: str = "out",
+    what: str = "a table",
     *,
     inputs: Iterable[str | os.PathLike[str]] = (),
-    endings: Collection[str] = (".csv", ".parquet", ".pq"),
+    endings: Sequence[str] = (".csv", ".parquet", ".pq"),
 ) -> Path:
-    """Check, before any work, that a table can be written.
+    """Check, before any work, that a table or another file can be written.
 
     Parameters
     ----------
     path : path
         Where to.
+    argument, what : str
+        What messages call the argument and the file.
     inputs : iterable of path
         Files that must not be overwritten.
-    endings : collection of str
-        In which a name may end.
+    endings : sequence of str
+        In which a name may end; messages name the first two.
 
     Returns
     -------
@@ -288,28 +295,27 @@ def check_output(
         If the name ends in none of `endings`, is a folder's or one of `inputs` or
         too long, if its folder does not exist, or if Parquet is asked for without pyarrow.
     """
+
+    def unwritable(reason: str) -> InputError:
+        return InputError(reason, argument=argument, where=str(path))
+
     path = Path(path)
     if path.suffix.lower() not in endings:
-        first, second, *_ = endings
-        raise _unwritable(path, f"a table is written as {first} or {second}; give a name that ends so")
+        raise unwritable(f"{what} is written as {' or '.join(endings[:2])}; give a name that ends so")
     try:
         folder, homeless = path.is_dir(), not path.parent.is_dir()
         taken = any(path.exists() and Path(each).exists() and path.samefile(each) for each in inputs)
     except OSError as error:  # A name too long, a loop of links.
-        raise _unwritable(path, f"cannot be written: {error.strerror}") from None
+        raise unwritable(f"cannot be written: {error.strerror}") from None
     if folder:
-        raise _unwritable(path, "is a folder; give the name of a file")
+        raise unwritable("is a folder; give the name of a file")
     if homeless:
-        raise _unwritable(path, f"the folder {path.parent} does not exist; create it first")
+        raise unwritable(f"the folder {path.parent} does not exist; create it first")
     if taken:
-        raise _unwritable(path, "is the input; give another name for the output")
+        raise unwritable("is the input; give another name for the output")
     if path.suffix.lower() in _PARQUET and not has_pyarrow():
-        raise _unwritable(path, NEEDS_PYARROW)
+        raise unwritable(NEEDS_PYARROW)
     return path
-
-
-def _unwritable(path: Path, reason: str) -> InputError:
-    return InputError(reason, argument="out", where=str(path))
 
 
 def _unreadable(path: Path, reason: str, line: int | None = None) -> InputError:

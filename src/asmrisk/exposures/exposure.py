@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,7 +96,8 @@ def exposure(
     workers : int, optional
         Threads; the usable processors if not given.
     out : path, optional
-        Where to write the table too, ``.csv`` or ``.parquet``; replaced if it exists.
+        Where to write the table too, ``.csv`` or ``.parquet``; replaced if it exists. Only who writes it may
+        read it (mode 0600): it names clinicians.
     quiet : bool
         Show no progress.
 
@@ -260,7 +261,9 @@ def _full_run(run: RunResults, clinicians: str | os.PathLike[str]) -> Call:
         options |= {"fixed": True}
     if run.seed not in (None, PARAMETERS["run.seed"].default):
         options |= {"seed": run.seed}
-    return Call("run", file, options | {"out": f"{run.source.removesuffix('.zarr')}_with_roster.zarr"})
+    # Beside a store in which one stands, not within it.
+    store = run.source if PurePath(run.source).name else str(Path(run.source).resolve())
+    return Call("run", file, options | {"out": f"{store.removesuffix('.zarr')}_with_roster.zarr"})
 
 
 def _dataset(found: Mapping[str, _Array], cases: list[str], groups: Groups, run: RunResults) -> xr.Dataset:
@@ -276,7 +279,8 @@ def _dataset(found: Mapping[str, _Array], cases: list[str], groups: Groups, run:
 
 
 def _write(report: Report, path: Path) -> None:
-    with replaced(path) as file:
+    # It names clinicians.
+    with replaced(path, private=True) as file:
         if path.suffix.lower() == ".csv":
             file.write_text(report.to_csv(), encoding="utf-8")
         else:

@@ -285,7 +285,7 @@ def _worth(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str
         for row in rows
     ]
     return (
-        ["difference\n± error", "pays\nnothing, %", "may cost\na year"],
+        ["difference\n± error", "chance of\nno gain, %", "may cost\na year"],
         [
             _with_errors(rows, scale, "difference"),
             [percent(row["probability_of_nothing"], run.set_count) for row in rows],
@@ -295,7 +295,7 @@ def _worth(run: RunResults, rows: Sequence[Row], scale: float) -> tuple[list[str
 
 
 _WORTH_NOTE = (
-    "Differences are draw by draw from what is expected as it is. Pays nothing: draws in which a change "
+    "Differences are draw by draw from what is expected as it is. No gain: draws in which a change "
     "brings no dollars. May cost: in each performance year from its first on, before it no longer pays; MIPS "
     "and the cost of taking part are counted."
 )

@@ -76,16 +76,14 @@ def docs(topic: str | None = None, *, html: str | os.PathLike[str] | None = None
 
 def _write(path: Path, topic: str | None) -> str:
     # They import pandas, which no page in a terminal needs.
-    from asmrisk.clinician_tables.table import replaced
     from asmrisk.handbook.html import html
+    from asmrisk.pages.page import check_page, write_page
 
     if topic is not None:
         raise InputError("the page holds every topic; name none", argument="topic")
-    if path.suffix.lower() != ".html":
-        raise InputError("must end in .html", argument="html", where=str(path))
+    path = check_page(path, "html")
     text = html({each: docs(each) for each in TOPICS})
-    with replaced(path, "html") as file:
-        file.write_text(text, encoding="utf-8")
+    write_page(path, text, "html")
     return text
 
 

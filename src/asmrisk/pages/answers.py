@@ -9,8 +9,9 @@ from asmrisk.analysis.comparison_text import answer
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.analysis.estimates import standard_deviation
 from asmrisk.analysis.shares import BEHAVIOR
-from asmrisk.analysis.statistics import HOLDS, scale_of
+from asmrisk.analysis.statistics import scale_of
 from asmrisk.analysis.variance import share_cell
+from asmrisk.charts.words import counted
 from asmrisk.pages.facts import Fact, fact, row_of
 from asmrisk.pages.findings import Findings
 from asmrisk.rule.definitions import PAYMENT_LAG, PRACTICE_SIZES
@@ -80,7 +81,8 @@ def _savings(found: Findings) -> Iterator[str]:
     over = f"from {first} to {last}{_in_dollars(found)}"
     mean = " on average over" if found.run.count > 1 else " in"
     if saved.direction == 0:
-        yield f"No difference found in what Medicare saves: {saved.size} {over},{mean} {_futures(found)}."
+        start = f"No difference found in what Medicare saves {over}"
+        yield f"{start}: the estimate is {saved.size},{mean} {_futures(found)}."
     else:
         verb = "saves" if saved.direction > 0 else "spends"
         more = "" if saved.direction > 0 else " more"
@@ -89,7 +91,7 @@ def _savings(found: Findings) -> Iterator[str]:
     if central := next((row for row in rows if row["figure"] == "central"), None):
         there = fact(central)
         about = ", estimated by regression" if central["source"] == "regression" else ""
-        less = "" if there.value >= 0.0 else "minus "
+        less = "minus " if there.direction < 0 else ""
         if there.known and there.sure:
             yield f"With every unknown at its middle value it is {less}{there.size}{about}."
 
@@ -101,18 +103,14 @@ def _doubt(found: Findings) -> Iterator[str]:
         return
     word = saved.scale[1]
     low, high = saved.ends.split(" to ")
-    yield f"Nine futures in ten lie between {_dollars(low, word)} and {_dollars(high, word)}."
+    told = f"Nine futures in ten lie between {_dollars(low, word)} and {_dollars(high, word)}, by chance"
     if saved.holds == "chance":
-        yield "That is chance alone: doubt about the assumptions is not in it."
+        yield f"{told} alone: doubt about the assumptions is not in it."
         return
+    yield f"{told} and by doubt about {counted(found.run.unknown_count, 'assumption')}."
     shares = {row["group"]: row for row in found.summary.tables.get("variance", ())}
     if (chance := shares.get("chance")) and chance["low"] > 0.0:
-        yield (
-            f"Chance makes {share_cell(chance)}% of that spread (its variance), doubt about "
-            f"{found.run.unknown_count} assumptions the rest."
-        )
-    else:
-        yield f"That holds {HOLDS[saved.holds]}, about {found.run.unknown_count} assumptions."
+        yield f"Chance makes {share_cell(chance)}% of that spread (its variance), doubt the rest."
 
 
 def _dollars(text: str, word: str) -> str:
@@ -126,9 +124,10 @@ def _who(found: Findings) -> Iterator[str]:
     paid = fact(row_of(rows, "net_adjustment"))
     if paid.known:
         when = f"from {first + PAYMENT_LAG} to {last + PAYMENT_LAG}, in cash"
-        less = "less" if paid.value < 0.0 else "more"
-        none = "No difference found in what clinicians are paid:"
-        yield f"{'Clinicians are paid' if paid.direction else none} {paid.size} {less} {when}."
+        if paid.direction == 0:
+            yield f"No difference found in what clinicians are paid {when}: the estimate is {paid.size}."
+        else:
+            yield f"Clinicians are paid {paid.size} {'less' if paid.direction < 0 else 'more'} {when}."
     per_year = {
         size: fact(row_of(rows, "net_adjustment_per_clinician_year", practice_size=size))
         for size in PRACTICE_SIZES

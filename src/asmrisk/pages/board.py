@@ -26,8 +26,7 @@ from asmrisk.charts.chart import Chart
 from asmrisk.charts.exposure import exposure_chart
 from asmrisk.charts.futures import futures_chart
 from asmrisk.charts.score_parts import score_parts_chart
-from asmrisk.charts.words import source_line
-from asmrisk.clinician_tables.table import check_output, replaced
+from asmrisk.charts.words import counted, source_line
 from asmrisk.exposures.exposure import Exposed, expose
 from asmrisk.exposures.readiness import UNTOLD
 from asmrisk.exposures.text import (
@@ -43,7 +42,7 @@ from asmrisk.exposures.text import (
     year_sections,
 )
 from asmrisk.pages.live import MOST_DRAWS, STEPS, Live, live_levers, rate_steps
-from asmrisk.pages.page import rendered
+from asmrisk.pages.page import check_page, rendered, write_page
 from asmrisk.rule.definitions import MEASURES, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 
 __all__ = ["board", "board_page", "chances_of_loss", "lever_words"]
@@ -54,6 +53,9 @@ _STEPS = 100
 _LISTED_LOSSES = 5
 #: Rows of a table of practices or clinicians; more would make a page that cannot be mailed.
 _MOST_ROWS = 1_000
+#: So many independent draws a page needs to tell chances and ranges: with fewer none of them lies beyond the
+#: 5th percentile, and a dot in fifty would stand for no draw of its own.
+_FEWEST = 20
 
 _Array = NDArray[np.float64]
 
@@ -93,7 +95,7 @@ def board(
         If the disk is full, or a chunk of the results is damaged.
     """
     check_arguments(clinicians=(PATH, clinicians), html=(PATH, html))
-    html = check_output(html, inputs=[clinicians], endings=(".html", ".htm"))
+    html = check_page(html, "html", inputs=[clinicians])
     found = expose(
         clinicians,
         against,
@@ -105,15 +107,11 @@ def board(
         out=out,
         quiet=quiet,
     )
-    text = board_page(found)
-    with replaced(html) as file:
-        # Before there is anything in it to read.
-        file.touch(mode=0o600, exist_ok=False)
-        file.write_text(text, encoding="utf-8")
+    write_page(html, board_page(found, workers=workers), "html", private=True)
     return found.report
 
 
-def board_page(found: Exposed) -> str:
+def board_page(found: Exposed, *, workers: int | None = None) -> str:
     """Write the page: the same text for the same results and version of matplotlib."""
     run, tables = found.run, found.report.tables
     loss = found.report.facts["loss"]
@@ -121,13 +119,14 @@ def board_page(found: Exposed) -> str:
     count = whole["clinicians"]
     who = f"these {count:,} clinicians" if count > 1 else "this clinician"
     measured = bool(whole["probability_measured"])
-    losses = chances_of_loss(found.totals, run.sets, loss) if measured else None
+    ranged = measured and run.set_count >= _FEWEST
+    losses = chances_of_loss(found.totals, run.sets, loss) if ranged else None
     (score,) = (row for row in tables["scores"] if row["level"] == ALL)
     (first,) = rows_of(tables, ALL, year=PERFORMANCE_YEARS[0])
     live = live_levers(found.field) if measured else Live(None, "Nobody is measured.")
     charts = [
-        futures_chart(run, found.totals, who) if measured else None,
-        _fan(found.report) if measured else None,
+        futures_chart(run, found.totals, who) if ranged else None,
+        _fan(found.report) if ranged else None,
         score_parts_chart(run, score, first["mean_error"], who),
     ]
     return rendered(
@@ -142,11 +141,14 @@ def board_page(found: Exposed) -> str:
         losses=losses,
         loss_table=None if losses is None else _loss_table(losses, loss),
         charts=[each for each in charts if each is not None],
-        years=year_sections(run, tables, loss),
+        years=[
+            each._replace(tables=tuple(_supported(run, table) for table in each.tables))
+            for each in year_sections(run, tables, loss)
+        ],
         levers=_levers(run, tables),
         live=live.data,
         not_live=live.reason,
-        steps=_steps(found) if measured else None,
+        steps=_steps(found, workers) if measured else None,
         practices=_people(run, tables, "practice"),
         clinicians=_people(run, tables, "clinician"),
         readiness=readiness_sections(run, tables),
@@ -166,14 +168,15 @@ def _headline(whole: Row, who: str, sets: int) -> str:
     first, last = PERFORMANCE_YEARS[0] + PAYMENT_LAG, PERFORMANCE_YEARS[-1] + PAYMENT_LAG
     years = f"over five payment years, {first} to {last}"
     mean, error = whole["mean"], whole["mean_error"]
+    size = usd(mean, error, shown=True).removesuffix(" ± n/a")
     subject = who[0].upper() + who[1:]
     are = "are" if whole["clinicians"] > 1 else "is"
     if not whole["probability_measured"]:
         return f"{subject} {are} measured in no draw: nothing is lost or gained"
     if is_tied(mean, error, sets):
-        return f"{subject} {are} expected neither to lose nor to gain {years}: {usd(mean, error, shown=True)}"
+        return f"{subject} {are} expected neither to lose nor to gain {years}: the estimate is {size}"
     verb = "lose" if mean < 0.0 else "gain"
-    return f"{subject} {are} expected to {verb} {usd(abs(mean), error, shown=True)} {years}"
+    return f"{subject} {are} expected to {verb} {size.removeprefix('-')} {years}"
 
 
 #: What futures differ by, by what ranges over draws hold.
@@ -185,9 +188,20 @@ def _lead(run: RunResults, whole: Row, found: Exposed) -> list[str]:
     sets, error = run.set_count, whole["mean_error"]
     wide = range_error(whole, sets)
     average = whole["average_practice"]
+    yearly = f"That is {_outcome(whole['mean'] / YEARS, error / YEARS)} a year. "
+    same = (
+        f"neither to lose nor to gain in all five years: the estimate is {usd(average, error)}"
+        if is_tied(average, error, sets)
+        else f"to have {_outcome(average, error)} in all five years"
+    )
+    lead = [
+        f"{'' if is_tied(whole['mean'], error, sets) else yearly}An average practice with the same Medicare "
+        f"payments is expected {same}."
+    ]
+    if sets < _FEWEST:
+        return lead
     return [
-        f"That is {_outcome(whole['mean'] / YEARS, error / YEARS)} a year. An average practice with the same "
-        f"Medicare payments is expected to have {_outcome(average, error)} in all five years.",
+        *lead,
         f"In nine of ten simulated futures, which differ by {_DIFFER[run.holds]}, the five years together "
         f"end between {_outcome(whole['p05'], wide)} and {_outcome(whole['p95'], wide)}. A loss comes in "
         f"{percent(whole['probability_of_loss'], sets)} of 100. The largest cut that there is, for everybody "
@@ -199,10 +213,12 @@ def _fan(report: Report) -> Chart:
     """Show the payment years, under a headline that does not say again what the page's says."""
     rows = [row for row in rows_of(report.tables, ALL, year=None) if row["payment_year"] != ALL]
     low, high = (each(rows, key=lambda row: row["mean"]) for each in (min, max))
-    ends = [f"{_outcome(row['mean'], row['mean_error'])} in {row['payment_year']}" for row in (high, low)]
+    best, worst = (
+        f"{row['payment_year']}, with {_outcome(row['mean'], row['mean_error'])}" for row in (high, low)
+    )
     return replace(
         exposure_chart(report, with_chances=False),
-        headline=f"Year by year: from {ends[0]} to {ends[1]}",
+        headline=f"Best year {best}; worst year {worst}",
     )
 
 
@@ -229,10 +245,16 @@ def _model(found: Exposed) -> str:
 
 
 def _holds(run: RunResults) -> str:
-    """Say what ranges hold."""
+    """Say what ranges hold, or that there are too few draws for any."""
+    if run.set_count < _FEWEST:
+        told = f"Of {counted(run.count, 'simulated future')}"
+        if run.set_count < run.count:
+            told += f" with {counted(run.set_count, 'parameter set')}"
+        return f"{told}: too few draws for a range or chances, which take {_FEWEST}."
+    unknown = counted(run.unknown_count, "assumption")
     more = {
         "chance": "the luck of patients, rates and costs from year to year, and of everybody else",
-        "chance_and_doubt": f"luck from year to year, and {run.unknown_count:,} assumptions in doubt",
+        "chance_and_doubt": f"luck from year to year, and {unknown} in doubt",
     }[run.holds]
     return " ".join(
         [
@@ -240,6 +262,18 @@ def _holds(run: RunResults) -> str:
             *run.doubt_words,
         ]
     )
+
+
+def _supported(run: RunResults, table: Table) -> Table:
+    """Leave out columns of ranges and chances, whose heads have a percent sign, where draws are too few."""
+    if run.set_count >= _FEWEST:
+        return table
+    groups = []
+    for each in table.groups:
+        kept = [place for place, head in enumerate(each.heads) if "%" not in head]
+        heads, columns = [each.heads[place] for place in kept], [each.columns[place] for place in kept]
+        groups.append(Group(each.title, heads, columns))
+    return table._replace(groups=groups)
 
 
 # ------------------------------------------------------------------------------------------------- losses
@@ -312,7 +346,7 @@ _LEVERS = {
     "collection_type = mips_cqm": "Quality reported by a registry (MIPS CQM)",
 }
 #: Heads of the command's table that need its note, in a board's words.
-_HEADS = {"pays\nnothing, %": "chance that it\nbrings nothing, %", "difference\n± error": "gain ± error"}
+_HEADS = {"difference\n± error": "gain ± error"}
 _MEASURE = re.compile(r"(?P<name>q\d+|mri)(_rate (?P<change>[+-][\d.]+%?)| reported)")
 
 
@@ -346,19 +380,19 @@ def _levers(run: RunResults, tables: Any) -> tuple[Table, str, Sequence[Line]]:
     ((labels, (group,), _),) = section.tables
     words = [lever_words(each) for each in labels]
     own = group._replace(title="", heads=[_HEADS.get(head, head) for head in group.heads])
-    return Table(words, [own], labels), group.title, section.notes
+    return _supported(run, Table(words, [own], labels)), group.title, section.notes
 
 
-def _steps(found: Exposed) -> tuple[Table, str]:
+def _steps(found: Exposed, workers: int | None) -> tuple[Table, str]:
     """List what steps of each rate bring to all clinicians in all years, and give a title."""
     draws = min(found.field.draws, MOST_DRAWS)
-    steps = rate_steps(found.field, draws=draws)
+    steps = rate_steps(found.field, draws=draws, workers=workers)
     rows = [steps[first : first + len(STEPS)] for first in range(0, len(steps), len(STEPS))]
     # Of all places and years the last are all together.
-    whole = [[(each["difference"][-1][-1], each["error"][-1][-1] or np.nan) for each in row] for row in rows]
+    whole = [[(each["difference"][-1][-1], each["error"][-1][-1]) for each in row] for row in rows]
     scale, units = dollar_scale(max(abs(value) for row in whole for value, _ in row))
     columns = [
-        [with_error(value * scale, error * scale) for value, error in step]
+        [with_error(value * scale, np.nan if error is None else error * scale) for value, error in step]
         for step in zip(*whole, strict=True)
     ]
     labels = [
@@ -406,7 +440,8 @@ def _people(run: RunResults, tables: Any, level: str) -> tuple[Table, str] | Non
     title = f"{'Practices' if level == 'practice' else 'Clinicians'}, {ALL_YEARS}, {units}"
     if left_out > 0:
         title += f": the {_MOST_ROWS // 2} largest expected losses and gains; {left_out:,} are left out"
-    return Table([row["who"] for row in rows], [Group("", heads, columns)], notes), title
+    table = Table([row["who"] for row in rows], [Group("", heads, columns)], notes)
+    return _supported(run, table), title
 
 
 def _readiness(row: Row, untold: Sequence[str]) -> str:

@@ -58,14 +58,17 @@ class Fact:
 
     @property
     def size(self) -> str:
-        """Its size without its sign, with its error if that is known, and its unit.
+        """Its size, with its error if that is known, and its unit; with its sign where no verb can say that.
 
         >>> Fact(-147.9e6, 5.3e6, "USD").size, Fact(0.6344, 0.0016, "fraction").size
         ('$147.9 ± 5.3 million', '63.44 ± 0.16%')
+        >>> Fact(-3.0e6, 5.0e6, "USD").size
+        '-$3.0 ± 5.0 million'
         """
         scale, word = self.scale
         value, error = abs(self.value) * scale, self.error * scale
-        dollar = "$" if self.unit == "USD" else ""
+        minus = "-" if self.direction == 0 and self.value < 0.0 else ""
+        dollar = minus + ("$" if self.unit == "USD" else "")
         return f"{dollar}{with_error(value, error) if self.sure else number(value, error)}{word}"
 
 

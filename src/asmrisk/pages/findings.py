@@ -23,6 +23,7 @@ from asmrisk.analysis.summary import summarize
 from asmrisk.errors import InputError
 from asmrisk.exposures.exposure import Exposed, expose
 from asmrisk.results.reading import open_results, require_store
+from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.studies.report import analyze
 from asmrisk.studies.study import Study, load_study
 
@@ -120,6 +121,9 @@ def find(
         warnings.simplefilter("always")
         run = open_run_results(results, partial=partial)
         opened = tuple(open_run_results(each, partial=partial) for each in reforms)
+        for argument, some in {"results": (run,), "reforms": opened}.items():
+            for one in some:
+                _check_years(one, argument)
         summary = summarize(run)  # type: ignore[arg-type]  # It is open already.
         varies = unless("What it depends on most", lambda: doubt(run))  # type: ignore[arg-type]
         comparison = per_clinician = None
@@ -156,6 +160,18 @@ def find(
     )
 
 
+def _check_years(run: RunResults, argument: str) -> None:
+    """Check that no performance year is missing, of which sentences would be wrong."""
+    held = run.dataset.coords.get("performance_year")
+    missing = [str(year) for year in PERFORMANCE_YEARS if held is None or year not in held.values]
+    if missing:
+        raise InputError(
+            f"no performance year {', '.join(missing)}; a report is of all five: give results with every one",
+            argument=argument,
+            where=run.source,
+        )
+
+
 def _replayed(
     run: RunResults,
     reforms: Sequence[RunResults],
@@ -180,6 +196,9 @@ def _replayed(
 
 def _stored_study(study: Study | str | os.PathLike[str], run: RunResults) -> tuple[Study, Report]:
     """Analyze a study whose store stands beside the results, or in ``results``."""
+    if not isinstance(study, Study) and Path(study, "zarr.json").exists():
+        text = "holds results; give the file of the study: its results are looked for beside those of the run"
+        raise InputError(text, argument="study", where=os.fspath(study))
     given = study if isinstance(study, Study) else load_study(study)
     name = "study.zarr" if given.source is None else f"{given.source.stem}.zarr"
     places = dict.fromkeys(

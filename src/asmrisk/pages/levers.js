@@ -7,7 +7,6 @@
   const table = document.getElementById("try-table");
   const said = document.getElementById("try-said");
   const cost = document.getElementById("try-cost");
-  const SURE = 1.96; // nearer to zero than so many standard errors is not told from it
   let model = null;
 
   // As `asmrisk.analysis.digits` writes a number and its error: to the error's second digit.
@@ -20,7 +19,7 @@
   };
   const usd = (value, error) => {
     if (value === 0) return "$0";
-    if (!(error > 0)) return `${value < 0 ? "-" : ""}$${written(Math.abs(value), 0)} ± n/a`;
+    if (!(error > 0)) return `${value < 0 ? "-" : ""}$${written(Math.abs(value), 0)}${error === 0 ? " ± 0" : ""}`;
     const digits = places(error);
     return `${value < 0 ? "-" : ""}$${written(Math.abs(value), digits)} ± ${written(error, digits)}`;
   };
@@ -43,11 +42,12 @@
   const sentence = (difference, error, before) => {
     const now = `Expected without it: ${usd(before.mean, before.error)}.`;
     if (difference === 0) return `The change brings nothing in any draw. ${now}`;
-    if (Math.abs(difference) < SURE * error) {
+    if (Math.abs(difference) <= live.sure * error) {
       return `No difference found in all five years together: ${usd(difference, error)}. ${now}`;
     }
     const more = difference > 0 ? "more" : "less";
-    return `All five years together: ${usd(Math.abs(difference), error)} ${more} for all clinicians. ${now}`;
+    const luck = error >= 0 ? "" : ", in draws too few to tell it from luck";
+    return `All five years together: ${usd(Math.abs(difference), error)} ${more} for all clinicians${luck}. ${now}`;
   };
 
   const show = () => {

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.estimates import mean
+from asmrisk.analysis.estimates import mean, t_quantile
 from asmrisk.clinician_tables.arrays import score_arrays_within
 from asmrisk.exposures.changes import parse_change
 from asmrisk.exposures.stored_field import StoredField, live_cases
@@ -304,6 +304,8 @@ class _Lived:
                 if not each.claims
             ],
             "draws": draws,
+            # A difference of up to so many standard errors is not told from zero.
+            "sure": float(t_quantile(len(np.unique(sets)) - 1)),
             "sets": encoded(np.unique(sets, return_inverse=True)[1].astype(np.uint16), 1),
             "unit": self.unit.tolist(),
             "common": {name: _listed(values[:draws]) for name, values in self.common.items()},

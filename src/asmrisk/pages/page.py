@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from importlib.resources import files
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,16 +21,35 @@ from asmrisk.analysis.report import Line
 from asmrisk.charts.chart import Chart
 from asmrisk.charts.palette import DARK, LIGHT
 from asmrisk.charts.svg import svg
+from asmrisk.clinician_tables.table import check_output, replaced
 from asmrisk.errors import joined, printable
 
-__all__ = ["environment", "rendered"]
+__all__ = ["check_page", "environment", "rendered", "write_page"]
 
 #: What may be a parameter's name.
 _NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_.]+")
 
 
+def check_page(
+    path: str | os.PathLike[str], argument: str, *, inputs: Iterable[str | os.PathLike[str]] = ()
+) -> Path:
+    """Check, before any work, that a page can be written, as `check_output` does."""
+    return check_output(path, argument, "a page", inputs=inputs, endings=(".html", ".htm"))
+
+
+def write_page(path: Path, text: str, argument: str, *, private: bool = False) -> None:
+    """Write a page in place of what is there, whole or not at all, as `replaced` does."""
+    with replaced(path, argument, private=private) as file:
+        file.write_text(text, encoding="utf-8")
+
+
 def rendered(
-    template: str | Template, *, styles: Sequence[str] = (), scripts: Sequence[str] = (), **context: Any
+    template: str | Template,
+    *,
+    styles: Sequence[str] = (),
+    scripts: Sequence[str] = (),
+    shown: Callable[[str], str] = str,
+    **context: Any,
 ) -> str:
     """Fill a template of this package, which extends ``page.html.j2``.
 
@@ -38,6 +59,8 @@ def rendered(
         Name of the template, ``report.html.j2``, or one made by `environment`.
     styles, scripts : sequence of str
         Names of the package's files that the page has besides ``page.css`` and ``page.js``.
+    shown : callable
+        What is done to each text before it is escaped.
     **context
         What the template uses. Texts are escaped; charts are drawn by the filter ``svg``, data for scripts
         embedded by the filter ``embedded``.
@@ -61,28 +84,31 @@ def rendered(
             "form-action 'none'",
         )
     )
-    inner = {"style": Markup(style), "script": Markup(script), "policy": policy}
-    return environment().get_template(template).render(**inner, **context) + "\n"
+    inner = {"style": Markup(style), "script": Markup(script), "policy": Markup(policy)}
+    return environment(shown).get_template(template).render(**inner, **context) + "\n"
 
 
-def environment() -> Environment:
+def environment(shown: Callable[[str], str] = str) -> Environment:
     """Give the settings of all templates: what is shown is escaped and printable, what misses an error."""
+
+    def printed(value: Any) -> Any:
+        plain = isinstance(value, str) and not isinstance(value, Markup)
+        return printable(shown(value)) if plain else value
+
     made = Environment(
         loader=PackageLoader("asmrisk.pages", "."),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: (
-            printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-        ),
+        finalize=printed,
     )
     made.filters |= {
         "svg": _drawn,
         "embedded": _embedded,
         "rows": _rows,
         "line": _line,
-        "breakable": _breakable,
+        "breakable": lambda text: _breakable(printed(text)),
         "thousands": "{:,}".format,
     }
     return made
@@ -117,7 +143,7 @@ def _line(line: Line) -> str:
 
 def _breakable(text: str) -> Markup:
     """Let names of parameters go on in the next line behind a dot or an underscore."""
-    shown = escape(printable(text))
+    shown = escape(text)
     if not _NAME.fullmatch(text):
         return shown
     return Markup(re.sub(r"(?<=[a-z])([._])(?=[a-z])", r"\1<wbr>", str(shown)))

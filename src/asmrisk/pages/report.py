@@ -33,11 +33,13 @@ from asmrisk.charts.savings import savings_chart
 from asmrisk.charts.score_curve import score_curve_chart
 from asmrisk.charts.tornado import tornado_chart
 from asmrisk.charts.waterfall import waterfall_chart
-from asmrisk.clinician_tables.table import check_output, replaced
-from asmrisk.errors import InputError
+from asmrisk.charts.words import counted
+from asmrisk.clinician_tables.table import replaced
+from asmrisk.errors import InputError, printable
 from asmrisk.pages.answers import answers, question
 from asmrisk.pages.findings import Findings, LeftOut, Results, find
-from asmrisk.pages.page import rendered
+from asmrisk.pages.page import check_page, rendered, write_page
+from asmrisk.pages.places import Places
 from asmrisk.pages.tables import (
     Listing,
     assumptions,
@@ -98,14 +100,16 @@ def report(
     Returns
     -------
     list of pathlib.Path
-        The files written. Only their owner may read them if they say what given clinicians risk.
+        The files written. Only their owner may read them (mode 0600) if they say what given clinicians risk,
+        or if results are of a roster.
 
     Raises
     ------
     InputError
         If there are no such results, they are not finished, or those of a study; an argument is not among
-        those allowed; reforms cannot be compared with the results; the study has not been run; the clinicians
-        cannot be read; a file cannot be written; or a workbook is asked for and XlsxWriter is missing.
+        those allowed; results lack a performance year; reforms cannot be compared with the results; the study
+        has not been run; the clinicians cannot be read; a file cannot be written; or a workbook is asked for
+        and XlsxWriter is missing.
     RunError
         If the disk is full, or results are damaged.
     """
@@ -121,29 +125,29 @@ def report(
     for each in reforms:
         check_arguments(reforms=(RESULTS, each))
     inputs = [each for each in (study, exposure) if isinstance(each, str | os.PathLike)]
-    page = _check_page(out, inputs)
+    page = check_page(out, "out", inputs=inputs)
     book = None if excel is None else check_workbook(excel, inputs)
-    found = find(results, reforms, study=study, exposure=exposure, replay_draws=replay_draws, partial=partial)
+    first, *others = map(_with_name, (results, *reforms))
+    found = find(first, others, study=study, exposure=exposure, replay_draws=replay_draws, partial=partial)
     charts, found = _charts(found)
-    given = [os.fspath(each) for each in inputs]
-    shown = _without_folders([*(each.source for each in (found.run, *found.reforms)), *given])
-    text = shown(rendered("report.html.j2", **_context(found, charts, study, exposure)))
-    written = [page]
-    with replaced(page) as file:
-        file.touch(0o600 if exposure is not None else 0o666)
-        file.write_text(text, encoding="utf-8")
-    if book is not None:
-        with replaced(book) as file:
-            file.touch(0o600 if exposure is not None else 0o666)
-            write_workbook(file, found, charts, shown)
-        written.append(book)
-    return written
+    runs = (found.run, *found.reforms)
+    places = Places([*(each.source for each in runs), *(os.fspath(each) for each in inputs)])
+    again = _commands(found, places, study, exposure, replay_draws=replay_draws, partial=partial)
+    text = rendered("report.html.j2", shown=places.shown, **_context(found, charts, places), commands=again)
+    # They name clinicians or practices.
+    private = exposure is not None or any(each.has_roster for each in runs)
+    write_page(page, text, "out", private=private)
+    if book is None:
+        return [page]
+    with replaced(book, "excel", private=private) as file:
+        write_workbook(file, found, charts, places.shown)
+    return [page, book]
 
 
-def _check_page(out: str | os.PathLike[str], inputs: Sequence[Any]) -> Path:
-    if Path(out).suffix.lower() not in (".html", ".htm"):
-        raise InputError("is a page: give a name that ends in .html.", argument="out", where=str(out))
-    return check_output(out, inputs=inputs, endings=(".html", ".htm"))
+def _with_name(results: Results) -> Results:
+    """Give a path its last name, so that texts can name it without its folders: ``.`` has none."""
+    nameless = isinstance(results, str | os.PathLike) and PurePath(results).name in ("", "..")
+    return Path(results).resolve() if nameless else results
 
 
 #: So many reforms have a panel each; more stand side by side.
@@ -203,28 +207,11 @@ def _charts(found: Findings) -> tuple[list[Chart], Findings]:
     return charts, replace(found, left_out=tuple(left_out))
 
 
-def _without_folders(places: Sequence[str]) -> Callable[[str], str]:
-    """Give what takes the folders of a machine out of texts that name results."""
-    known = [PurePath(each) for each in dict.fromkeys(places) if each and "://" not in each]
-    names = [each.name for each in known]
-    short = {
-        str(each): each.name if names.count(each.name) == 1 else f"{each.parent.name}/{each.name}"
-        for each in known
-    }
-
-    def shown(text: str) -> str:
-        for place, name in sorted(short.items(), key=lambda each: -len(each[0])):
-            text = text.replace(place, name)
-        return text
-
-    return shown
+def _name(run: RunResults, places: Places) -> str:
+    return places.name(run.source) or "RESULTS"
 
 
-def _name(run: RunResults) -> str:
-    return PurePath(run.source).name if run.source else "RESULTS"
-
-
-def _context(found: Findings, charts: Sequence[Chart], study: Any, exposure: Any) -> dict[str, Any]:
+def _context(found: Findings, charts: Sequence[Chart], places: Places) -> dict[str, Any]:
     """Give what the template shows."""
     years = [int(year) for year in found.run.dataset["performance_year"].values]
     contents = {
@@ -250,7 +237,7 @@ def _context(found: Findings, charts: Sequence[Chart], study: Any, exposure: Any
         "charts": charts,
         "key_figures": key_figures(found),
         "by_year": by_year(found),
-        "unknowns": found.run.unknown_count,
+        "unknowns": _assumptions(found.run.unknown_count),
         "years": f"{years[0]} to {years[-1]}",
         "reading": _reading(found),
         "contents": [(name, title) for name, title in contents.items() if title],
@@ -270,19 +257,24 @@ def _context(found: Findings, charts: Sequence[Chart], study: Any, exposure: Any
             ("performance year", "data of the year are submitted", "payments that are adjusted"),
             [(str(year), str(year + 1), str(year + PAYMENT_LAG)) for year in years],
         ),
-        "origin": _origin(found),
+        "origin": _origin(found, places),
         "changed": changed_values(found),
         "parameters": parameters(found),
-        "commands": _commands(found, study, exposure),
         "file": found.run.provenance.get("file") or "SCENARIO.toml",
-        "name": _name(found.run),
+        "name": _name(found.run, places),
     }
+
+
+def _assumptions(count: int) -> str:
+    """Say how many are unknown, with the verb."""
+    return f"{counted(count, 'assumption')} {'is' if count == 1 else 'are'}"
 
 
 def _reading(found: Findings) -> str:
     """Say how the key figures are to be read."""
-    words = ["Mean over simulated futures ± its standard error."]
+    words = ["One simulated future."] if found.run.count == 1 else ["Mean over simulated futures."]
     if found.run.set_count > 1:
+        words = ["Mean over simulated futures ± its standard error."]
         words.append(f"Ranges hold {HOLDS[found.run.holds]}.")
     if found.reforms:
         words.append("Differences are reform minus run, paired future by future.")
@@ -329,13 +321,13 @@ def _evidence(found: Findings) -> Listing | None:
     return Listing(heads, rows, heads[1:3]) if rows else None
 
 
-def _origin(found: Findings) -> Listing:
+def _origin(found: Findings, places: Places) -> Listing:
     """Say which results these are, by which software, without naming a folder of any machine."""
     rows = []
     for run in (found.run, *found.reforms):
         record = run.provenance
         facts = {
-            "results": _name(run) if run.source else "a dataset in memory",
+            "results": _name(run, places) if run.source else "a dataset in memory",
             "scenario": run.title,
             "file": PurePath(record.get("file") or "").name,
             "draws": f"{run.count:,}" + (f" ({run.partial})" if run.partial else ""),
@@ -352,23 +344,32 @@ def _origin(found: Findings) -> Listing:
     return Listing(("of", "what", "value"), rows)
 
 
-def _commands(found: Findings, study: Any, exposure: Any) -> str:
+def _commands(
+    found: Findings, places: Places, study: Any, exposure: Any, *, replay_draws: int | None, partial: bool
+) -> list[str]:
     """Write the commands that make the page again."""
     lines = []
     for run in (found.run, *found.reforms):
-        record = run.provenance
+        record, name = run.provenance, _name(run, places)
         if not (run.source and record.get("file")):
+            lines.append(f"# {printable(name)} ({run.title}) was made in Python.")
             continue
         words = ["asmrisk", "run", record["file"]]
         for override in record.get("overrides", []):
             words += ["--set", override]
         words += ["--fixed"] * bool(run.fixed)
-        words += ["--draws", str(run.count), "--seed", str(run.seed), "--out", _name(run)]
-        lines.append(shlex.join(words))
-    words = ["asmrisk", "report", *map(_name, (found.run, *found.reforms))]
+        # Of a run that is not finished all that are asked for: "20 of 60 draws are finished".
+        planned = run.partial.partition(" of ")[2].partition(" ")[0]
+        words += ["--draws", planned or str(run.count)]
+        words += [] if run.seed is None else ["--seed", str(run.seed)]
+        lines.append(shlex.join([*words, "--out", name]))
+    words = ["asmrisk", "report", *(_name(each, places) for each in (found.run, *found.reforms))]
     if found.studied is not None and found.studied.source is not None:
-        lines.append(shlex.join(["asmrisk", "sensitivity", found.studied.source.name]))
-        words += ["--study", found.studied.source.name]
+        name = found.studied.source.name if isinstance(study, Study) else places.name(os.fspath(study))
+        lines.append(shlex.join(["asmrisk", "sensitivity", name]))
+        words += ["--study", name]
     if exposure is not None:
-        words += ["--exposure", PurePath(exposure).name]
-    return "\n".join([*lines, shlex.join(words)])
+        words += ["--exposure", places.name(os.fspath(exposure))]
+    if replay_draws is not None:
+        words += ["--replay-draws", str(replay_draws)]
+    return [*lines, shlex.join([*words, *["--partial"] * partial])]

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from asmrisk.analysis.digits import with_error
 from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import scale_for
+from asmrisk.analysis.run_results import dollars_of
 from asmrisk.analysis.statistics import HOLDS, MEAN, RANGE, Row, error_cell, scale_of, shown
 from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.wording import ALL, ALL_YEARS
@@ -66,10 +67,11 @@ def key_figures(found: Findings) -> Table:
     chosen: list[tuple[str, Row, float]] = []
     for metric in _DOLLARS:
         if (row := row_of(rows, metric)) is not None:
-            chosen.append((f"{_LABELS[metric]}, $ million", row, 1e-6))
+            chosen.append((f"{_LABELS[metric]}, $ million{_kind(found, metric)}", row, 1e-6))
     for size in PRACTICE_SIZES:
         if (row := row_of(rows, _PER_CLINICIAN, practice_size=size)) is not None:
-            chosen.append((f"A clinician in a {size} practice is paid, $ a year", row, 1.0))
+            kind = _kind(found, _PER_CLINICIAN)
+            chosen.append((f"A clinician in a {size} practice is paid, ${kind} a year", row, 1.0))
     for metric, words in _SHARES.items():
         for size in PRACTICE_SIZES:
             if (row := row_of(rows, metric, practice_size=size)) is not None:
@@ -84,6 +86,12 @@ def key_figures(found: Findings) -> Table:
         changes = [_difference(found, label, row, scale) for _, row, scale in chosen]
         groups.append(Group(label, ["difference ± error"], [changes]))
     return Table([label for label, *_ in chosen], groups)
+
+
+def _kind(found: Findings, metric: str) -> str:
+    """Say in which dollars a metric is, behind the unit: `` of 2027``, `` in cash``."""
+    (dollars,) = dollars_of([metric], found.run.dollar_year)
+    return " in cash" if dollars.startswith("Cash") else f" of {dollars.removeprefix('Dollars of ')}"
 
 
 def _difference(found: Findings, label: str, row: Row, scale: float) -> str:
@@ -110,11 +118,14 @@ def by_year(found: Findings) -> Table:
     groups = []
     statistics = (MEAN, RANGE) if found.run.set_count > 1 else (MEAN,)
     for metric in _BY_YEAR:
-        found_rows = [row_of(rows, metric, performance_year=year) for year in (*years, ALL)]
-        some = [row for row in found_rows if row is not None]
-        heads, columns = shown(statistics, some, 1e-6, holds)
+        each_year = (row_of(rows, metric, performance_year=year) for year in (*years, ALL))
+        heads, columns = shown(statistics, [row for row in each_year if row is not None], 1e-6, holds)
         groups.append(
-            Group(f"{METRICS[metric].title}, $ million", heads, list(map(_without_missing, columns)))
+            Group(
+                f"{METRICS[metric].title}, $ million{_kind(found, metric)}",
+                heads,
+                list(map(_without_missing, columns)),
+            )
         )
     return Table([*map(str, years), ALL_YEARS], groups)
 

@@ -7,7 +7,6 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -39,15 +38,10 @@ _SHARES = re.compile(r"tied|larger.*|below_zero.*|share|probability.*")
 
 def check_workbook(path: str | os.PathLike[str], inputs: Sequence[Any]) -> Path:
     """Check, before any work, that a workbook can be written."""
-    if Path(path).suffix.lower() != ".xlsx":
-        raise InputError("is a workbook: give a name that ends in .xlsx.", argument="excel", where=str(path))
+    found = check_output(path, "excel", "a workbook", inputs=inputs, endings=(".xlsx",))
     if importlib.util.find_spec("xlsxwriter") is None:
         raise InputError(_NEEDS_XLSXWRITER, argument="excel", where=str(path))
-    try:
-        return check_output(path, inputs=inputs, endings=(".xlsx",))
-    except InputError as error:
-        (problem,) = error.problems
-        raise InputError(replace(problem, argument="excel")) from None
+    return found
 
 
 def write_workbook(path: Path, found: Findings, charts: Sequence[Chart], shown: Callable[[str], str]) -> None:
@@ -68,7 +62,7 @@ def write_workbook(path: Path, found: Findings, charts: Sequence[Chart], shown: 
 
     options = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     with path.open("wb") as file, xlsxwriter.Workbook(file, options) as book:
-        book.set_properties({"title": printable(question(found)), "created": _CREATED})
+        book.set_properties({"title": printable(shown(question(found))), "created": _CREATED})
         styles = {
             "head": book.add_format({"bold": True, "text_wrap": True, "valign": "top", "bottom": 1}),
             "title": book.add_format({"bold": True, "font_size": 16, "text_wrap": True}),
@@ -78,7 +72,7 @@ def write_workbook(path: Path, found: Findings, charts: Sequence[Chart], shown: 
         cover = book.add_worksheet("Cover")
         cover.set_column(0, 0, 34)
         cover.set_column(1, 1, 90)
-        cover.write_string(0, 0, printable(question(found)), styles["title"])
+        cover.write_string(0, 0, printable(shown(question(found))), styles["title"])
         lines = [(each.question, " ".join(each.words)) for each in answers(found)]
         _rows(cover, 2, lines, styles["words"], shown)
         contents = book.add_worksheet("Contents")
@@ -184,7 +178,7 @@ def _table(sheet: Any, frame: pd.DataFrame, head: Any, shown: Callable[[str], st
     """Write a table: heads that stay, columns as wide as what they hold, texts as texts."""
     sheet.freeze_panes(1, 1)
     for column, name in enumerate(map(str, frame.columns)):
-        sheet.write_string(0, column, printable(name), head)
+        sheet.write_string(0, column, printable(shown(name)), head)
         longest = len(name) / 2
         for at, value in enumerate(frame.iloc[:, column].tolist(), 1):
             longest = max(longest, _cell(sheet, at, column, value, shown))
