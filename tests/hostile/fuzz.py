@@ -90,6 +90,10 @@ class Bench:
             with _in_time(), warnings.catch_warnings(), contextlib.redirect_stdout(output):
                 warnings.simplefilter("error")
                 warnings.filterwarnings("ignore", message="the population of .* is a Latin hypercube")
+                # Said of a place that is ours no more.
+                warnings.filterwarnings(
+                    "ignore", message=".*: kernels are neither kept in .* nor loaded from"
+                )
                 shown = self.kind.use(random, path, notes.append)
             end = _unprintable(str(shown))
             self.accepted += 1

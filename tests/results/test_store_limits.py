@@ -19,11 +19,14 @@ pytestmark = pytest.mark.usefixtures("hasty_disk")
 
 #: Reads stores in a process of its own; says what is refused, and last the MiB that this took at most.
 CHILD = """
-import resource, sys
+import re, sys
 import asmrisk
 from asmrisk.errors import InputError, RunError
+def peak():
+    # Not `resource.getrusage`, which counts what the parent process had when it was copied.
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) >> 10
 asmrisk.open_results(sys.argv[1]).load()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
 for place in sys.argv[2:]:
     for use in (
         lambda: asmrisk.open_results(place).load(),
@@ -34,7 +37,7 @@ for place in sys.argv[2:]:
             use()
         except (InputError, RunError) as error:
             print(error)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
+print(peak() - before)
 """
 
 

@@ -56,12 +56,11 @@ class _Commands(click.Group):
 @contextmanager
 def _ended(ctx: click.Context | None = None) -> Iterator[None]:
     """Say in one line what ends a command, and with which status."""
-    command = (ctx and ctx.invoked_subcommand) or ""
     try:
         with interruptible(last=True):
             yield
     except InputError as error:
-        options = options_of(command)
+        options = _options(ctx)
         _fail(_EXIT_INPUT, *(problem.to_line(options, command_of) for problem in error.problems))
     except RunError as error:
         _fail(_EXIT_FAILURE, joined(error.parts, command_of))
@@ -82,7 +81,7 @@ def _ended(ctx: click.Context | None = None) -> Iterator[None]:
         if os.environ.get(_TRACEBACK):
             raise
         if isinstance(error, MemoryError) or is_of_memory(error):
-            _fail(_EXIT_FAILURE, advice(options_of(command)))
+            _fail(_EXIT_FAILURE, advice(_options(ctx)))
         _fail(_EXIT_FAILURE, _unexpected(error))
 
 
@@ -104,6 +103,10 @@ def say(*lines: object, err: bool = False) -> None:
 
 def _lines(text: str) -> str:
     return "\n".join(map(printable, text.split("\n")))
+
+
+def _options(ctx: click.Context | None) -> dict[str, str]:
+    return options_of((ctx and ctx.invoked_subcommand) or "")
 
 
 def options_of(command: str) -> dict[str, str]:
