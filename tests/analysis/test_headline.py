@@ -192,11 +192,14 @@ def test_commands_are_ones(uncertain_store):
 
 def test_commands_repeat_the_overrides_of_the_run(stores):
     savings, group = unknown_savings(SETS)
-    record = uncertain(overrides=["policy.risk_level=0.09"])
+    record = uncertain(overrides=["population.clinicians = 300", "policy.risk_level=0.09"])
     lines, _ = told(stores.add("mine.zarr", record, savings, group))
-    loaded = "asmrisk.run(asmrisk.load_scenario('scenarios/reform.toml', ['policy.risk_level=0.09'"
-    assert f"{loaded}]), fixed=True" in lines[0]
-    assert f"{loaded}, 'population.clinicians=6510']), fixed=True" in lines[2]
+    loaded, rest = (
+        "asmrisk.run(asmrisk.load_scenario('scenarios/reform.toml', [",
+        "'policy.risk_level=0.09']), fixed=True",
+    )
+    assert f"{loaded}'population.clinicians = 300', {rest}" in lines[0]
+    assert f"{loaded}'population.clinicians=6510', {rest}" in lines[2]
 
 
 def test_an_unknown_number_of_clinicians_is_not_compared_with_the_list(stores):

@@ -217,6 +217,8 @@ def _command(run: RunResults, options: dict[str, Any], place: str) -> Call:
     seed = {} if run.seed in (None, PARAMETERS["run.seed"].default) else {"seed": run.seed}
     default = Path("results") / f"{Path(file).stem}_fixed.zarr"
     out = {} if not run.source or (len(options) == 1 and Path(place) == default) else {"out": place}
-    stated = [*run.provenance.get("overrides", []), *options.pop("overrides", [])]
-    overrides = {"overrides": stated} if stated else {}
+    # What is given takes the place of what the run had.
+    stated = (*run.provenance.get("overrides", []), *options.pop("overrides", []))
+    by_name = {each.partition("=")[0].strip(): each for each in stated}
+    overrides = {"overrides": list(by_name.values())} if by_name else {}
     return Call("run", file, options | overrides | seed | out)
