@@ -6,6 +6,7 @@ import os
 import random
 import re
 import signal
+import sys
 import time
 from contextlib import suppress
 
@@ -158,3 +159,20 @@ def test_a_signal_that_a_callback_of_c_loses_is_told_by_what_goes_wrong_for_it()
         raise RuntimeError("no compiled object")
     with pytest.raises(RunError, match="disk"), interruptible():
         stopped(RunError("the disk is full"))
+
+
+def test_a_signal_that_c_prints_as_an_error_comes_again(capfd):
+    def stopped():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Interrupted as lost:
+            sys.excepthook(type(lost), lost, lost.__traceback__)  # As `PyErr_Print` does.
+        time.sleep(PATIENCE)
+
+    with pytest.raises(Interrupted) as interrupted, interruptible():
+        stopped()
+    assert interrupted.value.exit_status == 128 + signal.SIGTERM
+    assert capfd.readouterr().err == ""
+    with interruptible():
+        sys.excepthook(ValueError, ValueError("another"), None)
+    assert "another" in capfd.readouterr().err

@@ -2,6 +2,7 @@
 
 import gc
 import io
+import itertools
 import json
 import re
 import signal
@@ -288,7 +289,7 @@ def work_of(task, number):
 
 
 def test_blocks_are_computed_in_order_as_many_at_once_as_there_are_workers(tmp_path):
-    under_way, most, begun = set(), 0, []
+    under_way, most, begun = set(), 0, {}
     lock = threading.Lock()
 
     class Watched(Nothing):
@@ -296,7 +297,7 @@ def test_blocks_are_computed_in_order_as_many_at_once_as_there_are_workers(tmp_p
             nonlocal most
             with lock:
                 under_way.add(block.index)
-                begun.append(block.index[0])
+                begun.setdefault(threading.get_ident(), []).append(block.index[0])
                 most = max(most, len(under_way))
             super().block(block, slot)
             with lock:
@@ -310,10 +311,11 @@ def test_blocks_are_computed_in_order_as_many_at_once_as_there_are_workers(tmp_p
     Threads(3).compute(work, progress, done.append)
     assert done == [0] * 500
     assert progress.done == 2_500
-    assert sorted(begun) == list(range(500))
+    assert sorted(itertools.chain(*begun.values())) == list(range(500))
     assert most <= 3
-    # Beside each other a few are begun in whatever order.
-    assert all(abs(place - number) <= 3 for place, number in enumerate(begun)), begun
+    # Each thread takes the next that nobody has; which one begins first is for the system to say.
+    assert len(begun) <= 3
+    assert all(numbers == sorted(numbers) for numbers in begun.values())
 
 
 def test_memory_does_not_grow_with_the_number_of_draws():

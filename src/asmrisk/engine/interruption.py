@@ -40,7 +40,7 @@ class _Handler:
     def __init__(self) -> None:
         self._latest = -math.inf
         self.number: int | None = None  #: of the signal that came, if any
-        self._others = sys.unraisablehook
+        self._hooks = sys.unraisablehook, sys.excepthook
         self._again: threading.Timer | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -50,14 +50,24 @@ class _Handler:
 
     def ignored(self, what: Any) -> None:
         """Take what Python would report as ignored."""
-        if not isinstance(what.exc_value, Interrupted):
-            self._others(what)
-            return
+        if not self._repeated(what.exc_value):
+            self._hooks[0](what)
+
+    def printed(self, kind: Any, value: Any, trace: Any) -> None:
+        """Take what Python would print, which other code in C lets it do with an exception that is lost."""
+        if not self._repeated(value):
+            self._hooks[1](kind, value, trace)
+
+    def _repeated(self, lost: Any) -> bool:
+        """Let a signal come again whose exception was lost; say whether it was one."""
+        if not isinstance(lost, Interrupted):
+            return False
         self._latest = -math.inf
         main = threading.main_thread().ident
-        self._again = threading.Timer(_AGAIN, signal.pthread_kill, (main, what.exc_value.signal))
+        self._again = threading.Timer(_AGAIN, signal.pthread_kill, (main, lost.signal))
         self._again.daemon = True
         self._again.start()
+        return True
 
     def settle(self) -> None:
         """Send no signal again from now on."""
@@ -82,9 +92,9 @@ def interruptible(*, last: bool = False) -> Iterator[None]:
     handler = there if isinstance(there, _Handler) else _Handler()
     new = () if handler is there else (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, handler) for number in new}
-    hook = sys.unraisablehook
+    hooks = sys.unraisablehook, sys.excepthook
     if new:
-        sys.unraisablehook = handler.ignored
+        sys.unraisablehook, sys.excepthook = handler.ignored, handler.printed
     try:
         yield
     except (InputError, RunError):
@@ -100,7 +110,7 @@ def interruptible(*, last: bool = False) -> Iterator[None]:
         finally:
             for number, earlier in before.items():
                 signal.signal(number, signal.SIG_IGN if last and handler.number else earlier)
-            sys.unraisablehook = hook
+            sys.unraisablehook, sys.excepthook = hooks
 
 
 @contextmanager
