@@ -38,6 +38,12 @@ def test_too_little_for_anything_is_said_before_a_library_aborts(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_a_command_takes_is_told_with_less_memory_too():
+    done = ended(0.8, "run", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--workers" in done.stdout
+
+
 def test_commands_make_do_with_what_is_needed_at_least(tmp_path):
     """With several workers too, each of which would take memory pools of its own."""
     place = str(tmp_path / "r.zarr")

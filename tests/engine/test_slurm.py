@@ -15,7 +15,7 @@ def test_jobs_share_a_run_and_one_is_killed_by_its_time_limit():
     """Takes some six minutes, most of it waiting for time limits."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     trial = subprocess.run(
-        ["bash", SCRIPT, "6000"],
+        ["bash", SCRIPT],
         env=os.environ | {"PATH": path},
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ from asmrisk.cli import commands
 from asmrisk.exposures.exposure import expose
 from asmrisk.exposures.stored_field import live, stored_field
 from asmrisk.pages import board as page_of_board
-from asmrisk.pages.board import board_page, chances_of_loss, lever_words
+from asmrisk.pages.board import board_page, chances_of_loss, lever_words, years_headline
 from tests.browser import WIDTHS, browser, faults, inaccessible, show
 
 DRAWS, LOSS = 60, 20_000
@@ -172,6 +172,26 @@ def test_what_is_not_told_from_zero_is_no_loss(found):
     assert "are expected to lose $102 ± 50 over" in board_page(
         whole_with(found, mean=-102.0, mean_error=50.0)
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (-3000.0, -1000.0, "Smallest loss $1,000 in 2030, largest $3,000 in 2029"),
+        (1000.0, 3000.0, "Smallest gain $1,000 in 2029, largest $3,000 in 2030"),
+        (-3000.0, 1000.0, "Best year 2030, with a gain of $1,000; worst year 2029, with a loss of $3,000"),
+    ],
+)
+def test_the_headline_of_the_years_calls_a_loss_a_loss(low, high, said):
+    rows = [
+        {"payment_year": year, "mean": mean, "mean_error": 100.0}
+        for year, mean in ((2029, low), (2030, high))
+    ]
+    assert years_headline(*rows) == said
+
+
+def test_what_an_error_is_stands_where_one_is_shown(written):
+    assert "± is how much a figure would move if all were simulated anew" in written[0].read_text("utf-8")
 
 
 @pytest.mark.parametrize("draws", [1, 19])

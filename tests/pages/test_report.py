@@ -89,7 +89,8 @@ def test_the_answers_are_the_numbers_of_the_commands(stores, written):
     size = dollars(saved["mean"], saved["mean_error"])
     assert found(saved)
     verb, more = ("saves", "") if saved["mean"] > 0 else ("spends", " more")
-    assert said["What does Medicare save?"].startswith(
+    title = scenario().title
+    assert said[f"What does Medicare save under {title}?"].startswith(
         f"Medicare {verb} {size}{more} from 2027 to 2031, in {YEAR} dollars, on average over 40 simulated "
         "futures."
     )
@@ -103,7 +104,7 @@ def test_the_answers_are_the_numbers_of_the_commands(stores, written):
     paid = total(rows, "net_adjustment")
     size, direction = dollars(paid["mean"], paid["mean_error"]), "less" if paid["mean"] < 0 else "more"
     assert found(paid)
-    assert said["Who gains and who loses?"].startswith(
+    assert said[f"Who gains and who loses under {title}?"].startswith(
         f"Clinicians are paid {size} {direction} from 2029 to 2033, in cash. A clinician in a solo practice "
     )
     told = said["What would change under the reforms?"]
@@ -119,6 +120,7 @@ def test_the_answers_are_the_numbers_of_the_commands(stores, written):
         f": Medicare saves {size} {direction} over 2027 to 2031, in {YEAR} dollars. Clinicians are paid "
         in told
     )
+    assert f" a year than under {title}." in told
     assert "Nothing: Medicare saves exactly the same in every draw" in told
 
 
@@ -204,7 +206,7 @@ def test_it_can_be_read_in_a_browser(written):
         show(driver, page, printed=True)
         assert faults(driver) == []
         show(driver, page, scripts=False)
-        assert "What does Medicare save?" in driver.find_element("css selector", "main").text
+        assert "What does Medicare save under Tiny?" in driver.find_element("css selector", "main").text
 
 
 def test_the_workbook_has_the_commands_numbers_and_no_formula(stores, written):

@@ -34,19 +34,6 @@ def store(original, tmp_path):
     return shutil.copytree(original, tmp_path / "inside/r.zarr")
 
 
-def canonical(content):
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
-
-
-def alter(file, change):
-    """Change a file of plain data, and give it a digest that fits."""
-    content = json.loads(file.read_bytes())
-    seal = content.pop("seal")
-    assert seal == hashlib.sha256(canonical(content)).hexdigest()
-    change(content)
-    file.write_bytes(canonical({"seal": hashlib.sha256(canonical(content)).hexdigest(), **content}))
-
-
 def amount(place, new):
     """Give what changes a part of an array's declaration: path, dimensions, shape, type, attributes."""
 
@@ -101,7 +88,7 @@ def uses(place):
 
 @pytest.mark.parametrize("change", SPECIFICATIONS.values(), ids=SPECIFICATIONS.keys())
 def test_a_made_up_specification_is_refused_and_restored(change, store, original, tmp_path):
-    alter(store / ".asmrisk/store.json", change)
+    small.alter(store / ".asmrisk/store.json", change)
     before = small.snapshot(tmp_path)
     for use in uses(store):
         with pytest.raises(InputError, match=r"store\.json is damaged") as raised:
@@ -223,7 +210,7 @@ def test_records_that_were_made_up_are_told_in_time(original, tmp_path):
     places = []
     for name, (key, change) in RECORDS.items():
         places.append(shutil.copytree(original, tmp_path / name.replace(" ", "_")))
-        alter(places[-1] / ".asmrisk" / key, change)
+        small.alter(places[-1] / ".asmrisk" / key, change)
     for name, change in ROOTS.items():
         places.append(shutil.copytree(original, tmp_path / name.replace(" ", "_")))
         alter_root(places[-1], change)

@@ -137,6 +137,7 @@ def test_partial_results_have_the_bits_of_the_finished_ones(store, finished):
             assert partial[name].values.tobytes() == array.sel(draw=partial.draw.values).values.tobytes()
             assert partial[name].attrs == array.attrs
         assert partial.attrs["partial"] == "17 of 22 draws are finished"
+        assert partial.attrs["asked"] == 22
         assert partial.attrs["title"] == whole.attrs.get("title", "Small")
     assert "partial" not in open_results(finished, partial=True).attrs
 

@@ -70,6 +70,11 @@ class RunResults:
         return int(self.dataset.sizes["draw"])
 
     @property
+    def asked(self) -> int:
+        """Number of draws that the run is to have; more than there are where it is not finished."""
+        return int(self.dataset.attrs.get("asked", self.count))
+
+    @property
     def title(self) -> str:
         """Of the scenario."""
         return printable(self.provenance.get("scenario", {}).get("title") or "Results")

@@ -28,8 +28,18 @@ _OPTIONS = {"decompose": ("compare", "--decompose"), "doubt": ("summarize", "--d
 _EXIT_FAILURE, _EXIT_INPUT, _EXIT_INTERRUPT, _EXIT_PIPE = 1, 2, 130, 141
 
 
+class _Command(click.Command):
+    """A command, whose help needs no memory worth speaking of."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        make_do()
+        return super().invoke(ctx)
+
+
 class _Commands(click.Group):
     """The commands; whatever goes wrong in one ends in one readable message and an exit status."""
+
+    command_class = _Command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -48,7 +58,6 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         with _ended(ctx), warnings.catch_warnings():
-            make_do()
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             return super().invoke(ctx)
 

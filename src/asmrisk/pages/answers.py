@@ -20,6 +20,8 @@ from asmrisk.scenario.layering import parts_of
 
 __all__ = ["Answer", "answers", "meaning", "question"]
 
+#: A share of which no more is said than that it is less.
+_LITTLE = 0.01
 #: So many reforms have a sentence each; a table ranks all.
 _MOST_REFORMS = 3
 
@@ -37,16 +39,18 @@ def question(found: Findings) -> str:
     if not found.reforms:
         return f"{title}: what does Medicare save, and who pays?"
     if len(found.labels) > 2:
-        return f"What would {len(found.labels)} reforms change against {title}?"
-    return f"What would change against {title}: {' or '.join(found.labels)}?"
+        return f"What would {len(found.labels)} reforms change in {title}?"
+    return f"What would {' or '.join(found.labels)} change in {title}?"
 
 
 def answers(found: Findings) -> list[Answer]:
     """Answer what a reader asks first; what was not computed is not asked."""
+    # Beside reforms it is said of which scenario.
+    under = f" under {found.run.title}" if found.reforms else ""
     asked = {
-        "What does Medicare save?": [" ".join(_savings(found))],
+        f"What does Medicare save{under}?": [" ".join(_savings(found))],
         "How sure is that?": [" ".join(_doubt(found))],
-        "Who gains and who loses?": [" ".join(_who(found))],
+        f"Who gains and who loses{under}?": [" ".join(_who(found))],
         "What does it depend on most?": [" ".join(_depends(found))],
         f"What would change under the reform{'s' * (len(found.reforms) > 1)}?": _changes(found),
     }
@@ -93,7 +97,10 @@ def _savings(found: Findings) -> Iterator[str]:
         about = ", estimated by regression" if central["source"] == "regression" else ""
         less = "minus " if there.direction < 0 else ""
         if there.known and there.sure:
-            yield f"With every unknown at its middle value it is {less}{there.size}{about}."
+            yield (
+                f"That average counts all futures; with every unknown at its middle value alone it would be "
+                f"{less}{there.size}{about}."
+            )
 
 
 def _doubt(found: Findings) -> Iterator[str]:
@@ -110,7 +117,8 @@ def _doubt(found: Findings) -> Iterator[str]:
     yield f"{told} and by doubt about {counted(found.run.unknown_count, 'assumption')}."
     shares = {row["group"]: row for row in found.summary.tables.get("variance", ())}
     if (chance := shares.get("chance")) and chance["low"] > 0.0:
-        yield f"Chance makes {share_cell(chance)}% of that spread (its variance), doubt the rest."
+        part = "less than 1" if chance["high"] < _LITTLE else share_cell(chance)
+        yield f"Chance makes {part}% of that spread (its variance), doubt the rest."
 
 
 def _dollars(text: str, word: str) -> str:
@@ -166,8 +174,8 @@ def _depends(found: Findings) -> Iterator[str]:
         fall = with_error(most["fall"] * scale, most["error"] * scale)
         whole = number(float(sd.value) * scale, float(sd.error) * scale)
         yield (
-            f"On the {meaning(most['unknown'])}: knowing it would cut the spread of savings (standard "
-            f"deviation, ${whole}{word}) by ${fall}{word}."
+            f"On the {meaning(most['unknown'])}: to know it would make the range of savings narrower, their "
+            f"standard deviation of ${whole}{word} by ${fall}{word}."
         )
         return
     for row in tables.get("variance", ()):
@@ -223,4 +231,4 @@ def _by_size(found: Findings, label: str) -> list[str]:
         f"in a {size} practice is paid {changes[size].size} {'less' if changes[size].value < 0.0 else 'more'}"
         for size in sizes
     ]
-    return [f"A clinician {_listed(told)} a year."] if told else []
+    return [f"A clinician {_listed(told)} a year than under {found.run.title}."] if told else []

@@ -45,7 +45,7 @@ from asmrisk.pages.live import MOST_DRAWS, STEPS, Live, live_levers, rate_steps
 from asmrisk.pages.page import check_page, rendered, write_page
 from asmrisk.rule.definitions import MEASURES, PAYMENT_LAG, PERFORMANCE_YEARS, YEARS
 
-__all__ = ["board", "board_page", "chances_of_loss", "lever_words"]
+__all__ = ["board", "board_page", "chances_of_loss", "lever_words", "years_headline"]
 
 #: Steps of the slider of losses, about.
 _STEPS = 100
@@ -138,6 +138,7 @@ def board_page(found: Exposed, *, workers: int | None = None) -> str:
         lead=_lead(run, whole, found) if measured else [],
         model=_model(found),
         holds=_holds(run),
+        sets=run.set_count,
         losses=losses,
         loss_table=None if losses is None else _loss_table(losses, loss),
         charts=[each for each in charts if each is not None],
@@ -213,13 +214,22 @@ def _fan(report: Report) -> Chart:
     """Show the payment years, under a headline that does not say again what the page's says."""
     rows = [row for row in rows_of(report.tables, ALL, year=None) if row["payment_year"] != ALL]
     low, high = (each(rows, key=lambda row: row["mean"]) for each in (min, max))
+    return replace(exposure_chart(report, with_chances=False), headline=years_headline(low, high))
+
+
+def years_headline(low: Row, high: Row) -> str:
+    """Name the payment years with the lowest and the highest mean."""
+    if high["mean"] < 0.0 or low["mean"] > 0.0:
+        small, large = sorted((low, high), key=lambda row: abs(row["mean"]))
+        what = "loss" if high["mean"] < 0.0 else "gain"
+        sizes = [
+            f"{usd(abs(row['mean']), row['mean_error'])} in {row['payment_year']}" for row in (small, large)
+        ]
+        return f"Smallest {what} {sizes[0]}, largest {sizes[1]}"
     best, worst = (
         f"{row['payment_year']}, with {_outcome(row['mean'], row['mean_error'])}" for row in (high, low)
     )
-    return replace(
-        exposure_chart(report, with_chances=False),
-        headline=f"Best year {best}; worst year {worst}",
-    )
+    return f"Best year {best}; worst year {worst}"
 
 
 def _outcome(dollars: float, error: float) -> str:

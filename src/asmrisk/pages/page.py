@@ -26,6 +26,8 @@ from asmrisk.errors import joined, printable
 
 __all__ = ["check_page", "environment", "rendered", "write_page"]
 
+#: Said wherever errors are shown.
+_ERROR_NOTE = "± is how much a figure would move if all were simulated anew, not how sure the result is."
 #: What may be a parameter's name.
 _NAME = re.compile(r"[a-z0-9_]+\.[a-z0-9_.]+")
 
@@ -103,6 +105,7 @@ def environment(shown: Callable[[str], str] = str) -> Environment:
         lstrip_blocks=True,
         finalize=printed,
     )
+    made.globals["error_note"] = _ERROR_NOTE
     made.filters |= {
         "svg": _drawn,
         "embedded": _embedded,

@@ -358,9 +358,7 @@ def _commands(
         for override in record.get("overrides", []):
             words += ["--set", override]
         words += ["--fixed"] * bool(run.fixed)
-        # Of a run that is not finished all that are asked for: "20 of 60 draws are finished".
-        planned = run.partial.partition(" of ")[2].partition(" ")[0]
-        words += ["--draws", planned or str(run.count)]
+        words += ["--draws", str(run.asked)]
         words += [] if run.seed is None else ["--seed", str(run.seed)]
         lines.append(shlex.join([*words, "--out", name]))
     words = ["asmrisk", "report", *(_name(each, places) for each in (found.run, *found.reforms))]

@@ -410,8 +410,8 @@ def _sum(values: np.ndarray) -> float:
 def _moments(evidence: Evidence, terms: Terms, kind: int, rows: int, grids: Grids) -> None:
     """Update the normal priors of some scores, all of one kind, each on a grid that adapts to its likelihood.
 
-    Exact moments but for the grid: trapezoidal, within seven prior standard deviations. A first grid that
-    misses a part of the density is given up for all of these.
+    Exact moments but for the grid: trapezoidal, within seven prior standard deviations. A first grid
+    that misses a part of the density gives way to one over all of these.
     """
     z, score, out, density, apart = grids.z, grids.score, grids.out, grids.first, grids.second
     first, second = grids.third, grids.fourth
@@ -568,9 +568,9 @@ def refine_scores(
             continue
         _moments(evidence, terms, evidence.kind[e], rows, grids)
         for row in range(rows):
-            e = grids.item[row]
-            i, site = evidence.clinician[e], evidence.site[e]
-            window[e, 0], window[e, 1] = grids.near_low[row], grids.near_high[row]
+            item = grids.item[row]
+            i, site = evidence.clinician[item], evidence.site[item]
+            window[item, 0], window[item, 1] = grids.near_low[row], grids.near_high[row]
             normal_site(beliefs, cavity, i, site, grids.mean[row] - grids.offset[row], grids.sd[row])
         rows = 0
 

@@ -75,7 +75,8 @@ def open_results(
     path : str or path-like
         The store that `asmrisk.run` wrote.
     partial : bool
-        Give the draws that are finished even if the run is not; an attribute ``partial`` says so.
+        Give the draws that are finished even if the run is not; the attribute ``partial`` says so, and
+        ``asked`` how many there are to be.
     group : str, optional
         Instead of the main results: ``environment`` (what clinicians were ranked against), ``parameters``
         (the values of unknowns) or ``clinician`` (adjustments of the roster's clinicians).
@@ -137,6 +138,7 @@ def opened(
             **spec.headings,
             provenance=json.dumps(provenance(spec, sound_runs(storage, spec))),
             partial=f"{len(numbers)} of {lengths[0]} {spec.noun}s are finished",
+            asked=lengths[0],
         )
 
 
