@@ -47,6 +47,7 @@ COPIED = ("scenarios", "src", "tests")
 
 ORACLE = "tests/rule/test_rule_against_oracle.py"
 FROZEN = "tests/simulation/test_frozen_bits.py"
+COUNTS = "tests/simulation/test_counts.py"
 #: Tests that a mutant of these sources meets, in this order.
 TESTS = {
     "src/asmrisk/rule": (
@@ -60,10 +61,16 @@ TESTS = {
     ),
     "src/asmrisk/numerics/portable_math.py": ("tests/numerics/test_portable_math.py", FROZEN),
     "src/asmrisk/numerics/portable_normal.py": ("tests/numerics/test_portable_normal.py", FROZEN),
+    "src/asmrisk/simulation/counts.py": (FROZEN, COUNTS),
+    "src/asmrisk/simulation/cornish_fisher.py": (FROZEN, COUNTS),
+    "src/asmrisk/simulation/normal.py": (FROZEN, COUNTS),
     "src/asmrisk/simulation": (FROZEN, "tests/simulation/test_philox.py"),
 }
 #: What takes minutes without the compiler, or starts it.
-TOO_LONG = "not (compiled or quadratic or dense_points or many_numbers or end_where_it_is_not_normal)"
+TOO_LONG = (
+    "not (compiled or quadratic or dense or many_numbers or end_where_it_is_not_normal"
+    " or tolerance or every_score or word_to_word)"
+)
 OPTIONS = ("-x", "-v", "--tb=line", "-p", "no:cacheprovider", "-k", TOO_LONG, "-W", "ignore")
 
 COMPILERS = {"kernel", "inner", "inline"}

@@ -22,7 +22,7 @@ import pytest
 from asmrisk.exposures.changes import parse_change
 from asmrisk.exposures.stored_field import StoredField, live_cases
 from asmrisk.scenario.scenario import load_scenario
-from asmrisk.simulation import participation
+from asmrisk.simulation import counts, participation, practices
 from asmrisk.simulation.draw import DrawRange, simulate_draws
 from asmrisk.simulation.model import Model, simulate_block, simulate_shared
 from asmrisk.simulation.record import make_record
@@ -32,7 +32,7 @@ FROZEN = Path(__file__).parents[1] / "golden" / "kernels.json"
 FIRST = 5
 
 READINGS = (
-    "population.clinicians=40",
+    "population.clinicians=50",
     "population.latin_hypercube=true",
     "population.regions=2",
     'policy.measures={low_back_pain=["q238","q134","q128","q220","mri"]}',
@@ -61,9 +61,12 @@ SPECIALTIES = (
     "policy.quality_benchmarks=fixed",
     "policy.missing_category=median_points",
     "policy.adjustment_cap=0.05",
+    "population.specialty_small_practice_offset.neurosurgery=-0.6",
+    "population.specialty_quality_offset.interventional_pain_management=0.4",
+    "population.specialty_cost_offset.anesthesiology=-0.3",
 )
 
-#: One of whom much is known, a colleague of whom little is, and one alone of whom nothing is.
+#: Of one much is known, of a colleague little, of another the past, of the last nothing.
 CLINICIANS = """\
 clinician_id,performance_year,cohort,specialty,practice_id,practice_size,part_b_payments,episodes,\
 cost_per_episode,hcc_risk_score,improvement_activities,promoting_interoperability,\
@@ -71,7 +74,14 @@ q236_rate,q236_cases,q236_completeness,q236_collection_type
 known,2026,heart_failure,cardiology,one,30,200000,44,15000,2.5,2,100,0.66,30,0.9,ecqm
 little,2026,heart_failure,cardiology,one,30,210000,25,,,,,,,,
 spine,2026,low_back_pain,neurosurgery,two,1,150000,,,,,,,,,
+known,2024,heart_failure,cardiology,one,30,190000,40,15500,,1,,0.6,25,0.8,ecqm
+known,2025,heart_failure,cardiology,one,30,190000,41,,,2,90,,,,
+little,2025,heart_failure,cardiology,one,30,200000,21,14000,,2,90,0.7,21,0.5,ecqm
+past,2024,heart_failure,cardiology,three,3,90000,22,,,0,0,,,,
+past,2026,heart_failure,cardiology,three,3,95000,,13000,,1,,0.81,33,1,mips_cqm
 """
+#: So many that a habit of one of them decides what is reported.
+DESK_DRAWS = 4
 CASES = (
     "episodes +30% from 2028; cost_per_episode -5%; q236_rate +0.05 for practice one",
     "collection_type = mips_cqm for practice one; collaborative_care_elements = 3 from 2029",
@@ -85,6 +95,16 @@ def scenario_of(*overrides, name="baseline.toml"):
 
 def block(*overrides):
     return simulate_block(Model(scenario_of(*overrides)), FIRST, 1)
+
+
+def listed():
+    """The field of a list of forty participants of twenty organizations."""
+    lines = (SCENARIOS / "synthetic_participants.csv").read_text().splitlines()
+    with tempfile.TemporaryDirectory() as folder:
+        table = Path(folder) / "participants.csv"
+        table.write_text("\n".join([lines[0], *lines[1::8]]) + "\n")
+        model = Model(scenario_of(f"population.participant_list={json.dumps(str(table))}"))
+    return simulate_block(model, FIRST, 1)
 
 
 def shared():
@@ -104,10 +124,9 @@ def desk():
         table.write_text(CLINICIANS)
         scenario = scenario_of("population.clinicians=30", f"population.roster={json.dumps(str(table))}")
         model, alone = Model(scenario), Model(scenario, alone=True)
-    record = make_record(1, model.roster.count)
-    simulate_draws(
-        model.inputs, DrawRange(0, 1), record, model.workspace(model.inputs), np.zeros(2, np.int64)
-    )
+    record = make_record(DESK_DRAWS, model.roster.count)
+    drawn = DrawRange(0, DESK_DRAWS)
+    simulate_draws(model.inputs, drawn, record, model.workspace(model.inputs), np.zeros(2, np.int64))
     field = StoredField(alone, record.environment, None)
     cases = [parse_change(each, model.roster, scenario) for each in CASES]
     lives = live_cases(field, cases, parts=True, workers=1)
@@ -125,6 +144,7 @@ FIELDS = {
     "readings": lambda: block(*READINGS),
     "final rule": lambda: block("population.clinicians=40"),
     "specialties": lambda: block(*SPECIALTIES),
+    "participant list": listed,
     "two policies": shared,
     "desk": desk,
 }
@@ -143,9 +163,20 @@ def test_bits_are_those_that_were_frozen(name):
     assert digest(FIELDS[name]()) == json.loads(FROZEN.read_text())[name]
 
 
-@pytest.mark.skipif(not numba.config.DISABLE_JIT, reason="the length of a batch is compiled in")
-def test_length_of_batches_changes_no_bit(monkeypatch):
-    monkeypatch.setattr(participation, "BATCH_SLOTS", 9)
+#: Lengths of batches, each with one that does not divide what forty clinicians are.
+LENGTHS = (
+    (participation, "BATCH_SLOTS", 9),
+    (practices, "_AT_ONCE", 7),
+    (counts, "_SUMMED_GROUP", 2),
+    (counts, "_MARKED_GROUP", 3),
+)
+
+
+@pytest.mark.skipif(not numba.config.DISABLE_JIT, reason="the lengths of batches are compiled in")
+def test_lengths_of_batches_change_no_bit(monkeypatch):
+    for module, name, length in LENGTHS:
+        assert getattr(module, name) > length
+        monkeypatch.setattr(module, name, length)
     assert digest(FIELDS["final rule"]()) == json.loads(FROZEN.read_text())["final rule"]
 
 
