@@ -1,5 +1,6 @@
 """The template: what it offers, and that it is read as a roster and scored once it is filled in."""
 
+import gc
 import resource
 import sys
 
@@ -136,9 +137,11 @@ def test_a_workbook_that_cannot_be_written_is_one_message(tmp_path, monkeypatch)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(InputError, match="cannot be written"):
+        with pytest.raises(InputError, match="cannot be written") as caught:
             template(out=tmp_path / "ours.xlsx")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    del caught
+    gc.collect()
     assert not told
     assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pandas as pd
 
@@ -112,6 +113,7 @@ def _write_workbook(file: Path, columns: list[Column], frame: pd.DataFrame) -> N
     from openpyxl import Workbook
     from openpyxl.styles import Alignment, Font, PatternFill
     from openpyxl.utils import get_column_letter
+    from openpyxl.writer.excel import ExcelWriter
 
     book = Workbook()
     sheet = book.active
@@ -149,9 +151,11 @@ def _write_workbook(file: Path, columns: list[Column], frame: pd.DataFrame) -> N
     for row in notes.iter_rows(min_row=len(_NOTES) + 2):
         for cell in row:
             cell.alignment = Alignment(wrap_text=True, vertical="top")
-    # Written whole: where a disk is full, a half-written archive complains again when it is thrown away.
+    # Written whole and closed here: where a disk is full, a half-written archive complains again when it is
+    # thrown away.
     whole = BytesIO()
-    book.save(whole)
+    with ZipFile(whole, "w", ZIP_DEFLATED) as archive:
+        ExcelWriter(book, archive).save()
     file.write_bytes(whole.getvalue())
 
 
