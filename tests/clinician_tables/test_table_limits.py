@@ -4,11 +4,12 @@ import subprocess
 import sys
 import zipfile
 
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
 
-from asmrisk.clinician_tables.table import read_clinicians
+from asmrisk.clinician_tables.table import check_clinicians, read_clinicians
 from asmrisk.errors import InputError
 from tests.clinician_tables.tables import QUIET, table, write
 
@@ -78,6 +79,21 @@ def test_cells_that_are_lists_are_refused(tmp_path):
     path = parquet(tmp_path / "t.parquet", {"episodes": [[0] * 1_000_000]})
     with pytest.raises(InputError, match="episodes: has lists or tables as cells; give plain values"):
         read_clinicians(path, **QUIET)
+
+
+def test_lists_in_columns_that_are_none_of_the_table_are_no_matter():
+    frame = table(3)
+    frame["remarks"] = pd.Series([np.array([np.array([]), np.array([1.0])], object), [], None], dtype=object)
+    assert len(check_clinicians(frame, **QUIET)) == 3
+
+
+@pytest.mark.parametrize("backend", ["numpy_nullable", "pyarrow"])
+def test_text_in_memory_that_is_not_utf_8_is_refused(tmp_path, backend):
+    names = pa.array([b"\xd6", b"b"], pa.binary()).view(pa.string())
+    parquet(tmp_path / "t.parquet", {"clinician_id": names})
+    frame = pd.read_parquet(tmp_path / "t.parquet", dtype_backend=backend)
+    with pytest.raises(InputError, match="clinicians: clinician_id: has text that is not UTF-8; decode it"):
+        check_clinicians(frame, source="clinicians", **QUIET)
 
 
 @pytest.mark.long

@@ -96,10 +96,7 @@ def is_empty(cell: Any) -> bool:
     """Say whether nothing stands in a cell."""
     if isinstance(cell, str):
         return not cell.strip()
-    if cell is None or cell is pd.NA:
-        return True
-    unlike = cell != cell  # Of a list in a cell that is more than one truth value.
-    return isinstance(unlike, bool | np.bool_) and bool(unlike)
+    return bool(pd.api.types.is_scalar(cell) and pd.isna(cell))
 
 
 def texts(cells: Iterable[Any]) -> list[str]:

@@ -193,6 +193,14 @@ def check_clinicians(
     InputError
         As for `read_clinicians`.
     """
+    for name, column in frame.items():
+        if isinstance(column.dtype, pd.StringDtype | pd.ArrowDtype):
+            try:
+                column.astype(object)
+            except Exception as error:  # Whatever the library raises that keeps its text.
+                raise InputError(
+                    "has text that is not UTF-8; decode it as what it is", where=source, what=str(name)
+                ) from error
     return check_table(frame, Problems(source), required, notes, known_years, needs)
 
 
