@@ -189,17 +189,19 @@ def _resealed(random: Random, path: Path, data: bytes) -> bytes:
         return bytes_harmed(random, data)
     if random.random() < 0.2:
         return json_harmed(random, data)
-    content = json.loads(data)
+    try:
+        content = dict(json.loads(data))
+        record = json.loads(content.get("attributes", {}).get("provenance", "{}"))
+    except (ValueError, TypeError, AttributeError):  # Harmed before.
+        return bytes_harmed(random, data)
     if "seal" in content:
         del content["seal"]
         try:
             return sealed(tree_harmed(random, content))
         except (ValueError, AttributeError, TypeError, RecursionError):
             return b"{}"
-    provenance = content.get("attributes", {}).get("provenance")
-    if provenance is None or random.random() < 0.4:
+    if not isinstance(record, dict) or "metadata" not in record or random.random() < 0.4:
         return json.dumps(tree_harmed(random, content)).encode()
-    record = json.loads(provenance)
     seal = record.get("metadata", {}).get("seal", "")
     if random.random() < 0.7:
         kept = record["metadata"]

@@ -189,6 +189,7 @@ ROOTS = {
     "a root of fewer files": lambda record: record["metadata"]["digests"].pop("amount/zarr.json"),
     "a root of another store": lambda record: record.update(identity="0" * 64),
     "a root of a run without a number": lambda record: record.pop("number"),
+    "a root of a number that is none": lambda record: record["environment"].update(cores=float("nan")),
     "a root of runs that are none": lambda record: record.update(continued=[1]),
 }
 

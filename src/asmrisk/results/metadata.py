@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 from asmrisk.results.manifest import digest_of_bytes
 from asmrisk.results.place import Storage
 from asmrisk.results.provenance import provenance
-from asmrisk.results.spec import MOST_BLOCKS, UNREADABLE, StoreSpec
+from asmrisk.results.spec import MOST_BLOCKS, UNREADABLE, StoreSpec, canonical
 from asmrisk.results.stated import has_form
 
 __all__ = [
@@ -79,6 +79,7 @@ def is_run(record: Mapping[str, Any], spec: StoreSpec) -> bool:
         and spec.can_have(record["lengths"])
         and type(record["created"]) is type(record["software"]["asmrisk"]) is str
         and type(record["environment"]) is dict
+        and canonical(record)  # NaN and infinity, which are no plain data, could not be kept.
     )
 
 
