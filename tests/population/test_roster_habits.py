@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from asmrisk.population import roster_habits
 from asmrisk.population.latents import HABITS, IMPROVEMENT, INTEROPERABILITY, NONREPORTING, SUBMISSION
 from asmrisk.population.records import population_records
 from asmrisk.population.roster_habits import (
     FARTHEST,
+    begin_habits,
     find_habit_evidence,
     habit_posterior,
     truncated_moments,
@@ -164,6 +166,30 @@ def test_what_colleagues_missed_tells_of_a_habit(tmp_path, population):
     assert abs(mean - seen.mean()) < 5 * seen.std() / math.sqrt(len(seen)) + 0.03
     assert abs(sd - seen.std()) < 0.03
     assert mean < -0.7
+
+
+def test_habits_come_to_the_same_from_another_population_in_few_rounds(tmp_path, population, monkeypatch):
+    told = [
+        {"clinician_id": "a", "performance_year": 2026, "q008_collection_type": None, "q008_cases": 9},
+        {"clinician_id": "b", "performance_year": 2025, "q236_collection_type": None, "q236_cases": 9},
+        {"clinician_id": "c", "performance_year": 2026, "q005_collection_type": "ecqm", "q005_cases": 9},
+    ]
+    known = find_habit_evidence(roster(tmp_path, rows(*told, practice_id="ours")))
+    other = population_records(scenario_from_dict({"population": {"habit_persistence": 0.7}}).values)
+
+    def means(start=None):
+        found = habit_posterior(population, known, start)[HF]
+        return np.concatenate([(found.mean / found.sd).ravel(), found.shared.mean.ravel()])
+
+    begun = means(begin_habits(other, known))
+    from_nothing = means()
+    monkeypatch.setattr(roster_habits, "SWEEPS", 100)
+    limit = means()
+    assert np.abs(from_nothing - limit).max() < 0.05
+    assert np.abs(begun - limit).max() < 0.05
+    # Two rounds from nothing do not come as near.
+    monkeypatch.setattr(roster_habits, "SWEEPS", roster_habits.SWEEPS_MORE)
+    assert np.abs(means() - limit).max() > 2 * np.abs(begun - limit).max()
 
 
 def test_habits_of_another_practice_change_nothing(tmp_path, population):

@@ -15,7 +15,7 @@ from asmrisk.population import roster_posterior as posteriors
 from asmrisk.population.records import population_records
 from asmrisk.population.roster_evidence import find_score_evidence, part_b_scores
 from asmrisk.population.roster_likelihood import log_episodes, terms_of
-from asmrisk.population.roster_posterior import SWEEPS_MORE, begin_scores, roster_posterior
+from asmrisk.population.roster_posterior import begin_scores, roster_posterior
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from tests.population.rosters import (
     COST,
@@ -164,20 +164,29 @@ def test_the_level_is_that_of_paths_weighted_by_what_is_known(tmp_path, populati
 
 
 def test_what_is_learned_goes_on_from_where_it_began(tmp_path, population, monkeypatch):
-    frame = rows({"clinician_id": "a", "performance_year": 2024, "episodes": 60, "cost_per_episode": 9_000.0})
-    colleague = {"clinician_id": "b", "performance_year": 2025, "q236_rate": 0.81, "q236_cases": 240}
-    known = find_score_evidence(roster(tmp_path, pd.concat([frame, rows(colleague)])))
-    more = roster_posterior(population, known, begin_scores(population, known))[HF]
-    monkeypatch.setattr(posteriors, "SWEEPS", posteriors.SWEEPS + SWEEPS_MORE)
-    at_once = roster_posterior(population, known)[HF]
-    np.testing.assert_array_equal(more.mean, at_once.mean)
-    np.testing.assert_array_equal(more.root, at_once.root)
-    # From another population it comes to the same as from nothing, in few rounds.
-    other = population_records(load_scenario("low_cost_reliability").values)
-    found = roster_posterior(population, known, begin_scores(other, known))[HF]
-    (mean, spread), (expected, _) = (learned(population[HF], each) for each in (found, at_once))
+    cost = {"clinician_id": "a", "episodes": 25, "cost_per_episode": 9_000.0}
+    rates = [
+        {"clinician_id": name, "q236_rate": 0.95, "q236_cases": 20, "q236_completeness": 1} for name in "bcd"
+    ]
+    known = find_score_evidence(roster(tmp_path, rows(cost, *rates, practice_id="ours")))
+    starts = [
+        begin_scores(each, known)
+        for each in (population, population_records(load_scenario("low_cost_reliability").values))
+    ]
+
+    def means(start=None):
+        return learned(population[HF], roster_posterior(population, known, start)[HF])
+
+    begun = [means(start)[0] for start in starts]
+    monkeypatch.setattr(posteriors, "SWEEPS", 40)
+    limit, spread = means()
     sd = np.sqrt(np.einsum("iaia->ia", spread))
-    assert (np.abs(mean - expected) < 0.004 * sd).all()
+    assert all((np.abs(each - limit) < 0.004 * sd).all() for each in begun)
+    # One round is not enough from nothing, and nearly is from there.
+    monkeypatch.setattr(posteriors, "SWEEPS", 1)
+    monkeypatch.setattr(posteriors, "SWEEPS_MORE", 1)
+    off = [np.abs((means(start)[0] - limit) / sd).max() for start in (None, *starts)]
+    assert off[0] > 5 * max(off[1:])
 
 
 def test_expected_episodes_are_read_at_scores_of_the_level(population):

@@ -30,6 +30,7 @@ from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
 from asmrisk.population.roster_inference import (
     MOST_NOISE,
     SEEN_NOISE,
+    SWEEPS,
     Beliefs,
     Cavity,
     SharedScores,
@@ -49,8 +50,11 @@ from asmrisk.rule.definitions import (
 __all__ = [
     "FARTHEST",
     "SHARED_HABIT_ROWS",
+    "SWEEPS_MORE",
     "HabitEvidence",
+    "HabitStart",
     "Habits",
+    "begin_habits",
     "find_habit_evidence",
     "habit_posterior",
     "latest_of_practice",
@@ -68,6 +72,9 @@ SHARED_HABIT_ROWS = (NONREPORTING, *range(SUBMISSION, HABITS))
 _LEAST = 1e-12
 #: Narrower intervals are points.
 _POINT = 1e-6
+#: Rounds of expectation propagation from what was seen told in another population: as near as `SWEEPS` rounds
+#: from nothing.
+SWEEPS_MORE = 2
 #: Scores of both cohorts: reporting nothing, then the submission of each cohort's measures.
 _JOINT = 1 + len(COHORTS) * MOST_MEASURES
 #: Elements that can make a collaborative care arrangement, or more than anybody has.
@@ -109,6 +116,13 @@ class _Seen(NamedTuple):
     years_since: _Codes
     practice_size: _Codes
     share: _Array  #: of the cases submitted
+
+
+class HabitStart(NamedTuple):
+    """The normal sites that stood for C habits seen in some years."""
+
+    value: _Array  #: shape (C,)
+    noise: _Array  #: shape (C,)
 
 
 class HabitEvidence(NamedTuple):
@@ -440,22 +454,17 @@ def _rows(code: int, habit: _Codes, year: _Codes) -> Sites:
     return Sites(np.eye(_JOINT)[number], years, np.full(len(years), code))
 
 
-def habit_posterior(population: np.recarray, known: HabitEvidence) -> tuple[Habits | None, ...]:
-    """Find what is known of the habits of a roster's clinicians and practices.
+class _Learned(NamedTuple):
+    terms: _Thresholds
+    low: _Array  #: shape (C,)
+    high: _Array  #: shape (C,)
+    beliefs: Beliefs
+    shared: list[SharedScores]
 
-    Parameters
-    ----------
-    population : recarray of POPULATION_DTYPE, shape (2,)
-        By cohort.
-    known : HabitEvidence
-        Of the roster.
 
-    Returns
-    -------
-    tuple of Habits or None
-        By cohort; None where the roster has nobody.
-    """
-    scores, roster, pattern, seen = _scores(population[0]), known.roster, known.pattern, known.seen
+def _learn(population: np.recarray, known: HabitEvidence, start: HabitStart | None) -> _Learned:
+    """Learn what all that was seen tells, from nothing on, or from what it told in another population."""
+    scores, pattern, seen = _scores(population[0]), known.pattern, known.seen
     terms = _Thresholds(*(np.ascontiguousarray(population[name]) for name in _Thresholds._fields))
     rows = [_rows(code, *sites) for code, sites in zip(known.codes, known.sites, strict=True)]
     most, longest = (
@@ -475,15 +484,61 @@ def habit_posterior(population: np.recarray, known: HabitEvidence) -> tuple[Habi
         noise=np.ones((n, most)),
         precision=np.zeros((n, longest, longest)),
         weighted=np.empty((n, longest)),
+        moved=np.ones(n, np.int64),
     )
     low, high = np.empty(len(seen.share)), np.empty(len(seen.share))
     scratch = np.empty((4, len(seen.share)))
     _place(seen, terms, low, high, beliefs)
+    if start is not None:
+        between = high - low >= _POINT
+        where = seen.clinician[between], seen.site[between]
+        beliefs.value[where], beliefs.noise[where] = start.value[between], start.noise[between]
 
     def refine(cavity: Cavity) -> None:
         _refine(seen, low, high, beliefs, cavity, scratch)
 
-    inferred = infer(pattern, beliefs, joined(rows), scores, refine)
+    sweeps = SWEEPS if start is None else SWEEPS_MORE
+    return _Learned(terms, low, high, beliefs, infer(pattern, beliefs, joined(rows), scores, refine, sweeps))
+
+
+def begin_habits(population: np.recarray, known: HabitEvidence) -> HabitStart:
+    """Learn what a roster's habits tell in one population, which is nearly what they tell in another.
+
+    Parameters
+    ----------
+    population, known
+        As for `habit_posterior`.
+
+    Returns
+    -------
+    HabitStart
+        From which `habit_posterior` begins.
+    """
+    beliefs, where = _learn(population, known, None).beliefs, (known.seen.clinician, known.seen.site)
+    return HabitStart(beliefs.value[where], beliefs.noise[where])
+
+
+def habit_posterior(
+    population: np.recarray, known: HabitEvidence, start: HabitStart | None = None
+) -> tuple[Habits | None, ...]:
+    """Find what is known of the habits of a roster's clinicians and practices.
+
+    Parameters
+    ----------
+    population : recarray of POPULATION_DTYPE, shape (2,)
+        By cohort.
+    known : HabitEvidence
+        Of the roster.
+    start : HabitStart, optional
+        What it tells in a population like this one: nothing is known of that if not given.
+
+    Returns
+    -------
+    tuple of Habits or None
+        By cohort; None where the roster has nobody.
+    """
+    roster, pattern, seen = known.roster, known.pattern, known.seen
+    terms, low, high, beliefs, inferred = _learn(population, known, start)
     found: list[Habits | None] = [None] * len(COHORTS)
     for cohort, (code, shared, sites) in enumerate(zip(known.codes, inferred, known.sites, strict=True)):
         clinicians = roster.cohorts[code]

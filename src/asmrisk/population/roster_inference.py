@@ -72,6 +72,7 @@ class Beliefs(NamedTuple):
     #: What each tells of the shared part at its own list of sites: precision, and it times the value.
     precision: _Array  #: shape (n, most, most)
     weighted: _Array  #: shape (n, most)
+    moved: _Codes  #: shape (n,): 1 where what is seen has changed since then
 
 
 class Cavity(NamedTuple):
@@ -109,7 +110,10 @@ class SharedScores(NamedTuple):
 
 @inner
 def _condense(pattern: Pattern, beliefs: Beliefs, i: int, scratch: np.ndarray) -> None:
-    """Turn a clinician's noisy sites into information about what is shared at them."""
+    """Turn a clinician's noisy sites into information about what is shared at them, if they have changed."""
+    if beliefs.moved[i] == 0:
+        return
+    beliefs.moved[i] = 0
     first, n = pattern.seen_start[i], pattern.seen_start[i + 1] - pattern.seen_start[i]
     own, value, noise = beliefs.own[beliefs.kind[i]], beliefs.value[i], beliefs.noise[i]
     precision, weighted = beliefs.precision[i], beliefs.weighted[i]
@@ -302,6 +306,7 @@ def normal_site(beliefs: Beliefs, cavity: Cavity, i: int, site: int, mean: float
     weighted = mean * (precision + 1.0 / wide) - before / wide
     beliefs.value[i, site] = weighted / precision
     beliefs.noise[i, site] = 1.0 / precision
+    beliefs.moved[i] = 1
 
 
 @inner

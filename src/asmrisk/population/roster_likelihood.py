@@ -34,6 +34,7 @@ __all__ = [
     "learn_cases",
     "log_episodes",
     "make_grids",
+    "nothing_looked_at",
     "refine_scores",
     "terms_of",
 ]
@@ -58,6 +59,8 @@ _ENOUGH = 24
 _PASSES = 6
 #: A grid is this much wider at each end than where its score's density was before, in parts of that width.
 _MARGIN = 0.125
+#: A prior that has moved by less, in standard deviations, makes the same of its score.
+_SAME = 0.03
 #: Probabilities and variances are kept this far from where they would make a certainty.
 _NEVER = 1e-9
 #: Stands for the logarithm of the probability of what cannot be.
@@ -181,6 +184,19 @@ def make_grids() -> Grids:
     rooms |= {name: np.empty(ROWS * POINTS) for name in Grids._fields[: Grids._fields.index("lane")]}
     rooms |= {name: np.empty(ROWS, np.int64) for name in ("item", "at", "chosen")}
     return Grids(**rooms | {"lane": np.empty(_LANES)})
+
+
+class Looked(NamedTuple):
+    """How the scores that E pieces of evidence are of were looked at last."""
+
+    window: _Array  #: shape (E, 2): ends of the scores where each density was
+    mean: _Array  #: shape (E,): of the prior; NaN at first
+    sd: _Array  #: shape (E,)
+
+
+def nothing_looked_at(count: int) -> Looked:
+    """Allocate what is written when scores are looked at."""
+    return Looked(np.tile([-np.inf, np.inf], (count, 1)), np.full(count, np.nan), np.full(count, np.nan))
 
 
 @inner
@@ -492,11 +508,14 @@ def _begin(
     e: int,
     level_site: np.ndarray,
     cavity: Cavity,
-    window: np.ndarray,
+    looked: Looked,
     row: int,
     grids: Grids,
-) -> None:
-    """Write the prior of the score that some evidence is of, its grid, and what its likelihood reads."""
+) -> bool:
+    """Write the prior of the score that some evidence is of, its grid, and what its likelihood reads.
+
+    Say whether it has changed by so much since the last time that it is worth a look.
+    """
     i, cohort, kind, offset = evidence.clinician[e], evidence.cohort[e], evidence.kind[e], 0.0
     site = evidence.site[e]
     if kind == COSTS:
@@ -519,9 +538,15 @@ def _begin(
         offset = terms.size_shift[cohort, group] + terms.specialty_shift[cohort, evidence.specialty[e]]
     grids.item[row], grids.offset[row] = e, offset
     mean, sd = cavity.mean[i, site] + offset, math.sqrt(cavity.variance[i, site])
+    least = _SAME * sd
+    if abs(mean - looked.mean[e]) < least and abs(sd - looked.sd[e]) < least:
+        return False
+    looked.mean[e], looked.sd[e] = mean, sd
     grids.mean[row], grids.sd[row] = mean, sd
-    low, high = max((window[e, 0] - mean) / sd, -_REACH), min((window[e, 1] - mean) / sd, _REACH)
+    low = max((looked.window[e, 0] - mean) / sd, -_REACH)
+    high = min((looked.window[e, 1] - mean) / sd, _REACH)
     grids.low[row], grids.high[row] = (low, high) if low < high else (-_REACH, _REACH)
+    return True
 
 
 @kernel
@@ -531,7 +556,7 @@ def refine_scores(
     level_site: np.ndarray,
     beliefs: Beliefs,
     cavity: Cavity,
-    window: np.ndarray,
+    looked: Looked,
     grids: Grids,
 ) -> None:
     """Give the sites of likelihoods their moments given everything else that is known.
@@ -548,17 +573,16 @@ def refine_scores(
         Written.
     cavity : Cavity
         Of all sites.
-    window : ndarray of float64, shape (E, 2)
-        Ends of the scores where each density is looked for first; written for the next time.
+    looked : Looked
+        Where each density is looked for first, and what need not be looked at again; written.
     grids : Grids
         Scratch.
     """
     rows, count = 0, evidence.clinician.shape[0]
     for e in range(count):
-        _begin(evidence, terms, e, level_site, cavity, window, rows, grids)
-        rows += 1
+        rows += _begin(evidence, terms, e, level_site, cavity, looked, rows, grids)
         # One after the other as long as all are of the same.
-        if (
+        if rows == 0 or (
             rows < ROWS
             and e + 1 < count
             and evidence.kind[e + 1] == evidence.kind[e]
@@ -570,7 +594,7 @@ def refine_scores(
         for row in range(rows):
             item = grids.item[row]
             i, site = evidence.clinician[item], evidence.site[item]
-            window[item, 0], window[item, 1] = grids.near_low[row], grids.near_high[row]
+            looked.window[item, 0], looked.window[item, 1] = grids.near_low[row], grids.near_high[row]
             normal_site(beliefs, cavity, i, site, grids.mean[row] - grids.offset[row], grids.sd[row])
         rows = 0
 

@@ -53,7 +53,14 @@ from asmrisk.population.roster_evidence import (
     part_b_scores,
 )
 from asmrisk.population.roster_inference import SWEEPS, Beliefs, Cavity, SharedScores, infer
-from asmrisk.population.roster_likelihood import Terms, learn_cases, make_grids, refine_scores, terms_of
+from asmrisk.population.roster_likelihood import (
+    Terms,
+    learn_cases,
+    make_grids,
+    nothing_looked_at,
+    refine_scores,
+    terms_of,
+)
 from asmrisk.population.roster_pattern import Pattern
 from asmrisk.rule.definitions import COHORTS, MOST_MEASURES, PERFORMANCE_YEARS, SPECIALTIES, SPECIALTIES_OF
 
@@ -63,8 +70,8 @@ _Array = NDArray[np.float64]
 _Codes = NDArray[np.int64]
 
 #: Rounds of expectation propagation from what evidence told in another population. Means are then off by
-#: 0.00002 of their standard deviation in the median, by 0.004 in one of twenty, as by `SWEEPS` rounds
-#: from nothing; a few in ten thousand have no limit, and differ by a half from round to round.
+#: 0.00003 of their standard deviation in the median and by 0.004 in one of twenty, nearer than by `SWEEPS`
+#: rounds from nothing; a few in ten thousand have no limit, and differ by a half from round to round.
 SWEEPS_MORE = 3
 #: Variances are kept this far from 0.
 _NEVER = 1e-9
@@ -293,19 +300,20 @@ def _learn(population: np.recarray, known: ScoreEvidence, start: Start | None) -
         noise=noise,
         precision=np.zeros((len(value), longest, longest)),
         weighted=np.empty((len(value), longest)),
+        moved=np.ones(len(value), np.int64),
     )
     level_site = np.zeros(len(COHORTS), np.int64)
     level_site[known.codes] = [each.column[LEVEL_SITE] for each in known.past]
-    grids, window = make_grids(), np.tile([-np.inf, np.inf], (len(known.evidence.site), 1))
+    grids, looked = make_grids(), nothing_looked_at(len(known.evidence.site))
     if start is not None:
         where = known.evidence.clinician, known.evidence.site
-        value[where], noise[where], window[:] = start.value, start.noise, start.window
+        value[where], noise[where], looked.window[:] = start.value, start.noise, start.window
 
     def refine(cavity: Cavity) -> None:
-        refine_scores(known.evidence, terms, level_site, beliefs, cavity, window, grids)
+        refine_scores(known.evidence, terms, level_site, beliefs, cavity, looked, grids)
 
     shared = infer(pattern, beliefs, joined(rows), scores, refine, SWEEPS if start is None else SWEEPS_MORE)
-    return _Learned(terms, beliefs, np.array(cross), factors, shared, window)
+    return _Learned(terms, beliefs, np.array(cross), factors, shared, looked.window)
 
 
 def begin_scores(population: np.recarray, known: ScoreEvidence) -> Start:

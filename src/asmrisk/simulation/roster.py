@@ -18,6 +18,8 @@ from asmrisk.population.roster_evidence import ScoreEvidence, find_score_evidenc
 from asmrisk.population.roster_habits import (
     HabitEvidence,
     Habits,
+    HabitStart,
+    begin_habits,
     find_habit_evidence,
     habit_posterior,
     latest_of_practice,
@@ -42,8 +44,10 @@ class RosterEvidence(NamedTuple):
     """What a roster tells, found in it once, whatever the population."""
 
     scores: ScoreEvidence
-    start: Start  #: what it tells in the population of the default scenario
     habits: HabitEvidence
+    #: What both tell in the population of the default scenario.
+    score_start: Start
+    habit_start: HabitStart
     practices: list[NDArray[np.int64]]  #: by cohort: its practices, indices in the roster's
     prior: RosterPrior  #: what no population decides; the rest knows nothing
 
@@ -99,8 +103,10 @@ def find_evidence(roster: Roster) -> RosterEvidence:
         for exempt in clinicians.past.exempt[clinicians.years == FIRST_YEAR]:
             prior.exempt[cohort, :n] = _codes(exempt)
     # Whatever the scenario, so that a draw's numbers hang on its own parameter set alone.
-    start = begin_scores(population_records(scenario_from_dict({}).values), scores)
-    return RosterEvidence(scores, start, habits, practices, prior)
+    population = population_records(scenario_from_dict({}).values)
+    return RosterEvidence(
+        scores, habits, begin_scores(population, scores), begin_habits(population, habits), practices, prior
+    )
 
 
 def _codes(values: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -123,8 +129,8 @@ def roster_prior(evidence: RosterEvidence, population: np.recarray) -> RosterPri
     RosterPrior
         Every distribution given what is known; the clinicians of each cohort in the roster's order.
     """
-    scores = roster_posterior(population, evidence.scores, evidence.start)
-    habits = habit_posterior(population, evidence.habits)
+    scores = roster_posterior(population, evidence.scores, evidence.score_start)
+    habits = habit_posterior(population, evidence.habits, evidence.habit_start)
     prior = evidence.prior._replace(**{name: getattr(evidence.prior, name).copy() for name in _LEARNED})
     practices = evidence.scores.roster.practices
     for cohort, (posterior, habit) in enumerate(zip(scores, habits, strict=True)):
