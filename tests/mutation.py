@@ -64,6 +64,7 @@ TESTS = {
     "src/asmrisk/simulation/counts.py": (FROZEN, COUNTS),
     "src/asmrisk/simulation/cornish_fisher.py": (FROZEN, COUNTS),
     "src/asmrisk/simulation/normal.py": (FROZEN, COUNTS),
+    "src/asmrisk/simulation/practice_outcomes.py": (FROZEN, "tests/simulation/test_practice_outcomes.py"),
     "src/asmrisk/simulation": (FROZEN, "tests/simulation/test_philox.py"),
 }
 #: What takes minutes without the compiler, or starts it.

@@ -68,17 +68,17 @@ SPECIALTIES = (
 
 #: Of one much is known, of a colleague little, of another the past, of the last nothing.
 CLINICIANS = """\
-clinician_id,performance_year,cohort,specialty,practice_id,practice_size,part_b_payments,episodes,\
+clinician_id,area,region,performance_year,cohort,specialty,practice_id,practice_size,part_b_payments,episodes,\
 cost_per_episode,hcc_risk_score,improvement_activities,promoting_interoperability,\
 q236_rate,q236_cases,q236_completeness,q236_collection_type
-known,2026,heart_failure,cardiology,one,30,200000,44,15000,2.5,2,100,0.66,30,0.9,ecqm
-little,2026,heart_failure,cardiology,one,30,210000,25,,,,,,,,
-spine,2026,low_back_pain,neurosurgery,two,1,150000,,,,,,,,,
-known,2024,heart_failure,cardiology,one,30,190000,40,15500,,1,,0.6,25,0.8,ecqm
-known,2025,heart_failure,cardiology,one,30,190000,41,,,2,90,,,,
-little,2025,heart_failure,cardiology,one,30,200000,21,14000,,2,90,0.7,21,0.5,ecqm
-past,2024,heart_failure,cardiology,three,3,90000,22,,,0,0,,,,
-past,2026,heart_failure,cardiology,three,3,95000,,13000,,1,,0.81,33,1,mips_cqm
+known,north,,2026,heart_failure,cardiology,one,30,200000,44,15000,2.5,2,100,0.66,30,0.9,ecqm
+little,north,,2026,heart_failure,cardiology,one,30,210000,25,,,,,,,,
+spine,,region-1,2026,low_back_pain,neurosurgery,two,1,150000,,,,,,,,,
+known,north,,2024,heart_failure,cardiology,one,30,190000,40,15500,,1,,0.6,25,0.8,ecqm
+known,north,,2025,heart_failure,cardiology,one,30,190000,41,,,2,90,,,,
+little,north,,2025,heart_failure,cardiology,one,30,200000,21,14000,,2,90,0.7,21,0.5,ecqm
+past,,,2024,heart_failure,cardiology,three,3,90000,22,,,0,0,,,,
+past,,,2026,heart_failure,cardiology,three,3,95000,,13000,,1,,0.81,33,1,mips_cqm
 """
 #: So many that a habit of one of them decides what is reported.
 DESK_DRAWS = 4
