@@ -148,6 +148,7 @@ READERS = (
 
 #: What opens or parses too, but nothing from outside: why not, by function.
 OF_OURS = {
+    "clinician_tables.template._write_workbook": "a workbook that is made in memory",
     "limits.read_file": "opens for those that stand above",
     "limits._at_once": "opens for those that stand above",
     "__main__.main": "the null device",

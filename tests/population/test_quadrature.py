@@ -10,7 +10,14 @@ from asmrisk.numerics.jit import kernel
 from asmrisk.population.quadrature import poisson_lognormal, shock_series
 from asmrisk.population.records import population_records
 from asmrisk.population.roster_inference import Beliefs, Cavity
-from asmrisk.population.roster_likelihood import COSTS, Evidence, make_grids, refine_scores, terms_of
+from asmrisk.population.roster_likelihood import (
+    COSTS,
+    Evidence,
+    make_grids,
+    nothing_looked_at,
+    refine_scores,
+    terms_of,
+)
 from asmrisk.scenario.scenario import scenario_from_dict
 from tests.population.rosters import SCORES
 
@@ -45,9 +52,18 @@ def test_a_normal_likelihood_is_its_own_site_wherever_it_is_looked_for(noise, wi
     )
     cavity = Cavity(mean[:, None], sd[:, None] ** 2)
     kinds, room = np.zeros(3, np.int64), np.zeros((3, 1, 1))
-    beliefs = Beliefs(kinds, room, np.zeros((3, 1)), np.ones((3, 1)), room, np.zeros((3, 1)))
-    windows = np.tile(window, (3, 1))
-    refine_scores(evidence, terms, np.zeros(2, np.int64), beliefs, cavity, windows, make_grids())
+    beliefs = Beliefs(
+        kinds, room, np.zeros((3, 1)), np.ones((3, 1)), room, np.zeros((3, 1)), np.zeros(3, np.int64)
+    )
+    looked = nothing_looked_at(3)
+    windows = looked.window
+    windows[:] = window
+    refine_scores(evidence, terms, np.zeros(2, np.int64), beliefs, cavity, looked, make_grids())
+    assert beliefs.moved.all()
+    # Nothing has moved since then: nothing is looked at again.
+    beliefs.moved[:] = 0
+    refine_scores(evidence, terms, np.zeros(2, np.int64), beliefs, cavity, looked, make_grids())
+    assert not beliefs.moved.any()
     # For the next time: eight standard deviations of what is known, or seven of the prior, to each side.
     precision = 1.0 / sd**2 + 1.0 / noise**2
     center = (mean / sd**2 + observed / noise**2) / precision
