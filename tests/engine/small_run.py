@@ -8,6 +8,7 @@ from pathlib import Path
 
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
+from asmrisk.engine.interruption import interruptible
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.place import place_of
@@ -58,7 +59,9 @@ if __name__ == "__main__":
     from tests.engine import small_run
 
     try:
-        small_run.main(sys.argv[1:])
+        # As the command line does: what comes after the first signal is not heeded.
+        with interruptible(last=True):
+            small_run.main(sys.argv[1:])
     except KeyboardInterrupt as interrupted:
         print(interrupted, file=sys.stderr)
         sys.exit(interrupted.exit_status)

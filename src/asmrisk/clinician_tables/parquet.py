@@ -1,4 +1,4 @@
-"""A clinician table in Parquet: the columns that are one, of a file that may unpack to anything."""
+"""A clinician table that Arrow keeps: in Parquet, of a file that may unpack to anything, or in memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from asmrisk.clinician_tables.tidy import declared_name
 from asmrisk.errors import InputError
 from asmrisk.limits import require_within
 
-__all__ = ["columns_of_parquet"]
+__all__ = ["columns_of_parquet", "require_text"]
 
 #: Whole numbers, some of which are missing, as pandas keeps them to the last digit.
 _WHOLE = {
@@ -102,3 +102,13 @@ def _texts(column: pa.ChunkedArray) -> tuple[int, int]:
 def _series(column: pa.ChunkedArray) -> Any:
     series = column.to_pandas(types_mapper=_WHOLE.get)
     return series.astype(object) if isinstance(series.dtype, pd.CategoricalDtype) else series
+
+
+def require_text(frame: pd.DataFrame, where: str) -> None:
+    """Refuse text of a table in memory that Arrow keeps and that is not UTF-8: pandas takes any bytes."""
+    for name, column in frame.items():
+        try:
+            pa.array(column.array).validate(full=True)
+        except pa.ArrowInvalid as error:
+            text = "has text that is not UTF-8; decode it as what it is"
+            raise InputError(text, where=where, what=str(name)) from error

@@ -59,7 +59,8 @@ _ENOUGH = 24
 _PASSES = 6
 #: A grid is this much wider at each end than where its score's density was before, in parts of that width.
 _MARGIN = 0.125
-#: A prior that has moved by less, in standard deviations, makes the same of its score.
+#: A score whose prior has moved by less than so many standard deviations since it was looked at is left as it
+#: is. What this adds to the error of means is in the figures of `SWEEPS_MORE` (`roster_posterior`).
 _SAME = 0.03
 #: Probabilities and variances are kept this far from where they would make a certainty.
 _NEVER = 1e-9
@@ -520,14 +521,6 @@ def _begin(
     site = evidence.site[e]
     if kind == COSTS:
         offset = terms.cost_shift[cohort, evidence.specialty[e]]
-        episodes = evidence.cases[e]
-        if math.isnan(episodes):
-            grids.z[0] = cavity.mean[i, level_site[cohort]]
-            log_episodes(terms, cohort, grids.z, grids.score, 1)
-            episodes = max(normal_exp(grids.score[0]), 1.0)
-        # A cost below a cent has no logarithm worth looking at.
-        grids.number[row] = log(max(evidence.number[e], 0.01) / terms.cost_scale[cohort])
-        grids.precision[row] = 1.0 / max(terms.cost_noise[cohort] / episodes, _NEVER)
     elif kind == RATES:
         group = 0
         while (
@@ -536,13 +529,22 @@ def _begin(
         ):
             group += 1
         offset = terms.size_shift[cohort, group] + terms.specialty_shift[cohort, evidence.specialty[e]]
-    grids.item[row], grids.offset[row] = e, offset
     mean, sd = cavity.mean[i, site] + offset, math.sqrt(cavity.variance[i, site])
     least = _SAME * sd
     if abs(mean - looked.mean[e]) < least and abs(sd - looked.sd[e]) < least:
         return False
     looked.mean[e], looked.sd[e] = mean, sd
+    grids.item[row], grids.offset[row] = e, offset
     grids.mean[row], grids.sd[row] = mean, sd
+    if kind == COSTS:
+        episodes = evidence.cases[e]
+        if math.isnan(episodes):
+            grids.z[0] = cavity.mean[i, level_site[cohort]]
+            log_episodes(terms, cohort, grids.z, grids.score, 1)
+            episodes = max(normal_exp(grids.score[0]), 1.0)
+        # A cost below a cent has no logarithm worth looking at.
+        grids.number[row] = log(max(evidence.number[e], 0.01) / terms.cost_scale[cohort])
+        grids.precision[row] = 1.0 / max(terms.cost_noise[cohort] / episodes, _NEVER)
     low = max((looked.window[e, 0] - mean) / sd, -_REACH)
     high = min((looked.window[e, 1] - mean) / sd, _REACH)
     grids.low[row], grids.high[row] = (low, high) if low < high else (-_REACH, _REACH)
