@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ import numpy as np
 from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.manifest import Found, finished, survey
-from asmrisk.results.metadata import ROOT, read_root
+from asmrisk.results.metadata import read_root
 from asmrisk.results.place import Place, Storage, storage_at
 from asmrisk.results.provenance import provenance
 from asmrisk.results.runs import asked_lengths, sound_runs
@@ -124,13 +124,7 @@ def opened(
             some = replace(advised, first=str(place), others={**advised.others, "partial": True})
             see = ("; ", some, " takes what is finished")
             raise InputError(Problem((text, *(see if spec.noun == "draw" else ()), ".")))
-        if root is not None and whole and not group:
-            metadata = {ROOT: root.data}
-        else:
-            from asmrisk.results.layout import hierarchy  # It imports zarr.
-
-            metadata = hierarchy(spec, lengths)
-        dataset = _dataset(storage, spec, metadata, found, lengths, group, chunked)
+        dataset = _dataset(storage, spec, found, lengths, group, chunked)
         if root is not None and whole:
             return dataset.assign_attrs(root.attributes)
         numbers = finished(spec, lengths, found)
@@ -145,16 +139,15 @@ def opened(
 def _dataset(
     storage: Storage,
     spec: StoreSpec,
-    metadata: Mapping[str, bytes],
     found: Sequence[Found],
     lengths: tuple[int, ...],
     group: str | None,
     chunked: bool,
 ) -> xr.Dataset:
-    """Open a group with the metadata given; its chunks are read when they are used."""
+    """Open a group with metadata made anew; its chunks are read when they are used."""
     import xarray as xr  # `status` reads without it, and without zarr.
 
-    from asmrisk.results.layout import CheckedStore  # As above.
+    from asmrisk.results.layout import CheckedStore, hierarchy  # As above.
 
     digests = {
         key: each.entry.chunks[path].bytes
@@ -163,7 +156,7 @@ def _dataset(
         for path, key in spec.chunks(each.block).items()
     }
     dataset = xr.open_zarr(
-        CheckedStore(storage, spec, metadata, digests),
+        CheckedStore(storage, spec, hierarchy(spec, lengths), digests),
         group=group,
         consolidated=True,
         chunks={} if chunked else None,
