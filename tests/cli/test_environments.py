@@ -16,6 +16,7 @@ TABLE = Path(__file__).parents[1] / "environments.md"
 RUN = "asmrisk run tiny.toml --draws 1 --fixed --quiet"
 
 LOUD = RUN.removesuffix(" --quiet")
+DASHED = RUN.replace("tiny.toml", "./-t.toml")
 
 #: What is odd, and the line of a shell: ``RUN`` alone stands for a run to r.zarr, uncompiled.
 ROWS = {
@@ -47,11 +48,12 @@ ROWS = {
     "a place with a line's end": f"{RUN} --out $'a\\nb.zarr'",
     "a place whose name is no UTF-8": f"{RUN} --out $'\\xff.zarr'",
     "a place that begins with a dash": f"{RUN} --out ./-r.zarr",
-    "a scenario that begins with a dash": f"cp tiny.toml ./-t.toml && {RUN} --out r.zarr ./-t.toml",
+    "a scenario that begins with a dash": f"cp tiny.toml ./-t.toml && {DASHED} --out r.zarr",
     "a place of 300 characters": f"{RUN} --out {'x' * 300}",
     "a place in a file": f"{RUN} --out tiny.toml/r.zarr",
     "a place that cannot be written": f"{RUN} --out /proc/r.zarr",
     "`ulimit -v` 1 GB": f"ulimit -v 1000000; {RUN} --out r.zarr",
+    "`ulimit -v` 2 GB": f"ulimit -v 2000000; {RUN} --out r.zarr",
     "`ulimit -f 0`": f"ulimit -f 0; {RUN} --out r.zarr",
     "`ulimit -f 1`": f"ulimit -f 1; {RUN} --out r.zarr",
     "`ulimit -n 12`": f"ulimit -n 12; {RUN} --out r.zarr",
