@@ -7,6 +7,7 @@ import random
 import re
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -14,7 +15,7 @@ import psutil
 import pytest
 import xarray as xr
 
-from asmrisk.engine.interruption import Interrupted, interruptible
+from asmrisk.engine.interruption import Interrupted, deferred, interruptible
 from asmrisk.errors import RunError
 from asmrisk.results.status import status
 from tests.engine.programs import PATIENCE, blocks_written, finish, kill, start, until
@@ -102,7 +103,7 @@ def of_group(number):
     return found
 
 
-@pytest.mark.parametrize("trial", [0, *(pytest.param(n, marks=pytest.mark.long) for n in range(1, 30))])
+@pytest.mark.parametrize("trial", [0, 1, *(pytest.param(n, marks=pytest.mark.long) for n in range(2, 30))])
 def test_a_signal_while_worker_processes_start_ends_the_run_and_all_of_them(trial, tmp_path):
     number, together = (signal.SIGINT, True) if trial % 2 else (signal.SIGTERM, False)
     place = tmp_path / "r.zarr"
@@ -176,3 +177,28 @@ def test_a_signal_that_c_prints_as_an_error_comes_again(capfd):
     with interruptible():
         sys.excepthook(ValueError, ValueError("another"), None)
     assert "another" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_processes_start_waits_though_another_thread_could_take_it(number):
+    there, end = threading.Event(), threading.Event()
+    other = threading.Thread(target=lambda: (there.set(), end.wait()))
+    other.start()
+    there.wait()
+    done = []
+
+    def starts():
+        with deferred():
+            os.kill(os.getpid(), number)
+            time.sleep(0.1)
+            done.append("all that starts")
+        done.append("what comes after")
+
+    try:
+        with pytest.raises(Interrupted) as interrupted, interruptible():
+            starts()
+    finally:
+        end.set()
+        other.join()
+    assert done == ["all that starts"]
+    assert interrupted.value.exit_status == 128 + number

@@ -22,7 +22,7 @@ from tests import fake_run
 from tests.engine.dask_cluster import DaskCluster
 from tests.engine.faults import FullDisk
 from tests.engine.operations import operations
-from tests.engine.programs import assert_holds, draws_shown, finish, kill, laid_out, start, until
+from tests.engine.programs import PATIENCE, assert_holds, draws_shown, finish, kill, laid_out, start, until
 from tests.fake_run import run
 from tests.results import small
 
@@ -120,6 +120,31 @@ def test_whatever_is_killed_nothing_is_lost(fault, number, tmp_path):
         time.sleep(0.5)
         assert status(place, verify=True).complete
         assert_holds(place, 30)
+
+
+@pytest.mark.parametrize("trial", [0, *(pytest.param(n, marks=pytest.mark.long) for n in range(1, 120))])
+def test_a_worker_process_killed_by_its_id_hangs_no_run(trial, tmp_path):
+    """One or two of them, while they start, are at a block, or wait for the next one."""
+    rng = random.Random(trial)
+    place = tmp_path / "r.zarr"
+    client = start(place, 30, 4, "2p", "0.2", group=True)
+    try:
+        until(lambda: workers_of(client), "a worker process")
+        time.sleep(rng.choice([0, rng.uniform(0, 2)]))
+        found = until(lambda: workers_of(client), "a worker process")
+        for each in rng.sample(found, min(len(found), rng.choice([1, 1, 2]))):
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        code, _, err = finish(client)
+    finally:
+        kill(client)
+    early = code == 1 and "a worker process ended while it was started" in err
+    assert code == 0 or early, err
+    assert psutil.wait_procs(found, timeout=PATIENCE)[1] == []
+    if early:
+        run(place, 30, block_size=4, workers=2)
+    assert status(place, verify=True).complete
+    assert_holds(place, 30)
 
 
 def killed_at(number, place, draws):

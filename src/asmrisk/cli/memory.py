@@ -47,6 +47,8 @@ def make_do() -> None:
             f"{LEAST / 1e9:.1f} GB are needed. `ulimit -v unlimited` lifts the limit, or ask who set it"
         )
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Arrow's own pool takes a gigabyte of addresses at once, where there is one, and leaves the others none.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     with suppress(AttributeError, OSError):  # Another C library.
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 

@@ -124,13 +124,17 @@ def deferred() -> Iterator[None]:
     came: list[int] = []
     # To block this one too would make the processes deaf to it, by which they are told to end.
     main = threading.current_thread() is threading.main_thread()
-    handler = signal.signal(signal.SIGTERM, lambda number, frame: came.append(number)) if main else None
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    there = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM) if main}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        # A thread that was there before may take a Ctrl-C that this one blocks.
+        for number in there:
+            signal.signal(number, lambda number, frame: came.append(number))
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         yield
     finally:
-        if main:
-            signal.signal(signal.SIGTERM, handler or signal.SIG_DFL)
+        for number, handler in there.items():
+            signal.signal(number, handler or signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if came:
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(came[0])
