@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -177,6 +177,46 @@ def test_a_signal_that_c_prints_as_an_error_comes_again(capfd):
     with interruptible():
         sys.excepthook(ValueError, ValueError("another"), None)
     assert "another" in capfd.readouterr().err
+
+
+def test_a_signal_that_c_swallows_comes_again():
+    def stopped():
+        with suppress(BaseException):  # As modules do that are compiled, where they are imported.
+            signal.raise_signal(signal.SIGTERM)
+        time.sleep(PATIENCE)
+
+    began = time.monotonic()
+    with pytest.raises(Interrupted) as interrupted, interruptible():
+        stopped()
+    assert interrupted.value.exit_status == 128 + signal.SIGTERM
+    assert time.monotonic() - began < SECONDS
+
+
+def test_what_ends_after_a_signal_is_not_interrupted_again():
+    done = []
+
+    def closed():
+        try:
+            yield
+        finally:
+            time.sleep(0.3)
+            done.append("the block")
+
+    def stopped():
+        with contextmanager(closed)():
+            try:
+                signal.raise_signal(signal.SIGINT)
+            finally:
+                try:
+                    raise KeyError
+                except KeyError:
+                    time.sleep(0.3)
+                done.append("the rest")
+
+    with pytest.raises(Interrupted), interruptible():
+        stopped()
+    time.sleep(0.3)
+    assert done == ["the rest", "the block"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import math
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any
@@ -21,8 +22,10 @@ __all__ = ["Interrupted", "deferred", "interruptible"]
 #: first already ends the run.
 _DEAF = 10.0
 
-#: Seconds after which a signal is sent again that was lost where C called Python.
-_AGAIN = 0.05
+_MAIN = threading.main_thread().ident or 0
+
+#: Seconds from one look at whether a signal is ending the run to the next.
+_LOOK = 0.05
 
 
 class Interrupted(KeyboardInterrupt):
@@ -35,45 +38,58 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _Handler:
-    """Turns a signal into `Interrupted`, again where Python could only say that it was ignored."""
+    """Turns a signal into `Interrupted`, again where code in C lost it."""
 
     def __init__(self) -> None:
         self._latest = -math.inf
         self.number: int | None = None  #: of the signal that came, if any
         self._hooks = sys.unraisablehook, sys.excepthook
-        self._again: threading.Timer | None = None
+        self._settled = threading.Event()
+        self._sending = threading.Lock()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self._latest > _DEAF:
             self._latest, self.number = time.monotonic(), number
+            with suppress(RuntimeError):  # There may be no more threads.
+                # A lock of `threading` may be held by what is interrupted.
+                _thread.start_new_thread(self._watch, (number,))
             raise Interrupted(number)
 
     def ignored(self, what: Any) -> None:
-        """Take what Python would report as ignored."""
-        if not self._repeated(what.exc_value):
+        """Report what Python ignores, but for the signal, which comes again."""
+        if not isinstance(what.exc_value, Interrupted):
             self._hooks[0](what)
 
     def printed(self, kind: Any, value: Any, trace: Any) -> None:
-        """Take what Python would print, which other code in C lets it do with an exception that is lost."""
-        if not self._repeated(value):
+        """Print what other code in C lets Python print, but for the signal, which comes again."""
+        if not isinstance(value, Interrupted):
             self._hooks[1](kind, value, trace)
 
-    def _repeated(self, lost: Any) -> bool:
-        """Let a signal come again whose exception was lost; say whether it was one."""
-        if not isinstance(lost, Interrupted):
-            return False
-        self._latest = -math.inf
-        main = threading.main_thread().ident
-        self._again = threading.Timer(_AGAIN, signal.pthread_kill, (main, lost.signal))
-        self._again.daemon = True
-        self._again.start()
-        return True
+    def _watch(self, number: int) -> None:
+        """Send a signal again of which the main thread knows nothing, at two looks one after the other."""
+        unseen = 0
+        while unseen < 2:
+            if self._settled.wait(_LOOK):
+                return
+            unseen = 0 if _is_ending() else unseen + 1
+        with self._sending:
+            if not self._settled.is_set():
+                self._latest = -math.inf
+                signal.pthread_kill(_MAIN, number)
 
     def settle(self) -> None:
         """Send no signal again from now on."""
-        if self._again is not None:
-            self._again.cancel()
-            self._again.join()
+        with self._sending:
+            self._settled.set()
+
+
+def _is_ending() -> bool:
+    """Whether the main thread is on its way out after a signal."""
+    error: Any = sys._current_exceptions().get(_MAIN)
+    error = error[1] if isinstance(error, tuple) else error  # Before Python 3.12.
+    while error is not None and not isinstance(error, Interrupted):
+        error = error.__context__
+    return error is not None
 
 
 @contextmanager
@@ -82,8 +98,8 @@ def interruptible(*, last: bool = False) -> Iterator[None]:
 
     If it is the `last` thing that the process does, no further signal is heeded once one came.
 
-    A signal may come while C calls Python, as compilers do, which loses the exception; what then goes wrong
-    for lack of the call's result is `Interrupted` too, and if nothing does, the signal comes again.
+    A signal may come while C calls Python, as compilers and imports do, which loses the exception; what goes
+    wrong for lack of the call's result is `Interrupted` too, and if nothing does, the signal comes again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
