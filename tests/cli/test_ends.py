@@ -49,7 +49,7 @@ def ended(number, wait, *arguments):
         (["run", "baseline", "--draws", "100000", "--out"], 30, 0.9),
         pytest.param(["validate", "baseline"], 300, 2.0, marks=pytest.mark.long),
         pytest.param(["run", "baseline", "--draws", "100000", "--out"], 300, 2.0, marks=pytest.mark.long),
-        pytest.param(["docs", "rosters"], 300, 0.5, marks=pytest.mark.long),
+        pytest.param(["docs", "rosters"], 300, 0.35, marks=pytest.mark.long),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else str(value),
 )

@@ -197,11 +197,12 @@ def main() -> NoReturn:
     if sys.stdout is not None:  # Closed by whoever started us.
         # Not every terminal has all characters.
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    status: Any = _EXIT_FAILURE
+    ended = None
     try:
         commands(prog_name="asmrisk")
-    except SystemExit as ended:
-        status = ended.code
+    except SystemExit as error:
+        # It holds what a signal cut off; to free what compiled code had half made can end in its abort.
+        ended = error
     except OSError as error:  # A full disk, where help was to be written.
         if os.environ.get(_TRACEBACK):
             raise
@@ -209,5 +210,6 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # Full, closed, or none.
             stream.flush()
+    status: Any = _EXIT_FAILURE if ended is None else ended.code
     # To free what the operating system frees anyway takes a tenth of the time of a small run.
     os._exit(status)
