@@ -14,10 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
+from asmrisk.analysis.jobs import run_job
 from asmrisk.engine.block_task import Work
 from asmrisk.engine.executors import executor
 from asmrisk.engine.progress import Progress
-from asmrisk.engine.run import run_job
 from asmrisk.results.store import Store
 from asmrisk.scenario.scenario import load_scenario
 from asmrisk.simulation.arrays import Block, Piece
@@ -79,7 +79,7 @@ def seconds_of_task(tasks=600):
             pieces = (Piece(0, Block((n,), (n * LENGTH,), (LENGTH,))) for n in range(count))
             work = (Work(task, [piece], (0,)) for piece in pieces)
             began = time.process_time()
-            cluster.compute(work, Progress(sys.stderr, quiet=True), lambda number: None)
+            cluster.compute(work, Progress(sys.stderr, quiet=True), lambda work: None)
             elapsed = time.process_time() - began
     return elapsed / tasks
 

@@ -33,7 +33,7 @@ def scenario(**changes):
 
 def job(out, draws, *, chosen=None, simulate=None, block_size=None):
     """Declare a run whose numbers the stand-in gives."""
-    from asmrisk.engine.run import (
+    from asmrisk.analysis.jobs import (
         run_job,  # Worker processes, which import this module, need not wait for it.
     )
 

@@ -68,7 +68,7 @@ READERS = (
             "results.store._require_this_format",
             "results.metadata.Root.decode",
             "results.metadata._lengths_in",
-            "results.layout.ChunkCodec.digest",
+            "results.layout.digest_of_chunk",
             "results.reading._dataset",
             "analysis.related_runs._stores_beside",
         ),
@@ -77,7 +77,7 @@ READERS = (
     Reader(
         "results in memory",
         (
-            "results.stated.provenance_in",
+            "analysis.run_results.provenance_in",
             "analysis.precision.run_to_precision",
             "analysis.export.export",
         ),
@@ -103,15 +103,12 @@ READERS = (
         ),
     ),
     Reader("memo of the code's identity", ("numerics.code_identity._Memo.__init__",)),
-    Reader(
-        "scheduler file", ("engine.executors._address", "engine.cluster.remote_cluster"), ("document_bytes",)
-    ),
+    Reader("scheduler file", ("engine.executors._address", "engine.cluster._connected"), ("document_bytes",)),
     Reader(
         "cluster",
         (
             "engine.cluster._unpacked",
             "engine.cluster.local_cluster",
-            "engine.cluster.remote_cluster",
             "engine.cluster._connected",
         ),
     ),

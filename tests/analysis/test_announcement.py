@@ -10,7 +10,7 @@ import pytest
 import asmrisk
 from asmrisk.analysis import announcement
 from asmrisk.analysis.announcement import announced
-from asmrisk.engine.run import run_jobs, sharing_jobs
+from asmrisk.analysis.jobs import run_jobs, sharing_jobs
 from asmrisk.results.store import Store
 
 FEW = {"title": "Few", "population": {"clinicians": 150}}

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 import asmrisk
 from asmrisk.cli import commands
-from asmrisk.engine.pilot import DRAWS
 from asmrisk.errors import InputError
+from asmrisk.simulation.pilot import DRAWS
 
 UNKNOWN = """
 [uncertainty.behavior.cost_response]

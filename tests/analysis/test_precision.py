@@ -63,7 +63,7 @@ def simulate(monkeypatch):
     """Have runs simulate with a toy in the place of the model."""
 
     def simulate_with(toy):
-        monkeypatch.setattr("asmrisk.engine.run.ScenarioSimulation", lambda prepared: toy)
+        monkeypatch.setattr("asmrisk.analysis.jobs.ScenarioSimulation", lambda prepared: toy)
         return toy
 
     simulate_with(Toy())
@@ -206,7 +206,6 @@ def doubtful(monkeypatch):
         monkeypatch.setattr(
             f"{module}.run", lambda scenario, draws, **options: asked.append(draws) or "r.zarr"
         )
-        monkeypatch.setattr(f"{module}.committed_lengths", lambda path: (asked[-1],))
         monkeypatch.setattr(f"{module}.open_results", lambda path, chunked: data.isel(draw=slice(asked[-1])))
         return chosen, savings[:, 0, 0].tolist(), asked
 

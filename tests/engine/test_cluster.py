@@ -156,7 +156,7 @@ def test_many_blocks_are_submitted_in_bounded_memory(blocks, cluster):
             most = max(most, taken - done)
             yield Work(task, [Piece(0, Block((number,), (number * 5,), (5,)))], (0,))
 
-    def finished(number):
+    def finished(work):
         nonlocal done
         done += 1
 

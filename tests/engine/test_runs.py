@@ -309,7 +309,7 @@ def test_blocks_are_computed_in_order_as_many_at_once_as_there_are_workers(tmp_p
     work = (work_of(task, number) for number in range(500))
     done = []
     Threads(3).compute(work, progress, done.append)
-    assert done == [0] * 500
+    assert len(done) == 500
     assert progress.done == 2_500
     assert sorted(itertools.chain(*begun.values())) == list(range(500))
     assert most <= 3
@@ -332,7 +332,7 @@ def test_memory_does_not_grow_with_the_number_of_draws():
     tracemalloc.start()
     try:
         progress = Progress(None)
-        Threads(1).compute(work(Unwritten(None, Nothing())), progress, lambda number: None)
+        Threads(1).compute(work(Unwritten(None, Nothing())), progress, lambda work: None)
         assert progress.done == waves * Threads.TASKS * 5
     finally:
         tracemalloc.stop()

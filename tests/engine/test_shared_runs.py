@@ -23,17 +23,15 @@ from hypothesis import strategies as st
 
 import asmrisk
 from asmrisk.engine.executors import executor
-from asmrisk.engine.fill import Job, fill
+from asmrisk.engine.fill import fill, tasks_of
 from asmrisk.engine.interruption import Interrupted
 from asmrisk.engine.progress import Progress
-from asmrisk.engine.run import run_job, sharing_jobs
-from asmrisk.engine.tasks import tasks_of
 from asmrisk.errors import InputError, RunError
 from asmrisk.population.preparation import prepare
-from asmrisk.results.block_writer import BlockWriter
 from asmrisk.results.folder import Folder
 from asmrisk.results.status import status
-from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
+from asmrisk.results.store import BlockWriter
+from asmrisk.scenario.scenario import load_scenario
 from asmrisk.simulation import model
 from asmrisk.simulation.arrays import Block, Piece, Simulation
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
@@ -206,7 +204,7 @@ def test_an_interrupted_run_is_completed(
 KILLED = """
 import os, signal, sys
 import asmrisk
-from asmrisk.results.block_writer import BlockWriter
+from asmrisk.results.store import BlockWriter
 original, written = BlockWriter.write, []
 def write(self, block, *arguments):
     original(self, block, *arguments)
@@ -425,28 +423,3 @@ def test_unequal_groups_are_parted_where_they_are_large() -> None:
         Piece(member, Block((first,), (first,), (5,))) for first, n in ((0, 1), (5, 9)) for member in range(n)
     ]
     assert [len(task) for task in tasks_of(Sharing(100), pieces, 4)] == [1, 3, 3, 3]
-
-
-def test_declared_runs_of_a_field_have_one_length_of_blocks(files: dict[str, Path], tmp_path: Path) -> None:
-    jobs = [run_job(load_scenario(files[name]), tmp_path / name, 100) for name in "ac"]
-    assert [job.spec.block_shape for job in jobs] == [(13,), (12,)]
-    found, _ = sharing_jobs(jobs)
-    assert [job.spec.block_shape for job in found] == [(12,), (12,)]
-
-
-def test_a_sweep_of_what_the_field_depends_on_is_told_of_in_one_line(tmp_path: Path) -> None:
-    def job(clinicians: int, risk: float) -> Job:
-        changes = [f"population.clinicians={clinicians}", f"policy.risk_level={risk}"]
-        return run_job(scenario_from_dict({}, changes), tmp_path / f"c{clinicians}_{risk}.zarr", 8)
-
-    jobs = [job(count, risk) for count in (150, 160, 170, 180) for risk in (0.05, 0.06)][:-1]
-    found, said = sharing_jobs(jobs)
-    assert said == [
-        "c150_0.05 and c150_0.06 share a field, which is simulated once for all",
-        "c160_0.05 and c160_0.06 share a field, which is simulated once for all",
-        "c170_0.05 and c170_0.06 share a field, which is simulated once for all",
-        "c160_0.05, c160_0.06, c170_0.05 and 2 more share no field with c150_0.05: "
-        "population.clinicians differs",
-    ]
-    assert [each.member for each in found] == [0, 1, 0, 1, 0, 1, 0]
-    assert len({id(each.simulation) for each in found}) == 4

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import asmrisk
+from asmrisk.analysis.rerun import stored_environments
 from asmrisk.clinician_tables.columns import REQUIRED
 from asmrisk.exposures.stored_field import live, stored_field
-from asmrisk.results.environments import stored_environments
 from asmrisk.rule.arrays import Environment, Observed, Scored, make_scored, make_scratch
 from asmrisk.rule.cohort import score_within
 from asmrisk.scenario.scenario import load_scenario
@@ -155,7 +155,7 @@ def test_a_synthetic_clinician_in_the_stored_field_has_its_replayed_outcomes(tmp
     scenario = load_scenario(SCENARIOS / "baseline.toml", overrides=[FEW])
     store = asmrisk.run(scenario, draws=DRAWS, out=tmp_path / "run.zarr", workers=1, quiet=True)
     model, draw = Model(scenario), 3
-    environment = stored_environments(store, draws=range(draw, draw + 1))
+    environment = stored_environments(store, scenario, range(draw, draw + 1))
     policy = model.inputs_of(draw).policy[0]
     rng = np.random.default_rng(1)
     for each in replayed_years(model, draw):

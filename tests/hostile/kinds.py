@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 
 import asmrisk
-from asmrisk.analysis.rerun import stored_run, stored_scenario
+from asmrisk.analysis.rerun import stored_environments, stored_run, stored_scenario
 from asmrisk.cli import completion
 from asmrisk.clinician_tables.columns import REQUIRED
 from asmrisk.clinician_tables.table import check_clinicians, read_clinicians
@@ -26,7 +26,6 @@ from asmrisk.errors import InputError
 from asmrisk.numerics.code_identity import covered_modules
 from asmrisk.population.participant_list import read_participant_list
 from asmrisk.population.roster import KNOWN_YEARS, read_roster
-from asmrisk.results.environments import stored_environments
 from asmrisk.results.spec import sealed
 from asmrisk.scenario.scenario import load_scenario, scenario_from_dict
 from asmrisk.studies.report import analyze
@@ -262,7 +261,7 @@ _USES: tuple[Callable[[Path], Any], ...] = (
     asmrisk.budget,
     lambda path: asmrisk.compare(path, path, replay_draws=0),
     lambda path: asmrisk.compare(path, path),
-    lambda path: str(stored_environments(path).edges.shape),
+    lambda path: str(stored_environments(path, stored_scenario(path).scenario, range(4)).edges.shape),
     lambda path: str(len(asmrisk.replay(path, draw=0))),
     lambda path: stored_run(path).scenario.title,
     lambda path: stored_scenario(path).draws,

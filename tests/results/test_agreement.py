@@ -19,9 +19,8 @@ import zarr
 
 import asmrisk
 from asmrisk.errors import RunError
-from asmrisk.results.block_writer import BlockWriter
 from asmrisk.results.folder import Folder
-from asmrisk.results.store import Store
+from asmrisk.results.store import BlockWriter, Store
 from tests import fake_run
 from tests.fake_simulation import Fake
 from tests.results import small

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import asmrisk
-from asmrisk.engine.run import run_job
+from asmrisk.analysis.jobs import run_job
 from asmrisk.scenario.scenario import scenario_from_dict
 from asmrisk.simulation.arrays import ArraySpec, block_length
 from tests import fake_run

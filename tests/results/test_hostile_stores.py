@@ -289,7 +289,7 @@ def test_what_a_store_says_does_not_command_the_terminal(tmp_path):
 
 
 def test_a_store_cannot_name_a_roster_anywhere(tmp_path, tiny):
-    from asmrisk.engine.run import run_job
+    from asmrisk.analysis.jobs import run_job
 
     job = run_job(tiny, tmp_path / "r.zarr", 2)
     about = job.spec.about | {"roster": {"file": "../../etc/passwd", "sha256": "0", "clinicians": {}}}

@@ -15,7 +15,6 @@ import xarray as xr
 import asmrisk
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.folder import Folder
-from asmrisk.results.reading import committed_lengths
 from tests.results import small
 
 pytestmark = pytest.mark.usefixtures("hasty_disk")
@@ -228,7 +227,7 @@ def test_a_full_disk_at_any_write_keeps_what_is_finished(trials, tmp_path):
             small.write(small.Watched(place, failing(moment, FULL)), 12)
         assert "\n" not in str(raised.value)
         done = asmrisk.status(place).done if moment else 0
-        assert moment == 0 or committed_lengths(place) == ()
+        assert moment == 0 or asmrisk.status(place).committed == 0
         simulation = small.declare(place, 12).simulation
         small.assert_holds(small.write(place, 12, simulation=simulation), 12)
         # What was finished is not computed again.
@@ -260,7 +259,7 @@ def test_a_disk_that_fails_at_any_write_keeps_what_is_finished(number, trials, t
         with pytest.raises((InputError, RunError), match=os.strerror(number)) as raised:
             small.write(small.Watched(place, failing(moment, error)), 7)
         assert "\n" not in str(raised.value)
-        assert moment == 0 or committed_lengths(place) == ()
+        assert moment == 0 or asmrisk.status(place).committed == 0
         small.assert_holds(small.write(place, 7), 7)
 
 
@@ -326,9 +325,9 @@ def test_power_cuts_at_any_write_of_extensions_leave_what_is_shown(trials, origi
         then = rng.choice([12, 21, 28, 31])
         with suppress(Cut):
             small.write(PowerCut(place, rng.randrange(1, total), rng), then)
-        small.assert_holds(place, committed_lengths(place)[0])
+        small.assert_holds(place, asmrisk.status(place).committed)
         small.write(place, then)
-        shown = committed_lengths(place)[0]
+        shown = asmrisk.status(place).committed
         assert shown >= then
         small.assert_holds(place, shown)
         small.assert_holds(small.write(place, 33), 33)

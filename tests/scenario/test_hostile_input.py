@@ -18,8 +18,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import asmrisk
+from asmrisk.analysis.jobs import run_job
 from asmrisk.cli import commands
-from asmrisk.engine.run import run_job
 from asmrisk.errors import InputError, RunError
 from asmrisk.results.spec import sealed
 from asmrisk.results.store import Store

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from asmrisk.engine.interruption import Interrupted
-from asmrisk.results.block_writer import BlockWriter
+from asmrisk.results.store import BlockWriter
 from asmrisk.simulation.arrays import Block, Piece
 from asmrisk.simulation.model import Model, simulate_block
 from asmrisk.simulation.variables import variables

@@ -14,11 +14,11 @@ from asmrisk.analysis.related_runs import CLINICIANS
 from asmrisk.analysis.wording import title_words
 from asmrisk.engine.executors import usable_processors
 from asmrisk.engine.fill import Job, by_simulation
-from asmrisk.engine.pilot import DRAWS, look
 from asmrisk.engine.progress import duration
 from asmrisk.results.store import Store
 from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.simulation.arrays import Block, bytes_per_draw
+from asmrisk.simulation.pilot import DRAWS, look
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
 
 __all__ = ["YEARS", "announced", "counted", "in_all", "size_words", "span"]

@@ -17,7 +17,7 @@ from asmrisk.analysis.practice_risk import practice_subtotals, rank_variables
 from asmrisk.analysis.ranking import ranks_of
 from asmrisk.analysis.roster_metrics import money_of
 from asmrisk.analysis.roster_money import attributes, dollars_of, named
-from asmrisk.analysis.run_results import RESULTS, RunResults
+from asmrisk.analysis.run_results import RESULTS, RunResults, provenance_in
 from asmrisk.analysis.statistics import (
     DRAWS,
     LOSS,
@@ -35,7 +35,6 @@ from asmrisk.analysis.tail import check_tail
 from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.errors import InputError
 from asmrisk.results.reading import open_results
-from asmrisk.results.stated import provenance_in
 
 __all__ = ["QUANTILES", "RISK_LEVEL", "clinicians", "statistics_at"]
 

@@ -83,7 +83,7 @@ def errors_of_mean(
 ) -> tuple[ExpectedError, ExpectedError]:
     """Foretell the errors of the mean of a metric of one variable, all years together, in a run of `draws`.
 
-    `numbers` and `arrays` are a pilot's, `asmrisk.engine.pilot.look`; errors are those of `expected_errors`.
+    `numbers` and `arrays` are a pilot's, of `asmrisk.simulation.pilot`; errors those of `expected_errors`.
     """
     values, _ = metric_values(metric, [arrays[metric.name]], [spec.arrays[metric.name].dims], ())
     sets = numbers // spec.draws_per_set if spec.about["uncertainty"] else None

@@ -15,6 +15,7 @@ import xarray as xr
 from asmrisk.analysis.announcement import counted
 from asmrisk.analysis.digits import number
 from asmrisk.analysis.expected_error import errors_of_mean
+from asmrisk.analysis.jobs import Out, run_jobs, sharing_jobs, whole_numbers
 from asmrisk.analysis.metrics import METRICS
 from asmrisk.analysis.report import Report, Section, wrapped
 from asmrisk.analysis.statistics import Row, fixed_words, interval_cell, scale_of
@@ -22,11 +23,8 @@ from asmrisk.analysis.text_tables import Group, Table
 from asmrisk.analysis.wording import ALL
 from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.engine.executors import executor, usable_processors
-from asmrisk.engine.fill import Job, by_simulation
-from asmrisk.engine.pilot import DRAWS, Costs, Pilot, pilot
+from asmrisk.engine.fill import Job, by_simulation, tasks_of
 from asmrisk.engine.progress import Progress
-from asmrisk.engine.run import Out, run_jobs, sharing_jobs, whole_numbers
-from asmrisk.engine.tasks import tasks_of
 from asmrisk.results.footprint import footprint
 from asmrisk.results.provenance import circumstances
 from asmrisk.results.store import Store
@@ -34,6 +32,7 @@ from asmrisk.rule.definitions import PERFORMANCE_YEARS
 from asmrisk.scenario.scenario import ScenarioLike
 from asmrisk.simulation.arrays import Block, Piece
 from asmrisk.simulation.model import Model
+from asmrisk.simulation.pilot import DRAWS, Costs, Pilot, pilot
 from asmrisk.simulation.scenario_simulation import ScenarioSimulation
 
 if TYPE_CHECKING:
@@ -138,16 +137,16 @@ def plan(
         with progress.patient("preparing the simulation"):
             simulation.prepare(progress.say)
         progress.say(f"simulating a pilot of {DRAWS} draws of {counted(len(numbers), 'scenario')}")
-        found = pilot(simulation.models)
+        found, costs = pilot(simulation.models)
         seconds += found.seconds
         pieces = [Piece(jobs[n].member, block) for n in numbers for block in left[n]]
         groups = tasks_of(simulation, pieces, count or 1)
         own = np.zeros(len(numbers))
         for group in groups:
-            whole, each = _task_seconds(simulation.models, group, found.costs)
+            whole, each = _task_seconds(simulation.models, group, costs)
             tasks.append(whole)
             own[[piece.member for piece in group]] += each
-        fields.append(_field_row(len(fields) + 1, len(numbers), groups, found.costs))
+        fields.append(_field_row(len(fields) + 1, len(numbers), groups, costs))
         for n in numbers:
             member = jobs[n].member
             hours = float(own[member]) / _HOUR

@@ -29,7 +29,7 @@ from asmrisk.analysis.run_results import RunResults
 from asmrisk.arguments import COUNT, FLAG, Allowed, check_arguments, optional
 from asmrisk.errors import InputError, Problem
 from asmrisk.results.place import Place
-from asmrisk.results.reading import committed_lengths, open_results
+from asmrisk.results.reading import open_results
 from asmrisk.scenario.scenario import ScenarioLike, given_scenario
 
 __all__ = [
@@ -252,8 +252,8 @@ def run_to_precision(
     for count in checkpoints(cap, 1 if options.get("fixed") else scenario.draws_per_set):
         if path is None or held < count:
             path = run(scenario, draws=count, most_draws=cap, **options)
-            (held,) = committed_lengths(path)
-        dataset = open_results(path, chunked=False)
+            dataset = open_results(path, chunked=False)
+            held = dataset.sizes["draw"]
         results = RunResults(dataset, str(path), "", json.loads(dataset.attrs["provenance"])).at(slice(count))
         reached = {each.metric: _error(results, each, total) for each in targets}
         met = all(error <= allowed for error, allowed in reached.values())

@@ -19,18 +19,20 @@ from asmrisk.errors import InputError
 from asmrisk.population.participant_list import ParticipantList, read_participant_list
 from asmrisk.population.roster import Roster, read_roster
 from asmrisk.results.metadata import read_root
-from asmrisk.results.place import Place
+from asmrisk.results.place import Place, usable
 from asmrisk.results.provenance import definition_of
-from asmrisk.results.reading import readable, require_store
+from asmrisk.results.reading import open_results, require_store
 from asmrisk.results.runs import asked_lengths
 from asmrisk.results.spec import StoreSpec
+from asmrisk.rule.arrays import Environment
 from asmrisk.rule.definitions import YEARS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
+from asmrisk.simulation.environments import environment_of
 from asmrisk.simulation.model import Model, scenario_of_draw
 from asmrisk.simulation.replay import replay_draws
 from asmrisk.simulation.scenario_simulation import run_code
 
-__all__ = ["StoredRun", "replay", "stored_run", "stored_scenario"]
+__all__ = ["StoredRun", "replay", "stored_environments", "stored_run", "stored_scenario"]
 
 #: Clinician-years in a table of several draws, at most: with what making it takes, 3 GB.
 _MOST_ROWS = 2_000_000
@@ -93,6 +95,18 @@ def stored_scenario(path: str | os.PathLike[str]) -> StoredRun:
     return _stored(path)[0]
 
 
+def stored_environments(path: str | os.PathLike[str], scenario: Scenario, draws: range) -> Environment:
+    """Read what the clinicians of draws of a finished run were ranked against, for scoring others within it.
+
+    The scenario is that of the run; arrays are of shape (draws, YEARS, cohorts, …), as `environment_of` gives
+    them: 10,000 draws take 180 MB where the cohort is one peer group. InputError and RunError as of
+    `asmrisk.open_results`.
+    """
+    group = open_results(path, group="environment", chunked=False)
+    group = group.isel(draw=slice(draws.start, draws.stop, draws.step))
+    return environment_of({str(name): each.values for name, each in group.data_vars.items()}, scenario)
+
+
 def _stored(path: str | os.PathLike[str]) -> tuple[StoredRun, StoreSpec, Place]:
     """Read what a store is a run of, without the files that it does not hold."""
     storage, spec = require_store(path)
@@ -106,7 +120,7 @@ def _stored(path: str | os.PathLike[str]) -> tuple[StoredRun, StoreSpec, Place]:
             "whose numbers may differ. Use the version that wrote it, or run the scenario anew to another "
             "place."
         )
-    with readable(place):
+    with usable(place):
         root, faults = read_root(storage, spec)
         asked = asked_lengths(storage, spec)[0]
     if faults:

@@ -9,12 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TextIO, TypedDict, Unpack, overload
 
 from asmrisk.analysis.announcement import announced
+from asmrisk.analysis.jobs import Out, run_jobs, sharing_jobs, whole_numbers
 from asmrisk.analysis.wording import title_words
 from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import fill
 from asmrisk.engine.progress import Progress
-from asmrisk.engine.run import Out, run_jobs, sharing_jobs, whole_numbers
 from asmrisk.results.place import Place
 from asmrisk.results.store import Store
 from asmrisk.scenario.scenario import ScenarioLike

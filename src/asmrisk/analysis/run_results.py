@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -22,11 +23,11 @@ from asmrisk.analysis.statistics import HOLDS, Row, fixed_words
 from asmrisk.arguments import check_arguments, instance
 from asmrisk.errors import Call, InputError, Problem, printable
 from asmrisk.results.reading import open_results
-from asmrisk.results.stated import provenance_in
+from asmrisk.results.spec import has_form
 
 __all__ = [
     *("RESULTS", "LatinHypercubeWarning", "RunResults", "definitions", "dollars_of", "open_run_results"),
-    "practices_in",
+    *("practices_in", "provenance_in"),
 ]
 
 _Made = TypeVar("_Made")
@@ -397,3 +398,29 @@ def open_run_results(
             stacklevel=3,
         )
     return RunResults(results, source, str(results.attrs.get("partial", "")), provenance)
+
+
+def provenance_in(attributes: Mapping[Any, Any], source: str) -> dict[str, Any]:
+    """Read where results come from.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of a dataset, as `asmrisk.open_results` gives it; without ``provenance`` nothing is known.
+    source : str
+        Where the results are.
+
+    Raises
+    ------
+    InputError
+        If it is not what a run writes.
+    """
+    try:
+        stated: dict[str, Any] = json.loads(attributes.get("provenance", "{}"))
+        good = has_form(stated) and (not stated.get("uncertainty") or stated["draws_per_parameter_set"] >= 1)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        good = False
+    if not good:
+        text = "the attribute provenance is not what a run wrote; give results as they were opened"
+        raise InputError(text, where=source)
+    return stated

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from asmrisk.analysis.jobs import store_names
 from asmrisk.analysis.run import run
 from asmrisk.analysis.run_results import open_run_results
 from asmrisk.engine.interruption import Interrupted
 from asmrisk.errors import RunError
-from asmrisk.results.store_names import store_names
 from asmrisk.scenario.library import shipped
 from asmrisk.scenario.scenario import Scenario
 

@@ -10,10 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.analysis.rerun import stored_scenario
+from asmrisk.analysis.rerun import stored_environments, stored_scenario
 from asmrisk.clinician_tables.arrays import ScoredCohort, score_arrays_within
 from asmrisk.errors import InputError
-from asmrisk.results.environments import stored_environments
 from asmrisk.rule.arrays import Environment, Observed, Scored, make_scored, make_scratch
 from asmrisk.rule.cohort import score_cohort
 from asmrisk.rule.definitions import COHORTS, measures_of
@@ -167,7 +166,7 @@ def open_scoring_field(results: str | os.PathLike[str], draw: int | None = None)
         text = f"{results} has draws 0 to {run.draws - 1}; there is no draw {draw}"
         raise InputError(text, argument="draw")
     chosen = range(run.draws) if draw is None else range(draw, draw + 1)
-    environments, draws = stored_environments(results, draws=chosen), np.array(chosen, np.int64)
+    environments, draws = stored_environments(results, run.scenario, chosen), np.array(chosen, np.int64)
     return ScoringField(
         os.fspath(results), run.scenario, draws, environments, *drawn_policies(run.scenario, draws)
     )

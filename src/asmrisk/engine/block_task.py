@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import InputError, RunError
-from asmrisk.results.block_writer import BlockWriter
+from asmrisk.results.store import BlockWriter
 from asmrisk.simulation.arrays import Piece, Simulation
 
 __all__ = ["ATTEMPTS", "BlockError", "BlockTask", "Executor", "ExecutorError", "StoppedError", "Work"]
@@ -117,11 +117,11 @@ class Executor(Protocol):
         """How many tasks it computes at a time, as far as is known."""
         ...
 
-    def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[int], object]) -> None:
+    def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[Work], object]) -> None:
         """Compute and write blocks, taken in as there is room for them, however many there are.
 
-        For each block that is written `finished` is called with the number of its store, in any order.
-        BlockError if a block failed too often, ExecutorError if there is nothing left to compute on; all work
-        under way is dropped then, as after a signal.
+        `finished` is called with each that is written, in any order. BlockError if a block failed too often,
+        ExecutorError if there is nothing left to compute on; all work under way is dropped then, as after a
+        signal.
         """
         ...

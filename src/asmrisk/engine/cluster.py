@@ -118,7 +118,7 @@ class Cluster:
         self._look()
         return self._threads or _FIRST_TASKS
 
-    def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[int], object]) -> None:
+    def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[Work], object]) -> None:
         """Compute and write blocks; see `asmrisk.engine.block_task.Executor`."""
         under_way: dict[Any, tuple[Any, Work]] = {}
         ended: SimpleQueue[Any] = SimpleQueue()
@@ -160,8 +160,7 @@ class Cluster:
                     # The scheduler would compute it again for a client that still asks.
                     future.release()
                     progress.close(None, given.draws)
-                    for piece in given.pieces:
-                        finished(given.stores[piece.member])
+                    finished(given)
                 else:
                     self._raise_unless_refused(future, given, progress)
                     submit(given)
@@ -271,25 +270,10 @@ def local_cluster(workers: int) -> Iterator[Cluster]:
         yield Cluster(client)
 
 
-@contextmanager
-def remote_cluster(address: str | None, file: Path | None, security: Any) -> Iterator[Cluster]:
+def remote_cluster(address: str | None, file: Path | None, security: Any) -> AbstractContextManager[Cluster]:
     """Connect to a scheduler by its address or its file; RunError if none answers. Workers may come later."""
-    with silence_logging_cmgr(logging.CRITICAL):
-        try:
-            with warnings.catch_warnings():
-                # Of workers of other versions; those that matter are refused, with a word on why.
-                warnings.simplefilter("ignore", VersionMismatchWarning)
-                client = Client(  # type: ignore[no-untyped-call]
-                    address, scheduler_file=file, security=security, set_as_default=False
-                )
-        except Exception as error:  # An address or a file that is not understood fails in many ways.
-            reason = f"{type(error).__name__}: {error}".rstrip(".: ")
-            raise RunError(
-                f"no scheduler answers at {address or file} ({reason}); nothing was computed. "
-                "Start one with `dask scheduler`, or name none to compute on this machine."
-            ) from error
-        with client:
-            yield Cluster(client)
+    remedy = " Start one with `dask scheduler`, or name none to compute on this machine."
+    return _connected(address or file, remedy, address=address, scheduler_file=file, security=security)
 
 
 def client_cluster(client: Client | DaskCluster) -> AbstractContextManager[Cluster]:
@@ -308,17 +292,24 @@ def client_cluster(client: Client | DaskCluster) -> AbstractContextManager[Clust
         refused = "is not connected to a scheduler: it is closed, or lost it"
     if refused:
         raise InputError(refused, argument="client")
-    return nullcontext(Cluster(client)) if isinstance(client, Client) else _connected(client)
+    if isinstance(client, Client):
+        return nullcontext(Cluster(client))
+    return _connected(client.scheduler_address, address=client)
 
 
 @contextmanager
-def _connected(cluster: DaskCluster) -> Iterator[Cluster]:
-    """Connect to a cluster with a client of our own, which alone is closed."""
+def _connected(where: object, remedy: str = "", **given: Any) -> Iterator[Cluster]:
+    """Connect to a scheduler with a client of our own, which alone is closed; RunError if none answers."""
     with silence_logging_cmgr(logging.CRITICAL):
         try:
-            client = Client(cluster, set_as_default=False)  # type: ignore[no-untyped-call]
-        except Exception as error:
-            text = f"{cluster.scheduler_address} ({type(error).__name__}: {error})"
-            raise RunError(f"no scheduler answers at {text}; nothing was computed.") from error
+            with warnings.catch_warnings():
+                # Of workers of other versions; those that matter are refused, with a word on why.
+                warnings.simplefilter("ignore", VersionMismatchWarning)
+                client = Client(set_as_default=False, **given)  # type: ignore[no-untyped-call]
+        except Exception as error:  # An address or a file that is not understood fails in many ways.
+            reason = f"{type(error).__name__}: {error}".rstrip(".: ")
+            raise RunError(
+                f"no scheduler answers at {where} ({reason}); nothing was computed.{remedy}"
+            ) from error
         with client:
             yield Cluster(client)

@@ -33,7 +33,7 @@ class Threads:
     def __init__(self, workers: int) -> None:
         self.workers = workers
 
-    def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[int], object]) -> None:
+    def compute(self, work: Iterable[Work], progress: Progress, finished: Callable[[Work], object]) -> None:
         """Compute and write blocks; see `Executor`."""
         # A complete store needs no dask.
         from dask.callbacks import Callback
@@ -54,15 +54,11 @@ class Threads:
                 progress.close(slot, count)
             return given
 
-        def tell(key: str, given: Work, *_: object) -> None:
-            for piece in given.pieces:
-                finished(given.stores[piece.member])
-
         waiting = iter(work)
         pool = ThreadPoolExecutor(self.workers, thread_name_prefix="asmrisk")
         try:
             # Called in this thread, while the others go on.
-            with Callback(posttask=tell):  # type: ignore[no-untyped-call]
+            with Callback(posttask=lambda key, given, *_: finished(given)):  # type: ignore[no-untyped-call]
                 while wave := list(islice(waiting, self.TASKS * self.workers)):
                     wave.reverse()  # dask begins with the last one.
                     graph = {f"blocks-{n:06d}": (compute_blocks, each) for n, each in enumerate(wave)}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path, PurePath
 from statistics import mode
 from typing import Any, TypeAlias
@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from asmrisk.engine.block_task import BlockError, BlockTask, Executor, ExecutorError, Work
 from asmrisk.engine.interruption import Interrupted, interruptible
 from asmrisk.engine.progress import Progress
-from asmrisk.engine.tasks import tasks_of
 from asmrisk.errors import Call, RunError
 from asmrisk.results.place import Place
 from asmrisk.results.spec import StoreSpec
 from asmrisk.results.store import Store
 from asmrisk.simulation.arrays import Block, Piece, Simulation
 
-__all__ = ["Announcement", "Job", "by_simulation", "fill"]
+__all__ = ["Announcement", "Job", "by_simulation", "fill", "tasks_of"]
 
 #: Takes the stores, the blocks that each lacks, and the number of workers; gives lines.
 Announcement: TypeAlias = Callable[[Sequence[Store], Sequence[Sequence[Block]], int], Iterator[str]]
@@ -104,10 +103,12 @@ def fill(
         for line in lines:
             progress.say(line)
 
-        def finished(number: int) -> None:
-            left[number] -= 1
-            if not left[number]:
-                stores[number].commit()
+        def finished(work: Work) -> None:
+            for piece in work.pieces:
+                number = work.stores[piece.member]
+                left[number] -= 1
+                if not left[number]:
+                    stores[number].commit()
 
         total = sum(block.count for store in stores for block in store.spec.blocks(store.lengths))
         todo = sum(block.count for blocks in unfinished for block in blocks)
@@ -121,6 +122,29 @@ def by_simulation(jobs: Sequence[Job]) -> list[list[int]]:
     for number in sorted(range(len(jobs)), key=lambda n: jobs[n].member):
         found.setdefault(id(jobs[number].simulation), []).append(number)
     return sorted(found.values())
+
+
+def tasks_of(simulation: Simulation, pieces: Sequence[Piece], workers: int) -> list[list[Piece]]:
+    """Part blocks of a simulation into tasks: those that share work in as few, of about equal length.
+
+    Where there are so many blocks, there are at least as many tasks as `workers`: some would idle otherwise.
+    """
+    found: dict[Hashable, list[Piece]] = {}
+    for piece in pieces:
+        found.setdefault(simulation.shares(piece), []).append(piece)
+    groups = list(found.values())
+    numbers = [
+        1 if len(group) == 1 else -(-len(group) // simulation.most_together(group)) for group in groups
+    ]
+    # The longest are parted further while workers would idle.
+    for _ in range(sum(numbers), min(workers, len(pieces))):
+        longest = max(range(len(groups)), key=lambda k: len(groups[k]) / numbers[k])
+        numbers[longest] += 1
+    tasks = []
+    for group, number in zip(groups, numbers, strict=True):
+        ends = [len(group) * k // number for k in range(number + 1)]
+        tasks += [group[start:end] for start, end in pairwise(ends)]
+    return tasks
 
 
 def _say_apart(lengths: Mapping[str, int], say: Callable[[str], object]) -> None:

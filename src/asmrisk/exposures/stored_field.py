@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.analysis.announcement import YEARS, counted
-from asmrisk.analysis.rerun import stored_scenario
+from asmrisk.analysis.rerun import stored_environments, stored_scenario
 from asmrisk.analysis.run_results import RunResults, open_run_results
 from asmrisk.engine.progress import Progress
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.exposures.changes import Case, changes_of
 from asmrisk.numerics.jit import kernels_compiled
 from asmrisk.population.roster import Roster
-from asmrisk.results.environments import stored_environments
 from asmrisk.results.place import storage_at
 from asmrisk.rule.arrays import Environment
 from asmrisk.rule.definitions import COHORTS
@@ -121,7 +120,7 @@ def stored_field(
     scenario = replace(run.scenario, values=run.scenario.values.replace(**roster))
     model = Model(scenario, alone=True)
     sets = np.arange(count, dtype=np.int64) // scenario.draws_per_set if scenario.uncertainty else None
-    return StoredField(model, stored_environments(results, draws=range(count)), sets)
+    return StoredField(model, stored_environments(results, run.scenario, range(count)), sets)
 
 
 def finished_run(against: str | os.PathLike[str]) -> RunResults:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from asmrisk.results.layout import ChunkCodec
+from asmrisk.results.layout import encode_chunks
 from asmrisk.results.manifest import Chunk, Entry
 from asmrisk.results.metadata import metadata
 from asmrisk.results.runs import sound_runs
@@ -34,22 +34,11 @@ class Footprint(NamedTuple):
 def footprint(
     store: Store, labels: Mapping[str, NDArray[Any]], pilot: Mapping[str, NDArray[Any]]
 ) -> Footprint:
-    """Foretell what a run's store takes, of the length that it is to have.
+    """Foretell what a run's store, as `Store.look` gives it, takes when it has the length that it is to have.
 
-    Parameters
-    ----------
-    store : Store
-        As `Store.look` gives it.
-    labels : mapping of str to ndarray
-        Values of the arrays that no block writes, by path.
-    pilot : mapping of str to ndarray
-        Values of the others in a few draws, four at least.
-
-    Returns
-    -------
-    Footprint
-        Chunks of the pilot and of its first half, made by the store's codec, give the bytes of a chunk and of
-        a draw in it; everything else is made as a run makes it.
+    By path, `labels` are the values of the arrays that no block writes, `pilot` those of the others in a few
+    draws, four at least. Chunks of the pilot and of its first half, made by the store's codec, give the bytes
+    of a chunk and of a draw in it; everything else is made as a run makes it.
     """
     spec, draws = store.spec, store.lengths[-1]
     blocks = -(-draws // spec.block_shape[-1])
@@ -57,7 +46,7 @@ def footprint(
     whole, half = (_chunk_sizes(spec, pilot, n) for n in (count, count // 2))
     each_draw = (sum(whole.values()) - sum(half.values())) / (count - count // 2)
     block_bytes = sum(whole.values()) + each_draw * (spec.block_shape[-1] - count)
-    label_sizes = {path: len(data) for path, data in ChunkCodec(spec).encode(labels).items()}
+    label_sizes = {path: len(data) for path, data in encode_chunks(spec, labels).items()}
     runs = sound_runs(store.storage, spec)
     records = len(runs) + (not runs or tuple(runs[-1]["lengths"]) != store.lengths)
     files = metadata(spec, store.lengths, runs)
@@ -78,7 +67,7 @@ def _chunk_sizes(spec: StoreSpec, values: Mapping[str, NDArray[Any]], count: int
     shorter = replace(spec, definition=spec.definition | {"block": {"draw": count}})
     paths = shorter.chunks(Block((0,), (0,), (count,)))
     some = {path: values[path][:count] if path in values else np.arange(count) for path in paths}
-    return {path: len(data) for path, data in ChunkCodec(shorter).encode(some).items()}
+    return {path: len(data) for path, data in encode_chunks(shorter, some).items()}
 
 
 def _entry_size(spec: StoreSpec, sizes: Mapping[str, int]) -> int:

@@ -7,7 +7,6 @@ What puts the bytes in place decides when and in which order, and takes their di
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,11 +26,10 @@ from zarr.core.sync import sync
 from zarr.storage import MemoryStore, WrapperStore
 
 from asmrisk.errors import Call, RunError
-from asmrisk.results.manifest import digest_of_bytes
 from asmrisk.results.place import Storage
-from asmrisk.results.spec import StoreSpec
+from asmrisk.results.spec import StoreSpec, digest_of_bytes
 
-__all__ = ["CheckedStore", "ChunkCodec", "digest_of_values", "hierarchy"]
+__all__ = ["CheckedStore", "digest_of_chunk", "digest_of_values", "encode_chunks", "hierarchy"]
 
 _PROTOTYPE = default_buffer_prototype()
 
@@ -95,45 +93,39 @@ def _example(dtype: str) -> Any:
     ).async_array
 
 
-class ChunkCodec:
-    """Makes chunks of a store and reads them, in memory. Safe from several threads."""
+def _described(spec: StoreSpec, path: str) -> Any:
+    """Describe an array's chunk to zarr."""
+    array = _example(spec.arrays[path].dtype)
+    kind = array.metadata
+    return ArraySpec(spec.chunk_shape(path), kind.dtype, kind.fill_value, array.config, _PROTOTYPE)
 
-    def __init__(self, spec: StoreSpec) -> None:
-        self._spec = spec
 
-    def _chunk(self, path: str) -> Any:
-        """Describe an array's chunk to zarr."""
-        array = _example(self._spec.arrays[path].dtype)
-        kind, shape = array.metadata, self._spec.chunk_shape(path)
-        return ArraySpec(shape, kind.dtype, kind.fill_value, array.config, _PROTOTYPE)
+def encode_chunks(spec: StoreSpec, values: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
+    """Give the bytes of chunks by path; TypeError if one has another type or shape than declared."""
+    for path, given in values.items():
+        shape, dtype = spec.chunk_shape(path), spec.arrays[path].dtype
+        if given.shape != shape or (dtype != "string" and given.dtype != np.dtype(dtype)):
+            raise TypeError(f"{path} must be {dtype} of shape {shape}, not {given.dtype} of {given.shape}")
+    chunks: dict[str, bytes] = {}
+    for dtype in dict.fromkeys(spec.arrays[path].dtype for path in values):
+        paths = [path for path in values if spec.arrays[path].dtype == dtype]
+        own = [(_PROTOTYPE.nd_buffer.from_numpy_array(values[p]), _described(spec, p)) for p in paths]
+        coded = sync(_example(dtype).codec_pipeline.encode(own))
+        chunks |= {path: each.to_bytes() for path, each in zip(paths, coded, strict=True)}
+    return chunks
 
-    def encode(self, values: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
-        """Give the bytes of chunks by path; TypeError if one has another type or shape than declared."""
-        for path, given in values.items():
-            shape, dtype = self._spec.chunk_shape(path), self._spec.arrays[path].dtype
-            if given.shape != shape or (dtype != "string" and given.dtype != np.dtype(dtype)):
-                raise TypeError(
-                    f"{path} must be {dtype} of shape {shape}, not {given.dtype} of {given.shape}"
-                )
-        chunks: dict[str, bytes] = {}
-        for dtype in dict.fromkeys(self._spec.arrays[path].dtype for path in values):
-            paths = [path for path in values if self._spec.arrays[path].dtype == dtype]
-            own = [(_PROTOTYPE.nd_buffer.from_numpy_array(values[p]), self._chunk(p)) for p in paths]
-            coded = sync(_example(dtype).codec_pipeline.encode(own))
-            chunks |= {path: each.to_bytes() for path, each in zip(paths, coded, strict=True)}
-        return chunks
 
-    def digest(self, path: str, data: bytes) -> str:
-        """Give the digest of the values in the bytes of a chunk; empty if they are damaged."""
-        if not fits(self._spec, path, data):
-            return ""
-        pipeline = _example(self._spec.arrays[path].dtype).codec_pipeline
-        try:
-            (values,) = sync(pipeline.decode([(_PROTOTYPE.buffer.from_bytes(data), self._chunk(path))]))
-            return digest_of_values(values.as_numpy_array())
-        # Whatever a codec makes of damaged bytes.
-        except (ValueError, TypeError, RuntimeError, MemoryError, OSError):
-            return ""
+def digest_of_chunk(spec: StoreSpec, path: str, data: bytes) -> str:
+    """Give the digest of the values in the bytes of a chunk; empty if they are damaged."""
+    if not fits(spec, path, data):
+        return ""
+    pipeline = _example(spec.arrays[path].dtype).codec_pipeline
+    try:
+        (values,) = sync(pipeline.decode([(_PROTOTYPE.buffer.from_bytes(data), _described(spec, path))]))
+        return digest_of_values(values.as_numpy_array())
+    # Whatever a codec makes of damaged bytes.
+    except (ValueError, TypeError, RuntimeError, MemoryError, OSError):
+        return ""
 
 
 def fits(spec: StoreSpec, path: str, data: bytes) -> bool:
@@ -157,7 +149,7 @@ def digest_of_values(values: NDArray[Any]) -> str:
         name, content = "string", b"\0".join(str(each).encode() for each in values.ravel())
     else:
         name, content = str(values.dtype), values.astype(values.dtype.newbyteorder("<")).tobytes()
-    return hashlib.sha256(f"{name} {values.shape} ".encode() + content).hexdigest()
+    return digest_of_bytes(f"{name} {values.shape} ".encode() + content)
 
 
 class CheckedStore(WrapperStore):

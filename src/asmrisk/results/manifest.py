@@ -8,23 +8,17 @@ codec) and that of the bytes that lie there (compared whenever they are read).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from asmrisk.results.place import Storage
-from asmrisk.results.spec import FOLDER, UNREADABLE, StoreSpec, sealed, unsealed
+from asmrisk.results.spec import FOLDER, UNREADABLE, StoreSpec, digest_of_bytes, sealed, unsealed
 from asmrisk.simulation.arrays import Block
 
-__all__ = ["BLOCKS", "Chunk", "Entry", "Found", "digest_of_bytes", "entry_key", "finished", "survey"]
+__all__ = ["BLOCKS", "Chunk", "Entry", "Found", "entry_key", "finished", "survey"]
 
 #: Folder of the entries.
 BLOCKS = f"{FOLDER}/blocks"
-
-
-def digest_of_bytes(data: bytes) -> str:
-    """SHA-256 in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def entry_key(block: Block) -> str:

@@ -12,11 +12,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from asmrisk.results.manifest import digest_of_bytes
 from asmrisk.results.place import Storage
 from asmrisk.results.provenance import provenance
-from asmrisk.results.spec import MOST_BLOCKS, UNREADABLE, StoreSpec, canonical
-from asmrisk.results.stated import has_form
+from asmrisk.results.spec import MOST_BLOCKS, UNREADABLE, StoreSpec, canonical, digest_of_bytes, has_form
 
 __all__ = [
     *("ROOT", "Root", "is_run", "longer_commit", "metadata", "metadata_faults", "read_root", "shown_lengths"),

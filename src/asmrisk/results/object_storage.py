@@ -68,9 +68,6 @@ _MEANINGS = (
     ),
 )
 
-#: In the place of an answer of object storage, each of which has the tag of its object.
-_NO_TAG = "ETag Header missing"
-
 _Result = TypeVar("_Result")
 
 
@@ -190,8 +187,8 @@ def _whole(store: S3Store, key: str, place: str) -> tuple[bytes, str]:
     """Give the bytes of an object of a place, and the tag of this version of it."""
     found = obstore.get(store, check_key(key))
     check_size(key, found.meta["size"], place)
-    if not found.meta["e_tag"]:
-        raise exceptions.GenericError(_NO_TAG)
+    if not found.meta["e_tag"]:  # No answer of object storage.
+        raise exceptions.GenericError("ETag Header missing")
     return found.bytes().to_bytes(), found.meta["e_tag"]
 
 

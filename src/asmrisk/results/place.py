@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -17,7 +20,7 @@ from asmrisk.results.folder import Folder
 if TYPE_CHECKING:
     from asmrisk.results.object_storage import Bucket
 
-__all__ = ["Place", "Storage", "place_of", "storage_at"]
+__all__ = ["Place", "Storage", "place_of", "storage_at", "usable"]
 
 Storage: TypeAlias = "Folder | Bucket"
 
@@ -86,3 +89,17 @@ def storage_at(place: Storage | str | os.PathLike[str]) -> Storage:
             "pip install 'asmrisk[s3]'."
         ) from None
     return Bucket(where)
+
+
+@contextmanager
+def usable(place: Place, how: str = "read", remedy: str = "") -> Iterator[None]:
+    """Say of a place that it cannot be read, or used (no permission, no network, a link), as InputError.
+
+    That it is merely full is left to others to say.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"{place} cannot be {how} ({error.strerror or error}).{remedy}") from None

@@ -7,7 +7,6 @@ a host or user and no path.
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
 import platform
 from collections.abc import Mapping, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 
 from llvmlite import binding
 
-from asmrisk.results.spec import StoreSpec, canonical
+from asmrisk.results.spec import StoreSpec, canonical, digest_of_bytes
 
 __all__ = ["circumstances", "definition_of", "provenance"]
 
@@ -50,7 +49,7 @@ def provenance(spec: StoreSpec, runs: Sequence[Mapping[str, Any]]) -> dict[str, 
         "seed": spec.definition["seed"],
         **{name: spec.definition[name] for name in _OF_SETS if name in spec.definition},
         "scenario": spec.about["scenario"]
-        | {"identity": hashlib.sha256(canonical(scenario)).hexdigest(), "definition": definition},
+        | {"identity": digest_of_bytes(canonical(scenario)), "definition": definition},
         **first,
         **({"continued": further} if further else {}),
     }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.errors import Call, InputError, Problem
 from asmrisk.results.manifest import Found, finished, survey
 from asmrisk.results.metadata import read_root
-from asmrisk.results.place import Place, Storage, storage_at
+from asmrisk.results.place import Storage, storage_at, usable
 from asmrisk.results.provenance import provenance
 from asmrisk.results.runs import asked_lengths, sound_runs
 from asmrisk.results.spec import SPEC, StoreSpec
@@ -26,23 +25,14 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-__all__ = ["committed_lengths", "open_results", "opened", "readable", "require_store"]
-
-
-@contextmanager
-def readable(place: Place) -> Iterator[None]:
-    """Say of a place that it cannot be read (no permission, no network, a link) as InputError."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{place} cannot be read ({error.strerror or error}).") from None
+__all__ = ["open_results", "opened", "require_store"]
 
 
 def require_store(path: Storage | str | os.PathLike[str]) -> tuple[Storage, StoreSpec]:
     """Find the store at a path, and what it holds; InputError if there is none, or it cannot be told."""
     storage = storage_at(path)
     place = storage.place
-    with readable(place):
+    with usable(place):
         try:
             spec = read_spec(storage)
             exists = spec is not None or storage.exists()
@@ -55,14 +45,6 @@ def require_store(path: Storage | str | os.PathLike[str]) -> tuple[Storage, Stor
     if spec is None:
         raise InputError(f"{place} is no result store of asmrisk: it has no {SPEC}.")
     return storage, spec
-
-
-def committed_lengths(place: Storage | str | os.PathLike[str]) -> tuple[int, ...]:
-    """Give how many draws, or design points and draws, a reader of the store sees; empty for none."""
-    storage, spec = require_store(place)
-    with readable(storage.place):
-        root, _ = read_root(storage, spec)
-    return () if root is None else root.lengths
 
 
 def open_results(
@@ -110,7 +92,7 @@ def opened(
     place = storage.place
     if group is not None and group not in spec.groups:
         raise InputError(f"{place} has no group {group!r}; it has {', '.join(spec.groups)}.")
-    with readable(place):
+    with usable(place):
         root, faults = read_root(storage, spec)
         lengths = asked_lengths(storage, spec) if partial else root.lengths if root else ()
         spec.require_small(place, lengths)

@@ -19,13 +19,12 @@ from functools import cached_property
 from typing import Any
 
 from asmrisk.limits import limit, require_within
-from asmrisk.results.stated import has_form
 from asmrisk.scenario.differences import differing_settings
 from asmrisk.simulation.arrays import ArraySpec, Block
 
 __all__ = [
     *("FOLDER", "MOST_BLOCKS", "SPEC", "UNREADABLE", "StoreSpec"),
-    *("canonical", "sealed", "unsealed"),
+    *("canonical", "digest_of_bytes", "has_form", "sealed", "unsealed"),
 ]
 
 #: Folder inside a store that holds what is not data, and in it the key of the stored specification.
@@ -44,6 +43,40 @@ _FORMAT = 2
 #: Path of an array: a name, or group and name.
 _PATH = re.compile(r"([a-z][a-z0-9_]*/)?[a-z][a-z0-9_]*")
 
+#: The form of what results say of themselves, of the keys that are there: a mapping has that of each key,
+#: and by `...` that of all others.
+_UNKNOWN: dict[Any, Any] = {
+    **dict.fromkeys(("distribution", "scale", "basis", "source"), str),
+    "masses": [{"probability": float, "value": object}],
+    "values": list,
+    "weights": [float],
+    ...: float,
+}
+_FORM: dict[Any, Any] = {
+    **dict.fromkeys(("rule", "file", "code", "identity", "created"), str),
+    **dict.fromkeys(("seed", "number", "draws_per_parameter_set"), int),
+    "overrides": [str],
+    "fixed": [str],
+    "roster": {"file": str, "sha256": str, "clinicians": {...: int}},
+    "participant_list": {"file": str, "sha256": str, "rows": int, "clinicians": int, "cohorts": {...: dict}},
+    "scenario": {
+        **dict.fromkeys(("title", "description", "reference", "identity"), str),
+        "definition": {**dict.fromkeys(("title", "description", "reference"), str), ...: dict},
+    },
+    "parameters": {
+        "population.dollar_year": {"value": int},
+        "population.deflator": {"value": float},
+        ...: {"value": object, ...: str},
+    },
+    "uncertainty": {...: _UNKNOWN | {"with": {...: _UNKNOWN}}},
+    "continued": [dict],
+}
+
+
+def digest_of_bytes(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
 
 def canonical(content: Any) -> bytes:
     """Give the JSON of plain data in the one form that digests are taken of."""
@@ -52,7 +85,7 @@ def canonical(content: Any) -> bytes:
 
 def sealed(content: Mapping[str, Any]) -> bytes:
     """Give the bytes of a file of plain data that carries a digest of itself."""
-    return canonical({"seal": hashlib.sha256(canonical(content)).hexdigest(), **content})
+    return canonical({"seal": digest_of_bytes(canonical(content)), **content})
 
 
 def unsealed(data: bytes | None) -> dict[str, Any] | None:
@@ -63,6 +96,21 @@ def unsealed(data: bytes | None) -> dict[str, Any] | None:
         return content if sealed(content) == data else None
     except UNREADABLE:
         return None
+
+
+def has_form(stated: Any, form: Any = _FORM) -> bool:
+    """Say whether what results say of themselves has the form that is relied on."""
+    if isinstance(form, dict):
+        others = form.get(..., object)
+        return isinstance(stated, dict) and all(
+            has_form(each, form.get(name, others)) for name, each in stated.items()
+        )
+    if isinstance(form, list):
+        return isinstance(stated, list) and all(has_form(each, form[0]) for each in stated)
+    # A truth value is no number.
+    return isinstance(stated, (int, float) if form is float else form) and (
+        form is object or not isinstance(stated, bool)
+    )
 
 
 def _unpacked_size(data: bytes) -> int | None:
@@ -91,7 +139,7 @@ class StoreSpec:
     @cached_property
     def identity(self) -> str:
         """Digest of the definition, in hexadecimal."""
-        return hashlib.sha256(canonical(self.definition)).hexdigest()
+        return digest_of_bytes(canonical(self.definition))
 
     @property
     def headings(self) -> dict[str, str]:

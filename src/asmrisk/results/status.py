@@ -10,8 +10,8 @@ from asmrisk.arguments import FLAG, check_arguments
 from asmrisk.errors import printable
 from asmrisk.results.manifest import finished, survey
 from asmrisk.results.metadata import metadata_faults, read_root
-from asmrisk.results.place import Place
-from asmrisk.results.reading import readable, require_store
+from asmrisk.results.place import Place, usable
+from asmrisk.results.reading import require_store
 from asmrisk.results.runs import asked_lengths, read_runs, sound_runs
 from asmrisk.simulation.arrays import Block
 
@@ -93,7 +93,7 @@ def status(path: str | os.PathLike[str], *, verify: bool = False) -> Status:
     """
     check_arguments(verify=(FLAG, verify))
     storage, spec = require_store(path)
-    with readable(storage.place):
+    with usable(storage.place):
         root, faults = read_root(storage, spec)
         # What a commit shows is there before it.
         lengths, runs = asked_lengths(storage, spec), read_runs(storage, spec)

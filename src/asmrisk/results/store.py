@@ -14,27 +14,26 @@ any moment. Three rules keep it sound:
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from asmrisk.errors import InputError, RunError
 from asmrisk.limits import require_within
-from asmrisk.results.block_writer import BlockWriter
-from asmrisk.results.folder import Say
-from asmrisk.results.manifest import BLOCKS, Entry, Found, finished, survey
-from asmrisk.results.metadata import ROOT, Root, Runs, longer_commit, metadata, read_root
-from asmrisk.results.place import Place, Storage, storage_at
+from asmrisk.results.folder import GoOn, Say
+from asmrisk.results.manifest import BLOCKS, Chunk, Entry, Found, entry_key, finished, survey
+from asmrisk.results.metadata import ROOT, Root, longer_commit, metadata, read_root
+from asmrisk.results.place import Place, Storage, storage_at, usable
 from asmrisk.results.runs import asked_lengths, record_run, sound_runs
-from asmrisk.results.spec import MOST_BLOCKS, SPEC, UNREADABLE, StoreSpec
+from asmrisk.results.spec import MOST_BLOCKS, SPEC, UNREADABLE, StoreSpec, digest_of_bytes
 from asmrisk.simulation.arrays import Block
 
-__all__ = ["Store", "read_spec"]
+__all__ = ["BlockWriter", "Store", "read_spec"]
 
 _LABELS = Block(())
 
@@ -64,6 +63,114 @@ def _require_this_format(place: Place, data: bytes) -> None:
         f"{place} was written by asmrisk {version}, and only that version reads it; run the scenario again "
         "to another place."
     )
+
+
+@dataclass(frozen=True)
+class BlockWriter:
+    """Writes blocks of a store that `Store.open` has laid out; small, and can be pickled."""
+
+    storage: Storage
+    spec: StoreSpec
+    #: Make a block's chunks outlive a loss of power before its entry is written: for processes whose disk
+    #: cache the one that commits cannot wait for.
+    durable: bool = False
+    #: Takes a line for the user when the storage must be waited for; it stays behind in this process.
+    say: Say | None = None
+
+    def __reduce__(self) -> tuple[type[BlockWriter], tuple[Any, ...]]:
+        return BlockWriter, (self.storage, self.spec, True)
+
+    @cached_property
+    def _encoded(self) -> bytes:
+        return self.spec.encode()
+
+    def is_finished(self, block: Block) -> bool:
+        """Whether a block is there and sound, its chunks read and compared."""
+        return survey(self.storage, self.spec, [block], verify=True)[0].sound
+
+    def require_store(self) -> None:
+        """Raise RunError if the store is not where this process looks, or not the one that it was."""
+        (data,) = self.storage.read_many([SPEC])
+        if data == self._encoded:
+            return
+        if data is None:
+            raise RunError(
+                f"{self.storage.place} is not there: the results must lie on a file system that all workers "
+                "share, under the same path"
+            )
+        present = StoreSpec.decode(data)
+        if present is None or present.identity != self.spec.identity:
+            raise RunError(f"{self.storage.place} holds another run by now: nothing more is written there")
+
+    def write(self, block: Block, values: Mapping[str, NDArray[Any]], go_on: GoOn | None = None) -> None:
+        """Write a block, or agree with what is there of it. Safe from any number of processes.
+
+        The values, by path, are of the types and shapes declared (else TypeError); the labels of dimensions
+        that can grow are added. RunError, and nothing is changed, if what is finished of the block has other
+        values; OSError if the storage is full or fails.
+        """
+        # What only looks does not wait for zarr.
+        from asmrisk.results.layout import digest_of_values, encode_chunks
+
+        keys = self.spec.chunks(block)
+        values = dict(values)
+        for dim, start, length in zip(self.spec.growing, block.start, block.shape, strict=False):
+            counted = [path for path in keys if path.rpartition("/")[2] == dim]
+            values |= dict.fromkeys(counted, np.arange(start, start + length, dtype=np.int64))
+        data = encode_chunks(self.spec, {path: values[path] for path in keys})
+        chunks = {
+            path: Chunk(digest_of_values(values[path]), digest_of_bytes(each), len(each))
+            for path, each in data.items()
+        }
+        self.require_store()
+        if all(self.storage.create_many({keys[path]: data[path] for path in keys})):
+            if self.durable:
+                self.storage.flush()
+            entry = Entry.of(self.spec, block, chunks).encode()
+            if self.storage.create(entry_key(block), entry, durable=True):
+                return
+        (found,) = survey(self.storage, self.spec, [block], verify=True)
+        self._require_same_values(block, found.entry, chunks)
+        if not found.sound:
+            self._settle(block, data, chunks, go_on)
+
+    def _require_same_values(self, block: Block, entry: Entry | None, chunks: Mapping[str, Chunk]) -> None:
+        """Refuse values that are others than those that a sound entry vouches for."""
+        for path, chunk in {} if entry is None else entry.chunks.items():
+            if chunk.values != chunks[path].values:
+                raise RunError(
+                    f"{path} in {self.storage.place} ({self.spec.describe(block)}) has other bits than when "
+                    "it was first computed: the program or the processor is not reliable. The store was left "
+                    "as it was; write to another place, and report this."
+                )
+
+    def _settle(
+        self, block: Block, data: Mapping[str, bytes], chunks: Mapping[str, Chunk], go_on: GoOn | None
+    ) -> None:
+        """Agree with files that are there: keep what has the same values, replace what is damaged."""
+        from asmrisk.results.layout import digest_of_chunk  # As above.
+
+        lies: dict[str, Chunk] = {}
+
+        def repaired(found: bytes | None) -> bytes:
+            same = found is not None and digest_of_chunk(self.spec, path, found) == chunks[path].values
+            return found if found is not None and same else data[path]
+
+        def vouched(found: bytes | None) -> bytes:
+            entry = Entry.decode(found)
+            if entry is not None and entry.belongs(self.spec, block):
+                self._require_same_values(block, entry, chunks)
+            return Entry.of(self.spec, block, lies).encode()
+
+        with self.storage.changing(self.say, go_on) as change:
+            # Only now, as late as can be: of a store that was replaced meanwhile nothing is damaged.
+            self.require_store()
+            for path, key in self.spec.chunks(block).items():
+                content = change(key, repaired)
+                lies[path] = Chunk(chunks[path].values, digest_of_bytes(content), len(content))
+            if self.durable:
+                self.storage.flush()
+            change(entry_key(block), vouched)
 
 
 class _OvertakenError(Exception):
@@ -99,7 +206,7 @@ class Store:
         version, or it cannot be written to.
         """
         storage = storage_at(place)
-        with _usable(storage.place):
+        with usable(storage.place, "used", " Give another place."):
             spec = _agreed(storage, spec, lengths)
             with storage.prepared():
                 storage.create(SPEC, spec.encode(), durable=True)
@@ -121,7 +228,7 @@ class Store:
         Errors are those of `open`, but that the place can be written to is not tried.
         """
         storage = storage_at(place)
-        with _usable(storage.place):
+        with usable(storage.place, "used", " Give another place."):
             spec = _agreed(storage, spec, lengths)
             return cls(storage, spec, asked_lengths(storage, spec, lengths))
 
@@ -153,20 +260,18 @@ class Store:
                     "while the run was going on, or another run has asked for them; run it again in "
                     "the same way to compute them"
                 )
-            files = metadata(self.spec, self.lengths, self._runs())
+            files = metadata(self.spec, self.lengths, sound_runs(self.storage, self.spec))
             with contextlib.suppress(_OvertakenError), self.storage.changing(self._say) as change:
                 self.writer.require_store()
                 for key in sorted(files, key=lambda key: (key == ROOT, key)):
                     change(key, partial(self._no_shorter, key, files[key]), durable=key == ROOT)
                 return
 
-    def _runs(self) -> Runs:
-        return sound_runs(self.storage, self.spec)
-
     def _no_shorter(self, key: str, wanted: bytes, found: bytes | None) -> bytes:
         """Choose what a metadata file is to be; _OvertakenError if it is a longer commit's by now."""
         if found is not None and found != wanted:
-            if longer_commit(self.spec, key, found, self.lengths, self._runs):
+            runs = partial(sound_runs, self.storage, self.spec)
+            if longer_commit(self.spec, key, found, self.lengths, runs):
                 raise _OvertakenError
             # Of the same commit, but put there by another version of zarr, or by one who saw fewer runs.
             root = Root.decode(self.spec, found) if key == ROOT else read_root(self.storage, self.spec)[0]
@@ -233,14 +338,3 @@ def _present(storage: Storage, wanted: StoreSpec) -> StoreSpec:
 
 def _restored(spec: StoreSpec, found: bytes | None) -> bytes:
     return spec.encode() if found is None or StoreSpec.decode(found) is None else found
-
-
-@contextlib.contextmanager
-def _usable(place: Place) -> Iterator[None]:
-    """Say that a place cannot be used, unless it is merely full."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise InputError(f"{place} cannot be used ({error.strerror}). Give another place.") from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import numpy as np
 
 from asmrisk.analysis.announcement import YEARS, counted, in_all, size_words
+from asmrisk.analysis.jobs import whole_numbers
 from asmrisk.analysis.related_runs import CLINICIANS
 from asmrisk.analysis.report import Report
 from asmrisk.analysis.wording import title_words
@@ -19,7 +20,6 @@ from asmrisk.arguments import FLAG, check_arguments, instance
 from asmrisk.engine.executors import executor
 from asmrisk.engine.fill import Job, fill
 from asmrisk.engine.progress import Progress
-from asmrisk.engine.run import whole_numbers
 from asmrisk.errors import InputError, Problem
 from asmrisk.numerics.code_identity import code_identity
 from asmrisk.population.preparation import prepare

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +18,6 @@ from asmrisk.errors import InputError, gather
 from asmrisk.population.preparation import PreparedScenario, prepare
 from asmrisk.results.place import Place, place_of
 from asmrisk.results.spec import FOLDER, StoreSpec
-from asmrisk.results.store_names import store_names
 from asmrisk.scenario.scenario import Scenario, ScenarioLike, given_scenario
 from asmrisk.simulation.arrays import array_specs, block_length
 from asmrisk.simulation.labels import coordinates, descriptions
@@ -24,7 +26,7 @@ from asmrisk.simulation.scenario_simulation import ScenarioSimulation, run_code
 from asmrisk.simulation.shared_field import differing, field_settings
 from asmrisk.simulation.variables import variables
 
-__all__ = ["Out", "run_job", "run_jobs", "sharing_jobs", "whole_numbers"]
+__all__ = ["Out", "run_job", "run_jobs", "sharing_jobs", "store_names", "whole_numbers"]
 
 #: Where stores are to be.
 Out: TypeAlias = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
@@ -36,6 +38,9 @@ _SEED = Allowed(
 _OUT = instance("a path, or a list of them", str, os.PathLike, Sequence)
 _NAMED = instance("a dict of scenarios by name", Mapping)
 _TITLE = instance("text", str)
+
+#: So many bytes of a name are kept; file systems have 255 with the ending.
+_LONGEST = 120
 
 
 def run_jobs(
@@ -125,19 +130,10 @@ def run_job(
 
 
 def sharing_jobs(jobs: Sequence[Job]) -> tuple[list[Job], list[str]]:
-    """Let runs whose field is the same be computed together.
+    """Let runs whose field is the same be computed together: give their jobs, in the same order, and lines.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        As `run_job` declares them.
-
-    Returns
-    -------
-    tuple
-        The jobs in the same order, of which those that share a field have one simulation, and blocks of one
-        length where they are asked for as many draws; and lines that say which are together, and what keeps
-        others apart.
+    Those that share a field then have one simulation, and blocks of one length where they are asked for as
+    many draws. The lines say which are together, and what keeps others apart.
     """
     if len(jobs) == 1:
         return list(jobs), []
@@ -235,3 +231,30 @@ def _places(scenarios: Sequence[Scenario], out: Out | None, ending: str, *, alon
         text = f"two scenarios would be written to {folder}/{twice}; name them apart, or run them one by one."
         raise InputError(text, argument="out")
     return [place_of(f"{folder}/{each}") for each in names]
+
+
+def store_names(names: Sequence[str]) -> list[str]:
+    """Make names of folders, or of prefixes in object storage, of the names of scenarios.
+
+    Letters, digits, dots and hyphens stay; anything else becomes an underscore. Of different names that would
+    have one folder, capitals aside, each is followed by its digest, whatever their order. Equal names stay
+    equal.
+
+    >>> store_names(["rho 0.9", "budget_neutral"])
+    ['rho_0.9', 'budget_neutral']
+    """
+    plain = [_plain(name) for name in names]
+    alike: dict[str, set[str]] = {}
+    for name, each in zip(names, plain, strict=True):
+        alike.setdefault(each.casefold(), set()).add(name)
+    pairs = zip(names, plain, strict=True)
+    return [each if len(alike[each.casefold()]) == 1 else f"{each}_{_digest(name)}" for name, each in pairs]
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
+
+
+def _plain(name: str) -> str:
+    text = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).strip("._")
+    return text.encode(errors="ignore")[:_LONGEST].decode(errors="ignore") or "scenario"

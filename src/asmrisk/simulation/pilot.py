@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from asmrisk.simulation.model import Model, simulate_shared
 
-__all__ = ["DRAWS", "Costs", "Look", "Pilot", "look", "pilot"]
+__all__ = ["DRAWS", "Costs", "Pilot", "look", "pilot"]
 
 #: Parameter sets that are looked at, and draws of each.
 _SETS, _PER_SET = 20, 2
@@ -31,24 +31,15 @@ class Costs(NamedTuple):
     set_policy: float
 
 
-class Look(NamedTuple):
-    """A pilot's draws alone."""
+class Pilot(NamedTuple):
+    """A few draws of scenarios."""
 
     numbers: NDArray[np.int64]  #: of the draws
     arrays: list[dict[str, NDArray[Any]]]  #: of each scenario, by path
-    seconds: float  #: of one processor that they took
+    seconds: float  #: of one processor that they took, and what was measured with them
 
 
-class Pilot(NamedTuple):
-    """What a pilot found."""
-
-    numbers: NDArray[np.int64]  #: of its draws
-    arrays: list[dict[str, NDArray[Any]]]  #: of each scenario, by path
-    costs: Costs
-    seconds: float  #: of one processor that it took
-
-
-def pilot(models: Sequence[Model]) -> Pilot:
+def pilot(models: Sequence[Model]) -> tuple[Pilot, Costs]:
     """Simulate a few draws of scenarios whose field is the same, each `DRAWS` of its run; nothing is kept.
 
     Costs are medians for one policy and for several (of one alone, itself twice), of whole draws and of their
@@ -84,10 +75,10 @@ def pilot(models: Sequence[Model]) -> Pilot:
     counts = len(crews[0]), len(crews[1])
     in_draws = (whole - in_set) / _PER_SET, (other_whole - in_other_set) / _PER_SET
     costs = Costs(*_line(counts, in_draws), *_line(counts, (in_set, in_other_set)))
-    return Pilot(*_draws(own, found), costs, time.thread_time() - began)
+    return Pilot(*_draws(own, found), time.thread_time() - began), costs
 
 
-def look(models: Sequence[Model], workers: int) -> Look:
+def look(models: Sequence[Model], workers: int) -> Pilot:
     """Simulate the draws of a pilot side by side, once and with nothing else; as `pilot`."""
     stride = _stride(models)
 
@@ -98,7 +89,7 @@ def look(models: Sequence[Model], workers: int) -> Look:
     firsts = range(0, _SETS * stride, stride)
     with ThreadPoolExecutor(workers) as pool:
         found, seconds = zip(*pool.map(simulate, firsts), strict=True)
-    return Look(*_draws(firsts, found), sum(seconds))
+    return Pilot(*_draws(firsts, found), sum(seconds))
 
 
 def _stride(models: Sequence[Model]) -> int:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import asmrisk
-from asmrisk.analysis.rerun import stored_scenario
-from asmrisk.results.environments import stored_environments
+from asmrisk.analysis.rerun import stored_environments, stored_scenario
 from asmrisk.rule.arrays import Environment
 from asmrisk.rule.definitions import COHORTS
 from asmrisk.scenario.scenario import Scenario, scenario_from_dict
@@ -41,7 +40,7 @@ def test_the_environments_of_a_run_come_back_from_its_store(policy: dict[str, st
     scenario = scenario_with(policy)
     asmrisk.run(scenario, draws=2, out=tmp_path / "run.zarr", quiet=True)
     stored = stored_scenario(tmp_path / "run.zarr").scenario
-    read = stored_environments(tmp_path / "run.zarr", draws=range(1, 2))
+    read = stored_environments(tmp_path / "run.zarr", stored, range(1, 2))
     compared = 0
     for each in replayed_years(Model(stored), 1):
         for name, array in each.cohort.environment._asdict().items():

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 import asmrisk
+from asmrisk.analysis.jobs import store_names
 from asmrisk.errors import InputError
 from asmrisk.results.status import status
-from asmrisk.results.store_names import store_names
 from tests import fake_run
 
 FEW = {"population.clinicians": 200}
