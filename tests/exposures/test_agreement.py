@@ -11,7 +11,7 @@ import pytest
 import asmrisk
 from asmrisk.analysis.rerun import stored_environments
 from asmrisk.clinician_tables.columns import REQUIRED
-from asmrisk.exposures.stored_field import live, stored_field
+from asmrisk.exposures.stored_field import live_cases, stored_field
 from asmrisk.rule.arrays import Environment, Observed, Scored, make_scored, make_scratch
 from asmrisk.rule.cohort import score_within
 from asmrisk.scenario.scenario import load_scenario
@@ -85,7 +85,7 @@ def assert_agrees(
     store = asmrisk.run(given, draws=DRAWS, out=out, workers=1, quiet=True)
     stored = asmrisk.open_results(store, group="clinician")
     field = stored_field(roster, store)
-    own = live(field, workers=2)
+    (own,) = live_cases(field, (), workers=2)
     assert field.roster.ids.tolist() == stored["clinician"].values.tolist()
     for name, array in stored.data_vars.items():
         there = array.transpose("draw", "performance_year", "clinician").values
@@ -124,7 +124,8 @@ def test_who_is_told_exempt_in_the_first_year_is_so_in_every_draw(tmp_path: Path
     assert_agrees(tmp_path / "told.csv", tmp_path / "run.zarr", FEW, share)
 
     own, before = (
-        live(stored_field(tmp_path / f"{name}.csv", tmp_path / "run.zarr"), parts=True) for name in rosters
+        live_cases(stored_field(tmp_path / f"{name}.csv", tmp_path / "run.zarr"), (), parts=1000)[0]
+        for name in rosters
     )
     ids = stored_field(tmp_path / "told.csv", tmp_path / "run.zarr").roster.ids.tolist()
     at = {name: ids.index(name) for name in (exempt, scored, untold)}

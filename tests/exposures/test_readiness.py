@@ -40,7 +40,7 @@ def told(roster, baseline):
 def outcomes(together=False):
     """Dollars of which activities make 9/29, quality 16/29, and chance that shows in no part 4/29."""
     rng = np.random.default_rng(5)
-    made = OwnOutcomes(*(each[0] for each in make_outcomes(1, DRAWS, 4, parts=True)))
+    made = OwnOutcomes(*(each[0] for each in make_outcomes(1, DRAWS, 4, parts=DRAWS)))
     activities, quality, chance = rng.normal(size=(3, DRAWS, 4))
     if together:
         activities[:] = activities[:, :1]

@@ -16,7 +16,7 @@ import asmrisk
 from asmrisk.analysis.digits import number, with_error
 from asmrisk.cli import commands
 from asmrisk.exposures.exposure import expose
-from asmrisk.exposures.stored_field import live, stored_field
+from asmrisk.exposures.stored_field import live_cases, stored_field
 from asmrisk.pages import board as page_of_board
 from asmrisk.pages.board import board_page, chances_of_loss, lever_words, years_headline
 from tests.browser import WIDTHS, browser, faults, inaccessible, show
@@ -72,7 +72,7 @@ def driver():
 @pytest.fixture(scope="module")
 def totals(ours, results):
     """Dollars of all years and clinicians by draw."""
-    return np.nansum(live(stored_field(ours, results)).adjustment_usd, axis=(1, 2))
+    return np.nansum(live_cases(stored_field(ours, results), ())[0].adjustment_usd, axis=(1, 2))
 
 
 def rows_of(table, **labels):

@@ -64,10 +64,10 @@ def test_a_normal_likelihood_is_its_own_site_wherever_it_is_looked_for(noise, wi
     beliefs.moved[:] = 0
     refine_scores(evidence, terms, np.zeros(2, np.int64), beliefs, cavity, looked, make_grids())
     assert not beliefs.moved.any()
-    # For the next time: eight standard deviations of what is known, or seven of the prior, to each side.
+    # For the next time, to each side: 5.5 standard deviations of what is known, or seven of the prior.
     precision = 1.0 / sd**2 + 1.0 / noise**2
     center = (mean / sd**2 + observed / noise**2) / precision
-    reach = 8.0 / np.sqrt(precision)
+    reach = 5.5 / np.sqrt(precision)
     assert (windows[:, 0] < np.maximum(center - reach, mean - 7.0 * sd) + 1e-9).all()
     assert (windows[:, 1] > np.minimum(center + reach, mean + 7.0 * sd) - 1e-9).all()
     assert ((windows[:, 1] - windows[:, 0]) / 2.0 < 2.0 * reach).all()

@@ -32,4 +32,4 @@ class Desk:
 
     def live(self, *texts):
         """The base and each case, with all parts of the score."""
-        return live_cases(self.field, self.cases(*texts), parts=True, workers=1)
+        return live_cases(self.field, self.cases(*texts), parts=self.field.draws, workers=1)

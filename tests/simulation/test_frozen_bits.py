@@ -129,7 +129,7 @@ def desk():
     simulate_draws(model.inputs, drawn, record, model.workspace(model.inputs), np.zeros(2, np.int64))
     field = StoredField(alone, record.environment, None)
     cases = [parse_change(each, model.roster, scenario) for each in CASES]
-    lives = live_cases(field, cases, parts=True, workers=1)
+    lives = live_cases(field, cases, parts=DESK_DRAWS, workers=1)
     found = {
         f"record/{name}": each for name, each in record._asdict().items() if isinstance(each, np.ndarray)
     }

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from asmrisk.exposures.stored_field import live
+from asmrisk.exposures.stored_field import live_cases
 from asmrisk.rule.definitions import MEASURES
 from asmrisk.simulation.own_luck import OwnOutcomes
 from tests.simulation.desk import Desk
@@ -16,6 +16,8 @@ OVERRIDES = (
     *("behavior.cost_response=0", "behavior.cost_response_penalized=0"),
     "behavior.collaborative_care_cost=7",
 )
+
+PARTS = OwnOutcomes._fields[OwnOutcomes._fields.index("final_score") :]
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,15 @@ def test_without_changes_and_with_changes_by_nothing_it_is_the_base(desk):
     assert np.isfinite(base.final_score).any()
     for each in (base, *cases):
         assert_same(each, alone)
+
+
+def test_parts_of_the_score_are_those_of_the_first_draws_as_many_as_are_asked_for(desk):
+    whole, none = desk.live()[0], live_cases(desk.field, ())[0]
+    some = live_cases(desk.field, (), parts=3, workers=2)[0]
+    for name, all_draws, first, without in zip(OwnOutcomes._fields, whole, some, none, strict=True):
+        kept = 3 if name in PARTS else desk.field.draws
+        assert (len(first), len(without)) == (kept, 0 if name in PARTS else kept)
+        np.testing.assert_array_equal(first, all_draws[:kept])
 
 
 def test_cases_do_not_touch_each_other(desk):
@@ -154,7 +165,7 @@ def test_a_record_system_is_that_of_a_population_where_all_have_it(desk):
         population = everywhere.inputs.population.copy()
         population.ecqm_share[:] = share
         everywhere.inputs = everywhere.inputs._replace(population=population)
-        expected = live(replace(desk.field, model=everywhere), parts=True)
+        (expected,) = live_cases(replace(desk.field, model=everywhere), (), parts=desk.field.draws)
         base, case = desk.live(text)
         assert_same(case, expected, np.s_[..., ~told])
         assert not np.array_equal(base.quality_score, case.quality_score, equal_nan=True)

@@ -32,7 +32,6 @@ from asmrisk.exposures.stored_field import (
     begin,
     check_cohorts,
     finished_run,
-    live,
     live_cases,
     shown,
     stored_field,
@@ -50,6 +49,7 @@ from asmrisk.exposures.text import head_of, sections_of
 from asmrisk.population.roster import Roster
 from asmrisk.rule.definitions import COHORTS, PERFORMANCE_YEARS, YEARS
 from asmrisk.scenario.declarations import PARAMETERS
+from asmrisk.simulation.own_luck import OwnOutcomes
 
 __all__ = ["Exposed", "expose", "exposure"]
 
@@ -169,10 +169,9 @@ def expose(
     texts = [what_if] if isinstance(what_if, str) else what_if
     parsed = gather(lambda text: parse_change(text, roster, scenario), texts)
     cases = list({case.label: case for case in parsed}.values())
-    few = field.draws <= MOST_DRAWS
     with shown(progress, field, cases):
-        lived = live_cases(field, cases, parts=few, workers=workers, progress=progress)
-    with_parts = lived[0] if few else live(field, draws=range(MOST_DRAWS), parts=True, workers=workers)
+        lived = live_cases(field, cases, parts=MOST_DRAWS, workers=workers, progress=progress)
+    with_parts = OwnOutcomes(*(each[:MOST_DRAWS] for each in lived[0]))
     outcomes = dict(zip([BASE, *(case.label for case in cases)], lived, strict=True))
 
     groups = groups_of(roster)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -36,7 +36,6 @@ __all__ = [
     "begin",
     "check_cohorts",
     "finished_run",
-    "live",
     "live_cases",
     "shown",
     "stored_field",
@@ -44,6 +43,8 @@ __all__ = [
 
 #: Draws of one parameter set that a thread takes at a time.
 _AT_ONCE = 64
+#: Seconds for which a thread may keep another one from Python; a twentieth of what Python allows.
+_TURN = 0.00025
 #: What a run that is needed may be of: a scenario that ships.
 _DEFAULT_SCENARIO = "baseline"
 #: Clinicians' draws that are done before a bar would tell anything.
@@ -167,19 +168,12 @@ def shown(progress: Progress, field: StoredField, cases: Sequence[Case]) -> Abst
     return progress.shown(field.draws if lasts else 0, 0)
 
 
-def live(
-    field: StoredField, *, draws: range | None = None, parts: bool = False, workers: int | None = None
-) -> OwnOutcomes:
-    """Let the given clinicians live in draws of the field; as `live_cases`, without any case."""
-    return live_cases(field, (), draws=draws, parts=parts, workers=workers)[0]
-
-
 def live_cases(
     field: StoredField,
     cases: Sequence[Case],
     *,
     draws: range | None = None,
-    parts: bool = False,
+    parts: int = 0,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> list[OwnOutcomes]:
@@ -195,8 +189,8 @@ def live_cases(
         What they do otherwise.
     draws : range, optional
         Consecutive ones; all if not given.
-    parts : bool
-        Whether to keep the parts of their scores.
+    parts : int
+        Of how many draws, the first ones, to keep the parts of their scores.
     workers : int, optional
         Threads; the usable processors if not given.
     progress : Progress, optional
@@ -230,7 +224,7 @@ def live_cases(
         finally:
             progress.close(slot, int(slot[0]))
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers) as pool, _quick_turns():
         try:
             for _ in pool.map(simulate, range(workers)):
                 pass
@@ -238,6 +232,17 @@ def live_cases(
             progress.stop()
             raise
     return [OwnOutcomes(*(each[case] for each in outcomes)) for case in range(1 + len(cases))]
+
+
+@contextmanager
+def _quick_turns() -> Iterator[None]:
+    """Let threads take turns in Python at once: the kernels between which they ask for one are as short."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 def _pieces(field: StoredField, draws: range) -> Iterator[range]:

@@ -331,17 +331,18 @@ def posterior(prior: np.ndarray, precision: np.ndarray, n: int, out: np.ndarray,
 
 
 @inner
-def generalized_quotient(vectors: np.ndarray, root: np.ndarray, rows: int, n: int, out: np.ndarray) -> None:
-    """Write row vectors times a generalized inverse of ``U' U``, of which U is the upper triangular root."""
-    for row in range(rows):
+def generalized_quotient(columns: np.ndarray, root: np.ndarray, n: int, count: int, out: np.ndarray) -> None:
+    """Write a generalized inverse of ``U' U`` of n rows, of which U is the upper root, times some columns."""
+    for part in range(padded(count) // WIDTH):
+        c = column_of(part)
         for j in range(n):
-            rest = vectors[row, j]
+            rest = eight(columns[j], c)
             for i in range(j):
-                rest -= out[row, i] * root[i, j]
-            out[row, j] = rest / root[j, j] if root[j, j] > 0.0 else 0.0
+                rest = plus(-root[i, j], eight(out[i], c), rest)
+            write(out[j], c, plus(1.0 / root[j, j] if root[j, j] > 0.0 else 0.0, rest, NONE))
         for back in range(n):
             j = n - 1 - back
-            rest = out[row, j]
+            rest = eight(out[j], c)
             for i in range(j + 1, n):
-                rest -= root[j, i] * out[row, i]
-            out[row, j] = rest / root[j, j] if root[j, j] > 0.0 else 0.0
+                rest = plus(-root[j, i], eight(out[i], c), rest)
+            write(out[j], c, plus(1.0 / root[j, j] if root[j, j] > 0.0 else 0.0, rest, NONE))

@@ -87,8 +87,10 @@ class _Practices(NamedTuple):
 
     precision: _Array  #: shape (P, most, most)
     weighted: _Array  #: shape (P, most)
-    mean: _Array  #: shape (P, most)
+    mean: _Array  #: shape (P, most): given the area's part
     covariance: _Array  #: shape (P, most, most)
+    told: _Array  #: shape (P, most, most): of the area's part: precision
+    heard: _Array  #: shape (P, most): it times the value
     area_precision: _Array  #: shape (most of an area, same)
     area_weighted: _Array  #: shape (most of an area,)
     area_covariance: _Array  #: shape (most of an area, same)
@@ -106,6 +108,12 @@ class SharedScores(NamedTuple):
     #: For each unit by which a known area's scores differ from their mean; 0 where it is not known.
     gain: _Array  #: shape (P, K + N, K)
     area_root: _Array  #: shape (areas, K, K): of known areas, lower triangular
+
+
+@inner
+def _alone(pattern: Pattern, p: int) -> bool:
+    """Whether a practice has one clinician, whose part and the practice's are then one."""
+    return pattern.member_start[p + 1] - pattern.member_start[p] == 1  # type: ignore[no-any-return]
 
 
 @inner
@@ -127,6 +135,13 @@ def _condense(pattern: Pattern, beliefs: Beliefs, i: int, scratch: np.ndarray) -
     for a in range(n):
         seen[a] = value[pattern.seen[first + a]]
     transform(precision, seen, n, weighted)
+
+
+@kernel
+def _tell(pattern: Pattern, beliefs: Beliefs, scratch: np.ndarray) -> None:
+    """Write what each clinician whose sites have changed tells of what is shared at them."""
+    for i in range(pattern.practice.shape[0]):
+        _condense(pattern, beliefs, i, scratch)
 
 
 @inner
@@ -158,14 +173,40 @@ def _gather(pattern: Pattern, beliefs: Beliefs, p: int, work: _Practices) -> Non
 
 
 @inner
-def _learn_area(
-    pattern: Pattern, prior: np.ndarray, area_prior: np.ndarray, area: int, joined: bool, work: _Practices
+def _learn_practice(
+    pattern: Pattern, prior: np.ndarray, area_prior: np.ndarray, p: int, joined: bool, work: _Practices
 ) -> None:
-    """Learn what an area's practices share given the area's part, and what the area's part is like.
+    """Learn what a practice shares given the area's part; given nothing if they are one (`joined`)."""
+    matrix = work.matrices[0]
+    start, n = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p]
+    for a in range(n):
+        for b in range(n):
+            i, j = pattern.known[start + a], pattern.known[start + b]
+            matrix[a, b] = prior[i, j] + area_prior[i, j] if joined else prior[i, j]
+    posterior(matrix, work.precision[p], n, work.covariance[p], work.matrices[3:])
+    transform(work.covariance[p], work.weighted[p], n, work.mean[p])
 
-    Where practice and area are one (`joined`) the covariance given nothing is learned at once.
-    """
+
+@inner
+def _pass_on(n: int, p: int, work: _Practices) -> None:
+    """Write what a practice of n rows tells of the area: precision - precision given precision, and so on."""
     matrix, moved, small = work.matrices[0], work.matrices[1], work.vector[0]
+    precision, told = work.precision[p], work.told[p]
+    multiply(work.covariance[p], precision, n, n, n, moved)
+    multiply(precision, moved, n, n, n, matrix)
+    transform(precision, work.mean[p], n, small)
+    for a in range(n):
+        work.heard[p, a] = work.weighted[p, a] - small[a]
+        for b in range(n):
+            told[a, b] = precision[a, b] - matrix[a, b]
+
+
+@inner
+def _learn_area(
+    pattern: Pattern, beliefs: Beliefs, prior: np.ndarray, area_prior: np.ndarray, area: int, work: _Practices
+) -> None:
+    """Learn what an area's practices share given the area's part, and what the area's part is like."""
+    matrix = work.matrices[0]
     first, size = pattern.rows_start[area], pattern.rows_start[area + 1] - pattern.rows_start[area]
     for a in range(size):
         work.area_weighted[a] = 0.0
@@ -174,28 +215,22 @@ def _learn_area(
     for at in range(pattern.area_start[area], pattern.area_start[area + 1]):
         p = pattern.area[at]
         start, n = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p]
-        given, precision, weighted = work.covariance[p], work.precision[p], work.weighted[p]
+        told, heard = work.told[p], work.heard[p]
+        if _alone(pattern, p):
+            only = pattern.member[pattern.member_start[p]]
+            told, heard = beliefs.precision[only], beliefs.weighted[only]
+        else:
+            _learn_practice(pattern, prior, area_prior, p, False, work)
+            _pass_on(n, p, work)
         for a in range(n):
+            i = pattern.known_place[start + a]
+            work.area_weighted[i] += heard[a]
             for b in range(n):
-                i, j = pattern.known[start + a], pattern.known[start + b]
-                matrix[a, b] = prior[i, j] + area_prior[i, j] if joined else prior[i, j]
-        posterior(matrix, precision, n, given, work.matrices[3:])
-        transform(given, weighted, n, work.mean[p])
-        if not joined:
-            # What is told of the area: precision - precision given precision, and so for the value.
-            multiply(given, precision, n, n, n, moved)
-            multiply(precision, moved, n, n, n, matrix)
-            transform(precision, work.mean[p], n, small)
-            for a in range(n):
-                i = pattern.known_place[start + a]
-                work.area_weighted[i] += weighted[a] - small[a]
-                for b in range(n):
-                    work.area_precision[i, pattern.known_place[start + b]] += precision[a, b] - matrix[a, b]
-    if not joined:
-        for a in range(size):
-            for b in range(size):
-                matrix[a, b] = area_prior[pattern.rows[first + a], pattern.rows[first + b]]
-        posterior(matrix, work.area_precision, size, work.area_covariance, work.matrices[3:])
+                work.area_precision[i, pattern.known_place[start + b]] += told[a, b]
+    for a in range(size):
+        for b in range(size):
+            matrix[a, b] = area_prior[pattern.rows[first + a], pattern.rows[first + b]]
+    posterior(matrix, work.area_precision, size, work.area_covariance, work.matrices[3:])
 
 
 @inner
@@ -204,6 +239,13 @@ def _add_area(pattern: Pattern, p: int, mean: np.ndarray, work: _Practices) -> N
     kept, moved, turned, product = work.matrices[0], work.matrices[1], work.matrices[2], work.matrices[3]
     start, n = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p]
     given, precision, own, here = work.covariance[p], work.precision[p], work.mean[p], work.vector[1]
+    if _alone(pattern, p):
+        for a in range(n):
+            i = pattern.known_place[start + a]
+            own[a] = mean[i]
+            for b in range(n):
+                given[a, b] = work.area_covariance[i, pattern.known_place[start + b]]
+        return
     # A unit of the area's is one less what the practice's figures say against it.
     multiply(given, precision, n, n, n, kept)
     for a in range(n):
@@ -228,7 +270,9 @@ def _add_area(pattern: Pattern, p: int, mean: np.ndarray, work: _Practices) -> N
 
 
 @inner
-def _leave_one_out(pattern: Pattern, beliefs: Beliefs, i: int, cavity: Cavity, work: _Practices) -> None:
+def _leave_one_out(
+    pattern: Pattern, beliefs: Beliefs, i: int, joined: bool, cavity: Cavity, work: _Practices
+) -> None:
     """Give the distribution of a clinician's sites but for their values (Rasmussen and Williams, 5.4.2)."""
     spread, product, residual, rest, seen = (
         work.matrices[0],
@@ -243,6 +287,12 @@ def _leave_one_out(pattern: Pattern, beliefs: Beliefs, i: int, cavity: Cavity, w
         pattern.practice[i],
     )
     precision, weighted = beliefs.precision[i], beliefs.weighted[i]
+    if joined and _alone(pattern, p):
+        for a in range(n):
+            site = pattern.seen[first + a]
+            cavity.mean[i, site] = beliefs.value[i, site] - weighted[a] / precision[a, a]
+            cavity.variance[i, site] = 1.0 / precision[a, a] - beliefs.noise[i, site]
+        return
     if n == pattern.known_start[p + 1] - pattern.known_start[p]:
         # All that anybody of the practice has.
         spread, residual = work.covariance[p], work.mean[p]
@@ -278,15 +328,16 @@ def _sweep(
     work: _Practices,
 ) -> None:
     """Learn what is shared, and every site's distribution given all the rest."""
-    for i in range(pattern.practice.shape[0]):
-        _condense(pattern, beliefs, i, work.matrices[0])
     for area in range(pattern.area_start.shape[0] - 1):
         start, end = pattern.area_start[area], pattern.area_start[area + 1]
         for at in range(start, end):
-            _gather(pattern, beliefs, pattern.area[at], work)
-        joined = end - start == 1
-        _learn_area(pattern, prior, area_prior, area, joined, work)
-        if not joined:
+            if not _alone(pattern, pattern.area[at]):
+                _gather(pattern, beliefs, pattern.area[at], work)
+        if end - start == 1:
+            if not _alone(pattern, pattern.area[start]):
+                _learn_practice(pattern, prior, area_prior, pattern.area[start], True, work)
+        else:
+            _learn_area(pattern, beliefs, prior, area_prior, area, work)
             size = pattern.rows_start[area + 1] - pattern.rows_start[area]
             mean = work.matrices[5, 0]
             transform(work.area_covariance, work.area_weighted, size, mean)
@@ -295,7 +346,7 @@ def _sweep(
         for at in range(start, end):
             p = pattern.area[at]
             for m in range(pattern.member_start[p], pattern.member_start[p + 1]):
-                _leave_one_out(pattern, beliefs, pattern.member[m], cavity, work)
+                _leave_one_out(pattern, beliefs, pattern.member[m], end - start == 1, cavity, work)
 
 
 @inner
@@ -312,6 +363,7 @@ def normal_site(beliefs: Beliefs, cavity: Cavity, i: int, site: int, mean: float
 @inner
 def _project(
     pattern: Pattern,
+    beliefs: Beliefs,
     p: int,
     prior: np.ndarray,
     area_prior: np.ndarray,
@@ -329,14 +381,11 @@ def _project(
     from a row.
     """
     start, n, rows = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p], high - low
-    given, precision, weighted = work.covariance[p], work.precision[p], work.weighted[p]
-    told, product, cross = work.matrices[0], work.matrices[1], work.matrices[2]
-    multiply(given, precision, n, n, n, product)
-    multiply(precision, product, n, n, n, told)
-    for a in range(n):
-        for b in range(n):
-            told[a, b] = precision[a, b] - told[a, b]
-    transform(precision, work.mean[p], n, work.vector[0])
+    left, turned, cross = work.matrices[0], work.matrices[1], work.matrices[2]
+    told, heard = work.told[p], work.heard[p]
+    if _alone(pattern, p):
+        only = pattern.member[pattern.member_start[p]]
+        told, heard = beliefs.precision[only], beliefs.weighted[only]
     for z in range(rows):
         for a in range(n):
             i = pattern.known[start + a]
@@ -345,23 +394,30 @@ def _project(
     for z in range(rows):
         total = 0.0
         for a in range(n):
-            total += cross[z, a] * (weighted[a] - work.vector[0, a])
-            product[a, z] = cross[z, a]
+            total += cross[z, a] * heard[a]
+            turned[a, z] = cross[z, a]
         out_mean[z] = total
-    multiply(full, product, rows, n, rows, told)
+    multiply(full, turned, rows, n, rows, left)
     for z in range(rows):
         for y in range(rows):
             both = prior[low + z, low + y] + (area_prior[low + z, low + y] if joined else 0.0)
-            out[z, y] = both - told[z, y]
+            out[z, y] = both - left[z, y]
 
 
 @inner
 def _area_rows(
-    pattern: Pattern, area: int, area_prior: np.ndarray, work: _Practices, mean: np.ndarray, out: np.ndarray
+    pattern: Pattern,
+    area: int,
+    area_prior: np.ndarray,
+    begin: int,
+    end: int,
+    work: _Practices,
+    mean: np.ndarray,
+    out: np.ndarray,
 ) -> None:
-    """Write what an area is like at all rows."""
+    """Write what an area is like at the rows from `begin` to `end`."""
     first, size = pattern.rows_start[area], pattern.rows_start[area + 1] - pattern.rows_start[area]
-    rows = area_prior.shape[0]
+    rows = end - begin
     told, product, cross = work.matrices[0], work.matrices[1], work.matrices[2]
     small = work.vector[0]
     multiply(work.area_covariance, work.area_precision, size, size, size, product)
@@ -375,7 +431,7 @@ def _area_rows(
     for z in range(rows):
         total = 0.0
         for a in range(size):
-            cross[z, a] = area_prior[z, pattern.rows[first + a]]
+            cross[z, a] = area_prior[begin + z, pattern.rows[first + a]]
             total += cross[z, a] * small[a]
         mean[z] = total
     multiply(cross, told, rows, size, size, product)
@@ -385,7 +441,7 @@ def _area_rows(
     multiply(product, told, rows, size, rows, out)
     for z in range(rows):
         for y in range(rows):
-            out[z, y] = area_prior[z, y] - out[z, y]
+            out[z, y] = area_prior[begin + z, begin + y] - out[z, y]
 
 
 @inner
@@ -393,7 +449,9 @@ def _add_area_rows(
     pattern: Pattern,
     p: int,
     low: int,
-    high: int,
+    rows: int,
+    begin: int,
+    total: int,
     area_mean: np.ndarray,
     area_spread: np.ndarray,
     full: np.ndarray,
@@ -403,40 +461,42 @@ def _add_area_rows(
     gain: np.ndarray,
     root: np.ndarray,
 ) -> None:
-    """Add an area's part to a practice's rows; write what remains given the area's scores, and their gain."""
-    start, n, rows = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p], high - low
-    k = pattern.scores
+    """Add an area's part to a practice's rows; write what remains given the area's scores, and their gain.
+
+    Those are its `rows` from `low` on; of the area are known `total` rows from `begin` on.
+    """
+    start, n = pattern.known_start[p], pattern.known_start[p + 1] - pattern.known_start[p]
+    k, own = pattern.scores, low - begin
     toward, product, known = work.matrices[0], work.matrices[1], work.matrices[2]
-    total = area_spread.shape[0]
     for a in range(n):
-        i = pattern.known[start + a]
+        i = pattern.known[start + a] - begin
         for y in range(total):
             known[a, y] = area_spread[i, y]
     multiply(full, known, rows, n, total, product)
     for z in range(rows):
-        shift = area_mean[low + z]
+        shift = area_mean[own + z]
         for a in range(n):
-            shift -= full[z, a] * area_mean[pattern.known[start + a]]
+            shift -= full[z, a] * area_mean[pattern.known[start + a] - begin]
         mean[z] += shift
         for y in range(total):
-            toward[z, y] = area_spread[low + z, y] - product[z, y]
+            toward[z, y] = area_spread[own + z, y] - product[z, y]
     nearby, solved = work.matrices[3], work.matrices[4]
     for a in range(n):
-        i = pattern.known[start + a]
+        i = pattern.known[start + a] - begin
         for z in range(rows):
             known[z, a] = toward[z, i]
             nearby[a, z] = full[z, a]
     multiply(known, nearby, rows, n, rows, product)
     for z in range(rows):
         for y in range(rows):
-            out[z, y] += toward[z, low + y] - product[z, y]
+            out[z, y] += toward[z, own + y] - product[z, y]
+    for y in range(k):
+        for z in range(rows):
+            nearby[y, z] = toward[z, own + y]
+    generalized_quotient(nearby, root, k, rows, solved)
     for z in range(rows):
         for y in range(k):
-            nearby[z, y] = toward[z, low + y]
-    generalized_quotient(nearby, root, rows, k, solved)
-    for z in range(rows):
-        for y in range(k):
-            gain[z, y] = solved[z, y]
+            gain[z, y] = solved[y, z]
 
 
 @inner
@@ -455,10 +515,10 @@ def _write_left(
     """Write the root of what remains of a practice's covariance given the area's scores."""
     left, toward, turned, product = work.matrices[5], work.matrices[3], work.matrices[0], work.matrices[1]
     if not joined:
-        for j in range(k):
-            for z in range(rows):
-                turned[j, z] = toward[z, j]
-        multiply(work.matrices[4], turned, rows, k, rows, product)
+        for z in range(rows):
+            for j in range(k):
+                turned[z, j] = work.matrices[4, j, z]
+        multiply(turned, toward, rows, k, rows, product)
     for z in range(rows):
         for y in range(rows):
             left[z, y] = spread[z, y] - product[z, y] if not joined else spread[z, y]
@@ -481,30 +541,45 @@ def _finish(
     for area in range(pattern.area_start.shape[0] - 1):
         joined = area >= pattern.areas
         for at in range(pattern.area_start[area], pattern.area_start[area + 1]):
-            _gather(pattern, beliefs, pattern.area[at], work)
-        _learn_area(pattern, prior, area_prior, area, joined, work)
+            p = pattern.area[at]
+            if not _alone(pattern, p):
+                _gather(pattern, beliefs, p, work)
+                if joined:
+                    _learn_practice(pattern, prior, area_prior, p, True, work)
+                    _pass_on(pattern.known_start[p + 1] - pattern.known_start[p], p, work)
+        # Rows of the cohorts that are there.
+        begin, end = area_prior.shape[0], 0
+        for cohort in range(len(shared)):
+            for at in range(pattern.area_start[area], pattern.area_start[area + 1]):
+                if pattern.present[cohort, pattern.area[at]] >= 0:
+                    begin, end = min(begin, pattern.row[cohort]), max(end, pattern.row[cohort + 1])
         if not joined:
-            _area_rows(pattern, area, area_prior, work, area_mean, area_spread)
+            _learn_area(pattern, beliefs, prior, area_prior, area, work)
+            _area_rows(pattern, area, area_prior, begin, end, work, area_mean, area_spread)
         for cohort in range(len(shared)):
             low, high = pattern.row[cohort], pattern.row[cohort + 1]
             rows, found = high - low, shared[cohort]
-            if not joined:
+            if not joined and begin <= low and high <= end:
                 for i in range(k):
                     for j in range(k):
-                        root[i, j] = area_spread[low + i, low + j]
+                        root[i, j] = area_spread[low - begin + i, low - begin + j]
                 _write_root(root, k, found.area_root[area])
             for at in range(pattern.area_start[area], pattern.area_start[area + 1]):
                 p = pattern.area[at]
                 index = pattern.present[cohort, p]
                 if index >= 0:
                     mean, spread, gain = found.mean[index], found.covariance[index], found.gain[index]
-                    _project(pattern, p, prior, area_prior, joined, low, high, work, full, mean, spread)
+                    _project(
+                        pattern, beliefs, p, prior, area_prior, joined, low, high, work, full, mean, spread
+                    )
                     if not joined:
                         _add_area_rows(
                             pattern,
                             p,
                             low,
-                            high,
+                            rows,
+                            begin,
+                            end - begin,
                             area_mean,
                             area_spread,
                             full,
@@ -517,11 +592,31 @@ def _finish(
                     _write_left(spread, rows, k, joined, work, found.root[index])
 
 
-@kernel
-def _tell(pattern: Pattern, beliefs: Beliefs, work: _Practices) -> None:
-    """Write what each clinician tells of what is shared."""
-    for i in range(pattern.practice.shape[0]):
-        _condense(pattern, beliefs, i, work.matrices[0])
+def _merged(
+    pattern: Pattern, beliefs: Beliefs, prior: _Array, area_prior: _Array, joined: NDArray[np.bool_]
+) -> Beliefs:
+    """Count what the practice shares as the own part of who has no colleagues in the roster.
+
+    So is what the area shares, of areas that are joined with their only practice. All but kinds and own parts
+    is the same memory.
+    """
+    most, cohorts = beliefs.own.shape[1], len(pattern.row) - 1
+    shared = np.zeros((3, cohorts, most, most))
+    for cohort in range(cohorts):
+        rows = slice(pattern.row[cohort] + pattern.scores, pattern.row[cohort + 1])
+        n = rows.stop - rows.start
+        shared[1, cohort, :n, :n] = prior[rows, rows]
+        shared[2, cohort, :n, :n] = prior[rows, rows] + area_prior[rows, rows]
+    kinds = len(beliefs.own)
+    cohort_of = np.zeros(kinds, np.int64)
+    cohort_of[beliefs.kind] = np.repeat(np.arange(cohorts), np.diff(pattern.clinician))
+    area = np.empty(len(pattern.area), np.int64)
+    area[pattern.area] = np.repeat(np.arange(len(joined)), np.diff(pattern.area_start))
+    part = np.where(np.diff(pattern.member_start) == 1, 1 + joined[area], 0)
+    own = beliefs.own + shared[:, cohort_of]
+    return beliefs._replace(
+        kind=beliefs.kind + kinds * part[pattern.practice], own=own.reshape(3 * kinds, most, most)
+    )
 
 
 def _workspace(pattern: Pattern) -> _Practices:
@@ -535,6 +630,8 @@ def _workspace(pattern: Pattern) -> _Practices:
         weighted=np.zeros((practices, most)),
         mean=np.zeros((practices, most)),
         covariance=np.zeros((practices, most, most)),
+        told=np.zeros((practices, most, most)),
+        heard=np.zeros((practices, most)),
         area_precision=np.zeros((area, area)),
         area_weighted=np.zeros(area),
         area_covariance=np.zeros((area, area)),
@@ -577,10 +674,12 @@ def infer(
     prior = covariance(rows, rows, scores.practice, scores.shared_persistence)
     area_prior = covariance(rows, rows, scores.area, scores.shared_persistence)
     work, cavity = _workspace(pattern), Cavity(np.empty_like(beliefs.value), np.empty_like(beliefs.value))
+    areas = np.diff(pattern.area_start)
+    merged = _merged(pattern, beliefs, prior, area_prior, areas == 1)
     for _ in range(sweeps):
-        _sweep(pattern, beliefs, prior, area_prior, cavity, work)
+        _tell(pattern, merged, work.matrices[0])
+        _sweep(pattern, merged, prior, area_prior, cavity, work)
         refine(cavity)
-    _tell(pattern, beliefs, work)
     found = []
     for cohort, (low, high) in enumerate(
         zip(pattern.row[:-1].tolist(), pattern.row[1:].tolist(), strict=True)
@@ -595,5 +694,11 @@ def infer(
             area_root=np.zeros((pattern.areas, k, k)),
         )
         found.append(shared)
-    _finish(pattern, beliefs, prior, area_prior, work, tuple(found))
+    # What an area shares is told even where it has one practice.
+    finished = _merged(pattern, beliefs, prior, area_prior, np.arange(len(areas)) >= pattern.areas)
+    beliefs.moved[finished.kind != merged.kind] = 1
+    _tell(pattern, finished, work.matrices[0])
+    _finish(pattern, finished, prior, area_prior, work, tuple(found))
+    beliefs.moved[finished.kind != beliefs.kind] = 1
+    _tell(pattern, beliefs, work.matrices[0])
     return found

@@ -70,7 +70,7 @@ _Array = NDArray[np.float64]
 _Codes = NDArray[np.int64]
 
 #: Rounds of expectation propagation from what evidence told in another population. Means are then off by
-#: 0.00003 of their standard deviation in the median and by 0.004 in one of twenty, nearer than by `SWEEPS`
+#: 0.00006 of their standard deviation in the median and by 0.004 in one of twenty, nearer than by `SWEEPS`
 #: rounds from nothing; a few in ten thousand have no limit, and differ by a half from round to round.
 SWEEPS_MORE = 3
 #: Variances are kept this far from 0.

@@ -44,8 +44,8 @@ __all__ = ["OwnOutcomes", "live_in_fields", "make_outcomes"]
 class OwnOutcomes(NamedTuple):
     """What becomes of given clinicians, by draw, performance year and clinician; NaN where not measured.
 
-    Clinicians are in the roster's order, cohort by cohort. Parts of the score have no draws where they are
-    not asked for.
+    Clinicians are in the roster's order, cohort by cohort. Parts of the score are those of the first
+    draws, of as many as are asked for.
     """
 
     adjustment_factor: np.ndarray  # float64 (draws, YEARS, clinicians): 0 without a final score
@@ -54,22 +54,25 @@ class OwnOutcomes(NamedTuple):
     mips_forgone: np.ndarray  # float64 (draws, YEARS, clinicians): USD of the payment year
     cost_of_participation: np.ndarray  # float64 (draws, YEARS, clinicians): USD of the performance year
     # Parts of the score; NaN without a final score too.
-    final_score: np.ndarray  # float64 (draws or 0, YEARS, clinicians)
-    quality_score: np.ndarray  # float64 (draws or 0, YEARS, clinicians): 0 to 1
-    cost_points: np.ndarray  # float64 (draws or 0, YEARS, clinicians): 0 to 10
-    improvement_activities_adjustment: np.ndarray  # float64 (draws or 0, YEARS, clinicians)
-    promoting_interoperability_adjustment: np.ndarray  # float64 (draws or 0, YEARS, clinicians)
-    complex_patient_adjustment: np.ndarray  # float64 (draws or 0, YEARS, clinicians)
-    small_practice_adjustment: np.ndarray  # float64 (draws or 0, YEARS, clinicians)
+    final_score: np.ndarray  # float64 (draws with parts, YEARS, clinicians)
+    quality_score: np.ndarray  # float64 (draws with parts, YEARS, clinicians): 0 to 1
+    cost_points: np.ndarray  # float64 (draws with parts, YEARS, clinicians): 0 to 10
+    improvement_activities_adjustment: np.ndarray  # float64 (draws with parts, YEARS, clinicians)
+    promoting_interoperability_adjustment: np.ndarray  # float64 (draws with parts, YEARS, clinicians)
+    complex_patient_adjustment: np.ndarray  # float64 (draws with parts, YEARS, clinicians)
+    small_practice_adjustment: np.ndarray  # float64 (draws with parts, YEARS, clinicians)
 
 
 #: Dollars and factors, which are always kept.
 _KEPT = 5
 
 
-def make_outcomes(cases: int, draws: int, clinicians: int, *, parts: bool = False) -> OwnOutcomes:
-    """Allocate outcomes with the case before the draw: 200 bytes a clinician, 480 with the score's parts."""
-    lengths = [draws] * _KEPT + [draws if parts else 0] * (len(OwnOutcomes._fields) - _KEPT)
+def make_outcomes(cases: int, draws: int, clinicians: int, *, parts: int = 0) -> OwnOutcomes:
+    """Allocate outcomes with the case before the draw, the score's parts for the first draws alone.
+
+    A clinician takes 200 bytes a draw, 480 with the parts.
+    """
+    lengths = [draws] * _KEPT + [min(draws, parts)] * (len(OwnOutcomes._fields) - _KEPT)
     return OwnOutcomes(*(np.full((cases, length, YEARS, clinicians), np.nan) for length in lengths))
 
 
