@@ -192,6 +192,35 @@ def test_a_signal_that_c_swallows_comes_again():
     assert time.monotonic() - began < SECONDS
 
 
+def test_a_signal_waits_while_python_holds_the_locks_of_an_import(tmp_path, monkeypatch):
+    """Cut off there, no thread could import any more, nor the run end that waits for it."""
+    (tmp_path / "slow_to_find.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    bootstrap = sys.modules["_frozen_importlib"]
+    found, done = bootstrap._get_module_lock, []
+
+    def locked(name):
+        if name == "slow_to_find":
+            # As between the lock of all imports and what releases it.
+            frame = sys._getframe(1)
+            assert frame.f_code.co_filename == "<frozen importlib._bootstrap>"
+            signal.getsignal(signal.SIGTERM)(signal.SIGTERM, frame)
+            done.append("the lock")
+        return found(name)
+
+    def imported():
+        monkeypatch.setattr(bootstrap, "_get_module_lock", locked)
+        import slow_to_find  # noqa: F401
+
+        time.sleep(PATIENCE)
+
+    began = time.monotonic()
+    with pytest.raises(Interrupted) as interrupted, interruptible():
+        imported()
+    assert (done, interrupted.value.exit_status) == (["the lock"], 143)
+    assert time.monotonic() - began < SECONDS
+
+
 def test_what_ends_after_a_signal_is_not_interrupted_again():
     done = []
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import FrameType
 from typing import Any
@@ -23,6 +23,11 @@ __all__ = ["Interrupted", "deferred", "interruptible"]
 _DEAF = 10.0
 
 _MAIN = threading.main_thread().ident or 0
+
+_IMPORT = "<frozen importlib._bootstrap>"
+
+#: Seconds until a signal is sent again.
+_MOMENT = 0.001
 
 #: Seconds from one look at whether a signal is ending the run to the next.
 _LOOK = 0.05
@@ -48,11 +53,17 @@ class _Handler:
         self._sending = threading.Lock()
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        if time.monotonic() - self._latest > _DEAF:
+        if time.monotonic() - self._latest <= _DEAF:
+            return
+        # Python's own import takes locks that it would not release: other threads would wait forever.
+        importing = frame is not None and frame.f_code.co_filename == _IMPORT
+        try:
+            # A lock of `threading` may be held by what is interrupted.
+            _thread.start_new_thread(self._send if importing else self._watch, (number,))
+        except RuntimeError:  # There are no more threads.
+            importing = False
+        if not importing:
             self._latest, self.number = time.monotonic(), number
-            with suppress(RuntimeError):  # There may be no more threads.
-                # A lock of `threading` may be held by what is interrupted.
-                _thread.start_new_thread(self._watch, (number,))
             raise Interrupted(number)
 
     def ignored(self, what: Any) -> None:
@@ -72,6 +83,11 @@ class _Handler:
             if self._settled.wait(_LOOK):
                 return
             unseen = 0 if _is_ending() else unseen + 1
+        self._send(number)
+
+    def _send(self, number: int) -> None:
+        """Send a signal again, in a moment, if it is still to be heeded."""
+        time.sleep(_MOMENT)
         with self._sending:
             if not self._settled.is_set():
                 self._latest = -math.inf
