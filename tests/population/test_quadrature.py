@@ -9,7 +9,7 @@ from scipy import integrate, stats
 from asmrisk.numerics.jit import kernel
 from asmrisk.population.quadrature import poisson_lognormal, shock_series
 from asmrisk.population.records import population_records
-from asmrisk.population.roster_inference import Beliefs, Cavity
+from asmrisk.population.roster_beliefs import Beliefs, Cavity
 from asmrisk.population.roster_likelihood import (
     COSTS,
     Evidence,

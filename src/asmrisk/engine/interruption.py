@@ -24,6 +24,7 @@ _DEAF = 10.0
 
 _MAIN = threading.main_thread().ident or 0
 
+#: Where Python's own import takes its locks.
 _IMPORT = "<frozen importlib._bootstrap>"
 
 #: Seconds until a signal is sent again.
@@ -55,7 +56,7 @@ class _Handler:
     def __call__(self, number: int, frame: FrameType | None) -> None:
         if time.monotonic() - self._latest <= _DEAF:
             return
-        # Python's own import takes locks that it would not release: other threads would wait forever.
+        # Locks of Python's own import would not be released: other threads would wait for them forever.
         importing = frame is not None and frame.f_code.co_filename == _IMPORT
         try:
             # A lock of `threading` may be held by what is interrupted.
@@ -83,6 +84,7 @@ class _Handler:
             if self._settled.wait(_LOOK):
                 return
             unseen = 0 if _is_ending() else unseen + 1
+        self._latest = -math.inf
         self._send(number)
 
     def _send(self, number: int) -> None:
@@ -90,7 +92,6 @@ class _Handler:
         time.sleep(_MOMENT)
         with self._sending:
             if not self._settled.is_set():
-                self._latest = -math.inf
                 signal.pthread_kill(_MAIN, number)
 
     def settle(self) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -43,8 +43,6 @@ __all__ = [
 
 #: Draws of one parameter set that a thread takes at a time.
 _AT_ONCE = 64
-#: Seconds for which a thread may keep another one from Python; a twentieth of what Python allows.
-_TURN = 0.00025
 #: What a run that is needed may be of: a scenario that ships.
 _DEFAULT_SCENARIO = "baseline"
 #: Clinicians' draws that are done before a bar would tell anything.
@@ -224,7 +222,7 @@ def live_cases(
         finally:
             progress.close(slot, int(slot[0]))
 
-    with ThreadPoolExecutor(workers) as pool, _quick_turns():
+    with ThreadPoolExecutor(workers) as pool:
         try:
             for _ in pool.map(simulate, range(workers)):
                 pass
@@ -232,17 +230,6 @@ def live_cases(
             progress.stop()
             raise
     return [OwnOutcomes(*(each[case] for each in outcomes)) for case in range(1 + len(cases))]
-
-
-@contextmanager
-def _quick_turns() -> Iterator[None]:
-    """Let threads take turns in Python at once: the kernels between which they ask for one are as short."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(_TURN)
-    try:
-        yield
-    finally:
-        sys.setswitchinterval(before)
 
 
 def _pieces(field: StoredField, draws: range) -> Iterator[range]:

@@ -17,8 +17,9 @@ Data flow one way::
 * `roster` reads the user's own clinicians, `roster_practices` finds who works together; `roster_posterior`
   and `roster_habits` learn from their past, given the records, what takes the place of the distributions of
   synthetic clinicians: jointly over colleagues and neighbors (`joint_inference` has the mathematics of sites
-  and shared parts, `roster_inference` expectation propagation over it, `roster_evidence` the likelihoods of
-  known numbers). `latents` says in which rows of arrays.
+  and shared parts, `roster_beliefs` what clinicians tell of practices and areas, `roster_inference`
+  expectation propagation over it, `roster_shared` what is then known of practices, `roster_evidence` the
+  likelihoods of known numbers). `latents` says in which rows of arrays.
 
 A cohort is a fixed number of slots, each always held by one active clinician: who leaves on 1 January is
 followed by somebody new with attributes, history and luck of its own. A slot's clinician is *measured* in a

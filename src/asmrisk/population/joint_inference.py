@@ -332,7 +332,19 @@ def posterior(prior: np.ndarray, precision: np.ndarray, n: int, out: np.ndarray,
 
 @inner
 def generalized_quotient(columns: np.ndarray, root: np.ndarray, n: int, count: int, out: np.ndarray) -> None:
-    """Write a generalized inverse of ``U' U`` of n rows, of which U is the upper root, times some columns."""
+    """Write a generalized inverse of ``U' U`` times some columns, which may be many.
+
+    Parameters
+    ----------
+    columns : ndarray of float64, shape (at least n, at least count)
+        One beside the other.
+    root : ndarray of float64, shape (at least n, at least n)
+        U, as `upper_root` writes it; a row whose pivot is 0 counts as nothing.
+    n, count : int
+        Rows, and how many columns.
+    out : ndarray of float64, shape (at least n, at least count)
+        Written, up to the padded number of columns.
+    """
     for part in range(padded(count) // WIDTH):
         c = column_of(part)
         for j in range(n):

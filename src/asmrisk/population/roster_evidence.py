@@ -16,11 +16,7 @@ from asmrisk.numerics.portable_math import log, normal_exp
 from asmrisk.population.latents import OWN_STATES
 from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
 from asmrisk.population.roster import Clinicians, Roster
-from asmrisk.population.roster_inference import (
-    EXACT,
-    MOST_NOISE,
-    SEEN_NOISE,
-)
+from asmrisk.population.roster_beliefs import EXACT, MOST_NOISE, SEEN_NOISE
 from asmrisk.population.roster_likelihood import CASES, COSTS, EPISODES, RATES, Evidence
 from asmrisk.population.roster_pattern import Pattern, find_pattern
 from asmrisk.population.roster_practices import record_systems

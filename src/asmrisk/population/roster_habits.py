@@ -27,17 +27,10 @@ from asmrisk.population.latents import (
     SUBMISSION,
 )
 from asmrisk.population.roster import UNKNOWN, Clinicians, Roster
-from asmrisk.population.roster_inference import (
-    MOST_NOISE,
-    SEEN_NOISE,
-    SWEEPS,
-    Beliefs,
-    Cavity,
-    SharedScores,
-    infer,
-    normal_site,
-)
+from asmrisk.population.roster_beliefs import MOST_NOISE, SEEN_NOISE, Beliefs, Cavity, normal_site
+from asmrisk.population.roster_inference import SWEEPS, infer
 from asmrisk.population.roster_pattern import Pattern, find_pattern
+from asmrisk.population.roster_shared import SharedScores
 from asmrisk.rule.definitions import (
     COHORTS,
     MOST_MEASURES,

@@ -19,7 +19,7 @@ from asmrisk.population.joint_inference import NONE, WIDTH, column_of, eight, pl
 from asmrisk.population.latents import BINOMIAL
 from asmrisk.population.quadrature import poisson_lognormal, shock_series
 from asmrisk.population.quantiles import SCORE_COUNT, SCORE_LIMIT, SCORE_STEP
-from asmrisk.population.roster_inference import Beliefs, Cavity, normal_site
+from asmrisk.population.roster_beliefs import Beliefs, Cavity, normal_site
 from asmrisk.rule.definitions import size_class
 from asmrisk.scenario.published_tables import KNOTS
 

@@ -42,6 +42,7 @@ from asmrisk.population.latents import (
 )
 from asmrisk.population.quadrature import hermite_rule
 from asmrisk.population.roster import Clinicians
+from asmrisk.population.roster_beliefs import Beliefs, Cavity
 from asmrisk.population.roster_evidence import (
     DUAL,
     HCC,
@@ -52,7 +53,7 @@ from asmrisk.population.roster_evidence import (
     part_b_columns,
     part_b_scores,
 )
-from asmrisk.population.roster_inference import SWEEPS, Beliefs, Cavity, SharedScores, infer
+from asmrisk.population.roster_inference import SWEEPS, infer
 from asmrisk.population.roster_likelihood import (
     Terms,
     learn_cases,
@@ -62,6 +63,7 @@ from asmrisk.population.roster_likelihood import (
     terms_of,
 )
 from asmrisk.population.roster_pattern import Pattern
+from asmrisk.population.roster_shared import SharedScores
 from asmrisk.rule.definitions import COHORTS, MOST_MEASURES, PERFORMANCE_YEARS, SPECIALTIES, SPECIALTIES_OF
 
 __all__ = ["SWEEPS_MORE", "Normal", "Posterior", "Start", "begin_scores", "roster_posterior"]

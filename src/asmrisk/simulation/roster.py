@@ -49,8 +49,6 @@ class RosterEvidence(NamedTuple):
     score_start: Start
     habit_start: HabitStart
     practices: list[NDArray[np.int64]]  #: by cohort: its practices, indices in the roster's
-    #: Where areas that the table names lie among so many areas and regions, as far as that was asked for.
-    places: dict[tuple[int, int], NDArray[np.int64]]
     prior: RosterPrior  #: what no population decides; the rest knows nothing
 
 
@@ -107,13 +105,7 @@ def find_evidence(roster: Roster) -> RosterEvidence:
     # Whatever the scenario, so that a draw's numbers hang on its own parameter set alone.
     population = population_records(scenario_from_dict({}).values)
     return RosterEvidence(
-        scores=scores,
-        habits=habits,
-        score_start=begin_scores(population, scores),
-        habit_start=begin_habits(population, habits),
-        practices=practices,
-        places={},
-        prior=prior,
+        scores, habits, begin_scores(population, scores), begin_habits(population, habits), practices, prior
     )
 
 
@@ -140,21 +132,26 @@ def roster_prior(evidence: RosterEvidence, population: np.recarray) -> RosterPri
     scores = roster_posterior(population, evidence.scores, evidence.score_start)
     habits = habit_posterior(population, evidence.habits, evidence.habit_start)
     prior = evidence.prior._replace(**{name: getattr(evidence.prior, name).copy() for name in _LEARNED})
+    practices = evidence.scores.roster.practices
     for cohort, (posterior, habit) in enumerate(zip(scores, habits, strict=True)):
         if posterior is not None and habit is not None:
-            _fill_places(prior, cohort, evidence, population[cohort])
+            _fill_places(prior, cohort, practices, evidence.practices[cohort], population[cohort])
             _fill_scores(prior, cohort, posterior)
             _fill_habits(prior, cohort, habit)
     return prior
 
 
-def _fill_places(prior: RosterPrior, cohort: int, evidence: RosterEvidence, population: np.record) -> None:
-    practices, practice = evidence.scores.roster.practices, evidence.practices[cohort]
-    among = areas, regions = int(population["areas"]), int(population["regions"])
-    if among not in evidence.places:
-        # The model's areas have no names: the table's are given places among them.
-        evidence.places[among] = _area_places(practices, areas, regions)
-    prior.area[cohort, : len(practice)] = np.append(evidence.places[among], -1)[practices.area[practice]]
+def _fill_places(
+    prior: RosterPrior,
+    cohort: int,
+    practices: Practices,
+    practice: NDArray[np.int64],
+    population: np.record,
+) -> None:
+    areas, regions = int(population["areas"]), int(population["regions"])
+    # The model's areas have no names: the table's are given places among them.
+    places = _area_places(practices, areas, regions)
+    prior.area[cohort, : len(practice)] = np.append(places, -1)[practices.area[practice]]
     told = (practices.area < 0) & (practices.region >= 0)
     prior.region[cohort, : len(practice)] = np.where(told, practices.region % regions, -1)[practice]
 
